@@ -1,0 +1,16 @@
+import { defineConfig } from 'tsdown';
+
+// Workers are entries of their own because a thread is started from a file, not from a function.
+export default defineConfig({
+  entry: {
+    index: 'src/index.ts',
+    cli: 'src/cli/main.ts',
+  },
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  outDir: 'dist',
+  clean: true,
+  dts: { entry: 'src/index.ts' },
+  sourcemap: true,
+});
