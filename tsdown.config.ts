@@ -7,6 +7,7 @@ export default defineConfig({
     cli: 'src/cli/main.ts',
   },
   format: 'esm',
+  fixedExtension: false,
   platform: 'node',
   target: 'node20.19',
   outDir: 'dist',
