@@ -1,6 +1,20 @@
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MeanfieldError, messageOf } from './errors.js';
+
+/** What a file is written from: a text, bytes, or pieces made one after another so that no second copy arises. */
+export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** What was written. */
+export interface WrittenFile {
+  readonly bytes: number;
+  /** 64 hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** One call writes or reads at most this many bytes: Node and the kernel refuse 2 GiB and more. */
+export const LARGEST_TRANSFER = 16 * 2 ** 20;
 
 /**
  * Writes a whole file so that a reader, after a crash at any moment, sees the old content or the new, never a part:
@@ -8,27 +22,45 @@ import { MeanfieldError, messageOf } from './errors.js';
  *
  * @throws MeanfieldError when the disk is full or the folder cannot be written; the old file is left as it was
  */
-export async function writeFileAtomic(
-  path: string,
-  content: string | Uint8Array | Iterable<Uint8Array>,
-): Promise<void> {
+export async function writeFileAtomic(path: string, content: FileContent): Promise<WrittenFile> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    const file = await open(temporary, 'w');
-    try {
-      if (typeof content === 'string' || content instanceof Uint8Array) await file.writeFile(content);
-      else for (const chunk of content) await writeAll(file, chunk);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    const written = await writeFileSynced(temporary, content);
     await rename(temporary, path);
     await syncFolder(dirname(path));
+    return written;
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw asWriteError(error, path);
   }
+}
+
+/**
+ * Writes a file and waits until the disk has it. A crash leaves a part of it: use it for files that no one reads yet,
+ * such as those of a folder under a temporary name.
+ */
+export async function writeFileSynced(path: string, content: FileContent): Promise<WrittenFile> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const file = await open(path, 'w');
+  try {
+    for await (const chunk of chunksOf(content)) {
+      for (let start = 0; start < chunk.length; start += LARGEST_TRANSFER) {
+        const part = chunk.subarray(start, start + LARGEST_TRANSFER);
+        // The disk works in a thread of the pool while this one hashes.
+        const written = file.write(part);
+        hash.update(part);
+        let done = (await written).bytesWritten;
+        while (done < part.length) done += (await file.write(part, done)).bytesWritten;
+        bytes += part.length;
+      }
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return { bytes, sha256: hash.digest('hex') };
 }
 
 /** Makes the names in a folder durable: without this a rename may be lost with the power. */
@@ -54,7 +86,8 @@ export function asWriteError(error: unknown, path: string): unknown {
     case 'EPERM':
     case 'EROFS':
     case 'ENOTDIR':
-      return new MeanfieldError(`Cannot write ${path}: ${messageOf(error)}. Check the folder's permissions.`, {
+    case 'EEXIST':
+      return new MeanfieldError(`Cannot write ${path}: ${messageOf(error)}. Check the path and its permissions.`, {
         cause: error,
       });
     default:
@@ -62,6 +95,7 @@ export function asWriteError(error: unknown, path: string): unknown {
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten;
+function chunksOf(content: FileContent): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  if (typeof content === 'string') return [new TextEncoder().encode(content)];
+  return content instanceof Uint8Array ? [content] : content;
 }

@@ -1,0 +1,71 @@
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { asWriteError, LARGEST_TRANSFER, writeFileAtomic, writeFileSynced } from './atomic.js';
+import { MeanfieldError } from './errors.js';
+import { sha256 } from './hash.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'atomic-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function* slowly(...texts: string[]) {
+  for (const text of texts) yield new TextEncoder().encode(text);
+}
+
+describe('writeFileAtomic', () => {
+  test('makes the folder, replaces the file and leaves nothing beside it', async () => {
+    const path = join(folder, 'a/b/file');
+    await writeFileAtomic(path, 'old');
+    const written = await writeFileAtomic(path, slowly('né', 'w'));
+    expect(await readFile(path, 'utf8')).toBe('néw');
+    expect(written).toEqual({ bytes: 4, sha256: sha256('néw') });
+    expect(await readdir(join(folder, 'a/b'))).toEqual(['file']);
+  });
+
+  test('a failure in the middle leaves the old file and no temporary one', async () => {
+    const path = join(folder, 'kept');
+    await writeFileAtomic(path, 'old');
+    const failing = writeFileAtomic(
+      path,
+      (function* () {
+        yield Uint8Array.of(1);
+        throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      })(),
+    );
+    await expect(failing).rejects.toThrow(/No disk space left while writing .*kept.*unharmed; free some space/);
+    expect(await readFile(path, 'utf8')).toBe('old');
+    expect((await readdir(folder)).filter((name) => name.startsWith('kept'))).toEqual(['kept']);
+  });
+
+  test('a path through a file names the cause', async () => {
+    await writeFile(join(folder, 'file'), '');
+    await expect(writeFileAtomic(join(folder, 'file/x'), '')).rejects.toThrow(/Cannot write .*file\/x.*permissions/);
+  });
+
+  test.skipIf(process.getuid?.() === 0)('a folder without permission names the cause', async () => {
+    await chmod(folder, 0o500);
+    await expect(writeFileAtomic(join(folder, 'x'), '')).rejects.toThrow(/Cannot write .*permissions/);
+    await chmod(folder, 0o700);
+  });
+});
+
+test('writeFileSynced passes pieces larger than one transfer, and empty ones', async () => {
+  const large = new Uint8Array(LARGEST_TRANSFER + 5).map((_, i) => i * 31);
+  const path = join(folder, 'large');
+  const written = await writeFileSynced(path, [new Uint8Array(0), large, Uint8Array.of(7)]);
+  const content = await readFile(path);
+  expect(content.length).toBe(large.length + 1);
+  expect(written).toEqual({ bytes: large.length + 1, sha256: sha256(content) });
+  expect(sha256(content.subarray(0, -1))).toBe(sha256(large));
+});
+
+test('errors that are no one’s fault pass unchanged', () => {
+  const other = new Error('other');
+  expect(asWriteError(other, 'p')).toBe(other);
+  expect(asWriteError(undefined, 'p')).toBeUndefined();
+  expect(asWriteError({ code: 'EDQUOT' }, 'p')).toBeInstanceOf(MeanfieldError);
+});

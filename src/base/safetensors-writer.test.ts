@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { encodeSafetensors } from './safetensors-writer.js';
+
+const bytesOf = (...args: Parameters<typeof encodeSafetensors>) => Buffer.concat([...encodeSafetensors(...args)]);
+
+describe('encodeSafetensors', () => {
+  test("writes the bytes of Python's safetensors", () => {
+    const f32 = (name: string, shape: number[], ...values: number[]) => ({
+      name,
+      shape,
+      data: Float32Array.of(...values),
+    });
+    const ours = bytesOf(
+      [
+        f32('scalar', [], -1.5),
+        f32('matrix', [2, 3], 1, -0, 3.4028234663852886e38, 1.401298464324817e-45, 0.1, -2.5),
+        f32('empty', [0, 3]),
+        { name: 'long', shape: [3], data: BigInt64Array.of(-(2n ** 63n), 2n ** 53n + 1n, 7n) },
+        { name: 'int', shape: [2, 1], data: Int32Array.of(-(2 ** 31), 2 ** 31 - 1) },
+        { name: 'byte', shape: [3], data: Uint8Array.of(0, 255, 7) },
+        f32('0', [1], 1),
+        f32('quote " \n é 😀 \uffee', [1], 2),
+      ],
+      { format: 'pt' },
+    );
+    const python = readFileSync(new URL('../../test/fixtures/safetensors/ours.safetensors', import.meta.url));
+    expect(ours.toString('latin1')).toBe(python.toString('latin1'));
+  });
+
+  test('gives views of the tensors, not copies, after a header that aligns them to 8 bytes', () => {
+    const vector = Float32Array.of(1, 2, 3, 4);
+    const [header, data] = [...encodeSafetensors([{ name: 'x', shape: [1, 2], data: vector.subarray(1, 3) }])];
+    expect(header!.length % 8).toBe(0);
+    expect(data).toEqual(new Uint8Array(vector.buffer, 4, 8));
+    expect(data!.buffer).toBe(vector.buffer);
+  });
+
+  test('no tensors and no metadata are a sound file', () => {
+    expect(bytesOf([]).toString('latin1')).toBe('\b\0\0\0\0\0\0\0{}      ');
+  });
+
+  test('refuses a name twice and a shape that does not fit', () => {
+    const tensor = (name: string, shape: number[]) => ({ name, shape, data: new Float32Array(4) });
+    expect(() => bytesOf([tensor('x', [4]), tensor('x', [2, 2])])).toThrow(/the name "x" is taken/);
+    expect(() => bytesOf([tensor('__metadata__', [4])])).toThrow(/"__metadata__" is taken/);
+    expect(() => bytesOf([tensor('x', [2, 3])])).toThrow(/x of shape \[2,3\] needs 6 elements, got 4/);
+  });
+});
