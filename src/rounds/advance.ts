@@ -1,0 +1,42 @@
+import type { Step } from './events.js';
+import { abortRound, mergeRound, openRound, refuseMembers, stopRun } from './phases.js';
+import { decideGathering, decideRound } from './quorum.js';
+import { chain, then } from './step.js';
+import type { Milliseconds } from './types.js';
+
+/**
+ * Moves the run as far as it can go now. Called after every event, so that whatever has changed (a contribution, a
+ * leave, a death, a refusal, the time) re-evaluates whether the round is complete (rule 2).
+ */
+export function advance(from: Step, now: Milliseconds): Step {
+  let at = from;
+  for (;;) {
+    const { phase, options, open } = at.state;
+    if (phase === 'gathering') {
+      const decision = decideGathering(at.state, options, now);
+      if (decision.action === 'wait') return then(at, at.state, decision.reason);
+      at = chain(at, (state) =>
+        decision.action === 'stop' ? stopRun(state, now, decision.reason) : openRound(state, now),
+      );
+    } else if (phase === 'training') {
+      const decision = decideRound(open!, options, now);
+      switch (decision.action) {
+        case 'merge':
+          at = chain(at, (state) => mergeRound(state, now, decision.reason));
+          break;
+        case 'abort':
+          at = chain(at, (state) => abortRound(state, now, decision.reason, decision.late));
+          break;
+        case 'refuse':
+          at = chain(at, (state) => refuseMembers(state, decision.workers, 'outlier', decision.reason));
+          break;
+        case 'wait': {
+          const started = open!.quorumAt !== null;
+          if (decision.quorum === started) return then(at, at.state, decision.reason);
+          const quorumAt = decision.quorum ? now : null;
+          at = { ...at, state: { ...at.state, open: { ...open!, quorumAt } } };
+        }
+      }
+    } else return at;
+  }
+}

@@ -1,0 +1,129 @@
+import type { RefusalCode, Step } from './events.js';
+import { find, withItem } from './order.js';
+import { paceSteps } from './pace.js';
+import { refusal, standing, step } from './step.js';
+import type { Member, MemberStatus, Milliseconds, RoundsState, WorkerState } from './types.js';
+
+/** Opens the next round with the workers that are ready; its members are frozen from here on (rule 2). */
+export function openRound(state: RoundsState, now: Milliseconds): Step {
+  const ready = state.workers.filter((worker) => worker.status === 'ready');
+  const steps = paceSteps(ready, state.steps, state.options.adaptiveSteps);
+  const members = ready.map(
+    ({ worker, incarnation, missed }, i): Member => ({
+      worker,
+      incarnation,
+      steps: steps[i]!,
+      counted: missed < state.options.idleRounds,
+      status: 'training',
+      contribution: null,
+    }),
+  );
+  const round = state.round + 1;
+  const next: RoundsState = {
+    ...state,
+    round,
+    phase: 'training',
+    since: now,
+    open: { round, openedAt: now, quorumAt: null, members },
+    // Who has kept the others waiting in vain does so no more, until it has reported.
+    workers: state.workers.map((worker) => (worker.status === 'syncing' ? { ...worker, status: 'joined' } : worker)),
+  };
+  return step(next, `round ${round} opens with ${members.length} members`, startRound(next, members));
+}
+
+/** The invitation to train in the open round, for some of its members. */
+export function startRound(state: RoundsState, to: readonly Member[]) {
+  return {
+    type: 'startRound',
+    to: to.map(({ worker, incarnation }) => ({ worker, incarnation })),
+    round: state.open!.round,
+    base: state.committed,
+    members: state.open!.members.map(({ worker, incarnation, steps }) => ({ worker, incarnation, steps })),
+  } as const;
+}
+
+/** Closes the round for contributions and asks for the merge of those that are there. */
+export function mergeRound(state: RoundsState, now: Milliseconds, reason: string): Step {
+  const next: RoundsState = { ...state, phase: 'merging', since: now };
+  return step(next, `round ${state.open!.round} is merged: ${reason}`, merge(next));
+}
+
+/** What is to be merged, in the order of summation. */
+export function merge(state: RoundsState) {
+  const contributions = state.open!.members.flatMap(({ worker, incarnation, status, contribution }) =>
+    status === 'contributed' ? { worker, incarnation, ...contribution! } : [],
+  );
+  return {
+    type: 'merge',
+    round: state.open!.round,
+    base: state.committed,
+    contributions,
+    totalTokens: contributions.reduce((sum, { tokens }) => sum + tokens, 0),
+  } as const;
+}
+
+/** The merged parameters are the truth from now on; all take them and report their hash (rules 4 and 6). */
+export function commitRound(state: RoundsState, now: Milliseconds, hash: string): Step {
+  const round = state.open!.round;
+  const next: RoundsState = { ...closed(state, now, true), committed: { round, hash } };
+  return step(next, `round ${round} is committed`, { type: 'commit', ...standing(next, next.workers) });
+}
+
+/**
+ * Gives the round up: all go back to the last committed parameters (rule 4). Its number is not used again.
+ *
+ * @param late whether members that have not contributed are to blame
+ */
+export function abortRound(state: RoundsState, now: Milliseconds, reason: string, late: boolean): Step {
+  const round = state.open!.round;
+  const next = closed(state, now, late);
+  return step(next, `round ${round} is aborted: ${reason}`, {
+    type: 'abort',
+    ...standing(next, next.workers),
+    round,
+    reason,
+  });
+}
+
+function closed(state: RoundsState, now: Milliseconds, late: boolean): RoundsState {
+  const workers = state.workers.map((worker): WorkerState => {
+    const member = find(state.open!.members, worker.worker);
+    const own = member?.incarnation === worker.incarnation ? member.status : null;
+    const missed = own === 'contributed' ? 0 : own === 'training' && late ? worker.missed + 1 : worker.missed;
+    return { ...worker, missed, status: worker.status === 'ready' ? 'syncing' : worker.status };
+  });
+  return { ...state, phase: 'gathering', since: now, open: null, workers };
+}
+
+export function stopRun(state: RoundsState, now: Milliseconds, reason: string): Step {
+  const next: RoundsState = { ...state, phase: 'stopped', since: now };
+  return step(next, `the run is over: ${reason}`, { type: 'stopped', ...standing(next, next.workers) });
+}
+
+/** Puts members out of the open round and tells them why. */
+export function refuseMembers(state: RoundsState, workers: readonly string[], code: RefusalCode, reason: string): Step {
+  const members = workers.map((worker) => find(state.open!.members, worker)!);
+  const next = workers.reduce((at, worker) => withMemberStatus(at, worker, 'refused'), state);
+  return step(
+    next,
+    `contributions of ${workers.join(', ')} refused: ${reason}`,
+    refusal(
+      members.map(({ worker, incarnation }) => ({ worker, incarnation })),
+      'contribution',
+      code,
+      reason,
+    ),
+  );
+}
+
+export function withMemberStatus(state: RoundsState, worker: string, status: MemberStatus): RoundsState {
+  return withMember(state, { ...find(state.open!.members, worker)!, status });
+}
+
+export function withMember(state: RoundsState, member: Member): RoundsState {
+  return { ...state, open: { ...state.open!, members: withItem(state.open!.members, member) } };
+}
+
+export function withWorker(state: RoundsState, worker: WorkerState): RoundsState {
+  return { ...state, workers: withItem(state.workers, worker) };
+}
