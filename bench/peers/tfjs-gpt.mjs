@@ -43,7 +43,7 @@ export function createParameters({ layers, width, context, vocab, seed }) {
  * (26 GFLOP/s on the machine where this was measured) and any other to a naive loop (0.4 to 2.3), and the built-in gradient
  * asks for the latter: hence transposes written out here.
  */
-const matMul = tf.customGrad((a_MK, b_KN, save) => {
+const fastMatMul = tf.customGrad((a_MK, b_KN, save) => {
   save([a_MK, b_KN]);
   return {
     value: tf.matMul(a_MK, b_KN),
@@ -52,7 +52,7 @@ const matMul = tf.customGrad((a_MK, b_KN, save) => {
 });
 
 /** The same for stacks [S, M, K] and [S, K, N], matrix by matrix for the same reason. */
-const stackedMatMul = tf.customGrad((a_SMK, b_SKN, save) => {
+const fastStackedMatMul = tf.customGrad((a_SMK, b_SKN, save) => {
   save([a_SMK, b_SKN]);
   const each = (a, b, combine) => {
     const matrices = tf.unstack(b);
@@ -68,7 +68,7 @@ const stackedMatMul = tf.customGrad((a_SMK, b_SKN, save) => {
 });
 
 /** Rows of `table` [V, C] by a product with one-hot rows [N, V]: Gather has no gradient on this backend. */
-function embed(oneHot_NV, table_VC) {
+function fastEmbed(oneHot_NV, table_VC) {
   return tf.customGrad((table, save) => {
     save([oneHot_NV]);
     return {
@@ -77,6 +77,14 @@ function embed(oneHot_NV, table_VC) {
     };
   })(table_VC);
 }
+
+/** The products of a step: `fast` as above, `builtin` as the library's manual would have them. */
+const PRODUCTS = {
+  fast: { matMul: fastMatMul, stackedMatMul: fastStackedMatMul, embed: fastEmbed },
+  builtin: { matMul: tf.matMul, stackedMatMul: tf.matMul, embed: tf.matMul },
+};
+
+export const productKinds = Object.keys(PRODUCTS);
 
 /** Mean cross-entropy in nats with its short gradient, softmax − one-hot: kinder than composing it of primitives. */
 function crossEntropy(logits_NV, oneHot_NV) {
@@ -93,7 +101,8 @@ function crossEntropy(logits_NV, oneHot_NV) {
 }
 
 /** The loss of ids and targets, both int32 [B, T], as a function of the parameters. */
-export function createLoss(parameters, { layers, width, heads, context, vocab }) {
+export function createLoss(parameters, { layers, width, heads, context, vocab, products }) {
+  const { matMul, stackedMatMul, embed } = PRODUCTS[products];
   const headWidth = width / heads;
   const hidden = Array.from({ length: context * context }, (_, i) =>
     i % context > Math.floor(i / context) ? -1e9 : 0,

@@ -4,13 +4,15 @@
  * node bench/peers/tfjs-train.mjs --layers 4 --width 256 --heads 4 --context 256 --batch 4 --vocab 4096 --data text.txt
  *
  * Adam without weight decay and without clipping: TensorFlow.js has neither, and leaving them out is in its favour.
+ * --products builtin takes the library's own matrix products and gradients; fast (the default) is our kinder version of
+ * them, about ten times faster (see tfjs-gpt.mjs).
  * Node gets SIMD but one thread: the package's own check refuses threads in Node (tensorflow/tfjs issue 3830).
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
 import { getThreadsCount, setThreadsCount } from '@tensorflow/tfjs-backend-wasm';
-import { createLoss, createParameters } from './tfjs-gpt.mjs';
+import { createLoss, createParameters, productKinds } from './tfjs-gpt.mjs';
 
 const DEFAULTS = {
   layers: 4,
@@ -31,15 +33,20 @@ function readOptions() {
   const options = Object.fromEntries(
     Object.entries(DEFAULTS).map(([name, value]) => [name, { type: 'string', default: String(value) }]),
   );
-  const { values } = parseArgs({ options: { ...options, data: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { ...options, data: { type: 'string' }, products: { type: 'string', default: 'fast' } },
+  });
   const numbers = Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, Number(values[name])]));
   for (const [name, value] of Object.entries(numbers)) {
     if (!(value > 0)) throw new Error(`--${name} must be a number above 0, got ${values[name]}`);
   }
+  if (!productKinds.includes(values.products)) {
+    throw new Error(`--products must be one of ${productKinds.join(', ')}, got ${values.products}`);
+  }
   if (values.data === undefined) throw new Error('--data FILE is missing: a text to train on');
   if (numbers.width % numbers.heads)
     throw new Error(`--width ${numbers.width} is not divisible by --heads ${numbers.heads}`);
-  return { ...numbers, data: values.data };
+  return { ...numbers, data: values.data, products: values.products };
 }
 
 /** Real text as token ids below `vocab`, exactly as torch_train.py makes them. */
@@ -108,6 +115,7 @@ async function main() {
       peer: 'tensorflow.js',
       version: tf.version.tfjs,
       mode: tf.env().get('WASM_HAS_SIMD_SUPPORT') ? 'wasm-simd' : 'wasm',
+      products: options.products,
       threads: (await tf.env().getAsync('WASM_HAS_MULTITHREAD_SUPPORT')) ? getThreadsCount() : 1,
       tokens_per_second: (1000 * batch * context) / ms,
       ms_per_step: ms,

@@ -1,0 +1,105 @@
+"""Asks Python transformers about a model folder of ours. Requirements: Python 3.11+, torch 2.13, transformers 5.23.
+
+python test/hf_check.py logits MODEL EXPECTED.json [--tolerance 1e-4]
+    EXPECTED.json: {"input_ids": [[...]], "logits": numbers of B x T x V nested or flat,
+                    "text": optional string, "text_ids": optional ids that the tokenizer must give for it}
+    Prints {"max_abs_difference", "relative_difference", "tokenizer_round_trip", "tokenizer_ids_equal", "ok"};
+    relative to the largest expected logit; the tokenizer's fields are null where nothing was asked.
+    Exit code 1 when a difference is above the tolerance or the tokenizer disagrees.
+
+python test/hf_check.py greedy MODEL (--prompt TEXT | --prompt-ids 1,2,3) [--max-tokens 32] [--ignore-end]
+    Prints {"ids", "text"}: the greedy continuation, without the prompt. `text` is null with --prompt-ids.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+
+
+def load_model(folder: str) -> transformers.PreTrainedModel:
+    """Refuses a folder whose tensors do not cover the model: transformers would fill them with random numbers."""
+    model, report = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+    )
+    wrong = {kind: sorted(map(str, names)) for kind, names in report.items() if names}
+    if wrong:
+        sys.exit(f"error: {folder} does not load as it is: {json.dumps(wrong)}")
+    return model.eval()
+
+
+def check_logits(args: argparse.Namespace) -> int:
+    asked = json.loads(args.expected.read_text(encoding="utf-8"))
+    with torch.no_grad():
+        actual = load_model(args.model)(torch.tensor(asked["input_ids"]), use_cache=False).logits.double()
+    expected = torch.tensor(asked["logits"], dtype=torch.float64)
+    if expected.numel() != actual.numel():
+        sys.exit(f"error: expected.logits holds {expected.numel()} numbers, the model gives {list(actual.shape)}")
+    expected = expected.reshape(actual.shape)
+    difference = float((actual - expected).abs().max())
+    relative = difference / float(expected.abs().max())
+    round_trip = ids_equal = None
+    if "text" in asked:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(args.model)
+        ids = tokenizer.encode(asked["text"], add_special_tokens=False)
+        round_trip = tokenizer.decode(ids) == asked["text"]
+        if "text_ids" in asked:
+            ids_equal = ids == asked["text_ids"]
+    # Written so that NaN is out of tolerance.
+    ok = relative <= args.tolerance and round_trip is not False and ids_equal is not False
+    print(json.dumps({
+        "max_abs_difference": difference,
+        "relative_difference": relative,
+        "tokenizer_round_trip": round_trip,
+        "tokenizer_ids_equal": ids_equal,
+        "ok": ok,
+    }))
+    return 0 if ok else 1
+
+
+def greedy(args: argparse.Namespace) -> int:
+    tokenizer = None
+    if args.prompt is not None:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(args.model)
+        prompt = tokenizer.encode(args.prompt, add_special_tokens=False)
+    else:
+        prompt = [int(word) for word in args.prompt_ids.split(",")]
+    ids = torch.tensor([prompt])
+    out = load_model(args.model).generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=args.max_tokens,
+        min_new_tokens=args.max_tokens if args.ignore_end else None,
+        do_sample=False,
+        pad_token_id=0,
+    )
+    new = out[0, len(prompt) :].tolist()
+    print(json.dumps({"ids": new, "text": tokenizer.decode(new) if tokenizer else None}))
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    modes = parser.add_subparsers(dest="mode", required=True)
+    logits = modes.add_parser("logits")
+    logits.add_argument("model")
+    logits.add_argument("expected", type=Path)
+    logits.add_argument("--tolerance", type=float, default=1e-4)
+    continuation = modes.add_parser("greedy")
+    continuation.add_argument("model")
+    prompt = continuation.add_mutually_exclusive_group(required=True)
+    prompt.add_argument("--prompt")
+    prompt.add_argument("--prompt-ids")
+    continuation.add_argument("--max-tokens", type=int, default=32)
+    continuation.add_argument("--ignore-end", action="store_true", help="go on after an end token")
+    args = parser.parse_args()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return check_logits(args) if args.mode == "logits" else greedy(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
