@@ -1,0 +1,6 @@
+/** Makes a run and waits to be killed. */
+import { createRun } from '../../src/training/run-folder.js';
+
+await createRun(process.argv[2]!, { seed: 1 });
+console.log('ready');
+setInterval(() => {}, 1000);
