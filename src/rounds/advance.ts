@@ -1,7 +1,7 @@
 import type { Step } from './events.js';
 import { abortRound, mergeRound, openRound, refuseMembers, stopRun } from './phases.js';
 import { decideGathering, decideRound } from './quorum.js';
-import { chain, then } from './step.js';
+import { andThen, chain } from './step.js';
 import type { Milliseconds } from './types.js';
 
 /**
@@ -14,7 +14,7 @@ export function advance(from: Step, now: Milliseconds): Step {
     const { phase, options, open } = at.state;
     if (phase === 'gathering') {
       const decision = decideGathering(at.state, options, now);
-      if (decision.action === 'wait') return then(at, at.state, decision.reason);
+      if (decision.action === 'wait') return andThen(at, at.state, decision.reason);
       at = chain(at, (state) =>
         decision.action === 'stop' ? stopRun(state, now, decision.reason) : openRound(state, now),
       );
@@ -32,7 +32,7 @@ export function advance(from: Step, now: Milliseconds): Step {
           break;
         case 'wait': {
           const started = open!.quorumAt !== null;
-          if (decision.quorum === started) return then(at, at.state, decision.reason);
+          if (decision.quorum === started) return andThen(at, at.state, decision.reason);
           const quorumAt = decision.quorum ? now : null;
           at = { ...at, state: { ...at.state, open: { ...open!, quorumAt } } };
         }

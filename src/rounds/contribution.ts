@@ -3,7 +3,8 @@ import type { Contribute, DriverEvent, Step } from './events.js';
 import { find } from './order.js';
 import { smoothSpeed } from './pace.js';
 import { abortRound, commitRound, refuseMembers, withMember, withMemberStatus, withWorker } from './phases.js';
-import { address, refuse, step } from './step.js';
+import { heal } from './presence.js';
+import { address, chain, refuse, step } from './step.js';
 import type { Contribution, LayoutId, Member, Milliseconds, RoundsState } from './types.js';
 
 /** Counts a contribution once, or says why it does not count (rules 1, 2 and 7). */
@@ -30,6 +31,10 @@ export function onContribution(state: RoundsState, event: Contribute, now: Milli
   if (member.status === 'contributed') return onRepeated(seen, event, member);
   if (state.phase === 'merging')
     return refuse(seen, event, 'too-late', `round ${event.round} is being merged without it`);
+  if (event.baseHash !== state.committed.hash) {
+    const reason = `round ${event.round} starts from ${state.committed.hash}; this from ${event.baseHash}`;
+    return chain(refuse(seen, event, 'wrong-base', reason), (at) => heal(at, find(at.workers, event.worker)!, reason));
+  }
   const fault = faultOf(event, state.layout);
   if (fault) return refuse(withMemberStatus(seen, event.worker, 'refused'), event, fault.code, fault.reason);
   if (member.status === 'refused')
@@ -89,6 +94,6 @@ function faultOf(it: Contribution, layout: LayoutId): Objection | null {
 }
 
 function contributionOf(it: Contribution): Contribution {
-  const { tokens, steps, seconds, layoutHash, length, finite, norm, contentHash } = it;
-  return { tokens, steps, seconds, layoutHash, length, finite, norm, contentHash };
+  const { tokens, steps, seconds, baseHash, layoutHash, length, finite, norm, contentHash } = it;
+  return { tokens, steps, seconds, baseHash, layoutHash, length, finite, norm, contentHash };
 }

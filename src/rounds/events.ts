@@ -37,7 +37,10 @@ export interface Contribute extends FromWorker, Contribution {
 /** The hash of the worker's parameters after it took those of a committed round (rules 5 and 6). */
 export interface Report extends FromWorker {
   readonly type: 'report';
+  /** The committed round whose parameters it holds. */
   readonly round: number;
+  /** The `closed` of the message it answers, so that a report from before an abort does not count after it. */
+  readonly closed: number;
   readonly hash: string;
 }
 
@@ -78,6 +81,7 @@ export type RefusalCode =
   | 'future-round'
   | 'not-a-member'
   | 'too-late'
+  | 'wrong-base'
   | 'wrong-layout'
   | 'wrong-shape'
   | 'not-finite'
@@ -89,7 +93,8 @@ export type RefusalCode =
 
 /**
  * Where the run stands, in every message that may move a worker. A worker drops what it trains in a round up to
- * `closed`, takes the parameters of `committed` unless it holds those or later ones, and reports their hash.
+ * `closed`, takes the parameters of `committed` unless it holds those or later ones (by round and hash), and reports
+ * the hash of what it holds. All these messages may come twice, late and out of order.
  */
 interface Standing {
   readonly to: readonly Address[];
@@ -115,7 +120,7 @@ export interface Abort extends Standing {
   readonly reason: string;
 }
 
-/** The worker's parameters are wrong: take the committed ones again even if they seem to be there. */
+/** The worker's parameters are wrong: take the committed ones again (unless their hash is right by now). */
 export interface Heal extends Standing {
   readonly type: 'heal';
   readonly reason: string;

@@ -3,7 +3,7 @@ import type { Heartbeat, Report, Step } from './events.js';
 import { removeWorkers } from './membership.js';
 import { find } from './order.js';
 import { startRound, withMemberStatus, withWorker } from './phases.js';
-import { address, chain, refuse, standing, step, then } from './step.js';
+import { address, andThen, chain, refuse, standing, step } from './step.js';
 import type { Milliseconds, RoundsState, WorkerState, WorkerStatus } from './types.js';
 
 /** Keeps the worker alive and repeats to it whatever it seems to have missed. */
@@ -32,21 +32,22 @@ export function onReport(state: RoundsState, report: Report, now: Milliseconds):
   if (objection) {
     const refused = refuse(withWorker(state, seen), report, objection.code, objection.reason);
     if (sender.status === 'ready') return refused;
-    return then(refused, refused.state, '', { type: 'commit', ...standing(state, [sender]) });
+    return andThen(refused, refused.state, '', { type: 'commit', ...standing(state, [sender]) });
   }
   if (report.hash === hash)
     return step(withWorker(state, { ...seen, status: 'ready', heals: 0 }), `${sender.worker} holds round ${round}`);
   return heal(state, seen, `the parameters of round ${round} have hash ${hash}; got ${report.hash}`);
 }
 
-function heal(state: RoundsState, sender: WorkerState, reason: string): Step {
+/** Puts the worker out of the open round and has it take the committed parameters again (rule 6). */
+export function heal(state: RoundsState, sender: WorkerState, reason: string): Step {
   const heals = sender.heals + 1;
   const status: WorkerStatus = sender.status === 'joined' ? 'joined' : 'syncing';
   const marked = outOfRound(withWorker(state, { ...sender, heals, status }), sender);
   const told = step(marked, `${sender.worker} is to heal: ${reason}`);
   if (heals > state.options.healAttempts)
     return chain(told, (at) => removeWorkers(at, [sender], `still wrong after ${heals - 1} healings: ${reason}`));
-  return then(told, marked, '', { type: 'heal', ...standing(state, [address(sender)]), reason });
+  return andThen(told, marked, '', { type: 'heal', ...standing(state, [address(sender)]), reason });
 }
 
 /** What was trained from wrong parameters has no place in the round, delivered or not. */

@@ -7,14 +7,14 @@ export function step(state: RoundsState, reason: string, ...effects: Effect[]): 
 }
 
 /** Goes on from a step to another state; effects and reasons add up. */
-export function then(before: Step, state: RoundsState, reason: string, ...effects: Effect[]): Step {
+export function andThen(before: Step, state: RoundsState, reason: string, ...effects: Effect[]): Step {
   return { state, effects: [...before.effects, ...effects], reason: joined(before.reason, reason) };
 }
 
 /** Goes on from a step through a function of its state. */
 export function chain(before: Step, next: (state: RoundsState) => Step): Step {
   const after = next(before.state);
-  return then(before, after.state, after.reason, ...after.effects);
+  return andThen(before, after.state, after.reason, ...after.effects);
 }
 
 /** The state unchanged, and the sender told why its message does not count. */

@@ -75,6 +75,8 @@ export interface Contribution {
   readonly steps: number;
   /** Time spent on the steps, in seconds, by the worker's clock; 0: not measured. */
   readonly seconds: number;
+  /** Hash of the parameters that the steps started from: the worker has computed it for its report. */
+  readonly baseHash: string;
   readonly layoutHash: string;
   /** Elements in the vector. */
   readonly length: number;
