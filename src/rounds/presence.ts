@@ -3,7 +3,7 @@ import type { Heartbeat, Report, Step } from './events.js';
 import { removeWorkers } from './membership.js';
 import { find } from './order.js';
 import { startRound, withMemberStatus, withWorker } from './phases.js';
-import { address, andThen, chain, refuse, standing, step } from './step.js';
+import { address, andThen, chain, closedRound, refuse, standing, step } from './step.js';
 import type { Milliseconds, RoundsState, WorkerState, WorkerStatus } from './types.js';
 
 /** Keeps the worker alive and repeats to it whatever it seems to have missed. */
@@ -28,7 +28,9 @@ export function onReport(state: RoundsState, report: Report, now: Milliseconds):
   if (isObjection(sender)) return refuse(state, report, sender.code, sender.reason);
   const { round, hash } = state.committed;
   const seen = { ...sender, lastSeen: now };
-  const objection = objectionToRound(report.round, round, 'the last committed round');
+  const objection =
+    objectionToRound(report.round, round, 'the last committed round') ??
+    objectionToRound(report.closed, closedRound(state), 'the last round that is over');
   if (objection) {
     const refused = refuse(withWorker(state, seen), report, objection.code, objection.reason);
     if (sender.status === 'ready') return refused;

@@ -47,8 +47,13 @@ export function standing(
   return {
     to: to.map(address),
     committed: state.committed,
-    closed: state.open === null ? state.round : state.open.round - 1,
+    closed: closedRound(state),
   };
+}
+
+/** The highest round number that is over. */
+export function closedRound(state: RoundsState): number {
+  return state.open === null ? state.round : state.open.round - 1;
 }
 
 function joined(a: string, b: string): string {

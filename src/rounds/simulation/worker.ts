@@ -138,7 +138,7 @@ export class SimulatedWorker {
   }
 
   #report(): void {
-    this.#send({ type: 'report', round: this.holds!.round, hash: hashModel(this.parameters!) });
+    this.#send({ type: 'report', round: this.holds!.round, closed: this.#closed, hash: hashModel(this.parameters!) });
   }
 
   #onStart({ round, base, members }: StartRound): void {
