@@ -30,34 +30,6 @@ test('events are lines, appended to those of before', async () => {
   ]);
 });
 
-test('a batch is written when it is old, large or asked for, in order', async () => {
-  let now = 0;
-  const metrics = await MetricsWriter.open(path, () => now);
-  metrics.append({ type: 'a' });
-  expect(await readFile(path, 'utf8')).toBe('');
-  now = 1000;
-  metrics.append({ type: 'b' });
-  await expect.poll(() => readFile(path, 'utf8')).toBe('{"type":"a"}\n{"type":"b"}\n');
-  metrics.append({ type: 'c'.repeat(70_000) });
-  await expect.poll(async () => (await readFile(path)).length).toBeGreaterThan(70_000);
-  metrics.append({ type: 'd' });
-  await metrics.sync();
-  expect((await lines()).map((line) => line[9])).toEqual(['a', 'b', 'c', 'd', undefined]);
-  await metrics.close();
-});
-
-test.skipIf(process.platform !== 'linux')('a full disk is told at the next flush and the next event', async () => {
-  const metrics = await MetricsWriter.open('/dev/full');
-  metrics.append({ type: 'a' });
-  await expect(metrics.flush()).rejects.toThrow(/No disk space left while writing \/dev\/full/);
-  expect(() => metrics.append({ type: 'b' })).toThrow(/No disk space left/);
-  await expect(metrics.close()).rejects.toThrow(/No disk space left/);
-});
-
-test('a folder that is missing is told', async () => {
-  await expect(MetricsWriter.open(join(folder, 'none/metrics.jsonl'))).rejects.toThrow(/ENOENT/);
-});
-
 test('cutting back drops later steps and torn lines, keeps the rest byte for byte', async () => {
   const kept = ['{"type":"start", "n":1e2}', '{"step":1}', '{"step":500,"é":"😀"}', '{"step":"x"}'];
   await writeFile(

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { asWriteError, syncFolder, writeFileAtomic } from '../base/atomic.js';
+import { writeFileAtomic } from '../base/atomic.js';
 import { isJsonObject, type JsonValue } from '../base/json.js';
+import { BatchedFile } from './batched-file.js';
 
 /** One line of `metrics.jsonl`. A number that is not finite is written as null. */
 export interface MetricsEvent {
@@ -12,10 +12,6 @@ export interface MetricsEvent {
   readonly step?: number;
   readonly [key: string]: JsonValue | undefined;
 }
-
-/** Lines gather until there are so many bytes of them or so much time has passed. */
-const FLUSH_BYTES = 64 * 1024;
-const FLUSH_MS = 1000;
 
 /**
  * Appends to `metrics.jsonl`. Lines are written in batches; {@link sync} makes them outlast a power cut, so call it
@@ -28,70 +24,30 @@ const FLUSH_MS = 1000;
  * await metrics.close();
  */
 export class MetricsWriter {
-  #lines = '';
-  #lastFlush: number;
-  #writing: Promise<void> = Promise.resolve();
-  #failure: unknown;
-  readonly #file: FileHandle;
-
-  private constructor(
-    readonly path: string,
-    file: FileHandle,
-    private readonly now: () => number,
-  ) {
-    this.#file = file;
-    this.#lastFlush = now();
-  }
+  private constructor(private readonly file: BatchedFile) {}
 
   /** @param now milliseconds, by which batches are cut */
   static async open(path: string, now: () => number = Date.now): Promise<MetricsWriter> {
-    try {
-      const file = await open(path, 'a');
-      await syncFolder(dirname(path));
-      return new MetricsWriter(path, file, now);
-    } catch (error) {
-      throw asWriteError(error, path);
-    }
+    return new MetricsWriter(await BatchedFile.open(path, 'a', now));
   }
 
   /** Adds an event. @throws what an earlier batch failed with, such as a full disk */
   append(event: MetricsEvent): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    this.#lines += `${JSON.stringify(event)}\n`;
-    if (this.#lines.length >= FLUSH_BYTES || this.now() - this.#lastFlush >= FLUSH_MS) this.#write();
+    this.file.append(new TextEncoder().encode(`${JSON.stringify(event)}\n`));
   }
 
   /** Hands all events to the operating system, so that other processes see them. */
-  async flush(): Promise<void> {
-    this.#write();
-    await this.#writing;
-    if (this.#failure !== undefined) throw this.#failure;
+  flush(): Promise<void> {
+    return this.file.flush();
   }
 
   /** Waits until the disk has all events. */
-  async sync(): Promise<void> {
-    await this.flush();
-    await this.#file.sync();
+  sync(): Promise<void> {
+    return this.file.sync();
   }
 
-  async close(): Promise<void> {
-    try {
-      await this.flush();
-    } finally {
-      await this.#file.close();
-    }
-  }
-
-  #write(): void {
-    const lines = this.#lines;
-    this.#lines = '';
-    this.#lastFlush = this.now();
-    if (lines === '') return;
-    this.#writing = this.#writing
-      .then(() => (this.#failure === undefined ? this.#file.appendFile(lines) : undefined))
-      .catch((error: unknown) => {
-        this.#failure = asWriteError(error, this.path);
-      });
+  close(): Promise<void> {
+    return this.file.close();
   }
 }
 
