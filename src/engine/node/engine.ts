@@ -1,0 +1,85 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { MeanfieldError, messageOf } from '../../base/errors.js';
+import type { Program, Target } from '../../graph/index.js';
+import {
+  type CompileOptions,
+  checkArrays,
+  type Engine,
+  type HostArray,
+  type HostArrays,
+  type Session,
+} from '../engine.js';
+
+/** The devices that ONNX Runtime reaches from Node. */
+export type NodeDevice = 'cpu' | 'webgpu' | 'cuda';
+
+/** ONNX Runtime in Node. `run` blocks its thread: use it in worker threads, never where something else must go on. */
+export class NodeEngine implements Engine {
+  readonly name: string;
+  readonly target: Target;
+  readonly views: boolean;
+
+  constructor(device: NodeDevice = 'cpu') {
+    this.name = `onnxruntime-node/${device}`;
+    this.target = device;
+    this.views = device === 'cpu';
+  }
+
+  async compile(program: Program, options: CompileOptions = {}): Promise<Session> {
+    if (program.target !== this.target) throw new Error(`a program for ${program.target} cannot run on ${this.name}`);
+    const { threads = 1, spinning = threads > 1, arena = true } = options;
+    try {
+      const session = await InferenceSession.create(program.onnx, {
+        executionProviders: this.target === 'cpu' ? ['cpu'] : [this.target, 'cpu'],
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        executionMode: 'sequential',
+        graphOptimizationLevel: 'all',
+        enableCpuMemArena: arena,
+        enableMemPattern: arena,
+        logSeverityLevel: 3,
+        extra: { session: { intra_op: { allow_spinning: spinning ? '1' : '0' } } },
+      });
+      return new NodeSession(program, session, this.views);
+    } catch (error) {
+      throw new MeanfieldError(`${this.name} cannot compile the graph: ${messageOf(error)}`, { cause: error });
+    }
+  }
+}
+
+class NodeSession implements Session {
+  readonly program: Program;
+  readonly #session: InferenceSession;
+  readonly #inPlace: boolean;
+
+  constructor(program: Program, session: InferenceSession, inPlace: boolean) {
+    this.program = program;
+    this.#session = session;
+    this.#inPlace = inPlace;
+  }
+
+  async run(feeds: HostArrays, into: HostArrays = {}): Promise<Record<string, HostArray>> {
+    const { inputs, outputs } = this.program;
+    checkArrays(this.program, feeds, into);
+    const tensors: Record<string, Tensor> = {};
+    for (const [name, type] of inputs) tensors[name] = new Tensor(type.dtype, feeds[name]!, type.shape);
+    const fetches: Record<string, Tensor | null> = {};
+    for (const [name, type] of outputs) {
+      const array = this.#inPlace ? into[name] : undefined;
+      fetches[name] = array ? new Tensor(type.dtype, array, type.shape) : null;
+    }
+    const results = await this.#session.run(tensors, fetches);
+    const arrays: Record<string, HostArray> = {};
+    for (const name of outputs.keys()) {
+      const given = into[name];
+      // A pre-allocated output is read from the array that was given: the returned tensor may hold another.
+      if (given && !this.#inPlace) (given as Float32Array).set(results[name]!.data as Float32Array);
+      arrays[name] = given ?? (results[name]!.data as HostArray);
+    }
+    return arrays;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.release();
+  }
+}

@@ -1,0 +1,170 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataType as DataType,
+  type GraphProto,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  TensorProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
+import { simplify } from './simplify.js';
+import {
+  type ConstantData,
+  type Emitter,
+  type FloatAttribute,
+  type Node,
+  type Shape,
+  type Target,
+  type Tensor,
+  type TensorType,
+  topologicalOrder,
+} from './tensor.js';
+
+/** A graph ready to run: an ONNX file in memory and what goes in and comes out. */
+export interface Program {
+  readonly onnx: Uint8Array;
+  readonly target: Target;
+  readonly inputs: ReadonlyMap<string, TensorType>;
+  readonly outputs: ReadonlyMap<string, TensorType>;
+}
+
+/** The versions of the operator sets that the lowerings are written against. */
+const OPSETS = [
+  { domain: '', version: 21n },
+  { domain: 'com.microsoft', version: 1n },
+];
+const IR_VERSION = 10n;
+
+const elementTypes = { float32: DataType.FLOAT, int64: DataType.INT64 } as const;
+
+type AttributeInit = number | string | readonly number[] | FloatAttribute;
+
+/**
+ * Lowers traced outputs to an ONNX model for a target, after {@link simplify}.
+ *
+ * @param outputs by the names they will have
+ * @throws Error when an operator cannot be lowered to the target
+ */
+export function encode(outputs: Readonly<Record<string, Tensor>>, target: Target): Program {
+  const names = Object.keys(outputs);
+  const roots = simplify(Object.values(outputs), target);
+  const encoder = new Encoder(target);
+  for (const node of topologicalOrder(roots)) encoder.add(node);
+  roots.forEach((tensor, i) => {
+    encoder.addOutput(names[i]!, tensor);
+  });
+  return encoder.finish();
+}
+
+class Encoder implements Emitter {
+  readonly target: Target;
+  readonly #graph: GraphProto = create(GraphProtoSchema, { name: 'meanfield' });
+  readonly #names = new Map<Tensor, string>();
+  readonly #constants = new Map<string, string>();
+  readonly #inputs = new Map<string, TensorType>();
+  readonly #outputs = new Map<string, TensorType>();
+  #count = 0;
+
+  constructor(target: Target) {
+    this.target = target;
+  }
+
+  add(node: Node): void {
+    const lowering = node.operator.lower?.[this.target] ?? node.operator.lower?.onnx;
+    if (!lowering) throw new Error(`${node.operator.name} cannot be lowered to ${this.target}`);
+    const names = lowering(
+      this,
+      node,
+      node.inputs.map((tensor) => this.#names.get(tensor)!),
+    );
+    node.outputs.forEach((tensor, i) => {
+      this.#names.set(tensor, names[i]!);
+    });
+  }
+
+  /** Gives a tensor the public name of an output; the copy vanishes when the engine optimises the graph. */
+  addOutput(name: string, tensor: Tensor): void {
+    this.#node('Identity', [this.#names.get(tensor)!], [name]);
+    this.#graph.output.push(valueInfo(name, tensor));
+    this.#outputs.set(name, { shape: tensor.shape, dtype: tensor.dtype });
+  }
+
+  finish(): Program {
+    const model = create(ModelProtoSchema, {
+      irVersion: IR_VERSION,
+      producerName: 'meanfield',
+      opsetImport: OPSETS,
+      graph: this.#graph,
+    });
+    const { target } = this;
+    return { onnx: toBinary(ModelProtoSchema, model), target, inputs: this.#inputs, outputs: this.#outputs };
+  }
+
+  emit(
+    type: string,
+    inputs: readonly string[],
+    attributes: Record<string, AttributeInit> = {},
+    { domain = '', outputs = 1 } = {},
+  ): string[] {
+    const names = Array.from({ length: outputs }, () => `${type}_${this.#count++}`);
+    this.#node(type, inputs, names, attributes, domain);
+    return names;
+  }
+
+  constant(data: ConstantData, shape: Shape): string {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    // Large constants are already shared as tensors; only the small ones that lowerings make are compared by content.
+    const key =
+      bytes.length > 256 ? undefined : `${data.constructor.name} ${shape} ${Buffer.from(bytes).toString('hex')}`;
+    const known = key && this.#constants.get(key);
+    if (known) return known;
+    const name = `constant_${this.#count++}`;
+    if (key) this.#constants.set(key, name);
+    this.#graph.initializer.push(
+      create(TensorProtoSchema, {
+        name,
+        dims: shape.map(BigInt),
+        dataType: data instanceof Float32Array ? DataType.FLOAT : DataType.INT64,
+        rawData: bytes as Uint8Array<ArrayBuffer>,
+      }),
+    );
+    return name;
+  }
+
+  input(name: string, type: TensorType): string {
+    this.#inputs.set(name, { shape: type.shape, dtype: type.dtype });
+    this.#graph.input.push(valueInfo(name, type));
+    return name;
+  }
+
+  #node(
+    opType: string,
+    input: readonly string[],
+    output: readonly string[],
+    attributes: Record<string, AttributeInit> = {},
+    domain = '',
+  ): void {
+    const attribute = Object.entries(attributes).map(([key, value]) => attributeInit(key, value));
+    const name = output[0]!;
+    this.#graph.node.push(
+      create(NodeProtoSchema, { name, opType, domain, input: [...input], output: [...output], attribute }),
+    );
+  }
+}
+
+function attributeInit(name: string, value: AttributeInit) {
+  if (typeof value === 'string')
+    return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) as Uint8Array<ArrayBuffer> };
+  if (typeof value === 'number') return { name, type: AttributeType.INT, i: BigInt(value) };
+  if ('float' in value) return { name, type: AttributeType.FLOAT, f: value.float };
+  return { name, type: AttributeType.INTS, ints: value.map(BigInt) };
+}
+
+function valueInfo(name: string, { shape, dtype }: TensorType): ValueInfoProto {
+  const dim = shape.map((size) => ({ value: { case: 'dimValue' as const, value: BigInt(size) } }));
+  const type = { value: { case: 'tensorType' as const, value: { elemType: elementTypes[dtype], shape: { dim } } } };
+  return create(ValueInfoProtoSchema, { name, type });
+}

@@ -1,0 +1,53 @@
+import { apply1, type Operator, type Tensor } from '../tensor.js';
+import { mul, scale, shift, sigmoid, sub } from './elementwise.js';
+import { float32 } from './rules.js';
+
+/*
+ * gelu(x) = x σ(a x + b x³), a = 2√(2/π), b = 0.044715 a: the tanh form of GPT-2, since ½(1 + tanh u) = σ(2u).
+ * With X = k x and k = b^(1/3) the cubic loses a coefficient: X (X² + r), r = a/k; so gelu(x) = X σ(X (X² + r)) / k.
+ * Both outer factors vanish into the neighbouring matrix products, and each pass over the widest activation that is
+ * saved counts: ONNX Runtime's CPU provider runs such passes one by one, at the price of some 14 multiply-adds each.
+ */
+const a = 2 * Math.sqrt(2 / Math.PI);
+const k = Math.cbrt(0.044715 * a);
+const r = a / k;
+
+function geluParts(x: Tensor) {
+  const X = scale(x, k);
+  const X2 = mul(X, X);
+  const s = sigmoid(mul(shift(X2, r), X));
+  return { X, X2, s, Y: mul(X, s) };
+}
+
+const infer: Operator['infer'] = ([x]) => [{ shape: float32('activation', x!).shape, dtype: 'float32' }];
+
+export const activation = {
+  gelu: {
+    name: 'gelu',
+    infer,
+    // d/dX X s(u) = s + X s (1 − s) (3X² + r) = 3 s (1/3 + (X − Y) (X² + r/3))
+    gradient: (node, [g]) => {
+      const { X, X2, s, Y } = geluParts(node.inputs[0]!);
+      const slope = mul(shift(mul(sub(X, Y), shift(X2, r / 3)), 1 / 3), s);
+      return [scale(mul(slope, g!), 3)];
+    },
+    decompose: (node) => [scale(geluParts(node.inputs[0]!).Y, 1 / k)],
+  },
+  silu: {
+    name: 'silu',
+    infer,
+    // d/dx x s = s + x s (1 − s) = s (1 + (x − y))
+    gradient: (node, [g]) => {
+      const x = node.inputs[0]!;
+      const s = sigmoid(x);
+      return [mul(mul(shift(sub(x, mul(x, s)), 1), s), g!)];
+    },
+    decompose: (node) => [mul(node.inputs[0]!, sigmoid(node.inputs[0]!))],
+  },
+} satisfies Record<string, Operator>;
+
+/** GELU in the tanh form that GPT-2 uses (`gelu_new`; Hendrycks and Gimpel, arXiv 1606.08415). */
+export const gelu = (x: Tensor): Tensor => apply1(activation.gelu, [x]);
+
+/** x σ(x), also called swish (arXiv 1702.03118). */
+export const silu = (x: Tensor): Tensor => apply1(activation.silu, [x]);

@@ -1,0 +1,109 @@
+/*
+ * Shape suffixes: T query positions, S key positions, B batch, H heads, D width of a head.
+ * Activations are time-major, [T, B, H, D]: matrix products read that layout in place, so heads need no transposition
+ * on the way in.
+ */
+import { apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
+import { add, mul, scale, sub } from './elementwise.js';
+import { matmul } from './product.js';
+import { reduceSum, softmax } from './reduction.js';
+import { broadcastTo, concat, reshape, split, transpose } from './shaping.js';
+import { constant } from './source.js';
+
+/** Large enough that its exponential is exactly 0, small enough that no sum overflows. */
+const MASKED = -1e9;
+
+/** The causal mask as a term for scores, [T, S]: query t, the last T of S positions, sees keys up to its own. */
+export function causalMask(T: number, S: number): Tensor {
+  const mask = new Float32Array(T * S);
+  for (let t = 0; t < T; t++) mask.fill(MASKED, t * S + (S - T) + t + 1, (t + 1) * S);
+  return constant(mask, [T, S]);
+}
+
+function probabilities(q_TBHD: Tensor, k_SBHD: Tensor): Tensor {
+  const scores_BHTS = matmul(q_TBHD, k_SBHD, {
+    rowsFirstA: true,
+    rowsFirstB: true,
+    transB: true,
+    alpha: 1 / Math.sqrt(q_TBHD.shape[3]!),
+  });
+  return softmax(add(scores_BHTS, causalMask(q_TBHD.shape[0]!, k_SBHD.shape[0]!)));
+}
+
+const toFront = (x_BHTD: Tensor): Tensor => transpose(x_BHTD, [2, 0, 1, 3]);
+
+export const attentionOperators = {
+  attention: {
+    name: 'attention',
+    infer: ([q, k, v]) => {
+      const [T, B, H, D] = q!.shape;
+      const S = k!.shape[0]!;
+      const keys = formatShape([S, B!, H!, D!]);
+      if (q!.shape.length !== 4 || formatShape(k!.shape) !== keys || formatShape(v!.shape) !== keys || S < T!) {
+        throw new Error(
+          `attention: expected [T, B, H, D] queries and [S ≥ T, B, H, D] keys and values, got ` +
+            `${[q, k, v].map((x) => formatShape(x!.shape)).join(', ')}`,
+        );
+      }
+      return [{ shape: q!.shape, dtype: 'float32' }];
+    },
+    // With P the probabilities and O the output, dS = P ∘ (dP − rowsum(dO ∘ O)): no softmax gradient is needed.
+    gradient: (node, [g_TBHD]) => {
+      const [q, k, v] = node.inputs as [Tensor, Tensor, Tensor];
+      const alpha = 1 / Math.sqrt(q.shape[3]!);
+      const p_BHTS = probabilities(q, k);
+      const dp_BHTS = matmul(g_TBHD!, v, { rowsFirstA: true, rowsFirstB: true, transB: true });
+      const rows_BHT1 = transpose(reduceSum(mul(g_TBHD!, node.outputs[0]!), [3], true), [1, 2, 0, 3]);
+      const ds_BHTS = mul(p_BHTS, sub(dp_BHTS, rows_BHT1));
+      return [
+        toFront(matmul(ds_BHTS, k, { rowsFirstB: true, alpha })),
+        toFront(matmul(ds_BHTS, q, { transA: true, rowsFirstB: true, alpha })),
+        toFront(matmul(p_BHTS, g_TBHD!, { transA: true, rowsFirstB: true })),
+      ];
+    },
+    decompose: (node) => {
+      const [q, k, v] = node.inputs as [Tensor, Tensor, Tensor];
+      return [toFront(matmul(probabilities(q, k), v, { rowsFirstB: true }))];
+    },
+  },
+  /** Rotates pairs (i, i + D/2) of the last axis by position; the inverse rotation is its gradient. */
+  rotary: {
+    name: 'rotary',
+    infer: ([x]) => [{ shape: x!.shape, dtype: 'float32' }],
+    gradient: (node, [g]) => [rotary(g!, node.inputs[1]!, scale(node.inputs[2]!, -1)), undefined, undefined],
+    decompose: (node) => {
+      const [x, cos, sin] = node.inputs as [Tensor, Tensor, Tensor];
+      const half = x.shape[3]! / 2;
+      const [a, b] = split(x, 3, [half, half]) as [Tensor, Tensor];
+      return [concat([sub(mul(a, cos), mul(b, sin)), add(mul(b, cos), mul(a, sin))], 3)];
+    },
+  },
+} satisfies Record<string, Operator>;
+
+/**
+ * Causal scaled dot-product attention (arXiv 1706.03762), time-major; keys may be more than queries, as with a cache.
+ *
+ * @param q_TBHD [T, B, H, D]
+ * @param k_SBHD [S, B, H, D], S ≥ T; query t stands at position S − T + t
+ * @returns [T, B, H, D]
+ */
+export function attention(q_TBHD: Tensor, k_SBHD: Tensor, v_SBHD: Tensor): Tensor {
+  return apply1(attentionOperators.attention, [q_TBHD, k_SBHD, v_SBHD]);
+}
+
+/**
+ * Rotary position embedding in Hugging Face's layout (arXiv 2104.09864): pairs are (i, i + D/2).
+ *
+ * @param x [T, B, H, D]
+ * @param cos and `sin`: [T, 1, 1, D/2]
+ */
+export function rotary(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
+  return apply1(attentionOperators.rotary, [x, cos, sin]);
+}
+
+/** Repeats each key or value head for its group of query heads: [T, B, K, D] to [T, B, K · groups, D]. */
+export function repeatHeads(x_TBKD: Tensor, groups: number): Tensor {
+  if (groups === 1) return x_TBKD;
+  const [T, B, K, D] = x_TBKD.shape as [number, number, number, number];
+  return reshape(broadcastTo(reshape(x_TBKD, [T, B, K, 1, D]), [T, B, K, groups, D]), [T, B, K * groups, D]);
+}

@@ -1,0 +1,36 @@
+import type { Operator } from '../tensor.js';
+import { activation } from './activation.js';
+import { attentionOperators } from './attention.js';
+import { elementwise } from './elementwise.js';
+import { lookup } from './lookup.js';
+import { loss } from './loss.js';
+import { normalization } from './normalization.js';
+import { product } from './product.js';
+import { reduction } from './reduction.js';
+import { shaping } from './shaping.js';
+import { source } from './source.js';
+
+/** Every operator there is: its shape rule, its gradient and its lowerings by target. */
+export const operators: Record<string, Operator> = {
+  ...source,
+  ...elementwise,
+  ...shaping,
+  ...reduction,
+  ...product,
+  ...lookup,
+  ...activation,
+  ...normalization,
+  ...attentionOperators,
+  ...loss,
+};
+
+export { gelu, silu } from './activation.js';
+export { attention, causalMask, repeatHeads, rotary } from './attention.js';
+export { add, addAll, div, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';
+export { gather, pick, place, scatterAdd } from './lookup.js';
+export { linearCrossEntropy } from './loss.js';
+export { layerNorm, rmsNorm } from './normalization.js';
+export { gemm, matmul } from './product.js';
+export { reduceMax, reduceMean, reduceSum, reduceSumSquare, softmax } from './reduction.js';
+export { broadcastTo, concat, reshape, split, stopGradient, transpose } from './shaping.js';
+export { constant, input, scalar } from './source.js';

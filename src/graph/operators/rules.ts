@@ -1,0 +1,49 @@
+import { formatShape, type Lowering, type Operator, type Shape, type Tensor } from '../tensor.js';
+
+/** The lowering of an operator that is one ONNX node of the same operands on every target. */
+export function onnx(type: string): { onnx: Lowering } {
+  return { onnx: (emitter, _node, inputs) => emitter.emit(type, inputs) };
+}
+
+/** @throws Error unless the tensor holds float32 */
+export function float32(operator: string, x: Tensor): Tensor {
+  if (x.dtype !== 'float32') throw new Error(`${operator}: expected float32, got ${x.dtype}`);
+  return x;
+}
+
+/** NumPy's rule of broadcasting, for two float32 operands. */
+export function broadcastShapes(operator: string, a: Tensor, b: Tensor): Shape {
+  float32(operator, a);
+  float32(operator, b);
+  const rank = Math.max(a.shape.length, b.shape.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const p = a.shape[a.shape.length - rank + i] ?? 1;
+    const q = b.shape[b.shape.length - rank + i] ?? 1;
+    if (p !== q && p !== 1 && q !== 1) {
+      throw new Error(`${operator}: shapes ${formatShape(a.shape)} and ${formatShape(b.shape)} do not broadcast`);
+    }
+    return p === 1 ? q : p;
+  });
+}
+
+/** An axis counted from the end when negative. */
+export function resolveAxis(operator: string, x: Tensor, axis: number): number {
+  const resolved = axis < 0 ? axis + x.shape.length : axis;
+  if (!(resolved >= 0 && resolved < x.shape.length)) {
+    throw new Error(`${operator}: axis ${axis} is outside shape ${formatShape(x.shape)}`);
+  }
+  return resolved;
+}
+
+/** Int64 values for ONNX operators that take shapes, axes or indices as inputs. */
+export function int64s(values: readonly number[]): BigInt64Array {
+  return BigInt64Array.from(values, BigInt);
+}
+
+/** Checks an operator's number of operands. */
+export function expectCount(operator: Operator | string, inputs: readonly Tensor[], count: number): void {
+  if (inputs.length !== count) {
+    const name = typeof operator === 'string' ? operator : operator.name;
+    throw new Error(`${name}: expected ${count} operands, got ${inputs.length}`);
+  }
+}

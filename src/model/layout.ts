@@ -1,0 +1,64 @@
+import type { Random } from '../base/random.js';
+import { type Shape, sizeOf } from '../graph/index.js';
+
+/** How a parameter starts: samples of N(0, std²), or one value everywhere. */
+export type Initialization = { readonly normal: number } | { readonly fill: number };
+
+/** A named parameter of a model. */
+export interface ParameterSpec {
+  /** The name in Hugging Face's model files. */
+  readonly name: string;
+  readonly shape: Shape;
+  readonly initialization: Initialization;
+}
+
+/** A parameter and where it lies in the model's vector, in elements. */
+export interface ParameterEntry extends ParameterSpec {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/**
+ * Describes a model's parameters as one flat vector: matrices first, then vectors, each group in the model's order.
+ * The optimiser's decay covers exactly the first {@link decayed} elements; averaging, sharding, hashing and saving are
+ * operations on ranges.
+ */
+export class ParameterLayout {
+  readonly entries: readonly ParameterEntry[];
+  /** Elements of the vector: the number of parameters. */
+  readonly size: number;
+  /** Elements of matrices, which weight decay applies to. */
+  readonly decayed: number;
+
+  constructor(specs: readonly ParameterSpec[]) {
+    let offset = 0;
+    const place = (spec: ParameterSpec): ParameterEntry => {
+      const size = sizeOf(spec.shape);
+      const entry = { ...spec, offset, size };
+      offset += size;
+      return entry;
+    };
+    const matrices = specs.filter(({ shape }) => shape.length > 1).map(place);
+    this.decayed = offset;
+    const vectors = specs.filter(({ shape }) => shape.length <= 1).map(place);
+    this.size = offset;
+    this.entries = [...matrices, ...vectors];
+  }
+
+  /** Views of a vector of {@link size} elements, by name; nothing is copied. */
+  views(vector: Float32Array): Record<string, Float32Array> {
+    if (vector.length !== this.size) throw new Error(`expected a vector of ${this.size}, got ${vector.length}`);
+    return Object.fromEntries(this.entries.map((e) => [e.name, vector.subarray(e.offset, e.offset + e.size)]));
+  }
+
+  /** A new vector of initial parameters: the same for the same generator. */
+  initialize(random: Random): Float32Array {
+    const vector = new Float32Array(this.size);
+    for (const { offset, size, initialization } of this.entries) {
+      const part = vector.subarray(offset, offset + size);
+      if ('fill' in initialization) part.fill(initialization.fill);
+      else for (let i = 0; i < size; i++) part[i] = random.normal() * initialization.normal;
+    }
+    return vector;
+  }
+}

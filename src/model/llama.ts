@@ -1,0 +1,158 @@
+/*
+ * Llama (arXiv 2302.13971, grouped queries arXiv 2305.13245) in Hugging Face's names and keys.
+ * Shape suffixes: N tokens = T · B, time-major; C width; F width of the hidden layer; H heads; K heads of keys and
+ * values; D width of a head.
+ */
+import { z } from 'zod';
+import { add, constant, gather, gemm, mul, reshape, rmsNorm, rotary, silu, type Tensor } from '../graph/index.js';
+import { parseConfig, positive } from './config.js';
+import type { Dimensions, ModelFamily } from './family.js';
+import type { ParameterSpec } from './layout.js';
+
+const rope = z.looseObject({ rope_theta: z.number().positive(), rope_type: z.literal('default').default('default') });
+
+const schema = z
+  .looseObject({
+    model_type: z.literal('llama'),
+    vocab_size: positive,
+    hidden_size: positive,
+    intermediate_size: positive,
+    num_hidden_layers: positive,
+    num_attention_heads: positive,
+    num_key_value_heads: positive,
+    head_dim: positive.optional(),
+    max_position_embeddings: positive,
+    rms_norm_eps: z.number().positive().default(1e-6),
+    rope_theta: z.number().positive().optional(),
+    rope_parameters: rope.optional(),
+    initializer_range: z.number().positive().default(0.02),
+    hidden_act: z.literal('silu').default('silu'),
+    attention_bias: z.literal(false).default(false),
+    mlp_bias: z.literal(false).default(false),
+    tie_word_embeddings: z.boolean().default(false),
+  })
+  .check((context) => {
+    const c = context.value;
+    const fail = (message: string) => context.issues.push({ code: 'custom', message, input: c });
+    if (c.num_attention_heads % c.num_key_value_heads !== 0) {
+      fail(`heads ${c.num_attention_heads} are not divisible by key and value heads ${c.num_key_value_heads}`);
+    }
+    if (!c.head_dim && c.hidden_size % c.num_attention_heads !== 0) {
+      fail(`width (hidden_size) ${c.hidden_size} is not divisible by heads ${c.num_attention_heads}`);
+    } else if (headWidth(c) % 2 !== 0) {
+      fail(`a head's width must be even for rotary positions, got ${headWidth(c)}`);
+    }
+  });
+
+export type LlamaConfig = z.infer<typeof schema>;
+
+function headWidth(c: { head_dim?: number | undefined; hidden_size: number; num_attention_heads: number }): number {
+  return c.head_dim ?? c.hidden_size / c.num_attention_heads;
+}
+
+const theta = (c: LlamaConfig): number => c.rope_parameters?.rope_theta ?? c.rope_theta ?? 10_000;
+
+/** Cosines and sines of every position's angles, as rows to gather from: [positions, D/2]. */
+function rotaryTable(c: LlamaConfig, f: (angle: number) => number): Tensor {
+  const half = headWidth(c) / 2;
+  const table = new Float32Array(c.max_position_embeddings * half);
+  for (let i = 0; i < table.length; i++) table[i] = f(Math.floor(i / half) * theta(c) ** (-(i % half) / half));
+  return constant(table, [c.max_position_embeddings, half]);
+}
+
+/** Llama's hidden width for a model width: 8/3 of it, rounded up to a multiple of 32. */
+const hiddenWidth = (width: number): number => Math.ceil((8 * width) / 3 / 32) * 32;
+
+export const llama: ModelFamily<LlamaConfig> = {
+  name: 'llama',
+  parse: (config) => parseConfig('llama', schema, config),
+  configure: (d: Dimensions) =>
+    llama.parse({
+      architectures: ['LlamaForCausalLM'],
+      model_type: 'llama',
+      vocab_size: d.vocabulary,
+      hidden_size: d.width,
+      intermediate_size: hiddenWidth(d.width),
+      num_hidden_layers: d.layers,
+      num_attention_heads: d.heads,
+      num_key_value_heads: d.keyValueHeads,
+      max_position_embeddings: d.context,
+      rms_norm_eps: 1e-5,
+      rope_theta: 10_000,
+      initializer_range: 0.02,
+      hidden_act: 'silu',
+      attention_bias: false,
+      mlp_bias: false,
+      attention_dropout: 0,
+      tie_word_embeddings: false,
+      torch_dtype: 'float32',
+    }),
+  dimensions: (c) => ({
+    layers: c.num_hidden_layers,
+    width: c.hidden_size,
+    heads: c.num_attention_heads,
+    keyValueHeads: c.num_key_value_heads,
+    context: c.max_position_embeddings,
+    vocabulary: c.vocab_size,
+  }),
+  head: (c) => (c.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight'),
+
+  parameters(c) {
+    const C = c.hidden_size;
+    const F = c.intermediate_size;
+    const D = headWidth(c);
+    const matrix = (name: string, rows: number, columns: number): ParameterSpec => ({
+      name: `${name}.weight`,
+      shape: [rows, columns],
+      initialization: { normal: c.initializer_range },
+    });
+    const norm = (name: string): ParameterSpec => ({
+      name: `${name}.weight`,
+      shape: [C],
+      initialization: { fill: 1 },
+    });
+    const block = (i: number): ParameterSpec[] => [
+      norm(`model.layers.${i}.input_layernorm`),
+      matrix(`model.layers.${i}.self_attn.q_proj`, c.num_attention_heads * D, C),
+      matrix(`model.layers.${i}.self_attn.k_proj`, c.num_key_value_heads * D, C),
+      matrix(`model.layers.${i}.self_attn.v_proj`, c.num_key_value_heads * D, C),
+      matrix(`model.layers.${i}.self_attn.o_proj`, C, c.num_attention_heads * D),
+      norm(`model.layers.${i}.post_attention_layernorm`),
+      matrix(`model.layers.${i}.mlp.gate_proj`, F, C),
+      matrix(`model.layers.${i}.mlp.up_proj`, F, C),
+      matrix(`model.layers.${i}.mlp.down_proj`, C, F),
+    ];
+    return [
+      matrix('model.embed_tokens', c.vocab_size, C),
+      ...Array.from({ length: c.num_hidden_layers }, (_, i) => block(i)).flat(),
+      norm('model.norm'),
+      ...(c.tie_word_embeddings ? [] : [matrix('lm_head', c.vocab_size, C)]),
+    ];
+  },
+
+  forward(c, p, { ids_N, batch: B, positions_T, attend }) {
+    const T = positions_T.shape[0]!;
+    const D = headWidth(c);
+    const norm = (name: string, x_NC: Tensor) => rmsNorm(x_NC, p[`${name}.weight`]!, c.rms_norm_eps);
+    const dense = (name: string, x: Tensor) => gemm(x, p[`${name}.weight`]!, undefined, { transB: true });
+    const angles = (f: (angle: number) => number) => reshape(gather(rotaryTable(c, f), positions_T), [T, 1, 1, D / 2]);
+    const cos = angles(Math.cos);
+    const sin = angles(Math.sin);
+
+    let x_NC = gather(p['model.embed_tokens.weight']!, ids_N);
+    for (let i = 0; i < c.num_hidden_layers; i++) {
+      const block = `model.layers.${i}`;
+      const a_NC = norm(`${block}.input_layernorm`, x_NC);
+      const q = reshape(dense(`${block}.self_attn.q_proj`, a_NC), [T, B, c.num_attention_heads, D]);
+      const k = reshape(dense(`${block}.self_attn.k_proj`, a_NC), [T, B, c.num_key_value_heads, D]);
+      const v = reshape(dense(`${block}.self_attn.v_proj`, a_NC), [T, B, c.num_key_value_heads, D]);
+      const o = attend(i, rotary(q, cos, sin), rotary(k, cos, sin), v);
+      const o_NC = reshape(o, [T * B, c.num_attention_heads * D]);
+      x_NC = add(x_NC, dense(`${block}.self_attn.o_proj`, o_NC));
+      const m_NC = norm(`${block}.post_attention_layernorm`, x_NC);
+      const h_NF = mul(silu(dense(`${block}.mlp.gate_proj`, m_NC)), dense(`${block}.mlp.up_proj`, m_NC));
+      x_NC = add(x_NC, dense(`${block}.mlp.down_proj`, h_NF));
+    }
+    return norm('model.norm', x_NC);
+  },
+};
