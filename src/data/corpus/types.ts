@@ -1,0 +1,35 @@
+/** A piece of a document. A large document comes in several; together they are its bytes, unchanged. */
+export interface DocumentPiece {
+  bytes: Uint8Array;
+  /** The file, with the line or row where a file has many documents. */
+  source: string;
+  /** True for the last piece of a document. */
+  end: boolean;
+}
+
+/** What was read; complete when the iteration is. */
+export interface CorpusStatistics {
+  files: number;
+  /** Documents that are not empty: a text file, or a row of a JSONL or Parquet file. */
+  documents: number;
+  /** The bytes of the documents' text. */
+  bytes: number;
+  /** Rows and (in folders) files without any text. */
+  empty: number;
+  /** Files in folders that were left out because they are binary. */
+  skippedBinary: number;
+  /** The names of the first hundred of them. */
+  skippedBinaryFiles: string[];
+  /** Files in folders that were left out because of their extension. */
+  skippedOther: number;
+}
+
+/** What to read. */
+export interface CorpusOptions {
+  /** Files and folders, in this order; a folder is read recursively, sorted by name. */
+  paths: readonly string[];
+  /** The field of a JSONL row or the column of a Parquet file that holds the text: `text` unless given. */
+  field?: string | undefined;
+  /** Which files of a folder are read, by how their names end (before `.gz`); text-extensions.json unless given. */
+  extensions?: readonly string[] | undefined;
+}

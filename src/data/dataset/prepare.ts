@@ -1,0 +1,155 @@
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { writeFileAtomic } from '../../base/atomic.js';
+import { UsageError } from '../../base/errors.js';
+import { sha256 } from '../../base/hash.js';
+import { findFiles } from '../corpus/find-files.js';
+import type { CorpusOptions } from '../corpus/types.js';
+import { SHARD_TOKENS } from '../shards/shard-writer.js';
+import type { Tokenizer } from '../tokenizers/tokenizer.js';
+import { encodeWorkers } from './bpe-pool.js';
+import { encodeCorpus } from './encode-corpus.js';
+import { type DatasetManifest, type DatasetSettings, MANIFEST, readManifest } from './manifest.js';
+import { type Dataset, datasetOf } from './open.js';
+import { type CorpusScan, scanCorpus } from './scan.js';
+
+/** How far {@link prepareDataset} is: bytes of text, or tokens while `merging`. */
+export interface PrepareProgress {
+  phase: 'reading' | 'counting' | 'merging' | 'encoding';
+  done: number;
+  total: number;
+}
+
+/** What {@link prepareDataset} makes, of what and where. */
+export interface PrepareOptions extends CorpusOptions {
+  /** The folder for tokens, tokenizer and manifest. It belongs to the data set alone. */
+  folder: string;
+  /** A kind to make for this text, or a tokenizer to use as it is. */
+  tokenizer: 'chars' | 'bytes' | 'bpe' | Tokenizer;
+  /** Tokens for `bpe` to learn, from 257: 8192 unless given. The others ignore it. */
+  vocabularySize?: number | undefined;
+  /** The part of the text, between 0 and 1, that is kept for validation: 0.1 unless given. */
+  validationFraction?: number | undefined;
+  onProgress?: ((progress: PrepareProgress) => void) | undefined;
+  /** Threads for `bpe`, 0 for none; chosen by the machine and the size of the text unless given. */
+  workers?: number | undefined;
+  /** Tokens in one file on disk. */
+  shardTokens?: number | undefined;
+}
+
+/**
+ * Turns a corpus into tokens on disk, in a training and a validation part (design: fewer than 20 documents are cut at
+ * the end of the text, else whole documents are chosen by their hash), making the tokenizer for it where asked: `chars`
+ * over the whole corpus, `bpe` over the training part. A folder that already holds the tokens of the same text and
+ * settings is used as it is. Memory does not grow with the corpus (for `bpe`, with its different words).
+ *
+ * The manifest is removed first and written last: if the process dies in between, the next call starts over.
+ *
+ * @throws MeanfieldError when the text cannot be read or encoded, or the disk is full; UsageError for a wrong option
+ */
+export async function prepareDataset(options: PrepareOptions): Promise<Dataset & { reused: boolean }> {
+  const settings = checkedSettings(options);
+  const found = await findFiles(options);
+  const inputs = found.files.map(({ path, size, modified }) => ({ path: resolve(path), size, modified }));
+
+  const old = (await readManifest(options.folder)).manifest;
+  const sameSettings = old !== undefined && JSON.stringify(old.settings) === JSON.stringify(settings);
+  if (sameSettings && JSON.stringify(old.inputs) === JSON.stringify(inputs)) {
+    const dataset = await wholeDataset(options.folder, old);
+    if (dataset !== undefined) return { ...dataset, reused: true };
+  }
+
+  const total = inputs.reduce((sum, { size }) => sum + size, 0);
+  const scan = await scanCorpus(
+    { ...options, validationFraction: settings.validationFraction, characters: options.tokenizer === 'chars' },
+    found,
+    (done) => options.onProgress?.({ phase: 'reading', done, total: Math.max(total, done) }),
+  );
+  if (sameSettings && old.content === scan.content) {
+    const manifest = { ...old, inputs };
+    const dataset = await wholeDataset(options.folder, manifest);
+    if (dataset !== undefined) {
+      await writeManifest(options.folder, manifest);
+      return { ...dataset, reused: true };
+    }
+  }
+
+  const manifest = await makeDataset(options, settings, scan, found, inputs);
+  return { ...(await datasetOf(options.folder, manifest)), reused: false };
+}
+
+async function makeDataset(
+  options: PrepareOptions,
+  settings: DatasetSettings,
+  scan: CorpusScan,
+  found: Awaited<ReturnType<typeof findFiles>>,
+  inputs: DatasetManifest['inputs'],
+): Promise<DatasetManifest> {
+  await rm(join(options.folder, MANIFEST), { force: true });
+  const { tokenizer, train, validation } = await encodeCorpus(options, scan, found, {
+    folder: options.folder,
+    tokenizer: options.tokenizer,
+    vocabularySize: settings.vocabularySize,
+    workers: options.workers ?? encodeWorkers(scan.statistics.bytes),
+    shardTokens: options.shardTokens ?? SHARD_TOKENS,
+    onProgress: options.onProgress,
+  });
+  const files = tokenizer.files();
+  for (const name of ['tokenizer.json', 'tokenizer_config.json'] as const) {
+    await writeFileAtomic(join(options.folder, name), files[name]);
+  }
+  const manifest: DatasetManifest = {
+    format: 'meanfield-dataset',
+    settings,
+    content: scan.content,
+    fingerprint: sha256(JSON.stringify([settings, scan.content])),
+    inputs,
+    statistics: scan.statistics,
+    tokenizerFiles: {
+      'tokenizer.json': sha256(files['tokenizer.json']),
+      'tokenizer_config.json': sha256(files['tokenizer_config.json']),
+    },
+    train,
+    validation,
+  };
+  await writeManifest(options.folder, manifest);
+  return manifest;
+}
+
+/** The data set of a manifest if every file of it is as it was written; else undefined, and it is made again. */
+async function wholeDataset(folder: string, manifest: DatasetManifest): Promise<Dataset | undefined> {
+  try {
+    const dataset = await datasetOf(folder, manifest);
+    await dataset.train.verify();
+    await dataset.validation.verify();
+    return dataset;
+  } catch {
+    return undefined;
+  }
+}
+
+async function writeManifest(folder: string, manifest: DatasetManifest): Promise<void> {
+  await writeFileAtomic(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+function checkedSettings({ tokenizer, vocabularySize, validationFraction, field }: PrepareOptions): DatasetSettings {
+  const fraction = validationFraction ?? 0.1;
+  if (!(fraction > 0 && fraction < 1)) {
+    throw new UsageError(
+      `The validation fraction must be more than 0 and less than 1, for example 0.1, not ${fraction}.`,
+    );
+  }
+  const size = tokenizer === 'bpe' ? (vocabularySize ?? 8192) : 0;
+  if (tokenizer === 'bpe' && !(Number.isInteger(size) && size >= 257 && size <= 2 ** 20)) {
+    throw new UsageError(
+      `A bpe tokenizer has 256 bytes and one special token before it learns any other: its vocabulary must be from 257 to ${2 ** 20}, not ${size}.`,
+    );
+  }
+  return {
+    version: 1,
+    field: field ?? 'text',
+    tokenizer: typeof tokenizer === 'string' ? tokenizer : sha256(tokenizer.files()['tokenizer.json']),
+    vocabularySize: size,
+    validationFraction: fraction,
+  };
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { MeanfieldError } from '../../base/errors.js';
+import type { FoundFiles } from '../corpus/find-files.js';
+import { readDocuments } from '../corpus/read-documents.js';
+import type { CorpusOptions, CorpusStatistics, DocumentPiece } from '../corpus/types.js';
+import { CharacterSet } from '../tokenizers/chars.js';
+import { lastCharacterCut } from '../tokenizers/utf8.js';
+import { type Split, SplitPlanner } from './split.js';
+import { forEachSegment, TextBatcher } from './text-batches.js';
+
+/** What is known of a corpus after it was read once. */
+export interface CorpusScan {
+  /** The sha256 over the sha256 of every document, in order. */
+  content: string;
+  statistics: CorpusStatistics;
+  split: Split;
+  /** The code points of the whole corpus, where they were asked for. */
+  characters: number[] | undefined;
+}
+
+/** Hashes a corpus document by document. */
+export class ContentHash {
+  #all = createHash('sha256');
+  #document = createHash('sha256');
+
+  /** Returns the document's digest when it ends with this piece. */
+  add({ bytes, end }: DocumentPiece): Buffer | undefined {
+    this.#document.update(bytes);
+    if (!end) return undefined;
+    const digest = this.#document.digest();
+    this.#document = createHash('sha256');
+    this.#all.update(digest);
+    return digest;
+  }
+
+  digest(): string {
+    return this.#all.digest('hex');
+  }
+}
+
+/** Reads a corpus once: its content hash, its split, and its characters if they are wanted. */
+export async function scanCorpus(
+  options: CorpusOptions & { validationFraction: number; characters: boolean },
+  found: FoundFiles,
+  onBytes: (bytes: number) => void,
+): Promise<CorpusScan> {
+  const documents = readDocuments(options, found);
+  const content = new ContentHash();
+  const planner = new SplitPlanner(options.validationFraction);
+  const characters = options.characters ? new CharacterSet() : undefined;
+  const batcher = new TextBatcher(lastCharacterCut);
+  const collect = (batch: ReturnType<TextBatcher['flush']>) => {
+    if (batch !== undefined) forEachSegment(batch, (text) => characters?.add(text));
+  };
+  for await (const piece of documents) {
+    const digest = content.add(piece);
+    if (digest !== undefined) planner.add(digest);
+    if (characters !== undefined) collect(batcher.add(piece));
+    onBytes(documents.statistics.bytes);
+  }
+  collect(batcher.flush());
+  return {
+    content: content.digest(),
+    statistics: documents.statistics,
+    split: planner.plan(documents.statistics.bytes),
+    characters: characters?.points(),
+  };
+}
+
+/** The error for a corpus whose second reading differs from the first. */
+export function corpusChanged(): MeanfieldError {
+  return new MeanfieldError(
+    'The text changed while it was being read. Start again when nothing writes to it any more.',
+  );
+}

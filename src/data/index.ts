@@ -1,0 +1,22 @@
+export { type Documents, readDocuments } from './corpus/read-documents.js';
+export type { CorpusOptions, CorpusStatistics, DocumentPiece } from './corpus/types.js';
+export { type Dataset, openDataset } from './dataset/open.js';
+export { type PrepareOptions, type PrepareProgress, prepareDataset } from './dataset/prepare.js';
+export { BatchSampler, type SamplerOptions, type SamplerState } from './sampling/batch-sampler.js';
+export { validationWindows } from './sampling/validation-windows.js';
+export { TokenShards } from './shards/token-shards.js';
+export { requireWindow, type TokenSource, tokensInMemory } from './shards/token-source.js';
+export { BpeTokenizer } from './tokenizers/bpe.js';
+export { BytesTokenizer } from './tokenizers/bytes.js';
+export { CharsTokenizer } from './tokenizers/chars.js';
+export { loadTokenizer, parseTokenizer } from './tokenizers/load.js';
+export {
+  EncodeError,
+  type StreamDecoder,
+  type Tokenizer,
+  type TokenizerFiles,
+  type TokenizerKind,
+} from './tokenizers/tokenizer.js';
+export { END_OF_TEXT } from './tokenizers/tokenizer-files.js';
+export { type BpeModel, type BpeTraining, trainBpe } from './tokenizers/train-bpe.js';
+export { WordCounter, type WordCounts } from './tokenizers/word-counts.js';

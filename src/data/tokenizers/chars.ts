@@ -1,0 +1,97 @@
+import { MeanfieldError } from '../../base/errors.js';
+import { byteStreamDecoder, bytesToText, EncodeError, type Tokenizer, unknownId } from './tokenizer.js';
+import { charsFiles } from './tokenizer-files.js';
+import { codePointAt, codePointLength, lastCharacterCut, toBytes } from './utf8.js';
+
+/** One token for each character (code point) that a corpus has; ids follow the order of the code points. */
+export class CharsTokenizer implements Tokenizer {
+  readonly kind = 'chars';
+  readonly endOfText = undefined;
+  readonly #points: readonly number[];
+  readonly #utf8: readonly Uint8Array[];
+  readonly #idOf = new Int32Array(0x110000).fill(-1);
+
+  /** @param points the code point of each id */
+  constructor(points: readonly number[]) {
+    if (points.length === 0)
+      throw new MeanfieldError('A character tokenizer needs a text with at least one character.');
+    this.#points = points;
+    this.#utf8 = points.map((point) => toBytes(String.fromCodePoint(point)));
+    for (const [id, point] of points.entries()) this.#idOf[point] = id;
+  }
+
+  get vocabularySize(): number {
+    return this.#points.length;
+  }
+
+  encode(text: string | Uint8Array): Uint32Array {
+    const bytes = toBytes(text);
+    const ids = new Uint32Array(bytes.length);
+    let count = 0;
+    for (let at = 0; at < bytes.length; ) {
+      const point = checkedCodePoint(bytes, at);
+      const id = this.#idOf[point]!;
+      if (id < 0) throw new EncodeError(`The character ${describe(point)} is not in this tokenizer's vocabulary:`, at);
+      ids[count++] = id;
+      at += codePointLength;
+    }
+    return ids.slice(0, count);
+  }
+
+  decodeBytes(ids: ArrayLike<number>): Uint8Array {
+    return Buffer.concat(
+      Array.from(ids, (id) => {
+        const bytes = this.#utf8[id];
+        if (bytes === undefined) throw unknownId(id, this.vocabularySize);
+        return bytes;
+      }),
+    );
+  }
+
+  decode(ids: ArrayLike<number>): string {
+    return bytesToText(this.decodeBytes(ids));
+  }
+
+  streamDecoder() {
+    return byteStreamDecoder((ids) => this.decodeBytes(ids));
+  }
+
+  lastCut(bytes: Uint8Array, length: number): number {
+    return lastCharacterCut(bytes, length);
+  }
+
+  files() {
+    return charsFiles(this.#points.map((point) => String.fromCodePoint(point)));
+  }
+}
+
+/** Collects the characters of a corpus. */
+export class CharacterSet {
+  #seen = new Uint8Array(0x110000);
+
+  /** @throws EncodeError at the first byte that is not UTF-8 */
+  add(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += codePointLength) this.#seen[checkedCodePoint(bytes, at)] = 1;
+  }
+
+  /** The code points seen, in ascending order. */
+  points(): number[] {
+    const points: number[] = [];
+    for (let point = this.#seen.indexOf(1); point >= 0; point = this.#seen.indexOf(1, point + 1)) points.push(point);
+    return points;
+  }
+}
+
+function checkedCodePoint(bytes: Uint8Array, at: number): number {
+  const point = codePointAt(bytes, at, bytes.length);
+  if (point >= 0) return point;
+  const byte = `0x${bytes[at]!.toString(16).padStart(2, '0')}`;
+  throw new EncodeError(
+    `Invalid UTF-8: the tokenizer chars needs text, the tokenizers bytes and bpe keep such bytes. Found ${byte}`,
+    at,
+  );
+}
+
+function describe(point: number): string {
+  return `${JSON.stringify(String.fromCodePoint(point))} (U+${point.toString(16).toUpperCase().padStart(4, '0')})`;
+}

@@ -1,0 +1,76 @@
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { bytesToText, type StreamDecoder, type Tokenizer, type TokenizerFiles, unknownId } from './tokenizer.js';
+import { toBytes } from './utf8.js';
+
+/** How many of the last tokens a stream decoder keeps: enough for any character and for what a decoder looks back at. */
+const KEPT = 8;
+
+/** A tokenizer of a kind that Meanfield does not make, run by `@huggingface/tokenizers`. */
+export class ForeignTokenizer implements Tokenizer {
+  readonly kind = 'foreign';
+  readonly vocabularySize: number;
+  readonly endOfText: number | undefined;
+  readonly #tokenizer: HuggingFaceTokenizer;
+  readonly #files: TokenizerFiles;
+
+  /** @throws Error (of `@huggingface/tokenizers`) when the files cannot be understood */
+  constructor(json: Record<string, unknown>, config: Record<string, unknown>, files: TokenizerFiles) {
+    this.#tokenizer = new HuggingFaceTokenizer(json, config);
+    this.#files = files;
+    let largest = -1;
+    for (const id of this.#tokenizer.get_vocab().values()) largest = Math.max(largest, id);
+    if (largest < 0) throw new Error('its vocabulary is empty');
+    this.vocabularySize = largest + 1;
+    const end = config.eos_token as string | { content?: string } | undefined;
+    const name = typeof end === 'object' ? end?.content : end;
+    this.endOfText = name === undefined ? undefined : this.#tokenizer.token_to_id(name);
+  }
+
+  encode(text: string | Uint8Array): Uint32Array {
+    const string = typeof text === 'string' ? text : bytesToText(text);
+    return Uint32Array.from(this.#tokenizer.encode(string, { add_special_tokens: false }).ids);
+  }
+
+  decodeBytes(ids: ArrayLike<number>): Uint8Array {
+    return toBytes(this.decode(ids));
+  }
+
+  decode(ids: ArrayLike<number>): string {
+    const list = Array.from(ids);
+    for (const id of list) if (this.#tokenizer.id_to_token(id) === undefined) throw unknownId(id, this.vocabularySize);
+    return list.length === 0 ? '' : this.#tokenizer.decode(list, { skip_special_tokens: false });
+  }
+
+  /** Decodes a moving window of the last tokens, since what a token looks like may depend on those before it. */
+  streamDecoder(): StreamDecoder {
+    let kept: number[] = [];
+    let shown = 0;
+    const show = (text: string) => {
+      const fresh = text.slice(shown);
+      shown = text.length;
+      return fresh;
+    };
+    return {
+      push: (ids) => {
+        kept.push(...Array.from(ids));
+        const text = this.decode(kept);
+        if (text.endsWith('\ufffd')) return '';
+        const fresh = show(text);
+        if (kept.length > KEPT) {
+          kept = kept.slice(-KEPT / 2);
+          shown = this.decode(kept).length;
+        }
+        return fresh;
+      },
+      end: () => show(this.decode(kept)),
+    };
+  }
+
+  lastCut(): number {
+    return 0;
+  }
+
+  files(): TokenizerFiles {
+    return this.#files;
+  }
+}

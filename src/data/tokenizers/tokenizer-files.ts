@@ -1,0 +1,86 @@
+import { bytesToToken } from './byte-level.js';
+import type { TokenizerFiles } from './tokenizer.js';
+import type { BpeModel } from './train-bpe.js';
+
+/** The token between documents, as in GPT-2. */
+export const END_OF_TEXT = '<|endoftext|>';
+
+/** A word that no character of a corpus is: WordLevel refuses unknown characters when its unknown token is unknown. */
+const NO_UNKNOWN = '<|unknown|>';
+
+/** Character-level: one token a code point, in order of ids. */
+export function charsFiles(characters: readonly string[]): TokenizerFiles {
+  return files({
+    pre_tokenizer: { type: 'Split', pattern: { Regex: '[\\s\\S]' }, behavior: 'Isolated', invert: false },
+    decoder: { type: 'Fuse' },
+    model: { type: 'WordLevel', vocab: Object.fromEntries(numbered(characters)), unk_token: NO_UNKNOWN },
+  });
+}
+
+/** Byte-level BPE; `useRegex` is false where texts are not split into words (bytes). */
+export function bpeFiles(model: BpeModel, useRegex: boolean): TokenizerFiles {
+  const names = model.tokens.map((bytes, id) => model.special.get(id) ?? bytesToToken(bytes));
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: useRegex };
+  const added = [...model.special].map(([id, content]) => ({
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  }));
+  const end = added.some((token) => token.content === END_OF_TEXT)
+    ? { bos_token: END_OF_TEXT, eos_token: END_OF_TEXT }
+    : {};
+  return files(
+    {
+      added_tokens: added,
+      pre_tokenizer: byteLevel,
+      decoder: byteLevel,
+      model: {
+        type: 'BPE',
+        dropout: null,
+        unk_token: null,
+        continuing_subword_prefix: null,
+        end_of_word_suffix: null,
+        fuse_unk: false,
+        byte_fallback: false,
+        ignore_merges: false,
+        vocab: Object.fromEntries(numbered(names)),
+        merges: model.merges.map(([left, right]) => [names[left], names[right]]),
+      },
+    },
+    { add_prefix_space: false, ...end },
+  );
+}
+
+function files(tokenizer: object, config: object = {}): TokenizerFiles {
+  const json = {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    ...tokenizer,
+  };
+  const configJson = {
+    // Else AutoTokenizer builds a GPT2Tokenizer from the model's config.json.
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    clean_up_tokenization_spaces: false,
+    ...config,
+  };
+  return {
+    'tokenizer.json': `${JSON.stringify(json, null, 1)}\n`,
+    'tokenizer_config.json': `${JSON.stringify(configJson, null, 2)}\n`,
+  };
+}
+
+/**
+ * Vocabularies are objects, and JavaScript would put keys such as "7" first; readers go by the number, not the place.
+ */
+function numbered(names: readonly string[]): [string, number][] {
+  return names.map((name, id) => [name, id]);
+}
