@@ -5,6 +5,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     cli: 'src/cli/main.ts',
+    'encode-worker': 'src/data/encode-worker.ts',
   },
   format: 'esm',
   fixedExtension: false,
