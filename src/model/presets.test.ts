@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { Model } from './model.js';
+import { findPreset, presetNames } from './presets.js';
+
+const parameters = (name: string, vocabulary: number) => {
+  const preset = findPreset(name);
+  return Model.create(preset.family, { vocabulary, ...preset }).layout.size;
+};
+
+describe('presets', () => {
+  it('have the published numbers of parameters', () => {
+    // OpenAI's files hold 124M, 355M, 774M and 1558M; these are the exact sums of their tensors.
+    expect(parameters('gpt2-124m', 0)).toBe(124_439_808);
+    expect(parameters('gpt2-355m', 0)).toBe(354_823_168);
+    expect(parameters('gpt2-774m', 0)).toBe(774_030_080);
+    expect(parameters('gpt2-1.5b', 0)).toBe(1_557_611_200);
+  });
+
+  it('start at a few hundred thousand parameters', () => {
+    expect(parameters('nano', 65)).toBe(236_256);
+    expect(parameters('micro', 65)).toBe(809_856);
+  });
+
+  it.each(presetNames)('%s is a configuration that its family accepts', (name) => {
+    expect(parameters(name, 1000)).toBeGreaterThan(200_000);
+  });
+
+  it('are listed when a name is unknown', () => {
+    expect(() => findPreset('huge')).toThrow(/Unknown preset huge. Allowed: nano, micro, .*gpt2-1.5b/);
+    expect(() => findPreset('toString')).toThrow(/Unknown preset/);
+  });
+});

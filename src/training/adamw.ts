@@ -1,0 +1,154 @@
+import type { CompileOptions, Engine, Session } from '../engine/engine.js';
+import { add, div, encode, input, mul, reduceSumSquare, scale, sqrt, sub } from '../graph/index.js';
+import type { ParameterLayout } from '../model/layout.js';
+
+/** AdamW's constants (arXiv 1711.05101, algorithm 2), and the largest global norm of a gradient. */
+export interface AdamwOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Applied to matrices only: the layout's first {@link ParameterLayout.decayed} elements. */
+  readonly weightDecay: number;
+  /** Gradients of a larger norm are scaled down to it; 0 for no limit. */
+  readonly clip: number;
+}
+
+/** A model's parameters and the moments of its gradient: vectors in the layout's order. */
+export interface OptimizerVectors {
+  readonly parameters: Float32Array;
+  readonly gradient: Float32Array;
+  /** Decaying mean of the gradient. */
+  readonly moment1: Float32Array;
+  /** Decaying mean of the squared gradient. */
+  readonly moment2: Float32Array;
+}
+
+/** What a step did. */
+export interface StepReport {
+  /** Global L2 norm of the (scaled) gradient before clipping; not finite when the loss has diverged. */
+  readonly gradientNorm: number;
+}
+
+/** Elements updated by one run of the graph: three inputs and their intermediate values stay in a core's cache. */
+const RANGE = 2 ** 16;
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly decayed: boolean;
+}
+
+/**
+ * AdamW over a model's vectors, in ranges: a small ONNX graph runs over one range after another, so the optimiser needs
+ * no second copy of the model.
+ */
+export class Adamw {
+  readonly #options: AdamwOptions;
+  readonly #ranges: readonly Range[];
+  readonly #updates: ReadonlyMap<number, Session>;
+  readonly #norms: ReadonlyMap<number, Session>;
+  readonly #scratch = [0, 1, 2].map(() => new Float32Array(RANGE));
+
+  private constructor(
+    options: AdamwOptions,
+    ranges: readonly Range[],
+    updates: Map<number, Session>,
+    norms: Map<number, Session>,
+  ) {
+    this.#options = options;
+    this.#ranges = ranges;
+    this.#updates = updates;
+    this.#norms = norms;
+  }
+
+  static async create(
+    engine: Engine,
+    layout: Pick<ParameterLayout, 'size' | 'decayed'>,
+    options: AdamwOptions,
+    compile: CompileOptions = {},
+  ): Promise<Adamw> {
+    const ranges = [...cut(0, layout.decayed, true), ...cut(layout.decayed, layout.size, false)];
+    const sizes = [...new Set(ranges.map(({ start, end }) => end - start))];
+    const updates = new Map<number, Session>();
+    const norms = new Map<number, Session>();
+    for (const size of sizes) {
+      updates.set(size, await engine.compile(traceUpdate(size, options, engine), compile));
+      const gradient = input('gradient', [size]);
+      const squares = encode({ squares: reduceSumSquare(gradient, [0]) }, engine.target);
+      norms.set(size, await engine.compile(squares, compile));
+    }
+    return new Adamw(options, ranges, updates, norms);
+  }
+
+  /**
+   * One step: clips the gradient by its global norm and updates parameters and moments in place. A gradient that is
+   * not finite changes nothing; the report says so.
+   *
+   * @param step counted from 0, for the correction of the moments' bias
+   * @param gradientScale what the gradient is multiplied by first, such as 1 / micro-batches
+   */
+  async step(vectors: OptimizerVectors, step: number, learningRate: number, gradientScale = 1): Promise<StepReport> {
+    const { beta1, beta2, epsilon, weightDecay, clip } = this.#options;
+    const gradientNorm = gradientScale * (await this.#norm(vectors.gradient));
+    if (!Number.isFinite(gradientNorm)) return { gradientNorm };
+    const limited = clip > 0 ? gradientScale * Math.min(1, clip / (gradientNorm + 1e-6)) : gradientScale;
+    const correction1 = 1 - beta1 ** (step + 1);
+    const correction2 = Math.sqrt(1 - beta2 ** (step + 1));
+    const scalars = {
+      share1: Float32Array.of((1 - beta1) * limited),
+      share2: Float32Array.of((1 - beta2) * limited * limited),
+      epsilon: Float32Array.of(epsilon * correction2),
+      rate: Float32Array.of((learningRate * correction2) / correction1),
+    };
+    const keep = { true: Float32Array.of(1 - learningRate * weightDecay), false: Float32Array.of(1) };
+    for (const { start, end, decayed } of this.#ranges) {
+      const [p, m, v] = this.#scratch.map((array) => array.subarray(0, end - start)) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
+      const feeds = {
+        ...scalars,
+        keep: keep[`${decayed}`],
+        parameters: vectors.parameters.subarray(start, end),
+        gradient: vectors.gradient.subarray(start, end),
+        moment1: vectors.moment1.subarray(start, end),
+        moment2: vectors.moment2.subarray(start, end),
+      };
+      await this.#updates.get(end - start)!.run(feeds, { parameters_out: p, moment1_out: m, moment2_out: v });
+      vectors.parameters.set(p, start);
+      vectors.moment1.set(m, start);
+      vectors.moment2.set(v, start);
+    }
+    return { gradientNorm };
+  }
+
+  async dispose(): Promise<void> {
+    for (const session of [...this.#updates.values(), ...this.#norms.values()]) await session.dispose();
+  }
+
+  async #norm(gradient: Float32Array): Promise<number> {
+    let sum = 0;
+    for (const { start, end } of this.#ranges) {
+      const { squares } = await this.#norms.get(end - start)!.run({ gradient: gradient.subarray(start, end) });
+      sum += squares![0] as number;
+    }
+    return Math.sqrt(sum);
+  }
+}
+
+function* cut(from: number, to: number, decayed: boolean): Generator<Range> {
+  for (let start = from; start < to; start += RANGE) yield { start, end: Math.min(to, start + RANGE), decayed };
+}
+
+/** The update of `size` elements; its scalars change with the step, so they are fed. */
+function traceUpdate(size: number, { beta1, beta2 }: AdamwOptions, engine: Engine) {
+  const vector = (name: string) => input(name, [size]);
+  const number = (name: string) => input(name, []);
+  const gradient = vector('gradient');
+  const moment1 = add(scale(vector('moment1'), beta1), mul(gradient, number('share1')));
+  const moment2 = add(scale(vector('moment2'), beta2), mul(mul(gradient, gradient), number('share2')));
+  const direction = div(moment1, add(sqrt(moment2), number('epsilon')));
+  const parameters = sub(mul(vector('parameters'), number('keep')), mul(direction, number('rate')));
+  return encode({ parameters_out: parameters, moment1_out: moment1, moment2_out: moment2 }, engine.target);
+}

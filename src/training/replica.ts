@@ -1,0 +1,106 @@
+import type { CompileOptions, Engine, Session } from '../engine/engine.js';
+import type { Model } from '../model/model.js';
+import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from './adamw.js';
+import { type MicroBatch, traceGradient, vectorArrays } from './step-program.js';
+import { fillTokens } from './tokens.js';
+
+/** What a replica trains and with what. */
+export interface ReplicaOptions {
+  readonly model: Model;
+  readonly engine: Engine;
+  readonly microBatch: MicroBatch;
+  /** Micro-batches whose gradients are averaged into one step. */
+  readonly gradientAccumulation: number;
+  readonly optimizer: AdamwOptions;
+  readonly compile?: CompileOptions;
+}
+
+/**
+ * One copy of the model with its optimiser: parameters, gradient and moments as flat vectors, and the graphs that
+ * update them. Knows nothing of other replicas.
+ */
+export class Replica {
+  readonly vectors: OptimizerVectors;
+  readonly #options: ReplicaOptions;
+  readonly #gradient: Session;
+  readonly #adamw: Adamw;
+  readonly #ids: BigInt64Array;
+  readonly #targets: BigInt64Array;
+  /** The sum before the last micro-batch; an output must not be its own input, so two buffers alternate. */
+  readonly #sum: Float32Array | undefined;
+
+  private constructor(options: ReplicaOptions, gradient: Session, adamw: Adamw) {
+    const { size } = options.model.layout;
+    const { batch, length } = options.microBatch;
+    this.vectors = {
+      parameters: new Float32Array(size),
+      gradient: new Float32Array(size),
+      moment1: new Float32Array(size),
+      moment2: new Float32Array(size),
+    };
+    this.#options = options;
+    this.#gradient = gradient;
+    this.#adamw = adamw;
+    this.#ids = new BigInt64Array(batch * length);
+    this.#targets = new BigInt64Array(batch * length);
+    if (options.gradientAccumulation > 1) this.#sum = new Float32Array(size);
+  }
+
+  static async create(options: ReplicaOptions): Promise<Replica> {
+    const { model, engine, microBatch, gradientAccumulation, optimizer, compile = {} } = options;
+    const program = traceGradient(model, microBatch, engine, gradientAccumulation > 1);
+    const gradient = await engine.compile(program, compile);
+    // A second pool of spinning threads would take the cores of the first.
+    const adamw = await Adamw.create(engine, model.layout, optimizer, { ...compile, threads: 1, spinning: false });
+    return new Replica(options, gradient, adamw);
+  }
+
+  /** Tokens that one step trains on. */
+  get tokensPerStep(): number {
+    const { microBatch, gradientAccumulation } = this.#options;
+    return microBatch.batch * microBatch.length * gradientAccumulation;
+  }
+
+  /**
+   * The gradient of the loss over a step's micro-batches, summed into `vectors.gradient`.
+   *
+   * @param nextBatch gives a micro-batch as rows of `length` + 1 token ids
+   * @returns the mean loss in nats per token, at the parameters before the step
+   */
+  async computeGradient(nextBatch: () => Int32Array): Promise<number> {
+    const { model, engine, microBatch, gradientAccumulation } = this.#options;
+    const { layout } = model;
+    let [sum, gradient] = [this.#sum, this.vectors.gradient];
+    // The last of an even number of swaps must end in `vectors.gradient`.
+    if (sum && gradientAccumulation % 2 === 0) [sum, gradient] = [gradient, sum];
+    sum?.fill(0);
+    let loss = 0;
+    for (let i = 0; i < gradientAccumulation; i++) {
+      fillTokens(nextBatch(), microBatch, this.#ids, this.#targets);
+      const feeds = {
+        ...vectorArrays(layout, 'parameters', this.vectors.parameters, engine.views),
+        ...(sum && vectorArrays(layout, 'sum', sum, engine.views)),
+        ids: this.#ids,
+        targets: this.#targets,
+      };
+      const outputs = await this.#gradient.run(feeds, vectorArrays(layout, 'gradient', gradient, engine.views));
+      loss += (outputs.loss![0] as number) / gradientAccumulation;
+      if (sum) [sum, gradient] = [gradient, sum];
+    }
+    return loss;
+  }
+
+  /**
+   * AdamW's step with `vectors.gradient`.
+   *
+   * @param step counted from 0
+   */
+  applyGradient(step: number, learningRate: number): Promise<StepReport> {
+    return this.#adamw.step(this.vectors, step, learningRate, 1 / this.#options.gradientAccumulation);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#gradient.dispose();
+    await this.#adamw.dispose();
+  }
+}
