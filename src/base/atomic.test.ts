@@ -26,6 +26,14 @@ describe('writeFileAtomic', () => {
     expect(await readdir(join(folder, 'a/b'))).toEqual(['file']);
   });
 
+  test('of many writers at once one wins, and the file is never a mixture', async () => {
+    const path = join(folder, 'many/file');
+    const texts = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(100_000));
+    await Promise.all(texts.map((text) => writeFileAtomic(path, text)));
+    expect(texts).toContain(await readFile(path, 'utf8'));
+    expect(await readdir(join(folder, 'many'))).toEqual(['file']);
+  });
+
   test('a failure in the middle leaves the old file and no temporary one', async () => {
     const path = join(folder, 'kept');
     await writeFileAtomic(path, 'old');

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MeanfieldError, messageOf } from './errors.js';
@@ -23,7 +23,8 @@ export const LARGEST_TRANSFER = 16 * 2 ** 20;
  * @throws MeanfieldError when the disk is full or the folder cannot be written; the old file is left as it was
  */
 export async function writeFileAtomic(path: string, content: FileContent): Promise<WrittenFile> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  // Random, because two threads of one process may write the same file.
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
     const written = await writeFileSynced(temporary, content);
@@ -65,6 +66,8 @@ export async function writeFileSynced(path: string, content: FileContent): Promi
 
 /** Makes the names in a folder durable: without this a rename may be lost with the power. */
 export async function syncFolder(folder: string): Promise<void> {
+  // Windows opens no folder as a file; its file systems keep their own journal of names.
+  if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

@@ -71,6 +71,7 @@ test('keep deletes the oldest, and the one just saved stays', async () => {
   await save(5, 1);
   expect(await readdir(folder)).toEqual(['000005']);
   await expect(save(6, 0)).rejects.toThrow('keep must be 1 or more, got 0');
+  for (const step of [-1, 0.5]) await expect(save(step)).rejects.toThrow(`whole number from 0, got ${step}`);
 });
 
 test('going back behind damaged checkpoints deletes them at the next save', async () => {

@@ -54,6 +54,7 @@ export async function saveCheckpoint(
   options: { readonly keep?: number } = {},
 ): Promise<void> {
   const { keep = Infinity } = options;
+  if (!Number.isSafeInteger(step) || step < 0) throw new Error(`step must be a whole number from 0, got ${step}`);
   if (!(keep >= 1)) throw new Error(`keep must be 1 or more, got ${keep}`);
   await mkdir(checkpoints, { recursive: true });
   await tidyCheckpoints(checkpoints);

@@ -53,7 +53,7 @@ test('a killed run is resumed with a notice, and what it left half done is repai
   await nextOutput(child);
   await mkdir(join(folder, 'checkpoints/000002.tmp'), { recursive: true });
   await mkdir(join(folder, 'model.old'));
-  await writeFile(join(folder, 'metrics.jsonl.17.tmp'), 'x');
+  await writeFile(join(folder, 'metrics.jsonl.0123abcd.tmp'), 'x');
   await kill(child);
   const run = await resumeRun(folder);
   expect(run.notices).toEqual([expect.stringContaining(`from process ${child.pid}, which ended`)]);
@@ -65,7 +65,7 @@ test('a killed run is resumed with a notice, and what it left half done is repai
 
 test('what was killed before run.json was written is made anew', async () => {
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'run.json.17.tmp'), '{"se');
+  await writeFile(join(folder, 'run.json.0123abcd.tmp'), '{"se');
   await writeFile(join(folder, 'lock'), JSON.stringify({ host: 'h', pid: 1, started: 'x' }));
   const run = await createRun(folder, { seed: 1 }, { force: true });
   expect(run.notices).toHaveLength(1);
