@@ -1,5 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { SafetensorsFile } from './safetensors.js';
 import { encodeSafetensors } from './safetensors-writer.js';
 
 const bytesOf = (...args: Parameters<typeof encodeSafetensors>) => Buffer.concat([...encodeSafetensors(...args)]);
@@ -46,4 +51,38 @@ describe('encodeSafetensors', () => {
     expect(() => bytesOf([tensor('__metadata__', [4])])).toThrow(/"__metadata__" is taken/);
     expect(() => bytesOf([tensor('x', [2, 3])])).toThrow(/x of shape \[2,3\] needs 6 elements, got 4/);
   });
+});
+
+test('any tensors come back from a file bit for bit', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'safetensors-writer-'));
+  const path = join(folder, 'any.safetensors');
+  const shape = fc.array(fc.nat(4), { maxLength: 4 });
+  const names = fc.uniqueArray(
+    fc.string({ unit: 'binary' }).filter((name) => name !== '__metadata__'),
+    { maxLength: 8 },
+  );
+  const tensors = names.chain((all) =>
+    fc.tuple(...all.map((name) => fc.record({ name: fc.constant(name), shape, seed: fc.integer() }))),
+  );
+  await fc.assert(
+    fc.asyncProperty(tensors, fc.dictionary(fc.string(), fc.string()), async (specs, metadata) => {
+      const written = specs.map(({ name, shape, seed }) => {
+        const length = shape.reduce((product, size) => product * size, 1);
+        // Every bit pattern, NaNs with a payload among them.
+        const bits = Int32Array.from({ length }, (_, i) => Math.imul(seed + i, 0x9e3779b1));
+        return { name, shape, data: new Float32Array(bits.buffer) };
+      });
+      await writeFile(path, bytesOf(written, metadata));
+      const file = await SafetensorsFile.open(path);
+      const read = written.map(({ name, shape, data }) => ({ name, shape, data: new Float32Array(data.length) }));
+      await file.fill(read);
+      for (const [i, { data }] of read.entries()) {
+        expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(written[i]!.data.buffer))).toBe(0);
+      }
+      expect({ ...file.metadata }).toEqual({ ...metadata });
+      await file.close();
+    }),
+    { numRuns: 50 },
+  );
+  await rm(folder, { recursive: true });
 });

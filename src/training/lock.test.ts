@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildChild, type ChildProgram, kill, nextOutput } from '../../test/child.js';
 import { MeanfieldError } from '../base/errors.js';
+import { sha256 } from '../base/hash.js';
+import { Random } from '../base/random.js';
 import { acquireLock } from './lock.js';
 
 let holder: ChildProgram;
@@ -67,10 +69,15 @@ describe('with other processes', () => {
   });
 });
 
-test('many takers in one process, over a stale lock and a dead claim on it: one holds it', async () => {
-  for (let round = 0; round < 20; round++) {
+test('many takers in one process, early and late ones, over a stale lock: one holds it', async () => {
+  const random = new Random(11);
+  for (let round = 0; round < 25; round++) {
     await lockFile({ host: hostname(), pid: 2 ** 22 + 1, started: 'never', round });
-    const results = await Promise.allSettled(Array.from({ length: 8 }, () => acquireLock(folder)));
+    const late = async (ms: number) => {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return acquireLock(folder);
+    };
+    const results = await Promise.allSettled(Array.from({ length: 12 }, () => late(random.below(4))));
     const held = results.filter((result) => result.status === 'fulfilled');
     expect(held).toHaveLength(1);
     await held[0]!.value.release();
@@ -80,7 +87,6 @@ test('many takers in one process, over a stale lock and a dead claim on it: one 
 
 test('a claim whose process died is claimed in turn', async () => {
   await lockFile({ host: hostname(), pid: 2 ** 22 + 1, started: 'never' });
-  const { sha256 } = await import('../base/hash.js');
   const claim = join(folder, `lock.${sha256(await readFile(join(folder, 'lock'), 'utf8')).slice(0, 16)}`);
   await writeFile(claim, JSON.stringify({ host: hostname(), pid: 2 ** 22 + 2, started: 'never' }));
   const results = await Promise.allSettled(Array.from({ length: 8 }, () => acquireLock(folder)));

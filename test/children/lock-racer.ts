@@ -1,8 +1,9 @@
 /**
- * Takes and releases the lock of a folder without end. While it holds it, it notes its process in the file `holder`; a
+ * Takes and leaves the lock of a folder without end, mostly as a process that died would leave it. While it holds it, it notes its process in the file `holder`; a
  * living process noted there by someone else means that two hold the lock, which it prints.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MeanfieldError } from '../../src/base/errors.js';
 import { acquireLock, type Lock } from '../../src/training/lock.js';
@@ -26,6 +27,11 @@ for (let held = 0; ; ) {
   await pause(1);
   if (readFileSync(note, 'utf8') !== String(process.pid)) console.log(`another came while ${process.pid} held it`);
   writeFileSync(note, '0');
-  await lock.release();
-  if (++held % 10 === 0) console.log('held');
+  if (++held % 5 === 0) await lock.release();
+  else {
+    const dead = { host: hostname(), pid: 2 ** 22 + 1, started: 'never', by: process.pid, held };
+    writeFileSync(join(folder, `dead.${process.pid}`), JSON.stringify(dead));
+    renameSync(join(folder, `dead.${process.pid}`), join(folder, 'lock'));
+  }
+  if (held % 10 === 0) console.log('held');
 }
