@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { buildChild, kill, nextOutput } from '../../test/child.js';
 import { Random } from '../base/random.js';
 import { loadLatestCheckpoint } from './checkpoint.js';
@@ -9,6 +9,7 @@ import { loadLatestCheckpoint } from './checkpoint.js';
 test('killed at random moments while saving, the newest checkpoint is always whole', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'checkpoint-kill-'));
   const writer = await buildChild('checkpoint-writer');
+  onTestFinished(() => writer.remove());
   const random = new Random(5);
   let before = 0;
   for (let round = 0; round < 30; round++) {
@@ -36,6 +37,5 @@ test('killed at random moments while saving, the newest checkpoint is always who
     before = step;
   }
   expect(before).toBeGreaterThan(5);
-  await writer.remove();
   await rm(folder, { recursive: true });
 });

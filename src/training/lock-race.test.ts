@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { buildChild, kill } from '../../test/child.js';
 import { Random } from '../base/random.js';
 
@@ -10,6 +10,7 @@ test('processes that take, release and are killed at random never hold a lock to
   const folder = await mkdtemp(join(tmpdir(), 'lock-race-'));
   await writeFile(join(folder, 'holder'), '0');
   const racer = await buildChild('lock-racer');
+  onTestFinished(() => racer.remove());
   const random = new Random(3);
   const said: string[] = [];
   const start = () => {
@@ -27,6 +28,5 @@ test('processes that take, release and are killed at random never hold a lock to
   await expect.poll(() => said.length, { timeout: 20_000 }).toBeGreaterThan(10);
   await Promise.all(children.map(kill));
   expect(said.filter((line) => line !== 'held')).toEqual([]);
-  await racer.remove();
   await rm(folder, { recursive: true });
 });

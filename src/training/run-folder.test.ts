@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { buildChild, kill, nextOutput } from '../../test/child.js';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { createRun, readRunFile, resumeRun, runPaths, writeRunFile } from './run-folder.js';
@@ -49,6 +49,7 @@ test('two that make the same run at once: one does', async () => {
 
 test('a killed run is resumed with a notice, and what it left half done is repaired', async () => {
   const holder = await buildChild('run-holder');
+  onTestFinished(() => holder.remove());
   const child = holder.start(folder);
   await nextOutput(child);
   await mkdir(join(folder, 'checkpoints/000002.tmp'), { recursive: true });
@@ -60,7 +61,6 @@ test('a killed run is resumed with a notice, and what it left half done is repai
   expect(await readdir(run.paths.checkpoints)).toEqual([]);
   expect((await readdir(folder)).sort()).toEqual(['checkpoints', 'lock', 'model', 'run.json']);
   await run.lock.release();
-  await holder.remove();
 });
 
 test('what was killed before run.json was written is made anew', async () => {
