@@ -117,8 +117,7 @@ class Encoder implements Emitter {
   constant(data: ConstantData, shape: Shape): string {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     // Large constants are already shared as tensors; only the small ones that lowerings make are compared by content.
-    const key =
-      bytes.length > 256 ? undefined : `${data.constructor.name} ${shape} ${Buffer.from(bytes).toString('hex')}`;
+    const key = bytes.length > 256 ? undefined : `${data.constructor.name} ${shape} ${bytes}`;
     const known = key && this.#constants.get(key);
     if (known) return known;
     const name = `constant_${this.#count++}`;
