@@ -1,0 +1,113 @@
+/*
+ * Shape suffixes: T new tokens, S slots of the cache; H heads, K of keys and values, G = H / K queries a key serves;
+ * D width of a head; C width of the model; V vocabulary. One sequence.
+ */
+import {
+  add,
+  causalMask,
+  concat,
+  encode,
+  gather,
+  input,
+  matmul,
+  type Program,
+  reshape,
+  sizeOf,
+  softmax,
+  split,
+  type Target,
+  type Tensor,
+  transpose,
+} from '../graph/index.js';
+import type { Attend } from '../model/family.js';
+import type { Model } from '../model/model.js';
+
+/** The size of a step: shapes are static, so each size is a program of its own. */
+export interface StepSize {
+  /** New tokens, T. */
+  readonly tokens: number;
+  /** Slots of the cache that are read, S; those not in use are masked. */
+  readonly slots: number;
+}
+
+/** Large enough that its exponential is exactly 0, small enough that no sum overflows. */
+export const MASKED = -1e9;
+
+/**
+ * A step of generation: T new tokens that follow those in the cache.
+ *
+ * Inputs: the parameters; `ids` and `positions` [T] int64; `row` [1] int64, whose logits are wanted; `mask` [S], 0 for
+ * slots in use and {@link MASKED} elsewhere; `keys.i` and `values.i` [S, 1, K, D] for each layer.
+ * Outputs: `logits` [1, V]; `new_keys.i` and `new_values.i` [T, 1, K, D], the rows to append to the cache.
+ */
+export function traceStep(model: Model, { tokens: T, slots: S }: StepSize, target: Target): Program {
+  const { keyValueHeads: K } = model.dimensions;
+  const outputs: Record<string, Tensor> = {};
+  const mask_S = input('mask', [S]);
+  const attend: Attend = (layer, q_T1HD, k_T1KD, v_T1KD) => {
+    const D = q_T1HD.shape[3]!;
+    outputs[`new_keys.${layer}`] = k_T1KD;
+    outputs[`new_values.${layer}`] = v_T1KD;
+    const past = (name: string) => reshape(input(`${name}.${layer}`, [S, 1, K, D]), [S, K, D]);
+    const fresh = (x: Tensor) => reshape(x, [T, K, D]);
+    return attendToCache(
+      q_T1HD,
+      { keys: past('keys'), values: past('values') },
+      { keys: fresh(k_T1KD), values: fresh(v_T1KD) },
+      mask_S,
+    );
+  };
+  const parameters = model.parameterInputs();
+  const hidden_TC = model.family.forward(model.config, parameters, {
+    ids_N: input('ids', [T], 'int64'),
+    batch: 1,
+    positions_T: input('positions', [T], 'int64'),
+    attend,
+  });
+  const logits = model.logits(parameters, gather(hidden_TC, input('row', [1], 'int64')));
+  return encode({ logits, ...outputs }, target);
+}
+
+/** Elements of a layer's keys for one token, K · D, as the model's forward pass makes them. */
+export function cacheRow(model: Model): number {
+  let row = 0;
+  const attend: Attend = (_layer, q, k) => {
+    row = sizeOf(k.shape);
+    return q;
+  };
+  const one = (name: string) => input(name, [1], 'int64');
+  model.family.forward(model.config, model.parameterInputs(), {
+    ids_N: one('ids'),
+    batch: 1,
+    positions_T: one('positions'),
+    attend,
+  });
+  return row;
+}
+
+/** Keys and values, [rows, K, D]. */
+interface Rows {
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
+
+/**
+ * softmax over [q·past | q·fresh], joined as scores: joining keys instead would copy the cache at each token. The
+ * queries that share a key are rows of one product, so the cache is not repeated for them.
+ */
+function attendToCache(q_T1HD: Tensor, past: Rows, fresh: Rows, mask_S: Tensor): Tensor {
+  const [T, , H, D] = q_T1HD.shape as [number, number, number, number];
+  const [S, K] = past.keys.shape as [number, number];
+  const G = H / K;
+  const q_KND = reshape(transpose(reshape(q_T1HD, [T, K, G, D]), [1, 0, 2, 3]), [K, T * G, D]);
+  const alpha = 1 / Math.sqrt(D);
+  const scores = (keys: Tensor) => matmul(q_KND, keys, { rowsFirstB: true, transB: true, alpha });
+  const past_KTGS = add(reshape(scores(past.keys), [K, T, G, S]), mask_S);
+  const fresh_KTGT = add(reshape(scores(fresh.keys), [K, T, G, T]), reshape(causalMask(T, T), [T, 1, T]));
+  const p_KTGZ = softmax(concat([past_KTGS, fresh_KTGT], 3));
+  const [p, r] = split(p_KTGZ, 3, [S, T]) as [Tensor, Tensor];
+  const mix = (weights: Tensor, values: Tensor) =>
+    matmul(reshape(weights, [K, T * G, values.shape[0]!]), values, { rowsFirstB: true });
+  const o_KTGD = reshape(add(mix(p, past.values), mix(r, fresh.values)), [K, T, G, D]);
+  return reshape(transpose(o_KTGD, [1, 0, 2, 3]), [T, 1, H, D]);
+}

@@ -1,0 +1,95 @@
+import type { CompileOptions, Engine, HostArrays, Session } from '../engine/engine.js';
+import type { Model } from '../model/model.js';
+import { cacheRow, traceStep } from './decoder-program.js';
+import { KeyValueCache } from './key-value-cache.js';
+
+/** The most tokens of a step. A run blocks its thread, so this bounds for how long. */
+const MOST_TOKENS = 128;
+
+/** What a {@link Decoder} computes with. */
+export interface DecoderOptions {
+  readonly model: Model;
+  /** The model's vector, as its layout describes it. Not copied. */
+  readonly parameters: Float32Array;
+  readonly engine: Engine;
+  readonly compile?: CompileOptions;
+}
+
+/**
+ * A model that remembers a sequence: give it tokens and it says what may come next. Programs are compiled when they
+ * are first needed, one for each number of new tokens and size of cache, both powers of two.
+ */
+export class Decoder {
+  /** The longest sequence. */
+  readonly context: number;
+  readonly #options: DecoderOptions;
+  readonly #parameters: HostArrays;
+  readonly #cache: KeyValueCache;
+  readonly #sessions = new Map<string, Promise<Session>>();
+
+  constructor(options: DecoderOptions) {
+    const { layers, context } = options.model.dimensions;
+    this.context = context;
+    this.#options = options;
+    this.#parameters = options.model.layout.views(options.parameters);
+    this.#cache = new KeyValueCache(layers, cacheRow(options.model), context);
+  }
+
+  /** Tokens of the sequence so far. */
+  get length(): number {
+    return this.#cache.length;
+  }
+
+  /**
+   * Continues the sequence by a step's worth of `ids`, as many as one run takes.
+   *
+   * @returns how many were taken and the scores of every token to follow the last of them, [V]
+   * @throws Error when nothing is given or the sequence would pass the context
+   */
+  async step(ids: ArrayLike<number>): Promise<{ taken: number; logits: Float32Array }> {
+    const taken = Math.min(ids.length, MOST_TOKENS);
+    const { length } = this;
+    if (taken === 0 || length + taken > this.context) {
+      throw new Error(`cannot add ${taken} tokens to ${length} of at most ${this.context}`);
+    }
+    this.#cache.reserve(length);
+    const tokens = powerOfTwo(taken);
+    const session = await this.#session(tokens, this.#cache.slots);
+    // The step's last tokens may be filling. They come after every true one, so none of those attends to them.
+    const at = Array.from({ length: tokens }, (_, t) => Math.min(t, taken - 1));
+    const outputs = await session.run({
+      ...this.#parameters,
+      ...this.#cache.feeds(),
+      ids: BigInt64Array.from(at, (t) => BigInt(ids[t]!)),
+      positions: BigInt64Array.from(at, (t) => BigInt(length + t)),
+      row: BigInt64Array.of(BigInt(taken - 1)),
+    });
+    this.#cache.append(outputs, taken);
+    return { taken, logits: outputs.logits as Float32Array };
+  }
+
+  /** Forgets the sequence. */
+  clear(): void {
+    this.#cache.clear();
+  }
+
+  async dispose(): Promise<void> {
+    for (const session of this.#sessions.values()) await (await session).dispose();
+    this.#sessions.clear();
+  }
+
+  #session(tokens: number, slots: number): Promise<Session> {
+    const { model, engine, compile } = this.#options;
+    const key = `${tokens} ${slots}`;
+    let session = this.#sessions.get(key);
+    if (!session) {
+      session = engine.compile(traceStep(model, { tokens, slots }, engine.target), compile);
+      this.#sessions.set(key, session);
+    }
+    return session;
+  }
+}
+
+function powerOfTwo(n: number): number {
+  return 2 ** Math.ceil(Math.log2(n));
+}
