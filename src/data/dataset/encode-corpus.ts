@@ -77,6 +77,7 @@ async function makeTokenizer(
   await counting.end();
   const counts = await pool.counts();
   const progress = (done: number) => onProgress?.({ phase: 'merging', done, total: vocabularySize });
+  progress(0);
   return new BpeTokenizer(trainBpe(counts, { vocabularySize, special: [END_OF_TEXT], onProgress: progress }));
 }
 

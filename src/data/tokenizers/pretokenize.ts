@@ -1,4 +1,4 @@
-import { LETTER, NUMBER, OTHER, SPACE, unicodeClasses } from './unicode-classes.js';
+import { OTHER, SPACE, unicodeClasses } from './unicode-classes.js';
 import { codePointAt, codePointLength } from './utf8.js';
 
 const classes = unicodeClasses();
@@ -76,15 +76,21 @@ function contractionLength(bytes: Uint8Array, at: number, end: number): number {
 
 /**
  * The largest position in `bytes[from, length)` at which a text can be cut so that both parts give the words of the
- * whole, or 0 if there is none. A word never goes on from something else into white space, so any such place will do.
- * Only ASCII white space is looked for, and before it only bytes that cannot end a wider white space.
+ * whole, or 0 if there is none. A word never goes on from something else into white space, so any such place will do;
+ * only ASCII white space is looked for.
  */
 export function lastWordCut(bytes: Uint8Array, length: number, from = 0): number {
   for (let at = length - 1; at > from; at--) {
-    if (asciiClass[bytes[at]!] !== SPACE) continue;
-    const before = bytes[at - 1]!;
-    const kind = asciiClass[before];
-    if (kind === LETTER || kind === NUMBER || kind === OTHER || before >= 0xb0) return at;
+    if (asciiClass[bytes[at]!] === SPACE && classBefore(bytes, at) !== SPACE) return at;
   }
   return 0;
+}
+
+/** The class of the character that ends before `at`. */
+function classBefore(bytes: Uint8Array, at: number): number {
+  let start = at - 1;
+  while (start > 0 && at - start < 4 && (bytes[start]! & 0xc0) === 0x80) start--;
+  const point = codePointAt(bytes, start, at);
+  // Otherwise the byte before is no part of a well-formed character.
+  return point >= 0 && start + codePointLength === at ? classes[point]! : OTHER;
 }

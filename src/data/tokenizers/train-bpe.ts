@@ -62,7 +62,7 @@ class Trainer {
     this.#wordCounts = counted.counts;
     this.#symbols = Int32Array.from(counted.bytes, (byte) => idOfByte[byte]!);
     this.#starts = new Uint32Array(counted.ends.length);
-    this.#starts.set(counted.ends.subarray(0, -1), 1);
+    for (let word = 1; word < counted.ends.length; word++) this.#starts[word] = counted.ends[word - 1]!;
     this.#lengths = counted.ends.map((end, word) => end - this.#starts[word]!);
   }
 

@@ -1,0 +1,64 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { bareName, findFiles } from './find-files.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'meanfield-find-'));
+  for (const name of [
+    'b.txt',
+    'a.md',
+    'A.TXT',
+    'z.jsonl.gz',
+    'image.png',
+    '.hidden.txt',
+    'c/d.txt',
+    'c/.git/x.txt',
+    'node_modules/x.txt',
+  ]) {
+    mkdirSync(join(folder, name, '..'), { recursive: true });
+    writeFileSync(join(folder, name), name);
+  }
+  symlinkSync(folder, join(folder, 'c', 'loop'));
+  symlinkSync(join(folder, 'b.txt'), join(folder, 'link.txt'));
+  symlinkSync(join(folder, 'nowhere'), join(folder, 'broken.txt'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+it('finds text files by extension, sorted by name, and counts the others', async () => {
+  const { files, skippedOther } = await findFiles({ paths: [folder] });
+  const names = files.map(({ path }) => path.slice(folder.length + 1));
+  expect(names).toEqual(['A.TXT', 'a.md', 'b.txt', join('c', 'd.txt'), 'link.txt', 'z.jsonl.gz']);
+  expect(files.every(({ named }) => !named)).toBe(true);
+  expect(files[0]).toMatchObject({ size: 5 });
+  // The image, the broken link and the link to a folder.
+  expect(skippedOther).toBe(3);
+});
+
+it('takes named files whatever their extension, in the order given', async () => {
+  const paths = [join(folder, 'image.png'), join(folder, 'a.md')];
+  const { files } = await findFiles({ paths });
+  expect(files.map(({ path, named }) => [path, named])).toEqual(paths.map((path) => [path, true]));
+});
+
+it('takes other extensions when told', async () => {
+  const { files } = await findFiles({ paths: [folder], extensions: ['.png'] });
+  expect(files.map(({ path }) => path)).toEqual([join(folder, 'image.png')]);
+});
+
+it('says what is missing', async () => {
+  await expect(findFiles({ paths: [join(folder, 'none.txt')] })).rejects.toThrow(
+    /There is no file or folder .*none\.txt/,
+  );
+  await expect(findFiles({ paths: [] })).rejects.toThrow(/name at least one file/);
+  await expect(findFiles({ paths: [join(folder, 'c')], extensions: ['.csv'] })).rejects.toThrow(
+    /No text files in .*\.csv/,
+  );
+  await expect(findFiles({ paths: ['/dev/null'] })).rejects.toThrow(/neither a file nor a folder/);
+});
+
+it('bareName drops .gz and case', () => {
+  expect(bareName('X/A.JSONL.GZ')).toBe('x/a.jsonl');
+});

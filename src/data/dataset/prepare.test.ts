@@ -1,0 +1,202 @@
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UsageError } from '../../base/errors.js';
+import { END_OF_TEXT } from '../tokenizers/tokenizer-files.js';
+import type { Dataset } from './open.js';
+import { type PrepareOptions, type PrepareProgress, prepareDataset } from './prepare.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'meanfield-prepare-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const data = () => join(folder, 'data');
+const write = (name: string, content: string | Uint8Array) => {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+};
+const prepare = (path: string, options: Partial<PrepareOptions> = {}) =>
+  prepareDataset({ paths: [path], tokenizer: 'bytes', folder: data(), ...options });
+const text = ({ tokenizer, train, validation }: Dataset) => ({
+  train: tokenizer.decode(train.read(0, train.length)),
+  validation: tokenizer.decode(validation.read(0, validation.length)),
+});
+
+const long = Array.from({ length: 3000 }, (_, i) => `word${(i * 7919) % 101} é漢😀\n`).join('');
+
+describe('prepareDataset', () => {
+  it.each(['chars', 'bytes', 'bpe'] as const)(
+    'keeps all of a text as %s, its end for validation',
+    async (tokenizer) => {
+      const dataset = await prepare(write('a.txt', long), { tokenizer, vocabularySize: 300, shardTokens: 1000 });
+      const parts = text(dataset);
+      expect(parts.train + parts.validation === long).toBe(true);
+      const share = Buffer.byteLength(parts.validation) / Buffer.byteLength(long);
+      expect(Math.abs(share - 0.1)).toBeLessThan(0.001);
+      expect(dataset.tokenizer.kind).toBe(tokenizer);
+      expect(dataset.statistics).toMatchObject({ files: 1, documents: 1, bytes: Buffer.byteLength(long) });
+    },
+  );
+
+  it('deals out many documents whole, with a token between them for bpe', async () => {
+    const rows = Array.from({ length: 200 }, (_, i) => `Row ${i}.`);
+    const path = write('a.jsonl', rows.map((row) => `${JSON.stringify({ body: row })}\n`).join(''));
+    const options = { field: 'body', validationFraction: 0.25 };
+    const bpe = text(await prepare(path, { ...options, tokenizer: 'bpe', vocabularySize: 280 }));
+    const [train, validation] = [bpe.train.split(END_OF_TEXT), bpe.validation.split(END_OF_TEXT)];
+    expect([...train, ...validation].sort()).toEqual([...rows].sort());
+    expect(validation.length).toBeGreaterThan(25);
+    expect(validation.length).toBeLessThan(75);
+    const bytes = text(await prepare(path, options));
+    expect(bytes).toEqual({ train: train.join(''), validation: validation.join('') });
+  });
+
+  it('learns bpe from the training part alone, and chars from all', async () => {
+    const path = write('a.txt', `${'aaaa '.repeat(200)}${'zzzz'.repeat(25)}`);
+    const bpe = await prepare(path, { tokenizer: 'bpe', vocabularySize: 270 });
+    expect(bpe.tokenizer.encode('aaaa').length).toBeLessThan(3);
+    expect(bpe.tokenizer.encode('zzzz').length).toBe(4);
+    expect((await prepare(path, { tokenizer: 'chars' })).tokenizer.vocabularySize).toBe(3);
+  });
+
+  it('does not depend on the number of threads', async () => {
+    const path = write('a.txt', long.repeat(20));
+    const run = async (workers: number) => {
+      const { fingerprint, train } = await prepare(path, {
+        tokenizer: 'bpe',
+        vocabularySize: 400,
+        workers,
+        folder: join(folder, `w${workers}`),
+      });
+      return {
+        fingerprint,
+        files: readFileSync(join(folder, `w${workers}`, 'dataset.json'), 'utf8'),
+        length: train.length,
+      };
+    };
+    expect(await run(2)).toEqual(await run(0));
+  });
+
+  it('uses a tokenizer that is given', async () => {
+    const first = await prepare(write('a.txt', long), { tokenizer: 'bpe', vocabularySize: 300 });
+    const other = await prepare(write('b.txt', 'word1 word2 '.repeat(9)), {
+      tokenizer: first.tokenizer,
+      folder: join(folder, 'other'),
+    });
+    expect(other.tokenizer.files()).toEqual(first.tokenizer.files());
+    expect(text(other).train).toMatch(/^word1 word2 /);
+  });
+
+  it('reports how far it is', async () => {
+    const seen: PrepareProgress[] = [];
+    await prepare(write('a.txt', long), { tokenizer: 'bpe', vocabularySize: 600, onProgress: (p) => seen.push(p) });
+    expect([...new Set(seen.map(({ phase }) => phase))]).toEqual(['reading', 'counting', 'merging', 'encoding']);
+    expect(seen.every(({ done, total }) => done <= total)).toBe(true);
+    expect(seen.at(-1)).toMatchObject({ done: Buffer.byteLength(long), total: Buffer.byteLength(long) });
+  });
+
+  it.each([
+    [{ validationFraction: 0 }, /more than 0 and less than 1.*not 0/],
+    [{ validationFraction: Number.NaN }, /not NaN/],
+    [{ tokenizer: 'bpe', vocabularySize: 256 }, /from 257 to .*not 256/],
+    [{ tokenizer: 'bpe', vocabularySize: 300.5 }, /not 300\.5/],
+  ] as const)('refuses the options %j', async (options, message) => {
+    const run = prepare(write('a.txt', long), options);
+    await expect(run).rejects.toThrow(message);
+    await expect(run).rejects.toBeInstanceOf(UsageError);
+  });
+
+  it('refuses invalid UTF-8 for chars with file and offset, and keeps it for bpe', async () => {
+    const path = write('a.txt', Buffer.concat([Buffer.from(long), Buffer.of(0xff), Buffer.from(' end '.repeat(3000))]));
+    const offset = Buffer.byteLength(long);
+    await expect(prepare(path, { tokenizer: 'chars' })).rejects.toThrow(
+      new RegExp(`0xff at byte ${offset} of .*a\\.txt`),
+    );
+    const { tokenizer, train, validation } = await prepare(path, { tokenizer: 'bpe', vocabularySize: 300 });
+    const bytes = [train, validation].map((part) => tokenizer.decodeBytes(part.read(0, part.length)));
+    expect(Buffer.concat(bytes).equals(readFileSync(path))).toBe(true);
+  });
+});
+
+describe('a folder that was prepared before', () => {
+  it('is used again for the same text and settings, also when the file was only touched or moved', async () => {
+    const path = write('a.txt', long);
+    const first = await prepare(path);
+    const made = () => statSync(join(data(), 'train-00000.bin')).mtimeMs;
+    const before = made();
+    expect(first.reused).toBe(false);
+    expect((await prepare(path)).reused).toBe(true);
+    utimesSync(path, 1, 1);
+    expect((await prepare(path)).reused).toBe(true);
+    const moved = await prepare(write('b.txt', long));
+    expect([moved.reused, moved.fingerprint, made()]).toEqual([true, first.fingerprint, before]);
+  });
+
+  it('is made anew when text or settings differ', async () => {
+    const path = write('a.txt', long);
+    const prints = [(await prepare(path)).fingerprint];
+    for (const options of [{ validationFraction: 0.2 }, { tokenizer: 'chars' as const }, { field: 'x' }]) {
+      const again = await prepare(path, options);
+      expect(again.reused).toBe(false);
+      prints.push(again.fingerprint);
+    }
+    write('a.txt', long.replace('word1 ', 'word2 '));
+    const changed = await prepare(path);
+    expect(changed.reused).toBe(false);
+    prints.push(changed.fingerprint);
+    expect(new Set(prints).size).toBe(5);
+  });
+
+  it.each([
+    [
+      'a damaged token file',
+      () =>
+        writeFileSync(join(data(), 'train-00000.bin'), Buffer.alloc(statSync(join(data(), 'train-00000.bin')).size)),
+    ],
+    ['a missing token file', () => unlinkSync(join(data(), 'validation-00000.bin'))],
+    ['a damaged tokenizer', () => writeFileSync(join(data(), 'tokenizer.json'), '{')],
+    ['a damaged manifest', () => writeFileSync(join(data(), 'dataset.json'), '{')],
+    ['no manifest, as after a kill', () => unlinkSync(join(data(), 'dataset.json'))],
+  ])('is made anew with %s', async (_, damage) => {
+    const path = write('a.txt', long);
+    const before = text(await prepare(path));
+    damage();
+    const again = await prepare(path);
+    expect(again.reused).toBe(false);
+    expect(text(again)).toEqual(before);
+    expect(readdirSync(data()).length).toBe(5);
+  });
+
+  it('is not believed after a failure half-way', async () => {
+    const path = write('a.txt', long);
+    await prepare(path);
+    write('a.txt', `${long}more`);
+    const fail = (progress: PrepareProgress) => {
+      if (progress.phase === 'encoding') throw new Error('stopped here');
+    };
+    await expect(prepare(path, { onProgress: fail })).rejects.toThrow('stopped here');
+    expect(readdirSync(data())).not.toContain('dataset.json');
+    expect((await prepare(path)).reused).toBe(false);
+  });
+
+  it('is not made of a text that changes meanwhile', async () => {
+    const path = write('a.txt', long);
+    const change = (progress: PrepareProgress) => {
+      if (progress.phase === 'reading') write('a.txt', long.replace('word1 ', 'wordX '));
+    };
+    await expect(prepare(path, { onProgress: change })).rejects.toThrow(/changed while it was being read/);
+    expect(readdirSync(data())).not.toContain('dataset.json');
+  });
+});
