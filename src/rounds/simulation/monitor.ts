@@ -26,7 +26,7 @@ export class Monitor {
   check(before: RoundsState, event: RoundEvent, after: RoundsState, effects: readonly Effect[]): void {
     if (after.committed !== before.committed) this.#checkCommit(before, event, after);
     for (const effect of effects) {
-      if (effect.type === 'startRound') this.#checkStart(effect, after);
+      if (effect.type === 'startRound') this.#checkStart(effect, before, after);
       else if (effect.type === 'accepted' && event.type === 'contribution' && event.round !== before.open?.round)
         throw new Violation(`a contribution to round ${event.round} counted while ${before.open?.round} was open`);
       else if (effect.type === 'merge') this.#checkMerge(effect, after);
@@ -56,12 +56,11 @@ export class Monitor {
     this.#store.commits.push(committed);
   }
 
-  #checkStart(start: StartRound, after: RoundsState): void {
-    if (start.round < this.#opened)
+  #checkStart(start: StartRound, before: RoundsState, after: RoundsState): void {
+    if (before.open !== null) return;
+    if (start.round <= this.#opened)
       throw new Violation(`round ${start.round} opened after round ${this.#opened}: not monotonic`);
-    const first = start.round > this.#opened;
     this.#opened = start.round;
-    if (!first) return;
     if (start.base.hash !== this.#store.commits.at(-1)!.hash)
       throw new Violation(`round ${start.round} starts from other than the last commit`);
     if (start.members.length < after.options.minimumMembers)

@@ -33,10 +33,10 @@ export class SimulatedNetwork {
     return this.#heap[0]?.at;
   }
 
-  /** Calls `run` after `delay` virtual milliseconds. */
+  /** Calls `run` after `delay` virtual milliseconds, rounded up: whole times add and compare exactly on any clock. */
   after(delay: number, run: () => void): void {
     const heap = this.#heap;
-    const event = { at: this.now + delay, number: this.#count++, run };
+    const event = { at: this.now + Math.ceil(delay), number: this.#count++, run };
     let i = heap.length;
     heap.push(event);
     while (i > 0) {

@@ -37,6 +37,7 @@ export interface Schedule {
 export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
   const random = new Random(seed, kind);
   const between = (least: number, most: number) => least + random.uniform() * (most - least);
+  const whole = (least: number, most: number) => Math.round(between(least, most));
   const chance = (p: number) => random.uniform() < p;
   const speed = () => 2 ** between(-6, -2);
   const minimumMembers = 1 + random.below(3);
@@ -48,9 +49,9 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
         steps: 10,
         minimumMembers,
         quorum: between(0.3, 1),
-        grace: between(0, 500),
-        heartbeatTimeout: between(300, 1000),
-        roundTimeout: between(1000, 4000),
+        grace: whole(0, 500),
+        heartbeatTimeout: whole(300, 1000),
+        roundTimeout: whole(1000, 4000),
         outlierFactor: chance(0.5) ? 10 : null,
         adaptiveSteps: chance(0.5),
       });
@@ -81,7 +82,7 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
         add(at, {
           type: 'coordinator',
           downFor: between(1, 800),
-          clockOffset: chance(0.5) ? between(-300_000, 300_000) : 0,
+          clockOffset: chance(0.5) ? whole(-300_000, 300_000) : 0,
           midway: chance(0.5),
         });
         break;

@@ -12,6 +12,8 @@ import { SimulatedWorker, type Surroundings } from './worker.js';
 
 /** Virtual milliseconds after the calm in which a run must commit twice and end. */
 const BOUND = 120_000;
+/** A run that needs more events than this goes round in circles. */
+const MOST_TICKS = 50_000;
 const RUN = 'simulated';
 const LAYOUT = { hash: 'layout', length: 1 };
 const INITIAL = 0x5eed;
@@ -114,6 +116,7 @@ class Simulation {
         const who = workers.map(({ worker, status }) => `${worker} ${status}`).join(', ');
         throw new Violation(`stuck: ${phase} in round ${round}; ${who}`);
       }
+      if (this.#coordinator.ticks > MOST_TICKS) throw new Violation('busy without end');
       this.network.step();
     }
   }
