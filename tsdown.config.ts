@@ -6,6 +6,7 @@ export default defineConfig({
     index: 'src/index.ts',
     cli: 'src/cli/main.ts',
     'encode-worker': 'src/data/encode-worker.ts',
+    'replica-worker': 'src/cluster/replica-worker.ts',
   },
   format: 'esm',
   fixedExtension: false,

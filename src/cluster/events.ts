@@ -1,5 +1,11 @@
 /** What `train` tells while it works. The command line prints these as JSON lines with `--json`. */
-export type TrainEvent = NoticeEvent | PreparingEvent | StartedEvent | ProgressEvent | EvaluationEvent | CheckpointEvent;
+export type TrainEvent =
+  | NoticeEvent
+  | PreparingEvent
+  | StartedEvent
+  | ProgressEvent
+  | EvaluationEvent
+  | CheckpointEvent;
 
 /** Something that the user should know and that stops nothing: an option ignored, files skipped, a lock taken over. */
 export interface NoticeEvent {

@@ -1,0 +1,141 @@
+import { MetricsWriter, truncateMetrics } from '../training/metrics.js';
+import type { RunPaths } from '../training/run-folder.js';
+import { learningRate, type ScheduleOptions } from '../training/schedule.js';
+import { TensorBoardWriter } from '../training/tensorboard.js';
+import type { ProgressEvent, TrainEvent } from './events.js';
+import type { Progress } from './saved-state.js';
+import type { JointStep } from './threads.js';
+import type { Throughput } from './throughput.js';
+
+/** A line of `metrics.jsonl` tells of at least so many steps, those of a round or more. */
+const REPORT_EVERY = 10;
+/** Between lines, whoever watches hears of a slow step so often: milliseconds. */
+const TELL_EVERY = 1000;
+
+/** What a {@link Recorder} needs to know of its run. */
+export interface RecorderOptions {
+  readonly paths: RunPaths;
+  /** The step of the checkpoint that the run goes on from, 0 without one; undefined for a new run. */
+  readonly resumedAt: number | undefined;
+  readonly schedule: ScheduleOptions;
+  readonly totalSteps: number;
+  /** Of all replicas. */
+  readonly tokensPerStep: number;
+  readonly throughput: Throughput;
+  readonly emit: (event: TrainEvent) => void;
+}
+
+/** Keeps a run's figures: `metrics.jsonl`, TensorBoard, and the events for whoever watches. */
+export class Recorder {
+  #pending: JointStep[] = [];
+  #trainLoss: number | null;
+  #told = 0;
+
+  private constructor(
+    private readonly options: RecorderOptions,
+    private readonly metrics: MetricsWriter,
+    private readonly board: TensorBoardWriter,
+    progress: Progress,
+  ) {
+    this.#pending = [...progress.pending];
+    this.#trainLoss = progress.train_loss;
+  }
+
+  /** Cuts older figures back to the step that the run goes on from, and opens the files. */
+  static async open(options: RecorderOptions, progress: Progress): Promise<Recorder> {
+    const { paths, resumedAt } = options;
+    if (resumedAt !== undefined) await truncateMetrics(paths.metrics, resumedAt === 0 ? -1 : resumedAt);
+    const metrics = await MetricsWriter.open(paths.metrics);
+    const board = await TensorBoardWriter.open(paths.folder, resumedAt === undefined ? {} : { resumeAfter: resumedAt });
+    return new Recorder(options, metrics, board, progress);
+  }
+
+  /** Steps that no line tells of yet; a checkpoint keeps them. */
+  get pending(): JointStep[] {
+    return [...this.#pending];
+  }
+
+  /** The mean loss of the steps of the last line, or of those since where there is no line yet. */
+  get trainLoss(): number | null {
+    return this.#trainLoss ?? (this.#pending.length > 0 ? meanOf(this.#pending, 'loss') : null);
+  }
+
+  /** All replicas have done a step. */
+  step(done: JointStep, round: number): void {
+    const { board, options } = this;
+    this.#pending.push(done);
+    board.scalars(done.step + 1, {
+      'loss/train': done.loss,
+      'gradient norm': done.gradientNorm,
+      'learning rate': learningRate(options.schedule, done.step),
+    });
+    const now = performance.now();
+    if (now - this.#told < TELL_EVERY) return;
+    this.#told = now;
+    options.emit(this.#progress(round));
+  }
+
+  /** A round is committed. */
+  endRound(round: number): void {
+    const grid = (at: number) => Math.floor(at / REPORT_EVERY);
+    if (grid(this.#pending.at(-1)!.step + 1) > grid(this.#pending[0]!.step)) this.flush(round);
+  }
+
+  /** Writes a line about the steps since the last one, as at the end of the run. */
+  flush(round: number): void {
+    const done = this.#pending;
+    if (done.length === 0) return;
+    const event = this.#progress(round);
+    this.#trainLoss = event.loss;
+    this.#pending = [];
+    this.#told = performance.now();
+    const memory = process.memoryUsage.rss();
+    this.metrics.append({
+      ...event,
+      losses: done.map(({ loss }) => loss),
+      gradient_norm: meanOf(done, 'gradientNorm'),
+      memory_bytes: memory,
+    });
+    this.board.scalars(event.step, { 'tokens per second': event.tokens_per_second, 'memory, bytes': memory });
+    this.options.emit(event);
+  }
+
+  evaluation(step: number, loss: number): void {
+    const event = { type: 'evaluation', step, val_loss: loss } as const;
+    this.metrics.append(event);
+    this.board.scalars(step, { 'loss/validation': loss });
+    this.options.emit(event);
+  }
+
+  /** Makes all figures outlast a power cut, as they must before a checkpoint. */
+  async sync(): Promise<void> {
+    await this.metrics.sync();
+    await this.board.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.metrics.close();
+    await this.board.close();
+  }
+
+  #progress(round: number): ProgressEvent {
+    const { schedule, totalSteps, tokensPerStep, throughput } = this.options;
+    const last = this.#pending.at(-1)!.step;
+    const speed = throughput.tokensPerSecond;
+    return {
+      type: 'progress',
+      step: last + 1,
+      total_steps: totalSteps,
+      round,
+      loss: meanOf(this.#pending, 'loss'),
+      lr: learningRate(schedule, last),
+      tokens: (last + 1) * tokensPerStep,
+      tokens_per_second: speed,
+      eta_seconds: speed > 0 ? ((totalSteps - last - 1) * tokensPerStep) / speed : 0,
+    };
+  }
+}
+
+function meanOf(steps: readonly JointStep[], key: 'loss' | 'gradientNorm'): number {
+  return steps.reduce((sum, step) => sum + step[key], 0) / steps.length;
+}

@@ -1,0 +1,260 @@
+import { MeanfieldError } from '../base/errors.js';
+import { BatchSampler, type Dataset, openDataset } from '../data/index.js';
+import { Model } from '../model/model.js';
+import { openEngine } from '../training/device.js';
+import { Evaluator } from '../training/evaluation.js';
+import { OuterOptimizer } from '../training/outer.js';
+import { Replica } from '../training/replica.js';
+import { learningRate } from '../training/schedule.js';
+import { VectorNorm } from '../training/vector-norm.js';
+import type {
+  CommandName,
+  Commands,
+  Parts,
+  ReplicaSetup,
+  ReplicaState,
+  Snapshot,
+  SnapshotRequest,
+  StepDone,
+} from './messages.js';
+import { cutShards, hashShard, hashVector, type Shard } from './shards.js';
+
+/** Models of more parameters give memory back between runs: their arena would be twice as large as what they need. */
+const LARGEST_ARENA = 32e6;
+
+/** A replica and all that it does for the others; lives in a thread of its own, since a run of a graph blocks. */
+export class ReplicaHost {
+  #live: Live | undefined;
+  #cancelled = false;
+
+  /** Carries out a command; `onStep` hears of each step of `train`. */
+  handle<K extends CommandName>(
+    name: K,
+    input: Commands[K][0],
+    onStep: (step: StepDone) => void = () => {},
+  ): Promise<Commands[K][1]> {
+    const handlers: { [N in CommandName]: (input: Commands[N][0]) => Promise<Commands[N][1]> } = {
+      init: (setup) => this.#init(setup),
+      load: async (state) => this.#replica.load(state),
+      train: ({ step, steps }) => this.#train(step, steps, onStep),
+      merge: ({ weights, parts }) => this.#replica.merge(weights, parts),
+      take: ({ step, parts }) => this.#replica.take(step, parts),
+      evaluate: (windows) => this.#replica.evaluate(windows),
+      snapshot: async (request) => this.#replica.snapshot(request),
+      close: () => this.#close(),
+    };
+    return handlers[name](input);
+  }
+
+  /** Ends `train` after the step in progress. */
+  cancel(): void {
+    this.#cancelled = true;
+  }
+
+  get #replica(): Live {
+    if (!this.#live) throw new Error('the first command must be init');
+    return this.#live;
+  }
+
+  async #init(setup: ReplicaSetup): Promise<null> {
+    this.#live = await Live.create(setup);
+    return null;
+  }
+
+  async #train(step: number, steps: number, onStep: (step: StepDone) => void): Promise<Commands['train'][1]> {
+    const replica = this.#replica;
+    this.#cancelled = false;
+    const started = performance.now();
+    for (let i = 0; i < steps; i++) {
+      const done = await replica.step(step + i);
+      onStep(done);
+      if (!Number.isFinite(done.loss) || !Number.isFinite(done.gradientNorm)) {
+        return { tokens: 0, steps: i, seconds: 0, finite: false, norm: Number.NaN, parts: [], fault: done };
+      }
+      // Runs block the thread: only here can a message come in.
+      await new Promise(setImmediate);
+      if (this.#cancelled) throw new MeanfieldError('The replica was told to stop.');
+    }
+    return replica.contribute(steps, (performance.now() - started) / 1000);
+  }
+
+  async #close(): Promise<null> {
+    await this.#live?.dispose();
+    this.#live = undefined;
+    return null;
+  }
+}
+
+/** A replica with its graphs compiled. */
+class Live {
+  readonly #shards: readonly Shard[];
+  readonly #own: Shard;
+  readonly #momentum: Float32Array;
+  /** The last committed parameters, from which a pseudo-gradient is measured. */
+  readonly #base: Float32Array | undefined;
+  /** Where values for the others travel; moved away with each contribution, moved back with the result. */
+  #parts: Parts;
+
+  private constructor(
+    private readonly setup: ReplicaSetup,
+    private readonly replica: Replica,
+    private readonly dataset: Dataset,
+    private readonly sampler: BatchSampler,
+    private readonly evaluator: Evaluator,
+    private readonly exchangeTools: { readonly outer: OuterOptimizer; readonly norms: VectorNorm } | undefined,
+    size: number,
+  ) {
+    const { replicas, replica: own, exchange } = setup;
+    this.#shards = cutShards(size, replicas);
+    this.#own = this.#shards[own]!;
+    this.#momentum = new Float32Array(this.#own.end - this.#own.start);
+    this.#base = exchange === 'parameters' ? new Float32Array(size) : undefined;
+    this.#parts = this.#shards.map(({ start, end }, i) =>
+      i === own ? undefined : new Float32Array(this.#exchanged.length * (end - start)),
+    );
+  }
+
+  static async create(setup: ReplicaSetup): Promise<Live> {
+    const engine = await openEngine(setup.device);
+    const model = Model.fromConfig(setup.model);
+    const { context, batchSize, threads, replicas, replica: index, seed } = setup;
+    const arena = model.layout.size <= LARGEST_ARENA;
+    const dataset = await openDataset(setup.tokens);
+    const sampler = new BatchSampler({
+      tokens: dataset.train,
+      context,
+      batchSize,
+      seed,
+      replica: index,
+      worldSize: replicas,
+    });
+    const replica = await Replica.create({
+      model,
+      engine,
+      microBatch: { batch: batchSize, length: context },
+      gradientAccumulation: setup.gradAccum,
+      optimizer: setup.optimizer,
+      // Threads that spin while their replica waits for the others would take the others' cores.
+      compile: { threads, arena, spinning: threads > 1 && replicas === 1 },
+    });
+    const evaluator = new Evaluator(model, engine, context, batchSize, { threads, arena, spinning: false });
+    const { start, end } = cutShards(model.layout.size, replicas)[index]!;
+    const tools = setup.exchange !== 'nothing' && {
+      outer: await OuterOptimizer.create(engine, end - start, replicas, setup.outer),
+      norms: await VectorNorm.create(engine, model.layout.size),
+    };
+    return new Live(setup, replica, dataset, sampler, evaluator, tools || undefined, model.layout.size);
+  }
+
+  load(state: ReplicaState): string {
+    const { parameters, moment1, moment2 } = this.replica.vectors;
+    parameters.set(state.parameters);
+    this.#base?.set(parameters);
+    if (state.moment1) moment1.set(state.moment1);
+    if (state.moment2) moment2.set(state.moment2);
+    if (state.outerMomentum) this.#momentum.set(state.outerMomentum);
+    if (state.sampler) this.sampler.restore(state.sampler);
+    return hashVector(parameters, this.#shards);
+  }
+
+  /** One inner step; where gradients are averaged, the gradient alone. */
+  async step(step: number): Promise<StepDone> {
+    const loss = await this.replica.computeGradient(() => this.sampler.next());
+    if (this.setup.exchange === 'gradients' || !Number.isFinite(loss)) return { step, loss, gradientNorm: 0 };
+    const { gradientNorm } = await this.replica.applyGradient(step, learningRate(this.setup.schedule, step));
+    return { step, loss, gradientNorm };
+  }
+
+  async contribute(steps: number, seconds: number): Promise<Commands['train'][1]> {
+    const norm = await this.#contributionNorm();
+    this.#parts.forEach((part, i) => {
+      const { start, end } = this.#shards[i]!;
+      this.#exchanged.forEach((vector, k) => {
+        part?.set(vector.subarray(start, end), k * (end - start));
+      });
+    });
+    const tokens = steps * this.replica.tokensPerStep;
+    return { tokens, steps, seconds, finite: Number.isFinite(norm), norm, parts: this.#parts };
+  }
+
+  async merge(weights: readonly number[], parts: Parts): Promise<Commands['merge'][1]> {
+    const { outer } = this.exchangeTools!;
+    const { start, end } = this.#own;
+    const length = end - start;
+    for (const [k, vector] of this.#exchanged.entries()) {
+      const values = this.#shards.map(
+        (_, i) => parts[i]?.subarray(k * length, (k + 1) * length) ?? vector.subarray(start, end),
+      );
+      if (this.#base && k === 0) {
+        await outer.step(this.#base.subarray(start, end), this.#momentum, values, weights, values);
+      } else {
+        await outer.mean(values, weights, values);
+      }
+    }
+    return { parts, hash: hashShard(this.#exchanged[0]!, this.#own) };
+  }
+
+  async take(step: number, parts: Parts): Promise<Commands['take'][1]> {
+    parts.forEach((part, i) => {
+      const { start, end } = this.#shards[i]!;
+      this.#exchanged.forEach((vector, k) => {
+        if (part) vector.set(part.subarray(k * (end - start), (k + 1) * (end - start)), start);
+      });
+    });
+    this.#parts = parts;
+    const { parameters } = this.replica.vectors;
+    let gradientNorm = 0;
+    if (this.setup.exchange === 'gradients') {
+      ({ gradientNorm } = await this.replica.applyGradient(step, learningRate(this.setup.schedule, step)));
+    }
+    this.#base?.set(parameters);
+    return { hash: hashVector(parameters, this.#shards), gradientNorm };
+  }
+
+  evaluate(windows: readonly number[]): Promise<number> {
+    return this.evaluator.lossSum(this.replica.vectors.parameters, this.dataset.validation, windows);
+  }
+
+  snapshot({ parameters, moments, outerMomentum, reuse }: SnapshotRequest): Snapshot {
+    const { vectors } = this.replica;
+    return {
+      sampler: this.sampler.state,
+      ...(parameters && { parameters: copyInto(reuse?.parameters, vectors.parameters) }),
+      ...(moments && { moment1: copyInto(reuse?.moment1, vectors.moment1) }),
+      ...(moments && { moment2: copyInto(reuse?.moment2, vectors.moment2) }),
+      ...(outerMomentum && { outerMomentum: copyInto(reuse?.outerMomentum, this.#momentum) }),
+    };
+  }
+
+  async dispose(): Promise<void> {
+    await this.replica.dispose();
+    await this.evaluator.dispose();
+    await this.exchangeTools?.outer.dispose();
+    await this.exchangeTools?.norms.dispose();
+    this.dataset.train.close();
+    this.dataset.validation.close();
+  }
+
+  /** The vectors that are averaged. */
+  get #exchanged(): readonly Float32Array[] {
+    const { exchange, averageMoments } = this.setup;
+    const { parameters, gradient, moment1, moment2 } = this.replica.vectors;
+    if (exchange === 'nothing') return [parameters];
+    if (exchange === 'gradients') return [gradient];
+    return averageMoments ? [parameters, moment1, moment2] : [parameters];
+  }
+
+  /** Of the pseudo-gradient, or of the gradient where that is averaged; a single replica has neither. */
+  async #contributionNorm(): Promise<number> {
+    const { parameters, gradient } = this.replica.vectors;
+    if (!this.exchangeTools) return 0;
+    const { norms } = this.exchangeTools;
+    return this.#base ? norms.distance(this.#base, parameters) : norms.norm(gradient);
+  }
+}
+
+function copyInto(target: Float32Array | undefined, source: Float32Array): Float32Array {
+  if (target?.length !== source.length) return source.slice();
+  target.set(source);
+  return target;
+}

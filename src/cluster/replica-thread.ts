@@ -1,0 +1,86 @@
+import { Worker } from 'node:worker_threads';
+import { MeanfieldError, messageOf } from '../base/errors.js';
+import { workerFile } from '../base/worker-file.js';
+import {
+  buffersOf,
+  type CommandName,
+  type Commands,
+  type FromReplica,
+  type StepDone,
+  type ToReplica,
+} from './messages.js';
+
+/** A replica as the driver sees it. */
+export interface ReplicaHandle {
+  /**
+   * Carries out a command after those asked before. Every Float32Array in the input is moved.
+   *
+   * @param onStep hears of each step of `train`
+   */
+  ask<K extends CommandName>(
+    name: K,
+    input: Commands[K][0],
+    onStep?: (step: StepDone) => void,
+  ): Promise<Commands[K][1]>;
+  /** Makes `train` fail after the step in progress. */
+  cancel(): void;
+  /** Ends the replica after the commands asked before. Never fails. */
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly resolve: (output: never) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onStep: ((step: StepDone) => void) | undefined;
+}
+
+/** Starts a thread for a replica. It is never terminated from outside: that would abort the process during a run. */
+export function startReplicaThread(file: URL = workerFile('replica-worker')): ReplicaHandle {
+  const worker = new Worker(file);
+  const waiting = new Map<number, Waiting>();
+  let nextId = 0;
+  let failure: unknown;
+  const fail = (error: unknown) => {
+    failure ??= error;
+    for (const { reject } of waiting.values()) reject(failure);
+    waiting.clear();
+  };
+  const ended = new Promise<void>((resolve) => {
+    worker.on('exit', (code) => {
+      fail(new MeanfieldError(`A replica's thread ended with code ${code}.`));
+      resolve();
+    });
+  });
+  worker.on('error', (error) => {
+    fail(new MeanfieldError(`A replica's thread failed: ${messageOf(error)}.`, { cause: error }));
+  });
+  worker.on('message', (message: FromReplica) => {
+    const entry = waiting.get(message.id);
+    if (!entry) return;
+    if ('step' in message) return entry.onStep?.(message.step);
+    waiting.delete(message.id);
+    if ('output' in message) entry.resolve(message.output as never);
+    else entry.reject(revive(message.error));
+  });
+  const ask: ReplicaHandle['ask'] = (name, input, onStep) =>
+    new Promise((resolve, reject) => {
+      if (failure !== undefined) return reject(failure);
+      const id = nextId++;
+      waiting.set(id, { resolve, reject, onStep });
+      worker.postMessage({ id, name, input } as ToReplica, buffersOf(input));
+    });
+  return {
+    ask,
+    cancel: () => worker.postMessage({ name: 'cancel' } satisfies ToReplica),
+    close: async () => {
+      await ask('close', null).catch(() => {});
+      await ended;
+    },
+  };
+}
+
+function revive({ message, stack, forUser }: Extract<FromReplica, { error: unknown }>['error']): Error {
+  const error = forUser ? new MeanfieldError(message) : new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

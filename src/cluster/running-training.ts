@@ -1,0 +1,255 @@
+import { MeanfieldError } from '../base/errors.js';
+import { listCheckpoints } from '../training/checkpoint.js';
+import { writeBestModel } from './best-model.js';
+import type { TrainEvent, TrainResult } from './events.js';
+import { crosses, planSteps } from './limits.js';
+import type { OpenRun } from './open-run.js';
+import type { PreparedRun } from './prepare-run.js';
+import { Recorder } from './recorder.js';
+import { type Progress, saveState } from './saved-state.js';
+import { Team, type TeamSetup, type TeamState } from './team.js';
+import { DivergedError } from './threads.js';
+import { Throughput } from './throughput.js';
+
+/** What training starts or goes on from. */
+export interface TrainingStart {
+  readonly run: OpenRun;
+  readonly prepared: PreparedRun;
+  readonly setup: TeamSetup;
+  readonly progress: Progress;
+  readonly state: TeamState;
+  readonly emit: (event: TrainEvent) => void;
+}
+
+/** A run from its first round (or the first after a checkpoint) to its end: rounds, evaluations, checkpoints. */
+export class RunningTraining {
+  readonly #start: TrainingStart;
+  readonly #team: Team;
+  readonly #recorder: Recorder;
+  readonly #throughput: Throughput;
+  /** Of all replicas. */
+  readonly #tokensPerStep: number;
+  readonly #mostSteps: number;
+  /** Steps done, per replica. */
+  #step: number;
+  #validation: number | null;
+  #best: number | null;
+  #evaluatedAt = -1;
+  #savedAt = -1;
+  /** When the first step of this process began, less what earlier processes spent. */
+  readonly #begun: number;
+
+  private constructor(start: TrainingStart, team: Team, recorder: Recorder, throughput: Throughput, most: number) {
+    const { progress, setup } = start;
+    this.#start = start;
+    this.#team = team;
+    this.#recorder = recorder;
+    this.#throughput = throughput;
+    this.#tokensPerStep = tokensPerStep(setup);
+    this.#mostSteps = most;
+    this.#step = progress.step;
+    this.#validation = progress.val_loss;
+    this.#best = progress.best_val_loss;
+    this.#begun = performance.now() - 1000 * progress.seconds;
+  }
+
+  /** Starts the replicas and opens the files of figures. */
+  static async start(start: TrainingStart): Promise<RunningTraining> {
+    const { run, setup, prepared, progress, state, emit } = start;
+    const { steps } = setup.schedule;
+    // Minutes were turned into the schedule's steps when the run was started.
+    const most = run.options.minutes === undefined ? planSteps(run.options, tokensPerStep(setup)).most : steps;
+    const team = await Team.start(setup, prepared.model.layout, state);
+    try {
+      const throughput = new Throughput(tokensPerStep(setup));
+      const recorder = await Recorder.open(
+        {
+          paths: run.paths,
+          resumedAt: run.resumed ? progress.step : undefined,
+          schedule: setup.schedule,
+          totalSteps: run.options.untilLoss !== undefined && progress.step >= steps ? most : steps,
+          tokensPerStep: tokensPerStep(setup),
+          throughput,
+          emit,
+        },
+        progress,
+      );
+      return new RunningTraining(start, team, recorder, throughput, most);
+    } catch (error) {
+      await team.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Trains to the end, or until told to stop.
+   *
+   * @param started when the process began with this run
+   */
+  async run(control: { readonly stopping: boolean }, started: number): Promise<TrainResult> {
+    try {
+      this.#tellStarted();
+      const finished = await this.#rounds(control);
+      await this.#end(finished);
+      return this.#result(finished, started);
+    } catch (error) {
+      throw await this.#explained(error);
+    } finally {
+      await this.#team.close();
+      await this.#recorder.close();
+    }
+  }
+
+  /** Whether the run came to its end. */
+  async #rounds(control: { readonly stopping: boolean }): Promise<boolean> {
+    const { options } = this.#start.run;
+    const { evalEvery, checkpointEvery = evalEvery, untilLoss } = options;
+    const limit = options.minutes === undefined ? Number.POSITIVE_INFINITY : 60 * options.minutes;
+    if (untilLoss !== undefined && this.#validation !== null && this.#validation < untilLoss) return true;
+    while (this.#step < this.#mostSteps && this.#seconds < limit) {
+      if (control.stopping) return false;
+      const before = this.#step;
+      await this.#round();
+      if (crosses(before, this.#step, evalEvery)) await this.#evaluate();
+      const reached = untilLoss !== undefined && this.#evaluatedAt === this.#step && this.#validation! < untilLoss;
+      if (!reached && crosses(before, this.#step, checkpointEvery)) await this.#save();
+      if (reached) return true;
+    }
+    return true;
+  }
+
+  async #round(): Promise<void> {
+    const { rounds } = this.#team;
+    const steps = Math.min(this.#start.setup.syncEvery, this.#mostSteps - this.#step);
+    const number = rounds.round + 1;
+    this.#throughput.beginRound();
+    await rounds.runRound(this.#step, steps, (done) => {
+      this.#throughput.step();
+      this.#recorder.step(done, number);
+    });
+    this.#throughput.endRound();
+    this.#step += steps;
+    this.#recorder.endRound(number);
+  }
+
+  /** The validation loss of the committed parameters; the best ones so far become `model/`. */
+  async #evaluate(): Promise<void> {
+    const loss = await this.#team.evaluate(this.#start.prepared.windows);
+    if (!Number.isFinite(loss))
+      throw new MeanfieldError(`Training has diverged: after step ${this.#step} the validation loss is ${loss}.`);
+    this.#validation = loss;
+    this.#evaluatedAt = this.#step;
+    this.#recorder.evaluation(this.#step, loss);
+    if (this.#best !== null && loss >= this.#best) return;
+    await this.#writeModel();
+    this.#best = loss;
+  }
+
+  async #writeModel(): Promise<void> {
+    const { run, prepared } = this.#start;
+    const parameters = await this.#team.parameters();
+    await writeBestModel(run.paths.model, prepared.model, prepared.dataset.tokenizer, parameters);
+  }
+
+  async #save(): Promise<void> {
+    const { run, prepared, emit } = this.#start;
+    await this.#recorder.sync();
+    const state = await this.#team.state();
+    await saveState(run.paths.checkpoints, prepared.model.layout, this.#progress(), state, run.options.keep);
+    this.#savedAt = this.#step;
+    emit({ type: 'checkpoint', step: this.#step, path: checkpointPath(run, this.#step) });
+  }
+
+  /** Evaluates and saves what is not yet. */
+  async #end(finished: boolean): Promise<void> {
+    if (finished) {
+      this.#recorder.flush(this.#team.rounds.round);
+      if (this.#evaluatedAt !== this.#step && !this.#isResumedAtEnd) await this.#evaluate();
+    }
+    if (this.#savedAt !== this.#step && !this.#isResumedAtEnd) await this.#save();
+    if (this.#best === null) {
+      // After the checkpoint: a resumed run must not know of an evaluation that an undisturbed one would not make.
+      this.#validation = this.#best = await this.#team.evaluate(this.#start.prepared.windows);
+      this.#start.emit({ type: 'evaluation', step: this.#step, val_loss: this.#validation });
+      await this.#writeModel();
+    }
+    await this.#team.rounds.stop();
+  }
+
+  /** A run that had ended was resumed: there is nothing to do. */
+  get #isResumedAtEnd(): boolean {
+    return this.#step === this.#start.progress.step && this.#step > 0 && this.#validation !== null;
+  }
+
+  get #seconds(): number {
+    return (performance.now() - this.#begun) / 1000;
+  }
+
+  #progress(): Progress {
+    return {
+      step: this.#step,
+      tokens: this.#step * this.#tokensPerStep,
+      seconds: this.#seconds,
+      train_loss: this.#recorder.trainLoss,
+      val_loss: this.#validation,
+      best_val_loss: this.#best,
+      pending: this.#recorder.pending,
+    };
+  }
+
+  #tellStarted(): void {
+    const { run, prepared, setup, emit } = this.#start;
+    emit({
+      type: 'started',
+      run: run.paths.folder,
+      step: this.#step,
+      parameters: prepared.model.layout.size,
+      replicas: setup.replicas,
+      threads: setup.threads,
+      vocabulary: prepared.dataset.tokenizer.vocabularySize,
+      trainTokens: prepared.dataset.train.length,
+      validationTokens: prepared.dataset.validation.length,
+    });
+  }
+
+  #result(finished: boolean, started: number): TrainResult {
+    const { run, prepared, setup } = this.#start;
+    return {
+      type: 'result',
+      run: run.paths.folder,
+      step: this.#step,
+      tokens: this.#step * this.#tokensPerStep,
+      train_loss: this.#recorder.trainLoss ?? Number.NaN,
+      val_loss: this.#validation!,
+      best_val_loss: this.#best!,
+      tokens_per_second: this.#throughput.tokensPerSecond,
+      seconds: (performance.now() - started) / 1000,
+      parameters: prepared.model.layout.size,
+      replicas: setup.replicas,
+      rounds: this.#team.rounds.round,
+      interrupted: !finished,
+    };
+  }
+
+  /** Adds to a divergence what can be done about it. */
+  async #explained(error: unknown): Promise<unknown> {
+    if (!(error instanceof DivergedError)) return error;
+    const { run } = this.#start;
+    const saved = (await listCheckpoints(run.paths.checkpoints)).at(-1);
+    const good =
+      saved === undefined
+        ? 'No checkpoint was saved yet.'
+        : `The last good checkpoint is ${checkpointPath(run, saved)}.`;
+    return new MeanfieldError(`${error.message} ${good} Start a new run with a lower --lr, or with --clip 1.`, {
+      cause: error,
+    });
+  }
+}
+
+function tokensPerStep({ replicas, batchSize, gradAccum, context }: TeamSetup): number {
+  return replicas * batchSize * gradAccum * context;
+}
+
+function checkpointPath(run: OpenRun, step: number): string {
+  return `${run.paths.checkpoints}/${String(step).padStart(6, '0')}`;
+}

@@ -1,0 +1,90 @@
+import { loadLatestCheckpoint } from '../training/checkpoint.js';
+import type { TrainOptions } from '../training/config.js';
+import { arrangeRun } from './arrange-run.js';
+import { EventQueue } from './event-queue.js';
+import type { TrainEvent, TrainResult } from './events.js';
+import { OpenRun } from './open-run.js';
+import { initialParameters, type PreparedRun, prepareRun } from './prepare-run.js';
+import { RunningTraining } from './running-training.js';
+import { loadState, NO_PROGRESS, type Progress } from './saved-state.js';
+import type { TeamState } from './team.js';
+
+/** A run that trains. Its events can be read once, with `for await`; reading them is not needed. */
+export interface TrainingRun extends AsyncIterable<TrainEvent> {
+  /** Fulfilled at the end, rejected with a MeanfieldError when the run cannot go on. */
+  readonly result: Promise<TrainResult>;
+  /** Ends the run after the round in progress and saves; the result says `interrupted`. */
+  stop(): void;
+}
+
+/**
+ * Trains a language model from text on this machine, into a run folder.
+ *
+ * @throws (through `result` and the iteration) UsageError for wrong options; MeanfieldError when the text cannot be
+ * used, the run is in use, training diverges, or the disk is full
+ *
+ * @example
+ * const run = startTraining({ corpus: ['examples/tinyshakespeare.txt'], run: 'runs/first', steps: 500 });
+ * for await (const event of run) if (event.type === 'progress') console.log(event.step, event.loss);
+ * console.log((await run.result).val_loss);
+ */
+export function startTraining(options: TrainOptions): TrainingRun {
+  const events = new EventQueue<TrainEvent>();
+  const control = { stopping: false };
+  const result = train(options, control, (event) => events.push(event));
+  result.then(
+    () => events.end(),
+    (error: unknown) => events.end({ error }),
+  );
+  return {
+    result,
+    stop: () => {
+      control.stopping = true;
+    },
+    [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
+  };
+}
+
+async function train(
+  given: TrainOptions,
+  control: { readonly stopping: boolean },
+  emit: (event: TrainEvent) => void,
+): Promise<TrainResult> {
+  const started = performance.now();
+  const run = await OpenRun.open(given);
+  let begun = run.resumed;
+  try {
+    for (const message of run.notices) emit({ type: 'notice', message });
+    const prepared = await prepareRun(run, emit);
+    const parameters = initialParameters(prepared.model, run.options.seed);
+    const setup = await arrangeRun(run, prepared, parameters, emit);
+    const from = run.resumed ? await lastSaved(run, prepared, emit) : undefined;
+    begun = true;
+    const { progress, team } = from ?? {
+      progress: NO_PROGRESS,
+      team: { round: 0, parameters, moments: [], samplers: [] },
+    };
+    const training = await RunningTraining.start({ run, prepared, setup, progress, state: team, emit });
+    return await training.run(control, started);
+  } finally {
+    // What failed before it began leaves nothing that would stand in the way of the corrected command.
+    if (!begun) await run.discard();
+    else await run.release();
+  }
+}
+
+/** The newest sound checkpoint's content. */
+async function lastSaved(
+  run: OpenRun,
+  { model }: PreparedRun,
+  emit: (event: TrainEvent) => void,
+): Promise<{ progress: Progress; team: TeamState } | undefined> {
+  const { checkpoint, notices } = await loadLatestCheckpoint(run.paths.checkpoints);
+  for (const message of notices) emit({ type: 'notice', message });
+  if (!checkpoint) return undefined;
+  try {
+    return await loadState(checkpoint, model.layout);
+  } finally {
+    await checkpoint.close();
+  }
+}
