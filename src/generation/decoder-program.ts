@@ -12,6 +12,7 @@ import {
   matmul,
   type Program,
   reshape,
+  scale,
   sizeOf,
   softmax,
   split,
@@ -21,6 +22,7 @@ import {
 } from '../graph/index.js';
 import type { Attend } from '../model/family.js';
 import type { Model } from '../model/model.js';
+import { fence, fenceRows } from './fence.js';
 
 /** The size of a step: shapes are static, so each size is a program of its own. */
 export interface StepSize {
@@ -65,7 +67,7 @@ export function traceStep(model: Model, { tokens: T, slots: S }: StepSize, targe
     attend,
   });
   const logits = model.logits(parameters, gather(hidden_TC, input('row', [1], 'int64')));
-  return encode({ logits, ...outputs }, target);
+  return encode(fenceRows({ logits, ...outputs }), target);
 }
 
 /** Elements of a layer's keys for one token, K · D, as the model's forward pass makes them. */
@@ -99,9 +101,9 @@ function attendToCache(q_T1HD: Tensor, past: Rows, fresh: Rows, mask_S: Tensor):
   const [T, , H, D] = q_T1HD.shape as [number, number, number, number];
   const [S, K] = past.keys.shape as [number, number];
   const G = H / K;
-  const q_KND = reshape(transpose(reshape(q_T1HD, [T, K, G, D]), [1, 0, 2, 3]), [K, T * G, D]);
-  const alpha = 1 / Math.sqrt(D);
-  const scores = (keys: Tensor) => matmul(q_KND, keys, { rowsFirstB: true, transB: true, alpha });
+  const q_KTGD = transpose(reshape(scale(q_T1HD, 1 / Math.sqrt(D)), [T, K, G, D]), [1, 0, 2, 3]);
+  const q_KND = fence(reshape(q_KTGD, [K, T * G, D]));
+  const scores = (keys: Tensor) => matmul(q_KND, keys, { rowsFirstB: true, transB: true });
   const past_KTGS = add(reshape(scores(past.keys), [K, T, G, S]), mask_S);
   const fresh_KTGT = add(reshape(scores(fresh.keys), [K, T, G, T]), reshape(causalMask(T, T), [T, 1, T]));
   const p_KTGZ = softmax(concat([past_KTGS, fresh_KTGT], 3));
