@@ -163,5 +163,12 @@ export function gemm(a: Tensor, b: Tensor, c?: Tensor, options: GemmOptions = {}
 
 /** alpha · op(a) · op(b) for stacks of matrices with equal batch axes: [...batch, M, K] × [...batch, K, N]. */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  return apply1(product.matmul, [a, b], { ...matmulDefaults, ...options });
+  const stacked = a.shape.length > 2;
+  return apply1(product.matmul, [a, b], {
+    ...matmulDefaults,
+    ...options,
+    // Without batch axes both layouts are the same, and FusedMatMul refuses the other one.
+    rowsFirstA: stacked && options.rowsFirstA === true,
+    rowsFirstB: stacked && options.rowsFirstB === true,
+  });
 }

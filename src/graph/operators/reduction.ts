@@ -51,13 +51,15 @@ export const reduction = {
   },
 } satisfies Record<string, Operator>;
 
-/** Sums over axes; `keep` leaves them with size 1. */
+/** Sums over axes; `keep` leaves them with size 1. With no axes it is `x`: ONNX would take that as all of them. */
 export function reduceSum(x: Tensor, axes: readonly number[], keep = false): Tensor {
+  if (axes.length === 0) return x;
   return apply1(reduction.reduceSum, [x], { axes: axes.map((axis) => resolveAxis('reduceSum', x, axis)), keep });
 }
 
 /** Sums of squares over axes. */
 export function reduceSumSquare(x: Tensor, axes: readonly number[], keep = false): Tensor {
+  if (axes.length === 0) return mul(x, x);
   const resolved = axes.map((axis) => resolveAxis('reduceSumSquare', x, axis));
   return apply1(reduction.reduceSumSquare, [x], { axes: resolved, keep });
 }
@@ -70,6 +72,7 @@ export function reduceMean(x: Tensor, axes: readonly number[], keep = false): Te
 
 /** The largest element over axes. Not differentiable. */
 export function reduceMax(x: Tensor, axes: readonly number[], keep = false): Tensor {
+  if (axes.length === 0) return x;
   return apply1(reduction.reduceMax, [x], { axes: axes.map((axis) => resolveAxis('reduceMax', x, axis)), keep });
 }
 

@@ -1,0 +1,157 @@
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Draw, type Instance, type Operand } from '../../test/operators/case.js';
+import { cases, inputFor, notDifferentiable } from '../../test/operators/cases.js';
+import type { Values } from '../../test/operators/values.js';
+import {
+  add,
+  attention,
+  encode,
+  gradients,
+  input,
+  mul,
+  operators,
+  reduceSum,
+  reshape,
+  type Tensor,
+} from '../graph/index.js';
+import { apply1 } from '../graph/tensor.js';
+import type { Engine, HostArrays } from './engine.js';
+import { NodeEngine } from './node/engine.js';
+import { WebEngine } from './web/engine.js';
+
+/** Float32 has 24 bits: sums of some tens of terms of size 1 lose a few of them. Relative to the largest value. */
+const FORWARD_TOLERANCE = 5e-6;
+/** Gradients go through several such sums. */
+const GRADIENT_TOLERANCE = 3e-5;
+const runs = { numRuns: 10 };
+
+const list = <T>(x: T | readonly T[]): readonly T[] => (Array.isArray(x) ? x : [x as T]);
+const hostArray = ({ dtype, data }: Operand) =>
+  dtype === 'float32' ? Float32Array.from(data) : BigInt64Array.from(data, (value) => BigInt(value));
+
+function expectClose(what: string, actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
+  expect(actual.length, what).toBe(expected.length);
+  const largest = Math.max(1, ...Array.from(expected, Math.abs));
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(actual[i]! - expected[i]!) / largest;
+    expect(difference, `${what}, element ${i}: ${actual[i]} and ${expected[i]}`).toBeLessThan(tolerance);
+  }
+}
+
+async function run(engine: Engine, outputs: Record<string, Tensor>, feeds: HostArrays) {
+  const session = await engine.compile(encode(outputs, engine.target));
+  const results = await session.run(feeds);
+  await session.dispose();
+  return results as Record<string, Float32Array>;
+}
+
+/** The sum of each output times fixed weights: a scalar whose gradient reaches everything. */
+const weightOf = (i: number, j: number): number => Math.fround(Math.cos(3 * i + 5 * j + 1));
+
+function tracedLoss(outputs: readonly Tensor[]): Tensor {
+  const terms = outputs.map((y, i) => {
+    const flat = reshape(y, [y.shape.reduce((a, b) => a * b, 1)]);
+    return reduceSum(mul(flat, input(`weights${i}`, flat.shape)), [0]);
+  });
+  return terms.reduce(add);
+}
+
+const weightFeeds = (outputs: readonly Values[]) =>
+  Object.fromEntries(outputs.map(({ data }, i) => [`weights${i}`, Float32Array.from(data, (_, j) => weightOf(i, j))]));
+
+/** Central differences of the reference in float64, Richardson's extrapolation of two step sizes: error O(h⁴). */
+function numericGradient(instance: Instance, which: number): Float64Array {
+  const lossAt = (data: Float64Array) => {
+    const operands = instance.operands.map((operand, i) => (i === which ? { ...operand, data } : operand));
+    return list(instance.reference(...operands)).reduce(
+      (total, y, i) => y.data.reduce((sum, value, j) => sum + value * weightOf(i, j), total),
+      0,
+    );
+  };
+  const { data } = instance.operands[which]!;
+  const slope = (j: number, h: number) => {
+    const moved = (by: number) => data.with(j, data[j]! + by);
+    return (lossAt(moved(h)) - lossAt(moved(-h))) / (2 * h);
+  };
+  return data.map((_, j) => (4 * slope(j, 1e-4) - slope(j, 2e-4)) / 3);
+}
+
+async function check(engine: Engine, instance: Instance, differentiable: boolean): Promise<void> {
+  const { operands } = instance;
+  const inputs = operands.map((operand, i) => inputFor(i, operand));
+  const outputs = list(instance.trace(...inputs));
+  const expected = list(instance.reference(...operands));
+  expect(outputs.map((y) => [...y.shape])).toEqual(expected.map((y) => [...y.shape]));
+
+  const wanted = operands.flatMap(({ dtype, fixed }, i) =>
+    differentiable && dtype === 'float32' && !fixed ? [i] : [],
+  );
+  const traced =
+    wanted.length > 0
+      ? gradients(
+          tracedLoss(outputs),
+          wanted.map((i) => inputs[i]!),
+        )
+      : [];
+  const named = {
+    ...Object.fromEntries(outputs.map((y, i) => [`y${i}`, y])),
+    ...Object.fromEntries(traced.map((y, i) => [`d${wanted[i]}`, y])),
+  };
+  const feeds = Object.fromEntries(operands.map((operand, i) => [`operand${i}`, hostArray(operand)]));
+  const results = await run(engine, named, { ...feeds, ...weightFeeds(expected) });
+  expected.forEach(({ data }, i) => {
+    expectClose(`output ${i}`, results[`y${i}`]!, data, FORWARD_TOLERANCE);
+  });
+  traced.forEach((tensor, n) => {
+    const i = wanted[n]!;
+    expect([...tensor.shape]).toEqual([...operands[i]!.shape]);
+    expectClose(`gradient of operand ${i}`, results[`d${i}`]!, numericGradient(instance, i), GRADIENT_TOLERANCE);
+  });
+}
+
+describe('the table of operators', () => {
+  it('has a case for each, and a gradient for each but those listed with a reason', () => {
+    expect(Object.keys(cases).sort()).toEqual(Object.keys(operators).sort());
+    for (const [name, operator] of Object.entries(operators)) {
+      expect(operator.name).toBe(name);
+      const gradient = operator.gradient && name !== 'stopGradient';
+      expect(!gradient, `${name} is listed as not differentiable`).toBe(name in notDifferentiable);
+    }
+  });
+});
+
+// The CPU has fused operators of its own; WASM runs the plain ones that composite operators decompose into.
+describe.each(['cpu', 'wasm'] as const)('operators on %s', (target) => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = target === 'cpu' ? new NodeEngine() : await WebEngine.create('wasm');
+  });
+
+  it.each(Object.keys(cases))('%s: values as in float64, gradients as by central differences', async (name) => {
+    const property = fc.asyncProperty(fc.gen(), (g) =>
+      check(engine, cases[name]!(new Draw(g)), !(name in notDifferentiable)),
+    );
+    await fc.assert(property, runs);
+  });
+});
+
+describe('attention over a long sequence', () => {
+  it('is computed in blocks of queries with the values and gradients of the whole', async () => {
+    const shape = [150, 1, 2, 3];
+    const operands = fc.sample(fc.gen(), 3).map((g) => new Draw(g).floats(shape));
+    const inputs = operands.map((operand, i) => inputFor(i, operand)) as [Tensor, Tensor, Tensor];
+    const blocked = attention(...inputs);
+    const whole = apply1(operators.attention!, inputs);
+    expect(blocked.node.operator.name).toBe('concat');
+    const named = (name: string, y: Tensor) =>
+      [y, ...gradients(tracedLoss([y]), inputs)].map((tensor, i) => [`${name}${i}`, tensor]);
+    const feeds = Object.fromEntries(operands.map((operand, i) => [`operand${i}`, hostArray(operand)]));
+    const outputs = Object.fromEntries([...named('blocked', blocked), ...named('whole', whole)]);
+    const results = await run(new NodeEngine(), outputs, { ...feeds, ...weightFeeds(operands.slice(0, 1)) });
+    for (const i of [0, 1, 2, 3]) {
+      expect(Math.max(...results[`whole${i}`]!)).toBeGreaterThan(0.1);
+      expectClose(`result ${i}`, results[`blocked${i}`]!, results[`whole${i}`]!, GRADIENT_TOLERANCE);
+    }
+  });
+});
