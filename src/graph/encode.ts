@@ -10,6 +10,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from 'onnx-buf';
+import { recompute } from './recompute.js';
 import { simplify } from './simplify.js';
 import {
   type ConstantData,
@@ -31,6 +32,12 @@ export interface Program {
   readonly outputs: ReadonlyMap<string, TensorType>;
 }
 
+/** How a graph is lowered. */
+export interface EncodeOptions {
+  /** The output that ends the forward pass: what follows it makes cheap values again, see `recompute.ts`. */
+  readonly recomputeAfter?: string;
+}
+
 /** The versions of the operator sets that the lowerings are written against. */
 const OPSETS = [
   { domain: '', version: 21n },
@@ -48,15 +55,31 @@ type AttributeInit = number | string | readonly number[] | FloatAttribute;
  * @param outputs by the names they will have
  * @throws Error when an operator cannot be lowered to the target
  */
-export function encode(outputs: Readonly<Record<string, Tensor>>, target: Target): Program {
+export function encode(
+  outputs: Readonly<Record<string, Tensor>>,
+  target: Target,
+  { recomputeAfter }: EncodeOptions = {},
+): Program {
   const names = Object.keys(outputs);
-  const roots = simplify(Object.values(outputs), target);
+  let roots = simplify(Object.values(outputs), target);
+  if (recomputeAfter) roots = recompute(roots, roots[names.indexOf(recomputeAfter)]!);
   const encoder = new Encoder(target);
-  for (const node of topologicalOrder(roots)) encoder.add(node);
+  for (const node of emissionOrder(roots)) encoder.add(node);
   roots.forEach((tensor, i) => {
     encoder.addOutput(names[i]!, tensor);
   });
   return encoder.finish();
+}
+
+/**
+ * Nodes in the order of the file. ONNX Runtime orders a graph by walking back from the nodes that nothing uses, the last
+ * of the file first. So these come last here, the latest traced first: then a backward pass makes the gradients of a
+ * layer's weights when it passes that layer, not all at the end with every activation still in memory.
+ */
+function emissionOrder(roots: readonly Tensor[]): Node[] {
+  const order = topologicalOrder(roots);
+  const used = new Set(order.flatMap((node) => node.inputs.map((tensor) => tensor.node)));
+  return [...order.filter((node) => used.has(node)), ...order.filter((node) => !used.has(node)).reverse()];
 }
 
 class Encoder implements Emitter {

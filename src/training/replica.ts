@@ -4,6 +4,12 @@ import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from
 import { type MicroBatch, traceGradient, vectorArrays } from './step-program.js';
 import { fillTokens } from './tokens.js';
 
+/**
+ * From this many parameters on memory is dearer than the last percent of speed: activations that are cheap to make are
+ * made twice, and freed memory goes back to the system.
+ */
+const LARGE_MODEL = 30e6;
+
 /** What a replica trains and with what. */
 export interface ReplicaOptions {
   readonly model: Model;
@@ -48,8 +54,12 @@ export class Replica {
 
   static async create(options: ReplicaOptions): Promise<Replica> {
     const { model, engine, microBatch, gradientAccumulation, optimizer, compile = {} } = options;
-    const program = traceGradient(model, microBatch, engine, gradientAccumulation > 1);
-    const gradient = await engine.compile(program, compile);
+    const large = model.layout.size >= LARGE_MODEL;
+    const program = traceGradient(model, microBatch, engine, {
+      accumulate: gradientAccumulation > 1,
+      recompute: large,
+    });
+    const gradient = await engine.compile(program, { arena: !large, ...compile });
     // A second pool of spinning threads would take the cores of the first.
     const adamw = await Adamw.create(engine, model.layout, optimizer, { ...compile, threads: 1, spinning: false });
     return new Replica(options, gradient, adamw);

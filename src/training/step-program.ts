@@ -60,8 +60,14 @@ export function traceLoss(model: Model, { batch, length }: MicroBatch, engine: E
  * The loss and its gradient: {@link traceLoss} with the output `gradient` beside it.
  *
  * @param accumulate adds the input `sum`, a gradient to which this one is added
+ * @param recompute makes cheap activations again in the backward pass instead of keeping them
  */
-export function traceGradient(model: Model, size: MicroBatch, engine: Engine, accumulate: boolean): Program {
+export function traceGradient(
+  model: Model,
+  size: MicroBatch,
+  engine: Engine,
+  { accumulate, recompute }: { accumulate: boolean; recompute: boolean },
+): Program {
   const { layout } = model;
   const parameters = vectorInputs(layout, VECTOR, engine.views);
   const [ids, targets] = tokenInputs(size);
@@ -74,5 +80,6 @@ export function traceGradient(model: Model, size: MicroBatch, engine: Engine, ac
     const sum = vectorInputs(layout, SUM, engine.views);
     gradient = gradient.map((part, i) => add(sum[layout.entries[i]!.name]!, part));
   }
-  return encode({ loss, ...vectorOutputs(layout, GRADIENT, gradient, engine.views) }, engine.target);
+  const outputs = { loss, ...vectorOutputs(layout, GRADIENT, gradient, engine.views) };
+  return encode(outputs, engine.target, recompute ? { recomputeAfter: 'loss' } : {});
 }

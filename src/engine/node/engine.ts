@@ -36,9 +36,14 @@ export class NodeEngine implements Engine {
         executionMode: 'sequential',
         graphOptimizationLevel: 'all',
         enableCpuMemArena: arena,
-        enableMemPattern: arena,
+        // Shapes are static, so memory is laid out once; without an arena that layout is one block a run.
+        enableMemPattern: true,
         logSeverityLevel: 3,
-        extra: { session: { intra_op: { allow_spinning: spinning ? '1' : '0' } } },
+        extra: {
+          session: { intra_op: { allow_spinning: spinning ? '1' : '0' }, set_denormal_as_zero: '1' },
+          // We share subexpressions ourselves; what is left twice is meant to be made twice (graph/recompute.ts).
+          optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' },
+        },
       });
       return new NodeSession(program, session, this.views);
     } catch (error) {
