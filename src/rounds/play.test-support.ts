@@ -60,10 +60,14 @@ export class Play {
     return this.tell({ ...contribution(worker, this.state.round, this.state.committed.hash), ...changes });
   }
 
-  /** Joins and reports. */
+  /** Joins and reports; a round that opens then opens with all of them. */
   ready(...workers: string[]): this {
     for (const worker of workers) this.join(worker);
+    const { options, phase } = this.state;
+    const least = phase === 'gathering' ? Math.max(workers.length, options.minimumMembers) : options.minimumMembers;
+    this.state = { ...this.state, options: { ...options, minimumMembers: least } };
     for (const worker of workers) this.report(worker);
+    this.state = { ...this.state, options };
     return this;
   }
 

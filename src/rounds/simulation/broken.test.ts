@@ -132,7 +132,7 @@ describe('the simulation finds a machine in which', () => {
 
   it('nothing is broken: none is found', () => {
     expect(firstViolation(tick, 'steady')).toBeNull();
-    expect(firstViolation(tick, 'chaos')).toBeNull();
+    expect(firstViolation(tick, 'chaos', 100)).toBeNull();
   });
 
   it('names the seed', () => {
