@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { SafetensorsFile } from '../base/safetensors.js';
+import { CharsTokenizer, EncodeError } from '../data/index.js';
+import { NodeEngine } from '../engine/node/engine.js';
+import { Model } from '../model/model.js';
+import { TextEvaluator } from './text-evaluator.js';
+
+const fixtures = new URL('../../test/fixtures/', import.meta.url).pathname;
+const expected = JSON.parse(await readFile(`${fixtures}evaluation/expected.json`, 'utf8')) as Record<
+  string,
+  Record<'one' | 'many', { ids: number[]; loss: number; accuracy: number }>
+>;
+const cleanups: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+async function open(name: string) {
+  const model = Model.fromConfig(JSON.parse(await readFile(`${fixtures}models/${name}/config.json`, 'utf8')));
+  const weights = await SafetensorsFile.open(`${fixtures}models/${name}/model.safetensors`);
+  const parameters = new Float32Array(model.layout.size);
+  for (const [key, view] of Object.entries(model.layout.views(parameters))) await weights.readFloat32(key, view);
+  await weights.close();
+  // One character, of two bytes, for each token.
+  const tokenizer = new CharsTokenizer(Array.from({ length: model.dimensions.vocabulary }, (_, id) => 0x100 + id));
+  const evaluator = new TextEvaluator({ model, parameters, tokenizer, engine: new NodeEngine() });
+  cleanups.push(() => evaluator.dispose());
+  const text = (ids: readonly number[], at = 'text') => ({ name: at, text: tokenizer.decode(ids) });
+  return { evaluator, text };
+}
+
+describe.each(Object.entries(expected))('evaluating by %s', (name, { one, many }) => {
+  it("gives a text of one window the loss of Hugging Face's labels", async () => {
+    const { evaluator, text } = await open(name);
+    const result = await evaluator.evaluate([text(one.ids)]);
+    expect(Math.abs(result.loss - one.loss)).toBeLessThan(2e-6);
+    expect(result.accuracy).toBeCloseTo(one.accuracy, 12);
+    expect(result.perplexity).toBeCloseTo(Math.exp(one.loss), 4);
+    expect(result).toMatchObject({ tokens: one.ids.length - 1, bytes: 2 * one.ids.length });
+    const bits = ((one.loss / Math.LN2) * (one.ids.length - 1)) / (2 * one.ids.length);
+    expect(result.bitsPerByte).toBeCloseTo(bits, 5);
+  });
+
+  it('predicts every token but the first of a longer text once', async () => {
+    const { evaluator, text } = await open(name);
+    const result = await evaluator.evaluate([text(many.ids)]);
+    expect(Math.abs(result.loss - many.loss)).toBeLessThan(2e-6);
+    expect(result.accuracy).toBeCloseTo(many.accuracy, 12);
+    expect(result.tokens).toBe(many.ids.length - 1);
+  });
+
+  it('weighs texts by their tokens, each with a first token of its own', async () => {
+    const { evaluator, text } = await open(name);
+    const progress: number[] = [];
+    const result = await evaluator.evaluate([text(one.ids), text(many.ids)], { progress: (n) => progress.push(n) });
+    const [a, b] = [one.ids.length - 1, many.ids.length - 1];
+    expect(result.loss).toBeCloseTo((a * one.loss + b * many.loss) / (a + b), 5);
+    expect(progress).toEqual([a, a + b]);
+  });
+});
+
+describe('TextEvaluator', () => {
+  it('takes a text of two tokens', async () => {
+    const { evaluator, text } = await open('gpt2');
+    const { loss, tokens } = await evaluator.evaluate([text([1, 2])]);
+    expect(tokens).toBe(1);
+    expect(loss).toBeGreaterThan(0);
+  });
+
+  it('names the text that has fewer tokens or unknown characters', async () => {
+    const { evaluator, text } = await open('gpt2');
+    for (const ids of [[], [1]]) {
+      await expect(evaluator.evaluate([text([1, 2]), text(ids, 'b.txt')])).rejects.toThrow(
+        `b.txt has ${ids.length} tokens`,
+      );
+    }
+    const foreign = evaluator.evaluate([{ name: 'c.txt', text: 'ĀāA' }]);
+    await expect(foreign).rejects.toThrow(EncodeError);
+    await expect(foreign).rejects.toThrow('at byte 4 of c.txt');
+    await expect(evaluator.evaluate([])).rejects.toThrow('no text');
+  });
+
+  it('stops on a signal', async () => {
+    const { evaluator, text } = await open('gpt2');
+    const controller = new AbortController();
+    const many = { signal: controller.signal, progress: () => controller.abort() };
+    await expect(evaluator.evaluate([text(Array(5000).fill(1))], many)).rejects.toThrow('aborted');
+  });
+});

@@ -1,0 +1,74 @@
+/*
+ * Shape suffixes: N tokens = T · B, time-major; C width; V vocabulary.
+ */
+import {
+  add,
+  concat,
+  constant,
+  encode,
+  exp,
+  input,
+  log,
+  type Program,
+  pick,
+  reduceMax,
+  reduceSum,
+  reshape,
+  scale,
+  split,
+  sub,
+  type Target,
+  type Tensor,
+} from '../graph/index.js';
+import type { Model } from '../model/model.js';
+import type { MicroBatch } from './step-program.js';
+
+/** Logits of a chunk stay below this many elements (64 MiB of float32) so that they never dominate memory. */
+const CHUNK_ELEMENTS = 2 ** 24;
+/** Makes the smallest difference of two scores larger than any token's id. */
+const STEEP = 1e30;
+
+/**
+ * What a model says of each token. Inputs: the parameters by their names, `ids` and `targets` [batch · length] int64,
+ * time-major. Outputs, time-major: `losses` [N], in nats, and `predictions` [N], the likeliest token's id, of equal
+ * ones the first.
+ *
+ * @param chunk elements of the logits that exist at once, about
+ */
+export function traceTokenLosses(
+  model: Model,
+  { batch, length }: MicroBatch,
+  target: Target,
+  chunk = CHUNK_ELEMENTS,
+): Program {
+  const parameters = model.parameterInputs();
+  const N = batch * length;
+  const V = model.dimensions.vocabulary;
+  const x_NC = model.hidden(parameters, input('ids', [N], 'int64'), batch, length);
+  const most = Math.max(1, Math.floor(chunk / V));
+  const sizes: number[] = [];
+  for (let left = N; left > 0; left -= most) sizes.push(Math.min(most, left));
+  const targets = split(input('targets', [N], 'int64'), 0, sizes);
+  const parts = split(x_NC, 0, sizes).map((x, i) => judge(model.logits(parameters, x), targets[i]!, V));
+  const joined = (name: 'losses' | 'predictions') =>
+    concat(
+      parts.map((part) => part[name]),
+      0,
+    );
+  return encode({ losses: joined('losses'), predictions: joined('predictions') }, target);
+}
+
+function judge(logits_NV: Tensor, targets_N: Tensor, V: number): { losses: Tensor; predictions: Tensor } {
+  const N = targets_N.shape[0]!;
+  const largest_N1 = reduceMax(logits_NV, [1], true);
+  const below_NV = sub(logits_NV, largest_N1);
+  const logSum_N = log(reduceSum(exp(below_NV), [1]));
+  const losses = sub(logSum_N, pick(below_NV, targets_N));
+  // ONNX has ArgMax, but not every device: 0 for the likeliest, far below for others, less the id.
+  const ids_V = constant(
+    Float32Array.from({ length: V }, (_, id) => -id),
+    [V],
+  );
+  const predictions = scale(reduceMax(add(scale(below_NV, STEEP), ids_V), [1]), -1);
+  return { losses: reshape(losses, [N]), predictions: reshape(predictions, [N]) };
+}
