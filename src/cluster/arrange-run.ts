@@ -7,7 +7,7 @@ import { type Arrangement, candidates, type MeasuredArrangement, measureSpeed } 
 import type { TrainEvent } from './events.js';
 import { planSteps } from './limits.js';
 import type { OpenRun } from './open-run.js';
-import type { PreparedRun } from './prepare-run.js';
+import { initialParameters, type PreparedRun } from './prepare-run.js';
 import type { TeamSetup } from './team.js';
 
 /** AdamW's constants; nanoGPT's for small models. */
@@ -17,7 +17,6 @@ const ADAMW = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
 export async function arrangeRun(
   run: OpenRun,
   prepared: PreparedRun,
-  parameters: Float32Array,
   emit: (event: TrainEvent) => void,
 ): Promise<TeamSetup> {
   const { options, chosen } = run;
@@ -46,7 +45,10 @@ export async function arrangeRun(
     emit({ type: 'preparing', stage: `measuring ${arrangement.replicas} × ${arrangement.threads} threads` });
     const peak = options.lr ?? defaultLearningRate(model.layout.size);
     const setup = setupFor(arrangement, { peak, final: peak, warmup: 1000, steps: 1000 });
-    return { ...arrangement, tokensPerSecond: await measureSpeed(setup, model.layout, parameters) };
+    return {
+      ...arrangement,
+      tokensPerSecond: await measureSpeed(setup, model.layout, initialParameters(model, options.seed)),
+    };
   };
 
   let measured: MeasuredArrangement[] = [];

@@ -36,6 +36,7 @@ export function candidates(cores: number, threads: number | undefined, parameter
  * Trains for a second or two from the given parameters and throws the result away.
  *
  * @param setup with the arrangement to measure
+ * @param parameters moved to the replicas
  */
 export async function measureSpeed(
   setup: TeamSetup,

@@ -18,7 +18,8 @@ export interface RecorderOptions {
   /** The step of the checkpoint that the run goes on from, 0 without one; undefined for a new run. */
   readonly resumedAt: number | undefined;
   readonly schedule: ScheduleOptions;
-  readonly totalSteps: number;
+  /** After which the run ends; more than those of the schedule where only a loss ends it. */
+  readonly mostSteps: number;
   /** Of all replicas. */
   readonly tokensPerStep: number;
   readonly throughput: Throughput;
@@ -119,8 +120,9 @@ export class Recorder {
   }
 
   #progress(round: number): ProgressEvent {
-    const { schedule, totalSteps, tokensPerStep, throughput } = this.options;
+    const { schedule, mostSteps, tokensPerStep, throughput } = this.options;
     const last = this.#pending.at(-1)!.step;
+    const totalSteps = last < schedule.steps ? schedule.steps : mostSteps;
     const speed = throughput.tokensPerSecond;
     return {
       type: 'progress',

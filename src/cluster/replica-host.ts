@@ -4,7 +4,7 @@ import { Model } from '../model/model.js';
 import { openEngine } from '../training/device.js';
 import { Evaluator } from '../training/evaluation.js';
 import { OuterOptimizer } from '../training/outer.js';
-import { Replica } from '../training/replica.js';
+import { LARGE_MODEL, Replica } from '../training/replica.js';
 import { learningRate } from '../training/schedule.js';
 import { VectorNorm } from '../training/vector-norm.js';
 import type {
@@ -18,9 +18,6 @@ import type {
   StepDone,
 } from './messages.js';
 import { cutShards, hashShard, hashVector, type Shard } from './shards.js';
-
-/** Models of more parameters give memory back between runs: their arena would be twice as large as what they need. */
-const LARGEST_ARENA = 32e6;
 
 /** A replica and all that it does for the others; lives in a thread of its own, since a run of a graph blocks. */
 export class ReplicaHost {
@@ -101,7 +98,8 @@ class Live {
     private readonly dataset: Dataset,
     private readonly sampler: BatchSampler,
     private readonly evaluator: Evaluator,
-    private readonly exchangeTools: { readonly outer: OuterOptimizer; readonly norms: VectorNorm } | undefined,
+    private readonly norms: VectorNorm,
+    private readonly outer: OuterOptimizer | undefined,
     size: number,
   ) {
     const { replicas, replica: own, exchange } = setup;
@@ -118,7 +116,6 @@ class Live {
     const engine = await openEngine(setup.device);
     const model = Model.fromConfig(setup.model);
     const { context, batchSize, threads, replicas, replica: index, seed } = setup;
-    const arena = model.layout.size <= LARGEST_ARENA;
     const dataset = await openDataset(setup.tokens);
     const sampler = new BatchSampler({
       tokens: dataset.train,
@@ -135,15 +132,20 @@ class Live {
       gradientAccumulation: setup.gradAccum,
       optimizer: setup.optimizer,
       // Threads that spin while their replica waits for the others would take the others' cores.
-      compile: { threads, arena, spinning: threads > 1 && replicas === 1 },
+      compile: { threads, spinning: threads > 1 && replicas === 1 },
     });
-    const evaluator = new Evaluator(model, engine, context, batchSize, { threads, arena, spinning: false });
+    const evaluator = new Evaluator(model, engine, context, batchSize, {
+      threads,
+      spinning: false,
+      arena: model.layout.size < LARGE_MODEL,
+    });
     const { start, end } = cutShards(model.layout.size, replicas)[index]!;
-    const tools = setup.exchange !== 'nothing' && {
-      outer: await OuterOptimizer.create(engine, end - start, replicas, setup.outer),
-      norms: await VectorNorm.create(engine, model.layout.size),
-    };
-    return new Live(setup, replica, dataset, sampler, evaluator, tools || undefined, model.layout.size);
+    const norms = await VectorNorm.create(engine, model.layout.size);
+    const outer =
+      setup.exchange === 'nothing'
+        ? undefined
+        : await OuterOptimizer.create(engine, end - start, replicas, setup.outer);
+    return new Live(setup, replica, dataset, sampler, evaluator, norms, outer, model.layout.size);
   }
 
   load(state: ReplicaState): string {
@@ -166,7 +168,7 @@ class Live {
   }
 
   async contribute(steps: number, seconds: number): Promise<Commands['train'][1]> {
-    const norm = await this.#contributionNorm();
+    const { finite, norm } = await this.#measure();
     this.#parts.forEach((part, i) => {
       const { start, end } = this.#shards[i]!;
       this.#exchanged.forEach((vector, k) => {
@@ -174,11 +176,10 @@ class Live {
       });
     });
     const tokens = steps * this.replica.tokensPerStep;
-    return { tokens, steps, seconds, finite: Number.isFinite(norm), norm, parts: this.#parts };
+    return { tokens, steps, seconds, finite, norm, parts: this.#parts };
   }
 
   async merge(weights: readonly number[], parts: Parts): Promise<Commands['merge'][1]> {
-    const { outer } = this.exchangeTools!;
     const { start, end } = this.#own;
     const length = end - start;
     for (const [k, vector] of this.#exchanged.entries()) {
@@ -186,9 +187,9 @@ class Live {
         (_, i) => parts[i]?.subarray(k * length, (k + 1) * length) ?? vector.subarray(start, end),
       );
       if (this.#base && k === 0) {
-        await outer.step(this.#base.subarray(start, end), this.#momentum, values, weights, values);
+        await this.outer!.step(this.#base.subarray(start, end), this.#momentum, values, weights, values);
       } else {
-        await outer.mean(values, weights, values);
+        await this.outer!.mean(values, weights, values);
       }
     }
     return { parts, hash: hashShard(this.#exchanged[0]!, this.#own) };
@@ -229,8 +230,8 @@ class Live {
   async dispose(): Promise<void> {
     await this.replica.dispose();
     await this.evaluator.dispose();
-    await this.exchangeTools?.outer.dispose();
-    await this.exchangeTools?.norms.dispose();
+    await this.norms.dispose();
+    await this.outer?.dispose();
     this.dataset.train.close();
     this.dataset.validation.close();
   }
@@ -244,12 +245,14 @@ class Live {
     return averageMoments ? [parameters, moment1, moment2] : [parameters];
   }
 
-  /** Of the pseudo-gradient, or of the gradient where that is averaged; a single replica has neither. */
-  async #contributionNorm(): Promise<number> {
+  /** The norm of the pseudo-gradient, or of the gradient where that is averaged; a single replica has neither. */
+  async #measure(): Promise<{ finite: boolean; norm: number }> {
     const { parameters, gradient } = this.replica.vectors;
-    if (!this.exchangeTools) return 0;
-    const { norms } = this.exchangeTools;
-    return this.#base ? norms.distance(this.#base, parameters) : norms.norm(gradient);
+    if (this.setup.exchange === 'nothing') {
+      return { finite: Number.isFinite(await this.norms.norm(parameters)), norm: 0 };
+    }
+    const norm = await (this.#base ? this.norms.distance(this.#base, parameters) : this.norms.norm(gradient));
+    return { finite: Number.isFinite(norm), norm };
   }
 }
 

@@ -6,8 +6,9 @@ import { crosses, planSteps } from './limits.js';
 import type { OpenRun } from './open-run.js';
 import type { PreparedRun } from './prepare-run.js';
 import { Recorder } from './recorder.js';
-import { type Progress, saveState } from './saved-state.js';
-import { Team, type TeamSetup, type TeamState } from './team.js';
+import type { ReplicaHandle } from './replica-thread.js';
+import { type Progress, type SavedState, saveState } from './saved-state.js';
+import { Team, type TeamSetup } from './team.js';
 import { DivergedError } from './threads.js';
 import { Throughput } from './throughput.js';
 
@@ -16,9 +17,9 @@ export interface TrainingStart {
   readonly run: OpenRun;
   readonly prepared: PreparedRun;
   readonly setup: TeamSetup;
-  readonly progress: Progress;
-  readonly state: TeamState;
   readonly emit: (event: TrainEvent) => void;
+  /** How a replica is started: as a thread unless given. */
+  readonly startReplica?: () => ReplicaHandle;
 }
 
 /** A run from its first round (or the first after a checkpoint) to its end: rounds, evaluations, checkpoints. */
@@ -30,6 +31,8 @@ export class RunningTraining {
   /** Of all replicas. */
   readonly #tokensPerStep: number;
   readonly #mostSteps: number;
+  /** Steps done by earlier processes. */
+  readonly #from: number;
   /** Steps done, per replica. */
   #step: number;
   #validation: number | null;
@@ -39,9 +42,17 @@ export class RunningTraining {
   /** When the first step of this process began, less what earlier processes spent. */
   readonly #begun: number;
 
-  private constructor(start: TrainingStart, team: Team, recorder: Recorder, throughput: Throughput, most: number) {
-    const { progress, setup } = start;
+  private constructor(
+    start: TrainingStart,
+    progress: Progress,
+    team: Team,
+    recorder: Recorder,
+    throughput: Throughput,
+    most: number,
+  ) {
+    const { setup } = start;
     this.#start = start;
+    this.#from = progress.step;
     this.#team = team;
     this.#recorder = recorder;
     this.#throughput = throughput;
@@ -53,13 +64,18 @@ export class RunningTraining {
     this.#begun = performance.now() - 1000 * progress.seconds;
   }
 
-  /** Starts the replicas and opens the files of figures. */
-  static async start(start: TrainingStart): Promise<RunningTraining> {
-    const { run, setup, prepared, progress, state, emit } = start;
+  /**
+   * Starts the replicas and opens the files of figures.
+   *
+   * @param from moved to the replicas
+   */
+  static async start(start: TrainingStart, from: SavedState): Promise<RunningTraining> {
+    const { run, setup, prepared, emit, startReplica } = start;
+    const { progress } = from;
     const { steps } = setup.schedule;
     // Minutes were turned into the schedule's steps when the run was started.
     const most = run.options.minutes === undefined ? planSteps(run.options, tokensPerStep(setup)).most : steps;
-    const team = await Team.start(setup, prepared.model.layout, state);
+    const team = await Team.start(setup, prepared.model.layout, from.team, startReplica);
     try {
       const throughput = new Throughput(tokensPerStep(setup));
       const recorder = await Recorder.open(
@@ -67,14 +83,14 @@ export class RunningTraining {
           paths: run.paths,
           resumedAt: run.resumed ? progress.step : undefined,
           schedule: setup.schedule,
-          totalSteps: run.options.untilLoss !== undefined && progress.step >= steps ? most : steps,
+          mostSteps: most,
           tokensPerStep: tokensPerStep(setup),
           throughput,
           emit,
         },
         progress,
       );
-      return new RunningTraining(start, team, recorder, throughput, most);
+      return new RunningTraining(start, progress, team, recorder, throughput, most);
     } catch (error) {
       await team.close();
       throw error;
@@ -135,8 +151,7 @@ export class RunningTraining {
   /** The validation loss of the committed parameters; the best ones so far become `model/`. */
   async #evaluate(): Promise<void> {
     const loss = await this.#team.evaluate(this.#start.prepared.windows);
-    if (!Number.isFinite(loss))
-      throw new MeanfieldError(`Training has diverged: after step ${this.#step} the validation loss is ${loss}.`);
+    if (!Number.isFinite(loss)) throw new DivergedError(`after step ${this.#step} the validation loss is ${loss}`);
     this.#validation = loss;
     this.#evaluatedAt = this.#step;
     this.#recorder.evaluation(this.#step, loss);
@@ -178,7 +193,7 @@ export class RunningTraining {
 
   /** A run that had ended was resumed: there is nothing to do. */
   get #isResumedAtEnd(): boolean {
-    return this.#step === this.#start.progress.step && this.#step > 0 && this.#validation !== null;
+    return this.#step === this.#from && this.#step > 0 && this.#validation !== null;
   }
 
   get #seconds(): number {

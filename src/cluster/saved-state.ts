@@ -40,6 +40,12 @@ const stateSchema = z.strictObject({
 /** Where a run stands, beside its vectors. */
 export type Progress = z.infer<typeof progressSchema>;
 
+/** Where a run stands, with its vectors. */
+export interface SavedState {
+  readonly progress: Progress;
+  readonly team: TeamState;
+}
+
 /** The progress of a run before its first step. */
 export const NO_PROGRESS: Progress = {
   step: 0,
@@ -84,10 +90,7 @@ export async function saveState(
  *
  * @throws MeanfieldError when the checkpoint is of another kind of run
  */
-export async function loadState(
-  checkpoint: Checkpoint,
-  layout: ParameterLayout,
-): Promise<{ readonly progress: Progress; readonly team: TeamState }> {
+export async function loadState(checkpoint: Checkpoint, layout: ParameterLayout): Promise<SavedState> {
   const parsed = stateSchema.safeParse(checkpoint.state);
   if (!parsed.success) {
     const problem = z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ');

@@ -43,7 +43,11 @@ export class Team {
     readonly rounds: ThreadRounds,
   ) {}
 
-  /** Starts the threads, compiles the graphs and gives every replica the state. */
+  /**
+   * Starts the threads, compiles the graphs and gives every replica the state.
+   *
+   * @param state its vectors are moved away
+   */
   static async start(
     setup: TeamSetup,
     layout: ParameterLayout,
@@ -59,9 +63,11 @@ export class Team {
         replicas.map((replica, i) => {
           const moments = state.moments[i] ?? state.moments[0];
           const { start, end } = shards[i]!;
+          // The last may take the array itself.
+          const given = (vector: Float32Array) => (i === replicas.length - 1 ? vector : vector.slice());
           return replica.ask('load', {
-            parameters: state.parameters.slice(),
-            ...(moments && { moment1: moments.moment1.slice(), moment2: moments.moment2.slice() }),
+            parameters: given(state.parameters),
+            ...(moments && { moment1: given(moments.moment1), moment2: given(moments.moment2) }),
             ...(state.outerMomentum && { outerMomentum: state.outerMomentum.slice(start, end) }),
             ...(state.samplers[i] && { sampler: state.samplers[i] }),
           });

@@ -37,16 +37,13 @@ export interface JointStep {
   readonly gradientNorm: number;
 }
 
-/** A loss or gradient that is not finite. */
+/** A loss, a gradient or parameters that are not finite. */
 export class DivergedError extends MeanfieldError {
   override name = 'DivergedError';
 
-  constructor(
-    readonly replica: number,
-    readonly fault: StepDone,
-  ) {
-    const what = Number.isFinite(fault.loss) ? `gradient's norm is ${fault.gradientNorm}` : `loss is ${fault.loss}`;
-    super(`Training has diverged: in step ${fault.step + 1} the ${what} on replica ${replica + 1}.`);
+  /** @param what is not finite, in which step, on which replica */
+  constructor(what: string) {
+    super(`Training has diverged: ${what}.`);
   }
 }
 
@@ -157,7 +154,10 @@ export class ThreadRounds {
           for (const { worker } of effect.to) await this.#heal(indexOf(worker), effect.committed.round, effect.closed);
           break;
         case 'refuse':
-          if (effect.code === 'not-finite') throw this.#diverged(indexOf(effect.to[0]!.worker));
+          if (effect.code === 'not-finite') {
+            const step = this.#step + this.#done.length;
+            throw new DivergedError(`by step ${step} the parameters of ${effect.to[0]!.worker} are not finite`);
+          }
           throw new Error(`round ${this.#state.round}: a replica's ${effect.about} was refused: ${effect.reason}`);
         case 'evict':
         case 'abort':
@@ -173,7 +173,7 @@ export class ThreadRounds {
       const replica = indexOf(worker);
       const onStep = (done: StepDone) => this.#collect(replica, done);
       const trained = await replicas[replica]!.ask('train', { step: this.#step, steps }, onStep);
-      if (trained.fault) throw new DivergedError(replica, trained.fault);
+      if (trained.fault) throw diverged(replica, trained.fault);
       this.#contributions[replica] = trained;
       const { tokens, seconds, finite, norm } = trained;
       return this.#tick({
@@ -216,7 +216,7 @@ export class ThreadRounds {
     const { gradientNorm } = taken[0]!;
     const loss = mean(this.#done[0]!.map((done) => done.loss));
     if (!Number.isFinite(gradientNorm)) {
-      throw new DivergedError(0, { step: this.#step, loss, gradientNorm });
+      throw diverged(0, { step: this.#step, loss, gradientNorm });
     }
     for (const [i, { hash }] of taken.entries()) this.#hashes[i] = hash;
     if (exchange === 'gradients') this.#onStep({ step: this.#step, loss, gradientNorm });
@@ -245,12 +245,6 @@ export class ThreadRounds {
     this.#onStep({ step: done.step, loss: mean(all.map(({ loss }) => loss)), gradientNorm });
   }
 
-  /** Its losses were finite to the end of the round, what it contributes is not. */
-  #diverged(replica: number): DivergedError {
-    const last = this.#done.at(-1)![replica]!;
-    return new DivergedError(replica, { ...last, gradientNorm: Number.NaN });
-  }
-
   #expectOnly(effects: readonly Effect[], type: Effect['type']): void {
     const other = effects.find((effect) => effect.type !== type && effect.type !== 'waiting');
     if (other) throw new Error(`expected ${type} alone, got ${other.type}`);
@@ -260,6 +254,11 @@ export class ThreadRounds {
 /** The replica's number out of its name in the machine. */
 function indexOf(worker: string): number {
   return Number(NAME.exec(worker)![1]) - 1;
+}
+
+function diverged(replica: number, { step, loss, gradientNorm }: StepDone): DivergedError {
+  const what = Number.isFinite(loss) ? `gradient's norm is ${gradientNorm}` : `loss is ${loss}`;
+  return new DivergedError(`in step ${step + 1} the ${what} on ${nameOf(replica)}`);
 }
 
 function mean(values: readonly number[]): number {

@@ -6,8 +6,7 @@ import type { TrainEvent, TrainResult } from './events.js';
 import { OpenRun } from './open-run.js';
 import { initialParameters, type PreparedRun, prepareRun } from './prepare-run.js';
 import { RunningTraining } from './running-training.js';
-import { loadState, NO_PROGRESS, type Progress } from './saved-state.js';
-import type { TeamState } from './team.js';
+import { loadState, NO_PROGRESS, type SavedState } from './saved-state.js';
 
 /** A run that trains. Its events can be read once, with `for await`; reading them is not needed. */
 export interface TrainingRun extends AsyncIterable<TrainEvent> {
@@ -56,15 +55,12 @@ async function train(
   try {
     for (const message of run.notices) emit({ type: 'notice', message });
     const prepared = await prepareRun(run, emit);
-    const parameters = initialParameters(prepared.model, run.options.seed);
-    const setup = await arrangeRun(run, prepared, parameters, emit);
-    const from = run.resumed ? await lastSaved(run, prepared, emit) : undefined;
+    const setup = await arrangeRun(run, prepared, emit);
+    const start = { run, prepared, setup, emit };
+    // Its vectors are moved to the replicas: nothing here may keep them for the length of the run.
+    const from = (await lastSaved(run, prepared, emit)) ?? firstState(run, prepared);
     begun = true;
-    const { progress, team } = from ?? {
-      progress: NO_PROGRESS,
-      team: { round: 0, parameters, moments: [], samplers: [] },
-    };
-    const training = await RunningTraining.start({ run, prepared, setup, progress, state: team, emit });
+    const training = await RunningTraining.start(start, from);
     return await training.run(control, started);
   } finally {
     // What failed before it began leaves nothing that would stand in the way of the corrected command.
@@ -73,12 +69,18 @@ async function train(
   }
 }
 
-/** The newest sound checkpoint's content. */
+function firstState(run: OpenRun, { model }: PreparedRun): SavedState {
+  const parameters = initialParameters(model, run.options.seed);
+  return { progress: NO_PROGRESS, team: { round: 0, parameters, moments: [], samplers: [] } };
+}
+
+/** The content of the newest sound checkpoint of a run that is taken up again, if it has one. */
 async function lastSaved(
   run: OpenRun,
   { model }: PreparedRun,
   emit: (event: TrainEvent) => void,
-): Promise<{ progress: Progress; team: TeamState } | undefined> {
+): Promise<SavedState | undefined> {
+  if (!run.resumed) return undefined;
   const { checkpoint, notices } = await loadLatestCheckpoint(run.paths.checkpoints);
   for (const message of notices) emit({ type: 'notice', message });
   if (!checkpoint) return undefined;
