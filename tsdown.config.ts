@@ -1,12 +1,16 @@
 import { defineConfig } from 'tsdown';
 
-// Workers are entries of their own because a thread is started from a file, not from a function.
+/** Entries of their own, because a thread is started from a file, not from a function. */
+export const workers = {
+  'encode-worker': 'src/data/encode-worker.ts',
+  'replica-worker': 'src/cluster/replica-worker.ts',
+};
+
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
     cli: 'src/cli/main.ts',
-    'encode-worker': 'src/data/encode-worker.ts',
-    'replica-worker': 'src/cluster/replica-worker.ts',
+    ...workers,
   },
   format: 'esm',
   fixedExtension: false,

@@ -1,0 +1,38 @@
+import { header, parseArgs } from './lib.js';
+
+type Bench = (args: string[]) => Promise<unknown>;
+
+/** Each on a machine that does nothing else: figures of a busy one say nothing. */
+const benches: Record<string, { about: string; load: () => Promise<{ run: Bench }> }> = {
+  gemm: { about: "this machine's best fp32 matrix product", load: () => import('./gemm.js') },
+  train: { about: 'tokens per second and memory beside PyTorch and TensorFlow.js', load: () => import('./train.js') },
+  quality: { about: "nanoGPT's CPU setting: loss after 2,000 steps, time to 1.88", load: () => import('./quality.js') },
+  replicas: { about: 'two replicas: speed and loss beside the joint batch', load: () => import('./replicas.js') },
+  memory: { about: 'memory over 1,000 steps', load: () => import('./memory.js') },
+  bpe: { about: 'training and encoding of BPE; needs a folder of text', load: () => import('./bpe.js') },
+  generation: { about: 'tokens per second with a KV cache', load: () => import('./generation.js') },
+  startup: { about: 'time of --help and info', load: () => import('./startup.js') },
+};
+
+/** `npm run bench -- NAME [options]`: one bench with its options, or several by name. */
+async function main(args: string[]): Promise<void> {
+  const names = args.filter((arg) => Object.hasOwn(benches, arg));
+  const { rest } = parseArgs(args);
+  const unknown = rest.find((arg) => names.length === 0 || (names.length > 1 && !names.includes(arg)));
+  if (unknown || args.includes('--help')) {
+    const list = Object.entries(benches).map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`);
+    console.log(`npm run bench -- NAME [options]\n\n${list.join('\n')}`);
+    if (unknown) throw new Error(`there is no bench ${unknown}`);
+    return;
+  }
+  for (const name of names.length > 0 ? names : Object.keys(benches)) {
+    console.log(`## ${name}: ${benches[name]!.about}\n\n${header()}`);
+    const { run } = await benches[name]!.load();
+    await run(names.length === 1 ? args.filter((arg) => arg !== name) : []);
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,81 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startTraining } from '../src/cluster/train.js';
+import type { TrainOptions } from '../src/training/config.js';
+import { parseArgs, peer, root, table } from './lib.js';
+
+/** nanoGPT's CPU setting but for the schedule: 4 × 128, context 64, batch 12, characters of tiny Shakespeare. */
+const nanoGpt: Omit<TrainOptions, 'corpus'> = {
+  preset: 'micro',
+  tokenizer: 'chars',
+  batchSize: 12,
+  evalEvery: 100,
+  checkpointEvery: 100_000,
+};
+
+/** Trains into a folder that is thrown away; `trainingSeconds` leaves evaluations out, `seconds` start-up as well. */
+export async function trainOnce(options: TrainOptions) {
+  const folder = await mkdtemp(join(tmpdir(), 'meanfield-bench-'));
+  try {
+    const run = startTraining({ ...options, run: join(folder, 'run') });
+    let started = Number.NaN;
+    for await (const event of run) if (event.type === 'started') started = performance.now();
+    const result = await run.result;
+    const seconds = (performance.now() - started) / 1000;
+    return { result, seconds, trainingSeconds: result.tokens / result.tokens_per_second };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** `npm run bench -- quality [--data FILE] [--seeds 1] [--lr 0.003]` */
+export async function run(args: string[]): Promise<void> {
+  const { options } = parseArgs(args);
+  const data = options.data ?? `${root}examples/tinyshakespeare.txt`;
+  const lr = Number(options.lr ?? 3e-3);
+  const rows: (string | number)[][] = [];
+  for (let seed = 1; seed <= Number(options.seeds ?? 1); seed++) {
+    const whole = await trainOnce({ ...nanoGpt, corpus: [data], steps: 2000, lr, seed, replicas: 1 });
+    rows.push([`Meanfield, 2,000 steps, peak ${lr}, seed ${seed}`, whole.result.val_loss.toFixed(4), '', '']);
+    const fast = await trainOnce({
+      ...nanoGpt,
+      corpus: [data],
+      untilLoss: 1.88,
+      evalEvery: 25,
+      lr,
+      seed,
+      replicas: 'auto',
+    });
+    rows.push([
+      `Meanfield, until 1.88, ${fast.result.replicas} replicas, ${fast.result.step} steps`,
+      fast.result.val_loss.toFixed(4),
+      fast.trainingSeconds.toFixed(1),
+      fast.seconds.toFixed(1),
+    ]);
+  }
+  for (const mode of ['eager', 'compile']) {
+    const torch = await peer('torch_train.py', [
+      '--until-loss',
+      '1.88',
+      '--eval-every',
+      '100',
+      '--data',
+      data,
+      '--mode',
+      mode,
+    ]);
+    const reached = torch.reached as { step: number; training_seconds: number; seconds: number } | null;
+    rows.push(
+      torch.skipped
+        ? [`PyTorch ${mode}`, `skipped: ${torch.skipped}`, '', '']
+        : [
+            `PyTorch ${torch.version} ${mode}, nanoGPT's settings, 1.88 after ${reached?.step ?? 'more than 2,000'} steps`,
+            Number(torch.final_val_loss).toFixed(4),
+            reached?.training_seconds.toFixed(1) ?? 'not reached',
+            reached?.seconds.toFixed(1) ?? 'not reached',
+          ],
+    );
+  }
+  table(['', 'validation loss at the end', 'seconds of training to 1.88', 'with evaluations'], rows);
+}

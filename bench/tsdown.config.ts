@@ -1,0 +1,12 @@
+import { defineConfig } from 'tsdown';
+import { workers } from '../tsdown.config.js';
+
+export default defineConfig({
+  entry: { main: 'bench/main.ts', ours: 'bench/ours.ts', ...workers },
+  format: 'esm',
+  fixedExtension: false,
+  platform: 'node',
+  target: 'node20.19',
+  outDir: 'bench/dist',
+  dts: false,
+});
