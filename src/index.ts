@@ -1,1 +1,32 @@
-export {};
+/**
+ * Meanfield trains language models: replicas that are averaged into one model, run by ONNX Runtime.
+ *
+ * @example
+ * import { load, train } from 'meanfield';
+ *
+ * const training = train({ corpus: ['book.txt'], run: 'runs/book', steps: 500 });
+ * for await (const event of training) {
+ *   if (event.type === 'evaluation') console.log(event.step, event.val_loss);
+ * }
+ * const model = await load('runs/book');
+ * for await (const text of model.generate({ prompt: 'Once' })) process.stdout.write(text);
+ * await model.close();
+ *
+ * @packageDocumentation
+ */
+export { MeanfieldError, UsageError } from './base/errors.js';
+export type {
+  CheckpointEvent,
+  EvaluationEvent,
+  NoticeEvent,
+  PreparingEvent,
+  ProgressEvent,
+  StartedEvent,
+  TrainEvent,
+  TrainResult,
+} from './cluster/events.js';
+export { startTraining as train, type TrainingRun } from './cluster/train.js';
+export type { GenerateOptions, Generation, GenerationResult } from './generation/index.js';
+export { type EvaluateOptions, type LanguageModel, type LoadOptions, load } from './load.js';
+export type { TrainOptions } from './training/config.js';
+export type { TextEvaluation } from './training/text-evaluator.js';

@@ -1,0 +1,29 @@
+// node .ci/skipped.js REPORT.json: fails when a test was skipped that needs a browser or Python: those of `browser`
+// folders, and of files that name the variables. With --count it prints how many tests passed and failed.
+
+import { readFileSync } from 'node:fs';
+
+const report = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+
+if (process.argv[3] === '--count') {
+  console.log(`${report.numPassedTests} ${report.numFailedTests}`);
+  process.exit(0);
+}
+
+const NEEDS = /MEANFIELD_(?:PYTHON|REQUIRE_BROWSER)/;
+
+function needsMore(file) {
+  return file.includes('/browser/') || NEEDS.test(readFileSync(file, 'utf8'));
+}
+
+let wrong = 0;
+for (const { name, assertionResults } of report.testResults) {
+  const skipped = assertionResults.filter(({ status }) => status !== 'passed' && status !== 'failed');
+  for (const { fullName } of skipped) {
+    const needed = needsMore(name);
+    if (needed) wrong++;
+    console.log(`${needed ? 'SKIPPED' : 'skipped, as it may be'}: ${fullName}`);
+  }
+}
+if (report.numPassedTests === 0) throw new Error('no test has passed');
+process.exit(wrong > 0 ? 1 : 0);

@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { finish } from '../common-options.js';
+import type { Start } from '../context.js';
+
+/** `meanfield eval`. */
+export function defineEval(program: Command, start: Start): void {
+  const command = program
+    .command('eval')
+    .summary('measure a model on text')
+    .description(
+      "Measure the best model of a run, or a Hugging Face model folder, on any text: the loss of each file's tokens.",
+    )
+    .argument('<run>', 'run folder or model folder')
+    .argument('<file...>', 'text to predict')
+    .action((run: string, files: string[]) =>
+      start(async (context) => (await import('../work/eval.js')).evaluateFiles(run, files, context)),
+    );
+  finish(command, [
+    'meanfield eval runs/book other-book.txt',
+    'meanfield eval runs/book chapter-1.txt chapter-2.txt --json',
+  ]);
+}

@@ -1,0 +1,37 @@
+import { Command, type CommanderError } from 'commander';
+import packageFile from '../../package.json' with { type: 'json' };
+import { defineBench } from './commands/bench.js';
+import { defineEval } from './commands/eval.js';
+import { defineGenerate } from './commands/generate.js';
+import { defineInfo } from './commands/info.js';
+import { defineTrain } from './commands/train.js';
+import { finish } from './common-options.js';
+import type { Start } from './context.js';
+import { usageError } from './usage.js';
+
+/**
+ * The command line: names, options and help. What a command does is imported when it runs, so that help comes at once.
+ *
+ * @param start begins a command that was understood
+ */
+export function createProgram(start: Start): Command {
+  const program = new Command('meanfield')
+    .description(packageFile.description)
+    .version(packageFile.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false);
+  finish(program, [
+    'meanfield train book.txt --run runs/book',
+    'meanfield generate runs/book --prompt "Once upon"',
+    'meanfield train --help',
+  ]);
+  for (const define of [defineTrain, defineEval, defineGenerate, defineInfo, defineBench]) {
+    define(program, start);
+  }
+  for (const command of [program, ...program.commands]) {
+    command.configureOutput({ outputError: () => {}, writeErr: () => {} }).exitOverride((error: CommanderError) => {
+      throw error.exitCode === 0 ? error : usageError(command, error);
+    });
+  }
+  return program;
+}

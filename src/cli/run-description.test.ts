@@ -1,0 +1,89 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MeanfieldError } from '../base/errors.js';
+import { writeModelFolder } from '../training/model-folder.js';
+import { describeRun } from './run-description.js';
+import { testOutput } from './test-output.js';
+import { infoText, showInfo } from './work/info.js';
+
+const config = { model_type: 'llama', num_hidden_layers: 2, hidden_size: 8, num_key_value_heads: 1, vocab_size: 3 };
+const record = {
+  format: 'meanfield-run',
+  options: { corpus: ['a.txt', 'b.txt'], lr: 0.003 },
+  versions: { meanfield: '0.1.0' },
+  chosen: { data: { bytes: 100 }, replicas: 2, model: config, parameters: 88 },
+};
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'meanfield-info-'));
+  await mkdir(join(folder, 'run'));
+  await writeFile(join(folder, 'run/run.json'), JSON.stringify(record));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const weights = () => [
+  { name: 'a', shape: [3, 8], data: new Float32Array(24) },
+  { name: 'b', shape: [5], data: new Float32Array(5) },
+];
+
+test('a run before its first evaluation tells what was chosen', async () => {
+  expect(await describeRun(join(folder, 'run'))).toMatchObject({
+    kind: 'run',
+    model: { family: 'llama', parameters: 88, sizes: { layers: 2, width: 8, 'kv heads': 1, vocabulary: 3 } },
+    progress: { step: 0, best_val_loss: null, checkpoints: [] },
+    configuration: record.options,
+    data: { bytes: 100 },
+    chosen: { replicas: 2 },
+    environment: { meanfield: '0.1.0' },
+  });
+});
+
+test('a run with a model counts its parameters; its best loss is told to a person and to a program', async () => {
+  const run = join(folder, 'run');
+  await writeModelFolder(join(run, 'model'), { config, tensors: weights(), tokenizerFiles: {} });
+  await writeFile(join(run, 'metrics.jsonl'), '{"type":"evaluation","step":50,"val_loss":1.5}\n');
+  await mkdir(join(run, 'checkpoints/000050'), { recursive: true });
+  const description = await describeRun(run);
+  expect(description.model).toMatchObject({ path: join(run, 'model'), parameters: 29 });
+  const text = infoText(description);
+  expect(text).toMatch(/parameters +29 /);
+  expect(text).toMatch(/best val loss +1\.500 at step 50\n/);
+  expect(text).toMatch(/checkpoints +50\n/);
+  expect(text).toMatch(/corpus +\["a\.txt","b\.txt"\]\n/);
+  const output = testOutput(true);
+  expect(await showInfo(run, { output, closed: new AbortController().signal })).toBe(0);
+  expect(JSON.parse(output.stdout.at(-1)!)).toEqual({ type: 'result', ...description });
+});
+
+test('a bare model folder is one', async () => {
+  const path = join(folder, 'run/model');
+  const description = await describeRun(path);
+  expect(description).toMatchObject({ kind: 'model', model: { path, parameters: 29 } });
+  expect(infoText(description)).toContain('a Hugging Face model folder');
+});
+
+test.each<[string, Record<string, string> | undefined, string]>([
+  ['missing', undefined, 'there is no such folder'],
+  ['empty', {}, 'neither run.json nor config.json'],
+  ['damaged', { 'run.json': '{"format":' }, 'run.json'],
+  ['odd', { 'config.json': '[]' }, 'must hold a JSON object'],
+  ['bare', { 'config.json': '{}' }, 'model.safetensors'],
+  ['torn', { 'config.json': '{}', 'model.safetensors': '\u0000\u0001' }, 'model.safetensors'],
+])('a folder that is %s is refused with the reason', async (name, files, expected) => {
+  const path = join(folder, name);
+  if (files) await mkdir(path);
+  for (const [file, text] of Object.entries<string>(files ?? {})) await writeFile(join(path, file), text);
+  const error: unknown = await describeRun(path).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(MeanfieldError);
+  expect((error as Error).message).toContain(expected);
+});
+
+test('a run.json of another shape is told as far as it goes', async () => {
+  const path = join(folder, 'other');
+  await mkdir(path);
+  await writeFile(join(path, 'run.json'), '{"options":7,"chosen":[]}');
+  expect(await describeRun(path)).toMatchObject({ kind: 'run', configuration: {}, data: {} });
+});

@@ -1,0 +1,43 @@
+import { load } from '../../load.js';
+import type { GenerateFlags } from '../commands/generate.js';
+import { type Context, INTERRUPTED } from '../context.js';
+import { onInterrupt } from '../interrupt.js';
+
+/** Writes a text as it comes; Ctrl-C ends it after the token in work. */
+export async function generateText(run: string, flags: GenerateFlags, context: Context): Promise<number> {
+  const { output, closed } = context;
+  const model = await load(run);
+  const stop = new AbortController();
+  const interruption = onInterrupt(output, 'stopping', () => stop.abort());
+  closed.addEventListener('abort', () => stop.abort());
+  try {
+    const { prompt = '', maxTokens, temperature, topK, topP, seed } = flags;
+    const given = Object.entries({ prompt, maxTokens, temperature, topK, topP, seed });
+    const options = Object.fromEntries(given.filter(([, value]) => value !== undefined));
+    const generation = model.generate({ ...options, signal: stop.signal });
+    for (const message of generation.notices) {
+      output.event({ type: 'notice', message });
+      output.note(`note: ${message}\n`);
+    }
+    output.text(prompt);
+    for await (const text of generation) {
+      output.event({ type: 'text', text });
+      output.text(text);
+    }
+    output.text('\n');
+    const { text, tokens, promptTokens, seconds, tokensPerSecond, stopped } = await generation.result();
+    output.event({
+      type: 'result',
+      text,
+      tokens,
+      prompt_tokens: promptTokens,
+      seconds,
+      tokens_per_second: tokensPerSecond,
+      stopped,
+    });
+    return interruption.requested || closed.aborted ? INTERRUPTED : 0;
+  } finally {
+    interruption.release();
+    await model.close();
+  }
+}

@@ -1,0 +1,54 @@
+import { UsageError } from '../../base/errors.js';
+import type { TrainResult } from '../../cluster/events.js';
+import { startTraining } from '../../cluster/train.js';
+import type { TrainOptions } from '../../training/config.js';
+import type { TrainFlags } from '../commands/train.js';
+import { type Context, INTERRUPTED } from '../context.js';
+import { duration, grouped, loss, shellQuote, short } from '../format.js';
+import { onInterrupt } from '../interrupt.js';
+import { TrainProgress } from '../train-progress.js';
+
+/** Trains, telling its events; Ctrl-C finishes the round and saves. */
+export async function train(corpus: readonly string[], flags: TrainFlags, context: Context): Promise<number> {
+  const { output, closed } = context;
+  if (corpus.length === 0 && flags.resume !== true) {
+    throw new UsageError('Missing argument: name a text file or a folder to learn from. See meanfield train --help.');
+  }
+  // The flags bear the options' own names; startTraining checks every value.
+  const training = startTraining({ ...flags, corpus } as unknown as TrainOptions);
+  const progress = new TrainProgress(output);
+  const interruption = onInterrupt(output, 'stopping: finishing the round, then saving', () => training.stop());
+  closed.addEventListener('abort', () => training.stop());
+  try {
+    for await (const event of training) {
+      output.event(event);
+      progress.show(event);
+    }
+    const result = await training.result;
+    progress.end();
+    output.event(result);
+    output.text(summary(result));
+    return result.interrupted ? INTERRUPTED : 0;
+  } finally {
+    progress.end();
+    interruption.release();
+  }
+}
+
+/** How a run ended, and what can be done next. */
+export function summary(result: TrainResult): string {
+  const run = shellQuote(result.run);
+  const head = result.interrupted ? `Interrupted at step ${grouped(result.step)}; saved.` : 'Done.';
+  const lines = [
+    '',
+    `${head} ${grouped(result.step)} steps, ${short(result.tokens)} tokens in ${duration(result.seconds)} ` +
+      `(${short(result.tokens_per_second)} tokens/s).`,
+    `Validation loss ${loss(result.val_loss)}, best ${loss(result.best_val_loss)}. The best model: ${result.run}/model`,
+    '',
+    'Next:',
+    `  meanfield generate ${run}`,
+    `  meanfield eval ${run} FILE`,
+  ];
+  if (result.interrupted) lines.push(`  meanfield train --run ${run} --resume`);
+  return `${lines.join('\n')}\n`;
+}
