@@ -12,6 +12,7 @@ export interface DecoderOptions {
   /** The model's vector, as its layout describes it. Not copied. */
   readonly parameters: Float32Array;
   readonly engine: Engine;
+  /** Threads do not spin by default: a decoder has several sessions, and idle ones would take the busy one's cores. */
   readonly compile?: CompileOptions;
 }
 
@@ -83,7 +84,7 @@ export class Decoder {
     const key = `${tokens} ${slots}`;
     let session = this.#sessions.get(key);
     if (!session) {
-      session = engine.compile(traceStep(model, { tokens, slots }, engine.target), compile);
+      session = engine.compile(traceStep(model, { tokens, slots }, engine.target), { spinning: false, ...compile });
       this.#sessions.set(key, session);
     }
     return session;
