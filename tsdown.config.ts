@@ -1,7 +1,8 @@
 import { defineConfig } from 'tsdown';
 
-/** Entries of their own, because a thread is started from a file, not from a function. */
+/** Entries of their own, because a thread or process is started from a file, not from a function. */
 export const workers = {
+  'probe-device': 'src/engine/probe-device.ts',
   'encode-worker': 'src/data/encode-worker.ts',
   'replica-worker': 'src/cluster/replica-worker.ts',
 };
