@@ -1,6 +1,7 @@
 import { Command, type CommanderError } from 'commander';
 import packageFile from '../../package.json' with { type: 'json' };
 import { defineBench } from './commands/bench.js';
+import { defineDevices } from './commands/devices.js';
 import { defineEval } from './commands/eval.js';
 import { defineGenerate } from './commands/generate.js';
 import { defineInfo } from './commands/info.js';
@@ -25,7 +26,7 @@ export function createProgram(start: Start): Command {
     'meanfield generate runs/book --prompt "Once upon"',
     'meanfield train --help',
   ]);
-  for (const define of [defineTrain, defineEval, defineGenerate, defineInfo, defineBench]) {
+  for (const define of [defineTrain, defineEval, defineGenerate, defineInfo, defineDevices, defineBench]) {
     define(program, start);
   }
   for (const command of [program, ...program.commands]) {
