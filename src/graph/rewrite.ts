@@ -4,7 +4,7 @@ import { type GemmOptions, gemm, gemmOptions, matmul, matmulOptions, product } f
 import { reduceSum, reduction } from './operators/reduction.js';
 import { concat, reshape, shaping, transpose } from './operators/shaping.js';
 import { source } from './operators/source.js';
-import { type Node, type Operator, sizeOf, type Tensor } from './tensor.js';
+import { formatShape, type Node, type Operator, sizeOf, type Tensor } from './tensor.js';
 
 /** Says whether a tensor has exactly one user, so that a rewritten copy leaves no work behind. */
 type SingleUse = (tensor: Tensor) => boolean;
@@ -61,7 +61,7 @@ const rules = new Map<Operator, Rule>([
   ],
   [
     elementwise.add,
-    (node) => {
+    (node, single) => {
       const [a, b] = node.inputs as [Tensor, Tensor];
       for (const [x, y] of [
         [a, b],
@@ -69,7 +69,8 @@ const rules = new Map<Operator, Rule>([
       ] as const) {
         const [inner, factor] = factored(y);
         if (factor === -1) return sub(x, inner);
-        if (is(y, lookup.scatterAdd) && uniform(y.node.inputs[0]!) === 0) {
+        const scattered = is(y, lookup.scatterAdd) && single(y) && uniform(y.node.inputs[0]!) === 0;
+        if (scattered && formatShape(x.shape) === formatShape(y.shape)) {
           return scatterAdd(x, y.node.inputs[1]!, y.node.inputs[2]!);
         }
       }

@@ -69,7 +69,17 @@ export const attentionOperators = {
   /** Rotates pairs (i, i + D/2) of the last axis by position; the inverse rotation is its gradient. */
   rotary: {
     name: 'rotary',
-    infer: ([x]) => [{ shape: x!.shape, dtype: 'float32' }],
+    infer: ([x, cos, sin]) => {
+      const [T, , , D] = x!.shape;
+      const table = formatShape([T!, 1, 1, D! / 2]);
+      if (x!.shape.length !== 4 || formatShape(cos!.shape) !== table || formatShape(sin!.shape) !== table) {
+        throw new Error(
+          `rotary: expected [T, B, H, D] and tables [T, 1, 1, D/2], got ` +
+            `${[x, cos, sin].map((y) => formatShape(y!.shape)).join(', ')}`,
+        );
+      }
+      return [{ shape: x!.shape, dtype: 'float32' }];
+    },
     gradient: (node, [g]) => [rotary(g!, node.inputs[1]!, scale(node.inputs[2]!, -1)), undefined, undefined],
     decompose: (node) => {
       const [x, cos, sin] = node.inputs as [Tensor, Tensor, Tensor];

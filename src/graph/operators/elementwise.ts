@@ -1,4 +1,4 @@
-import { apply1, type Operator, type Shape, sizeOf, type Tensor } from '../tensor.js';
+import { apply1, type Operator, type Shape, type Tensor } from '../tensor.js';
 import { reduceSum } from './reduction.js';
 import { broadcastShapes, float32, onnx } from './rules.js';
 import { reshape } from './shaping.js';
@@ -98,6 +98,3 @@ export function addAll(terms: readonly Tensor[]): Tensor {
   if (terms.length === 0) throw new Error('addAll needs at least one tensor');
   return terms.reduce(add);
 }
-
-/** The number of elements of a tensor. */
-export const elements = (x: Tensor): number => sizeOf(x.shape);

@@ -66,7 +66,18 @@ export const lookup = {
   },
   place: {
     name: 'place',
-    infer: ([base]) => [{ shape: base!.shape, dtype: 'float32' }],
+    infer: ([base, ids, updates]) => {
+      expectIds('place', ids!);
+      const [rows] = float32('place', base!).shape;
+      const fits = [ids!, updates!].every(({ shape }) => shape.length === 1 && shape[0] === rows);
+      if (base!.shape.length !== 2 || !fits) {
+        throw new Error(
+          `place: expected [N, V], [N] ids and [N] updates, got ` +
+            `${[base, ids, updates].map((x) => formatShape(x!.shape)).join(', ')}`,
+        );
+      }
+      return [{ shape: base!.shape, dtype: 'float32' }];
+    },
     gradient: (node, [g]) => [g, undefined, pick(g!, node.inputs[1]!)],
     lower: {
       onnx: (e, node, [base, ids, updates]) => {

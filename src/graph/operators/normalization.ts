@@ -2,7 +2,6 @@ import { apply, formatShape, type Node, type Operator, type Shape, type Target, 
 import { add, div, mul, scale, shift, sqrt, sub } from './elementwise.js';
 import { reduceMean, reduceSum } from './reduction.js';
 import { float32 } from './rules.js';
-import { reshape } from './shaping.js';
 import { scalar } from './source.js';
 
 const statistics = (x: Tensor): Shape => x.shape.with(-1, 1);
@@ -103,6 +102,3 @@ export const layerNorm = (x: Tensor, weight: Tensor, bias: Tensor, epsilon: numb
 /** Divides rows of `x` [..., C] by their root mean square, then times weight [C] (arXiv 1910.07467). */
 export const rmsNorm = (x: Tensor, weight: Tensor, epsilon: number): Tensor =>
   apply(normalization.rmsNorm, [x, weight], { epsilon })[0]!;
-
-/** A row's statistics [..., 1] without the last axis. */
-export const squeezeLast = (x: Tensor): Tensor => reshape(x, x.shape.slice(0, -1));

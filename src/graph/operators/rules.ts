@@ -1,4 +1,4 @@
-import { formatShape, type Lowering, type Operator, type Shape, type Tensor } from '../tensor.js';
+import { formatShape, type Lowering, type Shape, type Tensor } from '../tensor.js';
 
 /** The lowering of an operator that is one ONNX node of the same operands on every target. */
 export function onnx(type: string): { onnx: Lowering } {
@@ -38,12 +38,4 @@ export function resolveAxis(operator: string, x: Tensor, axis: number): number {
 /** Int64 values for ONNX operators that take shapes, axes or indices as inputs. */
 export function int64s(values: readonly number[]): BigInt64Array {
   return BigInt64Array.from(values, BigInt);
-}
-
-/** Checks an operator's number of operands. */
-export function expectCount(operator: Operator | string, inputs: readonly Tensor[], count: number): void {
-  if (inputs.length !== count) {
-    const name = typeof operator === 'string' ? operator : operator.name;
-    throw new Error(`${name}: expected ${count} operands, got ${inputs.length}`);
-  }
 }

@@ -43,7 +43,14 @@ export const shaping = {
   },
   broadcastTo: {
     name: 'broadcastTo',
-    infer: ([x], { shape }) => [{ shape: shape as Shape, dtype: x!.dtype }],
+    infer: ([x], attributes) => {
+      const shape = attributes.shape as Shape;
+      const lead = shape.length - x!.shape.length;
+      if (lead < 0 || x!.shape.some((size, axis) => size !== 1 && size !== shape[lead + axis])) {
+        throw new Error(`broadcastTo: ${formatShape(x!.shape)} does not broadcast to ${formatShape(shape)}`);
+      }
+      return [{ shape, dtype: x!.dtype }];
+    },
     gradient: (node, [g]) => [unbroadcast(g!, node.inputs[0]!.shape)],
     lower: {
       onnx: (e, node, [x]) => {
