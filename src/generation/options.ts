@@ -2,27 +2,40 @@ import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
 
 const schema = z.strictObject({
-  /** The text to continue. Empty: the model starts a text of its own. */
   prompt: z.string().default(''),
-  /** Tokens to write at most. */
   maxTokens: z.number().int().nonnegative().default(256),
-  /** Divides the scores before sampling: below 1 plays safe, above 1 dares more; 0 takes the likeliest token always. */
   temperature: z.number().nonnegative().default(0.8),
-  /** Sample among this many likeliest tokens only; 0 for all. */
   topK: z.number().int().nonnegative().default(200),
-  /** Sample among the likeliest tokens that together have this probability (nucleus sampling, arXiv 1904.09751). */
   topP: z.number().gt(0).max(1).default(1),
-  /** The same seed gives the same text. */
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(1337),
-  /** Stop at the token that ends a text, where the model has one. */
   stopAtEnd: z.boolean().default(true),
 });
 
 /** How to sample; what is left out has its default. */
-export type GenerateOptions = z.input<typeof schema> & {
+export interface GenerateOptions {
+  /** The text to continue. Default empty: the model starts a text of its own. */
+  readonly prompt?: string | undefined;
+  /** Tokens to write at most. Default 256. */
+  readonly maxTokens?: number | undefined;
+  /**
+   * Divides the scores before sampling: below 1 plays safe, above 1 dares more; 0 takes the likeliest token always.
+   * Default 0.8.
+   */
+  readonly temperature?: number | undefined;
+  /** Sample among this many likeliest tokens only; 0 for all. Default 200. */
+  readonly topK?: number | undefined;
+  /**
+   * Sample among the likeliest tokens that together have this probability (nucleus sampling, arXiv 1904.09751).
+   * Default 1.
+   */
+  readonly topP?: number | undefined;
+  /** The same seed gives the same text. Default 1337. */
+  readonly seed?: number | undefined;
+  /** Stop at the token that ends a text, where the model has one. Default true. */
+  readonly stopAtEnd?: boolean | undefined;
   /** Stops the generation after the token in work. */
-  readonly signal?: AbortSignal;
-};
+  readonly signal?: AbortSignal | undefined;
+}
 
 export type ResolvedOptions = z.output<typeof schema>;
 
