@@ -1,8 +1,9 @@
 import { CommanderError } from 'commander';
-import { expect, test } from 'vitest';
+import { expect, expectTypeOf, test } from 'vitest';
+import type { z } from 'zod';
 import { UsageError } from '../base/errors.js';
 import { families } from '../model/model.js';
-import { optionName, trainOptionsSchema } from '../training/config.js';
+import { optionName, type TrainOptions, trainOptionsSchema } from '../training/config.js';
 import { createProgram } from './program.js';
 
 /** Parses without running anything; returns the options of the command that was named. */
@@ -93,4 +94,11 @@ test('help and version are no failures', async () => {
   }
   await expect(program.parseAsync(['--version'], { from: 'user' })).rejects.toBeInstanceOf(CommanderError);
   expect(written.join('')).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test('what TrainOptions declares is what is checked', () => {
+  expectTypeOf<z.input<typeof trainOptionsSchema>>().toExtend<TrainOptions>();
+  expectTypeOf<keyof TrainOptions>().toEqualTypeOf<keyof z.input<typeof trainOptionsSchema>>();
+  type Values<T> = Required<Omit<T, 'corpus'>>;
+  expectTypeOf<Values<TrainOptions>>().toEqualTypeOf<Values<z.input<typeof trainOptionsSchema>>>();
 });

@@ -9,14 +9,89 @@ const fraction = z.number().gt(0).lt(1);
 const rate = z.number().positive();
 const familyNames = Object.keys(families) as [string, ...string[]];
 
-/**
- * Everything that `train` takes, under the names of the command line in camel case. What is left out is chosen: see
- * {@link resolveConfig}.
- */
-export const trainOptionsSchema = z.strictObject({
+/** Everything that `train` takes, under the names of the command line in camel case. What is left out is chosen. */
+export interface TrainOptions {
   /** Files and folders of text, JSONL or Parquet. */
-  corpus: z.array(z.string().min(1)).min(1),
+  corpus: readonly string[];
   /** The run's folder. Default `runs/` and a name made of the date. */
+  run?: string | undefined;
+  /** Sizes that work well together, by name. Default `micro`. */
+  preset?: string | undefined;
+  /** The family, `gpt2` or `llama`. Default that of the preset. */
+  model?: string | undefined;
+  /** Blocks. */
+  layers?: number | undefined;
+  /** The size of a token inside the model, a multiple of `heads`. */
+  width?: number | undefined;
+  /** Attention heads. */
+  heads?: number | undefined;
+  /** Heads of keys and values, of `llama`; a divisor of `heads`. */
+  kvHeads?: number | undefined;
+  /** The longest sequence, in tokens. */
+  context?: number | undefined;
+  /** Default `bpe`. */
+  tokenizer?: 'chars' | 'bytes' | 'bpe' | undefined;
+  /** Entries of the BPE tokenizer to train. */
+  vocab?: number | undefined;
+  /** The key of JSONL rows, or the column of Parquet files, that holds the text. */
+  field?: string | undefined;
+  /** Copies of the model that train side by side; `auto` measures which arrangement is fastest here. Default 1. */
+  replicas?: number | 'auto' | undefined;
+  /** Threads of each replica. Default: the machine's cores shared between replicas. */
+  threads?: number | undefined;
+  /** Default `auto`. */
+  device?: 'cpu' | 'webgpu' | 'cuda' | 'auto' | undefined;
+  /** H: inner steps between two averages; 1 averages gradients. Default 25. */
+  syncEvery?: number | undefined;
+  /** The outer optimiser. Default `nesterov`. */
+  outer?: 'average' | 'nesterov' | undefined;
+  /** The rate of `nesterov`. Default 0.7. */
+  outerLr?: number | undefined;
+  /** The momentum of `nesterov`, from 0 to below 1. Default 0.7. */
+  outerMomentum?: number | undefined;
+  /** What becomes of AdamW's moments at a round's end. Default `average`. */
+  moments?: 'keep' | 'average' | undefined;
+  /** The peak learning rate. Default 3e-3 for a million parameters or fewer, falling with the cube root of the size. */
+  lr?: number | undefined;
+  /** The learning rate at the end. Default a tenth of the peak. */
+  minLr?: number | undefined;
+  /** Steps of linear warm-up. Default 100, at most a tenth of the run. */
+  warmup?: number | undefined;
+  /** The decay of matrices. Default 0.1. */
+  weightDecay?: number | undefined;
+  /** The largest global norm of a gradient; 0 for none. Default 1. */
+  clip?: number | undefined;
+  /** Sequences of a micro-batch, per replica. Default 12. */
+  batchSize?: number | undefined;
+  /** Micro-batches of a step, per replica. Default 1. */
+  gradAccum?: number | undefined;
+  /** Inner steps per replica. Default 2000. */
+  steps?: number | undefined;
+  /** Tokens to train on, over all replicas. */
+  tokens?: number | undefined;
+  /** Wall time to train for. */
+  minutes?: number | undefined;
+  /** Stop when the validation loss falls below this, in nats per token. */
+  untilLoss?: number | undefined;
+  /** The part of the text that is held out. Default 0.1. */
+  validationFraction?: number | undefined;
+  /** Steps between two evaluations; one takes place at the end of the round in which it falls. Default 250. */
+  evalEvery?: number | undefined;
+  /** Steps between two checkpoints, likewise. Default as `evalEvery`. */
+  checkpointEvery?: number | undefined;
+  /** Checkpoints to keep. Default 2. */
+  keep?: number | undefined;
+  /** Of everything random. Default 1337. */
+  seed?: number | undefined;
+  /** Continue the run in its folder. */
+  resume?: boolean | undefined;
+  /** Take over a lock of another host. */
+  force?: boolean | undefined;
+}
+
+/** {@link TrainOptions} as they are checked. */
+export const trainOptionsSchema = z.strictObject({
+  corpus: z.array(z.string().min(1)).min(1),
   run: z.string().min(1).optional(),
   preset: z.enum(presetNames as [string, ...string[]]).optional(),
   model: z.enum(familyNames).optional(),
@@ -24,62 +99,38 @@ export const trainOptionsSchema = z.strictObject({
   width: count.optional(),
   heads: count.optional(),
   kvHeads: count.optional(),
-  /** The longest sequence, in tokens. */
   context: count.optional(),
   tokenizer: z.enum(['chars', 'bytes', 'bpe']).default('bpe'),
-  /** Entries of the BPE tokenizer to train. */
   vocab: count.optional(),
-  /** The key of JSONL rows, or the column of Parquet files, that holds the text. */
   field: z.string().min(1).optional(),
-  /** Copies of the model that train side by side; `auto` measures which arrangement is fastest here. */
   replicas: z.union([count, z.literal('auto')]).default(1),
-  /** Threads of each replica. Default: the machine's cores shared between replicas. */
   threads: count.optional(),
   device: z.enum(['cpu', 'webgpu', 'cuda', 'auto']).default('auto'),
-  /** H: inner steps between two averages; 1 averages gradients. */
   syncEvery: count.default(25),
   outer: z.enum(['average', 'nesterov']).default('nesterov'),
   outerLr: rate.default(0.7),
   outerMomentum: z.number().min(0).lt(1).default(0.7),
-  /** What becomes of AdamW's moments at a round's end. */
   moments: z.enum(['keep', 'average']).default('average'),
-  /** The peak learning rate. Default 3e-3 for a million parameters or fewer, falling with the cube root of the size. */
   lr: rate.optional(),
-  /** The learning rate at the end. Default a tenth of the peak. */
   minLr: z.number().nonnegative().optional(),
-  /** Steps of linear warm-up. Default 100, at most a tenth of the run. */
   warmup: whole.optional(),
   weightDecay: z.number().nonnegative().default(0.1),
-  /** The largest global norm of a gradient; 0 for none. */
   clip: z.number().nonnegative().default(1),
-  /** Sequences of a micro-batch, per replica. */
   batchSize: count.default(12),
-  /** Micro-batches of a step, per replica. */
   gradAccum: count.default(1),
-  /** Inner steps per replica. Default 2000. */
   steps: count.optional(),
-  /** Tokens to train on, over all replicas. */
   tokens: count.optional(),
-  /** Wall time to train for. */
   minutes: z.number().positive().optional(),
-  /** Stop when the validation loss falls below this, in nats per token. */
   untilLoss: z.number().positive().optional(),
   validationFraction: fraction.default(0.1),
-  /** Steps between two evaluations; one takes place at the end of the round in which it falls. Default 250. */
   evalEvery: count.default(250),
-  /** Steps between two checkpoints, likewise. Default as `evalEvery`. */
   checkpointEvery: count.optional(),
-  /** Checkpoints to keep. */
   keep: count.default(2),
   seed: whole.default(1337),
-  /** Continue the run in its folder. */
   resume: z.boolean().default(false),
-  /** Take over a lock of another host. */
   force: z.boolean().default(false),
 });
 
-/** {@link trainOptionsSchema} as a caller writes it. */
-export type TrainOptions = z.input<typeof trainOptionsSchema>;
 /** Options with their defaults. */
 export type ParsedTrainOptions = z.output<typeof trainOptionsSchema>;
 
