@@ -156,7 +156,9 @@ export class TextEvaluator {
     const key = `${size.batch} ${size.length}`;
     let session = this.#sessions.get(key);
     if (!session) {
-      session = await engine.compile(traceTokenLosses(model, size, engine.target), compile);
+      const program = traceTokenLosses(model, size, engine.target);
+      // Several sessions are kept, and idle threads that spin would take the busy one's cores.
+      session = await engine.compile(program, { spinning: false, ...compile });
       this.#sessions.set(key, session);
     }
     return session;
