@@ -8,20 +8,26 @@ import type { TrainEvent } from './events.js';
 import { planSteps } from './limits.js';
 import type { OpenRun } from './open-run.js';
 import { initialParameters, type PreparedRun } from './prepare-run.js';
+import type { ReplicaHandle } from './replica-thread.js';
+import type { Chosen } from './run-record.js';
 import type { TeamSetup } from './team.js';
 
 /** AdamW's constants; nanoGPT's for small models. */
 const ADAMW = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
 
-/** Decides what the options leave open: replicas and threads, the schedule. Writes it into `run.json`, or reads it there. */
+/**
+ * Decides what the options leave open: replicas and threads, the schedule. Writes it into `run.json`, or reads it there.
+ *
+ * @param startReplica how a replica is started to be measured: as a thread unless given
+ */
 export async function arrangeRun(
   run: OpenRun,
   prepared: PreparedRun,
   emit: (event: TrainEvent) => void,
+  startReplica?: () => ReplicaHandle,
 ): Promise<TeamSetup> {
   const { options, chosen } = run;
   const { model, windows } = prepared;
-  const { context } = model.dimensions;
   const device = chosen.device ?? resolveDevice(options.device);
   const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
   const setupFor = (arrangement: Arrangement, schedule: ScheduleOptions): TeamSetup => ({
@@ -30,7 +36,7 @@ export async function arrangeRun(
     device,
     tokens: prepared.tokens,
     model: model.config,
-    context,
+    context: model.dimensions.context,
     batchSize: options.batchSize,
     gradAccum: options.gradAccum,
     seed: options.seed,
@@ -41,55 +47,67 @@ export async function arrangeRun(
     averageMoments: options.moments === 'average',
     syncEvery: options.syncEvery,
   });
-  const measure = async (arrangement: Arrangement): Promise<MeasuredArrangement> => {
+  const measured: MeasuredArrangement[] = [];
+  const measure: Measure = async (arrangement) => {
+    const known = measured.find((one) => one.replicas === arrangement.replicas && one.threads === arrangement.threads);
+    if (known) return known.tokensPerSecond;
     emit({ type: 'preparing', stage: `measuring ${arrangement.replicas} × ${arrangement.threads} threads` });
     const peak = options.lr ?? defaultLearningRate(model.layout.size);
     const setup = setupFor(arrangement, { peak, final: peak, warmup: 1000, steps: 1000 });
-    return {
-      ...arrangement,
-      tokensPerSecond: await measureSpeed(setup, model.layout, initialParameters(model, options.seed)),
-    };
+    const parameters = initialParameters(model, options.seed);
+    const tokensPerSecond = await measureSpeed(setup, model.layout, parameters, startReplica);
+    measured.push({ ...arrangement, tokensPerSecond });
+    return tokensPerSecond;
   };
 
-  let measured: MeasuredArrangement[] = [];
-  let arrangement: Arrangement;
-  if (chosen.replicas !== undefined && chosen.threads !== undefined) {
-    arrangement = { replicas: chosen.replicas, threads: chosen.threads };
-  } else if (options.replicas === 'auto') {
-    const choices = candidates(availableParallelism(), options.threads, model.layout.size);
-    if (choices.length > 1) for (const choice of choices) measured.push(await measure(choice));
-    const fastest = measured.reduce((best, one) => (one.tokensPerSecond > best.tokensPerSecond ? one : best), {
-      ...choices[0]!,
-      tokensPerSecond: 0,
-    });
-    arrangement = { replicas: fastest.replicas, threads: fastest.threads };
-  } else {
-    const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / options.replicas));
-    arrangement = { replicas: options.replicas, threads };
-  }
+  const arrangement = await chooseArrangement(options, chosen, model.layout.size, measure);
   let { schedule } = chosen;
   if (!schedule) {
-    const isChosen = (one: Arrangement) => one.replicas === arrangement.replicas;
-    if (options.minutes !== undefined && !measured.some(isChosen)) measured = [await measure(arrangement)];
-    const tokensPerSecond = measured.find(isChosen)?.tokensPerSecond ?? 0;
+    const { context } = model.dimensions;
     const tokensPerStep = arrangement.replicas * options.batchSize * options.gradAccum * context;
-    const plan = planSteps(options, tokensPerStep, { tokensPerSecond, evaluationTokens: windows.length * context });
-    schedule = scheduleOf(options, model.layout.size, plan.schedule);
+    const speed = options.minutes !== undefined && {
+      tokensPerSecond: await measure(arrangement),
+      evaluationTokens: windows.length * context,
+    };
+    schedule = scheduleOf(options, model.layout.size, planSteps(options, tokensPerStep, speed || undefined).schedule);
   }
+  const figures = measured.map(({ tokensPerSecond, ...one }) => ({ ...one, tokens_per_second: tokensPerSecond }));
+  const { replicas, threads } = arrangement;
   await run.choose({
     device,
-    ...arrangement,
+    replicas,
+    threads,
     optimizer,
     schedule,
-    ...(measured.length > 0 && {
-      measured: measured.map(({ replicas, threads, tokensPerSecond }) => ({
-        replicas,
-        threads,
-        tokens_per_second: tokensPerSecond,
-      })),
-    }),
+    ...(measured.length > 0 && { measured: figures }),
   });
   return setupFor(arrangement, schedule);
+}
+
+/** Tokens a second of an arrangement. */
+type Measure = (arrangement: Arrangement) => Promise<number>;
+
+async function chooseArrangement(
+  options: ParsedTrainOptions,
+  chosen: Chosen,
+  parameters: number,
+  measure: Measure,
+): Promise<Arrangement> {
+  if (chosen.replicas !== undefined && chosen.threads !== undefined) {
+    return { replicas: chosen.replicas, threads: chosen.threads };
+  }
+  const cores = availableParallelism();
+  if (options.replicas !== 'auto') {
+    const threads = options.threads ?? Math.max(1, Math.floor(cores / options.replicas));
+    return { replicas: options.replicas, threads };
+  }
+  const choices = candidates(cores, options.threads, parameters);
+  let [best, fastest] = [choices[0]!, 0];
+  for (const choice of choices.length > 1 ? choices : []) {
+    const speed = await measure(choice);
+    if (speed > fastest) [best, fastest] = [choice, speed];
+  }
+  return best;
 }
 
 function scheduleOf(options: ParsedTrainOptions, parameters: number, steps: number): ScheduleOptions {

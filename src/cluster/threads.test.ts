@@ -116,6 +116,18 @@ describe('rounds between replicas', () => {
   });
 });
 
+it('end with or without a round', async () => {
+  for (const rounds of [0, 1]) {
+    const team = await Team.start(tinySetup(data, two), tinyModel(data.vocabulary).layout, firstTeamState(data), () =>
+      replicaHere(),
+    );
+    for (let i = 0; i < rounds; i++) await team.rounds.runRound(0, 1);
+    await team.rounds.stop();
+    await expect(team.rounds.runRound(1, 1)).rejects.toThrow('stopped');
+    await team.close();
+  }
+});
+
 describe('what goes wrong', () => {
   it('stops everyone when a loss is not finite, and says where', async () => {
     const broken = () => {

@@ -119,6 +119,8 @@ export class ThreadRounds {
   /** Hands in what hashes the machine waits for, until it needs no more of them for now. */
   async #report(): Promise<void> {
     for (const { replica, round, closed } of this.#owing.splice(0)) {
+      // It ends at once where no round of its own has been trained.
+      if (this.#state.phase === 'stopped') return;
       const report = { ...this.#sender(replica), round, closed, hash: this.#hashes[replica]! };
       await this.#carryOut(this.#tick({ type: 'report', ...report }));
     }

@@ -1,0 +1,118 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sha256File } from '../src/base/hash.js';
+import { Random } from '../src/base/random.js';
+import type { TrainOptions } from '../src/training/config.js';
+import { kill } from './child.js';
+import { Trainer } from './trainer.js';
+
+let trainer: Trainer;
+beforeAll(async () => {
+  trainer = await Trainer.create();
+});
+afterAll(() => trainer.remove());
+
+/** All that a run leaves of its model: figures, the best model, the last checkpoint's vectors. */
+async function remains(run: string, step: number) {
+  const checkpoint = join(trainer.path(run), 'checkpoints', String(step).padStart(6, '0'));
+  return {
+    metrics: await trainer.metrics(run),
+    best: await sha256File(join(trainer.path(run), 'model/model.safetensors')),
+    parameters: await sha256File(join(checkpoint, 'model.safetensors')),
+    optimizer: await sha256File(join(checkpoint, 'optimizer.safetensors')),
+  };
+}
+
+const arrangements: [string, Partial<TrainOptions>][] = [
+  ['one replica', { replicas: 1 }],
+  ['two replicas with averaged moments', { replicas: 2 }],
+  ['two replicas with kept moments', { replicas: 2, moments: 'keep' }],
+  ['two replicas with averaged gradients', { replicas: 2, syncEvery: 1, evalEvery: 7 }],
+];
+
+describe.each(arrangements)('%s', (name, changes) => {
+  const long = { ...changes, steps: 400, checkpointEvery: 20, evalEvery: changes.evalEvery ?? 60 };
+  const [whole, killed] = [`${name} whole`, `${name} killed`];
+
+  it('goes on after kill -9 at random moments, bit for bit as if never stopped', async () => {
+    const undisturbed = await trainer.train(whole, long);
+    expect(undisturbed.result).toMatchObject({ step: 400, interrupted: false });
+    const random = new Random(Date.now());
+    let resume = false;
+    for (let kills = 0; kills < 3; kills++) {
+      const training = trainer.start(killed, { ...long, resume });
+      // The first kill at any time after the first checkpoint; the others after some progress beyond the last.
+      const from = await training.event('started');
+      await training.event('checkpoint', ('step' in from ? from.step : 0) + 1);
+      await new Promise((resolve) => setTimeout(resolve, random.below(150)));
+      await kill(training.process);
+      resume = true;
+    }
+    const last = await trainer.train(killed, { ...long, resume });
+    expect(last.error).toBeUndefined();
+    expect(await remains(killed, 400)).toEqual(await remains(whole, 400));
+    expect(last.result!.val_loss).toBe(undisturbed.result!.val_loss);
+    expect(last.result!.best_val_loss).toBe(undisturbed.result!.best_val_loss);
+    expect(last.result!.train_loss).toBe(undisturbed.result!.train_loss);
+  });
+});
+
+it('starts at step 0 when it was killed before the first checkpoint', async () => {
+  const changes = { steps: 60, checkpointEvery: 60 };
+  const training = trainer.start('early', changes);
+  await training.event('evaluation');
+  await kill(training.process);
+  const again = await trainer.train('early', { ...changes, resume: true });
+  expect(again.events.find(({ type }) => type === 'started')).toMatchObject({ step: 0 });
+  await trainer.train('early whole', changes);
+  expect(await remains('early', 60)).toEqual(await remains('early whole', 60));
+});
+
+it('finishes the round on SIGINT, saves, and goes on from there', async () => {
+  const changes = { replicas: 2, steps: 300, evalEvery: 100, checkpointEvery: 1000 } as const;
+  const training = trainer.start('stopped', changes);
+  await training.event('progress', 20);
+  training.process.kill('SIGINT');
+  const { result } = await training.outcome;
+  expect(result).toMatchObject({ interrupted: true });
+  expect(result!.step % 5).toBe(0);
+  expect(result!.step).toBeLessThan(300);
+  expect(await readdir(join(trainer.path('stopped'), 'checkpoints'))).toEqual([String(result!.step).padStart(6, '0')]);
+  expect(await readdir(trainer.path('stopped'))).not.toContain('lock');
+  expect(await readdir(join(trainer.path('stopped'), 'model'))).toContain('model.safetensors');
+  const rest = await trainer.train('stopped', { ...changes, resume: true });
+  expect(rest.result).toMatchObject({ step: 300, interrupted: false });
+  await trainer.train('not stopped', changes);
+  expect(await remains('stopped', 300)).toEqual(await remains('not stopped', 300));
+});
+
+it('falls back from a damaged checkpoint to the one before, and says so', async () => {
+  await trainer.train('damaged');
+  const expected = await remains('damaged', 40);
+  const path = join(trainer.path('damaged'), 'checkpoints/000040/model.safetensors');
+  const bytes = await readFile(path);
+  bytes[bytes.length - 9]! ^= 4;
+  await writeFile(path, bytes);
+  const { events, result } = await trainer.train('damaged', { resume: true });
+  const notices = events.flatMap((event) => (event.type === 'notice' ? event.message : []));
+  expect(notices).toEqual([expect.stringMatching(/000040.*damaged.*Went back to the one of step 30/s)]);
+  expect(events.find(({ type }) => type === 'started')).toMatchObject({ step: 30 });
+  expect(result).toMatchObject({ step: 40 });
+  expect(await remains('damaged', 40)).toEqual(expected);
+});
+
+it('has nothing to do for a run that has ended', async () => {
+  const first = await trainer.train('ended');
+  const before = await remains('ended', 40);
+  const again = await trainer.train('ended', { resume: true });
+  expect(again.result).toMatchObject({
+    step: 40,
+    val_loss: first.result!.val_loss,
+    best_val_loss: first.result!.best_val_loss,
+    train_loss: first.result!.train_loss,
+    rounds: first.result!.rounds,
+    interrupted: false,
+  });
+  expect(await remains('ended', 40)).toEqual(before);
+});
