@@ -13,7 +13,8 @@ export interface Session {
    * Runs once.
    *
    * @param feeds one array for each input, of as many elements as its shape has; a view of a larger buffer is fine
-   * @param into where to write outputs; an output not named there gets a new array. Must not overlap the feeds.
+   * @param into where to write outputs; an output not named there gets a new array. One may be a fed array itself if
+   * the graph reads that input nowhere but on the way to this very output; otherwise they must not overlap the feeds.
    * @returns every output, those of `into` in the array that was given
    * @throws Error when an array is missing or has the wrong length
    */
@@ -26,8 +27,9 @@ export interface CompileOptions {
   /** Threads of one run, this one included. Default 1: idle threads of other sessions cost more than they give. */
   readonly threads?: number;
   /**
-   * Whether idle threads wait by spinning, which wakes faster. One session of a process may; a second one would take
-   * the first's cores (measured: 82 instead of 35 ms a step). Default true when `threads` > 1.
+   * Whether idle threads wait by spinning while a run is under way, which wakes them faster. They stop at its end: a
+   * pool that went on would take the cores of the next session (measured: 82 instead of 35 ms a step). Default true
+   * when `threads` > 1.
    */
   readonly spinning?: boolean;
   /** Keep freed memory for the next run: faster for small models, up to twice the memory for large ones. Default true. */

@@ -29,8 +29,8 @@ export interface StepReport {
   readonly gradientNorm: number;
 }
 
-/** Elements updated by one run of the graph: three inputs and their intermediate values stay in a core's cache. */
-const RANGE = 2 ** 16;
+/** Elements that a thread updates in one run of the graph: little enough to stay in a core's cache. */
+const RANGE = 2 ** 17;
 
 interface Range {
   readonly start: number;
@@ -47,7 +47,6 @@ export class Adamw {
   readonly #ranges: readonly Range[];
   readonly #updates: ReadonlyMap<number, Session>;
   readonly #norms: ReadonlyMap<number, Session>;
-  readonly #scratch = [0, 1, 2].map(() => new Float32Array(RANGE));
 
   private constructor(
     options: AdamwOptions,
@@ -67,7 +66,8 @@ export class Adamw {
     options: AdamwOptions,
     compile: CompileOptions = {},
   ): Promise<Adamw> {
-    const ranges = [...cut(0, layout.decayed, true), ...cut(layout.decayed, layout.size, false)];
+    const range = RANGE * (compile.threads ?? 1);
+    const ranges = [...cut(0, layout.decayed, range, true), ...cut(layout.decayed, layout.size, range, false)];
     const sizes = [...new Set(ranges.map(({ start, end }) => end - start))];
     const updates = new Map<number, Session>();
     const norms = new Map<number, Session>();
@@ -102,23 +102,19 @@ export class Adamw {
     };
     const keep = { true: Float32Array.of(1 - learningRate * weightDecay), false: Float32Array.of(1) };
     for (const { start, end, decayed } of this.#ranges) {
-      const [p, m, v] = this.#scratch.map((array) => array.subarray(0, end - start)) as [
-        Float32Array,
-        Float32Array,
-        Float32Array,
-      ];
+      const part = (vector: Float32Array) => vector.subarray(start, end);
+      const [parameters, moment1, moment2] = [vectors.parameters, vectors.moment1, vectors.moment2].map(part);
       const feeds = {
         ...scalars,
         keep: keep[`${decayed}`],
-        parameters: vectors.parameters.subarray(start, end),
-        gradient: vectors.gradient.subarray(start, end),
-        moment1: vectors.moment1.subarray(start, end),
-        moment2: vectors.moment2.subarray(start, end),
+        parameters: parameters!,
+        gradient: part(vectors.gradient),
+        moment1: moment1!,
+        moment2: moment2!,
       };
-      await this.#updates.get(end - start)!.run(feeds, { parameters_out: p, moment1_out: m, moment2_out: v });
-      vectors.parameters.set(p, start);
-      vectors.moment1.set(m, start);
-      vectors.moment2.set(v, start);
+      // In place: each of the three is read by one node, and its successor is computed from what that node gives.
+      const into = { parameters_out: parameters!, moment1_out: moment1!, moment2_out: moment2! };
+      await this.#updates.get(end - start)!.run(feeds, into);
     }
     return { gradientNorm };
   }
@@ -137,8 +133,8 @@ export class Adamw {
   }
 }
 
-function* cut(from: number, to: number, decayed: boolean): Generator<Range> {
-  for (let start = from; start < to; start += RANGE) yield { start, end: Math.min(to, start + RANGE), decayed };
+function* cut(from: number, to: number, length: number, decayed: boolean): Generator<Range> {
+  for (let start = from; start < to; start += length) yield { start, end: Math.min(to, start + length), decayed };
 }
 
 /** The update of `size` elements; its scalars change with the step, so they are fed. */

@@ -60,8 +60,7 @@ export class Replica {
       recompute: large,
     });
     const gradient = await engine.compile(program, { arena: !large, ...compile });
-    // A second pool of spinning threads would take the cores of the first.
-    const adamw = await Adamw.create(engine, model.layout, optimizer, { ...compile, threads: 1, spinning: false });
+    const adamw = await Adamw.create(engine, model.layout, optimizer, compile);
     return new Replica(options, gradient, adamw);
   }
 

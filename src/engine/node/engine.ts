@@ -40,7 +40,11 @@ export class NodeEngine implements Engine {
         enableMemPattern: true,
         logSeverityLevel: 3,
         extra: {
-          session: { intra_op: { allow_spinning: spinning ? '1' : '0' }, set_denormal_as_zero: '1' },
+          session: {
+            intra_op: { allow_spinning: spinning ? '1' : '0' },
+            force_spinning_stop: '1',
+            set_denormal_as_zero: '1',
+          },
           // We share subexpressions ourselves; what is left twice is meant to be made twice (graph/recompute.ts).
           optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' },
         },
