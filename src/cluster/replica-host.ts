@@ -4,7 +4,7 @@ import { Model } from '../model/model.js';
 import { openEngine } from '../training/device.js';
 import { Evaluator } from '../training/evaluation.js';
 import { OuterOptimizer } from '../training/outer.js';
-import { LARGE_MODEL, Replica } from '../training/replica.js';
+import { Replica } from '../training/replica.js';
 import { learningRate } from '../training/schedule.js';
 import { VectorNorm } from '../training/vector-norm.js';
 import type {
@@ -134,11 +134,9 @@ class Live {
       // Threads that spin while their replica waits for the others would take the others' cores.
       compile: { threads, spinning: threads > 1 && replicas === 1 },
     });
-    const evaluator = new Evaluator(model, engine, context, batchSize, {
-      threads,
-      spinning: false,
-      arena: model.layout.size < LARGE_MODEL,
-    });
+    // No arena: what an evaluation needs is given back, since the next one is far.
+    const compile = { threads, spinning: false, arena: false };
+    const evaluator = new Evaluator(model, engine, context, batchSize, compile);
     const { start, end } = cutShards(model.layout.size, replicas)[index]!;
     const norms = await VectorNorm.create(engine, model.layout.size);
     const outer =

@@ -8,7 +8,7 @@ import { fillTokens } from './tokens.js';
  * From this many parameters on memory is dearer than the last percent of speed: activations that are cheap to make are
  * made twice, and freed memory goes back to the system.
  */
-export const LARGE_MODEL = 30e6;
+const LARGE_MODEL = 30e6;
 
 /** What a replica trains and with what. */
 export interface ReplicaOptions {
