@@ -22,7 +22,6 @@ import {
 } from '../graph/index.js';
 import type { Attend } from '../model/family.js';
 import type { Model } from '../model/model.js';
-import { fence, fenceRows } from './fence.js';
 
 /** The size of a step: shapes are static, so each size is a program of its own. */
 export interface StepSize {
@@ -67,7 +66,7 @@ export function traceStep(model: Model, { tokens: T, slots: S }: StepSize, targe
     attend,
   });
   const logits = model.logits(parameters, gather(hidden_TC, input('row', [1], 'int64')));
-  return encode(fenceRows({ logits, ...outputs }), target);
+  return encode({ logits, ...outputs }, target);
 }
 
 /** Elements of a layer's keys for one token, K · D, as the model's forward pass makes them. */
@@ -102,7 +101,7 @@ function attendToCache(q_T1HD: Tensor, past: Rows, fresh: Rows, mask_S: Tensor):
   const [S, K] = past.keys.shape as [number, number];
   const G = H / K;
   const q_KTGD = transpose(reshape(scale(q_T1HD, 1 / Math.sqrt(D)), [T, K, G, D]), [1, 0, 2, 3]);
-  const q_KND = fence(reshape(q_KTGD, [K, T * G, D]));
+  const q_KND = reshape(q_KTGD, [K, T * G, D]);
   const scores = (keys: Tensor) => matmul(q_KND, keys, { rowsFirstB: true, transB: true });
   const past_KTGS = add(reshape(scores(past.keys), [K, T, G, S]), mask_S);
   const fresh_KTGT = add(reshape(scores(fresh.keys), [K, T, G, T]), reshape(causalMask(T, T), [T, 1, T]));

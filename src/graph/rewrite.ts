@@ -30,6 +30,12 @@ function uniform(tensor: Tensor): number | undefined {
   return data.length === 1 ? data[0] : undefined;
 }
 
+/**
+ * A factor inside a product is free, but for a single row: ONNX Runtime's matrix-vector kernel takes an `alpha` of 1
+ * only, and the general one packs the whole matrix first (measured on GPT-2's hidden layer: 7 instead of 17 GB/s).
+ */
+const takesFactor = (y: Tensor): boolean => y.shape.at(-2) !== 1;
+
 type Rule = (node: Node, single: SingleUse) => Tensor | undefined;
 
 const rules = new Map<Operator, Rule>([
@@ -83,7 +89,7 @@ const rules = new Map<Operator, Rule>([
       const [a, fa] = factored(node.inputs[0]!);
       const [b, fb] = factored(node.inputs[1]!);
       const options = gemmOptions(node);
-      return fa * fb === 1 && a === node.inputs[0]
+      return (fa * fb === 1 && a === node.inputs[0]) || !takesFactor(node.outputs[0]!)
         ? undefined
         : gemm(a, b, node.inputs[2], { ...options, alpha: options.alpha * fa * fb });
     },
@@ -94,7 +100,7 @@ const rules = new Map<Operator, Rule>([
       const [a, fa] = factored(node.inputs[0]!);
       const [b, fb] = factored(node.inputs[1]!);
       const options = matmulOptions(node);
-      return fa * fb === 1 && a === node.inputs[0]
+      return (fa * fb === 1 && a === node.inputs[0]) || !takesFactor(node.outputs[0]!)
         ? undefined
         : matmul(a, b, { ...options, alpha: options.alpha * fa * fb });
     },
@@ -130,12 +136,12 @@ const rules = new Map<Operator, Rule>([
 function absorb(x: Tensor, factor: number, single: SingleUse): Tensor | undefined {
   if (!single(x)) return undefined;
   const { inputs } = x.node;
-  if (is(x, product.gemm)) {
+  if (is(x, product.gemm) && takesFactor(x)) {
     const options: GemmOptions = gemmOptions(x.node);
     const { alpha = 1, beta = 1 } = options;
     return gemm(inputs[0]!, inputs[1]!, inputs[2], { ...options, alpha: alpha * factor, beta: beta * factor });
   }
-  if (is(x, product.matmul)) {
+  if (is(x, product.matmul) && takesFactor(x)) {
     const options = matmulOptions(x.node);
     return matmul(inputs[0]!, inputs[1]!, { ...options, alpha: options.alpha * factor });
   }
