@@ -30,7 +30,8 @@ export function createOutput(
   return {
     json,
     live: stderr.isTTY === true && process.env.TERM !== 'dumb',
-    columns: () => stderr.columns ?? 80,
+    // A terminal that does not know its size says 0.
+    columns: () => stderr.columns || 80,
     event: (event) => {
       if (json) stdout.write(`${JSON.stringify(event)}\n`);
     },

@@ -15,19 +15,26 @@ const progress: ProgressEvent = {
   eta_seconds: 65,
 };
 
+const text = 'step 500/2,000  loss 1.988  val 2.100  52.3k tokens/s  1 min 5 s left';
+
 test('a line says how far a run is', () => {
-  expect(progressText(progress, undefined, false)).toBe(
-    'step 500/2,000  loss 1.988  val -  52.3k tokens/s  1 min 5 s left',
-  );
-  expect(progressText(progress, 2.1, true)).toBe(
-    '██████░░░░░░░░░░░░░░░░░░ 500/2,000  loss 1.988  val 2.100  52.3k tokens/s  1 min 5 s left',
-  );
+  expect(progressText(progress, 2.1, 0)).toBe(text);
+  expect(progressText(progress, undefined, 0)).toBe(text.replace('2.100', '-'));
+});
+
+test.each([
+  [200, '██████░░░░░░░░░░░░░░░░░░ '],
+  [text.length + 10, '██░░░░░░ '],
+  [text.length + 7, ''],
+  [20, ''],
+])('a terminal of %i columns has a bar that fits', (columns, bar) => {
+  expect(progressText(progress, 2.1, columns)).toBe(bar + text);
 });
 
 test('a run that knows no end draws an empty bar', () => {
-  const text = progressText({ ...progress, total_steps: 0, eta_seconds: Number.NaN }, 2.1, true);
-  expect(text).toContain('░'.repeat(24));
-  expect(text).toContain('unknown left');
+  const endless = progressText({ ...progress, total_steps: 0, eta_seconds: Number.NaN }, 2.1, 200);
+  expect(endless).toContain('░'.repeat(24));
+  expect(endless).toContain('unknown left');
 });
 
 test('the start names sizes and where it goes on', () => {

@@ -3,7 +3,8 @@ import { duration, grouped, loss, short } from './format.js';
 import type { Output } from './output.js';
 import { ProgressLine } from './progress-line.js';
 
-const BAR = 24;
+const LONGEST_BAR = 24;
+const SHORTEST_BAR = 6;
 
 /** Shows the events of a training run on standard error. */
 export class TrainProgress {
@@ -35,7 +36,7 @@ export class TrainProgress {
         this.line.note(startedText(event));
         break;
       case 'progress':
-        this.line.show(progressText(event, this.evaluation?.val_loss, this.output.live));
+        this.line.show(progressText(event, this.evaluation?.val_loss, this.output.live ? this.output.columns() : 0));
         break;
       case 'evaluation':
         this.evaluation = event;
@@ -64,16 +65,23 @@ export function startedText(event: StartedEvent): string {
   );
 }
 
-/** Where a run is, in one line; with a bar where a person watches. */
-export function progressText(event: ProgressEvent, valLoss: number | undefined, bar: boolean): string {
-  const done = event.total_steps > 0 ? Math.min(1, event.step / event.total_steps) : 0;
-  const filled = Math.round(done * BAR);
+/**
+ * Where a run is, in one line, with a bar where there is room for one.
+ *
+ * @param columns of the terminal; 0 for none
+ */
+export function progressText(event: ProgressEvent, valLoss: number | undefined, columns: number): string {
   const parts = [
-    `${bar ? '' : 'step '}${grouped(event.step)}/${grouped(event.total_steps)}`,
+    `step ${grouped(event.step)}/${grouped(event.total_steps)}`,
     `loss ${loss(event.loss)}`,
     `val ${loss(valLoss)}`,
     `${short(event.tokens_per_second)} tokens/s`,
     `${duration(event.eta_seconds)} left`,
   ];
-  return `${bar ? `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ` : ''}${parts.join('  ')}`;
+  const text = parts.join('  ');
+  const bar = Math.min(LONGEST_BAR, columns - text.length - 2);
+  if (bar < SHORTEST_BAR) return text;
+  const done = event.total_steps > 0 ? Math.min(1, event.step / event.total_steps) : 0;
+  const filled = Math.round(done * bar);
+  return `${'█'.repeat(filled)}${'░'.repeat(bar - filled)} ${text}`;
 }
