@@ -107,12 +107,14 @@ export class RunningTraining {
       this.#tellStarted();
       const finished = await this.#rounds(control);
       await this.#end(finished);
+      await this.#recorder.close();
       return this.#result(finished, started);
     } catch (error) {
+      // What it could not write any more, on a full disk for example, must not hide what went wrong first.
+      await this.#recorder.close().catch(() => {});
       throw await this.#explained(error);
     } finally {
       await this.#team.close();
-      await this.#recorder.close();
     }
   }
 
