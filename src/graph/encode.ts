@@ -28,6 +28,8 @@ import {
 export interface Program {
   readonly onnx: Uint8Array;
   readonly target: Target;
+  /** The most threads that a run may use, where the lowering relies on it. */
+  readonly threads?: number;
   readonly inputs: ReadonlyMap<string, TensorType>;
   readonly outputs: ReadonlyMap<string, TensorType>;
 }
@@ -36,6 +38,8 @@ export interface Program {
 export interface EncodeOptions {
   /** The output that ends the forward pass: what follows it makes cheap values again, see `recompute.ts`. */
   readonly recomputeAfter?: string;
+  /** The most threads that will run it: some lowerings are faster where there is one only. Default any number. */
+  readonly threads?: number;
 }
 
 /** The versions of the operator sets that the lowerings are written against. */
@@ -58,12 +62,12 @@ type AttributeInit = number | string | readonly number[] | FloatAttribute;
 export function encode(
   outputs: Readonly<Record<string, Tensor>>,
   target: Target,
-  { recomputeAfter }: EncodeOptions = {},
+  { recomputeAfter, threads }: EncodeOptions = {},
 ): Program {
   const names = Object.keys(outputs);
   let roots = simplify(Object.values(outputs), target);
   if (recomputeAfter) roots = recompute(roots, roots[names.indexOf(recomputeAfter)]!);
-  const encoder = new Encoder(target);
+  const encoder = new Encoder(target, threads);
   for (const node of emissionOrder(roots)) encoder.add(node);
   roots.forEach((tensor, i) => {
     encoder.addOutput(names[i]!, tensor);
@@ -83,7 +87,6 @@ function emissionOrder(roots: readonly Tensor[]): Node[] {
 }
 
 class Encoder implements Emitter {
-  readonly target: Target;
   readonly #graph: GraphProto = create(GraphProtoSchema, { name: 'meanfield' });
   readonly #names = new Map<Tensor, string>();
   readonly #constants = new Map<string, string>();
@@ -91,9 +94,10 @@ class Encoder implements Emitter {
   readonly #outputs = new Map<string, TensorType>();
   #count = 0;
 
-  constructor(target: Target) {
-    this.target = target;
-  }
+  constructor(
+    readonly target: Target,
+    readonly threads: number | undefined,
+  ) {}
 
   add(node: Node): void {
     const lowering = node.operator.lower?.[this.target] ?? node.operator.lower?.onnx;
@@ -122,8 +126,14 @@ class Encoder implements Emitter {
       opsetImport: OPSETS,
       graph: this.#graph,
     });
-    const { target } = this;
-    return { onnx: toBinary(ModelProtoSchema, model), target, inputs: this.#inputs, outputs: this.#outputs };
+    const { target, threads } = this;
+    return {
+      onnx: toBinary(ModelProtoSchema, model),
+      target,
+      ...(threads !== undefined && { threads }),
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+    };
   }
 
   emit(

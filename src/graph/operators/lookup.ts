@@ -1,4 +1,4 @@
-import { apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
+import { apply1, formatShape, type Lowering, type Operator, type Tensor } from '../tensor.js';
 import { float32, int64s } from './rules.js';
 import { broadcastTo, reshape } from './shaping.js';
 import { scalar } from './source.js';
@@ -8,6 +8,24 @@ function expectIds(operator: string, ids: Tensor): void {
     throw new Error(`${operator}: ids must be int64 of one axis, got ${ids.dtype} ${formatShape(ids.shape)}`);
   }
 }
+
+const scatterRows: Lowering = (e, node, [base, ids, updates]) => {
+  const count = node.inputs[1]!.shape[0]!;
+  const [index] = e.emit('Reshape', [ids!, e.constant(int64s([count, 1]), [2])]);
+  return e.emit('ScatterND', [base!, index!, updates!], { reduction: 'add' });
+};
+
+/**
+ * ScatterND shares its rows out between threads and adds to one place from two of them at once: sums get lost.
+ * ScatterElements adds in order, at twelve times the time of a small table's rows.
+ */
+const scatterElements: Lowering = (e, node, [base, ids, updates]) => {
+  const { shape } = node.inputs[2]!;
+  const rows = [shape[0]!, ...shape.slice(1).map(() => 1)];
+  const [column] = e.emit('Reshape', [ids!, e.constant(int64s(rows), [rows.length])]);
+  const [index] = e.emit('Expand', [column!, e.constant(int64s(shape), [shape.length])]);
+  return e.emit('ScatterElements', [base!, index!, updates!], { axis: 0, reduction: 'add' });
+};
 
 export const lookup = {
   gather: {
@@ -34,12 +52,10 @@ export const lookup = {
     },
     gradient: (node, [g]) => [g, undefined, gather(g!, node.inputs[1]!)],
     lower: {
-      // Measured on the CPU: 1.6 times as fast as ScatterElements, 22 times as a product with one-hot rows.
-      onnx: (e, node, [base, ids, updates]) => {
-        const count = node.inputs[1]!.shape[0]!;
-        const [index] = e.emit('Reshape', [ids!, e.constant(int64s([count, 1]), [2])]);
-        return e.emit('ScatterND', [base!, index!, updates!], { reduction: 'add' });
-      },
+      onnx: scatterElements,
+      cpu: (e, node, inputs) => (e.threads === 1 ? scatterRows : scatterElements)(e, node, inputs),
+      // Adds atomically there.
+      webgpu: scatterRows,
     },
   },
   pick: {
