@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { ParsedTrainOptions } from '../training/config.js';
 import { defaultLearningRate } from '../training/config.js';
-import { resolveDevice } from '../training/device.js';
+import { chooseDevice } from '../training/device.js';
 import type { ScheduleOptions } from '../training/schedule.js';
 import { type Arrangement, candidates, type MeasuredArrangement, measureSpeed } from './arrangement.js';
 import type { TrainEvent } from './events.js';
@@ -28,7 +28,7 @@ export async function arrangeRun(
 ): Promise<TeamSetup> {
   const { options, chosen } = run;
   const { model, windows } = prepared;
-  const device = chosen.device ?? resolveDevice(options.device);
+  const device = chosen.device ?? (await chooseDevice(options.device));
   const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
   const setupFor = (arrangement: Arrangement, schedule: ScheduleOptions): TeamSetup => ({
     ...arrangement,

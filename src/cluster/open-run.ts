@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.js';
 import { Model } from '../model/model.js';
 import { modelShape, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from '../training/config.js';
-import { resolveDevice } from '../training/device.js';
+import { chooseDevice } from '../training/device.js';
 import { createRun, type Run, type RunPaths, resumeRun, writeRunFile } from '../training/run-folder.js';
 import {
   type Chosen,
@@ -38,7 +38,7 @@ export class OpenRun {
   static async open(given: TrainOptions): Promise<OpenRun> {
     if (given.resume) return OpenRun.#resume(given);
     const options = parseTrainOptions(given);
-    check(options);
+    await check(options);
     const record = newRecord(options);
     const run = await createRun(options.run ?? defaultFolder(), recordJson(record), { force: options.force });
     return new OpenRun(run, record, options, false, run.notices);
@@ -50,7 +50,7 @@ export class OpenRun {
     try {
       const record = parseRecord(run.content, run.paths.run);
       const options = resumedOptions(given, record);
-      check(options);
+      await check(options);
       return new OpenRun(run, record, options, true, [...run.notices, ...versionNotices(record)]);
     } catch (error) {
       await run.lock.release();
@@ -84,8 +84,8 @@ export class OpenRun {
 }
 
 /** Finds what is wrong before anything slow begins. */
-function check(options: ParsedTrainOptions): void {
-  resolveDevice(options.device);
+async function check(options: ParsedTrainOptions): Promise<void> {
+  await chooseDevice(options.device);
   const { family, ...sizes } = modelShape(options);
   Model.create(family, { ...sizes, vocabulary: 1 });
   const { replicas } = options;

@@ -1,7 +1,7 @@
 import { MeanfieldError } from '../base/errors.js';
 import { BatchSampler, type Dataset, openDataset } from '../data/index.js';
 import { Model } from '../model/model.js';
-import { openEngine } from '../training/device.js';
+import { createEngine } from '../training/device.js';
 import { Evaluator } from '../training/evaluation.js';
 import { OuterOptimizer } from '../training/outer.js';
 import { Replica } from '../training/replica.js';
@@ -113,7 +113,7 @@ class Live {
   }
 
   static async create(setup: ReplicaSetup): Promise<Live> {
-    const engine = await openEngine(setup.device);
+    const engine = await createEngine(setup.device);
     const model = Model.fromConfig(setup.model);
     const { context, batchSize, threads, replicas, replica: index, seed } = setup;
     const dataset = await openDataset(setup.tokens);
@@ -138,7 +138,7 @@ class Live {
     const compile = { threads, spinning: false, arena: false };
     const evaluator = new Evaluator(model, engine, context, batchSize, compile);
     const { start, end } = cutShards(model.layout.size, replicas)[index]!;
-    const norms = await VectorNorm.create(engine, model.layout.size);
+    const norms = new VectorNorm(engine, model.layout.size);
     const outer =
       setup.exchange === 'nothing'
         ? undefined

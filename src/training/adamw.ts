@@ -1,6 +1,8 @@
 import type { CompileOptions, Engine, Session } from '../engine/engine.js';
-import { add, div, encode, input, mul, reduceSumSquare, scale, sqrt, sub } from '../graph/index.js';
+import { add, div, encode, input, mul, scale, sqrt, sub } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
+import { cutRanges, RANGE, type Range } from './ranges.js';
+import { VectorNorm } from './vector-norm.js';
 
 /** AdamW's constants (arXiv 1711.05101, algorithm 2), and the largest global norm of a gradient. */
 export interface AdamwOptions {
@@ -29,12 +31,7 @@ export interface StepReport {
   readonly gradientNorm: number;
 }
 
-/** Elements that a thread updates in one run of the graph: little enough to stay in a core's cache. */
-const RANGE = 2 ** 17;
-
-interface Range {
-  readonly start: number;
-  readonly end: number;
+interface DecayRange extends Range {
   readonly decayed: boolean;
 }
 
@@ -44,20 +41,20 @@ interface Range {
  */
 export class Adamw {
   readonly #options: AdamwOptions;
-  readonly #ranges: readonly Range[];
+  readonly #ranges: readonly DecayRange[];
   readonly #updates: ReadonlyMap<number, Session>;
-  readonly #norms: ReadonlyMap<number, Session>;
+  readonly #norm: VectorNorm;
 
   private constructor(
     options: AdamwOptions,
-    ranges: readonly Range[],
+    ranges: readonly DecayRange[],
     updates: Map<number, Session>,
-    norms: Map<number, Session>,
+    norm: VectorNorm,
   ) {
     this.#options = options;
     this.#ranges = ranges;
     this.#updates = updates;
-    this.#norms = norms;
+    this.#norm = norm;
   }
 
   static async create(
@@ -66,18 +63,16 @@ export class Adamw {
     options: AdamwOptions,
     compile: CompileOptions = {},
   ): Promise<Adamw> {
-    const range = RANGE * (compile.threads ?? 1);
-    const ranges = [...cut(0, layout.decayed, range, true), ...cut(layout.decayed, layout.size, range, false)];
+    const length = RANGE * (compile.threads ?? 1);
+    const cut = (from: number, to: number) =>
+      [...cutRanges(from, to, length)].map((range) => ({ ...range, decayed: to === layout.decayed }));
+    const ranges = [...cut(0, layout.decayed), ...cut(layout.decayed, layout.size)];
     const sizes = [...new Set(ranges.map(({ start, end }) => end - start))];
     const updates = new Map<number, Session>();
-    const norms = new Map<number, Session>();
     for (const size of sizes) {
       updates.set(size, await engine.compile(traceUpdate(size, options, engine), compile));
-      const gradient = input('gradient', [size]);
-      const squares = encode({ squares: reduceSumSquare(gradient, [0]) }, engine.target);
-      norms.set(size, await engine.compile(squares, compile));
     }
-    return new Adamw(options, ranges, updates, norms);
+    return new Adamw(options, ranges, updates, new VectorNorm(engine, layout.size, compile));
   }
 
   /**
@@ -89,7 +84,7 @@ export class Adamw {
    */
   async step(vectors: OptimizerVectors, step: number, learningRate: number, gradientScale = 1): Promise<StepReport> {
     const { beta1, beta2, epsilon, weightDecay, clip } = this.#options;
-    const gradientNorm = gradientScale * (await this.#norm(vectors.gradient));
+    const gradientNorm = gradientScale * (await this.#norm.norm(vectors.gradient));
     if (!Number.isFinite(gradientNorm)) return { gradientNorm };
     const limited = clip > 0 ? gradientScale * Math.min(1, clip / (gradientNorm + 1e-6)) : gradientScale;
     const correction1 = 1 - beta1 ** (step + 1);
@@ -120,21 +115,9 @@ export class Adamw {
   }
 
   async dispose(): Promise<void> {
-    for (const session of [...this.#updates.values(), ...this.#norms.values()]) await session.dispose();
+    for (const session of this.#updates.values()) await session.dispose();
+    await this.#norm.dispose();
   }
-
-  async #norm(gradient: Float32Array): Promise<number> {
-    let sum = 0;
-    for (const { start, end } of this.#ranges) {
-      const { squares } = await this.#norms.get(end - start)!.run({ gradient: gradient.subarray(start, end) });
-      sum += squares![0] as number;
-    }
-    return Math.sqrt(sum);
-  }
-}
-
-function* cut(from: number, to: number, length: number, decayed: boolean): Generator<Range> {
-  for (let start = from; start < to; start += length) yield { start, end: Math.min(to, start + length), decayed };
 }
 
 /** The update of `size` elements; its scalars change with the step, so they are fed. */

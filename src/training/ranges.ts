@@ -1,5 +1,5 @@
-/** Elements that one run of an optimiser's graph works on: its operands and their intermediates stay in a core's cache. */
-export const RANGE = 2 ** 16;
+/** Elements that a thread works on in one run of an optimiser's graph: little enough to stay in a core's cache. */
+export const RANGE = 2 ** 17;
 
 /** Some elements of a vector: from `start` up to, not including, `end`. */
 export interface Range {
@@ -7,7 +7,7 @@ export interface Range {
   readonly end: number;
 }
 
-/** Cuts [from, to) into ranges of {@link RANGE} elements, the last perhaps shorter. */
-export function* cutRanges(from: number, to: number): Generator<Range> {
-  for (let start = from; start < to; start += RANGE) yield { start, end: Math.min(to, start + RANGE) };
+/** Cuts [from, to) into ranges of `length` elements, the last perhaps shorter. */
+export function* cutRanges(from: number, to: number, length = RANGE): Generator<Range> {
+  for (let start = from; start < to; start += length) yield { start, end: Math.min(to, start + length) };
 }
