@@ -1,7 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'tsdown';
 import { workers } from '../tsdown.config.js';
 
 export default defineConfig({
+  cwd: fileURLToPath(new URL('..', import.meta.url)),
   entry: { main: 'bench/main.ts', ours: 'bench/ours.ts', ...workers },
   format: 'esm',
   fixedExtension: false,

@@ -1,5 +1,5 @@
 /** Elements that a thread works on in one run of an optimiser's graph: little enough to stay in a core's cache. */
-export const RANGE = 2 ** 17;
+export const RANGE = 2 ** 18;
 
 /** Some elements of a vector: from `start` up to, not including, `end`. */
 export interface Range {

@@ -32,6 +32,7 @@ export class Replica {
   readonly #adamw: Adamw;
   readonly #ids: BigInt64Array;
   readonly #targets: BigInt64Array;
+  readonly #loss = new Float32Array(1);
   /** The sum before the last micro-batch; an output must not be its own input, so two buffers alternate. */
   readonly #sum: Float32Array | undefined;
 
@@ -93,8 +94,9 @@ export class Replica {
         ids: this.#ids,
         targets: this.#targets,
       };
-      const outputs = await this.#gradient.run(feeds, vectorArrays(layout, 'gradient', gradient, engine.views));
-      loss += (outputs.loss![0] as number) / gradientAccumulation;
+      const into = { loss: this.#loss, ...vectorArrays(layout, 'gradient', gradient, engine.views) };
+      await this.#gradient.run(feeds, into);
+      loss += this.#loss[0]! / gradientAccumulation;
       if (sum) [sum, gradient] = [gradient, sum];
     }
     return loss;

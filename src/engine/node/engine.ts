@@ -9,6 +9,7 @@ import {
   type HostArrays,
   type Session,
 } from '../engine.js';
+import { isRefusal, UNRETURNED, withUnreturned } from './unreturned.js';
 
 /** The devices that ONNX Runtime reaches from Node. */
 export type NodeDevice = 'cpu' | 'webgpu' | 'cuda';
@@ -32,7 +33,7 @@ export class NodeEngine implements Engine {
       throw new Error(`a program for at most ${program.threads} threads cannot run on ${threads}`);
     }
     try {
-      const session = await InferenceSession.create(program.onnx, {
+      const session = await InferenceSession.create(this.views ? withUnreturned(program.onnx) : program.onnx, {
         executionProviders: this.target === 'cpu' ? ['cpu'] : [this.target, 'cpu'],
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
@@ -75,6 +76,10 @@ class NodeSession implements Session {
     checkArrays(this.program, feeds, into);
     const tensors: Record<string, Tensor> = {};
     for (const [name, type] of inputs) tensors[name] = new Tensor(type.dtype, feeds[name]!, type.shape);
+    if (this.#inPlace && [...outputs.keys()].every((name) => into[name])) {
+      await this.#runInPlace(tensors, into);
+      return { ...into };
+    }
     const fetches: Record<string, Tensor | null> = {};
     for (const [name, type] of outputs) {
       const array = this.#inPlace ? into[name] : undefined;
@@ -89,6 +94,17 @@ class NodeSession implements Session {
       arrays[name] = given ?? (results[name]!.data as HostArray);
     }
     return arrays;
+  }
+
+  /** A run whose every output has a place: nothing need come back. */
+  async #runInPlace(feeds: Record<string, Tensor>, into: HostArrays): Promise<void> {
+    const fetches: Record<string, Tensor | null> = { [UNRETURNED]: null };
+    for (const [name, type] of this.program.outputs) fetches[name] = new Tensor(type.dtype, into[name]!, type.shape);
+    try {
+      await this.#session.run(feeds, fetches);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+    }
   }
 
   async dispose(): Promise<void> {
