@@ -28,8 +28,6 @@ import {
 export interface Program {
   readonly onnx: Uint8Array;
   readonly target: Target;
-  /** The most threads that a run may use, where the lowering relies on it. */
-  readonly threads?: number;
   readonly inputs: ReadonlyMap<string, TensorType>;
   readonly outputs: ReadonlyMap<string, TensorType>;
 }
@@ -38,8 +36,6 @@ export interface Program {
 export interface EncodeOptions {
   /** The output that ends the forward pass: what follows it makes cheap values again, see `recompute.ts`. */
   readonly recomputeAfter?: string;
-  /** The most threads that will run it: some lowerings are faster where there is one only. Default any number. */
-  readonly threads?: number;
 }
 
 /** The versions of the operator sets that the lowerings are written against. */
@@ -62,12 +58,12 @@ type AttributeInit = number | string | readonly number[] | FloatAttribute;
 export function encode(
   outputs: Readonly<Record<string, Tensor>>,
   target: Target,
-  { recomputeAfter, threads }: EncodeOptions = {},
+  { recomputeAfter }: EncodeOptions = {},
 ): Program {
   const names = Object.keys(outputs);
   let roots = simplify(Object.values(outputs), target);
   if (recomputeAfter) roots = recompute(roots, roots[names.indexOf(recomputeAfter)]!);
-  const encoder = new Encoder(target, threads);
+  const encoder = new Encoder(target);
   for (const node of emissionOrder(roots)) encoder.add(node);
   roots.forEach((tensor, i) => {
     encoder.addOutput(names[i]!, tensor);
@@ -94,10 +90,7 @@ class Encoder implements Emitter {
   readonly #outputs = new Map<string, TensorType>();
   #count = 0;
 
-  constructor(
-    readonly target: Target,
-    readonly threads: number | undefined,
-  ) {}
+  constructor(readonly target: Target) {}
 
   add(node: Node): void {
     const lowering = node.operator.lower?.[this.target] ?? node.operator.lower?.onnx;
@@ -126,14 +119,8 @@ class Encoder implements Emitter {
       opsetImport: OPSETS,
       graph: this.#graph,
     });
-    const { target, threads } = this;
-    return {
-      onnx: toBinary(ModelProtoSchema, model),
-      target,
-      ...(threads !== undefined && { threads }),
-      inputs: this.#inputs,
-      outputs: this.#outputs,
-    };
+    const { target } = this;
+    return { onnx: toBinary(ModelProtoSchema, model), target, inputs: this.#inputs, outputs: this.#outputs };
   }
 
   emit(

@@ -42,8 +42,6 @@ export type Target = 'cpu' | 'wasm' | 'webgpu' | 'cuda';
 /** Writes ONNX nodes; given to an operator's lowering. Names are those of values in the ONNX graph. */
 export interface Emitter {
   readonly target: Target;
-  /** The most threads of a run; undefined for any number. */
-  readonly threads: number | undefined;
   /** Adds a node and returns the names of its outputs. An empty input name stands for an absent optional input. */
   emit(
     type: string,

@@ -59,7 +59,6 @@ export class Replica {
     const program = traceGradient(model, microBatch, engine, {
       accumulate: gradientAccumulation > 1,
       recompute: large,
-      threads: compile.threads ?? 1,
     });
     const gradient = await engine.compile(program, { arena: !large, ...compile });
     const adamw = await Adamw.create(engine, model.layout, optimizer, compile);

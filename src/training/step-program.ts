@@ -61,13 +61,12 @@ export function traceLoss(model: Model, { batch, length }: MicroBatch, engine: E
  *
  * @param accumulate adds the input `sum`, a gradient to which this one is added
  * @param recompute makes cheap activations again in the backward pass instead of keeping them
- * @param threads the most that will run it
  */
 export function traceGradient(
   model: Model,
   size: MicroBatch,
   engine: Engine,
-  { accumulate, recompute, threads }: { accumulate: boolean; recompute: boolean; threads: number },
+  { accumulate, recompute }: { accumulate: boolean; recompute: boolean },
 ): Program {
   const { layout } = model;
   const parameters = vectorInputs(layout, VECTOR, engine.views);
@@ -82,5 +81,5 @@ export function traceGradient(
     gradient = gradient.map((part, i) => add(sum[layout.entries[i]!.name]!, part));
   }
   const outputs = { loss, ...vectorOutputs(layout, GRADIENT, gradient, engine.views) };
-  return encode(outputs, engine.target, { threads, ...(recompute && { recomputeAfter: 'loss' }) });
+  return encode(outputs, engine.target, recompute ? { recomputeAfter: 'loss' } : {});
 }

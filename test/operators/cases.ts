@@ -10,6 +10,7 @@ import {
   log,
   mul,
   reduceMax,
+  reduceMean,
   reduceSum,
   reduceSumSquare,
   reshape,
@@ -148,6 +149,14 @@ export const cases: Record<string, OperatorCase> = {
   },
   stopGradient: unary(stopGradient, (x) => x),
   reduceSum: reducing(reduceSum, (total, value) => total + value, 0),
+  reduceMean: (draw) => {
+    const { operands, reference, ...sum } = reducing(reduceMean, (total, value) => total + value, 0)(draw);
+    const mean = (x: Values) => {
+      const total = reference(x) as Values;
+      return map(total, (v) => (v * total.data.length) / x.data.length);
+    };
+    return { ...sum, operands, reference: (x) => mean(x!) };
+  },
   reduceSumSquare: reducing(reduceSumSquare, (total, value) => total + value * value, 0),
   reduceMax: reducing(reduceMax, Math.max, Number.NEGATIVE_INFINITY),
   softmax: (draw) => ({

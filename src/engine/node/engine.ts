@@ -29,9 +29,6 @@ export class NodeEngine implements Engine {
   async compile(program: Program, options: CompileOptions = {}): Promise<Session> {
     if (program.target !== this.target) throw new Error(`a program for ${program.target} cannot run on ${this.name}`);
     const { threads = 1, spinning = threads > 1, arena = true } = options;
-    if (threads > (program.threads ?? threads)) {
-      throw new Error(`a program for at most ${program.threads} threads cannot run on ${threads}`);
-    }
     try {
       const session = await InferenceSession.create(this.views ? withUnreturned(program.onnx) : program.onnx, {
         executionProviders: this.target === 'cpu' ? ['cpu'] : [this.target, 'cpu'],

@@ -1,5 +1,5 @@
 import { apply, formatShape, type Node, type Operator, type Shape, type Target, type Tensor } from '../tensor.js';
-import { add, div, mul, scale, shift, sqrt, sub } from './elementwise.js';
+import { add, div, mul, shift, sqrt, sub } from './elementwise.js';
 import { reduceMean, reduceSum } from './reduction.js';
 import { float32 } from './rules.js';
 import { scalar } from './source.js';
@@ -49,18 +49,15 @@ export const normalization = {
       const row = { shape: statistics(x!), dtype: 'float32' as const };
       return [{ shape: x!.shape, dtype: 'float32' }, row, row];
     },
-    // With c = x − mean, i = 1/σ, g the gradient times the weight, N the width:
-    // dx = i (g − mean(g)) − c i³ sum(g c) / N
+    // With n = (x − mean) / σ and g the gradient times the weight: dx = (g − mean(g) − n mean(g n)) / σ
     gradient: (node, [gy]) => {
       const [x, weight] = node.inputs as [Tensor, Tensor];
       const [, mean, inverse] = node.outputs as [Tensor, Tensor, Tensor];
-      const width = x.shape.at(-1)!;
-      const centred = sub(x, mean);
+      const n = mul(sub(x, mean), inverse);
       const g = mul(gy!, weight);
-      const cubed = mul(inverse, mul(inverse, inverse));
-      const pull = scale(mul(reduceSum(mul(g, centred), [-1], true), cubed), 1 / width);
-      const dx = sub(mul(sub(g, reduceMean(g, [-1], true)), inverse), mul(centred, pull));
-      return [dx, sumRows(mul(gy!, mul(centred, inverse))), sumRows(gy!)];
+      const along = mul(n, reduceMean(mul(g, n), [-1], true));
+      const dx = mul(sub(sub(g, reduceMean(g, [-1], true)), along), inverse);
+      return [dx, sumRows(mul(gy!, n)), sumRows(gy!)];
     },
     lower: {
       cpu: (e, node, inputs) =>
@@ -78,14 +75,14 @@ export const normalization = {
         { shape: statistics(x!), dtype: 'float32' },
       ];
     },
-    // dx = i g − x i³ sum(g x) / N
+    // With n = x / rms: dx = (g − n mean(g n)) / rms
     gradient: (node, [gy]) => {
       const [x, weight] = node.inputs as [Tensor, Tensor];
       const inverse = node.outputs[1]!;
+      const n = mul(x, inverse);
       const g = mul(gy!, weight);
-      const cubed = mul(inverse, mul(inverse, inverse));
-      const pull = scale(mul(reduceSum(mul(g, x), [-1], true), cubed), 1 / x.shape.at(-1)!);
-      return [sub(mul(g, inverse), mul(x, pull)), sumRows(mul(gy!, mul(x, inverse)))];
+      const along = mul(n, reduceMean(mul(g, n), [-1], true));
+      return [mul(sub(g, along), inverse), sumRows(mul(gy!, n))];
     },
     lower: {
       cpu: (e, node, inputs) =>

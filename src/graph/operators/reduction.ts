@@ -29,6 +29,16 @@ export const reduction = {
     },
     lower: { onnx: reduce('ReduceSum') },
   },
+  reduceMean: {
+    name: 'reduceMean',
+    infer,
+    gradient: (node, [g]) => {
+      const x = node.inputs[0]!;
+      const spread = reshape(g!, reducedShape(x, node.attributes.axes as number[], true));
+      return [broadcastTo(scale(spread, sizeOf(g!.shape) / sizeOf(x.shape)), x.shape)];
+    },
+    lower: { onnx: reduce('ReduceMean') },
+  },
   reduceSumSquare: {
     name: 'reduceSumSquare',
     infer,
@@ -66,8 +76,8 @@ export function reduceSumSquare(x: Tensor, axes: readonly number[], keep = false
 
 /** The mean over axes. */
 export function reduceMean(x: Tensor, axes: readonly number[], keep = false): Tensor {
-  const count = sizeOf(x.shape) / sizeOf(reduceSum(x, axes, true).shape);
-  return scale(reduceSum(x, axes, keep), 1 / count);
+  if (axes.length === 0) return x;
+  return apply1(reduction.reduceMean, [x], { axes: axes.map((axis) => resolveAxis('reduceMean', x, axis)), keep });
 }
 
 /** The largest element over axes. Not differentiable. */
