@@ -1,4 +1,5 @@
-import { header, parseArgs } from './lib.js';
+import { parseArgs } from './lib.js';
+import { startRecord } from './record.js';
 
 type Bench = (args: string[]) => Promise<unknown>;
 
@@ -26,9 +27,11 @@ async function main(args: string[]): Promise<void> {
     return;
   }
   for (const name of names.length > 0 ? names : Object.keys(benches)) {
-    console.log(`## ${name}: ${benches[name]!.about}\n\n${header()}`);
+    const own = names.length === 1 ? args.filter((arg) => arg !== name) : [];
+    const record = startRecord(['npm run bench --', name, ...own].join(' '), benches[name]!.about);
     const { run } = await benches[name]!.load();
-    await run(names.length === 1 ? args.filter((arg) => arg !== name) : []);
+    await run(own);
+    record.finish();
   }
 }
 

@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { startTraining } from '../src/cluster/train.js';
+import { NodeEngine } from '../src/engine/node/engine.js';
+import { Decoder } from '../src/generation/index.js';
+import { loadModel } from '../src/training/load-model.js';
+
+const python = process.env.MEANFIELD_PYTHON;
+const text = 'The king — “who’s there?” — is naïve. 12 ducats!\n';
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'meanfield-exported-'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+it.skipIf(!python).each([
+  ['llama', 'bytes'],
+  ['gpt2', 'bpe'],
+  ['gpt2', 'chars'],
+] as const)(
+  'transformers loads a trained %s of %s as it is: same tokens, same logits (MEANFIELD_PYTHON)',
+  async (model, tokenizer) => {
+    const corpus = join(folder, 'text.txt');
+    await writeFile(corpus, text.repeat(300));
+    const run = join(folder, 'run');
+    await startTraining({
+      ...{ corpus: [corpus], run, model, tokenizer, vocab: 300, steps: 10, batchSize: 2 },
+      ...{ layers: 2, width: 32, heads: 4, kvHeads: model === 'llama' ? 2 : 4, context: 32 },
+    }).result;
+
+    const loaded = await loadModel(run);
+    const ids = [...loaded.tokenizer.encode(text)].slice(0, 20);
+    const decoder = new Decoder({ ...loaded, engine: new NodeEngine() });
+    const logits: number[][] = [];
+    for (const id of ids) logits.push([...(await decoder.step([id])).logits]);
+    await decoder.dispose();
+
+    const expected = join(folder, 'expected.json');
+    const text_ids = [...loaded.tokenizer.encode(text)];
+    await writeFile(expected, JSON.stringify({ input_ids: [ids], logits, text, text_ids }));
+    const { stdout } = await promisify(execFile)(python!, ['test/hf_check.py', 'logits', join(run, 'model'), expected]);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, tokenizer_round_trip: true, tokenizer_ids_equal: true });
+  },
+);
