@@ -60,8 +60,11 @@ async function main(o: OursOptions): Promise<void> {
       averageMoments: true,
       syncEvery: o.syncEvery,
     };
-    const parameters = model.layout.initialize(new Random(1, 'parameters'));
-    const team = await Team.start(setup, model.layout, { round: 0, parameters, moments: [], samplers: [] });
+    // No name for the initial parameters: what nobody holds is not counted as the run's memory.
+    const team = await Team.start(setup, model.layout, {
+      ...{ round: 0, moments: [], samplers: [] },
+      parameters: model.layout.initialize(new Random(1, 'parameters')),
+    });
     const losses: number[] = [];
     const times: number[] = [];
     for (let round = 0; round <= o.rounds; round++) {

@@ -38,6 +38,21 @@ export async function run(args: string[]): Promise<void> {
   for (let seed = 1; seed <= Number(options.seeds ?? 1); seed++) {
     const whole = await trainOnce({ ...nanoGpt, corpus: [data], steps: 2000, lr, seed, replicas: 1 });
     rows.push([`Meanfield, 2,000 steps, peak ${lr}, seed ${seed}`, whole.result.val_loss.toFixed(4), '', '']);
+    const llama = await trainOnce({
+      ...nanoGpt,
+      preset: 'llama-micro',
+      corpus: [data],
+      steps: 2000,
+      lr,
+      seed,
+      replicas: 1,
+    });
+    rows.push([
+      `the same with llama-micro, ${llama.result.parameters} parameters`,
+      llama.result.val_loss.toFixed(4),
+      '',
+      '',
+    ]);
     const fast = await trainOnce({
       ...nanoGpt,
       corpus: [data],

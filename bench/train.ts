@@ -26,7 +26,7 @@ const settings: Record<string, Setting> = {
   },
   'gpt2-124m': {
     ...{ layers: 12, width: 768, heads: 12, context: 512, batch: 2, vocabulary: 50257 },
-    ...{ syncEvery: 1, rounds: 4, peerSteps: 5, tfjs: false },
+    ...{ syncEvery: 4, rounds: 1, peerSteps: 5, tfjs: false },
   },
 };
 
