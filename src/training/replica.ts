@@ -4,10 +4,7 @@ import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from
 import { type MicroBatch, traceGradient, vectorArrays } from './step-program.js';
 import { fillTokens } from './tokens.js';
 
-/**
- * From this many parameters on memory is dearer than the last percent of speed: activations that are cheap to make are
- * made twice, and freed memory goes back to the system.
- */
+/** From this many parameters on memory is dearer than the last percent of speed: cheap activations are made twice. */
 const LARGE_MODEL = 30e6;
 
 /** What a replica trains and with what. */
@@ -60,7 +57,7 @@ export class Replica {
       accumulate: gradientAccumulation > 1,
       recompute: large,
     });
-    const gradient = await engine.compile(program, { arena: !large, ...compile });
+    const gradient = await engine.compile(program, compile);
     const adamw = await Adamw.create(engine, model.layout, optimizer, compile);
     return new Replica(options, gradient, adamw);
   }

@@ -37,8 +37,8 @@ export class NodeEngine implements Engine {
         executionMode: 'sequential',
         graphOptimizationLevel: 'all',
         enableCpuMemArena: arena,
-        // Shapes are static, so memory is laid out once; without an arena that layout is one block a run.
-        enableMemPattern: true,
+        // Laying memory out ahead gains no speed over an arena that is warm, and holds up to a half more of it.
+        enableMemPattern: false,
         logSeverityLevel: 3,
         extra: {
           session: {
