@@ -1,16 +1,8 @@
 import { bestGemm } from './gemm.js';
 import { median, type Outcome, ours, parseArgs, peer, root, table } from './lib.js';
+import type { OursOptions } from './ours.js';
 
-interface Setting {
-  readonly layers: number;
-  readonly width: number;
-  readonly heads: number;
-  readonly context: number;
-  readonly batch: number;
-  readonly vocabulary: number;
-  /** Steps of a round, and rounds: seconds of work for each figure. */
-  readonly syncEvery: number;
-  readonly rounds: number;
+interface Setting extends Omit<OursOptions, 'data' | 'replicas' | 'threads'> {
   readonly peerSteps: number;
   readonly tfjs: boolean;
 }

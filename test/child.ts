@@ -6,6 +6,30 @@ import { build } from 'tsdown';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** Sources bundled for plain Node processes, and where they lie. */
+export interface Bundle {
+  readonly folder: string;
+  remove(): Promise<void>;
+}
+
+/** Bundles sources, named from the repository's folder, each as an entry of its own. */
+export async function bundle(sources: Readonly<Record<string, string>>): Promise<Bundle> {
+  // Below the package, so that its dependencies are found.
+  const folder = await mkdtemp(join(root, 'node_modules/.child-'));
+  await build({
+    config: false,
+    entry: Object.fromEntries(Object.entries(sources).map(([name, path]) => [name, join(root, path)])),
+    outDir: folder,
+    format: 'esm',
+    fixedExtension: false,
+    platform: 'node',
+    dts: false,
+    clean: false,
+    logLevel: 'error',
+  });
+  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
 /** A program of `test/children/`, bundled so that a plain Node process runs it. */
 export interface ChildProgram {
   start(...args: string[]): ChildProcess;
@@ -14,23 +38,11 @@ export interface ChildProgram {
 
 /** Bundles `test/children/NAME.ts` for processes that a test starts, and kills. */
 export async function buildChild(name: string): Promise<ChildProgram> {
-  // Below the package, so that its dependencies are found.
-  const outDir = await mkdtemp(join(root, 'node_modules/.child-'));
-  await build({
-    config: false,
-    entry: { [name]: join(root, `test/children/${name}.ts`) },
-    outDir,
-    format: 'esm',
-    fixedExtension: false,
-    platform: 'node',
-    dts: false,
-    clean: false,
-    logLevel: 'error',
-  });
-  const script = join(outDir, `${name}.js`);
+  const { folder, remove } = await bundle({ [name]: `test/children/${name}.ts` });
+  const script = join(folder, `${name}.js`);
   return {
     start: (...args) => spawn(process.execPath, [script, ...args], { stdio: ['pipe', 'pipe', 'inherit'] }),
-    remove: () => rm(outDir, { recursive: true }),
+    remove,
   };
 }
 

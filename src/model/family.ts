@@ -1,5 +1,5 @@
 /*
- * Shape suffixes: N tokens = T positions × B sequences, time-major; C width of the model; S cached positions;
+ * Shape suffixes: N tokens = T positions × B sequences, time-major; C width of the model;
  * H heads (K of keys and values); D width of a head.
  */
 import type { Tensor } from '../graph/index.js';
@@ -19,12 +19,6 @@ export interface Dimensions {
 
 /** Parameters as traced tensors, by Hugging Face's names. */
 export type TracedParameters = Readonly<Record<string, Tensor>>;
-
-/** Keys and values of a layer: [S, B, K, D]. */
-export interface KeyValue {
-  readonly key: Tensor;
-  readonly value: Tensor;
-}
 
 /**
  * What attention does inside a block is the caller's choice: training attends within the sequence, generation to a
