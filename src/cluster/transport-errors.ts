@@ -1,0 +1,16 @@
+import { MeanfieldError } from '../base/errors.js';
+
+/** A part of a blob is not stored (any more). */
+export class BlobMissingError extends MeanfieldError {
+  override name = 'BlobMissingError';
+}
+
+/** A blob is not what its reference says. */
+export class BlobDamagedError extends MeanfieldError {
+  override name = 'BlobDamagedError';
+}
+
+/** Another has set the value since it was read. */
+export class StateConflictError extends MeanfieldError {
+  override name = 'StateConflictError';
+}

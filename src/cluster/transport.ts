@@ -1,0 +1,80 @@
+/** What rounds between machines need of a message system. NATS with JetStream is one; the tests' in memory another. */
+export interface Transport {
+  /** Small messages: at most once, unordered between subjects, never behind blobs. */
+  readonly control: ControlChannel;
+  /** Tensors and files: stored, chunked, hashed. */
+  readonly blobs: BlobStore;
+  /** The run's state: small values, compared and set. */
+  readonly state: StateStore;
+  /** Calls back when the connection is lost, and when it is back. */
+  onStatus(listener: (status: TransportStatus) => void): () => void;
+  close(): Promise<void>;
+}
+
+export interface TransportStatus {
+  readonly connected: boolean;
+  /** For people: what happened, and what happens next. */
+  readonly reason: string;
+}
+
+/**
+ * Where a control message goes. A worker may send `up` under its own name alone and hears `down` of its own name and
+ * `all`; the coordinator hears every `up`. `ask` is a request that has an answer: joining, the status.
+ */
+export type Address =
+  | { readonly to: 'up'; readonly worker: string }
+  | { readonly to: 'down'; readonly worker: string }
+  | { readonly to: 'all' }
+  | { readonly to: 'ask'; readonly what: string };
+
+export interface ControlChannel {
+  /** @throws MeanfieldError when the message is larger than the system takes */
+  send(address: Address, message: Uint8Array): void;
+  /** `up` with worker `*` hears all workers. */
+  listen(address: Address, handler: (message: Uint8Array, from: Address) => void): () => void;
+  /** Answers what is asked of this; at most one of the listeners is asked. */
+  answer(what: string, handler: (message: Uint8Array) => Promise<Uint8Array>): () => void;
+  /** @throws MeanfieldError when nobody answers within `timeout` milliseconds */
+  ask(what: string, message: Uint8Array, timeout: number): Promise<Uint8Array>;
+}
+
+/** What {@link BlobStore.put} stored: enough to get it again and to know it whole. */
+export interface BlobRef {
+  /** `owner/…`: segments of letters, digits, `-` and `_`; a worker may only write under its own name. */
+  readonly key: string;
+  readonly bytes: number;
+  readonly chunks: number;
+  /** sha256, hexadecimal. */
+  readonly hash: string;
+}
+
+export interface BlobStore {
+  /** Resolves when the system has acknowledged every chunk; the same key again replaces it. */
+  put(key: string, content: Uint8Array, signal?: AbortSignal): Promise<BlobRef>;
+  /**
+   * @param into an array of the right size to be filled, instead of a new one
+   * @throws BlobMissingError when a chunk is not there, BlobDamagedError when the hash differs
+   */
+  get(ref: BlobRef, into?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Deletes every blob whose key begins with these whole segments. */
+  delete(prefix: string): Promise<void>;
+  /** Bytes that went out and came in since the start. */
+  readonly traffic: { readonly sent: number; readonly received: number };
+}
+
+export interface StateValue {
+  readonly value: Uint8Array;
+  readonly revision: number;
+}
+
+export interface StateStore {
+  get(key: string): Promise<StateValue | undefined>;
+  /**
+   * Sets a value if nobody else has since: `revision` is the one last seen, 0 for a key that is not there.
+   *
+   * @returns the new revision
+   * @throws StateConflictError when another was faster
+   */
+  set(key: string, value: Uint8Array, revision: number): Promise<number>;
+  watch(key: string, listener: (value: StateValue) => void): Promise<() => void>;
+}
