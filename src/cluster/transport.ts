@@ -78,3 +78,35 @@ export interface StateStore {
   set(key: string, value: Uint8Array, revision: number): Promise<number>;
   watch(key: string, listener: (value: StateValue) => void): Promise<() => void>;
 }
+
+/**
+ * The coordinator's power over who may use the message system. The coordinator calls it when it has decided to take a
+ * worker in or to throw it out; NATS implements it by users, the tests by a set of names.
+ */
+export interface Gate {
+  /**
+   * Lets the holder of a key in under a worker's name, from now on. Several workers may share a key: those of one
+   * process. Resolves when the message system knows it.
+   *
+   * @param key what {@link Door.key} gave
+   * @returns the pass that {@link Door.enter} wants: for the answer to the request to join
+   */
+  admit(worker: string, key: string): Promise<string>;
+  /** Shuts a worker out, and all that share its key; its connection ends at once. */
+  evict(worker: string): Promise<void>;
+}
+
+/** Where a machine with an invitation stands: it may ask to be let in, and nothing else. */
+export interface Door {
+  /** Public key of this process. The secret half never leaves it. */
+  readonly key: string;
+  /** @throws MeanfieldError when nobody answers within `timeout` milliseconds */
+  ask(what: string, message: Uint8Array, timeout: number): Promise<Uint8Array>;
+  /**
+   * A transport of one's own, by the pass that the coordinator's answer held.
+   *
+   * @param workers the names under which it will speak
+   */
+  enter(workers: readonly string[], pass: string): Promise<Transport>;
+  close(): Promise<void>;
+}
