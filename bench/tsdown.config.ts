@@ -4,7 +4,12 @@ import { workers } from '../tsdown.config.js';
 
 export default defineConfig({
   cwd: fileURLToPath(new URL('..', import.meta.url)),
-  entry: { main: 'bench/main.ts', ours: 'bench/ours.ts', ...workers },
+  entry: {
+    main: 'bench/main.ts',
+    ours: 'bench/ours.ts',
+    'schedules-worker': 'bench/cluster/schedules-worker.ts',
+    ...workers,
+  },
   format: 'esm',
   fixedExtension: false,
   platform: 'node',
