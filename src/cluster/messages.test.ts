@@ -7,3 +7,8 @@ it('finds every vector of a message, however deep', () => {
   expect(buffersOf(message)).toEqual([a.buffer, b.buffer]);
   expect(buffersOf([1, 'two', null])).toEqual([]);
 });
+
+it('moves bytes only where they have a buffer to themselves', () => {
+  const whole = new Uint8Array(3);
+  expect(buffersOf({ parts: [whole, new Uint8Array(8).subarray(2, 4)] })).toEqual([whole.buffer]);
+});

@@ -117,9 +117,12 @@ export type FromReplica =
       readonly error: { readonly message: string; readonly stack: string | undefined; readonly forUser: boolean };
     };
 
-/** The buffers of all Float32Arrays in a message, to be moved with it. */
+/** The buffers of all Float32Arrays, and of Uint8Arrays that have one to themselves, in a message: to be moved with it. */
 export function buffersOf(message: unknown): ArrayBuffer[] {
   if (message instanceof Float32Array) return [message.buffer as ArrayBuffer];
+  if (message instanceof Uint8Array) {
+    return message.byteLength === message.buffer.byteLength ? [message.buffer as ArrayBuffer] : [];
+  }
   if (typeof message !== 'object' || message === null) return [];
   return Object.values(message).flatMap(buffersOf);
 }

@@ -1,32 +1,29 @@
 import { Worker } from 'node:worker_threads';
 import { MeanfieldError, messageOf } from '../base/errors.js';
 import { workerFile } from '../base/worker-file.js';
-import {
-  buffersOf,
-  type CommandName,
-  type Commands,
-  type FromReplica,
-  type StepDone,
-  type ToReplica,
-} from './messages.js';
+import { buffersOf, type Commands, type FromReplica, type StepDone, type ToReplica } from './messages.js';
 
-/** A replica as the driver sees it. */
-export interface ReplicaHandle {
+/** What a thread can be asked for, by name: argument and answer. */
+type CommandMap<C> = { readonly [K in keyof C]: readonly [unknown, unknown] } & {
+  readonly close: readonly [null, null];
+};
+
+/** A thread that carries out commands, as the driver sees it. */
+export interface Handle<C extends CommandMap<C>> {
   /**
-   * Carries out a command after those asked before. Every Float32Array in the input is moved.
+   * Carries out a command. The arrays in the input are moved.
    *
    * @param onStep hears of each step of `train`
    */
-  ask<K extends CommandName>(
-    name: K,
-    input: Commands[K][0],
-    onStep?: (step: StepDone) => void,
-  ): Promise<Commands[K][1]>;
-  /** Makes `train` fail after the step in progress. */
+  ask<K extends keyof C>(name: K, input: C[K][0], onStep?: (step: StepDone) => void): Promise<C[K][1]>;
+  /** Ends `train` after the step in progress. */
   cancel(): void;
-  /** Ends the replica after the commands asked before. Never fails. */
+  /** Ends the thread after the commands asked before. Never fails. */
   close(): Promise<void>;
 }
+
+/** A replica as the driver of threads sees it: it takes one command after another, and a cancelled `train` fails. */
+export type ReplicaHandle = Handle<Commands>;
 
 interface Waiting {
   readonly resolve: (output: never) => void;
@@ -34,8 +31,13 @@ interface Waiting {
   readonly onStep: ((step: StepDone) => void) | undefined;
 }
 
-/** Starts a thread for a replica. It is never terminated from outside: that would abort the process during a run. */
+/** Starts a thread for a replica. */
 export function startReplicaThread(file: URL = workerFile('replica-worker')): ReplicaHandle {
+  return startThread<Commands>(file);
+}
+
+/** Starts a thread of commands. It is never terminated from outside: that would abort the process during a run. */
+export function startThread<C extends CommandMap<C>>(file: URL): Handle<C> {
   const worker = new Worker(file);
   const waiting = new Map<number, Waiting>();
   let nextId = 0;
@@ -62,12 +64,12 @@ export function startReplicaThread(file: URL = workerFile('replica-worker')): Re
     if ('output' in message) entry.resolve(message.output as never);
     else entry.reject(revive(message.error));
   });
-  const ask: ReplicaHandle['ask'] = (name, input, onStep) =>
+  const ask: Handle<C>['ask'] = (name, input, onStep) =>
     new Promise((resolve, reject) => {
       if (failure !== undefined) return reject(failure);
       const id = nextId++;
       waiting.set(id, { resolve, reject, onStep });
-      worker.postMessage({ id, name, input } as ToReplica, buffersOf(input));
+      worker.postMessage({ id, name, input }, buffersOf(input));
     });
   return {
     ask,

@@ -1,0 +1,156 @@
+import type { TrainEvent, TrainResult } from '../events.js';
+
+/** What a coordinator tells while it works: what `train` tells, and what happens between machines. */
+export type CoordinatorEvent =
+  | TrainEvent
+  | StandbyEvent
+  | LeadingEvent
+  | WaitingEvent
+  | RoundOpenedEvent
+  | RoundEvent
+  | AbortedEvent
+  | MemberEvent
+  | RefusedEvent;
+
+/** Another coordinator leads; this one takes over when it is heard of no more. */
+export interface StandbyEvent {
+  readonly type: 'standby';
+  readonly leader: string;
+}
+
+/** This coordinator leads from now on; workers can join. */
+export interface LeadingEvent {
+  readonly type: 'leading';
+  /** The run's id in the message system. */
+  readonly run: string;
+  /** The committed round that it starts or carries on from. */
+  readonly round: number;
+}
+
+/** For whom the run waits, how long already, how long still, and what happens then. */
+export interface Waiting {
+  readonly kind: 'members' | 'reports' | 'contributions' | 'merge';
+  /** Workers by name; empty when anyone would do. */
+  readonly for: readonly string[];
+  readonly seconds: number;
+  /** Until something happens all the same; null: without limit. */
+  readonly seconds_left: number | null;
+  readonly afterwards: string;
+}
+
+export interface WaitingEvent extends Waiting {
+  readonly type: 'waiting';
+}
+
+export interface RoundOpenedEvent {
+  readonly type: 'round-opened';
+  readonly round: number;
+  readonly members: readonly { readonly worker: string; readonly steps: number }[];
+}
+
+/** A committed round. Also a line of `metrics.jsonl`. */
+export interface RoundEvent {
+  readonly type: 'round';
+  /** Committed inner steps per replica after it, rounded down. */
+  readonly step: number;
+  readonly round: number;
+  /** Who has contributed. */
+  readonly workers: readonly string[];
+  /** Members that were left out. */
+  readonly missed: readonly string[];
+  /** Of this round. */
+  readonly tokens: number;
+  /** Mean training loss over the round's tokens, in nats per token. */
+  readonly loss: number;
+  /** Euclidean norms of the pseudo-gradients, in the order of `workers`. */
+  readonly norms: readonly number[];
+  /**
+   * Where the time went, in seconds: `train`, `upload` and `gather` are means over workers by their own clocks, `reduce`,
+   * `commit` and `wait` the coordinator's. `wait` is from the last contribution's quorum or the last commit to the next
+   * step forward.
+   */
+  readonly seconds: RoundSeconds;
+  /** Of the workers, since the last commit, over all of them. */
+  readonly bytes: { readonly sent: number; readonly received: number };
+  /** Time spent on inner steps over the round's length, the mean over contributors; 0 to 1. */
+  readonly utilization: number;
+  /** Messages and contributions refused since the last commit. */
+  readonly refusals: number;
+}
+
+export interface RoundSeconds {
+  /** From the opening (the last commit) to this commit. */
+  readonly round: number;
+  readonly train: number;
+  readonly upload: number;
+  readonly wait: number;
+  readonly reduce: number;
+  readonly gather: number;
+  readonly commit: number;
+}
+
+export interface AbortedEvent {
+  readonly type: 'aborted';
+  readonly round: number;
+  readonly reason: string;
+}
+
+export interface MemberEvent {
+  readonly type: 'member';
+  readonly worker: string;
+  readonly change: 'joined' | 'ready' | 'left' | 'evicted';
+  readonly reason: string;
+}
+
+/** Something was refused, and its sender was told. */
+export interface RefusedEvent {
+  readonly type: 'refused';
+  readonly worker: string;
+  readonly about: string;
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** The end of a coordinated run; `replicas` is how many contributed to the last round. */
+export type ClusterResult = TrainResult;
+
+/** What a worker's process tells while it works. */
+export type WorkerEvent =
+  | { readonly type: 'notice'; readonly message: string }
+  /** What it does before it takes part: `asking`, `configuration`, `tokens`, `parameters`. */
+  | { readonly type: 'preparing'; readonly stage: string; readonly fraction?: number }
+  | { readonly type: 'joined'; readonly run: string; readonly workers: readonly string[] }
+  | { readonly type: 'training'; readonly worker: string; readonly round: number; readonly steps: number }
+  | {
+      readonly type: 'contributed';
+      readonly worker: string;
+      readonly round: number;
+      readonly tokens: number;
+      /** In nats per token. */
+      readonly loss: number;
+      readonly tokens_per_second: number;
+    }
+  | { readonly type: 'committed'; readonly worker: string; readonly round: number }
+  | { readonly type: 'aborted'; readonly worker: string; readonly round: number; readonly reason: string }
+  | {
+      readonly type: 'refused';
+      readonly worker: string;
+      readonly about: string;
+      readonly code: string;
+      readonly reason: string;
+    }
+  /** Nothing to do now: for what, and since when in seconds. */
+  | { readonly type: 'waiting'; readonly for: string; readonly seconds: number };
+
+/** The end of a worker's part. */
+export interface WorkerResult {
+  readonly type: 'result';
+  readonly run: string;
+  readonly workers: readonly string[];
+  /** Rounds that it contributed to and that counted. */
+  readonly rounds: number;
+  readonly tokens: number;
+  readonly seconds: number;
+  /** Why it ended: `finished` is the run's own end. */
+  readonly ended: 'finished' | 'left' | 'evicted';
+}

@@ -1,0 +1,52 @@
+import type { Waiting } from './events.js';
+
+/** What `cluster status` shows: JSON, as the coordinator answers it. Clocks are never compared: spans only, in seconds. */
+export interface ClusterStatus {
+  readonly run: string;
+  readonly version: string;
+  readonly phase: 'gathering' | 'training' | 'merging' | 'stopped';
+  /** The last committed round. */
+  readonly committed: { readonly round: number; readonly hash: string };
+  /** The round in progress. */
+  readonly round: number | null;
+  /** Committed inner steps per replica. */
+  readonly step: number;
+  readonly total_steps: number;
+  readonly tokens: number;
+  readonly tokens_per_second: number;
+  readonly train_loss: number | null;
+  readonly val_loss: number | null;
+  readonly waiting: Waiting | null;
+  readonly workers: readonly WorkerLine[];
+  readonly evicted: readonly string[];
+  /** The last ones, newest first. */
+  readonly refusals: readonly {
+    readonly worker: string;
+    readonly about: string;
+    readonly code: string;
+    readonly reason: string;
+    readonly seconds_ago: number;
+  }[];
+  /** How much of the epoch in progress is committed, 0 to 1, and which epoch that is, from 0. */
+  readonly data: { readonly epoch: number; readonly committed: number; readonly leased: number };
+  readonly seconds: number;
+}
+
+/** A worker, as the coordinator sees it. */
+export interface WorkerLine {
+  readonly worker: string;
+  readonly host: string;
+  readonly status: 'joined' | 'syncing' | 'ready';
+  /** In the round in progress. */
+  readonly in_round: 'training' | 'contributed' | 'left' | 'refused' | null;
+  readonly steps: number | null;
+  /** Inner steps a second; null: not measured yet. */
+  readonly speed: number | null;
+  readonly tokens: number;
+  readonly rounds: number;
+  readonly bytes_sent: number;
+  readonly bytes_received: number;
+  readonly silent_seconds: number;
+  /** Why something of it was refused last. */
+  readonly refused: string | null;
+}
