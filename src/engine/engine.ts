@@ -1,7 +1,7 @@
-import type { Program, Target } from '../graph/index.js';
+import type { DType, Program, Target } from '../graph/index.js';
 
-/** Values in this process's memory: Float32Array for float32, BigInt64Array for int64. */
-export type HostArray = Float32Array | BigInt64Array;
+/** Values in this process's memory: Float32Array for float32, BigInt64Array for int64, Int8Array for int8. */
+export type HostArray = Float32Array | BigInt64Array | Int8Array;
 
 /** Values by input or output name. */
 export type HostArrays = Readonly<Record<string, HostArray>>;
@@ -56,9 +56,11 @@ export function checkArrays(program: Program, feeds: HostArrays, into: HostArray
   }
 }
 
-function checkArray(what: string, name: string, shape: readonly number[], dtype: string, array?: HostArray): void {
+const arrayTypes = { float32: Float32Array, int64: BigInt64Array, int8: Int8Array } as const;
+
+function checkArray(what: string, name: string, shape: readonly number[], dtype: DType, array?: HostArray): void {
   const size = shape.reduce((product, n) => product * n, 1);
-  const type = dtype === 'float32' ? Float32Array : BigInt64Array;
+  const type = arrayTypes[dtype];
   if (!(array instanceof type) || array.length !== size) {
     const got = array ? `${array.constructor.name} of ${array.length}` : 'nothing';
     throw new Error(`${what} ${name}: expected ${type.name} of ${size} values for [${shape.join(', ')}], got ${got}`);

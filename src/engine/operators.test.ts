@@ -28,7 +28,11 @@ const runs = { numRuns: 10 };
 
 const list = <T>(x: T | readonly T[]): readonly T[] => (Array.isArray(x) ? x : [x as T]);
 const hostArray = ({ dtype, data }: Operand) =>
-  dtype === 'float32' ? Float32Array.from(data) : BigInt64Array.from(data, (value) => BigInt(value));
+  dtype === 'float32'
+    ? Float32Array.from(data)
+    : dtype === 'int8'
+      ? Int8Array.from(data)
+      : BigInt64Array.from(data, (value) => BigInt(value));
 
 function expectClose(what: string, actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   expect(actual.length, what).toBe(expected.length);

@@ -45,7 +45,7 @@ const OPSETS = [
 ];
 const IR_VERSION = 10n;
 
-const elementTypes = { float32: DataType.FLOAT, int64: DataType.INT64 } as const;
+const elementTypes = { float32: DataType.FLOAT, int64: DataType.INT64, int8: DataType.INT8 } as const;
 
 type AttributeInit = number | string | readonly number[] | FloatAttribute;
 

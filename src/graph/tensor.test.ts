@@ -5,6 +5,7 @@ import {
   broadcastTo,
   concat,
   constant,
+  dequantize,
   gather,
   gemm,
   input,
@@ -13,6 +14,7 @@ import {
   matmul,
   pick,
   place,
+  quantize,
   reduceSum,
   reshape,
   rotary,
@@ -50,6 +52,13 @@ describe('shape rules', () => {
     ['attention', () => attention(heads(3), heads(2), heads(2)), /S ≥ T/],
     ['rotary', () => rotary(heads(3), x, x), /rotary: expected/],
     ['linearCrossEntropy', () => linearCrossEntropy(x, x, x), /expected \[N, C\], \[V, C\] and int64/],
+    [
+      'quantize',
+      () => quantize(x, input('s', [3])),
+      /quantize: expected \[R, C\] and scales \[R\], got \[2, 3\] and \[3\]/,
+    ],
+    ['quantize of more axes', () => quantize(heads(2), input('s', [2])), /expected \[R, C\]/],
+    ['dequantize', () => dequantize(x, input('s', [2])), /dequantize: expected int8, got float32/],
     ['constant', () => constant(new Float32Array(3), [2]), /3 values do not fill \[2\]/],
   ])('%s refuses what does not fit', (_name, trace, message) => {
     expect(trace).toThrow(message);

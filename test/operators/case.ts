@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Random } from '../../src/base/random.js';
-import { type Shape, sizeOf, type Tensor } from '../../src/graph/index.js';
+import { type DType, type Shape, sizeOf, type Tensor } from '../../src/graph/index.js';
 import type { Values } from './values.js';
 
 /** Draws what a test case leaves open. */
@@ -55,6 +55,11 @@ export class Draw {
     return { shape, data, dtype: 'float32' };
   }
 
+  int8s(shape: Shape): Operand {
+    const data = Float64Array.from({ length: sizeOf(shape) }, () => this.#random.below(256) - 128);
+    return { shape, data, dtype: 'int8' };
+  }
+
   ids(count: number, below: number): Operand {
     const data = Float64Array.from({ length: count }, () => this.#random.below(below));
     return { shape: [count], data, dtype: 'int64' };
@@ -62,7 +67,7 @@ export class Draw {
 }
 
 export interface Operand extends Values {
-  readonly dtype: 'float32' | 'int64';
+  readonly dtype: DType;
   /** True for float32 tables that a gradient never reaches. */
   readonly fixed?: boolean;
 }

@@ -3,6 +3,7 @@ import {
   broadcastTo,
   concat,
   constant,
+  type DType,
   div,
   exp,
   gelu,
@@ -29,6 +30,7 @@ import {
   transpose,
 } from '../../src/graph/index.js';
 import type { OperatorCase } from './case.js';
+import { exchangeCases } from './exchange-cases.js';
 import { modelCases } from './model-cases.js';
 import { at, fill, map, reduced, rows, softmaxRow, transposed, type Values, zip } from './values.js';
 
@@ -165,6 +167,7 @@ export const cases: Record<string, OperatorCase> = {
     reference: (x) => rows(x!, softmaxRow),
   }),
   ...modelCases,
+  ...exchangeCases,
 };
 
 function joined(parts: readonly Values[], axis: number): Values {
@@ -181,8 +184,14 @@ export const notDifferentiable: Record<string, string> = {
   constant: 'it has no operands',
   stopGradient: 'to let no gradient pass is what it is for',
   reduceMax: 'it only shifts exponents, where its gradient cancels',
+  abs: 'it measures what is quantised, after the gradients',
+  minimum: 'it sorts what is merged, after the gradients',
+  maximum: 'it sorts what is merged, after the gradients',
+  roundBfloat16: 'it rounds scales, after the gradients',
+  quantize: 'its values are integers',
+  dequantize: 'its values stand for others',
 };
 
 /** A graph input for an operand. */
-export const inputFor = (i: number, { shape, dtype }: { shape: Shape; dtype: 'float32' | 'int64' }): Tensor =>
+export const inputFor = (i: number, { shape, dtype }: { shape: Shape; dtype: DType }): Tensor =>
   input(`operand${i}`, shape, dtype);

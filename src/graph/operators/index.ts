@@ -1,11 +1,13 @@
 import type { Operator } from '../tensor.js';
 import { activation } from './activation.js';
 import { attentionOperators } from './attention.js';
+import { comparison } from './comparison.js';
 import { elementwise } from './elementwise.js';
 import { lookup } from './lookup.js';
 import { loss } from './loss.js';
 import { normalization } from './normalization.js';
 import { product } from './product.js';
+import { quantization } from './quantization.js';
 import { reduction } from './reduction.js';
 import { shaping } from './shaping.js';
 import { source } from './source.js';
@@ -22,15 +24,19 @@ export const operators: Record<string, Operator> = {
   ...normalization,
   ...attentionOperators,
   ...loss,
+  ...comparison,
+  ...quantization,
 };
 
 export { gelu, silu } from './activation.js';
 export { attention, causalMask, repeatHeads, rotary } from './attention.js';
+export { abs, maximum, minimum } from './comparison.js';
 export { add, addAll, div, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';
 export { gather, pick, place, scatterAdd } from './lookup.js';
 export { linearCrossEntropy } from './loss.js';
 export { layerNorm, rmsNorm } from './normalization.js';
 export { gemm, matmul } from './product.js';
+export { dequantize, quantize, roundBfloat16 } from './quantization.js';
 export { reduceMax, reduceMean, reduceSum, reduceSumSquare, softmax } from './reduction.js';
 export { broadcastTo, concat, reshape, split, stopGradient, transpose } from './shaping.js';
 export { constant, input, scalar } from './source.js';

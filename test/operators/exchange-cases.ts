@@ -1,0 +1,61 @@
+import { abs, dequantize, maximum, minimum, quantize, roundBfloat16, type Tensor } from '../../src/graph/index.js';
+import type { OperatorCase } from './case.js';
+import { at, fill, map, zip } from './values.js';
+
+const either =
+  (trace: (a: Tensor, b: Tensor) => Tensor, f: (a: number, b: number) => number): OperatorCase =>
+  (draw) => {
+    const shape = draw.shape();
+    const operands = [draw.floats(shape), draw.floats(draw.broadcastable(shape))];
+    if (draw.bool()) operands.reverse();
+    return { operands, trace, reference: (a, b) => zip(a!, b!, f) };
+  };
+
+/** To the nearest integer, ties to even. */
+const roundEven = (x: number): number => {
+  const below = Math.floor(x);
+  const rest = x - below;
+  return rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
+};
+
+const saturated = (x: number): number => Math.min(127, Math.max(-128, x));
+
+/** To 8 significant bits. */
+const bfloat16 = (x: number): number => {
+  if (x === 0) return 0;
+  const unit = 2 ** (Math.floor(Math.log2(Math.abs(x))) - 7);
+  return roundEven(x / unit) * unit;
+};
+
+/** Of the operators with which machines exchange what they have learnt. */
+export const exchangeCases: Record<string, OperatorCase> = {
+  abs: (draw) => ({ operands: [draw.floats(draw.shape())], trace: abs, reference: (x) => map(x!, Math.abs) }),
+  minimum: either(minimum, Math.min),
+  maximum: either(maximum, Math.max),
+  roundBfloat16: (draw) => ({
+    operands: [draw.floats(draw.shape(), -1000, 1000)],
+    trace: roundBfloat16,
+    reference: (x) => map(x!, bfloat16),
+  }),
+  quantize: (draw) => {
+    const shape = [draw.size(), draw.size(40)];
+    // Powers of two divide exactly, so that ties are ties; the smallest scale saturates.
+    const scale = draw.pick(2 ** -7, 2 ** -3, 0.5);
+    const values = draw.floats(shape);
+    const ties = { ...values, data: values.data.map((x) => (draw.bool() ? roundEven(4 * x) / 4 : x)) };
+    const scales = map(draw.floats([shape[0]!]), () => scale);
+    return {
+      operands: [ties, { ...scales, dtype: 'float32' }],
+      trace: quantize,
+      reference: (x, s) => map(x!, (v) => saturated(roundEven(v / s!.data[0]!))),
+    };
+  },
+  dequantize: (draw) => {
+    const shape = [draw.size(), draw.size(40)];
+    return {
+      operands: [draw.int8s(shape), draw.floats([shape[0]!])],
+      trace: dequantize,
+      reference: (codes, s) => fill(shape, ([row, column]) => at(codes!, [row!, column!]) * s!.data[row!]!),
+    };
+  },
+};
