@@ -37,6 +37,8 @@ export interface Workload {
   readonly causal: boolean;
   /** Mixture of experts: experts of each layer, and those a token passes. */
   readonly experts?: { readonly count: number; readonly active: number };
+  /** Of an encoder and decoder: layers that attend to the encoder's output as well (4·hidden² more parameters). */
+  readonly crossAttentionLayers?: number;
   /** Exact count of trained parameters. */
   readonly parameters: number;
   /** Of these, what a token passes (all, without experts). */
@@ -139,6 +141,35 @@ export interface Framework {
   /** Share of the roofline's rate that its kernels reach in all, the one constant fitted per accelerator. */
   readonly efficiency: number;
   readonly efficiencySource: 'fitted' | 'default';
+  /** What it keeps and hides; without: those of the calibration table's `default`. */
+  readonly habits?: FrameworkHabits;
+}
+
+/** What training software does that shows in time and memory, read from its documentation and code. */
+export interface FrameworkHabits {
+  /** Bytes of one parameter as the device holds it for the products, of its gradient, of its optimiser's state. */
+  readonly parameterBytes: number;
+  readonly gradientBytes: number;
+  readonly optimizerBytes: number;
+  /** Bytes of one gradient and of one gathered parameter on the wire. */
+  readonly reduceBytes: number;
+  readonly gatherBytes: number;
+  /** Dropout after attention's softmax, projections and embedding. */
+  readonly dropout: boolean;
+  /** Tiled attention kernel: 1 FlashAttention and Triton's, 2 FlashAttention-2, 3 FlashAttention-3 and cuDNN 9. */
+  readonly attentionKernel: 1 | 2 | 3;
+  /** Whether elementwise passes are fused with their neighbours (JIT, Transformer Engine), and the loss's are. */
+  readonly fusedPasses: boolean;
+  readonly fusedLoss: boolean;
+  /** Whether a weight's gradient is added to its sum within the product that makes it. */
+  readonly fusedAccumulation: boolean;
+  /** Whether the exchange of gradients and parameters, and that of tensor parallelism, runs beside the products. */
+  readonly dataOverlap: boolean;
+  readonly tensorOverlap: boolean;
+  /** Whether each tensor-parallel rank sends only its share of an activation to the next stage. */
+  readonly splitPipelineMessages: boolean;
+  /** Whether embedding and head count as a layer each when stages are cut. */
+  readonly headAsLayer: boolean;
 }
 
 /** Bytes of one device at the peak of a step. */

@@ -1,0 +1,18 @@
+import type { MemoryConstants } from '../memory/memory.js';
+import type { TimeConstants } from '../time/constants.js';
+import shipped from './constants.json' with { type: 'json' };
+
+/** What the planner's predictions rest on beside physics and datasheets. */
+export interface Constants {
+  readonly time: TimeConstants;
+  readonly memory: MemoryConstants;
+  readonly efficiency: {
+    /** By framework and accelerator, `NAME @ ACCELERATOR`: the one constant fitted for each pair. */
+    readonly fitted: Readonly<Record<string, number>>;
+    /** For a pair that no measurement covers. */
+    readonly default: number;
+  };
+}
+
+/** The constants as fitted to the calibration set (`npm run bench -- plan`). */
+export const shippedConstants = shipped as unknown as Constants;

@@ -1,0 +1,54 @@
+import type { Arrangement, Framework, FrameworkHabits } from '../types.js';
+import { type Constants, shippedConstants } from './constants.js';
+import table from './frameworks.json' with { type: 'json' };
+
+/** What a framework does unless told otherwise: taken where a description does not say. */
+export interface FrameworkDefaults
+  extends Pick<Arrangement, 'zero' | 'recompute' | 'flashAttention' | 'sequenceParallel' | 'microBatch'> {}
+
+interface Entry {
+  readonly habits: Partial<FrameworkHabits>;
+  readonly defaults: Partial<FrameworkDefaults>;
+  readonly source: string;
+}
+
+const entries = table as unknown as Readonly<Record<string, Entry>>;
+const fallback = entries.default!;
+/** Longest first, so that `Megatron-LM 0.14` is not taken for `Megatron-LM`. */
+const names = Object.keys(entries)
+  .filter((name) => name !== 'default')
+  .sort((a, b) => b.length - a.length);
+
+/** The table's name for a framework: the longest that the given one starts with; `default` where there is none. */
+export function frameworkFamily(name: string): string {
+  const lower = name.trim().toLowerCase();
+  return names.find((known) => lower.startsWith(known.toLowerCase())) ?? 'default';
+}
+
+/** Habits of a framework; of one that the table does not know, those of its `default`. */
+export function habitsOf(name: string): FrameworkHabits {
+  return { ...fallback.habits, ...entries[frameworkFamily(name)]!.habits } as FrameworkHabits;
+}
+
+/** What a framework does unless told otherwise. */
+export function defaultsOf(name: string): FrameworkDefaults {
+  return { ...fallback.defaults, ...entries[frameworkFamily(name)]!.defaults } as FrameworkDefaults;
+}
+
+/** The key of a fitted constant. */
+export const pairKey = (family: string, accelerator: string): string => `${family} @ ${accelerator}`;
+
+/**
+ * A framework on an accelerator: its habits and the share of the roofline that its kernels reach there. A pair that
+ * nothing was fitted for gets the mean of the framework's other accelerators, or the default.
+ *
+ * @param accelerator the catalogue's name
+ */
+export function findFramework(name: string, accelerator: string, constants: Constants = shippedConstants): Framework {
+  const family = frameworkFamily(name);
+  const { fitted, default: usual } = constants.efficiency;
+  const own = fitted[pairKey(family, accelerator)];
+  const habits = habitsOf(name);
+  if (own !== undefined) return { name, efficiency: own, efficiencySource: 'fitted', habits };
+  return { name, efficiency: usual, efficiencySource: 'default', habits };
+}

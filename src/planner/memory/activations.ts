@@ -1,0 +1,44 @@
+import type { Arrangement, FrameworkHabits, Workload } from '../types.js';
+
+/**
+ * Bytes that one layer keeps of one micro-batch for its backward pass, on one device (arXiv 2205.05198, §4):
+ * T·h·(10 + 24/t + 5·a·s/(h·t)) for GPT with dropout in 16 bits; the parts are counted here one by one so that gated
+ * feed-forward parts, grouped keys, tiled attention and models without dropout follow.
+ */
+export function layerActivations(w: Workload, arrangement: Arrangement, habits: FrameworkHabits): number {
+  const { tensor, context, sequence } = arrangement;
+  const T = (arrangement.microBatch * sequence) / context;
+  const h = w.hidden;
+  const split = arrangement.sequenceParallel ? tensor : 1;
+  const mask = habits.dropout ? 1 : 0;
+  // Inputs of both norms and of both blocks, and the masks after them: 10·h with dropout.
+  const shared = ((8 + 2 * mask) * h) / split;
+  const heads = (2 * w.headSize * (2 * w.heads + 2 * w.keyValueHeads)) / tensor;
+  const active = w.experts?.active ?? 1;
+  const inner = (2 * active * w.feedForward * (w.feedForwardMatrices === 3 ? 3 : 2)) / tensor;
+  const core = arrangement.flashAttention ? (4 * w.heads) / tensor : ((2 + 3 * mask) * w.heads * sequence) / tensor;
+  if (arrangement.recompute === 'full') return (2 * T * h) / split;
+  return T * (shared + heads + inner + (arrangement.recompute === 'selective' ? 0 : core));
+}
+
+/** Bytes that a layer needs at once while it is computed: all that it would keep without recomputation. */
+export function workingActivations(w: Workload, arrangement: Arrangement, habits: FrameworkHabits): number {
+  return layerActivations(w, { ...arrangement, recompute: 'none' }, habits);
+}
+
+/**
+ * Micro-batches whose activations the first stage holds at most, in stages' worth: p with 1F1B, and
+ * p·(1 + (p − 1)/(p·v)) with interleaving (arXiv 2205.05198, §4.2.3), never more than there are.
+ */
+export function inFlight(pipeline: number, interleave: number, microBatches: number): number {
+  if (pipeline === 1) return 1;
+  const held = interleave === 1 ? pipeline : pipeline + (pipeline - 1) / interleave;
+  return Math.min(held, microBatches);
+}
+
+/** Bytes of logits and the loss's passes over them, of one micro-batch on one device of the last stage. */
+export function logitsBytes(arrangement: Arrangement, vocabulary: number, fusedLoss: boolean): number {
+  const T = (arrangement.microBatch * arrangement.sequence) / arrangement.context;
+  // In 16 bits; without fusion also in 32, and the softmax that backward needs, in 32.
+  return (T * vocabulary * (fusedLoss ? 4 : 10)) / arrangement.tensor;
+}

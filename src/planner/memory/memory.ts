@@ -1,0 +1,56 @@
+import type { Arrangement, Cluster, FrameworkHabits, MemoryUse, Workload } from '../types.js';
+import type { Stages } from '../workload/stages.js';
+import { inFlight, layerActivations, logitsBytes, workingActivations } from './activations.js';
+import { stateBytes } from './states.js';
+
+/** Figures of the memory model that hold for every machine and framework. */
+export interface MemoryConstants {
+  /** Bytes that context, libraries and communication take on a device before a model comes. */
+  readonly contextBytes: number;
+  /** Share of activations and work space that the allocator holds beyond what is asked for. */
+  readonly fragmentation: number;
+}
+
+/**
+ * Bytes of one device at the peak of a step: the first stage, which holds the activations of most micro-batches, or
+ * the last, which has the logits.
+ *
+ * @param parameters of one device, before ZeRO splits them
+ */
+export function memoryUse(
+  w: Workload,
+  cluster: Cluster,
+  arrangement: Arrangement,
+  habits: FrameworkHabits,
+  stages: Stages,
+  parameters: number,
+  microBatches: number,
+  c: MemoryConstants,
+): MemoryUse {
+  const states = stateBytes(parameters, arrangement, habits);
+  const kept = layerActivations(w, arrangement, habits);
+  const working = arrangement.recompute === 'none' ? 0 : workingActivations(w, arrangement, habits);
+  const held = inFlight(arrangement.pipeline, arrangement.interleave, microBatches);
+  const logits = logitsBytes(arrangement, w.vocabulary, habits.fusedLoss);
+  const first = held * stages.layers * kept + working;
+  const last = stages.lastLayers * kept + Math.max(working, logits);
+  const alone = arrangement.pipeline === 1;
+  const atLast = alone || last > first;
+  const activations = alone ? first : atLast ? stages.lastLayers * kept : first;
+  const logitsHeld = atLast ? logits : 0;
+  // Parameters of one layer that ZeRO-3 has gathered, and the next, on their way.
+  const gathered = arrangement.zero === 3 ? (2 * habits.gatherBytes * parameters) / Math.max(1, stages.layers) : 0;
+  const buffers = c.contextBytes + gathered + c.fragmentation * (activations + logitsHeld + gathered);
+  const total = states.parameters + states.gradients + states.optimizer + activations + buffers + logitsHeld;
+  return {
+    parameters: states.parameters,
+    gradients: states.gradients,
+    optimizer: states.optimizer,
+    activations,
+    buffers,
+    logits: logitsHeld,
+    total,
+    available: cluster.accelerator.memory,
+    host: states.host * Math.min(cluster.perNode, cluster.accelerators),
+  };
+}

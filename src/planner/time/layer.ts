@@ -1,0 +1,121 @@
+import type { Arrangement, Cluster, FrameworkHabits, Workload } from '../types.js';
+import { allReduceTime, allToAllTime, groupOf } from './collectives.js';
+import type { TimeConstants } from './constants.js';
+import { matrixTime, operandBytes, sustainedRate } from './matrix.js';
+
+/** Seconds of one layer for one micro-batch on one device. */
+export interface LayerTime {
+  matricesForward: number;
+  matricesBackward: number;
+  memoryForward: number;
+  memoryBackward: number;
+  /** Of these, forward, what is computed again with selective recomputation: scores, softmax, sums. */
+  attentionCore: number;
+  /** Exchange of tensor, context and expert parallelism, one direction. */
+  communication: number;
+}
+
+/** Rows of heads' products that are not a multiple of 8 elements read memory in pieces of less than 16 bytes. */
+const misaligned = (headSize: number): boolean => headSize % 8 !== 0;
+
+/**
+ * Seconds of a layer by operators: each product by {@link matrixTime}, each pass over memory by its bytes.
+ *
+ * Legend: T tokens of the micro-batch on this device, h hidden, a heads and g key-value heads of this device, d head
+ * size, f inner width of this device.
+ */
+export function layerTime(
+  w: Workload,
+  cluster: Cluster,
+  arrangement: Arrangement,
+  habits: FrameworkHabits,
+  c: TimeConstants,
+): LayerTime {
+  const { tensor, context, precision } = arrangement;
+  const card = cluster.accelerator;
+  const bandwidth = card.memoryBandwidth * c.memoryEfficiency;
+  const narrow = precision === 'fp8' || precision === 'mxfp8' || precision === 'nvfp4';
+  const rate = sustainedRate(card, precision, c);
+  const wideRate = narrow ? sustainedRate(card, 'bf16', c) : rate;
+  const bytes = operandBytes[precision];
+  const wide = narrow ? 2 : bytes;
+  const T = (arrangement.microBatch * arrangement.sequence) / context;
+  const h = w.hidden;
+  const d = w.headSize;
+  const a = w.heads / tensor;
+  const g = Math.max(1, w.keyValueHeads / tensor);
+  const f = w.feedForward / tensor;
+  const experts = w.experts;
+  const rows = experts ? (T * experts.active * arrangement.expert) / Math.max(1, experts.count) : T;
+  const copies = experts ? experts.count / arrangement.expert : 1;
+  const up = (w.feedForwardMatrices - 1) * f;
+  const qkv = (a + 2 * g) * d;
+
+  const product = (m: number, n: number, k: number): number => matrixTime(m, n, k, rate, bandwidth, bytes, c);
+  const linear = (m: number, n: number, k: number): number => product(m, k, n) + product(k, n, m);
+  let forward = product(T, qkv, h) + product(T, h, a * d);
+  let backward = linear(T, qkv, h) + linear(T, h, a * d);
+  forward += copies * (product(rows, up, h) + product(rows, h, f));
+  backward += copies * (linear(rows, up, h) + linear(rows, h, f));
+
+  // Attention: a batch of products over s × s scores, or one tiled kernel that never stores them.
+  const s = arrangement.sequence;
+  const scores = T * s * a;
+  const causal = w.causal ? 0.5 : 1;
+  let core: number;
+  let coreBytes = 0;
+  if (arrangement.flashAttention) {
+    const flop = 4 * scores * d * causal;
+    const generation = habits.attentionKernel - 1;
+    core = flop / (wideRate * c.attentionForward[generation]!) + c.launch;
+    // Backward computes the scores again: 2.5 times the products of forward (arXiv 2205.14135, §3).
+    backward += (2.5 * flop) / (wideRate * c.attentionBackward[generation]!) + c.launch;
+    forward += core;
+  } else {
+    const batch = (T * a) / s;
+    const slow = misaligned(d) ? c.misalignment : 1;
+    const one = matrixTime(s, s, d, wideRate, bandwidth, wide, c) - c.launch;
+    const pair = slow * 2 * batch * one + 2 * c.launch;
+    core = pair;
+    forward += pair;
+    backward += 2 * pair;
+    // Scale, mask and softmax in one pass where fused, else three; then dropout with its mask.
+    coreBytes = scores * ((habits.fusedPasses ? 4 : 12) + (habits.dropout ? 5 : 0)) * (wide / 2);
+  }
+  const coreBackwardBytes = arrangement.flashAttention
+    ? 0
+    : scores * ((habits.fusedPasses ? 6 : 10) + (habits.dropout ? 5 : 0)) * (wide / 2);
+
+  // Norms and residuals are split along the sequence with sequence parallelism, else repeated by all.
+  const split = arrangement.sequenceParallel ? tensor : 1;
+  const residual = (8 + 12 + (habits.dropout ? 2 : 0)) * h * (habits.fusedPasses ? 1 : 1.5);
+  const residualBackward = (12 + 16 + (habits.dropout ? 10 : 0)) * h;
+  const heads = (w.positions === 'rotary' ? 8 : 4) * qkv;
+  const inner = ((2 * up + 2 * f) * (habits.fusedPasses ? 1 : 2) * rows * copies) / T;
+  const innerBackward = (4 * up + 2 * f) * ((rows * copies) / T);
+  // Casting to a narrow format reads two bytes and writes the narrow ones twice: as it lies, and transposed.
+  const cast = narrow ? (2 + 2 * bytes) * (2 * h + a * d + f) : 0;
+  const forwardBytes = T * (residual / split + heads + inner + cast) + coreBytes;
+  const backwardBytes = T * (residualBackward / split + heads + innerBackward + cast * 1.5) + coreBackwardBytes;
+  const launches = (habits.fusedPasses ? 10 : 20) * c.launch;
+
+  // Two all-reduces (or as many bytes by gather and scatter) of an activation, forward and again backward.
+  let communication = 0;
+  if (tensor > 1) communication += 2 * allReduceTime(cluster, groupOf(cluster, tensor, 1), T * h * 2, c);
+  if (context > 1) {
+    const group = groupOf(cluster, context, tensor);
+    communication += allToAllTime(cluster, group, T * (2 * a + 2 * g) * d * 2, c);
+  }
+  if (experts && arrangement.expert > 1) {
+    const group = groupOf(cluster, arrangement.expert, tensor);
+    communication += 2 * allToAllTime(cluster, group, T * experts.active * h * 2, c);
+  }
+  return {
+    matricesForward: forward,
+    matricesBackward: backward,
+    memoryForward: forwardBytes / bandwidth + launches,
+    memoryBackward: backwardBytes / bandwidth + launches,
+    attentionCore: core + coreBytes / bandwidth,
+    communication,
+  };
+}

@@ -1,0 +1,66 @@
+import type { Accelerator, Precision } from '../types.js';
+import type { TimeConstants } from './constants.js';
+
+/** Formats to look for when a card has no rate in one: what the product runs in instead. */
+const fallbacks: Readonly<Record<Precision, readonly Precision[]>> = {
+  fp32: ['fp32', 'tf32'],
+  tf32: ['tf32', 'fp32'],
+  fp16: ['fp16', 'bf16', 'tf32', 'fp32'],
+  bf16: ['bf16', 'fp16', 'tf32', 'fp32'],
+  fp8: ['fp8', 'bf16', 'fp16', 'fp32'],
+  mxfp8: ['mxfp8', 'fp8', 'bf16', 'fp16', 'fp32'],
+  nvfp4: ['nvfp4', 'mxfp8', 'fp8', 'bf16', 'fp16', 'fp32'],
+};
+
+/** FLOP/s that large products sustain: the measured rate, or the usual share of the datasheet's. */
+export function sustainedRate(card: Accelerator, precision: Precision, k: TimeConstants): number {
+  for (const format of fallbacks[precision]) {
+    const measured = card.measuredRates[format];
+    if (measured) return measured;
+    const rate = card.rates[format];
+    if (rate) return rate * k.sustainedRate;
+  }
+  throw new Error(`${card.name} has no rate of products in ${precision} or what could stand for it`);
+}
+
+/** FLOP/s of the datasheet in a format, or in the one that stands for it. */
+export function datasheetRate(card: Accelerator, precision: Precision): number {
+  for (const format of fallbacks[precision]) {
+    const rate = card.rates[format];
+    if (rate) return rate;
+  }
+  throw new Error(`${card.name} has no rate of products in ${precision} or what could stand for it`);
+}
+
+/** Bytes of an element of a product's operands. */
+export const operandBytes: Readonly<Record<Precision, number>> = {
+  fp32: 4,
+  tf32: 4,
+  fp16: 2,
+  bf16: 2,
+  fp8: 1,
+  mxfp8: 1.03,
+  nvfp4: 0.56,
+};
+
+/**
+ * Seconds of [m × k]·[k × n]: arithmetic at the sustained rate, and operands and result over the memory bus. The sum,
+ * not the larger of the two, since a product's first and last tiles wait for memory: thin products (one of m, n, k
+ * under some hundreds) come out slow as they are, by the ratio of 1/m + 1/n + 1/k to the card's balance of FLOP and
+ * bytes.
+ *
+ * @param rate FLOP/s; @param bandwidth bytes/s of memory that products reach
+ * @param bytes of an operand's element; results have two
+ */
+export function matrixTime(
+  m: number,
+  n: number,
+  k: number,
+  rate: number,
+  bandwidth: number,
+  bytes: number,
+  c: TimeConstants,
+): number {
+  const traffic = (m * k + k * n) * bytes + m * n * 2;
+  return (2 * m * n * k) / rate + (c.matrixTraffic * traffic) / bandwidth + c.launch;
+}

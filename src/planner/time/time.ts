@@ -1,0 +1,156 @@
+import type { Arrangement, Cluster, FrameworkHabits, StepTime, Workload } from '../types.js';
+import type { Stages } from '../workload/stages.js';
+import { allReduceTime, gatherTime, groupOf, handOverTime } from './collectives.js';
+import type { TimeConstants } from './constants.js';
+import { headTime } from './head.js';
+import { layerTime } from './layer.js';
+
+/** Micro-batches that a data-parallel rank works through in a step; the last may be smaller and counts whole. */
+export function microBatches(arrangement: Arrangement): number {
+  return Math.max(1, Math.ceil(arrangement.globalBatch / (arrangement.data * arrangement.microBatch)));
+}
+
+/** Share of tensor parallelism's exchange that stays visible where a framework overlaps it with the products. */
+const visible = (overlapped: boolean, c: TimeConstants): number => (overlapped ? 1 - c.overlap : 1);
+
+/**
+ * Seconds of a step. The pipeline's slowest stage works through m micro-batches, and (p − 1)/v slots go by before it
+ * is full and after (arXiv 2104.04473, §2.2); the exchanges of data parallelism, the optimiser and the traffic of
+ * offloading follow, as far as they are not hidden.
+ *
+ * @param parameters of one device, before ZeRO splits them
+ * @param efficiency share of the roofline that the framework reaches
+ */
+export function stepTime(
+  w: Workload,
+  cluster: Cluster,
+  arrangement: Arrangement,
+  habits: FrameworkHabits,
+  efficiency: number,
+  stages: Stages,
+  parameters: number,
+  c: TimeConstants,
+): StepTime {
+  const { data, tensor, context, pipeline, interleave, zero, recompute } = arrangement;
+  const m = microBatches(arrangement);
+  const card = cluster.accelerator;
+  const bandwidth = card.memoryBandwidth * c.memoryEfficiency * efficiency;
+  const layer = layerTime(w, cluster, arrangement, habits, c);
+  const head = headTime(w, cluster, arrangement, habits, c);
+
+  const again =
+    recompute === 'full'
+      ? layer.matricesForward + layer.memoryForward
+      : recompute === 'selective' && !arrangement.flashAttention
+        ? layer.attentionCore
+        : 0;
+  const passes = recompute === 'full' ? 3 : 2;
+  const layerMatrices = (layer.matricesForward + layer.matricesBackward) / efficiency;
+  const layerMemory = (layer.memoryForward + layer.memoryBackward) / efficiency;
+  const layerAgain = again / efficiency;
+  const layerExchange = passes * layer.communication * visible(habits.tensorOverlap, c);
+  const layerSlot = layerMatrices + layerMemory + layerAgain + layerExchange;
+  const headMatrices = head.matrices / efficiency;
+  const headMemory = head.memory / efficiency;
+  const headSlot = headMatrices + headMemory;
+  // Each micro-batch adds the weights' gradients to their sums: reads the new and the sum, writes the sum.
+  const accumulation =
+    m === 1 ? 0 : (parameters * (2 * habits.gradientBytes + (habits.fusedAccumulation ? -2 : 2))) / bandwidth;
+
+  const headIsSlowest = stages.lastLayers * layerSlot + headSlot > stages.layers * layerSlot;
+  const layers = headIsSlowest ? stages.lastLayers : stages.layers;
+  const heads = headIsSlowest ? 1 : 0;
+  const slot = layers * layerSlot + heads * headSlot + accumulation;
+  const meanSlot = (w.layers * layerSlot + headSlot) / pipeline + accumulation;
+
+  let pipelineCommunication = 0;
+  let bubble = 0;
+  if (pipeline > 1) {
+    const activation = ((arrangement.microBatch * arrangement.sequence) / context) * w.hidden * 2;
+    const message = habits.splitPipelineMessages ? activation / tensor : activation;
+    const hop = handOverTime(cluster, tensor * context * data, message, c);
+    pipelineCommunication = 2 * hop * (m * interleave + pipeline - 1) * visible(habits.dataOverlap, c);
+    bubble = ((pipeline - 1) / interleave) * meanSlot;
+  }
+
+  const group = groupOf(cluster, data * context, tensor);
+  let dataCommunication = 0;
+  if (group.size > 1) {
+    const reduced = parameters * habits.reduceBytes;
+    const gathered = parameters * habits.gatherBytes;
+    if (zero === 3) {
+      // Parameters come for forward and for backward, gradients go, in every micro-batch.
+      const exchange = 2 * gatherTime(cluster, group, gathered, c) + gatherTime(cluster, group, reduced, c);
+      dataCommunication = m * hidden(exchange, slot, habits.dataOverlap, c);
+    } else {
+      const exchange =
+        zero === 0
+          ? allReduceTime(cluster, group, reduced, c)
+          : gatherTime(cluster, group, reduced, c) + gatherTime(cluster, group, gathered, c);
+      dataCommunication = hidden(exchange, slot, habits.dataOverlap, c);
+    }
+  }
+  if (pipeline > 1 && w.tiedHead) {
+    // The table's gradients of the first and the last stage are summed.
+    const pair = { size: 2, inNode: tensor * context * data < cluster.perNode ? 2 : 1 };
+    dataCommunication += allReduceTime(cluster, pair, (w.vocabulary * w.hidden * habits.reduceBytes) / tensor, c);
+  }
+
+  const owned = zero === 0 ? parameters : parameters / (data * context);
+  const offloaded = arrangement.offload !== 'none';
+  const state = 2 * habits.optimizerBytes + 4 * habits.gradientBytes + habits.parameterBytes;
+  const optimizer = (offloaded ? 0 : (owned * state) / bandwidth) + c.stepOverhead;
+  return finish({
+    matrices: m * (layers * layerMatrices + heads * headMatrices),
+    memoryBound: m * (layers * layerMemory + heads * headMemory + accumulation),
+    recompute: m * layers * layerAgain,
+    tensorCommunication: m * layers * layerExchange,
+    pipelineCommunication,
+    pipelineBubble: bubble,
+    dataCommunication,
+    optimizer,
+    offload: offloaded ? offloadTime(cluster, arrangement, habits, owned, parameters, m) : 0,
+  });
+}
+
+/** What of an exchange is seen beside `work` seconds of products that it may run under. */
+function hidden(exchange: number, work: number, overlapped: boolean, c: TimeConstants): number {
+  return overlapped ? Math.max(exchange - work * c.overlap, exchange * (1 - c.overlap)) : exchange;
+}
+
+/**
+ * Seconds of offloading: gradients go to the host and new parameters come back, the host's Adam reads and writes the
+ * state at its memory's speed (ZeRO-Offload, arXiv 2101.06840) or its disks', and parameters that live there cross
+ * the link twice for each micro-batch.
+ */
+function offloadTime(
+  cluster: Cluster,
+  arrangement: Arrangement,
+  habits: FrameworkHabits,
+  owned: number,
+  parameters: number,
+  m: number,
+): number {
+  const { host, perNode } = cluster;
+  const toDisk = arrangement.offloadTo === 'disk';
+  const store = toDisk ? (host.diskBandwidth ?? 0) : host.memoryBandwidth;
+  const link = toDisk ? Math.min(host.link, store / perNode) : host.link;
+  const step = (owned * perNode * 2 * habits.optimizerBytes) / store + (owned * (habits.gradientBytes + 2)) / host.link;
+  const share = arrangement.zero === 3 ? owned : parameters;
+  const stream = arrangement.offload === 'optimizer+parameters' ? (2 * m * share * habits.gatherBytes) / link : 0;
+  return step + stream;
+}
+
+function finish(parts: Omit<StepTime, 'total'>): StepTime {
+  const total =
+    parts.matrices +
+    parts.memoryBound +
+    parts.recompute +
+    parts.tensorCommunication +
+    parts.pipelineCommunication +
+    parts.pipelineBubble +
+    parts.dataCommunication +
+    parts.optimizer +
+    parts.offload;
+  return { ...parts, total };
+}

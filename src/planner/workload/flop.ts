@@ -1,0 +1,43 @@
+import type { Workload } from '../types.js';
+
+/**
+ * FLOP of the products of one layer's forward pass for one token, experts counted as often as a token passes them:
+ * two per parameter of a matrix. Attention's scores and sums are {@link attentionFlop}.
+ */
+export function layerFlop(w: Workload): number {
+  const query = w.heads * w.headSize;
+  const keyValue = 2 * w.keyValueHeads * w.headSize;
+  const active = w.experts?.active ?? 1;
+  const router = w.experts ? w.hidden * w.experts.count : 0;
+  return 2 * (w.hidden * (2 * query + keyValue) + active * w.feedForwardMatrices * w.hidden * w.feedForward + router);
+}
+
+/**
+ * FLOP of attention's two products for one token of a sequence of T tokens, one layer, forward: 4·T·a·d. The causal
+ * half counts in full, as the published conventions do (arXiv 2104.04473, appendix; arXiv 2204.02311, appendix B).
+ */
+export function attentionFlop(w: Workload, sequence: number): number {
+  return 4 * sequence * w.heads * w.headSize;
+}
+
+/** FLOP of the head's product for one token, forward. */
+export function headFlop(w: Workload, vocabulary = w.vocabulary): number {
+  return 2 * w.hidden * vocabulary;
+}
+
+/** FLOP of the model in training on one token: three forward passes' worth, no recomputation. */
+export function modelFlopPerToken(w: Workload, sequence: number): number {
+  return 3 * (w.layers * (layerFlop(w) + attentionFlop(w, sequence)) + headFlop(w));
+}
+
+/**
+ * FLOP of a step by eq. 3 of arXiv 2104.04473: 96·B·T·l·h²·(1 + T/6h + V/16lh), recomputation of all layers
+ * included (and, as printed, of the head).
+ *
+ * @param batch sequences of the step
+ */
+export function megatronFlop(w: Workload, batch: number, sequence: number): number {
+  const { layers, hidden, vocabulary } = w;
+  const rest = 1 + sequence / (6 * hidden) + vocabulary / (16 * layers * hidden);
+  return 96 * batch * sequence * layers * hidden * hidden * rest;
+}
