@@ -1,0 +1,2 @@
+export { type ClusterMetrics, createClusterMetrics } from './metrics.js';
+export { type MetricsServer, serveMetrics } from './server.js';
