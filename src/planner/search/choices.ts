@@ -1,0 +1,57 @@
+import type { Arrangement, Cluster } from '../types.js';
+import { divisors } from './divisors.js';
+import type { Grid } from './grids.js';
+import type { Fixed } from './types.js';
+
+/** Larger micro-batches gain nothing: matrices are wide enough by then. */
+const LARGEST_MICRO_BATCH = 64;
+
+/** Where state can go, and where it can go next, nearest first. */
+export type Offload = Pick<Arrangement, 'offload' | 'offloadTo'>;
+
+/** How the sequences of a step are cut and the stages interleaved. */
+export type Schedule = Pick<Arrangement, 'microBatch' | 'interleave'>;
+
+/** From the fastest to what saves most. */
+export const recomputations = ['none', 'selective', 'full'] as const;
+
+/** Schedules of a grid; interleaved ones need a multiple of the stages as micro-batches (arXiv 2104.04473, 2.2). */
+export function schedulesOf(grid: Grid, layers: number, fixed: Fixed): Schedule[] {
+  const sequences = fixed.globalBatch / grid.data;
+  const micro =
+    fixed.microBatch === undefined
+      ? divisors(sequences).filter((size) => size <= LARGEST_MICRO_BATCH)
+      : [fixed.microBatch].filter((size) => sequences % size === 0);
+  const perStage = grid.pipeline === 1 ? [1] : divisors(layers / grid.pipeline);
+  return micro.flatMap((microBatch) =>
+    perStage
+      .filter((interleave) => fixed.interleave === undefined || interleave === fixed.interleave)
+      .filter((interleave) => interleave === 1 || (sequences / microBatch) % grid.pipeline === 0)
+      .map((interleave) => ({ microBatch, interleave })),
+  );
+}
+
+/**
+ * ZeRO stages of a grid. Stages 2 and 3 exclude a pipeline: each micro-batch of a stage would scatter its gradients
+ * or gather its parameters anew (DeepSpeed refuses the pair for that reason).
+ */
+export function zeroStages({ data, context, pipeline }: Grid, fixed: Fixed): readonly (0 | 1 | 2 | 3)[] {
+  if (fixed.zero !== undefined) return [fixed.zero];
+  if (data * context === 1) return [0];
+  return pipeline > 1 ? [0, 1] : [0, 1, 2, 3];
+}
+
+/** Places for state: the device, the host's memory, the host's disks where it has any. */
+export function offloads(cluster: Cluster, fixed: Fixed): readonly Offload[] {
+  const places = cluster.host.diskBandwidth === null ? (['host'] as const) : (['host', 'disk'] as const);
+  const all: Offload[] = [
+    { offload: 'none', offloadTo: 'host' },
+    ...places.map((offloadTo) => ({ offload: 'optimizer' as const, offloadTo })),
+    ...places.map((offloadTo) => ({ offload: 'optimizer+parameters' as const, offloadTo })),
+  ];
+  return all.filter(
+    ({ offload, offloadTo }) =>
+      (fixed.offload === undefined || offload === fixed.offload) &&
+      (fixed.offloadTo === undefined || offload === 'none' || offloadTo === fixed.offloadTo),
+  );
+}

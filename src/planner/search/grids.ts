@@ -1,0 +1,69 @@
+import type { Cluster, Workload } from '../types.js';
+import { divisors } from './divisors.js';
+import type { Fixed } from './types.js';
+
+/** How many devices each kind of parallelism takes. */
+export interface Grid {
+  readonly data: number;
+  readonly context: number;
+  readonly tensor: number;
+  readonly pipeline: number;
+  readonly expert: number;
+}
+
+/** Sequences from this length are long enough to be shared between devices. */
+const LONG_SEQUENCE = 8192;
+
+/**
+ * All grids of a model on a cluster, those of most devices first: the tensor split divides heads and stays in a node,
+ * or in the fastest domain; stages hold equally many layers; every rank has equally many sequences.
+ */
+export function gridsOf(workload: Workload, cluster: Cluster, fixed: Fixed): Grid[] {
+  const grids: Grid[] = [];
+  const batch = divisors(fixed.globalBatch);
+  const only = (value: number | undefined, all: readonly number[]) => (value === undefined ? all : [value]);
+  const limit = cluster.interNode > 0 ? cluster.accelerators : Math.min(cluster.accelerators, cluster.perNode);
+  for (const tensor of only(fixed.tensor, tensorSplits(workload, cluster))) {
+    for (const pipeline of only(fixed.pipeline, divisors(workload.layers))) {
+      for (const context of only(fixed.context, contextSplits(fixed.sequence))) {
+        const ranks = Math.floor(limit / (tensor * pipeline * context));
+        for (const data of only(fixed.data, batch)) {
+          if (data > ranks) continue;
+          for (const expert of only(fixed.expert, expertSplits(workload, data * context))) {
+            grids.push({ data, context, tensor, pipeline, expert });
+          }
+        }
+      }
+    }
+  }
+  return grids.sort((a, b) => devices(b) - devices(a));
+}
+
+/** Devices of a grid. */
+export function devices({ data, context, tensor, pipeline }: Omit<Grid, 'expert'>): number {
+  return data * context * tensor * pipeline;
+}
+
+/** Ways to split matrices: a divisor of the key-value heads, or of the heads, within a node. */
+export function tensorSplits(workload: Workload, cluster: Cluster): number[] {
+  const widest = Math.min(cluster.perNode, cluster.accelerators);
+  return divisors(workload.heads).filter(
+    (split) => split <= widest && workload.feedForward % split === 0 && sharesHeads(workload, split),
+  );
+}
+
+function sharesHeads({ keyValueHeads }: Workload, split: number): boolean {
+  return keyValueHeads % split === 0 || split % keyValueHeads === 0;
+}
+
+function contextSplits(sequence: number): number[] {
+  return sequence < LONG_SEQUENCE ? [1] : divisors(sequence).filter((split) => split <= 16 && isPowerOfTwo(split));
+}
+
+function expertSplits({ experts }: Workload, ranks: number): number[] {
+  return experts === undefined ? [1] : divisors(experts.count).filter((split) => ranks % split === 0);
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return (value & (value - 1)) === 0;
+}

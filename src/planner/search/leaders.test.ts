@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import type { Arrangement, StepPrediction } from '../types.js';
+import { Leaders } from './leaders.js';
+import type { Candidate } from './types.js';
+
+function candidate(data: number, total: number, memory = 1, change: Partial<Arrangement> = {}): Candidate {
+  const plain = { data, tensor: 1, pipeline: 1, context: 1, expert: 1, zero: 0, offload: 'none' };
+  return {
+    arrangement: { ...plain, ...change } as Arrangement,
+    prediction: { fits: memory <= 10, memory: { total: memory, available: 10 }, time: { total } } as StepPrediction,
+  };
+}
+
+test('keeps the best of each grid, fastest first, and six of them', () => {
+  const leaders = new Leaders();
+  const times = [9, 3, 5, 1, 8, 2, 7, 6];
+  for (const [i, total] of times.entries()) leaders.rank(candidate(i + 1, total));
+  leaders.rank(candidate(2, 4));
+  leaders.rank(candidate(3, 0.5));
+  expect(leaders.grids.map(({ prediction }) => prediction.time.total)).toEqual([0.5, 1, 2, 3, 6, 7]);
+  expect(leaders.seconds).toBe(7);
+});
+
+test('orders strategies by time, then by how little they miss', () => {
+  const leaders = new Leaders();
+  const offered = [
+    candidate(2, 5, 30),
+    candidate(2, 4, 20),
+    candidate(2, 9, 12, { zero: 3 }),
+    candidate(2, 9, 1, { tensor: 2 }),
+    candidate(2, 7, 1, { tensor: 4 }),
+    candidate(2, 3, 1, { pipeline: 2 }),
+  ];
+  for (const each of offered) leaders.of(each.arrangement).offer(each);
+  expect(leaders.strategies().map(({ strategy, arrangement }) => [strategy, arrangement.tensor])).toEqual([
+    ['pipeline', 1],
+    ['tensor', 4],
+    ['ZeRO-3', 1],
+    ['data parallel', 1],
+  ]);
+  expect(leaders.strategies().at(-1)!.prediction.memory.total).toBe(20);
+});

@@ -1,0 +1,89 @@
+import type { Arrangement } from '../types.js';
+import { strategyOf } from './strategy.js';
+import type { Candidate, StrategyResult } from './types.js';
+
+/** How many grids are kept beside the best. */
+const ALTERNATIVES = 5;
+
+/** The best of a strategy so far; without a candidate, what came nearest to fitting. */
+export class Leader {
+  readonly strategy: string;
+  best: Candidate | undefined;
+  nearest: Candidate | undefined;
+
+  constructor(strategy: string) {
+    this.strategy = strategy;
+  }
+
+  /** Seconds that must be beaten. */
+  get seconds(): number {
+    return this.best?.prediction.time.total ?? Number.POSITIVE_INFINITY;
+  }
+
+  offer(candidate: Candidate): void {
+    if (candidate.prediction.fits) {
+      if (candidate.prediction.time.total < this.seconds) this.best = candidate;
+    } else if (this.nearest === undefined || excess(candidate) < excess(this.nearest)) {
+      this.nearest = candidate;
+    }
+  }
+}
+
+/** Bytes by which an arrangement does not fit. */
+function excess({ prediction: { memory } }: Candidate): number {
+  return memory.total - memory.available;
+}
+
+/** Keeps who leads by strategy and by grid. */
+export class Leaders {
+  readonly #strategies = new Map<string, Leader>();
+  readonly #grids: Candidate[] = [];
+
+  of(arrangement: Arrangement): Leader {
+    const strategy = strategyOf(arrangement);
+    let leader = this.#strategies.get(strategy);
+    if (leader === undefined) this.#strategies.set(strategy, (leader = new Leader(strategy)));
+    return leader;
+  }
+
+  /** Seconds below which an arrangement is among the best grids. */
+  get seconds(): number {
+    return this.#grids.length <= ALTERNATIVES
+      ? Number.POSITIVE_INFINITY
+      : this.#grids[ALTERNATIVES]!.prediction.time.total;
+  }
+
+  /** Takes a candidate that fits into the list of grids, if it is fast enough. */
+  rank(candidate: Candidate): void {
+    const seconds = candidate.prediction.time.total;
+    if (seconds >= this.seconds) return;
+    const same = this.#grids.findIndex(({ arrangement }) => sameGrid(arrangement, candidate.arrangement));
+    if (same >= 0) {
+      if (this.#grids[same]!.prediction.time.total <= seconds) return;
+      this.#grids.splice(same, 1);
+    }
+    const place = this.#grids.findIndex(({ prediction }) => prediction.time.total > seconds);
+    this.#grids.splice(place < 0 ? this.#grids.length : place, 0, candidate);
+    this.#grids.length = Math.min(this.#grids.length, ALTERNATIVES + 1);
+  }
+
+  /** Grids, fastest first. */
+  get grids(): readonly Candidate[] {
+    return this.#grids;
+  }
+
+  /** Strategies, fastest first, then those that do not fit, nearest first. */
+  strategies(): StrategyResult[] {
+    const all = [...this.#strategies.values()];
+    const fitting = all.flatMap(({ strategy, best }) => (best ? [{ strategy, ...best }] : []));
+    const others = all.flatMap(({ strategy, best, nearest }) => (!best && nearest ? [{ strategy, ...nearest }] : []));
+    return [
+      ...fitting.sort((a, b) => a.prediction.time.total - b.prediction.time.total),
+      ...others.sort((a, b) => excess(a) - excess(b)),
+    ];
+  }
+}
+
+function sameGrid(a: Arrangement, b: Arrangement): boolean {
+  return a.data === b.data && a.tensor === b.tensor && a.pipeline === b.pipeline && a.context === b.context;
+}

@@ -1,0 +1,13 @@
+import type { Arrangement } from '../types.js';
+
+/** The words for what an arrangement does: `data parallel`, `ZeRO-3`, `tensor + pipeline`, `ZeRO-3, offload`, … */
+export function strategyOf({ tensor, pipeline, context, expert, zero, offload, data }: Arrangement): string {
+  const split = [
+    ...(tensor > 1 ? ['tensor'] : []),
+    ...(pipeline > 1 ? ['pipeline'] : []),
+    ...(context > 1 ? ['context'] : []),
+    ...(expert > 1 ? ['expert'] : []),
+  ];
+  const words = split.length > 0 ? split.join(' + ') : zero > 0 ? `ZeRO-${zero}` : data > 1 ? 'data parallel' : 'alone';
+  return offload === 'none' ? words : `${words}, offload`;
+}

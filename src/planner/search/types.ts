@@ -1,0 +1,39 @@
+import type { Arrangement, Cluster, Framework, StepPrediction, Workload } from '../types.js';
+
+/** The signature of `predictStep`, so that a search can be tried on a step that is known exactly. */
+export type Predict = (
+  workload: Workload,
+  cluster: Cluster,
+  arrangement: Arrangement,
+  framework: Framework,
+) => StepPrediction;
+
+/** What a search may not choose: sizes of a step, and any choice that someone has already made. */
+export type Fixed = Pick<Arrangement, 'globalBatch' | 'sequence' | 'precision' | 'flashAttention'> &
+  Partial<Omit<Arrangement, 'globalBatch' | 'sequence' | 'precision' | 'flashAttention'>>;
+
+/** An arrangement and what it takes. */
+export interface Candidate {
+  readonly arrangement: Arrangement;
+  readonly prediction: StepPrediction;
+}
+
+/** The best of one kind of arrangement, or the one that came nearest to fitting. */
+export interface StrategyResult extends Candidate {
+  /** Such as `tensor + pipeline`; see `strategyOf`. */
+  readonly strategy: string;
+}
+
+/** What a search found. */
+export interface SearchResult {
+  /** The fastest that fits; none where nothing fits. */
+  readonly best: Candidate | null;
+  /** The fastest of other grids (data × context × tensor × pipeline), best first. */
+  readonly alternatives: readonly Candidate[];
+  /** The best of each strategy, fastest first; those that do not fit at the end, nearest first. */
+  readonly strategies: readonly StrategyResult[];
+  /** Arrangements in the space. */
+  readonly considered: number;
+  /** Of these, predicted; the others were ruled out by a bound or by a better one of the same kind. */
+  readonly evaluated: number;
+}
