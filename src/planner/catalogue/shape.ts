@@ -1,0 +1,90 @@
+import type { Workload } from '../types.js';
+
+/** What a transformer is made of, down to what every parameter needs; {@link toWorkload} counts them. */
+export interface ModelShape {
+  readonly family: string;
+  readonly layers: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headSize: number;
+  readonly feedForward: number;
+  readonly feedForwardMatrices: 2 | 3;
+  readonly vocabulary: number;
+  readonly context: number;
+  readonly tiedHead: boolean;
+  readonly positions: Workload['positions'];
+  readonly causal: boolean;
+  /** Which linear layers have a bias. */
+  readonly biases: readonly Bias[];
+  readonly normBias: boolean;
+  readonly normsPerLayer: number;
+  readonly embeddingNorm: boolean;
+  readonly finalNorm: boolean;
+  /** A norm over each head's queries and keys. */
+  readonly queryKeyNorm: boolean;
+  /** Rows of learned positions and of token types. */
+  readonly positionRows: number;
+  readonly tokenTypes: number;
+  /** A square layer over the first token (BERT). */
+  readonly pooler: boolean;
+  readonly experts?: { readonly count: number; readonly active: number };
+  /** Layers that attend to an encoder's output as well. */
+  readonly crossAttentionLayers: number;
+  /** 2: encoder and decoder, each with positions and a final norm of its own. */
+  readonly stacks: number;
+}
+
+export type Bias = 'queryKeyValue' | 'output' | 'feedForward' | 'head';
+
+/** A workload of a shape, its parameters counted exactly. */
+export function toWorkload(name: string, s: ModelShape): Workload {
+  const { parameters, activeParameters } = countParameters(s);
+  const { family, layers, hidden, heads, keyValueHeads, headSize, feedForward, feedForwardMatrices } = s;
+  const { vocabulary, context, tiedHead, positions, causal, experts, crossAttentionLayers } = s;
+  return {
+    name,
+    family,
+    layers,
+    hidden,
+    heads,
+    keyValueHeads,
+    headSize,
+    feedForward,
+    feedForwardMatrices,
+    vocabulary,
+    context,
+    tiedHead,
+    biases: s.biases.includes('feedForward'),
+    positions,
+    causal,
+    ...(experts ? { experts } : {}),
+    ...(crossAttentionLayers ? { crossAttentionLayers } : {}),
+    parameters,
+    activeParameters,
+  };
+}
+
+/** Elements of all trained tensors, and of those a token passes. */
+function countParameters(s: ModelShape): { parameters: number; activeParameters: number } {
+  const bias = (which: Bias, elements: number) => (s.biases.includes(which) ? elements : 0);
+  const { hidden: C, heads: H, keyValueHeads: K, headSize: D, feedForward: F, feedForwardMatrices: matrices } = s;
+  const norm = s.normBias ? 2 * C : C;
+  const attention = C * D * (H + 2 * K) + bias('queryKeyValue', D * (H + 2 * K)) + H * D * C + bias('output', C);
+  const expert = matrices * C * F + bias('feedForward', (matrices - 1) * F + C);
+  const router = s.experts ? C * s.experts.count : 0;
+  const layer = attention + router + s.normsPerLayer * norm + (s.queryKeyNorm ? 2 * D : 0);
+  const outside =
+    s.vocabulary * C * (s.tiedHead ? 1 : 2) +
+    bias('head', s.vocabulary) +
+    (s.positionRows * s.stacks + s.tokenTypes) * C +
+    (s.embeddingNorm ? norm : 0) +
+    (s.finalNorm ? norm * s.stacks : 0) +
+    (s.pooler ? C * C + C : 0);
+  const total = (experts: number) =>
+    outside + s.layers * (layer + experts * expert) + s.crossAttentionLayers * (attention + norm);
+  return {
+    parameters: total(s.experts?.count ?? 1),
+    activeParameters: total(s.experts?.active ?? 1),
+  };
+}
