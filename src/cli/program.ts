@@ -5,6 +5,7 @@ import { defineDevices } from './commands/devices.js';
 import { defineEval } from './commands/eval.js';
 import { defineGenerate } from './commands/generate.js';
 import { defineInfo } from './commands/info.js';
+import { defineLaunch } from './commands/launch.js';
 import { defineTrain } from './commands/train.js';
 import { finish } from './common-options.js';
 import type { Start } from './context.js';
@@ -26,13 +27,26 @@ export function createProgram(start: Start): Command {
     'meanfield generate runs/book --prompt "Once upon"',
     'meanfield train --help',
   ]);
-  for (const define of [defineTrain, defineEval, defineGenerate, defineInfo, defineDevices, defineBench]) {
+  for (const define of [
+    defineTrain,
+    defineEval,
+    defineGenerate,
+    defineInfo,
+    defineDevices,
+    defineLaunch,
+    defineBench,
+  ]) {
     define(program, start);
   }
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     command.configureOutput({ outputError: () => {}, writeErr: () => {} }).exitOverride((error: CommanderError) => {
       throw error.exitCode === 0 ? error : usageError(command, error);
     });
   }
   return program;
+}
+
+/** A command, its subcommands, and theirs. */
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
