@@ -15,8 +15,8 @@ export interface Grid {
 const LONG_SEQUENCE = 8192;
 
 /**
- * All grids of a model on a cluster, those of most devices first: the tensor split divides heads and stays in a node,
- * or in the fastest domain; stages hold equally many layers; every rank has equally many sequences.
+ * All grids of a model on a cluster: the tensor split divides heads and stays in a node; stages hold equally many
+ * layers; every rank has equally many sequences.
  */
 export function gridsOf(workload: Workload, cluster: Cluster, fixed: Fixed): Grid[] {
   const grids: Grid[] = [];
@@ -36,7 +36,7 @@ export function gridsOf(workload: Workload, cluster: Cluster, fixed: Fixed): Gri
       }
     }
   }
-  return grids.sort((a, b) => devices(b) - devices(a));
+  return grids;
 }
 
 /** Devices of a grid. */
@@ -44,11 +44,11 @@ export function devices({ data, context, tensor, pipeline }: Omit<Grid, 'expert'
   return data * context * tensor * pipeline;
 }
 
-/** Ways to split matrices: a divisor of the key-value heads, or of the heads, within a node. */
+/** Ways to split matrices: divisors of the heads and of a node's devices, so that no part straddles two nodes. */
 export function tensorSplits(workload: Workload, cluster: Cluster): number[] {
   const widest = Math.min(cluster.perNode, cluster.accelerators);
   return divisors(workload.heads).filter(
-    (split) => split <= widest && workload.feedForward % split === 0 && sharesHeads(workload, split),
+    (split) => widest % split === 0 && workload.feedForward % split === 0 && sharesHeads(workload, split),
   );
 }
 

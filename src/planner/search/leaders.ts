@@ -39,7 +39,7 @@ export class Leaders {
   readonly #strategies = new Map<string, Leader>();
   readonly #grids: Candidate[] = [];
 
-  of(arrangement: Arrangement): Leader {
+  of(arrangement: Parameters<typeof strategyOf>[0]): Leader {
     const strategy = strategyOf(arrangement);
     let leader = this.#strategies.get(strategy);
     if (leader === undefined) this.#strategies.set(strategy, (leader = new Leader(strategy)));

@@ -1,7 +1,10 @@
 import type { Arrangement } from '../types.js';
 
+/** What of an arrangement decides its strategy. */
+type Degrees = Pick<Arrangement, 'data' | 'tensor' | 'pipeline' | 'context' | 'expert' | 'zero' | 'offload'>;
+
 /** The words for what an arrangement does: `data parallel`, `ZeRO-3`, `tensor + pipeline`, `ZeRO-3, offload`, … */
-export function strategyOf({ tensor, pipeline, context, expert, zero, offload, data }: Arrangement): string {
+export function strategyOf({ tensor, pipeline, context, expert, zero, offload, data }: Degrees): string {
   const split = [
     ...(tensor > 1 ? ['tensor'] : []),
     ...(pipeline > 1 ? ['pipeline'] : []),
