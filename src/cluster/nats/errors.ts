@@ -1,0 +1,91 @@
+import { MeanfieldError, messageOf } from '../../base/errors.js';
+
+/** The system would not let us do this. */
+export class RefusedError extends MeanfieldError {
+  override name = 'RefusedError';
+}
+
+/** What JetStream says when there is no room: of the disk, of the account, of the stream. */
+const NO_ROOM = new Set([10002, 10023, 10028, 10047, 10077]);
+/** Room lacks only until a leader is chosen, a peer is back or a stream has caught up. */
+const SHORTLY = new Set([10004, 10005, 10008, 10009, 10013]);
+
+/** The error in a reply of JetStream. */
+export interface ApiError {
+  readonly code: number;
+  readonly err_code?: number;
+  readonly description?: string;
+}
+
+/** Turns JetStream's refusal into an error that says what to do. */
+export function apiError(error: ApiError, what: string): MeanfieldError {
+  const said = `${error.description ?? 'no reason'} (${error.err_code ?? error.code})`;
+  if (NO_ROOM.has(error.err_code ?? 0) || /no space left|insufficient resources/i.test(said)) {
+    return new MeanfieldError(
+      `The NATS server has no room for ${what}: ${said}. Free disk space there, or raise max_file in its jetstream ` +
+        'block; what was acknowledged before is unharmed.',
+    );
+  }
+  return new MeanfieldError(`The NATS server refused ${what}: ${said}.`);
+}
+
+/** Whether asking again in a moment may help. */
+export function isPassing(error: ApiError): boolean {
+  return error.code === 503 || SHORTLY.has(error.err_code ?? 0);
+}
+
+/**
+ * Why no connection came about, and what to do.
+ *
+ * @param servers the addresses that were tried
+ */
+export function connectError(error: unknown, servers: readonly string[]): MeanfieldError {
+  const where = servers.join(', ');
+  const options = { cause: error };
+  const all = causes(error);
+  const text = all.map(messageOf).join('; ');
+  const codes = all.map((one) => String((one as NodeJS.ErrnoException | undefined)?.code ?? ''));
+  const is = (pattern: RegExp) => pattern.test(text) || codes.some((code) => pattern.test(code));
+  if (is(/expired/i) && !is(/CERT_HAS_EXPIRED/)) {
+    return new RefusedError(
+      `The NATS server at ${where} says that our credential has expired. Ask for a new invitation: the coordinator ` +
+        'prints one when it starts.',
+      options,
+    );
+  }
+  if (is(/authorization|authentication/i)) {
+    return new RefusedError(
+      `The NATS server at ${where} refused our credential. The invitation may be withdrawn, this worker evicted, or ` +
+        'the server another one; ask for a new invitation.',
+      options,
+    );
+  }
+  if (is(/SELF_SIGNED|UNABLE_TO|CERT_|ERR_TLS|certificate|handshake|EPROTO|secure|tls/i)) {
+    return new MeanfieldError(
+      `No trusted TLS connection to the NATS server at ${where}: ${first(text)}. The certificate is not that of the ` +
+        'invitation, or the server is another one; ask for a new invitation, or set NODE_EXTRA_CA_CERTS to the CA.',
+      options,
+    );
+  }
+  return new MeanfieldError(
+    `No NATS server answers at ${where}: ${first(text)}. Check that it runs, that the address is right as seen from ` +
+      'this machine, and that no firewall is between.',
+    options,
+  );
+}
+
+function causes(error: unknown): unknown[] {
+  const found: unknown[] = [];
+  const visit = (one: unknown): void => {
+    if (one === undefined || one === null || found.includes(one)) return;
+    found.push(one);
+    if (one instanceof AggregateError) for (const inner of one.errors) visit(inner);
+    if (one instanceof Error) visit(one.cause);
+  };
+  visit(error);
+  return found;
+}
+
+function first(text: string): string {
+  return (text.split('; ')[0] || 'no answer').replace(/\.$/, '');
+}

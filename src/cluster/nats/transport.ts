@@ -1,0 +1,121 @@
+import type { NatsConnection } from '@nats-io/nats-core';
+import { messageOf } from '../../base/errors.js';
+import type { BlobStore, ControlChannel, StateStore, Transport, TransportStatus } from '../transport.js';
+import { NatsBlobs } from './blobs.js';
+import { type ConnectOptions, connectNats, type NatsAddress } from './connect.js';
+import { NatsControl } from './control.js';
+import type { PatienceOptions } from './patience.js';
+import { NatsState } from './state.js';
+import { createStreams, type StreamOptions } from './streams.js';
+import { subjectsOf } from './subjects.js';
+
+export interface NatsTransportOptions extends NatsAddress, PatienceOptions {
+  readonly run: string;
+  /** Shown in the server's lists: `coordinator`, a worker's name. */
+  readonly name: string;
+  /** What replies come to; permissions name it. */
+  readonly inbox: string;
+  /** For a worker in an account of its own. */
+  readonly isolated?: boolean;
+  /** Makes the run's streams: for the coordinator. */
+  readonly create?: StreamOptions;
+}
+
+/** Milliseconds between signs of life. Those of the tensors wait behind tensors. */
+const CONTROL_PING = 3000;
+const TENSOR_PING = 20_000;
+
+/**
+ * Opens a run on a NATS server, over two connections: what is small never waits behind tensors.
+ *
+ * @throws MeanfieldError as {@link connectNats} and {@link createStreams} do
+ */
+export async function openNatsTransport(options: NatsTransportOptions): Promise<Transport> {
+  const subjects = subjectsOf(options.run, options.isolated);
+  const connect = (name: string, pingInterval: number) => {
+    const connection: ConnectOptions = { ...options, name: `${options.name} ${name}`, pingInterval };
+    return connectNats(connection);
+  };
+  const connections: NatsConnection[] = [];
+  try {
+    connections.push(await connect('control', CONTROL_PING));
+    connections.push(await connect('tensors', TENSOR_PING));
+    const [control, tensors] = connections as [NatsConnection, NatsConnection];
+    if (options.create) await createStreams(control, subjects, options.create);
+    return new NatsTransport(control, tensors, {
+      control: new NatsControl(control, options.run),
+      blobs: new NatsBlobs(tensors, subjects, options),
+      state: new NatsState(control, subjects, options),
+    });
+  } catch (error) {
+    await Promise.all(connections.map((connection) => connection.close()));
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly control: ControlChannel;
+  readonly blobs: BlobStore;
+  readonly state: StateStore;
+}
+
+class NatsTransport implements Transport {
+  readonly control: ControlChannel;
+  readonly blobs: BlobStore;
+  readonly state: StateStore;
+  private readonly listeners = new Set<(status: TransportStatus) => void>();
+  private readonly down = new Set<NatsConnection>();
+  private closing = false;
+
+  constructor(
+    private readonly controlConnection: NatsConnection,
+    private readonly tensorConnection: NatsConnection,
+    parts: Parts,
+  ) {
+    ({ control: this.control, blobs: this.blobs, state: this.state } = parts);
+    for (const connection of [controlConnection, tensorConnection]) void this.follow(connection);
+  }
+
+  onStatus(listener: (status: TransportStatus) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    await Promise.all(
+      [this.controlConnection, this.tensorConnection].map(async (connection) => {
+        // What was sent last, such as a farewell, is to arrive; a server that is gone must not hold us up.
+        if (!this.down.has(connection)) await Promise.race([connection.flush().catch(() => {}), shortly()]);
+        await connection.close();
+      }),
+    );
+  }
+
+  private async follow(connection: NatsConnection): Promise<void> {
+    void connection.closed().then((error) => {
+      this.change(connection, false, `the server no longer takes our credential: ${messageOf(error ?? 'closed')}`);
+    });
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect' || status.type === 'staleConnection') {
+        this.change(connection, false, 'the connection to the NATS server is lost; trying again twice a second');
+      } else if (status.type === 'reconnect') {
+        this.change(connection, true, 'connected to the NATS server again');
+      }
+    }
+  }
+
+  private change(connection: NatsConnection, connected: boolean, reason: string): void {
+    if (this.closing) return;
+    const before = this.down.size > 0;
+    if (connected) this.down.delete(connection);
+    else this.down.add(connection);
+    const isDown = this.down.size > 0;
+    if (isDown === before && !connection.isClosed()) return;
+    for (const listener of this.listeners) listener({ connected: !isDown, reason });
+  }
+}
+
+function shortly(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1000).unref());
+}
