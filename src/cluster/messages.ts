@@ -29,7 +29,7 @@ export interface ReplicaSetup {
   readonly averageMoments: boolean;
 }
 
-/** What a replica starts or continues from; it copies the vectors. Left out: moments of 0, the first sample. */
+/** What a replica starts or continues from; it keeps the vectors for itself. Left out: moments of 0, the first sample. */
 export interface ReplicaState {
   readonly parameters: Float32Array;
   readonly moment1?: Float32Array;

@@ -15,7 +15,7 @@ async function hostOf(changes: Partial<ReplicaSetup> = {}) {
   const host = new ReplicaHost();
   await host.handle('init', { ...shared, replica: changes.replica ?? 0 });
   const { parameters } = firstTeamState(data);
-  const hash = await host.handle('load', { parameters });
+  const hash = await host.handle('load', { parameters: parameters.slice() });
   return { host, parameters, hash };
 }
 const all = { parameters: true, moments: true, outerMomentum: true };
@@ -25,7 +25,7 @@ describe('a replica', () => {
     await expect((async () => new ReplicaHost().handle('evaluate', []))()).rejects.toThrow('init');
   });
 
-  it('answers the hash of the parameters that it was given, and copies them', async () => {
+  it('answers the hash of the parameters that it was given, and gives out copies', async () => {
     const { host, parameters, hash } = await hostOf({ replicas: 3, exchange: 'parameters' });
     expect(hash).toBe(hashVector(parameters, cutShards(parameters.length, 3)));
     const copy = (await host.handle('snapshot', all)).parameters!;

@@ -147,11 +147,9 @@ class Live {
   }
 
   load(state: ReplicaState): string {
-    const { parameters, moment1, moment2 } = this.replica.vectors;
-    parameters.set(state.parameters);
+    const { parameters, moment1, moment2 } = state;
+    this.replica.adopt({ parameters, ...(moment1 && { moment1 }), ...(moment2 && { moment2 }) });
     this.#base?.set(parameters);
-    if (state.moment1) moment1.set(state.moment1);
-    if (state.moment2) moment2.set(state.moment2);
     if (state.outerMomentum) this.#momentum.set(state.outerMomentum);
     if (state.sampler) this.sampler.restore(state.sampler);
     return hashVector(parameters, this.#shards);

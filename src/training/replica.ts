@@ -23,7 +23,7 @@ export interface ReplicaOptions {
  * update them. Knows nothing of other replicas.
  */
 export class Replica {
-  readonly vectors: OptimizerVectors;
+  #vectors: OptimizerVectors;
   readonly #options: ReplicaOptions;
   readonly #gradient: Session;
   readonly #adamw: Adamw;
@@ -36,7 +36,7 @@ export class Replica {
   private constructor(options: ReplicaOptions, gradient: Session, adamw: Adamw) {
     const { size } = options.model.layout;
     const { batch, length } = options.microBatch;
-    this.vectors = {
+    this.#vectors = {
       parameters: new Float32Array(size),
       gradient: new Float32Array(size),
       moment1: new Float32Array(size),
@@ -60,6 +60,19 @@ export class Replica {
     const gradient = await engine.compile(program, compile);
     const adamw = await Adamw.create(engine, model.layout, optimizer, compile);
     return new Replica(options, gradient, adamw);
+  }
+
+  get vectors(): OptimizerVectors {
+    return this.#vectors;
+  }
+
+  /** Makes these its own, so that what it starts from need not be in memory twice. Nobody else may use them any more. */
+  adopt(vectors: Partial<OptimizerVectors>): void {
+    const { size } = this.#options.model.layout;
+    for (const [name, { length }] of Object.entries(vectors)) {
+      if (length !== size) throw new Error(`${name} has ${length} elements; the model has ${size}`);
+    }
+    this.#vectors = { ...this.#vectors, ...vectors };
   }
 
   /** Tokens that one step trains on. */
