@@ -65,12 +65,12 @@ describe('a task', () => {
   /** Runs the script with a worker of bash's; `scontrol` writes what it was told. */
   const play = (worker: string, prelude = '', env: Record<string, string> = {}) => {
     const script = slurmScript({ ...job, invitation: '/dev/null', program: ['bash', '-c', worker], join: [] });
-    const input = `scontrol() { echo "scontrol $*"; }\n${prelude}\n${script}`;
+    const input = `scontrol() { echo "scontrol $*"; }\nsleep() { command sleep 0.05; }\n${prelude}\n${script}`;
     const { status, stdout } = spawnSync('bash', ['-s'], { input, env: { ...process.env, SLURM_JOB_ID: '7', ...env } });
     return { status, stdout: stdout.toString().trim() };
   };
   /** Sends the script a signal a moment after it has started its worker. */
-  const signal = (name: string) => `( sleep 0.5; kill -${name} $$ ) &`;
+  const signal = (name: string) => `( command sleep 0.5; kill -${name} $$ ) &`;
   const leaves = 'trap "exit 130" TERM; for i in $(seq 100); do sleep 0.1; done';
 
   it('ends with its worker when the run is over, or was used wrongly', () => {
@@ -78,9 +78,9 @@ describe('a task', () => {
     expect(play('exit 2')).toEqual({ status: 2, stdout: '' });
   });
 
-  it('goes back into the queue when its worker fails or is killed', () => {
-    expect(play('exit 1')).toEqual({ status: 1, stdout: 'scontrol requeue 7' });
-    expect(play('kill -9 $$')).toEqual({ status: 137, stdout: 'scontrol requeue 7' });
+  it('starts a worker that dies again, and goes back into the queue when that does not help', () => {
+    expect(play('echo life; exit 1')).toEqual({ status: 1, stdout: `${'life\n'.repeat(5)}scontrol requeue 7` });
+    expect(play('echo life; kill -9 $$').stdout).toBe(`${'life\n'.repeat(5)}scontrol requeue 7`);
   });
 
   it('gives up after many restarts', () => {
@@ -93,6 +93,11 @@ describe('a task', () => {
       status: 130,
       stdout: 'scontrol requeue 7',
     });
+  });
+
+  it('stays away when it is cancelled while its worker is down', () => {
+    const slow = 'sleep() { command sleep 1; }';
+    expect(play('echo life; exit 1', `${slow}\n${signal('TERM')}`)).toEqual({ status: 1, stdout: 'life' });
   });
 
   it('leaves politely and stays away when it is cancelled', () => {

@@ -24,14 +24,17 @@ export interface SlurmJob {
   readonly join: readonly string[];
 }
 
-/** How often a task that fails is put back into the queue. */
+/** How often a worker that dies is started in one place, seconds apart: Slurm lets what is requeued wait two minutes. */
+const LIVES = 5;
+const PAUSE = 2;
+/** How often a task whose worker fails so is put back into the queue. */
 const RESTARTS = 20;
 /** Seconds before the time limit at which a worker is told to leave. */
 const NOTICE = 60;
 
 /**
  * The batch script of an array of workers, one task each. It leaves the run politely when Slurm ends it, goes back into
- * the queue when its time is over or its worker has died, and stays away when the run is over.
+ * the queue when its time is over or its worker dies again and again, and stays away when the run is over.
  *
  * @throws UsageError when a value cannot stand in a script
  */
@@ -61,25 +64,34 @@ ${directives.map((line) => `#SBATCH ${line}`).join('\n')}
 # Written by meanfield launch slurm: one elastic worker of a run.
 set -u
 invitation=$(cat ${quote(job.invitation)}) || exit 1
-${program} "$invitation"${job.join.map((word) => ` ${quote(word)}`).join('')} &
-worker=$!
 ending=''
+worker=''
 # USR1: the time is nearly over. TERM: cancelled, or pre-empted, and then Slurm itself puts the task back.
-trap 'ending=time; kill -TERM "$worker" 2>/dev/null' USR1
-trap 'ending=told; kill -TERM "$worker" 2>/dev/null' TERM INT
-while :; do
-  wait "$worker"
-  code=$?
-  # A signal ends the wait, not the worker.
-  kill -0 "$worker" 2>/dev/null || break
+trap 'ending=time; [ -z "$worker" ] || kill -TERM "$worker" 2>/dev/null' USR1
+trap 'ending=told; [ -z "$worker" ] || kill -TERM "$worker" 2>/dev/null' TERM INT
+for life in ${Array.from({ length: LIVES }, (_, i) => i + 1).join(' ')}; do
+  ${program} "$invitation"${job.join.map((word) => ` ${quote(word)}`).join('')} &
+  worker=$!
+  while :; do
+    wait "$worker"
+    code=$?
+    # A signal ends the wait, not the worker.
+    kill -0 "$worker" 2>/dev/null || break
+  done
+  worker=''
+  # 0: the run is over. 2: used wrongly, which trying again does not mend.
+  if [ "$ending" != '' ] || [ "$code" = 0 ] || [ "$code" = 2 ]; then break; fi
+  echo "the worker ended with $code" >&2
+  sleep ${PAUSE}
+  if [ "$ending" != '' ]; then break; fi
 done
-# 0: the run is over. 2: used wrongly, which trying again does not mend.
 if [ "$ending" = told ] || [ "$code" = 0 ] || [ "$code" = 2 ]; then exit "$code"; fi
+# Here it may be the machine's fault: another one may do better.
 if [ "$ending" = '' ] && [ "\${SLURM_RESTART_COUNT:-0}" -ge ${RESTARTS} ]; then
-  echo "the worker has failed after ${RESTARTS} restarts; giving up" >&2
+  echo "the worker still fails after ${RESTARTS} times in the queue; giving up" >&2
   exit "$code"
 fi
-echo "the worker ended with $code; back into the queue" >&2
+echo "back into the queue" >&2
 scontrol requeue "$SLURM_JOB_ID"
 exit "$code"
 `;

@@ -1,0 +1,42 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Whether these tests can run: as root, with Slurm and munge. With MEANFIELD_REQUIRE_SLURM=1 they do in any case. */
+export const slurmThere =
+  process.env.MEANFIELD_REQUIRE_SLURM === '1' ||
+  (process.getuid?.() === 0 && ['slurmctld', 'slurmd', 'munged'].every((name) => hasProgram(name)));
+
+function hasProgram(name: string): boolean {
+  return spawnSync('which', [name], { stdio: 'ignore' }).status === 0;
+}
+
+/** A Slurm of several nodes on this machine, which the processes of this test see. */
+export interface TestSlurm {
+  /** A folder that all nodes see. */
+  readonly folder: string;
+  stop(): void;
+}
+
+export function startSlurm(nodes: number): TestSlurm {
+  const folder = mkdtempSync(join(tmpdir(), 'meanfield-slurm-'));
+  const script = (name: string, ...args: string[]) =>
+    execFileSync('bash', [fileURLToPath(new URL(name, import.meta.url)), folder, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  const before = process.env.SLURM_CONF;
+  process.env.SLURM_CONF = script('start.sh', String(nodes)).trim().split('\n').at(-1)!;
+  return {
+    folder,
+    stop: () => {
+      script('stop.sh');
+      if (before === undefined) delete process.env.SLURM_CONF;
+      else process.env.SLURM_CONF = before;
+      // The daemons still write while they end.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    },
+  };
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Ends the Slurm that start.sh FOLDER began.
+folder=$(realpath "$1")
+export SLURM_CONF="$folder/slurm.conf"
+scancel --user=root 2>/dev/null
+pids=$(cat "$folder"/node*.pid "$folder/slurmctld.pid" "$folder/munge/pid" 2>/dev/null)
+for pid in $pids; do kill "$pid" 2>/dev/null; done
+for ((i = 0; i < 100; i++)); do
+  alive=''
+  for pid in $pids; do kill -0 "$pid" 2>/dev/null && alive=1; done
+  [ "$alive" ] || break
+  sleep 0.1
+done
+exit 0
