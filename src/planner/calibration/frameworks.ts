@@ -4,7 +4,10 @@ import table from './frameworks.json' with { type: 'json' };
 
 /** What a framework does unless told otherwise: taken where a description does not say. */
 export interface FrameworkDefaults
-  extends Pick<Arrangement, 'zero' | 'recompute' | 'flashAttention' | 'sequenceParallel' | 'microBatch'> {}
+  extends Pick<Arrangement, 'zero' | 'recompute' | 'flashAttention' | 'sequenceParallel'> {
+  /** Format of products; without: bf16 where the card has it. */
+  readonly precision?: Arrangement['precision'];
+}
 
 interface Entry {
   readonly habits: Partial<FrameworkHabits>;

@@ -12,15 +12,28 @@ const fallbacks: Readonly<Record<Precision, readonly Precision[]>> = {
   nvfp4: ['nvfp4', 'mxfp8', 'fp8', 'bf16', 'fp16', 'fp32'],
 };
 
-/** FLOP/s that large products sustain: the measured rate, or the usual share of the datasheet's. */
+/**
+ * FLOP/s that large products sustain: the measured rate; for a format that was not measured, the datasheet's times
+ * the share that the card's other formats reached (it is power that limits), or the usual share.
+ */
 export function sustainedRate(card: Accelerator, precision: Precision, k: TimeConstants): number {
   for (const format of fallbacks[precision]) {
     const measured = card.measuredRates[format];
     if (measured) return measured;
     const rate = card.rates[format];
-    if (rate) return rate * k.sustainedRate;
+    if (rate) return rate * (measuredShare(card, format) ?? k.sustainedRate);
   }
   throw new Error(`${card.name} has no rate of products in ${precision} or what could stand for it`);
+}
+
+/** Share of the datasheet's rate that the nearest measured format reaches. */
+function measuredShare(card: Accelerator, precision: Precision): number | undefined {
+  for (const format of precision === 'fp16' ? (['bf16'] as const) : fallbacks[precision]) {
+    const measured = card.measuredRates[format];
+    const rate = card.rates[format];
+    if (measured && rate) return measured / rate;
+  }
+  return undefined;
 }
 
 /** FLOP/s of the datasheet in a format, or in the one that stands for it. */

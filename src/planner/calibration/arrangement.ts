@@ -1,0 +1,134 @@
+import type { Arrangement, Cluster, Precision, Workload } from '../types.js';
+import type { Fields } from './fields.js';
+import type { FrameworkDefaults } from './frameworks.js';
+
+/** Degrees of parallelism of a row; data parallelism takes what the others leave. */
+export interface Degrees {
+  readonly data: number;
+  readonly tensor: number;
+  readonly pipeline: number;
+  readonly context: number;
+  readonly accelerators: number;
+}
+
+/** Degrees as printed; one that is missing is 1, and data parallelism what is left of the accelerators. */
+export function degreesOf(fields: Fields): Degrees {
+  const tensor = fields.count('tp') ?? 1;
+  const pipeline = fields.count('pp') ?? 1;
+  const context = fields.count('cp') ?? 1;
+  const given = fields.count('n_accel');
+  const printed = fields.count('dp');
+  const inner = tensor * pipeline * context;
+  const accelerators = given ?? fields.assume('n_accel', inner * (printed ?? 1));
+  const data = Math.max(1, Math.floor(accelerators / inner));
+  if (printed === undefined && accelerators > 1) fields.assume('dp', data);
+  else if (printed !== undefined && printed !== data)
+    fields.assume(`dp ${printed} does not fit n_accel, taken as`, data);
+  return { data, tensor, pipeline, context, accelerators: data * inner };
+}
+
+/** The format of products by its name in a row: `amp_bf16`, `fp16/bf16`, `FP8-CS`, `MXFP8`, … */
+export function precisionOf(fields: Fields, cluster: Cluster, usual: Precision | undefined): Precision {
+  const text = fields.text('precision').toLowerCase();
+  const named = /mxfp8|fp8-mx(?!.*cs)|nvfp4|fp4|fp8|bf16|fp16|tf32|fp32|half|bfloat16|float32/.exec(text)?.[0];
+  switch (named) {
+    case 'mxfp8':
+    case 'fp8-mx':
+      return 'mxfp8';
+    case 'nvfp4':
+    case 'fp4':
+      return 'nvfp4';
+    case 'half':
+      return 'fp16';
+    case 'bfloat16':
+      return 'bf16';
+    case 'float32':
+      return 'fp32';
+    case undefined: {
+      const { rates } = cluster.accelerator;
+      const other = rates.bf16 ? 'bf16' : rates.fp16 ? 'fp16' : 'fp32';
+      return fields.assume('precision', usual && rates[usual] ? usual : other);
+    }
+    default:
+      return named as Precision;
+  }
+}
+
+/** ZeRO's stage: a number, or `FSDP` for 3 (all split). */
+export function zeroOf(fields: Fields, usual: Arrangement['zero']): Arrangement['zero'] {
+  const text = fields.text('zero_stage');
+  if (/fsdp|full/i.test(text)) return 3;
+  const stage = /^[0-3]/.exec(text)?.[0];
+  return stage === undefined ? fields.assume('zero_stage', usual) : (Number(stage) as Arrangement['zero']);
+}
+
+/** What is offloaded to the host, by the words of a row. */
+export function offloadOf(fields: Fields): Arrangement['offload'] {
+  const text = fields.text('offload').toLowerCase();
+  if (/param/.test(text)) return 'optimizer+parameters';
+  return /optim|cpu|host/.test(text) ? 'optimizer' : 'none';
+}
+
+/** Recomputation as printed; undefined where it was not. */
+export function recomputeOf(fields: Fields): Arrangement['recompute'] | undefined {
+  const text = fields.text('recompute').toLowerCase();
+  if (/^(none|no|false|off)\b/.test(text)) return 'none';
+  if (/select/.test(text)) return 'selective';
+  return /full|yes|true|all/.test(text) ? 'full' : undefined;
+}
+
+/** Chunks of layers a device holds, as printed; `>1`: the least that cut a stage's layers evenly. */
+export function interleaveOf(fields: Fields, w: Workload, pipeline: number): number {
+  const printed = fields.count('vpp');
+  if (pipeline === 1) return 1;
+  if (printed !== undefined) return printed;
+  if (!/>/.test(fields.text('vpp'))) return 1;
+  const layers = w.layers / pipeline;
+  let chunks = 2;
+  while (chunks < layers && layers % chunks !== 0) chunks++;
+  return fields.assume('vpp', Number.isInteger(layers) && layers > 1 ? chunks : 1);
+}
+
+/** Sizes of the batch: sequences of a step, and of a micro-batch where printed. */
+export function batchOf(fields: Fields, data: number): { global: number; micro: number | undefined } {
+  const micro = fields.count('micro_batch', 1e6);
+  const steps = fields.count('grad_accum', 1e6);
+  const printed = fields.count('global_batch_seqs');
+  if (printed !== undefined) {
+    return { global: printed, micro: micro ?? (steps ? Math.max(1, Math.round(printed / data / steps)) : undefined) };
+  }
+  if (steps === undefined) fields.assume('grad_accum', 1);
+  return { global: fields.assume('global_batch_seqs', data * (micro ?? 1) * (steps ?? 1)), micro: micro ?? 1 };
+}
+
+/** An arrangement of what is printed and what the framework does unless told otherwise. */
+export function arrangementOf(
+  fields: Fields,
+  w: Workload,
+  cluster: Cluster,
+  degrees: Degrees,
+  defaults: FrameworkDefaults,
+  sequence: number,
+): { readonly arrangement: Arrangement; readonly open: { microBatch: boolean; recompute: boolean } } {
+  const { global, micro } = batchOf(fields, degrees.data);
+  const recompute = recomputeOf(fields);
+  const arrangement: Arrangement = {
+    data: degrees.data,
+    tensor: degrees.tensor,
+    sequenceParallel: defaults.sequenceParallel && degrees.tensor > 1,
+    pipeline: degrees.pipeline,
+    interleave: interleaveOf(fields, w, degrees.pipeline),
+    context: degrees.context,
+    expert: Math.min(fields.count('ep') ?? 1, degrees.data * degrees.context),
+    zero: zeroOf(fields, defaults.zero),
+    offload: offloadOf(fields),
+    offloadTo: /disk|nvme/i.test(fields.text('offload')) ? 'disk' : 'host',
+    recompute: recompute ?? defaults.recompute,
+    precision: precisionOf(fields, cluster, defaults.precision),
+    microBatch: Math.min(micro ?? 1, Math.max(1, Math.ceil(global / degrees.data))),
+    globalBatch: global,
+    sequence,
+    flashAttention: defaults.flashAttention,
+  };
+  return { arrangement, open: { microBatch: micro === undefined, recompute: recompute === undefined } };
+}

@@ -1,0 +1,52 @@
+import type { StepPrediction } from '../types.js';
+import { megatronFlop, modelFlopPerToken } from '../workload/flop.js';
+import type { Cells } from './csv.js';
+import type { Run } from './describe.js';
+import { Fields } from './fields.js';
+
+/** The columns that a source may have printed a run's speed in. */
+export const printedUnits = [
+  'step_time_s',
+  'tflops_per_accel',
+  'tokens_per_s_per_accel',
+  'mfu_pct',
+  'gpu_hours',
+  'days',
+] as const;
+export type PrintedUnit = (typeof printedUnits)[number];
+
+const devicesOf = ({ arrangement: a }: Run): number => a.data * a.tensor * a.context * a.pipeline;
+
+/** FLOP of a step by the convention in which a source counts them. */
+export function conventionFlop(cells: Cells, run: Run): number {
+  const convention = (cells.get('flop_convention') ?? '').toLowerCase();
+  const { workload, arrangement } = run;
+  const { globalBatch, sequence, recompute } = arrangement;
+  if (/8\s*\*?\s*p\s*\*?\s*t/.test(convention)) return 8 * workload.activeParameters * globalBatch * sequence;
+  const model = modelFlopPerToken(workload, sequence) * globalBatch * sequence;
+  if (/model/.test(convention)) return model;
+  return recompute === 'full' && !workload.experts ? megatronFlop(workload, globalBatch, sequence) : model;
+}
+
+/** The prediction in a row's unit: `undefined` where the row lacks what the unit counts over. */
+export function inPrintedUnit(unit: PrintedUnit, cells: Cells, run: Run, step: StepPrediction): number | undefined {
+  const devices = devicesOf(run);
+  const seconds = step.time.total;
+  switch (unit) {
+    case 'step_time_s':
+      return seconds;
+    case 'tokens_per_s_per_accel':
+      return step.tokensPerSecond / devices;
+    case 'tflops_per_accel':
+      return conventionFlop(cells, run) / seconds / devices / 1e12;
+    case 'mfu_pct':
+      return 100 * step.utilization;
+    case 'gpu_hours':
+    case 'days': {
+      const tokens = new Fields(cells).number('tokens_trained_B');
+      if (tokens === undefined) return undefined;
+      const whole = (tokens * 1e9) / step.tokensPerSecond;
+      return unit === 'days' ? whole / 86400 : (whole * devices) / 3600;
+    }
+  }
+}
