@@ -1,7 +1,6 @@
 import { MeanfieldError } from '../../base/errors.js';
-import { Random } from '../../base/random.js';
-import { requireWindow, type TokenSource } from '../shards/token-source.js';
-import { Permutation } from './permutation.js';
+import type { TokenSource } from '../shards/token-source.js';
+import { WindowOrder } from './window-order.js';
 
 /** What a {@link BatchSampler} draws from and how. */
 export interface SamplerOptions {
@@ -26,21 +25,18 @@ export interface SamplerState {
 }
 
 /**
- * Draws training samples. In every epoch the text is cut, from a new random place on, into windows that overlap by the
- * one token that is the last target of one and the first input of the next; they come in a new pseudo-random order.
- * Micro-batch k of replica r of W takes the places (k·W + r)·batchSize and on in the endless order of all epochs, so
+ * Draws training samples in the order of {@link WindowOrder}. Micro-batch k of replica r of W takes the places (k·W + r)·batchSize and on in the endless order of all epochs, so
  * replicas never share a window, and together see exactly what one replica with W times the batch sees.
  */
 export class BatchSampler {
   readonly #options: Required<SamplerOptions>;
-  readonly #windows: number;
+  readonly #order: WindowOrder;
   #microBatches = 0;
-  #epoch: { number: number; offset: number; order: Permutation } | undefined;
 
   /** @throws MeanfieldError when there is not one window of `context` + 1 tokens */
   constructor(options: SamplerOptions) {
     this.#options = { replica: 0, worldSize: 1, ...options };
-    const { tokens, context, batchSize, replica, worldSize } = this.#options;
+    const { tokens, context, batchSize, seed, replica, worldSize } = this.#options;
     for (const [name, value] of Object.entries({ context, batchSize, worldSize })) {
       if (!Number.isInteger(value) || value < 1)
         throw new RangeError(`${name} must be an integer of 1 or more, not ${value}.`);
@@ -48,14 +44,12 @@ export class BatchSampler {
     if (!Number.isInteger(replica) || replica < 0 || replica >= worldSize) {
       throw new RangeError(`replica must be an integer from 0 to ${worldSize - 1}, not ${replica}.`);
     }
-    requireWindow(tokens, context);
-    // The same number in every epoch, whatever its offset, so that any place in the order can be found at once.
-    this.#windows = Math.max(1, Math.floor((tokens.length - context) / context));
+    this.#order = new WindowOrder({ tokens: tokens.length, context, seed });
   }
 
   /** Windows of the whole text in one epoch. */
   get windowsPerEpoch(): number {
-    return this.#windows;
+    return this.#order.windowsPerEpoch;
   }
 
   /** The next micro-batch: `batchSize` rows of `context` + 1 token ids, one after the other. */
@@ -93,13 +87,7 @@ export class BatchSampler {
 
   /** The first token of the window at a place in the endless order. */
   #windowStart(place: number): number {
-    const { tokens, context, seed } = this.#options;
-    const number = Math.floor(place / this.#windows);
-    if (this.#epoch?.number !== number) {
-      const slack = tokens.length - 1 - this.#windows * context;
-      const offset = new Random(seed, 'epoch', number).below(Math.min(slack, context - 1) + 1);
-      this.#epoch = { number, offset, order: new Permutation(this.#windows, seed, 'order', number) };
-    }
-    return this.#epoch.offset + this.#epoch.order.at(place % this.#windows) * context;
+    const { windowsPerEpoch } = this.#order;
+    return this.#order.start(Math.floor(place / windowsPerEpoch), place % windowsPerEpoch);
   }
 }
