@@ -11,36 +11,31 @@ function candidate([data, total]: readonly [number, number]): Candidate {
   };
 }
 
-test('keeps exactly those that none beats in devices and time', () => {
-  const point = fc.tuple(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 12 }));
+test('keeps the fastest of the whole, of half, of a quarter, and so on', () => {
+  const point = fc.tuple(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 1000 }));
   fc.assert(
-    fc.property(fc.array(point, { maxLength: 30 }), (points) => {
-      const front = new Front();
+    fc.property(fc.uniqueArray(point, { maxLength: 30, selector: ([, seconds]) => seconds }), (points) => {
+      const front = new Front(20);
       for (const each of points) front.offer(candidate(each));
-      const best = points.filter(([d, t]) => !points.some(([e, u]) => (e < d && u <= t) || (e <= d && u < t)));
-      const expected = [...new Map(best.map(([d, t]) => [d, t]))].sort((a, b) => a[0] - b[0]);
-      expect(front.members.map(({ arrangement, prediction }) => [arrangement.data, prediction.time.total])).toEqual(
-        expected,
-      );
+      const best = [1, 2, 5, 10, 20].flatMap((size) => {
+        const within = points.filter(([count]) => count <= size).sort((a, b) => a[1] - b[1]);
+        expect(front.secondsAt(size)).toBe(within[0]?.[1] ?? Number.POSITIVE_INFINITY);
+        return within.slice(0, 1).map(([count, seconds]) => `${count} ${seconds}`);
+      });
+      const kept = front.members.map(({ arrangement, prediction }) => `${arrangement.data} ${prediction.time.total}`);
+      expect(kept).toEqual([...new Set(best)]);
     }),
   );
 });
 
 test('tells what must be beaten with so many devices', () => {
-  const front = new Front();
-  for (const point of [
+  const front = new Front(8);
+  const points = [
     [2, 9],
-    [4, 5],
+    [3, 5],
     [8, 3],
-  ] as const)
-    front.offer(candidate(point));
-  expect([1, 2, 3, 4, 7, 8, 99].map((count) => front.secondsAt(count))).toEqual([
-    Number.POSITIVE_INFINITY,
-    9,
-    9,
-    5,
-    5,
-    3,
-    3,
-  ]);
+  ] as const;
+  for (const point of points) front.offer(candidate(point));
+  const seconds = [1, 2, 3, 4, 5, 8].map((count) => front.secondsAt(count));
+  expect(seconds).toEqual([Number.POSITIVE_INFINITY, 9, 5, 5, 3, 3]);
 });

@@ -1,35 +1,41 @@
 import { devices } from './grids.js';
 import type { Candidate } from './types.js';
 
-/** The candidates that no other beats in both devices and time: what each further device buys. */
+/** The fastest candidate for a whole cluster, for half of it, a quarter, and so on: what each doubling buys. */
 export class Front {
-  /** By devices, ascending; times descend. */
-  readonly #members: Candidate[] = [];
+  /** Most devices of each size, descending by halves. */
+  readonly #sizes: number[] = [];
+  readonly #best: (Candidate | undefined)[] = [];
 
-  /** Seconds that must be beaten with so many devices. */
+  /** @param most devices of the cluster */
+  constructor(most: number) {
+    for (let size = most; size >= 1; size = Math.floor(size / 2)) this.#sizes.push(size);
+  }
+
+  /** Seconds that must be beaten with so many devices: those of the smallest size that holds them. */
   secondsAt(count: number): number {
-    let seconds = Number.POSITIVE_INFINITY;
-    for (const { arrangement, prediction } of this.#members) {
-      if (devices(arrangement) > count) break;
-      seconds = prediction.time.total;
-    }
-    return seconds;
+    return this.#best[this.#last(count)]?.prediction.time.total ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Takes a candidate in if nothing beats it, and drops those that it beats. */
+  /** Takes a candidate in for every size that it fits in and is the fastest of. */
   offer(candidate: Candidate): void {
-    const count = devices(candidate.arrangement);
     const seconds = candidate.prediction.time.total;
-    if (seconds >= this.secondsAt(count)) return;
-    const first = this.#members.findIndex(({ arrangement }) => devices(arrangement) >= count);
-    const start = first < 0 ? this.#members.length : first;
-    let end = start;
-    while (end < this.#members.length && this.#members[end]!.prediction.time.total >= seconds) end++;
-    this.#members.splice(start, end - start, candidate);
+    for (let i = this.#last(devices(candidate.arrangement)); i >= 0; i--) {
+      const known = this.#best[i];
+      // Larger sizes hold all that smaller ones do: what loses here loses there.
+      if (known !== undefined && known.prediction.time.total <= seconds) return;
+      this.#best[i] = candidate;
+    }
   }
 
-  /** By devices, ascending. */
+  /** The best of each size that none of fewer devices beats, by devices, ascending. */
   get members(): readonly Candidate[] {
-    return this.#members;
+    return [...new Set(this.#best.toReversed())].filter((candidate) => candidate !== undefined);
+  }
+
+  #last(count: number): number {
+    let last = this.#sizes.length - 1;
+    while (last > 0 && this.#sizes[last]! < count) last--;
+    return last;
   }
 }

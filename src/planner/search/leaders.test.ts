@@ -40,3 +40,31 @@ test('orders strategies by time, then by how little they miss', () => {
   ]);
   expect(leaders.strategies().at(-1)!.prediction.memory.total).toBe(20);
 });
+
+test('tells of offloading only where it gains or nothing fits without', () => {
+  const leaders = new Leaders();
+  const offload = 'optimizer' as const;
+  const offered = [
+    candidate(2, 5),
+    candidate(2, 6, 1, { offload }),
+    candidate(2, 9, 1, { tensor: 2 }),
+    candidate(2, 8, 1, { tensor: 2, offload }),
+    candidate(2, 3, 30, { zero: 1 }),
+    candidate(2, 7, 1, { zero: 1, offload }),
+    candidate(2, 7, 40, { zero: 2 }),
+    candidate(2, 7, 30, { zero: 2, offload }),
+  ];
+  for (const each of offered) {
+    leaders.of({ ...each.arrangement, offload: 'none' });
+    leaders.of(each.arrangement).offer(each);
+  }
+  const told = leaders.strategies().map(({ strategy, prediction }) => `${strategy}: ${prediction.time.total}`);
+  expect(told).toEqual([
+    'data parallel: 5',
+    'ZeRO-1, offload: 7',
+    'tensor, offload: 8',
+    'tensor: 9',
+    'ZeRO-1: 3',
+    'ZeRO-2: 7',
+  ]);
+});

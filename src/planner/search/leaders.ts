@@ -1,5 +1,5 @@
 import type { Arrangement } from '../types.js';
-import { strategyOf } from './strategy.js';
+import { OFFLOAD, strategyOf } from './strategy.js';
 import type { Candidate, StrategyResult } from './types.js';
 
 /** How many grids are kept beside the best. */
@@ -72,9 +72,15 @@ export class Leaders {
     return this.#grids;
   }
 
-  /** Strategies, fastest first, then those that do not fit, nearest first. */
+  /**
+   * Strategies, fastest first, then those that do not fit, nearest first. Offloading is left out where the same
+   * strategy is faster without.
+   */
   strategies(): StrategyResult[] {
-    const all = [...this.#strategies.values()];
+    const plain = (strategy: string) => this.#strategies.get(strategy.replace(OFFLOAD, ''))!;
+    const all = [...this.#strategies.values()].filter(
+      (leader) => leader === plain(leader.strategy) || leader.seconds < plain(leader.strategy).seconds,
+    );
     const fitting = all.flatMap(({ strategy, best }) => (best ? [{ strategy, ...best }] : []));
     const others = all.flatMap(({ strategy, best, nearest }) => (!best && nearest ? [{ strategy, ...nearest }] : []));
     return [

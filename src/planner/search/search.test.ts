@@ -56,7 +56,9 @@ describe('against loops that leave nothing out', () => {
         expect(seconds(found.best!)).toBe(seconds(fitting[0]!));
         const cheaper = (count: number) =>
           Math.min(...fitting.filter(({ arrangement }) => devices(arrangement) <= count).map(seconds));
-        for (const candidate of found.front) expect(seconds(candidate)).toBe(cheaper(devices(candidate.arrangement)));
+        const sizes = [1, 2, 3, 4, 6, 8].filter((size) => Math.floor(accelerators / size) * size === accelerators);
+        const expected = new Set(sizes.map((size) => cheaper(accelerators / size)).filter(Number.isFinite));
+        for (const candidate of found.front) expect(expected).toContain(seconds(candidate));
         expect(found.front.at(-1)!.prediction.time.total).toBe(seconds(found.best!));
         for (const { strategy, ...candidate } of found.strategies) {
           const same = fitting.filter(({ arrangement }) => strategyOf(arrangement) === strategy);

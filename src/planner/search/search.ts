@@ -1,18 +1,22 @@
-import type { Arrangement, Cluster, Framework, Workload } from '../types.js';
+import type { Arrangement, Cluster, Framework, StepPrediction, Workload } from '../types.js';
 import { stepBound } from './bound.js';
-import { type Offload, offloads, recomputations, type Schedule, schedulesOf, zeroStages } from './choices.js';
+import { arrangementOf, type Cell, cellsOf, type State, sizeOf } from './cells.js';
+import { recomputations, type Schedule } from './choices.js';
 import { Front } from './front.js';
-import { devices, type Grid, gridsOf } from './grids.js';
 import { type Leader, Leaders } from './leaders.js';
-import type { Candidate, Fixed, Predict, SearchResult } from './types.js';
+import type { Fixed, Predict, SearchResult } from './types.js';
 
 /**
- * Goes through every arrangement of a model on a cluster and keeps the fastest of each strategy and grid.
+ * Goes through every arrangement of a model on a cluster and keeps the fastest of each strategy, grid and number of
+ * devices.
  *
- * Nothing is left out by guess. An arrangement is passed over only when it cannot win: when a bound on its time (see
- * `stepBound`) says that its strategy, the list of the best and as few devices have something faster already; when the
- * same arrangement fits with less recomputation and without offloading, which only ever add time; or when its grid does
- * not fit with the smallest micro-batch, no interleaving and the most recomputation, which need the least memory.
+ * Nothing is left out by guess. An arrangement is passed over only when it cannot win, because
+ * - a bound on its time (see `stepBound`) says that its strategy, the list of the best and as few devices have
+ *   something faster already;
+ * - the same arrangement fits with less recomputation and without offloading, which only ever add time, or on the host
+ *   instead of its disks, which are slower;
+ * - it cannot fit: its grid does not with the smallest micro-batch, no interleaving and the most recomputation, which
+ *   need the least memory; or its activations alone are too large.
  *
  * @param fixed what may not be chosen: sizes of a step, and the user's own choices
  * @param predict the model of a step
@@ -25,128 +29,72 @@ export function searchArrangements(
   predict: Predict,
 ): SearchResult {
   const leaders = new Leaders();
-  const front = new Front();
-  const places = offloads(cluster, fixed);
+  const front = new Front(cluster.accelerators);
   const recompute = fixed.recompute === undefined ? recomputations : [fixed.recompute];
-  let considered = 0;
   let evaluated = 0;
 
-  const evaluate = (arrangement: Arrangement, leader: Leader): boolean => {
-    const candidate: Candidate = { arrangement, prediction: predict(workload, cluster, arrangement, framework) };
+  const evaluate = (arrangement: Arrangement, leader: Leader): StepPrediction => {
+    const prediction = predict(workload, cluster, arrangement, framework);
     evaluated++;
+    const candidate = { arrangement, prediction };
     leader.offer(candidate);
-    if (candidate.prediction.fits) {
+    if (prediction.fits) {
       leaders.rank(candidate);
       front.offer(candidate);
     }
-    return candidate.prediction.fits;
+    return prediction;
   };
 
-  // A state's room in memory: its smallest schedule with the most recomputation decides.
-  const roomy = (state: State): boolean => {
-    state.roomy ??= evaluate(
-      arrangementOf(state.grid, state.zero, state.smallest, state.place, recompute.at(-1)!, fixed),
-      state.leader,
-    );
-    return state.roomy;
+  const roomOf = (state: State): NonNullable<State['room']> => {
+    if (state.room === undefined) {
+      const smallest = arrangementOf(state, state.smallest, recompute.at(-1)!, fixed);
+      const { fits, memory } = evaluate(smallest, state.leader);
+      state.room = { fits, hostFull: memory.host > cluster.host.memory };
+    }
+    return state.room;
   };
 
-  const visit = ({ cell, schedule, seconds }: Visit) => {
+  const beaten = (state: State, devices: number, seconds: number): boolean =>
+    // Offloading is of interest where nothing of its kind fits without, or is slower.
+    seconds >= Math.min(state.leader.seconds, state.plain.seconds) &&
+    seconds >= leaders.seconds &&
+    seconds >= front.secondsAt(devices);
+
+  const visit = (cell: Cell, schedule: Schedule, seconds: number): void => {
+    // The levels of recomputation before it keep too many activations, wherever the rest is.
+    let first = 0;
     for (const states of cell.states) {
       // With more offloaded, only less recomputation than what fits already can win.
       let levels = recompute.length;
       for (const state of states) {
-        const hopeless = seconds >= state.leader.seconds && seconds >= leaders.seconds;
-        if (hopeless && seconds >= front.secondsAt(cell.devices)) continue;
-        if (!roomy(state)) continue;
-        for (let level = 0; level < levels; level++) {
-          const { grid, zero, place } = state;
-          if (evaluate(arrangementOf(grid, zero, schedule, place, recompute[level]!, fixed), state.leader))
-            levels = level;
+        if (beaten(state, cell.devices, seconds) || !roomOf(state).fits) continue;
+        if (state.onHost !== undefined && !roomOf(state.onHost).hostFull) continue;
+        for (let level = first; level < levels; level++) {
+          const arrangement = arrangementOf(state, schedule, recompute[level]!, fixed);
+          const { fits, memory } = evaluate(arrangement, state.leader);
+          if (fits) levels = level;
+          else if (memory.activations + memory.logits > memory.available) first = level + 1;
         }
-        if (levels === 0) break;
+        if (levels <= first) break;
       }
     }
   };
 
+  const cells = cellsOf(workload, cluster, fixed, leaders);
   const bound = stepBound(workload, cluster, framework, fixed, predict);
-  const visits: Visit[] = [];
-  for (const grid of gridsOf(workload, cluster, fixed)) {
-    const schedules = schedulesOf(grid, workload.layers, fixed);
-    considered += zeroStages(grid, fixed).length * schedules.length * places.length * recompute.length;
-    if (schedules.length === 0) continue;
-    const states = zeroStages(grid, fixed).map((zero) =>
-      places.map((place): State => {
-        const leader = leaders.of({ ...grid, zero, offload: place.offload });
-        return { grid, zero, place, smallest: schedules[0]!, leader, roomy: undefined };
-      }),
-    );
-    const cell: Cell = { devices: devices(grid), states };
-    for (const schedule of schedules) visits.push({ cell, schedule, seconds: bound(grid, schedule) });
-  }
+  const visits = cells.flatMap((cell) =>
+    cell.schedules.map((schedule) => ({ cell, schedule, seconds: bound(cell.grid, schedule) })),
+  );
   // The most promising first, so that all others have something to beat.
   visits.sort((a, b) => a.seconds - b.seconds);
-  for (const each of visits) visit(each);
+  for (const { cell, schedule, seconds } of visits) visit(cell, schedule, seconds);
   const [best, ...alternatives] = leaders.grids;
   return {
     best: best ?? null,
     alternatives,
     front: front.members,
     strategies: leaders.strategies(),
-    considered,
+    considered: cells.reduce((sum, cell) => sum + sizeOf(cell, fixed), 0),
     evaluated,
-  };
-}
-
-/** Where the state of a grid is kept, and whether that leaves room for any schedule. */
-interface State {
-  readonly grid: Grid;
-  readonly zero: Arrangement['zero'];
-  readonly place: Offload;
-  readonly smallest: Schedule;
-  readonly leader: Leader;
-  roomy: boolean | undefined;
-}
-
-/** A grid with its states: a list for each ZeRO stage, by place. */
-interface Cell {
-  readonly devices: number;
-  readonly states: readonly (readonly State[])[];
-}
-
-/** A grid with a schedule, and the seconds that it cannot beat. */
-interface Visit {
-  readonly cell: Cell;
-  readonly schedule: Schedule;
-  readonly seconds: number;
-}
-
-function arrangementOf(
-  grid: Grid,
-  zero: Arrangement['zero'],
-  schedule: Schedule,
-  place: Offload,
-  recompute: Arrangement['recompute'],
-  fixed: Fixed,
-): Arrangement {
-  // Written out, since spreading three objects takes longer than predicting a step.
-  return {
-    data: grid.data,
-    tensor: grid.tensor,
-    // It sends the same bytes and keeps fewer (arXiv 2205.05198), wherever the sequence can be split.
-    sequenceParallel: fixed.sequenceParallel ?? (grid.tensor > 1 && fixed.sequence % grid.tensor === 0),
-    pipeline: grid.pipeline,
-    interleave: schedule.interleave,
-    context: grid.context,
-    expert: grid.expert,
-    zero,
-    offload: place.offload,
-    offloadTo: place.offloadTo,
-    recompute,
-    precision: fixed.precision,
-    microBatch: schedule.microBatch,
-    globalBatch: fixed.globalBatch,
-    sequence: fixed.sequence,
-    flashAttention: fixed.flashAttention,
   };
 }

@@ -30,7 +30,7 @@ export interface SearchResult {
   readonly best: Candidate | null;
   /** The fastest of other grids (data × context × tensor × pipeline), best first. */
   readonly alternatives: readonly Candidate[];
-  /** Those that no other beats in both devices and time, by devices: what more devices buy. */
+  /** The fastest on the whole cluster, on half of it, a quarter, and so on, by devices: what more devices buy. */
   readonly front: readonly Candidate[];
   /** The best of each strategy, fastest first; those that do not fit at the end, nearest first. */
   readonly strategies: readonly StrategyResult[];

@@ -1,0 +1,146 @@
+import { searchArrangements } from '../search/search.js';
+import type { Candidate, Fixed, Predict } from '../search/types.js';
+import type { Cluster, Framework, StepPrediction, Workload } from '../types.js';
+import { type LossLaw, type QualityCost, qualityCost, tokenFactor } from './quality.js';
+import { type Division, divisionsOf, linkOf } from './replicas.js';
+import { roundTime } from './round.js';
+import { spreadSteps, type UnevenRound, unevenRound } from './speeds.js';
+import type { AveragingMethod, RoundTime } from './types.js';
+
+/** What is asked of periodic averaging, and what is given. */
+export interface AveragingRequest {
+  /** Choices that are made already; `innerSteps` left out is chosen among 10, 30, 100 and 300. */
+  readonly method: Omit<AveragingMethod, 'innerSteps'> & { readonly innerSteps?: number };
+  /** How many replicas; left out, chosen. */
+  readonly replicas?: number;
+  /** How much faster the fastest replica is than the slowest; 1: all alike. */
+  readonly spread: number;
+  /** Tokens of the whole run, for what a gap in loss costs. */
+  readonly tokens: number;
+  readonly law: LossLaw;
+}
+
+/** Periodic averaging on a cluster, as it would be done and what it takes. */
+export interface AveragingPlan {
+  readonly replicas: number;
+  /** What one replica runs on. */
+  readonly island: Cluster;
+  /** The arrangement of one replica within its island; its batch is the replica's share. */
+  readonly inner: Candidate;
+  readonly method: AveragingMethod;
+  readonly round: RoundTime;
+  /** Each replica's inner steps where speeds differ. */
+  readonly uneven: UnevenRound | null;
+  readonly quality: QualityCost;
+  /** Times the tokens that make up for the gap in loss. */
+  readonly tokenFactor: number;
+  /** Seconds in which all replicas together do a step of the global batch. */
+  readonly stepSeconds: number;
+  /** `stepSeconds · tokenFactor`: what a step takes on the way to the same loss. */
+  readonly equalLossSeconds: number;
+  /** Bytes on each replica's hosts for the outer parameters and their momentum, fp32. */
+  readonly outerBytes: number;
+}
+
+const INNER_STEPS = [10, 30, 100, 300];
+
+/** Sizes of a replica that are tried beyond the smallest that fits, and below the whole cluster. */
+const TRIED = 3;
+
+/**
+ * Chooses size, arrangement and H of replicas so that a run comes to the same loss soonest.
+ *
+ * @param fixed as in `searchArrangements`; the batch is that of all replicas
+ * @returns `null` where no part of the cluster holds a replica, or there is but one
+ */
+export function chooseAveraging(
+  workload: Workload,
+  cluster: Cluster,
+  framework: Framework,
+  fixed: Fixed,
+  request: AveragingRequest,
+  predict: Predict,
+): AveragingPlan | null {
+  let best: AveragingPlan | null = null;
+  for (const { division, inner } of replicasThatFit(workload, cluster, framework, fixed, request, predict)) {
+    const cadences = request.method.innerSteps === undefined ? INNER_STEPS : [request.method.innerSteps];
+    for (const innerSteps of cadences) {
+      const method = { ...request.method, innerSteps };
+      const overlapSteps = Math.min(method.overlapSteps, innerSteps / method.fragments);
+      const plan = averagingPlan(workload, cluster, division, inner, { ...method, overlapSteps }, request);
+      if (best === null || plan.equalLossSeconds < best.equalLossSeconds) best = plan;
+    }
+  }
+  return best;
+}
+
+/** The smallest replicas that fit and the largest that there are two of, each with its best arrangement. */
+function* replicasThatFit(
+  workload: Workload,
+  cluster: Cluster,
+  framework: Framework,
+  fixed: Fixed,
+  request: AveragingRequest,
+  predict: Predict,
+): Generator<{ readonly division: Division; readonly inner: Candidate }> {
+  const all = divisionsOf(cluster, fixed.globalBatch).filter(
+    ({ replicas }) => request.replicas === undefined || replicas === request.replicas,
+  );
+  let fitting = 0;
+  for (const [i, division] of all.entries()) {
+    if (fitting >= TRIED && i < all.length - TRIED) continue;
+    const share = { ...fixed, globalBatch: fixed.globalBatch / division.replicas };
+    const { best } = searchArrangements(workload, division.island, framework, share, predict);
+    if (best === null) continue;
+    fitting++;
+    yield { division, inner: best };
+  }
+}
+
+/** What averaging takes with everything chosen. */
+export function averagingPlan(
+  workload: Workload,
+  cluster: Cluster,
+  { replicas, island }: Division,
+  inner: Candidate,
+  method: AveragingMethod,
+  { spread, tokens, law }: Pick<AveragingRequest, 'spread' | 'tokens' | 'law'>,
+): AveragingPlan {
+  const innerSeconds = inner.prediction.time.total;
+  const round = roundTime(replicas, workload.parameters, innerSeconds, linkOf(cluster, island), method);
+  const uneven = spread > 1 ? unevenRound(spreadSteps(replicas, innerSeconds, spread), method.innerSteps, true) : null;
+  const quality = qualityCost(workload.parameters, replicas, method.innerSteps);
+  const factor = tokenFactor(quality.gap, workload.parameters, tokens, law);
+  // A round in which each does steps after its speed still does H steps a replica in the mean.
+  const steps = uneven === null ? method.innerSteps : uneven.stepsPerSecond * (uneven.seconds / replicas);
+  const seconds = (uneven === null ? round.compute : uneven.seconds) + round.exposed;
+  const stepSeconds = seconds / steps;
+  return {
+    replicas,
+    island,
+    inner,
+    method,
+    round,
+    uneven,
+    quality,
+    tokenFactor: factor,
+    stepSeconds,
+    equalLossSeconds: stepSeconds * factor,
+    outerBytes: 8 * workload.parameters,
+  };
+}
+
+/** A step of all replicas as a prediction: the inner one's memory, all replicas' work, the waiting as communication. */
+export function stepOf({ inner, replicas, stepSeconds, round, method }: AveragingPlan): StepPrediction {
+  const { prediction } = inner;
+  const { time } = prediction;
+  return {
+    ...prediction,
+    time: { ...time, dataCommunication: time.dataCommunication + stepSeconds - time.total, total: stepSeconds },
+    tokensPerSecond: (replicas * prediction.tokensPerSecond * time.total) / stepSeconds,
+    modelFlop: replicas * prediction.modelFlop,
+    hardwareFlop: replicas * prediction.hardwareFlop,
+    utilization: (prediction.utilization * time.total) / stepSeconds,
+    bytesInter: prediction.bytesInter + round.bytes / method.innerSteps,
+  };
+}
