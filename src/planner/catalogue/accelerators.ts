@@ -1,8 +1,11 @@
 import { UsageError } from '../../base/errors.js';
-import type { Accelerator, Precision } from '../types.js';
+import type { Accelerator, Precision, Source } from '../types.js';
 import table from './accelerators.json' with { type: 'json' };
 import { nearestNames, plain } from './nearest.js';
 import { given, resolveSources, type SourceKeys } from './sources.js';
+
+/** Rates by format, 10¹² FLOP/s. */
+type Teraflops = { readonly [P in Precision]?: number | undefined };
 
 /** An accelerator as `accelerators.json` and cluster files write it, units in the names. */
 export interface AcceleratorDescription {
@@ -10,8 +13,8 @@ export interface AcceleratorDescription {
   readonly kind: Accelerator['kind'];
   readonly memory_GiB: number;
   readonly memoryBandwidth_GBps: number;
-  readonly rates_TFLOPS: Partial<Readonly<Record<Precision, number>>>;
-  readonly measuredRates_TFLOPS?: Partial<Readonly<Record<Precision, number>>> | undefined;
+  readonly rates_TFLOPS: Teraflops;
+  readonly measuredRates_TFLOPS?: Teraflops | undefined;
   readonly fp64_TFLOPS?: number | null | undefined;
   readonly scaleUp_GBps?: number | null | undefined;
   readonly power_W: number;
@@ -45,7 +48,7 @@ const decoration =
  *
  * @param memoryGB of a card, as its seller counts: picks `A100-SXM-40GB` for `A100`; where no such card is in the
  *   catalogue, the card with its memory replaced
- * @throws UsageError naming the nearest names
+ * @throws UsageError naming the nearest names, or for a memory that no card can have
  */
 export function findAccelerator(name: string, { memoryGB }: { memoryGB?: number } = {}): Accelerator {
   const found = resolve(name);
@@ -57,10 +60,13 @@ export function findAccelerator(name: string, { memoryGB }: { memoryGB?: number 
     );
   }
   const asked = memoryGB ?? found.memoryGB;
-  if (asked === undefined || sameMemory(found.name, asked)) return toAccelerator(found.name, entries[found.name]!);
+  if (asked !== undefined && !(asked > 0 && asked <= 100_000)) {
+    throw new UsageError(`Expected the memory of a card of ${found.name}'s kind in GB, above 0, got ${asked}.`);
+  }
+  if (asked === undefined || sameMemory(found.name, asked)) return fromCatalogue(found.name);
   const sibling = accelerators.find((other) => series(other) === series(found.name) && sameMemory(other, asked));
-  if (sibling) return toAccelerator(sibling, entries[sibling]!);
-  const card = toAccelerator(found.name, entries[found.name]!);
+  if (sibling) return fromCatalogue(sibling);
+  const card = fromCatalogue(found.name);
   return {
     ...card,
     name: `${series(card.name)}-${asked}GB`,
@@ -69,25 +75,33 @@ export function findAccelerator(name: string, { memoryGB }: { memoryGB?: number 
   };
 }
 
+/** Whether a name, or one of its kind, is in the catalogue. */
+export const isKnownAccelerator = (name: string): boolean => resolve(name) !== undefined;
+
 /** The node that an accelerator of the catalogue usually stands in; undefined for one that is not of the catalogue. */
 export function usualNode(accelerator: Accelerator): string | undefined {
-  const name = byName.get(plain(accelerator.name)) ?? resolve(accelerator.name)?.name;
+  const name = resolve(accelerator.name)?.name;
   return name === undefined ? undefined : entries[name]!.node;
+}
+
+function fromCatalogue(name: string): Accelerator {
+  const entry = entries[name]!;
+  return toAccelerator(name, entry, resolveSources(entry.sources));
 }
 
 function resolve(name: string): { readonly name: string; readonly memoryGB?: number } | undefined {
   const exact = byName.get(plain(name));
   if (exact !== undefined) return { name: exact };
-  const text = name
-    .slice(0, 200)
-    .replaceAll(decoration, ' ')
-    .replace(/sxm[0-9]/gi, 'SXM');
-  const undecorated = byName.get(plain(text));
-  if (undecorated !== undefined) return { name: undecorated };
-  const size = /([0-9]{1,3}) *gi?b/i.exec(text);
-  const model = byName.get(plain(size ? text.replace(size[0], '') : text));
-  if (model === undefined) return undefined;
-  return size ? { name: model, memoryGB: Number(size[1]) } : { name: model };
+  const bare = name.slice(0, 200).replaceAll(decoration, ' ');
+  const size = /([0-9]{1,3}) *gi?b/i.exec(bare);
+  const sizeless = size ? bare.replace(size[0], '') : bare;
+  for (const text of [bare, sizeless]) {
+    // Sockets carry numbers (SXM4) that a catalogue's name may leave out.
+    const found = byName.get(plain(text)) ?? byName.get(plain(text.replace(/sxm[0-9]/gi, 'SXM')));
+    if (found !== undefined)
+      return size && text !== bare ? { name: found, memoryGB: Number(size[1]) } : { name: found };
+  }
+  return undefined;
 }
 
 /** A name without its memory. */
@@ -101,8 +115,8 @@ function sameMemory(name: string, memoryGB: number): boolean {
 /** A description in base units. */
 export function toAccelerator(
   name: string,
-  d: AcceleratorDescription & { readonly sources: SourceKeys },
-  sources = resolveSources(d.sources),
+  d: AcceleratorDescription,
+  sources: Readonly<Record<string, Source>>,
 ): Accelerator {
   return {
     name,
@@ -120,6 +134,8 @@ export function toAccelerator(
   };
 }
 
-function inFlops(rates: Partial<Readonly<Record<Precision, number>>>): Partial<Record<Precision, number>> {
-  return Object.fromEntries(Object.entries(rates).map(([format, teraflops]) => [format, teraflops * 1e12]));
+function inFlops(rates: Teraflops): Partial<Record<Precision, number>> {
+  return Object.fromEntries(
+    Object.entries(rates).flatMap(([format, teraflops]) => (teraflops ? [[format, teraflops * 1e12]] : [])),
+  );
 }

@@ -1,0 +1,51 @@
+import { open } from 'node:fs/promises';
+import { messageOf, UsageError } from '../../base/errors.js';
+import type { JsonValue } from '../../base/json.js';
+import { duplicateKey } from '../../base/json-duplicates.js';
+
+/** A description of a cluster or a model takes a few kilobytes. */
+const LARGEST_FILE = 2 ** 20;
+
+/** Whether a name is meant as a file: it ends as one does, or has a folder before it. */
+export const looksLikeFile = (name: string): boolean => /\.json$|[/\\]/i.test(name);
+
+/**
+ * Reads a JSON file that a user names.
+ *
+ * @param what what the file is, as in `a cluster file`
+ * @throws UsageError when it cannot be read, is larger than 1 MiB, is no UTF-8 or no JSON, or has a key twice
+ */
+export async function readUserJson(path: string, what: string): Promise<JsonValue> {
+  let bytes: Uint8Array;
+  try {
+    const file = await open(path);
+    try {
+      const { size } = await file.stat();
+      if (size > LARGEST_FILE) {
+        throw new UsageError(`${path} has ${size} bytes; ${what} has at most ${LARGEST_FILE}.`);
+      }
+      bytes = await file.readFile();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`Cannot read ${path}: ${messageOf(error)}. Expected ${what}.`, { cause: error });
+  }
+  return parseUserJson(bytes, path);
+}
+
+/** @throws UsageError when the bytes are no UTF-8 or no JSON, or an object has a key twice */
+export function parseUserJson(bytes: Uint8Array, path: string): JsonValue {
+  let text: string;
+  let value: JsonValue;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${path} is no JSON: ${messageOf(error).slice(0, 200)}.`, { cause: error });
+  }
+  const twice = duplicateKey(text);
+  if (twice !== undefined) throw new UsageError(`${path} has the key ${JSON.stringify(twice.slice(0, 64))} twice.`);
+  return value;
+}
