@@ -49,6 +49,21 @@ describe('SharedFlow', () => {
     expect(flow.next()).toBeUndefined();
   });
 
+  it('takes many alike as one', () => {
+    const flow = new SharedFlow(100);
+    const three = flow.start(0, 100, 1000, 3);
+    const one = flow.start(0, 50, 1000);
+    expect(flow.active).toBe(4);
+    // All four at 25 until the small one ends after 2 s; then three have 50 left at a third.
+    expect(run(flow)).toEqual(
+      new Map([
+        [one, 2],
+        [three, 3.5],
+      ]),
+    );
+    expect(flow.active).toBe(0);
+  });
+
   it('stands still without capacity, and ends at once what has no bytes', () => {
     const flow = new SharedFlow(0);
     const nothing = flow.start(1, 0, 5);

@@ -13,9 +13,10 @@ interface Group {
   readonly transfers: Heap<Transfer>;
 }
 
-/** A transfer under way; what {@link SharedFlow.start} gives and {@link SharedFlow.cancel} takes. */
+/** Transfers under way that start together and are alike, mostly one; what {@link SharedFlow.start} gives and {@link SharedFlow.cancel} takes. */
 export interface Transfer {
   readonly group: Group;
+  readonly count: number;
   /** The value of the group's `served` at which it ends. */
   readonly target: number;
   readonly number: number;
@@ -53,13 +54,13 @@ export class SharedFlow {
     this.#stale = true;
   }
 
-  /** Starts a transfer of so many bytes that gets at most `cap` bytes a second. */
-  start(now: number, bytes: number, cap: number): Transfer {
+  /** Starts `count` transfers of so many bytes each, each of which gets at most `cap` bytes a second. */
+  start(now: number, bytes: number, cap: number, count = 1): Transfer {
     this.#advance(now);
     const group = this.#groupOf(cap);
-    const transfer: Transfer = { group, target: group.served + bytes, number: this.#count++, over: false };
+    const transfer: Transfer = { group, count, target: group.served + bytes, number: this.#count++, over: false };
     group.transfers.push(transfer);
-    group.active++;
+    group.active += count;
     this.#stale = true;
     return transfer;
   }
@@ -69,7 +70,7 @@ export class SharedFlow {
     if (transfer.over) return;
     this.#advance(now);
     transfer.over = true;
-    transfer.group.active--;
+    transfer.group.active -= transfer.count;
     this.#stale = true;
   }
 
@@ -97,7 +98,7 @@ export class SharedFlow {
     this.#advance(at);
     transfer.group.transfers.pop();
     transfer.over = true;
-    transfer.group.active--;
+    transfer.group.active -= transfer.count;
     this.#stale = true;
   }
 
