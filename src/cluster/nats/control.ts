@@ -8,6 +8,8 @@ import { addressOf, controlSubject } from './subjects.js';
 
 /** Replies go to inboxes alone: else whoever asks could have the answer sent where they may not write themselves. */
 export const INBOXES = '_MF';
+/** Those of askers, and what the server puts in their place when they have an account of their own. */
+const ANSWERED = [`${INBOXES}.`, '_R_.'];
 
 /** What a handler's failure is told as, so that the asker fails with the reason and not by a time-out. */
 const FAILURE = '\u0000error:';
@@ -33,7 +35,7 @@ export class NatsControl implements ControlChannel {
 
   answer(what: string, handler: (message: Uint8Array) => Promise<Uint8Array>): () => void {
     return this.subscribe({ to: 'ask', what }, (message) => {
-      if (!message.reply?.startsWith(`${INBOXES}.`)) return;
+      if (!ANSWERED.some((prefix) => message.reply?.startsWith(prefix))) return;
       handler(message.data).then(
         (answer) => {
           this.checkSize(answer);

@@ -1,0 +1,257 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { connectNats } from '../nats/connect.js';
+import { natsThere } from '../nats/server.test-support.js';
+import { openNatsTransport } from '../nats/transport.js';
+import type { Transport } from '../transport.js';
+import { openDoor } from './door.js';
+import { decodeInvitation } from './invitation.js';
+import { makeNkey } from './keys.js';
+import { type OwnServer, ownServerOf, startOwnServer } from './own-server.js';
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (value: Uint8Array | undefined) => new TextDecoder().decode(value);
+
+describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)', () => {
+  let folder: string;
+  let server: OwnServer;
+  let coordinator: Transport;
+  const opened: { close(): Promise<void> }[] = [];
+  const kept = <T extends { close(): Promise<void> }>(one: T): T => {
+    opened.push(one);
+    return one;
+  };
+  const options = () => ({ run: 'r', runFolder: folder, hosts: ['127.0.0.1'], validHours: 1 });
+  const lead = (create: boolean) =>
+    openNatsTransport({
+      ...server.address,
+      run: 'r',
+      name: 'coordinator',
+      inbox: server.inbox,
+      ...(create && { create: { replicas: 1 as const } }),
+    });
+  const door = async () => kept(await openDoor(decodeInvitation(server.invitation)));
+  const enter = async (...workers: string[]) => {
+    const at = await door();
+    let pass = '';
+    for (const worker of workers) pass = await server.gate.admit(worker, at.key);
+    return kept(await at.enter(workers, pass));
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'meanfield-own-'));
+    server = await startOwnServer(options());
+    coordinator = await lead(true);
+  });
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((one) => one.close()));
+  });
+  afterAll(async () => {
+    await coordinator?.close();
+    await server?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('keeps secrets from others and encrypts', async () => {
+    expect((await stat(join(folder, 'nats'))).mode & 0o77).toBe(0);
+    expect(server.invitation).not.toContain('SU');
+    const { certificate: _, ...untrusting } = server.address;
+    await expect(connectNats({ ...untrusting, name: 'x', inbox: '_MF.x', pingInterval: 1e4 })).rejects.toThrow(
+      /No trusted TLS connection/,
+    );
+  });
+
+  test('a stranger is refused, whatever key it has', async () => {
+    const credential = { kind: 'nkey' as const, seed: makeNkey().seed };
+    await expect(openDoor({ ...decodeInvitation(server.invitation), credential })).rejects.toThrow(
+      /refused our credential/,
+    );
+    await expect(openDoor({ ...decodeInvitation(server.invitation), credential: { kind: 'none' } })).rejects.toThrow(
+      /refused our credential/,
+    );
+  });
+
+  test('at the door one may ask to join, and nothing else', async () => {
+    const stop = coordinator.control.answer('join', async (message) => bytes(`hello ${text(message)}`));
+    coordinator.control.answer('status', async () => bytes('secret'));
+    const at = await door();
+    expect(text(await at.ask('join', bytes('me'), 5000))).toBe('hello me');
+    await expect(at.ask('status', bytes(''), 2000)).rejects.toThrow(/no right to mf\.r\.ask\.status/);
+    stop();
+    await expect(at.ask('join', bytes('me'), 300)).rejects.toThrow(/coordinator of r does not answer/);
+    const { credential } = decodeInvitation(server.invitation);
+    const thief = kept(
+      await openNatsTransport({
+        ...server.address,
+        credential,
+        run: 'r',
+        name: 'thief',
+        inbox: '_MF.x',
+        patience: 300,
+      }),
+    );
+    await expect(thief.blobs.put('w1/x', bytes('x'))).rejects.toThrow(/no right/);
+    await expect(thief.state.get('round')).rejects.toThrow(/no right/);
+    await expect(at.enter(['w9'], JSON.stringify({ access: 'own' }))).rejects.toThrow(/refused our credential/);
+  });
+
+  test('a reason that the coordinator gives reaches the asker', async () => {
+    const stop = coordinator.control.answer('join', async () => {
+      throw new Error('too little memory');
+    });
+    await expect((await door()).ask('join', bytes('me'), 5000)).rejects.toThrow('too little memory');
+    stop();
+  });
+
+  test('a worker speaks, hears, reads and writes under its own names', async () => {
+    const heard: string[] = [];
+    const stop = coordinator.control.listen({ to: 'up', worker: '*' }, (message, from) => {
+      heard.push(`${JSON.stringify(from)} ${text(message)}`);
+    });
+    const worker = await enter('a1', 'a2');
+    for (const name of ['a1', 'a2']) worker.control.send({ to: 'up', worker: name }, bytes('up'));
+    worker.control.listen({ to: 'down', worker: 'a2' }, (message) => heard.push(text(message)));
+    worker.control.listen({ to: 'all' }, (message) => heard.push(text(message)));
+    const revision = await coordinator.state.set('round', bytes('1'), 0);
+    await worker.state.watch('round', ({ value }) => heard.push(`round ${text(value)}`));
+    coordinator.control.send({ to: 'down', worker: 'a2' }, bytes('down'));
+    coordinator.control.send({ to: 'all' }, bytes('all'));
+    await coordinator.state.set('round', bytes('2'), revision);
+    await expect
+      .poll(() => [...heard].sort())
+      .toEqual(['all', 'down', 'round 1', 'round 2', '{"to":"up","worker":"a1"} up', '{"to":"up","worker":"a2"} up']);
+    stop();
+    const content = new Uint8Array(3_000_000).map((_, i) => (i * 7919) >> 5);
+    for (const [from, to, key] of [
+      [worker, coordinator, 'a1/3/x'],
+      [coordinator, worker, 'coordinator/3'],
+    ] as const) {
+      expect(Buffer.compare(await to.blobs.get(await from.blobs.put(key, content)), content)).toBe(0);
+    }
+  });
+
+  test('a worker cannot write, delete, set or hear what is not its own', async () => {
+    const worker = await enter('b1');
+    const other = await enter('b2');
+    const ref = await other.blobs.put('b2/x', bytes('other'));
+    const blobs = [worker.blobs.put('b2/x', bytes('evil')), worker.blobs.put('coordinator/x', bytes('evil'))];
+    for (const put of blobs) await expect(put).rejects.toThrow(/no right/);
+    await expect(worker.blobs.delete('b1')).rejects.toThrow(/no right/);
+    await expect(worker.state.set('lease', bytes('evil'), 0)).rejects.toThrow(/no right/);
+    const heard: string[] = [];
+    worker.control.listen({ to: 'down', worker: 'b2' }, (message) => heard.push(text(message)));
+    worker.control.listen({ to: 'up', worker: '*' }, (message) => heard.push(text(message)));
+    const stop = coordinator.control.listen({ to: 'up', worker: 'b2' }, (message) => heard.push(text(message)));
+    worker.control.send({ to: 'up', worker: 'b2' }, bytes('forged'));
+    worker.control.send({ to: 'all' }, bytes('forged'));
+    coordinator.control.send({ to: 'down', worker: 'b2' }, bytes('for b2 alone'));
+    other.control.send({ to: 'up', worker: 'b2' }, bytes('true'));
+    await expect.poll(() => heard).toEqual(['true']);
+    await sleep(100);
+    expect(heard).toEqual(['true']);
+    stop();
+    expect(text(await coordinator.blobs.get(ref))).toBe('other');
+  });
+
+  test('a stored message cannot be had sent to where its reader may not write', async () => {
+    const worker = await enter('c1');
+    await worker.blobs.put('c1/x', bytes('{"evil":true}'));
+    const mine = await coordinator.blobs.put('coordinator/snapshot', bytes('snapshot'));
+    await coordinator.state.set('guarded', bytes('true'), 0);
+    const heard: string[] = [];
+    const stops = [
+      coordinator.control.listen({ to: 'up', worker: '*' }, (message) => heard.push(text(message))),
+      worker.control.listen({ to: 'down', worker: 'c1' }, (message) => heard.push(text(message))),
+    ];
+    const key = makeNkey();
+    await server.gate.admit('c2', key.key);
+    const raw = await connectNats({
+      ...server.address,
+      credential: { kind: 'nkey', seed: key.seed },
+      name: 'evil',
+      inbox: `_MF.${key.key}`,
+      pingInterval: 1e4,
+    });
+    const goals = ['$KV.mf-r.guarded', 'mf.r.b.coordinator.snapshot.0', 'mf.r.up.c1', 'mf.r.down.c1', 'mf.r.all'];
+    for (const reply of [...goals, 'mf.r.up.c2']) {
+      raw.publish('mf.r.api.DIRECT.GET.mf-r.mf.r.b.c1.x.0', '', { reply });
+    }
+    await raw.flush();
+    await sleep(200);
+    await raw.close();
+    expect(text((await coordinator.state.get('guarded'))?.value)).toBe('true');
+    expect(text(await coordinator.blobs.get(mine))).toBe('snapshot');
+    expect(heard).toEqual([]);
+    for (const stop of stops) stop();
+  });
+
+  test('who is evicted is out at once and stays out, with all names of its key; others notice nothing', async () => {
+    const at = await door();
+    const pass = await server.gate.admit('d1', at.key);
+    await server.gate.admit('d2', at.key);
+    const worker = kept(await at.enter(['d1', 'd2'], pass));
+    const other = await enter('d3');
+    const said: string[] = [];
+    other.onStatus(({ reason }) => said.push(reason));
+    const lost = new Promise<string>((resolve) => {
+      worker.onStatus(({ connected, reason }) => {
+        if (!connected && /no longer takes/.test(reason)) resolve(reason);
+      });
+    });
+    await server.gate.evict('d2');
+    expect(await lost).toMatch(/no longer takes our credential/);
+    await expect(worker.blobs.put('d1/x', bytes('x'))).rejects.toThrow(/closed/);
+    await expect(at.enter(['d1'], pass)).rejects.toThrow(/refused our credential/);
+    await expect(server.gate.admit('d1', at.key)).rejects.toThrow(/evicted/);
+    await other.blobs.put('d3/x', bytes('x'));
+    expect(said).toEqual([]);
+    await expect(server.gate.admit('x', 'no key } accounts {')).rejects.toThrow(/Expected the public key/);
+  });
+
+  test('many are let in at once', async () => {
+    const keys = Array.from({ length: 20 }, makeNkey);
+    await Promise.all(keys.map(({ key }, i) => server.gate.admit(`m${i}`, key)));
+    const config = await readFile(join(folder, 'nats', 'server.conf'), 'utf8');
+    for (const { key } of keys) expect(config).toContain(key);
+    const last = await openNatsTransport({
+      ...server.address,
+      credential: { kind: 'nkey', seed: keys[19]!.seed },
+      run: 'r',
+      name: 'm19',
+      inbox: `_MF.${keys[19]!.key}`,
+      isolated: true,
+    });
+    expect(text(await coordinator.blobs.get(await last.blobs.put('m19/x', bytes('x'))))).toBe('x');
+    await last.close();
+  });
+
+  test('it outlives its coordinator, and is found again with the same invitation', async () => {
+    const worker = await enter('e1');
+    const again = await startOwnServer(options());
+    expect(again.found).toBe(true);
+    expect(again.invitation).toBe(server.invitation);
+    await worker.blobs.put('e1/x', bytes('x'));
+    const owner = (await ownServerOf(folder))!;
+    const operator = kept(await openNatsTransport({ ...owner.address, run: owner.run, name: 'o', inbox: owner.inbox }));
+    expect(text((await operator.state.get('guarded'))?.value)).toBe('true');
+  });
+
+  test('stopped and started again, it has its port, its state and its workers', async () => {
+    const worker = await enter('f1');
+    const back = new Promise<void>((resolve) => {
+      worker.onStatus(({ connected }) => connected && resolve());
+    });
+    await coordinator.state.set('lasting', bytes('yes'), 0);
+    await coordinator.close();
+    await server.stop();
+    server = await startOwnServer(options());
+    expect(server.found).toBe(false);
+    coordinator = await lead(true);
+    await back;
+    expect(text((await worker.state.get('lasting'))?.value)).toBe('yes');
+    await worker.blobs.put('f1/x', bytes('x'));
+  });
+});

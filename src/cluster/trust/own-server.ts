@@ -1,0 +1,171 @@
+import { networkInterfaces } from 'node:os';
+import { writeFileAtomic } from '../../base/atomic.js';
+import { MeanfieldError } from '../../base/errors.js';
+import type { NatsAddress } from '../nats/connect.js';
+import type { Gate } from '../transport.js';
+import { encodeInvitation } from './invitation.js';
+import { isUserKey, nkeyOf } from './keys.js';
+import { inboxOf, serverConfig } from './server-config.js';
+import { loadServerFile, readServerFile, type ServerFile, serverPaths, writeServerFile } from './server-files.js';
+import { startServer } from './server-process.js';
+
+export interface OwnServerOptions {
+  readonly run: string;
+  readonly runFolder: string;
+  /** Port to listen at; by default that of the last time, else 4222, or any other when that is taken. */
+  readonly port?: number;
+  /** Names or addresses by which other machines reach this one; its network addresses unless given. */
+  readonly hosts?: readonly string[];
+  /** Hours for which the invitation is good. */
+  readonly validHours: number;
+}
+
+/** A server that we run, with all that is needed to use it. */
+export interface OwnServer {
+  /** For the coordinator. */
+  readonly address: NatsAddress;
+  readonly inbox: string;
+  readonly gate: Gate;
+  readonly invitation: string;
+  readonly found: boolean;
+  stop(): Promise<void>;
+}
+
+const PORT = 4222;
+const HOUR = 3600_000;
+
+/**
+ * Starts a server of our own in the run's folder, or finds it running.
+ *
+ * @throws MeanfieldError when `nats-server` is not there or does not start
+ */
+export async function startOwnServer(options: OwnServerOptions): Promise<OwnServer> {
+  const paths = serverPaths(options.runFolder);
+  const hosts = options.hosts ?? networkAddresses();
+  const names = [...new Set([...hosts, 'localhost', '127.0.0.1'])];
+  let file = await loadServerFile(paths, options.run, names, options.validHours * HOUR);
+  const write = async () => {
+    await writeServerFile(paths, file);
+    await writeFileAtomic(paths.config, configOf(file, paths, options.port));
+  };
+  const begin = async () => {
+    await write();
+    return startServer(paths.folder);
+  };
+  const server = await begin().catch(async (error) => {
+    // Someone else's server has the usual port; nobody has an invitation with it yet.
+    if (options.port !== undefined || file.ports || !/in use/.test(String(error))) throw error;
+    file = { ...file, ports: { nats: -1, websocket: -1 } };
+    return begin();
+  });
+  // The configuration must name the ports that were found, or reading it anew would move them.
+  file = { ...file, ports: server.ports };
+  const apply = serialized(async () => {
+    await write();
+    // The first reading makes new accounts, but only the second ties them to what they import (2.9.10).
+    await server.reload();
+    await server.reload();
+  });
+  await apply();
+  const lapse = setTimeout(() => void apply(), Math.min(file.joinExpires - Date.now() + 1000, 2 ** 31 - 1));
+  lapse.unref();
+  const coordinator = nkeyOf(file.coordinatorSeed);
+  return {
+    found: server.found,
+    address: addressOf(file),
+    inbox: inboxOf(coordinator.key),
+    gate: ownGate(
+      () => file,
+      (change) => {
+        file = { ...file, ...change };
+        return apply();
+      },
+    ),
+    invitation: encodeInvitation({
+      run: options.run,
+      servers: names.map((name) => `tls://${name}:${server.ports.nats}`),
+      credential: { kind: 'nkey', seed: file.joinSeed },
+      certificate: file.certificate,
+      access: 'own',
+      expires: file.joinExpires,
+    }),
+    stop: async () => {
+      clearTimeout(lapse);
+      await server.stop();
+    },
+  };
+}
+
+/** How the owner of a run's folder reaches the server that the run has there; undefined when it has none. */
+export async function ownServerOf(
+  runFolder: string,
+): Promise<{ readonly run: string; readonly address: NatsAddress; readonly inbox: string } | undefined> {
+  const file = await readServerFile(serverPaths(runFolder));
+  if (!file) return undefined;
+  return { run: file.run, address: addressOf(file), inbox: inboxOf(nkeyOf(file.coordinatorSeed).key) };
+}
+
+function addressOf(file: ServerFile): NatsAddress {
+  return {
+    servers: [`tls://127.0.0.1:${file.ports?.nats ?? PORT}`],
+    credential: { kind: 'nkey', seed: file.coordinatorSeed },
+    certificate: file.certificate,
+  };
+}
+
+function configOf(file: ServerFile, paths: ReturnType<typeof serverPaths>, port: number | undefined): string {
+  const join = file.joinExpires > Date.now() ? nkeyOf(file.joinSeed).key : undefined;
+  return serverConfig({
+    run: file.run,
+    listen: `0.0.0.0:${file.ports?.nats ?? port ?? PORT}`,
+    websocket: `0.0.0.0:${file.ports?.websocket ?? -1}`,
+    storage: paths.storage,
+    certificateFile: paths.certificate,
+    keyFile: paths.key,
+    users: { coordinator: nkeyOf(file.coordinatorSeed).key, join, workers: file.workers },
+  });
+}
+
+function ownGate(current: () => ServerFile, change: (change: Partial<ServerFile>) => Promise<void>): Gate {
+  return {
+    admit: async (worker, key) => {
+      const { workers, evicted } = current();
+      if (!isUserKey(key))
+        throw new MeanfieldError(`Expected the public key of a NATS user, got ${JSON.stringify(key)}.`);
+      if (evicted.includes(key)) throw new MeanfieldError('This key was evicted. Start the worker anew.');
+      const others = workers.filter((one) => one.key !== key);
+      const names = workers.find((one) => one.key === key)?.names ?? [];
+      if (!names.includes(worker)) await change({ workers: [...others, { key, names: [...names, worker] }] });
+      return JSON.stringify({ access: 'own' });
+    },
+    evict: async (worker) => {
+      const { workers, evicted } = current();
+      const out = workers.filter(({ names }) => names.includes(worker)).map(({ key }) => key);
+      if (out.length === 0) return;
+      await change({ workers: workers.filter(({ key }) => !out.includes(key)), evicted: [...evicted, ...out] });
+    },
+  };
+}
+
+/** One after another; calls that wait share the next run, which does for all of them. */
+function serialized(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  return () => {
+    next ??= running
+      .catch(() => {})
+      .then(() => {
+        next = undefined;
+        running = work();
+        return running;
+      });
+    return next;
+  };
+}
+
+/** Addresses of this machine as others see it. */
+function networkAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses = []) =>
+    addresses.filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address),
+  );
+}

@@ -1,0 +1,100 @@
+import { chmod, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeFileAtomic } from '../../base/atomic.js';
+import { MeanfieldError } from '../../base/errors.js';
+import { makeCertificate } from './certificate.js';
+import { makeNkey } from './keys.js';
+
+const key = z.string().regex(/^U[A-Z2-7]{55}$/);
+const name = z.string().regex(/^[\w-]{1,128}$/);
+
+const schema = z.object({
+  run: name,
+  coordinatorSeed: z.string(),
+  joinSeed: z.string(),
+  /** Milliseconds since 1970. */
+  joinExpires: z.number(),
+  /** PEM. */
+  certificate: z.string(),
+  /** Ports once they are known, so that invitations stay right when the server is started again. */
+  ports: z.object({ nats: z.int(), websocket: z.int() }).optional(),
+  workers: z.array(z.object({ key, names: z.array(name) })),
+  /** Keys that never come in again. */
+  evicted: z.array(key),
+});
+
+/** What is kept of a server that we run: secrets, so for the owner's eyes only. */
+export type ServerFile = z.output<typeof schema>;
+
+export interface ServerPaths {
+  readonly folder: string;
+  readonly config: string;
+  readonly secrets: string;
+  readonly certificate: string;
+  readonly key: string;
+  readonly storage: string;
+}
+
+/** Where a run folder keeps its server. */
+export function serverPaths(runFolder: string): ServerPaths {
+  const folder = join(runFolder, 'nats');
+  return {
+    folder,
+    config: join(folder, 'server.conf'),
+    secrets: join(folder, 'secrets.json'),
+    certificate: join(folder, 'certificate.pem'),
+    key: join(folder, 'key.pem'),
+    storage: join(folder, 'store'),
+  };
+}
+
+/**
+ * What was kept, with a new key to join by; or all of it new when nothing was.
+ *
+ * @param names by which the server is reached
+ * @param validity of the invitation, in milliseconds
+ * @throws MeanfieldError when the file is damaged
+ */
+export async function loadServerFile(
+  paths: ServerPaths,
+  run: string,
+  names: readonly string[],
+  validity: number,
+): Promise<ServerFile> {
+  await mkdir(paths.folder, { recursive: true, mode: 0o700 });
+  await chmod(paths.folder, 0o700);
+  const kept = await readServerFile(paths);
+  const now = Date.now();
+  // An invitation that still has half of its time is not withdrawn by starting again.
+  if (kept && kept.joinExpires - now > validity / 2) return kept;
+  const join = { joinSeed: makeNkey().seed, joinExpires: now + validity };
+  if (kept) return { ...kept, ...join };
+  const { certificate, key: privateKey } = await makeCertificate(names);
+  await writeFileAtomic(paths.certificate, certificate);
+  await writeFileAtomic(paths.key, privateKey);
+  return { run, coordinatorSeed: makeNkey().seed, ...join, certificate, workers: [], evicted: [] };
+}
+
+/** @returns undefined when there is none @throws MeanfieldError when it is damaged */
+export async function readServerFile(paths: ServerPaths): Promise<ServerFile | undefined> {
+  let text: string;
+  try {
+    text = await readFile(paths.secrets, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new MeanfieldError(
+      `${paths.secrets} is damaged. Delete ${paths.folder} to make a new server; workers then need a new invitation.`,
+      { cause: error },
+    );
+  }
+}
+
+export async function writeServerFile(paths: ServerPaths, file: ServerFile): Promise<void> {
+  await writeFileAtomic(paths.secrets, JSON.stringify(file, null, 2));
+}

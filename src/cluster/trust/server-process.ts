@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { writeFileAtomic } from '../../base/atomic.js';
+import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { processStart } from '../../training/process-identity.js';
+
+const PROGRAM = 'nats-server';
+/** Milliseconds that a server may take to start, to read its configuration anew, to end. */
+const PATIENCE = 20_000;
+const LOOK_EVERY = 10;
+const RELOADED = /Reloaded server configuration|\[ERR\].*[Rr]eload/g;
+
+/** A `nats-server` of ours, which outlives us: workers go on while a coordinator is started anew. */
+export interface ServerProcess {
+  /** Ports by the server's own account. */
+  readonly ports: Ports;
+  /** Whether it ran already. */
+  readonly found: boolean;
+  /** Makes it read its configuration anew. @throws MeanfieldError when it refuses it or is gone */
+  reload(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface Ports {
+  readonly nats: number;
+  readonly websocket: number;
+}
+
+const recordSchema = z.object({
+  pid: z.int().positive(),
+  start: z.string(),
+  ports: z.object({ nats: z.int(), websocket: z.int() }),
+});
+type ServerRecord = z.output<typeof recordSchema>;
+
+/**
+ * Starts the server of a folder, or finds the one that runs.
+ *
+ * @param folder has `server.conf`; log and process are kept beside it
+ * @throws MeanfieldError when there is no such program, or what its log says when it does not start
+ */
+export async function startServer(folder: string): Promise<ServerProcess> {
+  const running = await runningServer(folder);
+  if (running) return serverProcess(folder, running, true);
+  await mkdir(folder, { recursive: true });
+  for (const name of await readdir(folder)) if (name.endsWith('.ports')) await rm(join(folder, name));
+  const before = await logOf(folder);
+  const log = await open(join(folder, 'server.log'), 'a');
+  try {
+    const args = ['-c', join(folder, 'server.conf'), '--ports_file_dir', folder];
+    const child = spawn(PROGRAM, args, { detached: true, stdio: ['ignore', log.fd, log.fd] });
+    const ended = new Promise<string>((resolve) => {
+      child.once('error', (error: NodeJS.ErrnoException) =>
+        resolve(error.code === 'ENOENT' ? INSTALL : `${PROGRAM} cannot be started: ${messageOf(error)}.`),
+      );
+      child.once('exit', async () => resolve(startError((await logOf(folder)).slice(before.length))));
+    });
+    const ports = await Promise.race([portsOf(folder, child.pid), ended]);
+    if (typeof ports === 'string') throw new MeanfieldError(ports);
+    child.unref();
+    const record = { pid: child.pid!, start: (await processStart(child.pid!)) ?? '', ports };
+    await writeFileAtomic(recordPath(folder), JSON.stringify(record));
+    return serverProcess(folder, record, false);
+  } finally {
+    await log.close();
+  }
+}
+
+const INSTALL =
+  `There is no ${PROGRAM} on the PATH. Install it (Debian and Ubuntu: apt install nats-server; macOS: brew install ` +
+  'nats-server; else https://nats.io/download), or name a running server: --nats nats://host:4222.';
+
+function serverProcess(folder: string, record: ServerRecord, found: boolean): ServerProcess {
+  const lives = async () => (await processStart(record.pid)) === record.start;
+  return {
+    ports: record.ports,
+    found,
+    reload: async () => {
+      const before = count(await logOf(folder));
+      if (!(await lives()))
+        throw new MeanfieldError(`Our ${PROGRAM} (process ${record.pid}) has ended. ${seeLog(folder)}`);
+      process.kill(record.pid, 'SIGHUP');
+      for (let waited = 0; waited < PATIENCE; waited += LOOK_EVERY) {
+        await sleep(LOOK_EVERY);
+        const said = (await logOf(folder)).match(RELOADED) ?? [];
+        if (said.length <= before) continue;
+        const last = said.at(-1)!;
+        if (last.startsWith('[ERR]')) throw new MeanfieldError(`${PROGRAM} refuses its configuration: ${last}`);
+        return;
+      }
+      throw new MeanfieldError(`${PROGRAM} has not read its configuration anew. ${seeLog(folder)}`);
+    },
+    stop: async () => {
+      if (await lives()) process.kill(record.pid, 'SIGTERM');
+      for (let waited = 0; waited < PATIENCE && (await lives()); waited += LOOK_EVERY) await sleep(LOOK_EVERY);
+      await rm(recordPath(folder), { force: true });
+    },
+  };
+}
+
+async function runningServer(folder: string): Promise<ServerRecord | undefined> {
+  let record: ServerRecord;
+  try {
+    record = recordSchema.parse(JSON.parse(await readFile(recordPath(folder), 'utf8')));
+  } catch {
+    // None, or torn: a server that nobody remembers holds its port, which the next one says.
+    return undefined;
+  }
+  return (await processStart(record.pid)) === record.start ? record : undefined;
+}
+
+/** The server writes its ports when it listens. */
+async function portsOf(folder: string, pid: number | undefined): Promise<Ports | string> {
+  const path = join(folder, `${PROGRAM}_${pid}.ports`);
+  for (let waited = 0; waited < PATIENCE; waited += LOOK_EVERY) {
+    try {
+      const { nats, websocket } = JSON.parse(await readFile(path, 'utf8')) as Record<string, string[] | undefined>;
+      return { nats: portOf(nats), websocket: portOf(websocket) };
+    } catch {
+      await sleep(LOOK_EVERY);
+    }
+  }
+  return `${PROGRAM} has not come to listen. ${seeLog(folder)}`;
+}
+
+function portOf(urls: readonly string[] | undefined): number {
+  return Number(/:(\d+)$/.exec(urls?.[0] ?? '')?.[1] ?? 0);
+}
+
+function startError(log: string): string {
+  const line = log.split('\n').findLast((text) => /\[(ERR|FTL)\]/.test(text)) ?? log.trim().split('\n').at(-1) ?? '';
+  const reason = line.replace(/^.*\[(ERR|FTL)\] /, '').replace(/^nats-server: /, '');
+  return `${PROGRAM} does not start: ${reason || 'it says nothing'}. If its port is taken, choose another: --port N.`;
+}
+
+function count(log: string): number {
+  return log.match(RELOADED)?.length ?? 0;
+}
+
+async function logOf(folder: string): Promise<string> {
+  return readFile(join(folder, 'server.log'), 'utf8').catch(() => '');
+}
+
+function seeLog(folder: string): string {
+  return `Its log: ${join(folder, 'server.log')}.`;
+}
+
+function recordPath(folder: string): string {
+  return join(folder, 'server.json');
+}
