@@ -1,6 +1,6 @@
-import { sha256 } from '../base/hash.js';
 import type { SamplerState } from '../data/index.js';
 import type { ParameterLayout } from '../model/layout.js';
+import { layoutHash } from './layout-hash.js';
 import type { ReplicaSetup, Snapshot } from './messages.js';
 import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
 import { cutShards } from './shards.js';
@@ -170,9 +170,4 @@ function joined(parts: readonly Float32Array[], size: number): Float32Array {
     offset += part.length;
   }
   return whole;
-}
-
-/** Identifies where each parameter lies in the vector. */
-function layoutHash(layout: ParameterLayout): string {
-  return sha256(JSON.stringify(layout.entries.map(({ name, offset, shape }) => [name, offset, shape])));
 }

@@ -1,4 +1,5 @@
 export * from './events.js';
-export { type ClusterOptions, FORMATS, MERGES, type ParsedClusterOptions, parseClusterOptions } from './options.js';
+export { type ClusterOptions, MERGES, type ParsedClusterOptions, parseClusterOptions } from './options.js';
 export type { ClusterStatus, WorkerLine } from './status.js';
 export type { Connection, CoordinatorOptions, CoordinatorRun, WorkerOptions, WorkerRun } from './types.js';
+export { startWorker } from './worker/start.js';

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { UsageError } from '../../base/errors.js';
 import { optionName } from '../../training/config.js';
+import { FORMATS } from '../formats/format.js';
 
-/** How numbers travel. */
-export const FORMATS = ['fp32', 'bf16', 'int8', 'int4'] as const;
 /** How contributions become one. */
 export const MERGES = ['mean', 'trimmed', 'median'] as const;
 

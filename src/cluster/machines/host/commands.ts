@@ -1,45 +1,18 @@
-import type { AdamwOptions } from '../../../training/adamw.js';
-import type { OuterOptions } from '../../../training/outer.js';
-import type { ScheduleOptions } from '../../../training/schedule.js';
 import type { Handle } from '../../replica-thread.js';
-import type { ParsedClusterOptions } from '../options.js';
-import type { Lease } from '../protocol/down.js';
+import type { RunSetup } from '../protocol/configuration.js';
+import type { Work } from '../protocol/down.js';
 
 /** All that a thread needs to hold the model for a member, or for the coordinator, but for the vectors. */
 export interface HostSetup {
   /** Whether it trains; the coordinator's does not. */
   readonly trains: boolean;
+  /** Whether no other replica shares its machine's cores. */
+  readonly alone: boolean;
   readonly device: 'cpu' | 'webgpu' | 'cuda';
   readonly threads: number;
   /** The data set's folder. */
   readonly tokens: string;
   readonly run: RunSetup;
-}
-
-/** What is the same on every machine of a run. */
-export interface RunSetup {
-  /** The model's `config.json`. */
-  readonly model: unknown;
-  readonly batchSize: number;
-  readonly gradAccum: number;
-  readonly seed: number;
-  readonly optimizer: AdamwOptions;
-  readonly schedule: ScheduleOptions;
-  readonly outer: OuterOptions;
-  readonly averageMoments: boolean;
-  readonly cluster: Pick<ParsedClusterOptions, 'format' | 'momentsFormat' | 'merge' | 'fragments' | 'mixing'>;
-}
-
-/** The inner steps of one member in one round. */
-export interface Training {
-  /** Which part of the model the round exchanges, from 0. */
-  readonly fragment: number;
-  readonly steps: number;
-  /** Where the learning rate's schedule stands at the first step, and how far it goes over them all. */
-  readonly position: number;
-  readonly advance: number;
-  /** The samples to train on, once each. */
-  readonly lease: Lease;
 }
 
 /** What a member has after its steps. */
@@ -69,10 +42,10 @@ export type HostCommands = {
    */
   load: [readonly Float32Array[], string];
   /** Null: told to stop, and local parameters are as they were left. */
-  train: [Training, Trained | null];
+  train: [Work, Trained | null];
   /** Local parameters (and averaged moments) become the committed ones again. */
   rollback: [null, null];
-  /** The contributions' parts of one shard, merged. */
+  /** Merges the contributions' parts of one shard. */
   reduce: [
     {
       readonly fragment: number;
@@ -81,7 +54,8 @@ export type HostCommands = {
       /** One a contribution, of sum 1. */
       readonly weights: readonly number[];
     },
-    Uint8Array,
+    /** `damaged`: which contribution cannot be decoded. */
+    { readonly merged: Uint8Array } | { readonly damaged: number; readonly reason: string },
   ];
   /** The outer step with a round's result, by shard of the fragment; answers the hash of all committed vectors. */
   apply: [{ readonly fragment: number; readonly parts: readonly Uint8Array[] }, string];

@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest';
+import { Assignment } from './assignment.js';
+
+it('shares shards out and is complete when each has a result', () => {
+  const it = new Assignment<string>(5, ['a', 'b'], 0);
+  expect(it.owed()).toEqual(
+    new Map([
+      ['a', [0, 2, 4]],
+      ['b', [1, 3]],
+    ]),
+  );
+  for (const shard of [0, 1, 2, 3]) it.deliver(shard, 'a', `r${shard}`, 1);
+  expect(it.complete).toBe(false);
+  expect(() => it.results).toThrow('shard 4');
+  it.deliver(4, 'a', 'r4', 1);
+  it.deliver(4, 'b', 'later', 2);
+  it.deliver(9, 'b', 'no such shard', 2);
+  expect(it.complete).toBe(true);
+  expect(it.results).toEqual(['r0', 'r1', 'r2', 'r3', 'r4']);
+});
+
+it('gives what a dead one owes to the others, and to the coordinator when nobody is left', () => {
+  const it = new Assignment<string>(3, ['a', 'b'], 0);
+  it.deliver(0, 'a', 'r0', 0);
+  it.lose('a', 1);
+  it.lose('stranger', 1);
+  expect(it.owed()).toEqual(new Map([['b', [1, 2]]]));
+  it.lose('b', 1);
+  expect(it.owed()).toEqual(new Map([[null, [1, 2]]]));
+  it.deliver(1, null, 'r1', 1);
+  it.deliver(2, null, 'r2', 1);
+  expect(it.results).toEqual(['r0', 'r1', 'r2']);
+});
+
+it('takes shards from who is late, but not from who delivers', () => {
+  const it = new Assignment<string>(4, ['a', 'b'], 0);
+  it.deliver(0, 'a', 'r0', 900);
+  it.takeFromLate(1000, 1000);
+  expect(it.owed()).toEqual(new Map([['a', [1, 2, 3]]]));
+  it.takeFromLate(2500, 1000);
+  // Both have failed on 1 and 3; b may still do 2.
+  expect(it.owed()).toEqual(
+    new Map([
+      ['b', [2]],
+      [null, [1, 3]],
+    ]),
+  );
+});
+
+it('has a shard done again whose result cannot be read', () => {
+  const it = new Assignment<string>(1, ['a'], 0);
+  it.deliver(0, 'a', 'bad', 0);
+  it.fail(0, 1);
+  expect(it.complete).toBe(false);
+  expect(it.owed()).toEqual(new Map([[null, [0]]]));
+  expect(new Assignment(1, [], 0).owed()).toEqual(new Map([[null, [0]]]));
+});

@@ -1,0 +1,68 @@
+import type { BlobStore } from '../../transport.js';
+import type { HostSetup, MemberHandle } from '../host/commands.js';
+import type { Chain } from '../protocol/down.js';
+import { catchUp, type Held } from '../worker/catch-up.js';
+
+/** The coordinator's own copy of the committed vectors: the truth that is saved. It trains nothing. */
+export class Keeper {
+  #held: Held = { round: -1, hash: '' };
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    readonly host: MemberHandle,
+    /** Committed vectors, and elements of each. */
+    readonly vectors: number,
+    readonly length: number,
+  ) {}
+
+  static async start(host: MemberHandle, setup: HostSetup, vectors: number, length: number): Promise<Keeper> {
+    await host.ask('init', setup);
+    return new Keeper(host, vectors, length);
+  }
+
+  get held(): Held {
+    return this.#held;
+  }
+
+  /** Runs work during which the vectors stay as they are; one after another. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  /** @param vectors moved away */
+  load(round: number, vectors: readonly Float32Array[]): Promise<Held> {
+    return this.exclusive(async () => {
+      this.#held = { round, hash: await this.host.ask('load', vectors) };
+      return this.#held;
+    });
+  }
+
+  /**
+   * The outer step with a round's result.
+   *
+   * @param parts moved away
+   * @throws MeanfieldError when a part cannot be decoded; nothing has changed then
+   */
+  apply(round: number, fragment: number, parts: readonly Uint8Array[]): Promise<Held> {
+    return this.exclusive(async () => {
+      this.#held = { round, hash: await this.host.ask('apply', { fragment, parts }) };
+      return this.#held;
+    });
+  }
+
+  /** Comes to the end of a chain as any other machine does. */
+  catchUp(blobs: BlobStore, chain: Chain): Promise<Held> {
+    return this.exclusive(async () => {
+      const { host, vectors, length } = this;
+      const held = this.#held.round < 0 ? null : this.#held;
+      this.#held = await catchUp({ blobs, host, vectors, length }, chain, held);
+      return this.#held;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.host.close();
+  }
+}

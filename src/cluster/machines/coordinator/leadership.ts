@@ -1,0 +1,56 @@
+import { hostname } from 'node:os';
+import { isJsonObject } from '../../../base/json.js';
+import { processStart } from '../../../training/process-identity.js';
+import { Lease } from '../../nats/lease.js';
+import type { StateStore } from '../../transport.js';
+import { StateConflictError } from '../../transport-errors.js';
+
+const KEY = 'leader';
+/** Longer than a store of three servers needs to find a new leader of its own (measured: 7 s at most). */
+const TTL = 12_000;
+
+/**
+ * Waits until this process leads the run. A dead process of this host is not waited for.
+ *
+ * @param onWaiting hears who leads
+ */
+export async function lead(
+  state: StateStore,
+  onWaiting: (leader: string) => void,
+  signal: AbortSignal,
+  ttl = TTL,
+): Promise<Lease> {
+  await freeIfDead(state);
+  const holder = [hostname(), process.pid, await processStart(process.pid)].join(' ');
+  return Lease.acquire(state, { key: KEY, holder, ttl, onWaiting: (other) => onWaiting(nameOf(other)) }, signal);
+}
+
+/** Gives back the lease of a process of this host that is no more. */
+async function freeIfDead(state: StateStore): Promise<void> {
+  const current = await state.get(KEY);
+  if (!current) return;
+  const content = parse(current.value);
+  if (!isJsonObject(content) || typeof content.holder !== 'string') return;
+  const [host, pid, ...start] = content.holder.split(' ');
+  if (host !== hostname() || (await processStart(Number(pid))) === start.join(' ')) return;
+  try {
+    await state.set(KEY, new TextEncoder().encode(JSON.stringify({ ...content, id: '' })), current.revision);
+  } catch (error) {
+    // Another was faster.
+    if (!(error instanceof StateConflictError)) throw error;
+  }
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Host and process, for people. */
+function nameOf(holder: string): string {
+  const [host, pid] = holder.split(' ');
+  return `${host}, process ${pid}`;
+}

@@ -1,0 +1,220 @@
+import { commit, type EpochRange, lease, release } from '../../../data/ledger/index.js';
+import { type Effect, type RoundEvent, type RoundsState, type Step, tick } from '../../../rounds/index.js';
+import type { BlobRef } from '../../transport.js';
+import { fragmentOf } from '../fragments.js';
+import type { Chain } from '../protocol/down.js';
+import { advanceOf, isFinished, nextSteps, type RunPlan, schedulePosition } from './plan.js';
+import type { Progress, RunState } from './run-state.js';
+
+/** What is fixed for a run. */
+export interface RunContext {
+  readonly plan: RunPlan;
+  /** Samples and tokens of one inner step of a member. */
+  readonly samplesPerStep: number;
+  readonly tokensPerStep: number;
+  /** H, unless less is left. */
+  readonly steps: number;
+  readonly fragments: number;
+}
+
+/** What happens to a run: the events of the rounds' machine, with what belongs to them, and the coordinator's own. */
+export type RunInput =
+  | { readonly type: 'event'; readonly event: RoundEvent }
+  | {
+      readonly type: 'contribution';
+      readonly event: Extract<RoundEvent, { type: 'contribution' }>;
+      readonly manifest: BlobRef;
+      readonly loss: number;
+    }
+  /** The result is stored, and this is the list of its parts. */
+  | {
+      readonly type: 'merged';
+      readonly event: Extract<RoundEvent, { type: 'merged' }>;
+      readonly manifest: BlobRef;
+    }
+  | { readonly type: 'snapshot'; readonly snapshot: Chain['snapshot'] }
+  | { readonly type: 'evaluated'; readonly loss: number; readonly best: number }
+  | { readonly type: 'admitted'; readonly host: string; readonly workers: readonly string[] };
+
+export interface RunStep {
+  readonly state: RunState;
+  readonly effects: readonly Effect[];
+  readonly reason: string;
+}
+
+/** What happens to a run when something happens: pure, as {@link tick} is, around which it lies. */
+export function stepRun(context: RunContext, state: RunState, input: RunInput, now: number): RunStep {
+  switch (input.type) {
+    case 'event':
+      return onEvent(context, state, input.event, now);
+    case 'contribution': {
+      const { event, manifest, loss } = input;
+      const stepped = tick(state.rounds, event, now);
+      const counts = stepped.effects.some((effect) => effect.type === 'accepted');
+      // Before what follows: it may complete the round, and close it.
+      const noted = counts ? withContribution(state, event.worker, manifest, loss) : state;
+      return follow(context, noted, stepped);
+    }
+    case 'merged':
+      return onMerged(context, state, input, now);
+    case 'snapshot': {
+      const results = state.chain.results.filter(({ round }) => round > input.snapshot.round);
+      const chain = { snapshot: input.snapshot, results };
+      return quiet({ ...state, chain, retired: retiredBy(state) }, 'a snapshot is stored');
+    }
+    case 'evaluated': {
+      const progress = { ...state.progress, val_loss: input.loss, best_val_loss: input.best };
+      return quiet({ ...state, progress }, 'the parameters were evaluated');
+    }
+    case 'admitted': {
+      const hosts = { ...state.hosts, ...Object.fromEntries(input.workers.map((worker) => [worker, input.host])) };
+      return quiet({ ...state, hosts, next: state.next + input.workers.length }, `${input.host} was let in`);
+    }
+  }
+}
+
+function onEvent(context: RunContext, state: RunState, event: RoundEvent, now: number): RunStep {
+  return follow(context, state, tick(state.rounds, event, now));
+}
+
+/** Takes over what the rounds' machine made of its state: a round that has ended, a round that has opened. */
+function follow(context: RunContext, state: RunState, { state: rounds, effects, reason }: Step): RunStep {
+  const before = state.rounds;
+  let next: RunState = { ...state, rounds };
+  if (before.open !== null && before.open.round !== rounds.open?.round && rounds.committed === before.committed)
+    next = { ...next, opening: null, ledger: release(next.ledger, { round: before.open.round }) };
+  if (rounds.open !== null && rounds.open.round !== before.open?.round) next = openRound(context, next);
+  return { state: next, effects: mergeable(next, effects), reason };
+}
+
+/** Where the merge is asked for, the state must know all contributions; a list lost would never be found again. */
+function mergeable(state: RunState, effects: readonly Effect[]): readonly Effect[] {
+  for (const effect of effects) {
+    if (effect.type !== 'merge') continue;
+    for (const { worker } of effect.contributions) {
+      if (!state.opening?.contributions.some((one) => one.worker === worker))
+        throw new Error(`no list of ${worker}'s contribution to round ${effect.round}`);
+    }
+  }
+  return effects;
+}
+
+function onMerged(
+  context: RunContext,
+  state: RunState,
+  { event, manifest }: Extract<RunInput, { type: 'merged' }>,
+  now: number,
+): RunStep {
+  const { open } = state.rounds;
+  const stepped = tick(state.rounds, event, now);
+  if (open === null || stepped.state.committed.round !== event.round) return follow(context, state, stepped);
+  const contributions = open.members.flatMap((one) =>
+    one.status === 'contributed' ? { worker: one.worker, ...one.contribution! } : [],
+  );
+  const workers = contributions.map(({ worker }) => worker);
+  const { round } = event;
+  const result = { round, hash: event.hash, fragment: fragmentOf(round, context.fragments), manifest };
+  const committed: RunState = {
+    ...state,
+    rounds: stepped.state,
+    ledger: release(commit(state.ledger, round, workers), { round }),
+    opening: null,
+    chain: { ...state.chain, results: [...state.chain.results, result] },
+    progress: progressAfter(state, contributions, (now - open.openedAt) / 1000),
+  };
+  const limited = limit(context, committed, now);
+  return { ...limited, effects: [...stepped.effects, ...limited.effects], reason: stepped.reason };
+}
+
+/** Ends the run at its end, and makes its last round as short as it must be. */
+function limit(context: RunContext, state: RunState, now: number): RunStep {
+  const { plan, tokensPerStep } = context;
+  const { progress, rounds } = state;
+  if (isFinished(plan, progress)) return onEvent(context, state, { type: 'stop' }, now);
+  const steps = nextSteps(plan, progress, context.steps, tokensPerStep * rounds.workers.length || null);
+  if (steps === rounds.steps) return quiet(state, '');
+  return onEvent(context, state, { type: 'steps', steps }, now);
+}
+
+function progressAfter(
+  { progress, opening }: RunState,
+  contributions: readonly { readonly worker: string; readonly steps: number; readonly tokens: number }[],
+  seconds: number,
+): Progress {
+  const tokens = contributions.reduce((sum, one) => sum + one.tokens, 0);
+  const mean = (of: (one: (typeof contributions)[number]) => number) =>
+    contributions.reduce((sum, one) => sum + of(one) * one.tokens, 0) / tokens;
+  const steps = mean((one) => one.steps);
+  const loss = mean(({ worker }) => opening?.contributions.find((one) => one.worker === worker)?.loss ?? Number.NaN);
+  return {
+    ...progress,
+    position: progress.position + steps,
+    tokens: progress.tokens + tokens,
+    seconds: progress.seconds + Math.max(0, seconds),
+    last: { steps, seconds: Math.max(0, seconds) },
+    train_loss: Number.isFinite(loss) ? loss : progress.train_loss,
+  };
+}
+
+function openRound(context: RunContext, state: RunState): RunState {
+  const { plan, samplesPerStep, tokensPerStep, fragments } = context;
+  const { round, members } = state.rounds.open!;
+  const all = members.reduce((sum, { steps }) => sum + steps, 0);
+  // By tokens, as it will be counted: who does more steps weighs more.
+  const mean = members.reduce((sum, { steps }) => sum + steps * steps, 0) / all;
+  let { ledger } = state;
+  for (const { worker, steps } of members) {
+    const samples = steps * samplesPerStep;
+    // With fragments training goes on before the next round opens, so its samples are given out with this one's, and
+    // stay as they are: they may have been trained on.
+    if (leasedTo(ledger, worker, round).length === 0) ({ ledger } = lease(ledger, worker, round, samples));
+    if (fragments > 1) ({ ledger } = lease(ledger, worker, round + 1, samples));
+  }
+  return {
+    ...state,
+    ledger,
+    opening: {
+      round,
+      position: schedulePosition(plan, state.progress),
+      advance: advanceOf(plan, state.progress, mean, all * tokensPerStep),
+      contributions: [],
+    },
+  };
+}
+
+/** The samples that a worker has for a round. */
+export function leasedTo(ledger: RunState['ledger'], worker: string, round: number): readonly EpochRange[] {
+  return lease(ledger, worker, round, 0).ranges;
+}
+
+function withContribution(state: RunState, worker: string, manifest: BlobRef, loss: number): RunState {
+  const others = state.opening!.contributions.filter((one) => one.worker !== worker);
+  const own = { worker, manifest, loss: Number.isFinite(loss) ? loss : null };
+  return { ...state, opening: { ...state.opening!, contributions: [...others, own] } };
+}
+
+/** Blobs that the chain before a new snapshot needed; those before them are deleted by then. */
+function retiredBy({ chain }: RunState): string[] {
+  return [...new Set([chain.snapshot, ...chain.results].map(({ manifest }) => manifest.key.replace(/\/list$/, '')))];
+}
+
+function quiet(state: RunState, reason: string): RunStep {
+  return { state, effects: [], reason };
+}
+
+/** Whether two states differ in more than when workers were last heard of, which a restart forgets anyway. */
+export function worthStoring(before: RunState, after: RunState): boolean {
+  if (before === after) return false;
+  const { rounds: a, ...restBefore } = before;
+  const { rounds: b, ...restAfter } = after;
+  const keys = Object.keys(restAfter) as (keyof typeof restAfter)[];
+  if (keys.some((key) => restBefore[key] !== restAfter[key])) return true;
+  const { workers: was, ...others } = a;
+  const { workers: is, ...now } = b;
+  if ((Object.keys(now) as (keyof typeof now)[]).some((key) => others[key] !== now[key])) return true;
+  return was !== is && timeless(was) !== timeless(is);
+}
+
+function timeless(workers: RoundsState['workers']): string {
+  return JSON.stringify(workers.map(({ lastSeen: _lastSeen, ...worker }) => worker));
+}

@@ -1,0 +1,162 @@
+import { MeanfieldError, messageOf } from '../../../base/errors.js';
+import type { Engine } from '../../../training/engine-types.js';
+import { Merge } from '../../../training/merge.js';
+import { OuterStep } from '../../../training/outer-step.js';
+import { VectorSum } from '../../../training/vector-sum.js';
+import { type Codec, createCodec } from '../../formats/index.js';
+import type { Shard } from '../../shards.js';
+import type { Fragment } from '../fragments.js';
+import type { RunSetup } from '../protocol/configuration.js';
+import type { HostCommands } from './commands.js';
+import type { Committed } from './committed.js';
+
+/** Not the exchange's numbers but its threads: none that spin while the replica trains. */
+const COMPILE = { threads: 1, spinning: false };
+
+/** The vectors of a replica between two rounds. */
+export interface LocalVectors {
+  readonly parameters: Float32Array;
+  readonly moment1: Float32Array;
+  readonly moment2: Float32Array;
+}
+
+/**
+ * What machines do to exchange their work, shard by shard: encode a contribution, reduce contributions, apply a result.
+ * A shard travels as the pseudo-gradient and, where they are averaged, both moments, one after the other.
+ */
+export class Exchange {
+  readonly #codecs: readonly Codec[];
+  readonly #merge: Merge;
+  readonly #outer: OuterStep;
+  readonly #sums: VectorSum;
+  readonly #residual: Float32Array | undefined;
+
+  constructor(
+    engine: Engine,
+    private readonly setup: RunSetup,
+    private readonly fragments: readonly Fragment[],
+    private readonly committed: Committed,
+  ) {
+    const { format, momentsFormat, merge } = setup.cluster;
+    const gradient = createCodec(engine, format, COMPILE);
+    const moments = setup.averageMoments ? createCodec(engine, momentsFormat, COMPILE) : undefined;
+    this.#codecs = moments ? [gradient, moments, moments] : [gradient];
+    this.#merge = new Merge(engine, merge, COMPILE);
+    this.#outer = new OuterStep(engine, setup.outer, COMPILE);
+    this.#sums = new VectorSum(engine, COMPILE);
+    if (gradient.feedback) this.#residual = new Float32Array(committed.vectors.parameters.length);
+  }
+
+  /** The replica's contribution to a round of this fragment, by shard. */
+  async encode(fragment: number, local: LocalVectors): Promise<Uint8Array[]> {
+    const parts: Uint8Array[] = [];
+    const base = this.committed.vectors.parameters;
+    for (const { start, end } of this.fragments[fragment]!.shards) {
+      const gradient = new Float32Array(end - start);
+      await this.#sums.sum(1, base.subarray(start, end), -1, local.parameters.subarray(start, end), gradient);
+      const vectors = [gradient, local.moment1.subarray(start, end), local.moment2.subarray(start, end)];
+      const pieces: Uint8Array[] = [];
+      for (const [k, codec] of this.#codecs.entries())
+        pieces.push(
+          await codec.encode(vectors[k]!, k === 0 && codec.feedback ? this.#residual?.subarray(start, end) : undefined),
+        );
+      parts.push(joined(pieces));
+    }
+    return parts;
+  }
+
+  /** Merges one shard of all contributions, in their order. */
+  async reduce({ fragment, shard, parts, weights }: HostCommands['reduce'][0]): Promise<HostCommands['reduce'][1]> {
+    const range = this.fragments[fragment]?.shards[shard];
+    if (!range) throw new MeanfieldError(`There is no shard ${shard} of fragment ${fragment} in this run's model.`);
+    const decoded: Float32Array[][] = [];
+    for (const [i, part] of parts.entries()) {
+      try {
+        decoded.push(await this.#decode(part, range));
+      } catch (error) {
+        if (!(error instanceof MeanfieldError)) throw error;
+        return { damaged: i, reason: messageOf(error) };
+      }
+    }
+    const pieces: Uint8Array[] = [];
+    for (const [k, codec] of this.#codecs.entries()) {
+      const merged = new Float32Array(range.end - range.start);
+      await this.#merge.merge(
+        decoded.map((vectors) => vectors[k]!),
+        weights,
+        merged,
+      );
+      pieces.push(await codec.encode(merged));
+    }
+    return { merged: joined(pieces) };
+  }
+
+  /**
+   * The outer step of a fragment with a round's result.
+   *
+   * @throws MeanfieldError when a part cannot be decoded; nothing has changed then
+   */
+  async apply({ fragment, parts }: HostCommands['apply'][0]): Promise<void> {
+    const shards = this.fragments[fragment]?.shards ?? [];
+    if (shards.length === 0 || shards.length !== parts.length)
+      throw new MeanfieldError(
+        `A result for fragment ${fragment} in ${parts.length} parts is none of this run's model: it has ${this.fragments.length} fragments, that one in ${shards.length}.`,
+      );
+    const decoded: Float32Array[][] = [];
+    for (const [i, range] of shards.entries()) decoded.push(await this.#decode(parts[i]!, range));
+    const { parameters, momentum, moments } = this.committed.vectors;
+    for (const [i, { start, end }] of shards.entries()) {
+      const [gradient, moment1, moment2] = decoded[i]!;
+      const base = parameters.subarray(start, end);
+      // `average` has no momentum and leaves what it is given alone.
+      await this.#outer.apply(base, momentum?.subarray(start, end) ?? gradient!, gradient!, base);
+      if (moments) {
+        moments[0].set(moment1!, start);
+        moments[1].set(moment2!, start);
+      }
+    }
+    this.committed.changed(fragment);
+  }
+
+  /** The replica's parameters of a fragment, drawn to the committed ones: α of its own remains (arXiv 2501.18512). */
+  async mix(fragment: number, local: LocalVectors): Promise<void> {
+    const { start, end } = this.fragments[fragment]!;
+    const own = local.parameters.subarray(start, end);
+    const { mixing } = this.setup.cluster;
+    await this.#sums.sum(mixing, own, 1 - mixing, this.committed.vectors.parameters.subarray(start, end), own);
+  }
+
+  async dispose(): Promise<void> {
+    for (const codec of new Set(this.#codecs)) await codec.dispose();
+    await this.#merge.dispose();
+    await this.#outer.dispose();
+    await this.#sums.dispose();
+  }
+
+  async #decode(part: Uint8Array, { start, end }: Shard): Promise<Float32Array[]> {
+    const length = end - start;
+    const sizes = this.#codecs.map((codec) => codec.encodedBytes(length));
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    if (part.length !== total)
+      throw new MeanfieldError(`a part of ${length} elements should have ${total} bytes, it has ${part.length}`);
+    const vectors: Float32Array[] = [];
+    let at = 0;
+    for (const [k, codec] of this.#codecs.entries()) {
+      const vector = new Float32Array(length);
+      await codec.decode(part.subarray(at, (at += sizes[k]!)), vector);
+      vectors.push(vector);
+    }
+    return vectors;
+  }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!;
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

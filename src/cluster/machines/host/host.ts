@@ -1,0 +1,241 @@
+import { MeanfieldError } from '../../../base/errors.js';
+import { readManifest } from '../../../data/dataset/manifest.js';
+import { type Dataset, openDataset, TokenShards } from '../../../data/index.js';
+import { RangeSampler } from '../../../data/ledger/index.js';
+import { Model } from '../../../model/model.js';
+import { createEngine } from '../../../training/device.js';
+import { Evaluator } from '../../../training/evaluation.js';
+import { Replica } from '../../../training/replica.js';
+import { learningRate } from '../../../training/schedule.js';
+import { VectorNorm } from '../../../training/vector-norm.js';
+import type { StepDone } from '../../messages.js';
+import { cutFragments, type Fragment } from '../fragments.js';
+import type { Work } from '../protocol/down.js';
+import type { HostCommands, HostSetup, Trained } from './commands.js';
+import { Committed } from './committed.js';
+import { Exchange } from './exchange.js';
+
+type Name = keyof HostCommands;
+
+/**
+ * The model on one machine: committed vectors, and for a member a replica that trains. Commands are carried out one
+ * after another, but between two inner steps of `train` the others have their turn.
+ */
+export class ModelHost {
+  #live: Live | undefined;
+  #cancelled = false;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  handle<K extends Name>(
+    name: K,
+    input: HostCommands[K][0],
+    onStep: (step: StepDone) => void = () => {},
+  ): Promise<HostCommands[K][1]> {
+    const handlers: { [N in Name]: (input: HostCommands[N][0]) => Promise<HostCommands[N][1]> } = {
+      init: (setup) => this.#inTurn(() => this.#init(setup)),
+      load: (vectors) => this.#inTurn(() => this.#model.load(vectors)),
+      train: (work) => this.#train(work, onStep),
+      rollback: () => this.#inTurn(() => this.#model.rollback()),
+      reduce: (request) => this.#inTurn(() => this.#model.exchange.reduce(request)),
+      apply: (result) => this.#inTurn(() => this.#model.apply(result)),
+      evaluate: (windows) => this.#inTurn(() => this.#model.evaluate(windows)),
+      snapshot: () => this.#inTurn(async () => this.#model.committed.all.map((vector) => vector.slice())),
+      close: () => this.#inTurn(() => this.#close()),
+    };
+    return handlers[name](input);
+  }
+
+  /** Ends `train` after the step in progress. */
+  cancel(): void {
+    this.#cancelled = true;
+  }
+
+  get #model(): Live {
+    if (!this.#live) throw new Error('the first command must be init');
+    return this.#live;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #init(setup: HostSetup): Promise<number> {
+    this.#live = await Live.create(setup);
+    return this.#live.tokensPerStep;
+  }
+
+  async #train(work: Work, onStep: (step: StepDone) => void): Promise<Trained | null> {
+    this.#cancelled = false;
+    const sum = { loss: 0, gradientNorm: 0, seconds: 0 };
+    const { steps, fragment } = work;
+    await this.#inTurn(async () => this.#model.begin(work));
+    for (let i = 0; i < steps; i++) {
+      const started = performance.now();
+      const done = await this.#inTurn(() => this.#model.step(work, i));
+      sum.seconds += (performance.now() - started) / 1000;
+      sum.loss += done.loss / steps;
+      sum.gradientNorm += done.gradientNorm / steps;
+      onStep(done);
+      const finite = Number.isFinite(done.loss) && Number.isFinite(done.gradientNorm);
+      if (!finite) return { ...sum, tokens: 0, steps: i, finite, norm: Number.NaN, parts: [] };
+      // Runs block the thread: only here can a message come in.
+      await new Promise(setImmediate);
+      if (this.#cancelled) return null;
+    }
+    const contribution = await this.#inTurn(() => this.#model.contribution(fragment));
+    return { ...sum, ...contribution, tokens: steps * this.#model.tokensPerStep, steps };
+  }
+
+  async #close(): Promise<null> {
+    await this.#live?.dispose();
+    this.#live = undefined;
+    return null;
+  }
+}
+
+/** What a member has beside the committed vectors. */
+interface Trainer {
+  readonly replica: Replica;
+  readonly sampler: RangeSampler;
+  readonly tokens: TokenShards;
+  /** Steps since the moments began, by which their bias is corrected. */
+  momentSteps: number;
+}
+
+/** A model with its graphs compiled. */
+class Live {
+  private constructor(
+    private readonly setup: HostSetup,
+    private readonly fragments: readonly Fragment[],
+    readonly committed: Committed,
+    readonly exchange: Exchange,
+    private readonly trainer: Trainer | undefined,
+    private readonly evaluation: { readonly evaluator: Evaluator; readonly dataset: Dataset } | undefined,
+    private readonly norms: readonly VectorNorm[],
+  ) {}
+
+  static async create(setup: HostSetup): Promise<Live> {
+    const { run, device, tokens, threads, trains } = setup;
+    const engine = await createEngine(device);
+    const model = Model.fromConfig(run.model);
+    const { context } = model.dimensions;
+    const fragments = cutFragments(model.layout, run.cluster.fragments);
+    const kinds = { momentum: run.outer.method === 'nesterov', moments: run.averageMoments };
+    const committed = new Committed(model.layout.size, fragments, kinds);
+    const exchange = new Exchange(engine, run, fragments, committed);
+    // No arena: what an evaluation needs is given back, since the next one is far.
+    const compile = { threads, spinning: false, arena: false };
+    const norms = fragments.map(({ start, end }) => new VectorNorm(engine, end - start, compile));
+    if (!trains) {
+      const evaluator = new Evaluator(model, engine, context, run.batchSize, compile);
+      const evaluation = { evaluator, dataset: await openDataset(tokens) };
+      return new Live(setup, fragments, committed, exchange, undefined, evaluation, norms);
+    }
+    const shards = await trainingTokens(tokens);
+    const sampler = new RangeSampler({ tokens: shards, context, seed: run.seed });
+    const replica = await Replica.create({
+      model,
+      engine,
+      microBatch: { batch: run.batchSize, length: context },
+      gradientAccumulation: run.gradAccum,
+      optimizer: run.optimizer,
+      // Threads that spin while their replica waits for the others would take the others' cores.
+      compile: { threads, spinning: threads > 1 && setup.alone },
+    });
+    const trainer = { replica, sampler, tokens: shards, momentSteps: 0 };
+    return new Live(setup, fragments, committed, exchange, trainer, undefined, norms);
+  }
+
+  /** 0 where nothing is trained. */
+  get tokensPerStep(): number {
+    return this.trainer?.replica.tokensPerStep ?? 0;
+  }
+
+  async load(vectors: readonly Float32Array[]): Promise<string> {
+    this.committed.load(vectors);
+    await this.rollback();
+    return this.committed.hash;
+  }
+
+  async rollback(): Promise<null> {
+    if (!this.trainer) return null;
+    const { parameters, moments } = this.committed.vectors;
+    const { vectors } = this.trainer.replica;
+    vectors.parameters.set(parameters);
+    if (moments) {
+      vectors.moment1.set(moments[0]);
+      vectors.moment2.set(moments[1]);
+    }
+    return null;
+  }
+
+  begin({ lease, steps, position }: Work): void {
+    const { sampler } = this.#trainer;
+    sampler.assign(lease);
+    const { batchSize, gradAccum } = this.setup.run;
+    if (sampler.remaining !== steps * batchSize * gradAccum)
+      throw new MeanfieldError(
+        `${steps} steps need ${steps * batchSize * gradAccum} samples, the coordinator gave ${sampler.remaining}.`,
+      );
+    // Averaged moments are as old as the run; a member's own begin with it.
+    if (this.setup.run.averageMoments) this.#trainer.momentSteps = Math.floor(position);
+  }
+
+  async step({ steps, position, advance }: Work, i: number): Promise<StepDone> {
+    const trainer = this.#trainer;
+    const { replica, sampler } = trainer;
+    const { batchSize, schedule } = this.setup.run;
+    const loss = await replica.computeGradient(() => sampler.nextBatch(batchSize));
+    if (!Number.isFinite(loss)) return { step: i, loss, gradientNorm: Number.NaN };
+    const rate = learningRate(schedule, position + (advance * i) / steps);
+    const { gradientNorm } = await replica.applyGradient(trainer.momentSteps++, rate);
+    return { step: i, loss, gradientNorm };
+  }
+
+  async contribution(fragment: number): Promise<Pick<Trained, 'finite' | 'norm' | 'parts'>> {
+    const { start, end } = this.fragments[fragment]!;
+    const local = this.#trainer.replica.vectors;
+    const base = this.committed.vectors.parameters;
+    const norm = await this.norms[fragment]!.distance(base.subarray(start, end), local.parameters.subarray(start, end));
+    const finite = Number.isFinite(norm);
+    return { finite, norm, parts: finite ? await this.exchange.encode(fragment, local) : [] };
+  }
+
+  async apply(result: HostCommands['apply'][0]): Promise<string> {
+    await this.exchange.apply(result);
+    // With fragments the replica trains on meanwhile, and is drawn to the result; else it starts from it.
+    if (this.fragments.length === 1) await this.rollback();
+    else if (this.trainer) await this.exchange.mix(result.fragment, this.trainer.replica.vectors);
+    return this.committed.hash;
+  }
+
+  async evaluate(windows: readonly number[]): Promise<number> {
+    if (!this.evaluation) throw new Error('a member does not evaluate');
+    const { evaluator, dataset } = this.evaluation;
+    return evaluator.lossSum(this.committed.vectors.parameters, dataset.validation, windows);
+  }
+
+  async dispose(): Promise<void> {
+    await this.exchange.dispose();
+    for (const norm of this.norms) await norm.dispose();
+    await this.trainer?.replica.dispose();
+    this.trainer?.tokens.close();
+    await this.evaluation?.evaluator.dispose();
+    this.evaluation?.dataset.train.close();
+    this.evaluation?.dataset.validation.close();
+  }
+
+  get #trainer(): Trainer {
+    if (!this.trainer) throw new Error('the coordinator does not train');
+    return this.trainer;
+  }
+}
+
+/** The training part alone: a worker has no other. */
+async function trainingTokens(folder: string): Promise<TokenShards> {
+  const read = await readManifest(folder);
+  if (read.manifest === undefined) throw new MeanfieldError(`${folder} holds no tokens: ${read.reason}.`);
+  return new TokenShards(folder, read.manifest.train);
+}

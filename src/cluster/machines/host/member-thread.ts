@@ -1,0 +1,8 @@
+import { workerFile } from '../../../base/worker-file.js';
+import { startThread } from '../../replica-thread.js';
+import type { HostCommands, MemberHandle } from './commands.js';
+
+/** Starts a thread that holds the model: runs of a graph block their thread, and the network must never wait. */
+export function startMemberThread(file: URL = workerFile('member-worker')): MemberHandle {
+  return startThread<HostCommands>(file);
+}

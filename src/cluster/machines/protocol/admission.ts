@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { blobRef, count, name, text } from './wire.js';
+
+/** What is asked at the door, and of the coordinator by its operator. */
+export const ASK = { admission: 'join', status: 'status', stop: 'stop', evict: 'evict' } as const;
+
+/** A machine asks to take part. */
+export const admissionRequest = z.strictObject({
+  protocol: count,
+  /** Meanfield's. */
+  version: text,
+  /** What the door gave. */
+  key: text,
+  replicas: z.int().min(1).max(256),
+  /** What the machine calls itself; for people. */
+  host: text,
+  /** Bytes that it can still give out. */
+  memory: count,
+});
+
+export const admissionAnswer = z.discriminatedUnion('accepted', [
+  z.strictObject({
+    accepted: z.literal(true),
+    run: text,
+    pass: text,
+    workers: z.array(z.strictObject({ worker: name, incarnation: count })).min(1),
+    /** The run's {@link Configuration}. */
+    configuration: blobRef,
+  }),
+  z.strictObject({ accepted: z.literal(false), code: text, reason: text }),
+]);
+
+export type AdmissionRequest = z.output<typeof admissionRequest>;
+export type AdmissionAnswer = z.output<typeof admissionAnswer>;

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { MeanfieldError } from '../../../base/errors.js';
+import type { BlobRef } from '../../transport.js';
+
+/** Raised when coordinators and workers before and after would not understand each other. */
+export const PROTOCOL = 1;
+
+export const count = z.int().nonnegative();
+export const seconds = z.number().nonnegative();
+export const text = z.string().max(2000);
+export const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+export const hash = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** A blob's reference. Its key lies below the worker's own name; the caller checks whose. */
+export const blobRef: z.ZodType<BlobRef> = z.strictObject({
+  key: z
+    .string()
+    .max(200)
+    .regex(/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)+$/),
+  bytes: count,
+  chunks: z.int().min(0).max(1e6),
+  hash,
+});
+
+/** Whose blob it is: the first segment of its key. */
+export function ownerOf({ key }: BlobRef): string {
+  return key.slice(0, key.indexOf('/'));
+}
+
+/** A message as bytes of JSON. */
+export function encodeMessage(message: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(message));
+}
+
+/**
+ * Reads bytes that anyone may have sent.
+ *
+ * @param what the bytes are supposed to be, for the error
+ * @throws MeanfieldError that says what is wrong with them
+ */
+export function decodeMessage<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new MeanfieldError(`Expected ${what} as JSON, got ${bytes.length} bytes that are none.`);
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const problem = z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ').slice(0, 300);
+  throw new MeanfieldError(`Expected ${what}, got something else: ${problem}.`);
+}

@@ -1,0 +1,130 @@
+import { MeanfieldError, messageOf } from '../../../base/errors.js';
+import type { BlobRef, BlobStore } from '../../transport.js';
+import { BlobDamagedError, BlobMissingError } from '../../transport-errors.js';
+import type { MemberHandle } from '../host/commands.js';
+import type { ReduceMessage } from '../protocol/down.js';
+import { getList } from '../protocol/manifest.js';
+
+/** What became of a shard. */
+export type Reduced =
+  | { readonly round: number; readonly attempt: string; readonly shard: number; readonly result: BlobRef }
+  | {
+      readonly round: number;
+      readonly attempt: string;
+      readonly shard: number;
+      /** Whose contribution could not be used. */
+      readonly culprit: string | null;
+      readonly reason: string;
+    };
+
+/** A contribution is not there, or is not what it should be. */
+export class ContributionError extends MeanfieldError {
+  override name = 'ContributionError';
+
+  constructor(
+    readonly worker: string,
+    reason: string,
+  ) {
+    super(reason);
+  }
+}
+
+type Contributions = ReduceMessage['contributions'];
+
+/**
+ * One shard of all contributions, merged: in replica order, by tokens, so that whoever does it gets the same bits.
+ *
+ * @throws ContributionError when one is missing, damaged or not decodable
+ */
+export async function reduceShard(
+  { blobs, host }: { readonly blobs: BlobStore; readonly host: Pick<MemberHandle, 'ask'> },
+  { fragment, contributions }: { readonly fragment: number; readonly contributions: Contributions },
+  shard: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const total = contributions.reduce((sum, { tokens }) => sum + tokens, 0);
+  const parts = await Promise.all(contributions.map((one) => partOf(blobs, one, shard, signal)));
+  const weights = contributions.map(({ tokens }) => tokens / total);
+  const answer = await host.ask('reduce', { fragment, shard, parts, weights });
+  if ('merged' in answer) return answer.merged;
+  throw new ContributionError(contributions[answer.damaged]!.worker, answer.reason);
+}
+
+/** The part of a shard in one contribution. */
+async function partOf(
+  blobs: BlobStore,
+  { worker, manifest }: Contributions[number],
+  shard: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  try {
+    const refs = await getList(blobs, manifest, signal);
+    const ref = refs[shard];
+    if (!ref?.key.startsWith(`${worker}/`)) throw new BlobDamagedError(`its list has no shard ${shard} of its own`);
+    return await blobs.get(ref, undefined, signal);
+  } catch (error) {
+    const damaged = error instanceof BlobMissingError || error instanceof BlobDamagedError;
+    if (!damaged) throw error;
+    throw new ContributionError(worker, `shard ${shard} of ${worker} cannot be had: ${messageOf(error)}`);
+  }
+}
+
+/** Reduces the shards that a member is told to, once each, and tells of each as often as it is asked. */
+export class Reducer {
+  #attempt = '';
+  #done = new Map<number, Reduced | null>();
+  #abort = new AbortController();
+
+  constructor(
+    private readonly member: {
+      readonly worker: string;
+      readonly blobs: BlobStore;
+      readonly host: Pick<MemberHandle, 'ask'>;
+      readonly tell: (reduced: Reduced) => void;
+    },
+  ) {}
+
+  /** Never fails: what goes wrong is told. */
+  async reduce(message: ReduceMessage): Promise<void> {
+    const { round, attempt, shards } = message;
+    const key = `${round}/${attempt}`;
+    if (key !== this.#attempt) {
+      this.stop();
+      this.#attempt = key;
+      this.#done = new Map();
+      this.#abort = new AbortController();
+    }
+    const { signal } = this.#abort;
+    const done = this.#done;
+    for (const shard of shards) {
+      const known = done.get(shard);
+      // Null: under way.
+      if (known) this.member.tell(known);
+      if (known !== undefined) continue;
+      done.set(shard, null);
+      const reduced = await this.#one(message, shard, signal);
+      if (signal.aborted) return;
+      if ('result' in reduced) done.set(shard, reduced);
+      else done.delete(shard);
+      this.member.tell(reduced);
+    }
+  }
+
+  /** The merge is over, or another has taken its place. */
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  async #one(message: ReduceMessage, shard: number, signal: AbortSignal): Promise<Reduced> {
+    const { round, attempt } = message;
+    const { worker, blobs } = this.member;
+    try {
+      const merged = await reduceShard(this.member, message, shard, signal);
+      const result = await blobs.put(`${worker}/r/${round}/${attempt}/${shard}`, merged, signal);
+      return { round, attempt, shard, result };
+    } catch (error) {
+      const culprit = error instanceof ContributionError ? error.worker : null;
+      return { round, attempt, shard, culprit, reason: messageOf(error) };
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import { availableParallelism, hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import packageJson from '../../../../package.json' with { type: 'json' };
+import { MeanfieldError } from '../../../base/errors.js';
+import { Model } from '../../../model/model.js';
+import { chooseDevice } from '../../../training/device.js';
+import { layoutHash } from '../../layout-hash.js';
+import type { Transport } from '../../transport.js';
+import type { WorkerEvent, WorkerResult } from '../events.js';
+import type { MemberHandle } from '../host/commands.js';
+import { startMemberThread } from '../host/member-thread.js';
+import { type AdmissionAnswer, ASK, admissionAnswer } from '../protocol/admission.js';
+import { type Configuration, configurationSchema } from '../protocol/configuration.js';
+import { downEnvelope } from '../protocol/down.js';
+import { decodeMessage, encodeMessage, PROTOCOL } from '../protocol/wire.js';
+import type { WorkerOptions } from '../types.js';
+import { BlobCache } from './blob-cache.js';
+import { fetchData } from './fetch-data.js';
+import { Member } from './member.js';
+
+/** Between two knocks at a door that nobody opens, and between two words about waiting: milliseconds. */
+const KNOCK = 1000;
+const TELL = 5000;
+const ASK_TIMEOUT = 10_000;
+
+type Admitted = Extract<AdmissionAnswer, { accepted: true }>;
+
+/** Takes part in a run from the door to the end. */
+export async function work(
+  options: WorkerOptions,
+  emit: (event: WorkerEvent) => void,
+  leaving: AbortSignal,
+): Promise<WorkerResult> {
+  const started = performance.now();
+  const admitted = await askAdmission(options, emit, leaving);
+  const names = admitted.workers.map(({ worker }) => worker);
+  const transport = await options.door.enter(names, admitted.pass);
+  const hosts: MemberHandle[] = [];
+  try {
+    const blobs = new BlobCache(transport.blobs);
+    emit({ type: 'preparing', stage: 'configuration' });
+    const configuration = decodeMessage(
+      await blobs.get(admitted.configuration),
+      configurationSchema,
+      "the run's configuration",
+    );
+    const model = modelOf(configuration);
+    const onProgress = (fraction: number) => emit({ type: 'preparing', stage: 'tokens', fraction });
+    const tokens = await fetchData(configuration, { blobs, cache: options.cache, onProgress, signal: leaving });
+    emit({ type: 'preparing', stage: 'graphs' });
+    for (const _ of names) hosts.push((options.startHost ?? startMemberThread)());
+    const setup = await hostSetup(options, names.length, configuration, tokens);
+    await Promise.all(hosts.map((host) => host.ask('init', setup)));
+    emit({ type: 'joined', run: configuration.run, workers: names });
+    const members = admitted.workers.map(
+      ({ worker, incarnation }, i) =>
+        new Member({
+          run: configuration.run,
+          worker,
+          incarnation,
+          control: transport.control,
+          blobs,
+          host: hosts[i]!,
+          layout: { hash: layoutHash(model.layout), length: model.layout.size },
+          vectors: vectorsOf(configuration),
+          overlap: configuration.setup.cluster.overlap,
+          heartbeatSeconds: configuration.heartbeatSeconds,
+          siblings: names.length,
+          emit,
+        }),
+    );
+    const ended = await takePart(transport, configuration.run, members, emit, leaving);
+    return {
+      type: 'result',
+      run: configuration.run,
+      workers: names,
+      rounds: Math.max(...members.map(({ rounds }) => rounds)),
+      tokens: members.reduce((sum, member) => sum + member.tokens, 0),
+      seconds: (performance.now() - started) / 1000,
+      ended,
+    };
+  } finally {
+    for (const host of hosts) host.cancel();
+    await Promise.all(hosts.map((host) => host.close()));
+    await transport.close();
+  }
+}
+
+/** How many committed vectors the machines of a run agree on. */
+export function vectorsOf({ setup }: Pick<Configuration, 'setup'>): number {
+  return 1 + (setup.outer.method === 'nesterov' ? 1 : 0) + (setup.averageMoments ? 2 : 0);
+}
+
+async function askAdmission(
+  { door, replicas = 1, host = hostname(), patience = 60 }: WorkerOptions,
+  emit: (event: WorkerEvent) => void,
+  leaving: AbortSignal,
+): Promise<Admitted> {
+  const request = encodeMessage({
+    protocol: PROTOCOL,
+    version: packageJson.version,
+    key: door.key,
+    replicas,
+    host: host.slice(0, 200),
+    memory: process.availableMemory(),
+  });
+  const began = performance.now();
+  for (;;) {
+    leaving.throwIfAborted();
+    const seconds = (performance.now() - began) / 1000;
+    emit({ type: 'preparing', stage: 'asking' });
+    try {
+      const bytes = await door.ask(ASK.admission, request, ASK_TIMEOUT);
+      const answer = decodeMessage(bytes, admissionAnswer, 'an answer to the request to join');
+      if (answer.accepted) return answer;
+      throw new RefusedError(`The run does not take this machine: ${answer.reason}`);
+    } catch (error) {
+      if (error instanceof RefusedError || !(error instanceof MeanfieldError) || seconds >= patience) throw error;
+      emit({ type: 'waiting', for: `a coordinator (${error.message})`, seconds });
+      await sleep(KNOCK);
+    }
+  }
+}
+
+class RefusedError extends MeanfieldError {}
+
+function modelOf({ setup, layoutHash: expected, version }: Configuration): Model {
+  const model = Model.fromConfig(setup.model);
+  const found = layoutHash(model.layout);
+  if (found === expected) return model;
+  throw new MeanfieldError(
+    `The run's parameters have the layout ${expected.slice(0, 12)}, this machine would make ${found.slice(0, 12)} of the ` +
+      `same configuration. The coordinator has Meanfield ${version}, this machine ${packageJson.version}: use the same.`,
+  );
+}
+
+async function hostSetup(options: WorkerOptions, replicas: number, configuration: Configuration, tokens: string) {
+  const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / replicas));
+  const device = await chooseDevice(options.device ?? 'auto');
+  return { trains: true, alone: replicas === 1, device, threads, tokens, run: configuration.setup };
+}
+
+/** Runs the members until all have ended; a failure of one ends them all. */
+async function takePart(
+  transport: Transport,
+  run: string,
+  members: readonly Member[],
+  emit: (event: WorkerEvent) => void,
+  leaving: AbortSignal,
+): Promise<WorkerResult['ended']> {
+  const stops = members.map((member) =>
+    transport.control.listen({ to: 'down', worker: member.worker }, (bytes) => {
+      try {
+        const envelope = decodeMessage(bytes, downEnvelope, "the coordinator's word");
+        if (envelope.run === run && envelope.worker === member.worker)
+          member.receive(envelope.incarnation, envelope.message);
+      } catch (error) {
+        if (!(error instanceof MeanfieldError)) throw error;
+        emit({ type: 'notice', message: error.message });
+      }
+    }),
+  );
+  const leaveAll = () => {
+    for (const member of members) member.leave('told to');
+  };
+  leaving.addEventListener('abort', leaveAll);
+  const telling = setInterval(() => {
+    for (const { doing } of members) {
+      const seconds = (performance.now() - doing.since) / 1000;
+      if (1000 * seconds >= TELL && !doing.busy) emit({ type: 'waiting', for: doing.what, seconds });
+    }
+  }, TELL);
+  const stopStatus = transport.onStatus(({ reason }) => emit({ type: 'notice', message: reason }));
+  try {
+    for (const member of members) member.start();
+    if (leaving.aborted) leaveAll();
+    const all = await Promise.all(members.map((member) => member.ended));
+    return all.find((ended) => ended !== 'finished') ?? 'finished';
+  } finally {
+    for (const member of members) member.leave('another replica of its process has failed');
+    for (const stop of stops) stop();
+    leaving.removeEventListener('abort', leaveAll);
+    clearInterval(telling);
+    stopStatus();
+  }
+}
