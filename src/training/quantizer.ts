@@ -32,7 +32,7 @@ export interface Quantized {
 
 /**
  * Turns float32 vectors into integers with one scale for each {@link BLOCK} elements, and back. Each step is a single
- * IEEE operation, so that machines agree to the bit: scale = bfloat16(max |x| / levels), code = x / scale rounded to
+ * IEEE operation, so that machines agree to the bit: scale = bfloat16(max |x| · (1 / levels)), code = x / scale rounded to
  * nearest, ties to even, x' = code · scale.
  */
 export class Quantizer {

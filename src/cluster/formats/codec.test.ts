@@ -1,0 +1,154 @@
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { MeanfieldError } from '../../base/errors.js';
+import { createEngine } from '../../training/device.js';
+import { createCodec } from './codec.js';
+import { FORMATS } from './format.js';
+
+const engine = await createEngine('cpu');
+const codecs = FORMATS.map((format) => createCodec(engine, format));
+const [fp32, bf16, int8, int4] = codecs as [
+  (typeof codecs)[0],
+  (typeof codecs)[0],
+  (typeof codecs)[0],
+  (typeof codecs)[0],
+];
+afterAll(async () => {
+  for (const codec of codecs) await codec.dispose();
+});
+
+const noise = (length: number, seed = 1) =>
+  Float32Array.from({ length }, (_, i) => 1e-3 * Math.sin((i + seed) * 12.9898) * Math.cos(i * 0.7));
+
+async function there(codec: (typeof codecs)[0], x: Float32Array) {
+  const bytes = await codec.encode(x);
+  const back = new Float32Array(x.length).fill(Number.NaN);
+  await codec.decode(bytes, back);
+  return { bytes, back };
+}
+
+const error = (x: Float32Array, y: Float32Array) =>
+  Math.sqrt(x.reduce((sum, v, i) => sum + (v - y[i]!) ** 2, 0) / x.reduce((sum, v) => sum + v * v, 0));
+
+describe.each(codecs)('$format', (codec) => {
+  it('brings back vectors of any length, in as many bytes as it says, the same again', async () => {
+    const limits = { fp32: 0, bf16: 0.002, int8: 0.006, int4: 0.09 }[codec.format];
+    for (const length of [1, 2, 255, 256, 257, 1000, 70_001]) {
+      const x = noise(length);
+      const { bytes, back } = await there(codec, x);
+      expect(bytes.length).toBe(codec.encodedBytes(length));
+      expect(error(x, back)).toBeLessThanOrEqual(limits);
+      expect(Buffer.from(bytes).equals(Buffer.from((await there(codec, x)).bytes))).toBe(true);
+    }
+    expect((await there(codec, new Float32Array(0))).bytes.length).toBe(12);
+  });
+
+  it('gives what it gave what was decoded once more, but for the scales', async () => {
+    const { back } = await there(codec, noise(600));
+    expect(error(back, (await there(codec, back)).back)).toBeLessThan(codec.format === 'int4' ? 0.02 : 0.002);
+  });
+
+  it('reads and writes within larger arrays, at odd places too', async () => {
+    const x = noise(300).subarray(7, 290);
+    const { bytes, back } = await there(codec, x);
+    for (const shift of [1, 2, 3]) {
+      const around = new Uint8Array(bytes.length + 8);
+      around.set(bytes, shift);
+      const into = new Float32Array(300).fill(5);
+      await codec.decode(around.subarray(shift, shift + bytes.length), into.subarray(3, 286));
+      expect(into.subarray(3, 286)).toEqual(back);
+      expect([into[2], into[286]]).toEqual([5, 5]);
+    }
+  });
+
+  it('refuses to send NaN and infinity', async () => {
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      await expect(codec.encode(noise(300).with(270, wrong))).rejects.toThrow(/cannot be sent: it has NaN or/);
+    }
+  });
+
+  it('takes any bytes for an error or for finite values', async () => {
+    const bytes = await codec.encode(noise(300));
+    const damage = fc.array(fc.tuple(fc.nat({ max: bytes.length - 1 }), fc.nat({ max: 255 })), {
+      minLength: 1,
+      maxLength: 8,
+    });
+    await fc.assert(
+      fc.asyncProperty(damage, fc.nat({ max: bytes.length }), fc.boolean(), async (changes, length, cut) => {
+        const hostile = bytes.slice(0, cut ? length : bytes.length);
+        for (const [at, to] of changes) if (at < hostile.length) hostile[at] = to;
+        const into = new Float32Array(300);
+        try {
+          await codec.decode(hostile, into);
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(MeanfieldError);
+          return;
+        }
+        expect(into.every(Number.isFinite)).toBe(true);
+      }),
+      { numRuns: 150 },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), async (any) => {
+        await expect(codec.decode(any, new Float32Array(300))).rejects.toThrow(MeanfieldError);
+      }),
+    );
+  });
+});
+
+it('keeps what it lost for the next time: int4 alone', async () => {
+  expect(codecs.map(({ feedback }) => feedback)).toEqual([false, false, false, true]);
+  const residual = new Float32Array(500);
+  const back = new Float32Array(500);
+  const [meant, sent] = [new Float64Array(500), new Float64Array(500)];
+  for (let round = 0; round < 10; round++) {
+    const x = noise(500, 1 + round / 10);
+    await int4.decode(await int4.encode(x, residual), back);
+    for (let i = 0; i < 500; i++) {
+      meant[i]! += x[i]!;
+      sent[i]! += back[i]!;
+    }
+  }
+  // What is missing is what the residual holds.
+  expect(Math.max(...meant.map((value, i) => Math.abs(value - sent[i]! - residual[i]!)))).toBeLessThan(1e-8);
+  expect(Math.max(...residual.map(Math.abs))).toBeLessThan(1.1e-4);
+  for (const codec of [fp32, bf16, int8])
+    await expect(codec.encode(back, residual)).rejects.toThrow(/takes no residual/);
+});
+
+it('leaves the residual alone when it refuses', async () => {
+  const residual = noise(300);
+  await expect(int4.encode(noise(300).with(3, Number.NaN), residual)).rejects.toThrow(MeanfieldError);
+  expect(residual).toEqual(noise(300));
+  await expect(int4.encode(noise(300), residual.with(3, Number.NaN))).rejects.toThrow(MeanfieldError);
+});
+
+it('sends the largest values there are exactly, and refuses where rounding could overflow', async () => {
+  const largest = Float32Array.of(3.4028234663852886e38, -3.4028234663852886e38);
+  expect((await there(fp32, largest)).back).toEqual(largest);
+  for (const codec of [bf16, int8, int4]) {
+    await expect(codec.encode(largest)).rejects.toThrow(/or a value of 1.329.*e\+36 or more/);
+    const { back } = await there(codec, Float32Array.of(2 ** 119, 0));
+    expect(back[0]! / 2 ** 119).toBeCloseTo(1, 1);
+  }
+});
+
+it('refuses scales that no sender writes', async () => {
+  for (const codec of [int8, int4]) {
+    const bytes = await codec.encode(noise(300));
+    // The second block's scale: NaN, infinity, negative, 0, subnormal, too large.
+    for (const bits of [0x7fc0, 0x7f80, 0xb800, 0x0000, 0x0001, 0x7f00]) {
+      const hostile = bytes.slice();
+      new DataView(hostile.buffer).setUint16(14, bits, true);
+      await expect(codec.decode(hostile, new Float32Array(300))).rejects.toThrow(/a scale of .* in block 1/);
+    }
+  }
+});
+
+it('can do several at once', async () => {
+  const inputs = Array.from({ length: 6 }, (_, k) => noise(600, k));
+  for (const codec of codecs) {
+    const together = await Promise.all(inputs.map((x) => there(codec, x)));
+    for (const [k, x] of inputs.entries()) expect((await there(codec, x)).back).toEqual(together[k]!.back);
+  }
+});
