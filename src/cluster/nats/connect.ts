@@ -16,7 +16,7 @@ export type Credential =
   /** An nkey: the server knows the public half. */
   | { readonly kind: 'nkey'; readonly seed: string }
   /** An nkey and what its account signed about it. */
-  | { readonly kind: 'jwt'; readonly seed: string; readonly jwt: string }
+  | { readonly kind: 'jwt'; readonly seed: string; readonly jwt: string | (() => string) }
   /** A `.creds` file's content: JWT and seed. */
   | { readonly kind: 'creds'; readonly text: string };
 

@@ -5,11 +5,13 @@ import { type Credential, connectNats, type NatsAddress } from '../nats/connect.
 import { NatsControl } from '../nats/control.js';
 import { openNatsTransport } from '../nats/transport.js';
 import type { Door, Transport } from '../transport.js';
+import { RENEW, WORKER_VALIDITY } from './foreign-server.js';
 import type { Invitation } from './invitation.js';
-import { makeNkey, nkeyOf } from './keys.js';
+import { makeNkey, type Nkey, nkeyOf } from './keys.js';
 import { inboxOf } from './server-config.js';
 
 const PING = 5000;
+const ANSWER_WITHIN = 10_000;
 
 /** What the gate gives to those whom it lets in. */
 const passSchema = z.discriminatedUnion('access', [
@@ -38,24 +40,18 @@ export async function openDoor(invitation: Invitation): Promise<Door> {
   return {
     key: own.key,
     ask: (what, message, timeout) => control.ask(what, message, timeout),
-    enter: (workers, pass): Promise<Transport> => {
-      const { data: given } = passSchema.safeParse(json(pass));
-      if (!given)
-        throw new MeanfieldError('The coordinator gave a pass that cannot be read. Is it of another version?');
-      const credential: Credential =
-        given.access === 'shared'
-          ? invitation.credential
-          : given.access === 'own'
-            ? { kind: 'nkey', seed: own.seed }
-            : { kind: 'jwt', seed: own.seed, jwt: given.jwt };
-      return openNatsTransport({
-        ...address,
-        credential,
-        run,
-        name: workers.join(' '),
-        inbox: inboxOf(own.key),
-        isolated: given.access === 'own',
-      });
+    enter: async (workers, pass): Promise<Transport> => {
+      const given = parsePass(pass);
+      const open = (credential: Credential, isolated = false) =>
+        openNatsTransport({ ...address, credential, run, name: workers.join(' '), inbox: inboxOf(own.key), isolated });
+      switch (given.access) {
+        case 'own':
+          return open({ kind: 'nkey', seed: own.seed }, true);
+        case 'signed':
+          return renewed(own, given.jwt, open);
+        case 'shared':
+          return open(invitation.credential);
+      }
     },
     close: () => connection.close(),
   };
@@ -66,10 +62,46 @@ function doorKey(credential: Credential): string | undefined {
   return credential.kind === 'nkey' || credential.kind === 'jwt' ? nkeyOf(credential.seed).key : undefined;
 }
 
-function json(text: string): unknown {
+type Pass = z.output<typeof passSchema>;
+
+function parsePass(text: string): Pass {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
-    return undefined;
+    value = undefined;
   }
+  const { data } = passSchema.safeParse(value);
+  if (!data) throw new MeanfieldError('The coordinator gave a pass that cannot be read. Is it of another version?');
+  return data;
+}
+
+/** Opens with a JWT and asks for the next one in time, so that a reconnection finds it. */
+async function renewed(
+  own: Nkey,
+  first: string,
+  open: (credential: Credential) => Promise<Transport>,
+): Promise<Transport> {
+  let jwt = first;
+  const transport = await open({ kind: 'jwt', seed: own.seed, jwt: () => jwt });
+  const renew = async () => {
+    const pass = parsePass(
+      new TextDecoder().decode(await transport.control.ask(RENEW, new TextEncoder().encode(jwt), ANSWER_WITHIN)),
+    );
+    if (pass.access === 'signed') jwt = pass.jwt;
+  };
+  // A coordinator that is down is asked again a few times before the JWT ends; then the connection ends and says so.
+  const timer = setInterval(() => void renew().catch(() => {}), (WORKER_VALIDITY * 1000) / 6);
+  timer.unref();
+  const { control, blobs, state } = transport;
+  return {
+    control,
+    blobs,
+    state,
+    onStatus: (listener) => transport.onStatus(listener),
+    close: async () => {
+      clearInterval(timer);
+      await transport.close();
+    },
+  };
 }

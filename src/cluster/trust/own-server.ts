@@ -5,6 +5,7 @@ import type { NatsAddress } from '../nats/connect.js';
 import type { Gate } from '../transport.js';
 import { encodeInvitation } from './invitation.js';
 import { isUserKey, nkeyOf } from './keys.js';
+import type { RunServer } from './run-server.js';
 import { inboxOf, serverConfig } from './server-config.js';
 import { loadServerFile, readServerFile, type ServerFile, serverPaths, writeServerFile } from './server-files.js';
 import { startServer } from './server-process.js';
@@ -20,15 +21,10 @@ export interface OwnServerOptions {
   readonly validHours: number;
 }
 
-/** A server that we run, with all that is needed to use it. */
-export interface OwnServer {
-  /** For the coordinator. */
-  readonly address: NatsAddress;
-  readonly inbox: string;
-  readonly gate: Gate;
-  readonly invitation: string;
+/** A server that we run. */
+export interface OwnServer extends RunServer {
+  /** Whether it ran already. */
   readonly found: boolean;
-  stop(): Promise<void>;
 }
 
 const PORT = 4222;
@@ -89,6 +85,8 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
       access: 'own',
       expires: file.joinExpires,
     }),
+    notice: undefined,
+    serve: () => {},
     stop: async () => {
       clearTimeout(lapse);
       await server.stop();

@@ -1,0 +1,133 @@
+import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
+import { INBOXES } from '../nats/control.js';
+import type { Gate } from '../transport.js';
+import { encodeInvitation, type Invitation } from './invitation.js';
+import { isUserKey, makeNkey } from './keys.js';
+import type { RunServer } from './run-server.js';
+import { inboxOf } from './server-config.js';
+import { readWorkerJwt, type Signer, signUser } from './user-jwt.js';
+
+export interface ForeignServerOptions {
+  readonly run: string;
+  /** Tried in this order. */
+  readonly servers: readonly string[];
+  /** Ours; with a signer one is made when none is given. */
+  readonly credential: Invitation['credential'];
+  readonly signer?: Signer;
+  /** That every worker may have our own credential. */
+  readonly shared: boolean;
+  /** Hours for which the invitation is good. */
+  readonly validHours: number;
+}
+
+/** Seconds for which a worker's JWT is good. It asks for another in time; one that was evicted gets none. */
+export const WORKER_VALIDITY = 3600;
+const LEADER_VALIDITY = 10 * 365 * 24 * 3600;
+/** What a worker asks the gate for. */
+export const RENEW = 'renew';
+
+/**
+ * A server that someone else runs.
+ *
+ * @throws UsageError when workers could get in neither by JWTs nor by a shared credential
+ */
+export async function useForeignServer(options: ForeignServerOptions): Promise<RunServer> {
+  const { run, servers, signer, shared, validHours } = options;
+  const expires = Date.now() + validHours * 3600_000;
+  const invite = (rest: Pick<Invitation, 'credential' | 'access'>) =>
+    encodeInvitation({ run, servers: [...servers], expires, ...rest });
+  if (signer) {
+    const own = makeNkey();
+    const jwt = await signUser(signer, run, own.key, 'all', seconds(LEADER_VALIDITY));
+    const guest = makeNkey();
+    const guestJwt = await signUser(signer, run, guest.key, 'join', Math.floor(expires / 1000));
+    const gate = new SigningGate(signer, run);
+    const given = options.credential.kind !== 'none';
+    return {
+      address: { servers, credential: given ? options.credential : { kind: 'jwt', seed: own.seed, jwt } },
+      inbox: given ? `${INBOXES}.coordinator` : inboxOf(own.key),
+      gate,
+      invitation: invite({ credential: { kind: 'jwt', seed: guest.seed, jwt: guestJwt }, access: 'signed' }),
+      notice:
+        'Workers get JWTs that hold them to their own subjects. An evicted worker is ignored at once; the server lets ' +
+        `it in until its JWT ends, within ${WORKER_VALIDITY / 60} minutes. Only a server that Meanfield runs keeps a ` +
+        'hostile worker from overwriting the state.',
+      serve: (control) => void control.answer(RENEW, (message) => gate.renew(message)),
+      stop: async () => {},
+    };
+  }
+  if (!shared) {
+    throw new UsageError(
+      'On a server that Meanfield does not run, workers need credentials of their own: give --nats-signing-key FILE ' +
+        "(the account's, by which Meanfield signs a JWT for each worker), or --shared-credential to let every worker " +
+        'use yours: each of them can then read, write and delete all that you can. Without --nats Meanfield runs a ' +
+        'server of its own.',
+    );
+  }
+  return {
+    address: { servers, credential: options.credential },
+    inbox: `${INBOXES}.coordinator`,
+    gate: new SharedGate(),
+    invitation: invite({ credential: options.credential, access: 'shared' }),
+    notice:
+      'Every worker has your own credential (--shared-credential): each can read, write and delete all that you can ' +
+      'on this server, and an evicted worker is ignored, not shut out. Invite only whom you trust.',
+    serve: () => {},
+    stop: async () => {},
+  };
+}
+
+class SharedGate implements Gate {
+  async admit(): Promise<string> {
+    return JSON.stringify({ access: 'shared' });
+  }
+
+  async evict(): Promise<void> {}
+}
+
+class SigningGate implements Gate {
+  private readonly names = new Map<string, readonly string[]>();
+  private readonly evicted = new Set<string>();
+
+  constructor(
+    private readonly signer: Signer,
+    private readonly run: string,
+  ) {}
+
+  async admit(worker: string, key: string): Promise<string> {
+    if (!isUserKey(key))
+      throw new MeanfieldError(`Expected the public key of a NATS user, got ${JSON.stringify(key)}.`);
+    const names = [...new Set([...(this.names.get(key) ?? []), worker])];
+    this.names.set(key, names);
+    return this.pass(key, names);
+  }
+
+  async evict(worker: string): Promise<void> {
+    this.evicted.add(worker);
+  }
+
+  /**
+   * A new pass for the holder of one that we signed, perhaps before we were started anew. Whoever asks: without the
+   * key's secret it is of no use.
+   */
+  async renew(message: Uint8Array): Promise<Uint8Array> {
+    let old: ReturnType<typeof readWorkerJwt>;
+    try {
+      old = readWorkerJwt(this.signer, this.run, new TextDecoder().decode(message));
+    } catch (error) {
+      throw new MeanfieldError(`Expected a JWT that this run has given: ${messageOf(error)}.`, { cause: error });
+    }
+    return new TextEncoder().encode(await this.pass(old.key, old.workers));
+  }
+
+  private async pass(key: string, workers: readonly string[]): Promise<string> {
+    const out = workers.find((worker) => this.evicted.has(worker));
+    if (out !== undefined) throw new MeanfieldError(`${out} was evicted. Start the worker anew.`);
+    const jwt = await signUser(this.signer, this.run, key, { workers }, seconds(WORKER_VALIDITY));
+    return JSON.stringify({ access: 'signed', jwt });
+  }
+}
+
+function seconds(fromNow: number): number {
+  return Math.floor(Date.now() / 1000) + fromNow;
+}
