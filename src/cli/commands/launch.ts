@@ -16,6 +16,25 @@ export interface SlurmFlags extends JoinFlags {
   readonly dryRun?: true;
 }
 
+/** Options of `meanfield launch kubernetes`, as commander gives them. */
+export interface KubernetesFlags extends JoinFlags {
+  readonly workers: number;
+  readonly cpus: number;
+  readonly memory: string;
+  readonly gpus: number;
+  readonly image: string;
+  readonly name: string;
+  readonly namespace?: string;
+  readonly corpus?: readonly string[];
+  readonly corpusClaim?: string;
+  readonly start?: string;
+  readonly natsServers: '1' | '3';
+  readonly natsImage: string;
+  readonly storage: string;
+  readonly storageClass?: string;
+  readonly out?: string;
+}
+
 /** What goes on to `meanfield join`. */
 export interface JoinFlags {
   readonly replicas: number;
@@ -31,6 +50,7 @@ export function defineLaunch(program: Command, start: Start): void {
     .description('Start the workers of a run on a Slurm or Kubernetes cluster. meanfield cluster start invites them.')
     .helpCommand(false);
   defineSlurm(launch, start);
+  defineKubernetes(launch, start);
   finish(launch, [
     'meanfield launch slurm INVITATION --workers 8 --cpus 4',
     'meanfield launch kubernetes INVITATION --workers 8 --image registry.example/meanfield',
@@ -85,6 +105,48 @@ function defineSlurm(launch: Command, start: Start): void {
     'meanfield launch slurm INVITATION --workers 4 --partition gpu --device cuda --sbatch=--gres=gpu:1 --follow',
     'meanfield launch slurm scale 4711 16',
     'meanfield launch slurm cancel 4711',
+  ]);
+}
+
+function defineKubernetes(launch: Command, start: Start): void {
+  const kubernetes = launch
+    .command('kubernetes')
+    .summary('write manifests for Kubernetes')
+    .description(
+      'Write manifests for kubectl apply: workers for a run that exists, by its invitation, or with --corpus all of ' +
+        'it: NATS servers, the coordinator, workers. docs/kubernetes.md shows it from zero.',
+    )
+    .argument('[invitation]', 'what meanfield cluster start printed; with --corpus there is none yet')
+    .usage('[options] <invitation> | --corpus <file>')
+    .optionsGroup('Workers:')
+    .option('--workers <n>', 'pods of the indexed Job', count, 1)
+    .option('--cpus <n>', 'cores of each worker', count, 4)
+    .option('--memory <size>', 'memory of each worker', '4Gi')
+    .option('--gpus <n>', 'GPUs of each worker', whole, 0);
+  joinOptions(kubernetes);
+  kubernetes
+    .optionsGroup('Objects:')
+    .requiredOption('--image <name>', 'container image with meanfield on its PATH')
+    .option('--name <name>', 'begins the name of every object', 'meanfield')
+    .option('--namespace <name>', 'namespace (default: that of kubectl)')
+    .option('--out <file>', 'where the manifests go (default: standard output)')
+    .optionsGroup('Coordinator and NATS, with --corpus:')
+    .option('--corpus <file>', 'what to learn from; may be given again with --corpus-claim', collect)
+    .option('--corpus-claim <name>', 'PersistentVolumeClaim that holds the corpus; --corpus are paths on it')
+    .option('--start <options>', 'options of meanfield cluster start, such as "--preset mini --steps 5000"')
+    .addOption(new Option('--nats-servers <n>', 'NATS servers').choices(['1', '3']).default('3'))
+    .option('--nats-image <name>', 'image of the NATS servers', 'nats:2.11-alpine')
+    .option('--storage <size>', 'volume of the run folder, and of each NATS server', '10Gi')
+    .option('--storage-class <name>', "class of these volumes (default: the cluster's)")
+    .optionsGroup('Output:')
+    .action((invitation: string | undefined, options: KubernetesFlags) =>
+      start(async (context) =>
+        (await import('../work/launch-kubernetes.js')).launchKubernetes(invitation, options, context),
+      ),
+    );
+  finish(kubernetes, [
+    'meanfield launch kubernetes INVITATION --workers 8 --image registry.example/meanfield | kubectl apply -f -',
+    'meanfield launch kubernetes --corpus book.txt --workers 4 --image registry.example/meanfield --out run.yaml',
   ]);
 }
 

@@ -3,12 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunSlurm } from '../../cluster/launchers/slurm/index.js';
+import { encodeInvitation } from '../../cluster/trust/invitation.js';
 import type { SlurmFlags } from '../commands/launch.js';
 import { createProgram } from '../program.js';
 import { testOutput } from '../test-output.js';
 import { cancelSlurm, joinWords, launchSlurm, scaleSlurm } from './launch-slurm.js';
 
 const closed = new AbortController().signal;
+const invitation = encodeInvitation({
+  run: 'r1',
+  servers: ['nats://host:4222'],
+  credential: { kind: 'none' },
+  access: 'shared',
+  expires: Date.now() + 60_000,
+});
 let folder: string;
 let flags: SlurmFlags;
 beforeEach(async () => {
@@ -33,11 +41,11 @@ describe('launch slurm', () => {
   it('writes and submits the job, and says how to scale and end it', async () => {
     const output = testOutput(true);
     const { run, calls } = slurm('');
-    expect(await launchSlurm('INVITE', flags, { output, closed }, run)).toBe(0);
+    expect(await launchSlurm(invitation, flags, { output, closed }, run)).toBe(0);
     const result = JSON.parse(output.stdout.at(-1)!);
     expect(result).toMatchObject({ type: 'result', job: '77', workers: 3 });
     expect(calls).toEqual([`sbatch --parsable ${result.script}`]);
-    expect(await readFile(join(folder, `${result.name}.invitation`), 'utf8')).toBe('INVITE\n');
+    expect(await readFile(join(folder, `${result.name}.invitation`), 'utf8')).toBe(`${invitation}\n`);
     expect(await readFile(result.script, 'utf8')).toContain(' join "$invitation" --replicas 2 --threads 2 &');
     expect(output.stderr.join('')).toContain('meanfield launch slurm scale 77 N');
   });
@@ -45,16 +53,16 @@ describe('launch slurm', () => {
   it('--dry-run shows the script and writes nothing', async () => {
     const output = testOutput();
     const { run, calls } = slurm('');
-    expect(await launchSlurm('INVITE', { ...flags, dryRun: true }, { output, closed }, run)).toBe(0);
+    expect(await launchSlurm(invitation, { ...flags, dryRun: true }, { output, closed }, run)).toBe(0);
     expect(output.stdout.join('')).toMatch(/^#!\/bin\/bash\n#SBATCH --job-name=meanfield-/);
-    expect(output.stdout.join('')).not.toContain('INVITE');
+    expect(output.stdout.join('')).not.toContain(invitation);
     expect([calls, await readdir(folder)]).toEqual([[], []]);
   });
 
   it('--follow tells the states until no worker is left', async () => {
     const output = testOutput();
     const { run } = slurm(task(0, 'COMPLETED') + task(1, 'FAILED'));
-    expect(await launchSlurm('INVITE', { ...flags, follow: true }, { output, closed }, run)).toBe(0);
+    expect(await launchSlurm(invitation, { ...flags, follow: true }, { output, closed }, run)).toBe(0);
     expect(output.stderr.join('')).toContain('1 completed, 1 failed\n');
     expect(output.stdout.join('')).toBe('No worker of job 77 is left: 1 completed, 1 failed.\n');
   });
@@ -63,11 +71,18 @@ describe('launch slurm', () => {
     const output = testOutput(true);
     const { run, calls } = slurm(task(0, 'RUNNING'));
     const gone = new AbortController();
-    const following = launchSlurm('INVITE', { ...flags, follow: true }, { output, closed: gone.signal }, run);
+    const following = launchSlurm(invitation, { ...flags, follow: true }, { output, closed: gone.signal }, run);
     setTimeout(() => gone.abort(), 50);
     expect(await following).toBe(130);
     expect(JSON.parse(output.stdout.at(-1)!)).toMatchObject({ interrupted: true, states: { RUNNING: 1 } });
     expect(calls.some((call) => call.startsWith('scancel'))).toBe(false);
+  });
+
+  it('refuses an invitation that is none before anything is written', async () => {
+    const { run, calls } = slurm('');
+    const wrong = launchSlurm('hello', flags, { output: testOutput(), closed }, run);
+    await expect(wrong).rejects.toThrow(/Expected an invitation/);
+    expect([calls, await readdir(folder)]).toEqual([[], []]);
   });
 
   it('scales up, down and not at all', async () => {

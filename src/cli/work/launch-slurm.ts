@@ -13,6 +13,7 @@ import {
   submitScript,
   writeSlurmJob,
 } from '../../cluster/launchers/slurm/index.js';
+import { decodeInvitation } from '../../cluster/trust/invitation.js';
 import type { JoinFlags, SlurmFlags } from '../commands/launch.js';
 import { type Context, INTERRUPTED } from '../context.js';
 import { onInterrupt } from '../interrupt.js';
@@ -29,6 +30,7 @@ export async function launchSlurm(
   run: RunSlurm = runSlurm,
 ): Promise<number> {
   const { output } = context;
+  decodeInvitation(invitation);
   const name = `meanfield-${randomBytes(4).toString('hex')}`;
   const folder = resolve(flags.folder);
   const job: SlurmJob = {
@@ -45,7 +47,7 @@ export async function launchSlurm(
     output.event({ type: 'result', script });
     return 0;
   }
-  const script = await writeSlurmJob(job, invitation);
+  const script = await writeSlurmJob(job, invitation.replace(/\s/g, ''));
   const array = await submitScript(run, script);
   output.event({ type: 'submitted', job: array, name, script, workers: flags.workers });
   output.note(
