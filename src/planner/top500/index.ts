@@ -1,0 +1,3 @@
+export { estimateRmax, type RmaxEstimate } from './estimate.js';
+export { findList, type Top500Entry, type Top500List, top500Lists } from './lists.js';
+export { rankOf, type Top500Rank } from './rank.js';
