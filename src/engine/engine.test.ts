@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { add, encode, gather, input } from '../graph/index.js';
+import { add, dequantize, encode, gather, input } from '../graph/index.js';
 import { checkArrays } from './engine.js';
 
 const rows = gather(input('table', [3, 2]), input('ids', [4], 'int64'));
@@ -37,5 +37,15 @@ describe('checkArrays', () => {
     [feeds, { z: new Float32Array(8) }, 'the program has no output z'],
   ])('refuses others: case %#', (given, into, message) => {
     expect(() => checkArrays(program, given as typeof feeds, into as Record<string, Float32Array>)).toThrow(message);
+  });
+
+  it('tells 8-bit values from bytes', () => {
+    const codes = dequantize(input('codes', [1, 2], 'int8'), input('scales', [1]));
+    const quantized = encode({ y: codes }, 'cpu');
+    const scales = new Float32Array(1);
+    expect(() => checkArrays(quantized, { codes: new Int8Array(2), scales }, {})).not.toThrow();
+    expect(() => checkArrays(quantized, { codes: new Float32Array(2), scales }, {})).toThrow(
+      'input codes: expected Int8Array of 2 values for [1, 2], got Float32Array of 2',
+    );
   });
 });
