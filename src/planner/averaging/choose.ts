@@ -20,13 +20,14 @@ export interface AveragingRequest {
   readonly law: LossLaw;
 }
 
-/** Periodic averaging on a cluster, as it would be done and what it takes. */
-export interface AveragingPlan {
-  readonly replicas: number;
-  /** What one replica runs on. */
-  readonly island: Cluster;
-  /** The arrangement of one replica within its island; its batch is the replica's share. */
+/** A way to cut a cluster into replicas, and the best arrangement of one. */
+export interface Replica extends Division {
+  /** Within its island; its batch is the replica's share. */
   readonly inner: Candidate;
+}
+
+/** Periodic averaging on a cluster, as it would be done and what it takes. */
+export interface AveragingPlan extends Replica {
   readonly method: AveragingMethod;
   readonly round: RoundTime;
   /** Each replica's inner steps where speeds differ. */
@@ -40,6 +41,8 @@ export interface AveragingPlan {
   readonly equalLossSeconds: number;
   /** Bytes on each replica's hosts for the outer parameters and their momentum, fp32. */
   readonly outerBytes: number;
+  /** All that it was chosen from. */
+  readonly tried: readonly Replica[];
 }
 
 const INNER_STEPS = [10, 30, 100, 300];
@@ -61,17 +64,28 @@ export function chooseAveraging(
   request: AveragingRequest,
   predict: Predict,
 ): AveragingPlan | null {
-  let best: AveragingPlan | null = null;
-  for (const { division, inner } of replicasThatFit(workload, cluster, framework, fixed, request, predict)) {
-    const cadences = request.method.innerSteps === undefined ? INNER_STEPS : [request.method.innerSteps];
-    for (const innerSteps of cadences) {
-      const method = { ...request.method, innerSteps };
-      const overlapSteps = Math.min(method.overlapSteps, innerSteps / method.fragments);
-      const plan = averagingPlan(workload, cluster, division, inner, { ...method, overlapSteps }, request);
-      if (best === null || plan.equalLossSeconds < best.equalLossSeconds) best = plan;
-    }
-  }
-  return best;
+  const tried = [...replicasThatFit(workload, cluster, framework, fixed, request, predict)];
+  return tried.length === 0 ? null : soonest(workload, cluster, tried, request);
+}
+
+/** The best of replicas and cadences. @param tried not empty */
+export function soonest(
+  workload: Workload,
+  cluster: Cluster,
+  tried: readonly Replica[],
+  request: AveragingRequest,
+): AveragingPlan {
+  const { method: asked } = request;
+  const cadences = asked.innerSteps === undefined ? INNER_STEPS : [asked.innerSteps];
+  return tried
+    .flatMap((replica) =>
+      cadences.map((innerSteps) => {
+        const overlapSteps = Math.min(asked.overlapSteps, innerSteps / asked.fragments);
+        const method = { ...asked, innerSteps, overlapSteps };
+        return { ...averagingPlan(workload, cluster, replica, method, request), tried };
+      }),
+    )
+    .reduce((best, each) => (each.equalLossSeconds < best.equalLossSeconds ? each : best));
 }
 
 /** The smallest replicas that fit and the largest that there are two of, each with its best arrangement. */
@@ -82,7 +96,7 @@ function* replicasThatFit(
   fixed: Fixed,
   request: AveragingRequest,
   predict: Predict,
-): Generator<{ readonly division: Division; readonly inner: Candidate }> {
+): Generator<Replica> {
   const all = divisionsOf(cluster, fixed.globalBatch).filter(
     ({ replicas }) => request.replicas === undefined || replicas === request.replicas,
   );
@@ -93,19 +107,37 @@ function* replicasThatFit(
     const { best } = searchArrangements(workload, division.island, framework, share, predict);
     if (best === null) continue;
     fitting++;
-    yield { division, inner: best };
+    yield { ...division, inner: best };
+    if (fitting === 1 && request.replicas === undefined) {
+      yield* fewer({ ...division, inner: best }, workload, framework, fixed.globalBatch, predict);
+    }
+  }
+}
+
+/** Fewer of the same replicas, each with a larger share of the batch: many replicas cost quality, so idle ones may pay. */
+function* fewer(
+  { replicas, island, inner }: Replica,
+  workload: Workload,
+  framework: Framework,
+  globalBatch: number,
+  predict: Predict,
+): Generator<Replica> {
+  for (let count = 2; count < replicas; count *= 2) {
+    if (globalBatch % (count * inner.arrangement.data * inner.arrangement.microBatch) !== 0) continue;
+    const arrangement = { ...inner.arrangement, globalBatch: globalBatch / count };
+    const prediction = predict(workload, island, arrangement, framework);
+    yield { replicas: count, island, inner: { arrangement, prediction } };
   }
 }
 
 /** What averaging takes with everything chosen. */
-export function averagingPlan(
+function averagingPlan(
   workload: Workload,
   cluster: Cluster,
-  { replicas, island }: Division,
-  inner: Candidate,
+  { replicas, island, inner }: Replica,
   method: AveragingMethod,
   { spread, tokens, law }: Pick<AveragingRequest, 'spread' | 'tokens' | 'law'>,
-): AveragingPlan {
+): Omit<AveragingPlan, 'tried'> {
   const innerSeconds = inner.prediction.time.total;
   const round = roundTime(replicas, workload.parameters, innerSeconds, linkOf(cluster, island), method);
   const uneven = spread > 1 ? unevenRound(spreadSteps(replicas, innerSeconds, spread), method.innerSteps, true) : null;

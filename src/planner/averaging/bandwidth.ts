@@ -1,0 +1,116 @@
+import type { Candidate, Predict } from '../search/types.js';
+import type { Cluster, Framework, StepPrediction, Workload } from '../types.js';
+import { type AveragingPlan, type AveragingRequest, type Replica, soonest, stepOf } from './choose.js';
+import type { AveragingMethod } from './types.js';
+
+/** How a method's utilisation depends on the network between nodes. */
+export interface BandwidthCurve {
+  readonly method: string;
+  /** Bytes a second and direction of a node, ascending; FLOP of the model over what all accelerators could do, 0 to 1. */
+  readonly points: readonly { readonly bandwidth: number; readonly utilization: number }[];
+}
+
+/** What is needed to predict both methods on another network. */
+export interface Comparison {
+  readonly workload: Workload;
+  readonly cluster: Cluster;
+  readonly framework: Framework;
+  /** Arrangements with an exchange every step, of which the fastest counts at each bandwidth. */
+  readonly everyStep: readonly Candidate[];
+  /** Replicas, of which those that come to the same loss soonest count at each bandwidth. */
+  readonly replicas: readonly Replica[];
+  readonly request: AveragingRequest;
+  /** H of the curves. */
+  readonly innerSteps: number;
+  readonly predict: Predict;
+}
+
+/** Bandwidths of a node from a slow line to more than any network has, bytes a second: 12 a decade. */
+const BANDWIDTHS = Array.from({ length: 85 }, (_, i) => 1.25e5 * 10 ** (i / 12));
+
+/** Methods whose curves are drawn beside an exchange every step. */
+const VARIANTS: readonly (readonly [name: string, change: Partial<AveragingMethod>])[] = [
+  ['fp32', { outerPrecision: 'fp32', fragments: 1, overlapSteps: 0 }],
+  ['bf16', { outerPrecision: 'bf16', fragments: 1, overlapSteps: 0 }],
+  ['int8', { outerPrecision: 'int8', fragments: 1, overlapSteps: 0 }],
+  // Fragments that take turns all the time, as far as H allows (arXiv 2501.18512 uses 3 layers each).
+  ['int4, streaming', { outerPrecision: 'int4', fragments: 5, overlapSteps: Number.POSITIVE_INFINITY }],
+];
+
+/** Utilisation against bandwidth of an exchange every step, and of averaging every H in four ways. */
+export function bandwidthCurves(comparison: Comparison): BandwidthCurve[] {
+  const { innerSteps, request, cluster, everyStep } = comparison;
+  const rate = cluster.accelerator.rates[everyStep[0]!.arrangement.precision]! * cluster.accelerators;
+  // Of all accelerators, so that leaving most of them idle does not look well.
+  const ofAll = ({ modelFlop, time }: StepPrediction) => modelFlop / time.total / rate;
+  const curve = (method: string, utilization: (bandwidth: number) => number): BandwidthCurve => ({
+    method,
+    points: BANDWIDTHS.map((bandwidth) => ({ bandwidth, utilization: utilization(bandwidth) })),
+  });
+  return [
+    curve('every step', (bandwidth) => ofAll(everyStepAt(comparison, bandwidth))),
+    ...VARIANTS.map(([name, change]) =>
+      curve(`every ${innerSteps} steps, ${name}`, (bandwidth) => {
+        const method = { ...request.method, ...change, innerSteps };
+        return ofAll(stepOf(averagingAt(comparison, bandwidth, { ...request, method })));
+      }),
+    ),
+  ];
+}
+
+/** Bandwidths of a node between which averaging comes to the same loss sooner, bytes a second. */
+export interface BandwidthRange {
+  /** 0: at any slower one, too. Below it, one node by itself is sooner done. */
+  readonly from: number;
+  /** Infinite: at any faster one, too. Above it, an exchange every step is sooner done. */
+  readonly to: number;
+}
+
+/** Where averaging reaches the same loss sooner than an exchange every step does; `null`: nowhere. */
+export function crossover(comparison: Comparison): BandwidthRange | null {
+  const ahead = (bandwidth: number) =>
+    averagingAt(comparison, bandwidth, comparison.request).equalLossSeconds <
+    everyStepAt(comparison, bandwidth).time.total;
+  const places = BANDWIDTHS.map(ahead);
+  const last = places.lastIndexOf(true);
+  if (last < 0) return null;
+  const first = places.lastIndexOf(false, last) + 1;
+  return {
+    from: first === 0 ? 0 : edge(BANDWIDTHS[first]!, BANDWIDTHS[first - 1]!, ahead),
+    to: last === places.length - 1 ? Number.POSITIVE_INFINITY : edge(BANDWIDTHS[last]!, BANDWIDTHS[last + 1]!, ahead),
+  };
+}
+
+/** Where a condition ends between a value at which it holds and one at which it does not. */
+function edge(inside: number, outside: number, holds: (value: number) => boolean): number {
+  let [yes, no] = [inside, outside];
+  while (Math.abs(Math.log(no / yes)) > 1e-3) {
+    const middle = Math.sqrt(yes * no);
+    if (holds(middle)) yes = middle;
+    else no = middle;
+  }
+  return yes;
+}
+
+function everyStepAt(
+  { workload, cluster, framework, everyStep, predict }: Comparison,
+  bandwidth: number,
+): StepPrediction {
+  const network = { ...cluster, interNode: bandwidth };
+  const predictions = everyStep.map(({ arrangement }) => predict(workload, network, arrangement, framework));
+  return predictions.reduce((best, each) => (each.time.total < best.time.total ? each : best));
+}
+
+function averagingAt(
+  { workload, cluster, framework, replicas, predict }: Comparison,
+  bandwidth: number,
+  request: AveragingRequest,
+): AveragingPlan {
+  const scale = bandwidth / cluster.interNode;
+  const elsewhere = replicas.map(({ replicas: count, island, inner }): Replica => {
+    const there = { ...island, interNode: island.interNode * scale };
+    const prediction = predict(workload, there, inner.arrangement, framework);
+    return { replicas: count, island: there, inner: { arrangement: inner.arrangement, prediction } };
+  });
+  return soonest(workload, { ...cluster, interNode: bandwidth }, elsewhere, request);
+}

@@ -1,0 +1,222 @@
+import { UsageError } from '../base/errors.js';
+import {
+  type AveragingPlan,
+  type AveragingRequest,
+  type BandwidthCurve,
+  type BandwidthRange,
+  bandwidthCurves,
+  chooseAveraging,
+  crossover,
+  stepOf,
+} from './averaging/index.js';
+import { findFramework } from './calibration/frameworks.js';
+import { findCluster, findModel } from './catalogue/index.js';
+import { checkPlanOptions, type PlanOptions } from './planning/options.js';
+import { chooseRun, type RunOption, rented, runsOf } from './planning/runs.js';
+import { settleSizes } from './planning/sizes.js';
+import { findLaw, lossOf, type ParametricLaw } from './scaling/index.js';
+import { type Fixed, type SearchResult, searchArrangements } from './search/index.js';
+import { predictStep } from './step.js';
+import type { Cluster, Framework, StepPrediction, Workload } from './types.js';
+import { planRun, type RunPlan, secondsUntil } from './whole-run/index.js';
+
+/** How a model would be trained on a cluster, and what that takes. */
+export interface Plan {
+  readonly model: Workload;
+  readonly cluster: Cluster;
+  readonly framework: Framework;
+  readonly tokens: number;
+  /** Sizes of a step and the choices that were made already. */
+  readonly fixed: Fixed;
+  /** `data`: gradients are exchanged every step; `averaging`: parameters every H; `none`: nothing fits. */
+  readonly method: 'data' | 'averaging' | 'none';
+  /** Every arrangement with an exchange every step, searched. */
+  readonly search: SearchResult;
+  /** The best of periodic averaging; `null`: not asked for, or no part of the cluster holds a replica. */
+  readonly averaging: AveragingPlan | null;
+  /** A step of the chosen method on the accelerators that it uses; `null`: nothing fits. */
+  readonly step: StepPrediction | null;
+  /** Accelerators that are rented: whole nodes. */
+  readonly accelerators: number;
+  readonly run: RunPlan | null;
+  /** Runs on the whole cluster, half of it, a quarter, and so on: what more accelerators buy. */
+  readonly options: readonly RunOption[];
+  /** Expected loss in nats a token, and by which law. */
+  readonly loss: { readonly expected: number; readonly law: string; readonly source: string };
+  readonly assumptions: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** The law that loss and the cost of a gap in it are reckoned with. */
+const LAW = 'replication';
+
+/**
+ * Plans the training of a model on a cluster: whether it fits, how it is arranged, how long it takes, what it costs, and
+ * why the alternatives lose.
+ *
+ * @param model a name of the catalogue, or a workload
+ * @param cluster a name of the catalogue, `64xh100`, or a cluster
+ * @throws UsageError for unknown names, with the nearest; for options that exclude one another or cannot be
+ * @throws MeanfieldError when failures come so fast that the run would never end
+ *
+ * @example
+ * const { run, search } = plan('turing-nlg-17b', 'azure-openai-2020');
+ * console.log(run?.days, search.best?.arrangement);
+ */
+export function plan(model: string | Workload, cluster: string | Cluster, options: PlanOptions = {}): Plan {
+  checkPlanOptions(options);
+  const workload = typeof model === 'string' ? findModel(model) : model;
+  const machine = typeof cluster === 'string' ? findCluster(cluster) : cluster;
+  const framework = findFramework(options.framework ?? 'default', machine.accelerator.name);
+  const { tokens: wished, fixed, assumptions } = settleSizes(workload, machine, options);
+  const limits = limitsOf(machine, options);
+  const law = lossLaw();
+
+  const search = searchArrangements(workload, machine, framework, fixed, predictStep);
+  const tokens = tokensWithin(limits, options, wished, (count) => runsOf(workload, machine, search.front, count));
+  const runs = runsOf(workload, machine, search.front, tokens);
+  const choice = runs.length === 0 ? null : chooseRun(runs, limits);
+  const request = averagingRequest(options, tokens, law);
+  const averaging =
+    options.method === 'data'
+      ? null
+      : chooseAveraging(workload, machine, framework, withoutDegrees(fixed), request, predictStep);
+
+  const method = methodOf(options, choice?.option ?? null, averaging);
+  const averaged = method === 'averaging' && averaging !== null;
+  const step = averaged ? stepOf(averaging) : (choice?.option.candidate.prediction ?? null);
+  const accelerators = averaged
+    ? rented(machine, averaging.replicas * averaging.island.accelerators)
+    : (choice?.option.accelerators ?? 0);
+  const run = averaged
+    ? planRun(stepOf(averaging), workload, machine, { tokens }, { accelerators })
+    : (choice?.option.run ?? null);
+  return {
+    model: workload,
+    cluster: machine,
+    framework,
+    tokens,
+    fixed,
+    method,
+    search,
+    averaging,
+    step,
+    accelerators,
+    run,
+    options: runs,
+    loss: { expected: lossOf(law, workload.parameters, tokens), law: LAW, source: law.source },
+    assumptions,
+    warnings: choice?.warning ? [choice.warning] : [],
+  };
+}
+
+/**
+ * Utilisation by the bandwidth between nodes, and where averaging overtakes an exchange every step.
+ *
+ * @returns `null` where there is nothing to compare: one node, no network, or one of the methods is not possible
+ */
+export function compareBandwidths(planned: Plan, options: PlanOptions = {}): BandwidthReport | null {
+  const { model, cluster, framework, search, averaging, tokens } = planned;
+  if (averaging === null || search.best === null) return null;
+  if (cluster.accelerators <= cluster.perNode || cluster.interNode === 0) return null;
+  const comparison = {
+    workload: model,
+    cluster,
+    framework,
+    everyStep: [
+      ...search.front,
+      ...search.alternatives,
+      ...search.strategies.filter(({ prediction }) => prediction.fits),
+    ],
+    replicas: averaging.tried,
+    innerSteps: averaging.method.innerSteps,
+    request: averagingRequest(options, tokens, lossLaw()),
+    predict: predictStep,
+  };
+  return { curves: bandwidthCurves(comparison), averagingWins: crossover(comparison) };
+}
+
+/** What {@link compareBandwidths} finds. */
+export interface BandwidthReport {
+  readonly curves: readonly BandwidthCurve[];
+  /** Where averaging comes to the same loss sooner; `null`: nowhere. */
+  readonly averagingWins: BandwidthRange | null;
+}
+
+interface Limits {
+  readonly usd?: number | undefined;
+  readonly seconds?: number | undefined;
+}
+
+function limitsOf(cluster: Cluster, { budgetUsd, until, now }: PlanOptions): Limits {
+  if (budgetUsd !== undefined && cluster.price === null) {
+    throw new UsageError(
+      `A budget in dollars needs a price, and ${cluster.name} has none. Give price_USD_per_hour in a cluster file.`,
+    );
+  }
+  return { usd: budgetUsd, seconds: until === undefined ? undefined : secondsUntil(until, now ?? Date.now()) };
+}
+
+/** The tokens that were asked for; where only a limit was given, as many as it allows. */
+function tokensWithin(
+  { usd, seconds }: Limits,
+  { tokens, flop }: PlanOptions,
+  wished: number,
+  runsFor: (tokens: number) => readonly RunOption[],
+): number {
+  if (tokens !== undefined || flop !== undefined || (usd === undefined && seconds === undefined)) return wished;
+  const allowed = (count: number) =>
+    Math.max(
+      0,
+      ...runsFor(count).map(({ run }) =>
+        Math.min(usd === undefined ? 1 : usd / run.usd!, seconds === undefined ? 1 : seconds / run.seconds),
+      ),
+    );
+  let count = wished;
+  // Time and cost are all but proportional to the tokens; the second pass sets right what rounding to steps makes.
+  for (let pass = 0; pass < 2; pass++) count = Math.max(1, Math.floor(count * allowed(count)));
+  return count;
+}
+
+function averagingRequest(options: PlanOptions, tokens: number, law: ParametricLaw): AveragingRequest {
+  return {
+    method: {
+      outerPrecision: options.outerPrecision ?? 'bf16',
+      vectors: options.moments === 'average' ? 3 : 1,
+      fragments: options.fragments ?? 1,
+      overlapSteps: options.overlapSteps ?? 0,
+      ...(options.syncEvery === undefined ? {} : { innerSteps: options.syncEvery }),
+    },
+    ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
+    spread: options.speedSpread ?? 1,
+    tokens,
+    law,
+  };
+}
+
+/** A replica is smaller than the cluster: how it is split inside is for its own search, unless the user said. */
+function withoutDegrees({ data: _, expert: __, ...fixed }: Fixed): Fixed {
+  return fixed;
+}
+
+function methodOf(
+  { method = 'auto' }: PlanOptions,
+  data: RunOption | null,
+  averaging: AveragingPlan | null,
+): Plan['method'] {
+  if (method === 'averaging') return averaging === null ? 'none' : 'averaging';
+  if (data === null) return averaging === null ? 'none' : 'averaging';
+  const everyStep = data.candidate.prediction.time.total;
+  return method === 'auto' && averaging !== null && averaging.equalLossSeconds < GAIN * everyStep
+    ? 'averaging'
+    : 'data';
+}
+
+/** What averaging must gain to be chosen: less is within the error of the prediction. */
+const GAIN = 0.9;
+
+function lossLaw(): ParametricLaw & { readonly source: string } {
+  const law = findLaw(LAW);
+  if (law.form !== 'parametric') throw new Error(`${LAW} is no parametric law`);
+  return law;
+}

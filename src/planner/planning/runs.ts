@@ -1,0 +1,85 @@
+import { MeanfieldError } from '../../base/errors.js';
+import { type Candidate, devices } from '../search/index.js';
+import type { Cluster, StepPrediction, Workload } from '../types.js';
+import { planRun, type RunPlan } from '../whole-run/index.js';
+
+/** A whole run on part of the cluster. */
+export interface RunOption {
+  readonly accelerators: number;
+  readonly candidate: Candidate;
+  readonly run: RunPlan;
+}
+
+/** Accelerators that must be rented for so many: whole nodes, at most all there are. */
+export function rented(cluster: Cluster, used: number): number {
+  return Math.min(cluster.accelerators, Math.ceil(used / cluster.perNode) * cluster.perNode);
+}
+
+/**
+ * The run of each member of a front, the fastest for each number of accelerators that can be rented. Those that would
+ * never end, since failures come faster than checkpoints, are left out.
+ *
+ * @param front by devices, ascending, so that times fall
+ */
+export function runsOf(workload: Workload, cluster: Cluster, front: readonly Candidate[], tokens: number): RunOption[] {
+  const runs = new Map<number, RunOption>();
+  for (const candidate of front) {
+    const accelerators = rented(cluster, devices(candidate.arrangement));
+    const run = runOrNever(candidate.prediction, workload, cluster, tokens, accelerators);
+    if (run !== null) runs.set(accelerators, { accelerators, candidate, run });
+  }
+  return [...runs.values()];
+}
+
+function runOrNever(
+  step: StepPrediction,
+  workload: Workload,
+  cluster: Cluster,
+  tokens: number,
+  accelerators: number,
+): RunPlan | null {
+  try {
+    return planRun(step, workload, cluster, { tokens }, { accelerators });
+  } catch (error) {
+    if (error instanceof MeanfieldError && error.exitCode === 1) return null;
+    throw error;
+  }
+}
+
+/** Which part of the cluster a run should take, and what to tell when a limit cannot be kept. */
+export interface Choice {
+  readonly option: RunOption;
+  readonly warning: string | null;
+}
+
+/**
+ * The fastest run within a budget, or the cheapest that ends in time, or the fastest of all.
+ *
+ * @param options not empty; by accelerators, so that times fall
+ */
+export function chooseRun(
+  options: readonly RunOption[],
+  { usd, seconds }: { readonly usd?: number | undefined; readonly seconds?: number | undefined },
+): Choice {
+  const fastest = options.reduce((best, each) => (each.run.seconds < best.run.seconds ? each : best));
+  const cost = ({ run }: RunOption) => run.usd ?? run.acceleratorHours;
+  const cheapest = options.reduce((best, each) => (cost(each) < cost(best) ? each : best));
+  const inTime = options.filter(({ run }) => seconds === undefined || run.seconds <= seconds);
+  if (inTime.length === 0) {
+    return { option: fastest, warning: `No arrangement ends in time: the fastest takes ${days(fastest.run)} days.` };
+  }
+  const affordable = inTime.filter(({ run }) => usd === undefined || run.usd === null || run.usd <= usd);
+  if (affordable.length === 0) {
+    const least = inTime.reduce((best, each) => (cost(each) < cost(best) ? each : best));
+    return {
+      option: seconds === undefined ? cheapest : least,
+      warning: `No arrangement keeps to the budget: the cheapest costs $${Math.ceil(least.run.usd ?? 0).toLocaleString('en-US')}.`,
+    };
+  }
+  const better = seconds === undefined ? (a: RunOption) => a.run.seconds : cost;
+  return { option: affordable.reduce((best, each) => (better(each) < better(best) ? each : best)), warning: null };
+}
+
+function days({ days: count }: RunPlan): string {
+  return count >= 100 ? Math.ceil(count).toLocaleString('en-US') : count.toPrecision(3);
+}
