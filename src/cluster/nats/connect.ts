@@ -26,7 +26,7 @@ export interface NatsAddress {
   readonly servers: readonly string[];
   readonly credential: Credential;
   /** The one certificate to trust, PEM; without it those that Node trusts. */
-  readonly certificate?: string;
+  readonly certificate?: string | undefined;
 }
 
 export interface ConnectOptions extends NatsAddress {

@@ -1,9 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { encodeAccount, encodeOperator } from '@nats-io/jwt';
 import { createAccount, createOperator } from '@nats-io/nkeys';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { natsThere, startTestServer, type TestServer } from '../nats/server.test-support.js';
 import { openNatsTransport } from '../nats/transport.js';
 import type { Transport } from '../transport.js';
+import { readConnection } from './connection-file.js';
 import { openDoor } from './door.js';
 import { useForeignServer } from './foreign-server.js';
 import { decodeInvitation } from './invitation.js';
@@ -13,7 +17,9 @@ import { parseSigner, readWorkerJwt, signUser } from './user-jwt.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (value: Uint8Array | undefined) => new TextDecoder().decode(value);
-const base = { run: 'r', credential: { kind: 'none' }, shared: false, validHours: 1 } as const;
+const runFolder = await mkdtemp(join(tmpdir(), 'meanfield-foreign-'));
+afterAll(() => rm(runFolder, { recursive: true, force: true }));
+const base = { run: 'r', runFolder, credential: { kind: 'none' }, shared: false, validHours: 1 } as const;
 
 function lead({ address, inbox }: RunServer): Promise<Transport> {
   return openNatsTransport({ ...address, run: 'r', name: 'c', inbox, create: { replicas: 1 } });
@@ -77,7 +83,15 @@ describe.skipIf(!natsThere)("someone else's server (skipped without nats-server)
       const coordinator = await lead(server);
       const worker = await enter(server, 'w1');
       expect(text(await coordinator.blobs.get(await worker.blobs.put('w1/x', bytes('x'))))).toBe('x');
-      await Promise.all([coordinator.close(), worker.close()]);
+      const operator = await openNatsTransport({ ...(await readConnection(runFolder)), name: 'operator' });
+      await coordinator.state.set('x', bytes('x'), 0);
+      expect(text((await operator.state.get('x'))?.value)).toBe('x');
+      await server.stop(false);
+      expect(text((await operator.state.get('x'))?.value)).toBe('x');
+      await server.stop(true);
+      await server.stop(true);
+      await expect(operator.state.get('x')).rejects.toThrow(/stream not found/);
+      await Promise.all([coordinator, worker, operator].map((one) => one.close()));
       await expect(lead({ ...server, address: { ...server.address, servers: [nats.url] } })).rejects.toThrow(
         /refused our credential/,
       );

@@ -1,6 +1,10 @@
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
+import { connectNats } from '../nats/connect.js';
 import { INBOXES } from '../nats/control.js';
+import { deleteStreams } from '../nats/streams.js';
+import { subjectsOf } from '../nats/subjects.js';
 import type { Gate } from '../transport.js';
+import { type RunConnection, writeConnection } from './connection-file.js';
 import { encodeInvitation, type Invitation } from './invitation.js';
 import { isUserKey, makeNkey } from './keys.js';
 import type { RunServer } from './run-server.js';
@@ -9,6 +13,7 @@ import { readWorkerJwt, type Signer, signUser } from './user-jwt.js';
 
 export interface ForeignServerOptions {
   readonly run: string;
+  readonly runFolder: string;
   /** Tried in this order. */
   readonly servers: readonly string[];
   /** Ours; with a signer one is made when none is given. */
@@ -23,6 +28,7 @@ export interface ForeignServerOptions {
 /** Seconds for which a worker's JWT is good. It asks for another in time; one that was evicted gets none. */
 export const WORKER_VALIDITY = 3600;
 const LEADER_VALIDITY = 10 * 365 * 24 * 3600;
+const PING = 5000;
 /** What a worker asks the gate for. */
 export const RENEW = 'renew';
 
@@ -38,14 +44,21 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
     encodeInvitation({ run, servers: [...servers], expires, ...rest });
   if (signer) {
     const own = makeNkey();
-    const jwt = await signUser(signer, run, own.key, 'all', seconds(LEADER_VALIDITY));
     const guest = makeNkey();
     const guestJwt = await signUser(signer, run, guest.key, 'join', Math.floor(expires / 1000));
     const gate = new SigningGate(signer, run);
-    const given = options.credential.kind !== 'none';
-    return {
-      address: { servers, credential: given ? options.credential : { kind: 'jwt', seed: own.seed, jwt } },
-      inbox: given ? `${INBOXES}.coordinator` : inboxOf(own.key),
+    const leader =
+      options.credential.kind === 'none'
+        ? {
+            inbox: inboxOf(own.key),
+            credential: {
+              kind: 'jwt' as const,
+              seed: own.seed,
+              jwt: await signUser(signer, run, own.key, 'all', seconds(LEADER_VALIDITY)),
+            },
+          }
+        : { inbox: INBOX, credential: options.credential };
+    return serverOf(options, leader, {
       gate,
       invitation: invite({ credential: { kind: 'jwt', seed: guest.seed, jwt: guestJwt }, access: 'signed' }),
       notice:
@@ -53,8 +66,7 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
         `it in until its JWT ends, within ${WORKER_VALIDITY / 60} minutes. Only a server that Meanfield runs keeps a ` +
         'hostile worker from overwriting the state.',
       serve: (control) => void control.answer(RENEW, (message) => gate.renew(message)),
-      stop: async () => {},
-    };
+    });
   }
   if (!shared) {
     throw new UsageError(
@@ -64,16 +76,35 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
         'server of its own.',
     );
   }
-  return {
-    address: { servers, credential: options.credential },
-    inbox: `${INBOXES}.coordinator`,
+  const leader = { inbox: INBOX, credential: options.credential };
+  return serverOf(options, leader, {
     gate: new SharedGate(),
     invitation: invite({ credential: options.credential, access: 'shared' }),
     notice:
       'Every worker has your own credential (--shared-credential): each can read, write and delete all that you can ' +
       'on this server, and an evicted worker is ignored, not shut out. Invite only whom you trust.',
     serve: () => {},
-    stop: async () => {},
+  });
+}
+
+const INBOX = `${INBOXES}.coordinator`;
+
+async function serverOf(
+  { run, runFolder, servers }: ForeignServerOptions,
+  { inbox, credential }: Pick<RunConnection, 'inbox' | 'credential'>,
+  rest: Omit<RunServer, 'address' | 'inbox' | 'stop'>,
+): Promise<RunServer> {
+  const address = { servers, credential };
+  await writeConnection(runFolder, { run, servers: [...servers], credential, inbox });
+  return {
+    ...rest,
+    address,
+    inbox,
+    stop: async (finished) => {
+      if (!finished) return;
+      const connection = await connectNats({ ...address, name: 'cleaning up', inbox, pingInterval: PING });
+      await deleteStreams(connection, subjectsOf(run)).finally(() => connection.close());
+    },
   };
 }
 

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { sha256 } from '../../base/hash.js';
 
-const credential = z.discriminatedUnion('kind', [
+/** How one proves who one is, as it is written down. */
+export const credential = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
   z.strictObject({ kind: z.literal('nkey'), seed: z.string().max(128) }),
   z.strictObject({ kind: z.literal('jwt'), seed: z.string().max(128), jwt: z.string().max(8192) }),

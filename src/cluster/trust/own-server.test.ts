@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,10 +7,11 @@ import { connectNats } from '../nats/connect.js';
 import { natsThere } from '../nats/server.test-support.js';
 import { openNatsTransport } from '../nats/transport.js';
 import type { Transport } from '../transport.js';
+import { readConnection } from './connection-file.js';
 import { openDoor } from './door.js';
 import { decodeInvitation } from './invitation.js';
 import { makeNkey } from './keys.js';
-import { type OwnServer, ownServerOf, startOwnServer } from './own-server.js';
+import { type OwnServer, startOwnServer } from './own-server.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (value: Uint8Array | undefined) => new TextDecoder().decode(value);
@@ -51,7 +52,8 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
   });
   afterAll(async () => {
     await coordinator?.close();
-    await server?.stop();
+    await server?.stop(true);
+    expect(await readdir(join(folder, 'nats'))).not.toContain('store');
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -234,8 +236,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     expect(again.found).toBe(true);
     expect(again.invitation).toBe(server.invitation);
     await worker.blobs.put('e1/x', bytes('x'));
-    const owner = (await ownServerOf(folder))!;
-    const operator = kept(await openNatsTransport({ ...owner.address, run: owner.run, name: 'o', inbox: owner.inbox }));
+    const operator = kept(await openNatsTransport({ ...(await readConnection(folder)), name: 'operator' }));
     expect(text((await operator.state.get('guarded'))?.value)).toBe('true');
   });
 
@@ -246,7 +247,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     });
     await coordinator.state.set('lasting', bytes('yes'), 0);
     await coordinator.close();
-    await server.stop();
+    await server.stop(false);
     server = await startOwnServer(options());
     expect(server.found).toBe(false);
     coordinator = await lead(true);

@@ -1,13 +1,14 @@
+import { rm } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { writeFileAtomic } from '../../base/atomic.js';
 import { MeanfieldError } from '../../base/errors.js';
-import type { NatsAddress } from '../nats/connect.js';
 import type { Gate } from '../transport.js';
+import { secretFolder, writeConnection } from './connection-file.js';
 import { encodeInvitation } from './invitation.js';
 import { isUserKey, nkeyOf } from './keys.js';
 import type { RunServer } from './run-server.js';
 import { inboxOf, serverConfig } from './server-config.js';
-import { loadServerFile, readServerFile, type ServerFile, serverPaths, writeServerFile } from './server-files.js';
+import { loadServerFile, type ServerFile, serverPaths, writeServerFile } from './server-files.js';
 import { startServer } from './server-process.js';
 
 export interface OwnServerOptions {
@@ -36,7 +37,7 @@ const HOUR = 3600_000;
  * @throws MeanfieldError when `nats-server` is not there or does not start
  */
 export async function startOwnServer(options: OwnServerOptions): Promise<OwnServer> {
-  const paths = serverPaths(options.runFolder);
+  const paths = serverPaths(await secretFolder(options.runFolder));
   const hosts = options.hosts ?? networkAddresses();
   const names = [...new Set([...hosts, 'localhost', '127.0.0.1'])];
   let file = await loadServerFile(paths, options.run, names, options.validHours * HOUR);
@@ -65,11 +66,13 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   await apply();
   const lapse = setTimeout(() => void apply(), Math.min(file.joinExpires - Date.now() + 1000, 2 ** 31 - 1));
   lapse.unref();
-  const coordinator = nkeyOf(file.coordinatorSeed);
+  const address = addressOf(file);
+  const inbox = inboxOf(nkeyOf(file.coordinatorSeed).key);
+  await writeConnection(options.runFolder, { run: options.run, ...address, inbox });
   return {
     found: server.found,
-    address: addressOf(file),
-    inbox: inboxOf(coordinator.key),
+    address,
+    inbox,
     gate: ownGate(
       () => file,
       (change) => {
@@ -87,26 +90,18 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
     }),
     notice: undefined,
     serve: () => {},
-    stop: async () => {
+    stop: async (finished) => {
       clearTimeout(lapse);
       await server.stop();
+      if (finished) await rm(paths.storage, { recursive: true, force: true });
     },
   };
 }
 
-/** How the owner of a run's folder reaches the server that the run has there; undefined when it has none. */
-export async function ownServerOf(
-  runFolder: string,
-): Promise<{ readonly run: string; readonly address: NatsAddress; readonly inbox: string } | undefined> {
-  const file = await readServerFile(serverPaths(runFolder));
-  if (!file) return undefined;
-  return { run: file.run, address: addressOf(file), inbox: inboxOf(nkeyOf(file.coordinatorSeed).key) };
-}
-
-function addressOf(file: ServerFile): NatsAddress {
+function addressOf(file: ServerFile) {
   return {
     servers: [`tls://127.0.0.1:${file.ports?.nats ?? PORT}`],
-    credential: { kind: 'nkey', seed: file.coordinatorSeed },
+    credential: { kind: 'nkey' as const, seed: file.coordinatorSeed },
     certificate: file.certificate,
   };
 }

@@ -14,6 +14,10 @@ export interface RunServer {
   readonly notice: string | undefined;
   /** Serves what workers ask of the gate itself, once the coordinator is connected. */
   serve(control: ControlChannel): void;
-  /** Ends what was started for the run. */
-  stop(): Promise<void>;
+  /**
+   * Ends what was started for the run.
+   *
+   * @param finished removes what the server keeps of the run, as nobody will carry on with it
+   */
+  stop(finished: boolean): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../base/atomic.js';
@@ -36,9 +36,8 @@ export interface ServerPaths {
   readonly storage: string;
 }
 
-/** Where a run folder keeps its server. */
-export function serverPaths(runFolder: string): ServerPaths {
-  const folder = join(runFolder, 'nats');
+/** @param folder that keeps a server */
+export function serverPaths(folder: string): ServerPaths {
   return {
     folder,
     config: join(folder, 'server.conf'),
@@ -62,8 +61,6 @@ export async function loadServerFile(
   names: readonly string[],
   validity: number,
 ): Promise<ServerFile> {
-  await mkdir(paths.folder, { recursive: true, mode: 0o700 });
-  await chmod(paths.folder, 0o700);
   const kept = await readServerFile(paths);
   const now = Date.now();
   // An invitation that still has half of its time is not withdrawn by starting again.
@@ -77,7 +74,7 @@ export async function loadServerFile(
 }
 
 /** @returns undefined when there is none @throws MeanfieldError when it is damaged */
-export async function readServerFile(paths: ServerPaths): Promise<ServerFile | undefined> {
+async function readServerFile(paths: ServerPaths): Promise<ServerFile | undefined> {
   let text: string;
   try {
     text = await readFile(paths.secrets, 'utf8');
