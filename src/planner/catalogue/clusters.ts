@@ -177,6 +177,11 @@ export function describedCluster(
     price: d.price_USD_per_hour ?? accelerator.price,
     nodeMeanTimeBetweenFailures: d.nodeMeanTimeBetweenFailures_days * 86_400,
     storageBandwidth: (d.storageBandwidth_GBps ?? d.storageBandwidth_GBps_per_node * nodeCount) * 1e9,
-    sources,
+    sources: { ...inherited(accelerator.sources), ...sources },
   };
+}
+
+/** What a cluster takes from its accelerator where it does not say otherwise. */
+function inherited({ scaleUp, price }: Accelerator['sources']): Record<string, Source> {
+  return { ...(scaleUp ? { intraNode: scaleUp } : {}), ...(price ? { price } : {}) };
 }
