@@ -24,16 +24,28 @@ export function chromeTrace({ tracks, events }: Omit<Recording<unknown>, 'summar
  */
 export async function writeTrace<Summary>(path: string, simulation: Simulation<Summary>): Promise<Summary> {
   const { mostEvents, tracks } = simulation;
-  if (!(mostEvents <= MOST_WRITTEN))
-    throw new UsageError(
-      `The trace may hold ${mostEvents} events; viewers open at most about ${MOST_WRITTEN}. Simulate fewer micro-batches, devices, layers or rounds.`,
-    );
+  if (!(mostEvents <= MOST_WRITTEN)) throw tooMany(`may hold ${mostEvents}`);
   const result: { summary?: Summary } = {};
   function* events(): Generator<TimelineEvent> {
-    result.summary = yield* simulation.play();
+    const play = simulation.play();
+    for (let count = 0; ; count++) {
+      const next = play.next();
+      if (next.done) {
+        result.summary = next.value;
+        return;
+      }
+      if (count >= MOST_WRITTEN) throw tooMany(`holds more than ${MOST_WRITTEN}`);
+      yield next.value;
+    }
   }
   await writeFileAtomic(path, bytesOf(traceText(tracks, events())));
   return result.summary!;
+}
+
+function tooMany(count: string): UsageError {
+  return new UsageError(
+    `The trace ${count} events; viewers open at most about ${MOST_WRITTEN}. Simulate fewer micro-batches, devices, layers or rounds.`,
+  );
 }
 
 function* bytesOf(texts: Iterable<string>): Generator<Uint8Array> {

@@ -37,7 +37,7 @@ export type TimelineEvent =
 /** Something to be simulated; each `play` simulates it anew, with the same events. */
 export interface Simulation<Summary> {
   readonly tracks: readonly Track[];
-  /** At most so many events will come. */
+  /** So many events will come at most, unless failures make more. */
   readonly mostEvents: number;
   /** Gives the events as they happen, then the summary. */
   play(): Generator<TimelineEvent, Summary>;
@@ -59,13 +59,19 @@ const MOST_RECORDED = 2_000_000;
  * @throws UsageError when there would be too many to keep; write them as they come instead
  */
 export function record<Summary>(simulation: Simulation<Summary>): Recording<Summary> {
-  if (simulation.mostEvents > MOST_RECORDED)
-    throw new UsageError(
-      `The simulation may give ${simulation.mostEvents} events; at most ${MOST_RECORDED} are kept in memory. Write its trace to a file, or simulate fewer micro-batches, devices or rounds.`,
-    );
+  if (simulation.mostEvents > MOST_RECORDED) throw tooMany(`may give ${simulation.mostEvents}`);
   const events: TimelineEvent[] = [];
-  const summary = finish(simulation, (event) => events.push(event));
+  const summary = finish(simulation, (event) => {
+    if (events.length < MOST_RECORDED) events.push(event);
+    else throw tooMany(`gives more than ${MOST_RECORDED}`);
+  });
   return { tracks: simulation.tracks, events, summary };
+}
+
+function tooMany(count: string): UsageError {
+  return new UsageError(
+    `The simulation ${count} events; at most ${MOST_RECORDED} are kept in memory. Write its trace to a file, or simulate fewer micro-batches, devices or rounds.`,
+  );
 }
 
 /** Plays a simulation to its end and gives its summary. */
