@@ -8,6 +8,9 @@ import type { Arrangement, Cluster, Framework, StepPrediction, Workload } from '
 import { attentionFlop, layerFlop, modelFlopPerToken } from './workload/flop.js';
 import { cutStages, deviceParameters } from './workload/stages.js';
 
+/** Gradients in 16 bits: the new one and the sum are read, the sum is written. */
+const halfGradients = { gradientBytes: 2, reduceBytes: 2, accumulationBytes: 6 };
+
 /**
  * Time and memory of one training step. Pure, and cheap enough to search with: closed forms throughout.
  *
@@ -20,7 +23,8 @@ export function predictStep(
   framework: Framework,
   constants: Constants = shippedConstants,
 ): StepPrediction {
-  const habits = framework.habits ?? habitsOf(framework.name);
+  const usual = framework.habits ?? habitsOf(framework.name);
+  const habits = usual.halfGradients && arrangement.precision === 'fp16' ? { ...usual, ...halfGradients } : usual;
   const stages = cutStages(workload, arrangement, habits.headAsLayer);
   const parameters = deviceParameters(workload, arrangement, stages);
   const m = microBatches(arrangement);

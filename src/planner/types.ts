@@ -161,8 +161,10 @@ export interface FrameworkHabits {
   /** Whether elementwise passes are fused with their neighbours (JIT, Transformer Engine), and the loss's are. */
   readonly fusedPasses: boolean;
   readonly fusedLoss: boolean;
-  /** Whether a weight's gradient is added to its sum within the product that makes it. */
-  readonly fusedAccumulation: boolean;
+  /** Bytes that memory moves per parameter to add a micro-batch's gradient to the sum of those before. */
+  readonly accumulationBytes: number;
+  /** Whether with fp16 gradients stay in 16 bits, in memory and on the wire. */
+  readonly halfGradients: boolean;
   /** Whether the exchange of gradients and parameters, and that of tensor parallelism, runs beside the products. */
   readonly dataOverlap: boolean;
   readonly tensorOverlap: boolean;

@@ -30,10 +30,11 @@ export function degreesOf(fields: Fields): Degrees {
 /** The format of products by its name in a row: `amp_bf16`, `fp16/bf16`, `FP8-CS`, `MXFP8`, … */
 export function precisionOf(fields: Fields, cluster: Cluster, usual: Precision | undefined): Precision {
   const text = fields.text('precision').toLowerCase();
-  const named = /mxfp8|fp8-mx(?!.*cs)|nvfp4|fp4|fp8|bf16|fp16|tf32|fp32|half|bfloat16|float32/.exec(text)?.[0];
+  const named = /mxfp8|nvfp4|fp4|fp8|bf16|fp16|tf32|fp32|half|bfloat16|float32/.exec(
+    text.replace('fp16/bf16', 'bf16'),
+  )?.[0];
   switch (named) {
     case 'mxfp8':
-    case 'fp8-mx':
       return 'mxfp8';
     case 'nvfp4':
     case 'fp4':

@@ -1,5 +1,5 @@
 import { predictStep } from '../step.js';
-import type { Arrangement, Cluster, Framework, Workload } from '../types.js';
+import type { Arrangement, Cluster, Framework, StepPrediction, Workload } from '../types.js';
 import { arrangementOf, degreesOf } from './arrangement.js';
 import type { Constants } from './constants.js';
 import type { Cells } from './csv.js';
@@ -51,34 +51,61 @@ export function describeRun(cells: Cells, constants: Constants): Run | string {
     open,
     assumptions: fields.assumptions,
   };
-  if (!open.microBatch && !open.recompute) return run;
-  const chosen = chooseOpen(run, constants);
-  if (open.microBatch) fields.assume('micro_batch', chosen.microBatch);
-  if (open.recompute) fields.assume('recompute', chosen.recompute);
-  return { ...run, arrangement: chosen };
+  if (open.microBatch) fields.assumptions.push('micro_batch: the fastest that fits');
+  if (open.recompute) fields.assumptions.push('recompute: as few layers as fit');
+  return run;
 }
 
 const MICRO_BATCHES = [1, 2, 4, 8, 16, 32] as const;
-const RECOMPUTE = ['none', 'selective', 'full'] as const;
+
+/** A prediction, and the arrangement that it is of. */
+export interface Predicted {
+  readonly step: StepPrediction;
+  readonly arrangement: Arrangement;
+}
 
 /**
- * What those who ran it will have chosen where a row does not say: the fastest micro-batch that divides a rank's
- * share of the batch, and recomputation as the framework does it or, where that does not fit, as little as fits.
+ * Predicts a run. What its row does not say is taken as those who ran it will have chosen it: the fastest micro-batch
+ * that fits and divides a rank's share of the batch, and recomputation of as few layers as fit.
  */
-export function chooseOpen(run: Run, constants: Constants): Arrangement {
-  const { arrangement: a, open } = run;
-  const share = a.globalBatch / a.data;
-  const sizes = open.microBatch ? MICRO_BATCHES.filter((size) => share % size === 0) : [a.microBatch];
-  const from = RECOMPUTE.indexOf(a.recompute);
-  let best: Arrangement | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const recompute of open.recompute ? RECOMPUTE.slice(from) : [a.recompute]) {
-    for (const microBatch of sizes.length > 0 ? sizes : [1]) {
-      const arrangement = { ...a, recompute, microBatch };
-      const step = predictStep(run.workload, run.cluster, arrangement, run.framework, constants);
-      if (step.fits && step.time.total < least) [best, least] = [arrangement, step.time.total];
-    }
-    if (best) return best;
+export function predictRun(run: Run, constants: Constants): Predicted {
+  const { arrangement, open } = run;
+  if (!open.microBatch) return predictSized(run, arrangement, constants);
+  const share = arrangement.globalBatch / arrangement.data;
+  let best: Predicted | undefined;
+  for (const microBatch of MICRO_BATCHES) {
+    if (microBatch > 1 && share % microBatch !== 0) continue;
+    const found = predictSized(run, { ...arrangement, microBatch }, constants);
+    if (!best || (found.step.fits && found.step.time.total < best.step.time.total)) best = found;
   }
-  return { ...a, microBatch: 1, recompute: open.recompute ? 'full' : a.recompute };
+  return best!;
+}
+
+/** Predicts a run of a known micro-batch. */
+function predictSized(run: Run, arrangement: Arrangement, constants: Constants): Predicted {
+  const { workload, cluster, framework } = run;
+  const step = predictStep(workload, cluster, arrangement, framework, constants);
+  if (!run.open.recompute || step.fits || arrangement.recompute === 'full') return { step, arrangement };
+  const recomputing = { ...arrangement, recompute: 'full' as const };
+  const full = predictStep(workload, cluster, recomputing, framework, constants);
+  // Software recomputes layer by layer: the share of layers that brings the total down to what there is.
+  const share = (step.memory.total - step.memory.available) / (step.memory.total - full.memory.total);
+  if (!full.fits || share >= 1) return { step: full, arrangement: recomputing };
+  return { step: mix(step, full, share), arrangement };
+}
+
+/** A step in which a share of the layers is recomputed. */
+function mix(none: StepPrediction, full: StepPrediction, share: number): StepPrediction {
+  const between = (a: number, b: number): number => a + share * (b - a);
+  const blend = <T extends object>(a: T, b: T): T =>
+    Object.fromEntries(
+      Object.entries(a).map(([key, value]) => [key, between(value, b[key as keyof T] as number)]),
+    ) as T;
+  const { memory, fits: _, time, ...rest } = none;
+  return {
+    ...blend(rest, full as typeof rest),
+    fits: true,
+    memory: blend(memory, full.memory),
+    time: blend(time, full.time),
+  };
 }

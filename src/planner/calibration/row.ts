@@ -1,8 +1,8 @@
 import { predictStep } from '../step.js';
-import type { StepPrediction } from '../types.js';
+import type { Arrangement, StepPrediction } from '../types.js';
 import type { Constants } from './constants.js';
 import type { Cells } from './csv.js';
-import { describeRun, type Run } from './describe.js';
+import { describeRun, predictRun, type Run } from './describe.js';
 import { Fields } from './fields.js';
 import { inPrintedUnit, type PrintedUnit, printedUnits } from './measure.js';
 
@@ -40,6 +40,9 @@ const compare = (printed: number, predicted: number): Compared => ({
   error: 100 * Math.abs(predicted / printed - 1),
 });
 
+/** Whether rows of a grade count in the mean error: printed, with the configuration or nearly all of it. */
+export const isJudged = (grade: string): boolean => /^A-?$/i.test(grade.trim());
+
 /** Whether a row says that its run did not fit. */
 const ranOut = (cells: Cells): boolean =>
   ['peak_mem_GB', 'step_time_s', 'tflops_per_accel', 'tokens_per_s_per_accel'].some((column) =>
@@ -68,14 +71,14 @@ export function predictRow(cells: Cells, constants: Constants): RowResult {
   if (head.grade === 'X') return skip('grade X: not to be used');
   const run = describeRun(cells, constants);
   if (typeof run === 'string') return skip(run);
-  const step = predictStep(run.workload, run.cluster, run.arrangement, run.framework, constants);
+  const { step, arrangement } = predictRun(run, constants);
   if (!Number.isFinite(step.time.total) || !Number.isFinite(step.memory.total)) {
     return skip('its sizes are beyond what can be counted');
   }
-  const outOfMemory = ranOut(cells) ? overflow(run, step, constants) : undefined;
+  const outOfMemory = ranOut(cells) ? overflow(run, arrangement, step, constants) : undefined;
   const peak = fields.number('peak_mem_GB');
   const memory = peak === undefined ? undefined : compare(peak, step.memory.total / GIB);
-  const { unit, speed, reason } = compareSpeed(fields, cells, run, step);
+  const { unit, speed, reason } = compareSpeed(fields, cells, { ...run, arrangement }, step);
   const nothing = !speed && !memory && !outOfMemory;
   return {
     ...head,
@@ -113,9 +116,14 @@ function compareSpeed(
 }
 
 /** How a run that did not fit is predicted; a step is the next power of two. */
-function overflow(run: Run, step: StepPrediction, constants: Constants): NonNullable<RowResult['outOfMemory']> {
+function overflow(
+  run: Run,
+  arrangement: Arrangement,
+  step: StepPrediction,
+  constants: Constants,
+): NonNullable<RowResult['outOfMemory']> {
   if (!step.fits) return 'predicted';
-  const larger = { ...run.arrangement, microBatch: 2 * run.arrangement.microBatch };
+  const larger = { ...arrangement, microBatch: 2 * arrangement.microBatch };
   const next = predictStep(run.workload, run.cluster, larger, run.framework, constants);
   return next.fits ? 'missed' : 'within one step';
 }

@@ -1,3 +1,4 @@
+import { operandBytes } from '../time/matrix.js';
 import type { Arrangement, FrameworkHabits, Workload } from '../types.js';
 
 /**
@@ -11,11 +12,15 @@ export function layerActivations(w: Workload, arrangement: Arrangement, habits: 
   const h = w.hidden;
   const split = arrangement.sequenceParallel ? tensor : 1;
   const mask = habits.dropout ? 1 : 0;
-  // Inputs of both norms and of both blocks, and the masks after them: 10·h with dropout.
-  const shared = ((8 + 2 * mask) * h) / split;
-  const heads = (2 * w.headSize * (2 * w.heads + 2 * w.keyValueHeads)) / tensor;
+  // What a product takes is kept in the product's format: inputs of both blocks, of the projection, of the last matrix.
+  const kept = operandBytes[arrangement.precision] > 2 ? 4 : Math.min(2, operandBytes[arrangement.precision]);
+  // Inputs of both norms and of both blocks, and the masks after them: 10·h with dropout in 16 bits.
+  const shared = ((4 + 2 * kept + 2 * mask) * h) / split;
+  const query = w.headSize * w.heads;
+  const own = kept < 2 && arrangement.flashAttention ? 2 : 0;
+  const heads = (2 * (query + 2 * w.headSize * w.keyValueHeads) + (kept + own) * query) / tensor;
   const active = w.experts?.active ?? 1;
-  const inner = (2 * active * w.feedForward * (w.feedForwardMatrices === 3 ? 3 : 2)) / tensor;
+  const inner = (active * w.feedForward * (2 * (w.feedForwardMatrices - 1) + kept)) / tensor;
   const core = arrangement.flashAttention ? (4 * w.heads) / tensor : ((2 + 3 * mask) * w.heads * sequence) / tensor;
   if (arrangement.recompute === 'full') return (2 * T * h) / split;
   return T * (shared + heads + inner + (arrangement.recompute === 'selective' ? 0 : core));

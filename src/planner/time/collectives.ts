@@ -59,6 +59,6 @@ export function allToAllTime(cluster: Cluster, group: Group, bytes: number, c: T
 
 /** Seconds in which every device of a stage hands `bytes` to the next stage, `stride` ranks on. */
 export function handOverTime(cluster: Cluster, stride: number, bytes: number, c: TimeConstants): number {
-  if (stride < cluster.perNode) return bytes / (cluster.intraNode * c.intraEfficiency) + cluster.intraLatency;
-  return (bytes * cluster.perNode) / (cluster.interNode * c.interEfficiency) + cluster.interLatency;
+  if (stride < cluster.perNode) return bytes / (cluster.intraNode * c.handOverEfficiency) + cluster.intraLatency;
+  return (bytes * cluster.perNode) / (cluster.interNode * c.handOverEfficiency) + cluster.interLatency;
 }

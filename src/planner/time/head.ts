@@ -30,8 +30,8 @@ export function headTime(
   const V = paddedVocabulary(w.vocabulary, tensor) / tensor;
   const h = w.hidden;
   const matrices =
-    matrixTime(T, V, h, rate, bandwidth, bytes, c) +
-    matrixTime(T, h, V, rate, bandwidth, bytes, c) +
-    matrixTime(h, V, T, rate, bandwidth, bytes, c);
+    matrixTime(T, V, h, 1, rate, bandwidth, bytes, c) +
+    matrixTime(T, h, V, 1, rate, bandwidth, bytes, c) +
+    matrixTime(h, V, T, 1, rate, bandwidth, bytes, c);
   return { matrices, memory: (T * V * lossBytes(habits)) / bandwidth };
 }

@@ -51,12 +51,14 @@ export function layerTime(
   const up = (w.feedForwardMatrices - 1) * f;
   const qkv = (a + 2 * g) * d;
 
-  const product = (m: number, n: number, k: number): number => matrixTime(m, n, k, rate, bandwidth, bytes, c);
-  const linear = (m: number, n: number, k: number): number => product(m, k, n) + product(k, n, m);
+  const product = (m: number, n: number, k: number, count = 1): number =>
+    matrixTime(m, n, k, count, rate, bandwidth, bytes, c);
+  const linear = (m: number, n: number, k: number, count = 1): number =>
+    c.backwardProducts * (product(m, k, n, count) + product(k, n, m, count));
   let forward = product(T, qkv, h) + product(T, h, a * d);
   let backward = linear(T, qkv, h) + linear(T, h, a * d);
-  forward += copies * (product(rows, up, h) + product(rows, h, f));
-  backward += copies * (linear(rows, up, h) + linear(rows, h, f));
+  forward += product(rows, up, h, copies) + product(rows, h, f, copies);
+  backward += linear(rows, up, h, copies) + linear(rows, h, f, copies);
 
   // Attention: a batch of products over s × s scores, or one tiled kernel that never stores them.
   const s = arrangement.sequence;
@@ -67,15 +69,16 @@ export function layerTime(
   if (arrangement.flashAttention) {
     const flop = 4 * scores * d * causal;
     const generation = habits.attentionKernel - 1;
-    core = flop / (wideRate * c.attentionForward[generation]!) + c.launch;
+    // FlashAttention-2 reaches 35 % of an H100, up to 70 % of an A100 (arXiv 2407.08608, §1).
+    const reach = wideRate * (generation < 2 && card.year >= 2022 ? c.oldAttentionKernel : 1);
+    core = flop / (reach * c.attentionForward[generation]!) + c.launch;
     // Backward computes the scores again: 2.5 times the products of forward (arXiv 2205.14135, §3).
-    backward += (2.5 * flop) / (wideRate * c.attentionBackward[generation]!) + c.launch;
+    backward += (2.5 * flop) / (reach * c.attentionBackward[generation]!) + c.launch;
     forward += core;
   } else {
     const batch = (T * a) / s;
     const slow = misaligned(d) ? c.misalignment : 1;
-    const one = matrixTime(s, s, d, wideRate, bandwidth, wide, c) - c.launch;
-    const pair = slow * 2 * batch * one + 2 * c.launch;
+    const pair = slow * 2 * matrixTime(s, s, d, batch, wideRate, bandwidth, wide, c);
     core = pair;
     forward += pair;
     backward += 2 * pair;

@@ -21,7 +21,10 @@ export function sustainedRate(card: Accelerator, precision: Precision, k: TimeCo
     const measured = card.measuredRates[format];
     if (measured) return measured;
     const rate = card.rates[format];
-    if (rate) return rate * (measuredShare(card, format) ?? k.sustainedRate);
+    if (rate) {
+      const share = measuredShare(card, format) ?? k.sustainedRate;
+      return rate * share * (format === 'nvfp4' ? k.fourBitShare : 1);
+    }
   }
   throw new Error(`${card.name} has no rate of products in ${precision} or what could stand for it`);
 }
@@ -57,10 +60,10 @@ export const operandBytes: Readonly<Record<Precision, number>> = {
 };
 
 /**
- * Seconds of [m × k]·[k × n]: arithmetic at the sustained rate, and operands and result over the memory bus. The sum,
+ * Seconds of `count` products [m × k]·[k × n] started at once: arithmetic at the sustained rate, and operands and result over the memory bus. The sum,
  * not the larger of the two, since a product's first and last tiles wait for memory: thin products (one of m, n, k
  * under some hundreds) come out slow as they are, by the ratio of 1/m + 1/n + 1/k to the card's balance of FLOP and
- * bytes.
+ * bytes. Results of few tiles leave multiprocessors idle in the last wave.
  *
  * @param rate FLOP/s; @param bandwidth bytes/s of memory that products reach
  * @param bytes of an operand's element; results have two
@@ -69,11 +72,13 @@ export function matrixTime(
   m: number,
   n: number,
   k: number,
+  count: number,
   rate: number,
   bandwidth: number,
   bytes: number,
   c: TimeConstants,
 ): number {
-  const traffic = (m * k + k * n) * bytes + m * n * 2;
-  return (2 * m * n * k) / rate + (c.matrixTraffic * traffic) / bandwidth + c.launch;
+  const traffic = count * ((m * k + k * n) * bytes + m * n * 2);
+  const waves = 1 + c.waveElements / (2 * count * m * n);
+  return ((2 * count * m * n * k) / rate) * waves + (c.matrixTraffic * traffic) / bandwidth + c.launch;
 }

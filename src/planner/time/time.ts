@@ -49,13 +49,14 @@ export function stepTime(
   const layerMemory = (layer.memoryForward + layer.memoryBackward) / efficiency;
   const layerAgain = again / efficiency;
   const layerExchange = passes * layer.communication * visible(habits.tensorOverlap, c);
-  const layerSlot = layerMatrices + layerMemory + layerAgain + layerExchange;
+  const onDevice = layerMatrices + layerMemory + layerAgain + layerExchange;
+  // Where the host cannot start kernels as fast as the device is done with them, the device waits.
+  const layerWait = Math.max(0, passes * c.hostPass * (tensor > 1 ? 2 : 1) - onDevice);
+  const layerSlot = onDevice + layerWait;
   const headMatrices = head.matrices / efficiency;
   const headMemory = head.memory / efficiency;
   const headSlot = headMatrices + headMemory;
-  // Each micro-batch adds the weights' gradients to their sums: reads the new and the sum, writes the sum.
-  const accumulation =
-    m === 1 ? 0 : (parameters * (2 * habits.gradientBytes + (habits.fusedAccumulation ? -2 : 2))) / bandwidth;
+  const accumulation = m === 1 ? 0 : (parameters * habits.accumulationBytes) / bandwidth;
 
   const headIsSlowest = stages.lastLayers * layerSlot + headSlot > stages.layers * layerSlot;
   const layers = headIsSlowest ? stages.lastLayers : stages.layers;
@@ -102,7 +103,7 @@ export function stepTime(
   const optimizer = (offloaded ? 0 : (owned * state) / bandwidth) + c.stepOverhead;
   return finish({
     matrices: m * (layers * layerMatrices + heads * headMatrices),
-    memoryBound: m * (layers * layerMemory + heads * headMemory + accumulation),
+    memoryBound: m * (layers * (layerMemory + layerWait) + heads * headMemory + accumulation),
     recompute: m * layers * layerAgain,
     tensorCommunication: m * layers * layerExchange,
     pipelineCommunication,

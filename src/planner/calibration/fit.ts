@@ -1,0 +1,83 @@
+import type { Constants } from './constants.js';
+import type { Cells } from './csv.js';
+import { describeRun, predictRun, type Run } from './describe.js';
+import { Fields } from './fields.js';
+import { inPrintedUnit, type PrintedUnit, printedUnits } from './measure.js';
+import { isJudged } from './row.js';
+
+/** A judged row, ready to be predicted with any constants. */
+interface Sample {
+  readonly cells: Cells;
+  readonly run: Run;
+  readonly unit: PrintedUnit;
+  readonly printed: number;
+}
+
+/** Below and above this no software is: the search's ends. */
+const LEAST = 0.3;
+const MOST = 1.3;
+
+/**
+ * Fits the one constant that each pair of framework and accelerator has, the share of the roofline reached, to the
+ * least mean error over the pair's judged rows; the default becomes the median over the pairs.
+ */
+export function fitEfficiencies(rows: readonly Cells[], constants: Constants): Constants {
+  const pairs = new Map<string, Sample[]>();
+  for (const cells of rows) {
+    const sample = sampleOf(cells, constants);
+    if (!sample) continue;
+    const known = pairs.get(sample.run.pair);
+    if (known) known.push(sample);
+    else pairs.set(sample.run.pair, [sample]);
+  }
+  const fitted: Record<string, number> = {};
+  for (const [pair, samples] of [...pairs].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    fitted[pair] = Number(leastError(samples, constants).toFixed(3));
+  }
+  return { ...constants, efficiency: { fitted, default: median(Object.values(fitted), constants.efficiency.default) } };
+}
+
+function sampleOf(cells: Cells, constants: Constants): Sample | undefined {
+  const fields = new Fields(cells);
+  const unit = printedUnits.find((known) => known === fields.text('printed_unit'));
+  const printed = unit && fields.number(unit);
+  if (!unit || printed === undefined || !isJudged(fields.text('grade'))) return undefined;
+  const run = describeRun(cells, constants);
+  return typeof run === 'string' ? undefined : { cells, run, unit, printed };
+}
+
+/** Mean error of a pair's rows at one efficiency, in percent. */
+function meanError(samples: readonly Sample[], efficiency: number, constants: Constants): number {
+  let sum = 0;
+  for (const { cells, run, unit, printed } of samples) {
+    const tried = { ...run, framework: { ...run.framework, efficiency } };
+    const { step, arrangement } = predictRun(tried, constants);
+    const predicted = inPrintedUnit(unit, cells, { ...tried, arrangement }, step);
+    if (predicted !== undefined) sum += 100 * Math.abs(predicted / printed - 1);
+  }
+  return sum / samples.length;
+}
+
+/** The error has kinks, not steps: a grid finds its valley, three finer ones its floor. */
+function leastError(samples: readonly Sample[], constants: Constants): number {
+  const cells = 14;
+  let [low, high] = [LEAST, MOST];
+  let best = 1;
+  for (let pass = 0; pass < 4; pass++) {
+    const stride = (high - low) / cells;
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i <= cells; i++) {
+      const error = meanError(samples, low + i * stride, constants);
+      if (error < least) [least, best] = [error, low + i * stride];
+    }
+    [low, high] = [Math.max(LEAST, best - stride), Math.min(MOST, best + stride)];
+  }
+  return best;
+}
+
+function median(values: readonly number[], otherwise: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  if (sorted.length === 0) return otherwise;
+  const middle = sorted.length >> 1;
+  return Number((sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2).toFixed(3));
+}
