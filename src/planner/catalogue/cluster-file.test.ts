@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../base/errors.js';
 import type { JsonValue } from '../../base/json.js';
@@ -103,4 +104,11 @@ describe('clusterFromJson', () => {
       expect(String(error).length).toBeLessThan(1500);
     }
   });
+});
+
+it('the examples of the documentation are cluster files without a slip', async () => {
+  const page = await readFile(new URL('../../../docs/cluster-file.md', import.meta.url), 'utf8');
+  const examples = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, text]) => JSON.parse(text!));
+  expect(examples.map((example) => read(example).cluster.accelerators)).toEqual([32, 64]);
+  expect(examples.flatMap((example) => read(example).warnings)).toEqual([]);
 });

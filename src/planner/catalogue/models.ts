@@ -19,11 +19,11 @@ interface CatalogueModel {
 
 const entries = table as unknown as Readonly<Record<string, CatalogueModel>>;
 
-/** Our own presets that are no published model, with the vocabulary of their default tokenizer. */
+/** Our own presets that are no published model. */
 const ownPresets = presetNames.filter((name) => !Object.hasOwn(entries, name));
 
-/** A preset's vocabulary comes from its tokenizer; this is what the planner takes where none is fixed. */
-const PRESET_VOCABULARY = 8192;
+/** A preset's vocabulary comes from its tokenizer; training aims at this one where neither says another. */
+const PRESET_VOCABULARY = 4096;
 
 /** The names of the models of the catalogue: published ones, then our own presets. */
 export const models: readonly string[] = [...Object.keys(entries), ...ownPresets];
