@@ -12,6 +12,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
   memory: { about: 'memory over 1,000 steps', load: () => import('./memory.js') },
   bpe: { about: 'training and encoding of BPE; needs a folder of text', load: () => import('./bpe.js') },
   generation: { about: 'tokens per second with a KV cache', load: () => import('./generation.js') },
+  cluster: {
+    about: 'many machines: bytes, speed, quality, deaths; needs root and a folder of text',
+    load: () => import('./cluster/index.js'),
+  },
   schedules: {
     about: '100,000 random schedules of rounds: loss, delay, crashes, restarts',
     load: () => import('./cluster/schedules.js'),

@@ -1,0 +1,55 @@
+import { parseArgs, root } from '../lib.js';
+import { openKept } from './keep.js';
+import { networkMissing } from './network.js';
+import type { Setting } from './settings.js';
+
+type Measure = (setting: Setting) => Promise<void>;
+
+/** What each measures, in the order of the issue's figures; the long ones last. */
+const measures: Readonly<
+  Record<string, { readonly about: string; readonly load: () => Promise<{ measure: Measure }> }>
+> = {
+  'time-to-loss': {
+    about: 'Time to the loss of per-step synchronisation, 100 Mb/s, 4×256',
+    load: () => import('./measures/time-to-loss.js'),
+  },
+  traffic: {
+    about: 'Bytes a token and compute utilisation, 100 Mb/s, 4×256',
+    load: () => import('./measures/traffic.js'),
+  },
+  exchange: { about: 'Exchange of 500 MB beside plain JetStream', load: () => import('./measures/exchange.js') },
+  coordinators: {
+    about: 'Coordinator and NATS leader killed',
+    load: () => import('./measures/coordinators.js'),
+  },
+  partition: { about: 'Half the workers cut off', load: () => import('./measures/partition.js') },
+  deaths: { about: 'Workers killed at random', load: () => import('./measures/deaths.js') },
+  quality: { about: 'Loss after equal tokens, 4×128 characters', load: () => import('./measures/quality.js') },
+};
+
+/**
+ * `npm run bench -- cluster [MEASURE...] --data FOLDER [--keep FOLDER] [--quick yes]`: real processes in network
+ * namespaces, as root, with nats-server and iproute2. FOLDER holds train.txt of War and Peace. What was measured before
+ * is kept and not measured again.
+ */
+export async function run(args: string[]): Promise<void> {
+  const { options, rest } = parseArgs(args);
+  const unknown = rest.find((name) => !Object.hasOwn(measures, name));
+  if (unknown !== undefined)
+    throw new Error(`there is no measure ${unknown}; there are ${Object.keys(measures).join(', ')}`);
+  const missing = options.data === undefined ? '--data FOLDER was not given' : networkMissing();
+  if (missing !== undefined) {
+    console.log(`Skipped: ${missing}.`);
+    return;
+  }
+  const setting: Setting = {
+    kept: openKept(options.keep ?? `${root}bench/.cache/cluster`),
+    data: options.data!,
+    quick: options.quick !== undefined,
+  };
+  for (const name of rest.length > 0 ? rest : Object.keys(measures)) {
+    const { about, load } = measures[name]!;
+    console.log(`\n### ${about}`);
+    await (await load()).measure(setting);
+  }
+}

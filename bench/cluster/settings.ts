@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import type { Kept } from './keep.js';
+
+/** What every measurement of `npm run bench -- cluster` gets. */
+export interface Setting {
+  readonly kept: Kept;
+  /** The folder with `train.txt` of War and Peace. */
+  readonly data: string;
+  /** A few small rounds, to see that it works; its figures mean nothing. */
+  readonly quick: boolean;
+}
+
+/** 4 × 256, T=256, V=4096: 4.3M parameters. */
+export function wide({ data, quick }: Setting): string[] {
+  const size = quick
+    ? '--layers 1 --width 32 --heads 2 --context 32 --tokenizer bytes'
+    : '--layers 4 --width 256 --heads 4 --context 256 --tokenizer bpe --vocab 4096';
+  return [join(data, 'train.txt'), ...words(`--model gpt2 ${size} --batch-size 4 --seed 1`)];
+}
+
+/** 4 × 128 characters, nanoGPT's CPU setting. */
+export function narrow({ data, quick }: Setting): string[] {
+  const size = quick ? '--layers 1 --width 32 --heads 2 --context 32' : '--preset micro';
+  return [join(data, 'train.txt'), ...words(`${size} --tokenizer chars`)];
+}
+
+/** How often to evaluate in a run whose losses do not matter. */
+export const NEVER = words('--eval-every 100000 --checkpoint-every 100000');
+
+export function words(text: string): string[] {
+  return text.split(' ').filter((word) => word !== '');
+}
