@@ -33,7 +33,7 @@ const exact: Readonly<Record<string, number>> = {
 /** Where only a rounded figure is published: ours, and the figure as printed. */
 const rounded: readonly (readonly [string, number, number])[] = [
   ['megatron-8.3b', 8_317_040_640, 8.3e9],
-  ['blender-9.4b', 9_431_810_048, 9.4e9],
+  ['blender-9.4b', 9_431_810_048, 9.4318e9],
   ['turing-nlg-17b', 17_180_859_136, 17e9],
   ['gpt3-175b', 174_604_259_328, 174.6e9],
   ['mt-nlg-530b', 529_600_819_200, 529.6e9],
