@@ -54,6 +54,12 @@ describe('an end', () => {
     expect(commit(after, 1, ['b'])).toEqual(after);
   });
 
+  it('of a round counts for as many samples as were trained on, the first of the lease', () => {
+    expect(commit(ledger, 1, [{ worker: 'a', samples: 1 }, 'b']).free).toEqual([{ start: 1, end: 2 }]);
+    expect(commit(ledger, 1, [{ worker: 'a', samples: 99 }, 'b']).free).toEqual([]);
+    expect(commit(ledger, 1, [{ worker: 'a', samples: -1 }, 'b']).free).toEqual([{ start: 0, end: 2 }]);
+  });
+
   it('of a worker, a round or both gives back theirs alone', () => {
     expect(release(ledger, { worker: 'a' }).free).toEqual([
       { start: 0, end: 2 },
@@ -85,7 +91,12 @@ const worker = fc.constantFrom('a', 'b', 'c', 'd');
 const round = fc.integer({ min: 1, max: 4 });
 const happening = fc.oneof(
   fc.record({ type: fc.constant('lease' as const), worker, round, samples: fc.integer({ min: 0, max: 30 }) }),
-  fc.record({ type: fc.constant('commit' as const), round, workers: fc.subarray(['a', 'b', 'c', 'd']) }),
+  fc.record({
+    type: fc.constant('commit' as const),
+    round,
+    workers: fc.subarray(['a', 'b', 'c', 'd']),
+    samples: fc.option(fc.nat({ max: 20 })),
+  }),
   fc.record({ type: fc.constant('die' as const), worker }),
   fc.record({ type: fc.constant('abort' as const), round }),
   fc.record({ type: fc.constant('leave' as const), round, worker }),
@@ -100,11 +111,13 @@ it('covers each epoch exactly, whatever fails: each sample once, none lost', () 
       (samples, happenings, sizes) => {
         let ledger = createLedger({ samples, seed: 1 });
         const trained = new Map<string, number>();
-        const train = (at: Ledger, of: number, workers: readonly string[]) => {
+        const train = (at: Ledger, of: number, workers: readonly string[], most = Number.POSITIVE_INFINITY) => {
           for (const who of workers) {
             // What the worker would read: asking for nothing more shows what it has.
-            for (const { epoch, start, end } of lease(at, who, of, 0).ranges)
-              for (let i = start; i < end; i++) trained.set(`${epoch} ${i}`, (trained.get(`${epoch} ${i}`) ?? 0) + 1);
+            const read = lease(at, who, of, 0).ranges.flatMap(({ epoch, start, end }) =>
+              Array.from({ length: end - start }, (_, i) => `${epoch} ${start + i}`),
+            );
+            for (const key of read.slice(0, most)) trained.set(key, (trained.get(key) ?? 0) + 1);
           }
         };
         const check = () => {
@@ -120,8 +133,13 @@ it('covers each epoch exactly, whatever fails: each sample once, none lost', () 
         for (const it of happenings) {
           if (it.type === 'lease') ({ ledger } = lease(ledger, it.worker, it.round, it.samples));
           else if (it.type === 'commit') {
-            train(ledger, it.round, it.workers);
-            ledger = commit(ledger, it.round, it.workers);
+            const { samples: most, workers } = it;
+            train(ledger, it.round, workers, most ?? undefined);
+            ledger = commit(
+              ledger,
+              it.round,
+              most === null ? workers : workers.map((one) => ({ worker: one, samples: most })),
+            );
           } else if (it.type === 'die') ledger = release(ledger, { worker: it.worker });
           else if (it.type === 'abort') ledger = release(ledger, { round: it.round });
           else ledger = release(ledger, { round: it.round, worker: it.worker });

@@ -53,9 +53,26 @@ export function lease(
   };
 }
 
-/** The round counts with what these workers had; what others had for it comes back. */
-export function commit(ledger: Ledger, round: number, workers: readonly string[]): Ledger {
-  const leases = ledger.leases.filter((one) => one.round !== round || !workers.includes(one.worker));
+/**
+ * The round counts with what these workers had; what others had for it comes back. A worker that made fewer steps than
+ * it was leased samples for is given as `{ worker, samples }`: the first `samples` of its lease count, the rest comes
+ * back.
+ */
+export function commit(
+  ledger: Ledger,
+  round: number,
+  contributors: readonly (string | { readonly worker: string; readonly samples: number })[],
+): Ledger {
+  const trained = new Map(
+    contributors.map((one) =>
+      typeof one === 'string' ? [one, Number.POSITIVE_INFINITY] : [one.worker, Math.max(0, one.samples)],
+    ),
+  );
+  const leases = ledger.leases.flatMap((one) => {
+    if (one.round !== round) return one;
+    const { rest } = takeFirst(one.ranges, trained.get(one.worker) ?? 0);
+    return rest.length > 0 ? { ...one, ranges: rest } : [];
+  });
   return release({ ...ledger, leases }, { round });
 }
 
