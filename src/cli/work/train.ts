@@ -2,7 +2,7 @@ import { UsageError } from '../../base/errors.js';
 import type { TrainResult } from '../../cluster/events.js';
 import { startTraining } from '../../cluster/train.js';
 import type { TrainOptions } from '../../training/config.js';
-import type { TrainFlags } from '../commands/train.js';
+import type { TrainFlags } from '../commands/train-options.js';
 import { type Context, INTERRUPTED } from '../context.js';
 import { duration, grouped, loss, shellQuote, short } from '../format.js';
 import { onInterrupt } from '../interrupt.js';

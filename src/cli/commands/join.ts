@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import { finish } from '../common-options.js';
+import type { Start } from '../context.js';
+import { count, positive } from '../values.js';
+import { addDeviceOptions } from './train-options.js';
+
+/** What commander makes of the options of `join`. */
+export interface JoinOptions {
+  readonly replicas?: number;
+  readonly threads?: number;
+  readonly device?: 'cpu' | 'webgpu' | 'cuda' | 'auto';
+  readonly name?: string;
+  readonly cache?: string;
+  readonly patience?: number;
+}
+
+/** `meanfield join`. */
+export function defineJoin(program: Command, start: Start): void {
+  const command = program
+    .command('join')
+    .summary('take part in a run that another machine coordinates')
+    .description(
+      'Take part in a run: fetch its configuration, its tokens and the committed parameters, train, contribute. ' +
+        'Ctrl-C leaves; what was contributed counts.',
+    )
+    .argument('<invitation>', 'what meanfield cluster start printed; - reads it from standard input')
+    .option('--replicas <n>', 'copies of the model that train side by side (default: 1)', count);
+  addDeviceOptions(command, 'threads of each replica (default: the cores shared between them)')
+    .option('--name <text>', "what this machine is called in the status (default: the host's name)")
+    .option('--cache <folder>', "where tokens are kept for the next time (default: in the user's cache)")
+    .option('--patience <seconds>', 'how long to knock when no coordinator answers (default: 60)', positive)
+    .action((invitation: string, options: JoinOptions) =>
+      start(async (context) => (await import('../work/join.js')).join(invitation, options, context)),
+    );
+  finish(command, [
+    'meanfield join INVITATION',
+    'meanfield join INVITATION --replicas 2 --threads 4',
+    'meanfield join - < invitation.txt',
+  ]);
+}

@@ -1,0 +1,92 @@
+import { readFile } from 'node:fs/promises';
+import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
+import type { ForeignServerOptions } from '../../cluster/trust/foreign-server.js';
+import type { RunServer } from '../../cluster/trust/run-server.js';
+import type { ClusterFlags } from '../commands/cluster.js';
+
+/** Flags of the server; the rest of {@link ClusterFlags} is the run's. */
+export type ServerFlags = Pick<
+  ClusterFlags,
+  | 'nats'
+  | 'natsCreds'
+  | 'natsNkey'
+  | 'natsSigningKey'
+  | 'natsReplicas'
+  | 'sharedCredential'
+  | 'host'
+  | 'port'
+  | 'inviteHours'
+>;
+
+/**
+ * Objects to flags that do not go together, before anything is begun.
+ *
+ * @throws UsageError
+ */
+export function checkServerFlags(flags: ServerFlags): void {
+  const foreign = ['natsCreds', 'natsNkey', 'natsSigningKey', 'sharedCredential'] as const;
+  const own = ['host', 'port'] as const;
+  const wrong = (flags.nats ? own : foreign).find((name) => flags[name] !== undefined);
+  if (wrong !== undefined) {
+    const option = `--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new UsageError(
+      flags.nats
+        ? `${option} is for a server that Meanfield starts; with --nats it starts none.`
+        : `${option} is for a server that runs already: name it with --nats URL.`,
+    );
+  }
+  if (!flags.nats && flags.natsReplicas === '3') {
+    throw new UsageError('--nats-replicas 3 needs a cluster of three servers or more: name them with --nats URL.');
+  }
+  if (flags.natsCreds !== undefined && flags.natsNkey !== undefined) {
+    throw new UsageError('Give one of --nats-creds and --nats-nkey, not both.');
+  }
+  if (flags.natsSigningKey !== undefined && flags.sharedCredential) {
+    throw new UsageError('Give one of --nats-signing-key and --shared-credential: the first is the safer.');
+  }
+}
+
+/** Starts the server that the flags ask for, or finds the one that they name. */
+export async function openServer(
+  run: { readonly id: string; readonly folder: string },
+  flags: ServerFlags,
+): Promise<RunServer> {
+  const common = { run: run.id, runFolder: run.folder, validHours: flags.inviteHours };
+  if (!flags.nats) {
+    const { startOwnServer } = await import('../../cluster/trust/own-server.js');
+    return startOwnServer({
+      ...common,
+      ...(flags.port !== undefined && { port: flags.port }),
+      ...(flags.host && { hosts: flags.host }),
+    });
+  }
+  const { useForeignServer } = await import('../../cluster/trust/foreign-server.js');
+  return useForeignServer({
+    ...common,
+    servers: flags.nats,
+    credential: await credentialOf(flags),
+    ...(flags.natsSigningKey !== undefined && { signer: await signerOf(flags.natsSigningKey) }),
+    shared: flags.sharedCredential === true,
+  });
+}
+
+async function credentialOf({ natsCreds, natsNkey }: ServerFlags): Promise<ForeignServerOptions['credential']> {
+  if (natsCreds !== undefined) return { kind: 'creds', text: await secret(natsCreds, '--nats-creds') };
+  if (natsNkey === undefined) return { kind: 'none' };
+  const seed = /\bSU[A-Z2-7]{56}\b/.exec(await secret(natsNkey, '--nats-nkey'))?.[0];
+  if (seed === undefined) throw new UsageError(`${natsNkey} holds no seed of a user's nkey (SU and 56 letters).`);
+  return { kind: 'nkey', seed };
+}
+
+async function signerOf(path: string) {
+  const { parseSigner } = await import('../../cluster/trust/user-jwt.js');
+  return parseSigner(await secret(path, '--nats-signing-key'));
+}
+
+async function secret(path: string, option: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new MeanfieldError(`Cannot read the file of ${option}: ${messageOf(error)}.`, { cause: error });
+  }
+}

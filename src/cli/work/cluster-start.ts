@@ -1,0 +1,138 @@
+import { UsageError } from '../../base/errors.js';
+import {
+  type ClusterOptions,
+  type ClusterResult,
+  type Connection,
+  parseClusterOptions,
+  startCoordinator,
+} from '../../cluster/machines/index.js';
+import { openNatsTransport } from '../../cluster/nats/transport.js';
+import { createClusterMetrics, type MetricsServer, serveMetrics } from '../../cluster/prometheus/index.js';
+import type { Transport } from '../../cluster/transport.js';
+import type { RunServer } from '../../cluster/trust/run-server.js';
+import type { TrainOptions } from '../../training/config.js';
+import { ClusterProgress } from '../cluster-progress.js';
+import type { ClusterFlags } from '../commands/cluster.js';
+import { type Context, INTERRUPTED } from '../context.js';
+import { duration, grouped, loss, shellQuote, short } from '../format.js';
+import { onInterrupt } from '../interrupt.js';
+import { checkServerFlags, openServer, type ServerFlags } from './cluster-server.js';
+
+const CLUSTER = [
+  ...(['quorum', 'grace', 'roundTimeout', 'heartbeatTimeout', 'minWorkers', 'adaptiveSteps', 'outlierFactor'] as const),
+  ...(['format', 'momentsFormat', 'merge', 'fragments', 'overlap', 'mixing', 'data'] as const),
+];
+const SERVER: readonly (keyof ServerFlags)[] = [
+  ...(['nats', 'natsCreds', 'natsNkey', 'natsSigningKey', 'natsReplicas', 'sharedCredential'] as const),
+  ...(['host', 'port', 'inviteHours'] as const),
+];
+
+/** Coordinates a run, telling its events; Ctrl-C finishes the round and saves. */
+export async function startCluster(corpus: readonly string[], flags: ClusterFlags, context: Context): Promise<number> {
+  const { output, closed } = context;
+  const { train, cluster, server } = splitFlags(corpus, flags);
+  if (corpus.length === 0 && train.resume !== true) {
+    throw new UsageError(
+      'Missing argument: name a text file or a folder to learn from. See meanfield cluster start --help.',
+    );
+  }
+  parseClusterOptions(cluster);
+  checkServerFlags(server);
+  const progress = new ClusterProgress(output);
+  const opened: Opened = {};
+  const coordinator = startCoordinator({ train, cluster, connect: (run) => connect(run, server, opened) });
+  const interruption = onInterrupt(output, 'stopping: finishing the round, then saving', () => coordinator.stop());
+  closed.addEventListener('abort', () => coordinator.stop());
+  let finished = false;
+  try {
+    if (flags.metricsPort !== undefined) {
+      const metrics = createClusterMetrics(() => coordinator.status());
+      opened.metrics = await serveMetrics(metrics, flags.metricsPort);
+      opened.observe = (event) => metrics.observe(event);
+      progress.note(`metrics: ${opened.metrics.url}`);
+    }
+    for await (const event of coordinator) {
+      opened.observe?.(event);
+      output.event(event);
+      progress.show(event);
+      if (event.type === 'leading' && opened.server) invite(opened.server, context, progress);
+    }
+    const result = await coordinator.result;
+    finished = !result.interrupted;
+    progress.end();
+    output.event(result);
+    output.text(summary(result));
+    return result.interrupted ? INTERRUPTED : 0;
+  } finally {
+    progress.end();
+    interruption.release();
+    await opened.metrics?.close();
+    await opened.transport?.close();
+    await opened.server?.stop(finished);
+  }
+}
+
+/** What was opened and is to be closed. */
+interface Opened {
+  server?: RunServer;
+  transport?: Transport;
+  metrics?: MetricsServer;
+  observe?: ReturnType<typeof createClusterMetrics>['observe'];
+}
+
+async function connect(
+  run: { readonly id: string; readonly folder: string },
+  flags: ServerFlags,
+  opened: Opened,
+): Promise<Connection> {
+  const server = await openServer(run, flags);
+  opened.server = server;
+  const transport = await openNatsTransport({
+    ...server.address,
+    run: run.id,
+    name: 'coordinator',
+    inbox: server.inbox,
+    create: { replicas: flags.natsReplicas === '3' ? 3 : 1 },
+  });
+  opened.transport = transport;
+  server.serve(transport.control);
+  return { transport, gate: server.gate };
+}
+
+/** Sorts the flags by whose options they are: commander has them in one. */
+export function splitFlags(
+  corpus: readonly string[],
+  flags: ClusterFlags,
+): { readonly train: TrainOptions; readonly cluster: ClusterOptions; readonly server: ServerFlags } {
+  const { metricsPort: _, ...rest } = flags;
+  const pick = (names: readonly string[], wanted: boolean) =>
+    Object.fromEntries(Object.entries(rest).filter(([name]) => names.includes(name) === wanted));
+  return {
+    train: { ...pick([...CLUSTER, ...SERVER], false), corpus } as unknown as TrainOptions,
+    cluster: pick(CLUSTER, true) as ClusterOptions,
+    server: pick(SERVER, true) as unknown as ServerFlags,
+  };
+}
+
+function invite({ invitation, notice }: RunServer, { output }: Context, progress: ClusterProgress): void {
+  output.event({ type: 'invitation', invitation });
+  progress.end();
+  if (notice !== undefined) progress.note(`note: ${notice}`);
+  output.text(`On every other machine:\n\n  meanfield join ${invitation}\n\n`);
+}
+
+/** How a run ended, and what can be done next. */
+export function summary(result: ClusterResult): string {
+  const run = shellQuote(result.run);
+  const head = result.interrupted ? `Interrupted at step ${grouped(result.step)}; saved.` : 'Done.';
+  const lines = [
+    '',
+    `${head} ${grouped(result.rounds)} rounds, ${grouped(result.step)} steps, ${short(result.tokens)} tokens in ` +
+      `${duration(result.seconds)} (${short(result.tokens_per_second)} tokens/s).`,
+    `Validation loss ${loss(result.val_loss)}, best ${loss(result.best_val_loss)}. The best model: ${result.run}/model`,
+    '',
+    'Next:',
+    result.interrupted ? `  meanfield cluster start --run ${run} --resume` : `  meanfield generate ${run}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,92 @@
+import { homedir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { text as readAll } from 'node:stream/consumers';
+import { startWorker, type WorkerEvent, type WorkerResult } from '../../cluster/machines/index.js';
+import { openDoor } from '../../cluster/trust/door.js';
+import { decodeInvitation } from '../../cluster/trust/invitation.js';
+import type { JoinOptions } from '../commands/join.js';
+import type { Context } from '../context.js';
+import { duration, grouped, loss, short } from '../format.js';
+import { onInterrupt } from '../interrupt.js';
+import { ProgressLine } from '../progress-line.js';
+
+/** Takes part in a run until it ends; Ctrl-C leaves politely. */
+export async function join(given: string, options: JoinOptions, context: Context): Promise<number> {
+  const { output, closed } = context;
+  const invitation = decodeInvitation(given === '-' ? await readAll(process.stdin) : given);
+  const line = new ProgressLine(output);
+  line.show(`knocking at ${invitation.servers.join(', ')}`, true);
+  const door = await openDoor(invitation);
+  const { name, cache = userCache(), replicas, threads, device, patience } = options;
+  const worker = startWorker({
+    door,
+    cache,
+    ...(name !== undefined && { host: name }),
+    ...(replicas !== undefined && { replicas }),
+    ...(threads !== undefined && { threads }),
+    ...(device !== undefined && { device }),
+    ...(patience !== undefined && { patience }),
+  });
+  const interruption = onInterrupt(output, 'leaving: the step in progress ends first', () => worker.leave());
+  closed.addEventListener('abort', () => worker.leave());
+  try {
+    for await (const event of worker) {
+      output.event(event);
+      const { text, stays } = eventLine(event);
+      if (stays) line.note(text);
+      else line.show(text);
+    }
+    const result = await worker.result;
+    line.end();
+    output.event(result);
+    output.text(summary(result));
+    return ENDS[result.ended];
+  } finally {
+    line.end();
+    interruption.release();
+    await door.close();
+  }
+}
+
+/** Exit codes: who was thrown out has failed; who left has done what it was told. */
+const ENDS: Readonly<Record<WorkerResult['ended'], number>> = { finished: 0, left: 0, evicted: 1 };
+
+/** What an event says to a person, and whether the line stays. */
+export function eventLine(event: WorkerEvent): { readonly text: string; readonly stays: boolean } {
+  const passing = (text: string) => ({ text, stays: false });
+  const staying = (text: string) => ({ text, stays: true });
+  switch (event.type) {
+    case 'notice':
+      return staying(`note: ${event.message}`);
+    case 'preparing':
+      return passing(`${event.stage}${event.fraction === undefined ? '' : ` ${Math.floor(event.fraction * 100)} %`}`);
+    case 'joined':
+      return staying(`joined ${event.run} as ${event.workers.join(', ')}`);
+    case 'training':
+      return passing(`round ${grouped(event.round)}: training ${grouped(event.steps)} steps`);
+    case 'contributed':
+      return passing(
+        `round ${grouped(event.round)}: contributed ${short(event.tokens)} tokens, loss ${loss(event.loss)}, ` +
+          `${short(event.tokens_per_second)} tokens/s`,
+      );
+    case 'committed':
+      return passing(`round ${grouped(event.round)} committed`);
+    case 'aborted':
+      return staying(`round ${grouped(event.round)} aborted: ${event.reason}`);
+    case 'refused':
+      return staying(`${event.about} was refused: ${event.reason}`);
+    case 'waiting':
+      return passing(`waiting for ${event.for}, ${duration(event.seconds)}`);
+  }
+}
+
+/** What a worker has done, and why it ended. */
+export function summary({ run, ended, rounds, tokens, seconds }: WorkerResult): string {
+  const why = { finished: 'The run is over.', left: 'Left.', evicted: 'Evicted by the coordinator.' }[ended];
+  return `${why} ${grouped(rounds)} rounds and ${short(tokens)} tokens for ${run} in ${duration(seconds)}.\n`;
+}
+
+function userCache(): string {
+  const base = process.env.XDG_CACHE_HOME || joinPath(homedir(), '.cache');
+  return joinPath(base, 'meanfield');
+}

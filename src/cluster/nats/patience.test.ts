@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { PassingError, Patience } from './patience.js';
+
+/** A clock that goes on by each attempt's whole time. */
+function clock() {
+  let time = 0;
+  return { now: () => time, pass: (milliseconds: number) => (time += milliseconds) };
+}
+
+const busy = () => new PassingError('busy', { cause: new Error('nobody answers') });
+
+describe('patience', () => {
+  test('tries until it succeeds, giving each attempt longer', async () => {
+    const timeouts: number[] = [];
+    const result = await new Patience({ now: () => 0 }).keepTrying(async (timeout) => {
+      timeouts.push(timeout);
+      if (timeouts.length < 3) throw busy();
+      return 'done';
+    });
+    expect(result).toBe('done');
+    expect(timeouts).toEqual([5000, 10_000, 20_000]);
+  });
+
+  test('ends with the reason when nothing has been answered for as long as it lasts', async () => {
+    const { now, pass } = clock();
+    let attempts = 0;
+    const trying = new Patience({ now, patience: 30_000 }).keepTrying(async (timeout) => {
+      attempts++;
+      pass(timeout);
+      throw busy();
+    });
+    await expect(trying).rejects.toThrow('nobody answers');
+    expect(attempts).toBe(3);
+  });
+
+  test('goes on as long as anything else is answered', async () => {
+    const { now, pass } = clock();
+    const patience = new Patience({ now, patience: 10_000 });
+    let attempts = 0;
+    const slow = patience.keepTrying(async (timeout) => {
+      pass(timeout);
+      await patience.keepTrying(async () => 'another');
+      if (++attempts < 4) throw busy();
+      return attempts;
+    });
+    expect(await slow).toBe(4);
+  });
+
+  test('does not try again what will not pass', async () => {
+    let attempts = 0;
+    const trying = new Patience().keepTrying(async () => {
+      attempts++;
+      throw new Error('refused');
+    });
+    await expect(trying).rejects.toThrow('refused');
+    expect(attempts).toBe(1);
+  });
+
+  test('ends at once when told to, in an attempt and between two', async () => {
+    const controller = new AbortController();
+    const during = new Patience().keepTrying(() => new Promise(() => {}), controller.signal);
+    const between = new Patience().keepTrying(async () => {
+      throw busy();
+    }, controller.signal);
+    setTimeout(() => controller.abort(new Error('enough')), 20);
+    await expect(during).rejects.toThrow('enough');
+    await expect(between).rejects.toThrow();
+    await expect(new Patience().keepTrying(async () => 1, controller.signal)).rejects.toThrow('enough');
+  });
+});
