@@ -13,7 +13,7 @@ import type { Chosen } from './run-record.js';
 import type { TeamSetup } from './team.js';
 
 /** AdamW's constants, as GPT-3 and Llama have them; nanoGPT's 0.99 ends 0.6 % higher on tiny Shakespeare. */
-const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8 };
+export const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8 };
 
 /**
  * Decides what the options leave open: replicas and threads, the schedule. Writes it into `run.json`, or reads it there.
@@ -110,7 +110,8 @@ async function chooseArrangement(
   return best;
 }
 
-function scheduleOf(options: ParsedTrainOptions, parameters: number, steps: number): ScheduleOptions {
+/** The learning rate over so many steps: what the options say, or what suits the size. */
+export function scheduleOf(options: ParsedTrainOptions, parameters: number, steps: number): ScheduleOptions {
   const peak = options.lr ?? defaultLearningRate(parameters);
   return {
     peak,

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.js';
+import type { JsonValue } from '../base/json.js';
 import { Model } from '../model/model.js';
 import { modelShape, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from '../training/config.js';
 import { chooseDevice } from '../training/device.js';
@@ -64,6 +65,11 @@ export class OpenRun {
 
   get chosen(): Chosen {
     return this.#record.chosen;
+  }
+
+  /** What `run.json` holds. */
+  get content(): JsonValue {
+    return recordJson(this.#record);
   }
 
   /** Adds to `run.json` what has been chosen. */

@@ -39,6 +39,8 @@ const chosenSchema = z.strictObject({
     .optional(),
   /** The learning rate; `steps` are those over which it falls. */
   schedule: z.strictObject({ peak: z.number(), final: z.number(), warmup: count, steps: count.min(1) }).optional(),
+  /** Of a run between machines: its id in the message system, and its options. */
+  cluster: z.record(z.string(), z.json()).optional(),
 });
 
 /** `run.json`. */

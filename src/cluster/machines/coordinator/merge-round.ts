@@ -103,8 +103,9 @@ export class RoundMerge {
       signal.throwIfAborted();
       const copies = parts.map((part) => part.slice());
       try {
-        const { hash } = await keeper.apply(merge.round, fragment, copies);
+        // Before the keeper moves on: whatever fails after that would leave it ahead of the run.
         const manifest = await putList(blobs, `run/r/${merge.round}/${this.attempt}`, refs, signal);
+        const { hash } = await keeper.apply(merge.round, fragment, copies);
         return { hash, manifest, parts, reducedAt };
       } catch (error) {
         if (!(error instanceof MeanfieldError) || ++this.#applied > 1) throw error;

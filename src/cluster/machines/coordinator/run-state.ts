@@ -43,8 +43,8 @@ const stateSchema = z.strictObject({
   next: count,
   /** What the machines call themselves, by worker. */
   hosts: z.record(name, text),
-  /** Prefixes of blobs that nobody needs once the next snapshot is there. */
-  retired: z.array(text),
+  /** Lists of blobs that nobody needs once the next snapshot is there. */
+  retired: z.array(blobRef),
 });
 
 export type Progress = z.output<typeof progressSchema>;
@@ -62,7 +62,7 @@ export interface RunState {
   readonly opening: Opening | null;
   readonly next: number;
   readonly hosts: Readonly<Record<string, string>>;
-  readonly retired: readonly string[];
+  readonly retired: readonly BlobRef[];
 }
 
 export const NO_PROGRESS: Progress = {

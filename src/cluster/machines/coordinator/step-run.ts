@@ -60,7 +60,9 @@ export function stepRun(context: RunContext, state: RunState, input: RunInput, n
     case 'snapshot': {
       const results = state.chain.results.filter(({ round }) => round > input.snapshot.round);
       const chain = { snapshot: input.snapshot, results };
-      return quiet({ ...state, chain, retired: retiredBy(state) }, 'a snapshot is stored');
+      // Someone may be on the way along the old chain: its blobs stay until the next snapshot.
+      const old = [state.chain.snapshot, ...state.chain.results.filter(({ round }) => round <= input.snapshot.round)];
+      return quiet({ ...state, chain, retired: old.map(({ manifest }) => manifest) }, 'a snapshot is stored');
     }
     case 'evaluated': {
       const progress = { ...state.progress, val_loss: input.loss, best_val_loss: input.best };
@@ -191,11 +193,6 @@ function withContribution(state: RunState, worker: string, manifest: BlobRef, lo
   const others = state.opening!.contributions.filter((one) => one.worker !== worker);
   const own = { worker, manifest, loss: Number.isFinite(loss) ? loss : null };
   return { ...state, opening: { ...state.opening!, contributions: [...others, own] } };
-}
-
-/** Blobs that the chain before a new snapshot needed; those before them are deleted by then. */
-function retiredBy({ chain }: RunState): string[] {
-  return [...new Set([chain.snapshot, ...chain.results].map(({ manifest }) => manifest.key.replace(/\/list$/, '')))];
 }
 
 function quiet(state: RunState, reason: string): RunStep {

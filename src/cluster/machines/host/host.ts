@@ -124,10 +124,12 @@ class Live {
     const fragments = cutFragments(model.layout, run.cluster.fragments);
     const kinds = { momentum: run.outer.method === 'nesterov', moments: run.averageMoments };
     const committed = new Committed(model.layout.size, fragments, kinds);
-    const exchange = new Exchange(engine, run, fragments, committed);
+    // On the CPU wherever training runs: all machines must come to the same bits, and GPUs fuse operations.
+    const exact = device === 'cpu' ? engine : await createEngine('cpu');
+    const exchange = new Exchange(exact, run, fragments, committed);
     // No arena: what an evaluation needs is given back, since the next one is far.
     const compile = { threads, spinning: false, arena: false };
-    const norms = fragments.map(({ start, end }) => new VectorNorm(engine, end - start, compile));
+    const norms = fragments.map(({ start, end }) => new VectorNorm(exact, end - start, compile));
     if (!trains) {
       const evaluator = new Evaluator(model, engine, context, run.batchSize, compile);
       const evaluation = { evaluator, dataset: await openDataset(tokens) };

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { messageOf } from '../../../base/errors.js';
+import type { Model } from '../../../model/model.js';
+import type { Gate, Transport } from '../../transport.js';
+import { ASK } from '../protocol/admission.js';
+import type { RunSetup } from '../protocol/configuration.js';
+import { decodeMessage, encodeMessage, name, text } from '../protocol/wire.js';
+import type { ClusterStatus } from '../status.js';
+import { admit } from './admission.js';
+import type { Coordinator } from './coordinator.js';
+
+/** What a coordinator that leads is asked. */
+export interface AnswerOptions {
+  readonly transport: Transport;
+  readonly gate: Gate;
+  readonly coordinator: Coordinator;
+  readonly run: string;
+  readonly model: Model;
+  readonly setup: RunSetup;
+  readonly status: () => ClusterStatus;
+}
+
+const evictRequest = z.strictObject({ worker: name, reason: text });
+
+/** Answers those who want to join, and the operator's questions. @returns what ends it */
+export function answerQuestions(options: AnswerOptions): () => void {
+  const { transport, coordinator, gate, run, model, setup, status } = options;
+  let next = coordinator.state.next;
+  const admission = {
+    run,
+    model,
+    setup,
+    gate,
+    configuration: () => coordinator.state.configuration,
+    open: () => !coordinator.state.rounds.stopping && coordinator.state.rounds.phase !== 'stopped',
+    name: async (host: string, replicas: number) => {
+      const workers = Array.from({ length: replicas }, (_, i) => `${host}-${next + i}`);
+      next += replicas;
+      await coordinator.happen({ type: 'admitted', host, workers });
+      return workers;
+    },
+    onRefused: (host: string, code: string, reason: string) => coordinator.refuse(host, 'join', code, reason),
+  };
+  const stops = [
+    transport.control.answer(ASK.admission, async (bytes) => encodeMessage(await admit(bytes, admission))),
+    transport.control.answer(ASK.status, async () => encodeMessage(status())),
+    transport.control.answer(ASK.stop, async () => {
+      void coordinator.happen({ type: 'event', event: { type: 'stop' } });
+      return encodeMessage({ done: true });
+    }),
+    transport.control.answer(ASK.evict, async (bytes) => {
+      try {
+        const { worker, reason } = decodeMessage(bytes, evictRequest, 'whom to evict and why');
+        const known = coordinator.state.rounds.workers.some((one) => one.worker === worker);
+        await coordinator.happen({ type: 'event', event: { type: 'evict', worker, reason } });
+        return encodeMessage({ done: true, known });
+      } catch (error) {
+        return encodeMessage({ done: false, reason: messageOf(error) });
+      }
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}

@@ -1,0 +1,405 @@
+import { MeanfieldError, messageOf } from '../../../base/errors.js';
+import {
+  type Contribute,
+  type Effect,
+  type Merge,
+  nextDeadline,
+  type Report,
+  type RoundEvent,
+} from '../../../rounds/index.js';
+import type { StateStore, Transport } from '../../transport.js';
+import { StateConflictError } from '../../transport-errors.js';
+import type { CoordinatorEvent } from '../events.js';
+import { fragmentOf } from '../fragments.js';
+import type { UpMessage } from '../protocol/up.js';
+import { ownerOf } from '../protocol/wire.js';
+import type { Journal } from './journal.js';
+import type { Keeper } from './keeper.js';
+import { Mailbox, readMessage } from './mailbox.js';
+import { type MergedRound, MergeError, RoundMerge } from './merge-round.js';
+import type { Observations } from './observations.js';
+import { encodeState, type RunState } from './run-state.js';
+import { waitingOf } from './status-of.js';
+import { type RunContext, type RunInput, stepRun, worthStoring } from './step-run.js';
+
+/** The state's key in the message system. */
+export const STATE = 'state';
+/** Between two words about what is waited for: milliseconds. */
+const TELL = 5000;
+/** Between two looks at a merge: milliseconds. */
+const LOOK = 1000;
+
+/** What a coordinator that leads works with. */
+export interface CoordinatorParts {
+  readonly run: string;
+  readonly context: RunContext;
+  readonly keeper: Keeper;
+  readonly journal: Journal;
+  readonly transport: Transport;
+  readonly seen: Observations;
+  /** Shards of each fragment. */
+  readonly shards: readonly number[];
+  /** Milliseconds of silence after which a reducer's shards go to others. */
+  readonly patience: number;
+  /** Stored already, at this revision; the keeper holds its committed vectors. */
+  readonly state: RunState;
+  readonly revision: number;
+  readonly emit: (event: CoordinatorEvent) => void;
+  /** After each commit, when it is stored; the keeper holds it until this returns and for what is begun by then. */
+  readonly onCommit: (commit: Commit) => void;
+  /** A worker was banned. */
+  readonly onBanned: (worker: string) => void;
+}
+
+/** A commit as it has just been stored. */
+export interface Commit {
+  readonly before: RunState;
+  readonly state: RunState;
+  readonly workers: readonly string[];
+  readonly missed: readonly string[];
+  /** Bytes of the result. */
+  readonly bytes: number;
+  /** By `performance.now()`. */
+  readonly times: { readonly merging: number; readonly reduced: number; readonly committed: number };
+}
+
+/** Why a coordinator's work is over: the run is, or another leads. */
+export type Outcome = 'stopped' | 'lost';
+
+interface Queued {
+  readonly input: RunInput;
+  readonly done: () => void;
+}
+
+/**
+ * Drives the machine of `rounds/` between machines: what comes is queued, stepped, stored by compare-and-set, and only
+ * then carried out. A commit is written to the journal before that. If this process dies anywhere, another carries on
+ * from what is stored.
+ */
+export class Coordinator {
+  readonly #parts: CoordinatorParts;
+  readonly #mailbox: Mailbox;
+  #state: RunState;
+  #revision: number;
+  #queue: Queued[] = [];
+  #draining = false;
+  #connected = true;
+  #timer: NodeJS.Timeout | undefined;
+  #merge: RoundMerge | undefined;
+  /** What the merge in progress began at, and gave. */
+  #mergingAt = 0;
+  #merged: MergedRound | undefined;
+  #over = false;
+  #resolve: (outcome: Outcome) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+
+  constructor(parts: CoordinatorParts) {
+    this.#parts = parts;
+    this.#state = parts.state;
+    this.#revision = parts.revision;
+    this.#mailbox = new Mailbox(parts.transport.control, parts.run, parts.context);
+  }
+
+  get state(): RunState {
+    return this.#state;
+  }
+
+  /** Carries on with the stored state until the run stops or leadership is lost. */
+  async lead(lost: AbortSignal): Promise<Outcome> {
+    const { transport } = this.#parts;
+    const outcome = new Promise<Outcome>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const onLost = () => this.#resolve('lost');
+    lost.addEventListener('abort', onLost);
+    const stopListening = transport.control.listen({ to: 'up', worker: '*' }, (bytes, from) => {
+      if (from.to === 'up') this.#hear(bytes, from.worker);
+    });
+    const stopStatus = transport.onStatus(({ connected, reason }) => this.#onStatus(connected, reason));
+    const telling = setInterval(() => this.#tellWaiting(), TELL);
+    try {
+      if (lost.aborted) onLost();
+      void this.happen({ type: 'event', event: { type: 'restart' } });
+      return await outcome;
+    } finally {
+      this.#over = true;
+      for (const { done } of this.#queue.splice(0)) done();
+      clearTimeout(this.#timer);
+      clearInterval(telling);
+      this.#merge?.cancel();
+      stopListening();
+      stopStatus();
+      lost.removeEventListener('abort', onLost);
+    }
+  }
+
+  /** Resolves when it has been dealt with and stored, or never will be, since this one leads no more. */
+  happen(input: RunInput): Promise<void> {
+    if (this.#over) return Promise.resolve();
+    const dealtWith = new Promise<void>((done) => {
+      this.#queue.push({ input, done });
+    });
+    if (!this.#draining) {
+      this.#draining = true;
+      this.#drain().catch((error: unknown) => this.#reject(error));
+    }
+    return dealtWith;
+  }
+
+  /** Something was refused: its sender is told, and people are. */
+  refuse(worker: string, about: string, code: string, reason: string): void {
+    const known = this.#state.rounds.workers.find((one) => one.worker === worker);
+    if (known) this.#mailbox.send(known, { type: 'refuse', about, code, reason });
+    this.#note(worker, about, code, reason);
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0 && !this.#over) {
+      const batch = this.#queue.splice(0);
+      const before = this.#state;
+      let state = before;
+      const effects: Effect[] = [];
+      for (const { input } of batch) {
+        const step = stepRun(this.#parts.context, state, input, performance.now());
+        if (input.type === 'merged') await this.#commit(step.state);
+        state = step.state;
+        effects.push(...step.effects);
+      }
+      if (worthStoring(before, state) && !(await this.#store(state))) {
+        this.#queue.unshift(...batch);
+        this.#resolve('lost');
+        return;
+      }
+      this.#state = state;
+      this.#tellChanges(before, state);
+      for (const effect of effects) this.#carryOut(effect, before);
+      for (const { done } of batch) done();
+      const commit = batch.find(({ input }) => input.type === 'merged');
+      if (commit) this.#onCommit(before, state);
+      if (state.rounds.phase === 'stopped') this.#resolve('stopped');
+    }
+    this.#draining = false;
+    this.#arm();
+  }
+
+  /** The commit outlives this machine from here on. */
+  async #commit(state: RunState): Promise<void> {
+    const { committed } = state.rounds;
+    const { keeper, journal } = this.#parts;
+    if (keeper.held.hash !== committed.hash || keeper.held.round !== committed.round)
+      throw new Error(`round ${committed.round} is committed, but the coordinator holds round ${keeper.held.round}`);
+    const { fragment } = state.chain.results.at(-1)!;
+    await journal.write({ round: committed.round, fragment, parts: this.#merged!.parts, state });
+  }
+
+  /** False when another has written since. */
+  async #store(state: RunState): Promise<boolean> {
+    const value = encodeState(state);
+    const { state: store } = this.#parts.transport;
+    try {
+      this.#revision = await store.set(STATE, value, this.#revision);
+      return true;
+    } catch (error) {
+      if (!(error instanceof StateConflictError)) throw error;
+      return this.#isOwn(store, value);
+    }
+  }
+
+  /** A write of ours whose acknowledgement was lost looks like another's. */
+  async #isOwn(store: StateStore, value: Uint8Array): Promise<boolean> {
+    const current = await store.get(STATE);
+    if (!current || Buffer.compare(current.value, value) !== 0) return false;
+    this.#revision = current.revision;
+    return true;
+  }
+
+  #carryOut(effect: Effect, before: RunState): void {
+    const state = this.#state;
+    switch (effect.type) {
+      case 'merge':
+        this.#startMerge(effect);
+        return;
+      case 'waiting':
+        this.#tellWaiting();
+        return;
+      case 'refuse':
+        for (const { worker } of effect.to) this.#note(worker, effect.about, effect.code, effect.reason);
+        break;
+      case 'abort':
+        this.#parts.emit({ type: 'aborted', round: effect.round, reason: effect.reason });
+        break;
+      case 'evict':
+        for (const { worker } of effect.to)
+          this.#parts.emit({ type: 'member', worker, change: 'evicted', reason: effect.reason });
+        break;
+      case 'startRound':
+        if (before.rounds.open?.round !== effect.round) this.#parts.emit({ ...roundOpened(effect) });
+        break;
+    }
+    this.#mailbox.deliver(effect, state);
+    if (effect.type === 'evict')
+      for (const { worker } of effect.to) if (state.rounds.evicted.includes(worker)) this.#parts.onBanned(worker);
+  }
+
+  #startMerge(merge: Merge): void {
+    const { keeper, transport, context, shards, patience } = this.#parts;
+    const fragment = fragmentOf(merge.round, context.fragments);
+    const manifests = new Map(this.#state.opening!.contributions.map(({ worker, manifest }) => [worker, manifest]));
+    const reducers = () =>
+      merge.contributions
+        .filter(({ worker, incarnation }) =>
+          this.#state.rounds.workers.some((one) => one.worker === worker && one.incarnation === incarnation),
+        )
+        .map(({ worker }) => worker);
+    const round = new RoundMerge({
+      merge,
+      fragment,
+      shards: shards[fragment]!,
+      manifests,
+      keeper,
+      blobs: transport.blobs,
+      reducers,
+      send: (worker, message) => {
+        const address = this.#state.rounds.workers.find((one) => one.worker === worker);
+        if (address) this.#mailbox.send(address, message);
+      },
+      patience,
+      every: LOOK,
+    });
+    // Asked for again, as after a lost connection: what is under way goes on.
+    if (this.#merge?.attempt === round.attempt) return;
+    this.#merge?.cancel();
+    this.#merge = round;
+    this.#mergingAt = performance.now();
+    void this.#finishMerge(round, merge);
+  }
+
+  async #finishMerge(round: RoundMerge, merge: Merge): Promise<void> {
+    let input: RunInput;
+    try {
+      const merged = await round.run();
+      this.#merged = merged;
+      const event = { type: 'merged', round: merge.round, hash: merged.hash } as const;
+      input = { type: 'merged', event, manifest: merged.manifest };
+    } catch (error) {
+      if (this.#over || this.#merge !== round) return;
+      if (!(error instanceof MeanfieldError)) return this.#reject(error);
+      const workers = error instanceof MergeError ? error.workers : [];
+      const event = { type: 'mergeFailed', round: merge.round, reason: messageOf(error), workers } as const;
+      input = { type: 'event', event };
+    }
+    this.#merge = undefined;
+    void this.happen(input);
+  }
+
+  #onCommit(before: RunState, state: RunState): void {
+    const members = before.rounds.open?.members ?? [];
+    const [workers, missed] = [true, false].map((wanted) =>
+      members.filter(({ status }) => (status === 'contributed') === wanted).map(({ worker }) => worker),
+    );
+    const { parts, reducedAt } = this.#merged!;
+    this.#merged = undefined;
+    this.#parts.onCommit({
+      before,
+      state,
+      workers: workers!,
+      missed: missed!,
+      bytes: parts.reduce((sum, { length }) => sum + length, 0),
+      times: { merging: this.#mergingAt, reduced: reducedAt, committed: performance.now() },
+    });
+  }
+
+  #hear(bytes: Uint8Array, worker: string): void {
+    const message = readMessage(bytes, worker);
+    if ('type' in message) this.#dispatch(message);
+    else this.refuse(worker, message.about, 'malformed', message.reason);
+  }
+
+  #dispatch(message: UpMessage): void {
+    const { seen } = this.#parts;
+    const known = this.#state.rounds.workers.find((one) => one.worker === message.worker);
+    if (known?.incarnation === message.incarnation) seen.heard(message);
+    switch (message.type) {
+      case 'contribution': {
+        const { manifest, loss, gradientNorm: _norm, uploadSeconds: _upload, traffic: _traffic, ...rest } = message;
+        if (ownerOf(manifest) !== message.worker) {
+          const reason = `its parts lie at ${manifest.key}, which is not ${message.worker}'s`;
+          this.refuse(message.worker, message.type, 'malformed', reason);
+          return;
+        }
+        seen.contributed(message);
+        const event: Contribute = { ...rest, contentHash: manifest.hash };
+        void this.happen({ type: 'contribution', event, manifest, loss });
+        return;
+      }
+      case 'reduced':
+      case 'reduce-failed': {
+        // A merge that is over needs no more words.
+        const objection = this.#merge?.hear(message) ?? null;
+        if (objection !== null) this.refuse(message.worker, message.type, 'malformed', objection);
+        return;
+      }
+      case 'heartbeat': {
+        const { traffic: _traffic, ...event } = message;
+        void this.happen({ type: 'event', event });
+        return;
+      }
+      case 'report': {
+        const { gatherSeconds: _gather, ...event }: Report & { gatherSeconds: number } = message;
+        void this.happen({ type: 'event', event });
+        return;
+      }
+      default:
+        void this.happen({ type: 'event', event: message satisfies RoundEvent });
+    }
+  }
+
+  /** While the connection is lost nobody can be heard, so nobody is taken for dead; all time-outs begin anew then. */
+  #onStatus(connected: boolean, reason: string): void {
+    this.#parts.emit({ type: 'notice', message: reason });
+    const back = connected && !this.#connected;
+    this.#connected = connected;
+    if (back) void this.happen({ type: 'event', event: { type: 'restart' } });
+    else this.#arm();
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    if (this.#over || !this.#connected) return;
+    const deadline = nextDeadline(this.#state.rounds);
+    if (deadline === null) return;
+    const wait = Math.max(1, deadline - performance.now());
+    this.#timer = setTimeout(() => void this.happen({ type: 'event', event: { type: 'timer' } }), Math.min(wait, 2e9));
+  }
+
+  #tellChanges(before: RunState, state: RunState): void {
+    const { emit } = this.#parts;
+    const was = new Map(before.rounds.workers.map((worker) => [worker.worker, worker]));
+    for (const { worker, incarnation, status } of state.rounds.workers) {
+      const old = was.get(worker);
+      was.delete(worker);
+      if (old?.incarnation !== incarnation)
+        emit({ type: 'member', worker, change: 'joined', reason: state.hosts[worker] ?? '' });
+      if (status === 'ready' && (old?.status ?? 'joined') === 'joined')
+        emit({ type: 'member', worker, change: 'ready', reason: 'it holds the committed parameters' });
+    }
+    for (const worker of was.keys())
+      emit({ type: 'member', worker, change: 'left', reason: 'it said so, or was silent for too long' });
+  }
+
+  #tellWaiting(): void {
+    const waiting = waitingOf(this.#state, performance.now());
+    if (waiting) this.#parts.emit({ type: 'waiting', ...waiting });
+  }
+
+  #note(worker: string, about: string, code: string, reason: string): void {
+    this.#parts.seen.refused({ worker, about, code, reason });
+    this.#parts.emit({ type: 'refused', worker, about, code, reason });
+  }
+}
+
+function roundOpened({ round, members }: Extract<Effect, { type: 'startRound' }>) {
+  const each = members.map(({ worker, steps }) => ({ worker, steps }));
+  return { type: 'round-opened', round, members: each } as const;
+}

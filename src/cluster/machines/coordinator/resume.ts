@@ -1,0 +1,112 @@
+import { MeanfieldError } from '../../../base/errors.js';
+import { createLedger } from '../../../data/ledger/index.js';
+import { createRounds, machineOptions } from '../../../rounds/index.js';
+import { compareNames } from '../../../rounds/order.js';
+import type { BlobRef, Transport } from '../../transport.js';
+import type { ParsedClusterOptions } from '../options.js';
+import { putSnapshot } from '../snapshot.js';
+import { STATE } from './coordinator.js';
+import type { Keeper } from './keeper.js';
+import { decodeState, encodeState, NO_PROGRESS, type RunState } from './run-state.js';
+
+/** What a run's state is made from. */
+export interface StateStart {
+  readonly run: string;
+  readonly transport: Transport;
+  readonly keeper: Keeper;
+  /** After the last commit that the run's folder holds. */
+  readonly fromFolder: RunState | undefined;
+  readonly layoutHash: string;
+  readonly cluster: ParsedClusterOptions;
+  /** H. */
+  readonly steps: number;
+  /** Samples of an epoch, and the seed of their order. */
+  readonly samples: number;
+  readonly seed: number;
+  /** Stores the configuration and the tokens, where they are not stored. */
+  readonly publish: () => Promise<BlobRef>;
+}
+
+/** A state that is stored, and whose committed vectors the keeper holds. */
+export interface StoredState {
+  readonly state: RunState;
+  readonly revision: number;
+}
+
+/**
+ * The state to carry on from: the message system's, or the folder's where that knows of later commits, as after a power
+ * cut of the server; or the first one.
+ *
+ * @throws MeanfieldError when the two contradict each other
+ */
+export async function takeUp(start: StateStart): Promise<StoredState> {
+  const { transport, keeper, run, fromFolder } = start;
+  const found = await transport.state.get(STATE);
+  const stored = found && decodeState(found.value, `the message system`);
+  const revision = found?.revision ?? 0;
+  if (stored && stored.rounds.run !== run)
+    throw new MeanfieldError(
+      `The message system holds run ${stored.rounds.run}, not ${run}. Use another prefix or server.`,
+    );
+  const inFolder = fromFolder?.rounds.committed.round ?? -1;
+  if (stored && stored.rounds.committed.round >= inFolder) {
+    const { committed } = stored.rounds;
+    if (keeper.held.hash !== committed.hash) await keeper.catchUp(transport.blobs, stored.chain);
+    if (keeper.held.hash !== committed.hash)
+      throw new MeanfieldError(
+        `Round ${committed.round} was committed with the hash ${committed.hash.slice(0, 12)}, but what is stored gives ${keeper.held.hash.slice(0, 12)}.`,
+      );
+    const state = reopened(stored);
+    return { state, revision: await transport.state.set(STATE, encodeState(state), revision) };
+  }
+  const configuration = await start.publish();
+  const { round, hash } = keeper.held;
+  const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));
+  const manifest = await putSnapshot(transport.blobs, `run/s/${round}`, vectors);
+  const chain = { snapshot: { round, hash, manifest }, results: [] };
+  const state: RunState = fromFolder
+    ? reopened({ ...fromFolder, configuration, chain, retired: [], next: Math.max(fromFolder.next, stored?.next ?? 0) })
+    : { ...firstState(start), configuration, chain };
+  return { state, revision: await transport.state.set(STATE, encodeState(state), revision) };
+}
+
+function firstState({ run, keeper, layoutHash, cluster, steps, samples, seed }: StateStart) {
+  const milliseconds = (seconds: number) => Math.round(1000 * seconds);
+  return {
+    format: 'meanfield-cluster',
+    version: 1,
+    rounds: createRounds({
+      run,
+      layout: { hash: layoutHash, length: keeper.length },
+      committed: keeper.held,
+      options: machineOptions({
+        steps,
+        quorum: cluster.quorum,
+        grace: milliseconds(cluster.grace),
+        roundTimeout: milliseconds(cluster.roundTimeout),
+        heartbeatTimeout: milliseconds(cluster.heartbeatTimeout),
+        minimumMembers: cluster.minWorkers,
+        adaptiveSteps: cluster.adaptiveSteps,
+        outlierFactor: cluster.outlierFactor,
+      }),
+      now: performance.now(),
+    }),
+    ledger: createLedger({ samples, seed }),
+    progress: NO_PROGRESS,
+    opening: null,
+    next: 1,
+    hosts: {},
+    retired: [],
+  } as const;
+}
+
+/** A run that was told to stop goes on, with workers that join anew. Round numbers, and who was banned, stay. */
+function reopened(state: RunState): RunState {
+  const { rounds } = state;
+  if (rounds.phase !== 'stopped') return { ...state, rounds: { ...rounds, stopping: false } };
+  const gone = rounds.workers.map(({ worker, incarnation }) => ({ worker, incarnation }));
+  const departed = [...rounds.departed.filter(({ worker }) => !gone.some((one) => one.worker === worker)), ...gone];
+  departed.sort((a, b) => compareNames(a.worker, b.worker));
+  const since = performance.now();
+  return { ...state, rounds: { ...rounds, phase: 'gathering', since, stopping: false, workers: [], departed } };
+}
