@@ -93,7 +93,14 @@ export async function startCluster(plan: ClusterPlan): Promise<LiveCluster> {
     begin();
   };
   const startCoordinator = (args: readonly string[]) => {
-    const where = ['--nats', urls.join(','), '--shared-credential', '--run', join(folder, 'run')];
+    const replicas = ['--nats-replicas', String(plan.natsServers ?? 1)];
+    const where = [
+      ...replicas,
+      ...urls.flatMap((url) => ['--nats', url]),
+      '--shared-credential',
+      '--run',
+      join(folder, 'run'),
+    ];
     const program = startProgram(['cluster', 'start', ...args, ...where], host);
     program.onLine(onLine);
     program.done.then((code) => {

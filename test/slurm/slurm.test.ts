@@ -17,13 +17,13 @@ import { readGroup } from '../../src/cluster/launchers/slurm/queue.js';
 import { slurmThere, startSlurm, type TestSlurm } from './slurm.js';
 
 /**
- * Stands in for `meanfield join INVITATION`, since it is Slurm's part that is tested here: it leaves a mark, and ends
+ * Stands in for `meanfield join -`, since it is Slurm's part that is tested here: it leaves a mark, and ends
  * when it is told to leave, or when the run is over (a file says so).
  */
 const WORKER = `
-[ "$1" = join ] && [ "$2" = INVITE ] || exit 2
+[ "$1" = join ] && [ "$2" = - ] && [ "$(cat)" = INVITE ] || exit 2
 echo "$$" > "$SLURM_JOB_ID.\${SLURM_RESTART_COUNT:-0}.started"
-trap 'echo left > "$SLURM_JOB_ID.left"; exit 130' TERM
+trap 'echo left > "$SLURM_JOB_ID.left"; exit 0' TERM
 until [ -e over ]; do sleep 0.1; done
 `;
 

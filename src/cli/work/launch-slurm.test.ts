@@ -46,7 +46,7 @@ describe('launch slurm', () => {
     expect(result).toMatchObject({ type: 'result', job: '77', workers: 3 });
     expect(calls).toEqual([`sbatch --parsable ${result.script}`]);
     expect(await readFile(join(folder, `${result.name}.invitation`), 'utf8')).toBe(`${invitation}\n`);
-    expect(await readFile(result.script, 'utf8')).toContain(' join "$invitation" --replicas 2 --threads 2 &');
+    expect(await readFile(result.script, 'utf8')).toMatch(/ join - --replicas 2 --threads 2 < .*\.invitation &\n/);
     expect(output.stderr.join('')).toContain('meanfield launch slurm scale 77 N');
   });
 

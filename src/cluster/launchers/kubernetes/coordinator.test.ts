@@ -30,7 +30,7 @@ describe('the coordinator on Kubernetes', () => {
   it('starts a run at first, and carries on with it later', () => {
     const script = scriptOf(coordinatorManifests(plan, coordinator));
     const common =
-      '--nats nats://meanfield:pabc@book-nats:4222 --shared-credential --metrics-port 9464 --run /run/meanfield/run';
+      '--nats nats://meanfield:pabc@book-nats:4222 --shared-credential --nats-replicas 1 --metrics-port 9464 --run /run/meanfield/run';
     expect(run(script, false)).toBe(
       `meanfield cluster start /corpus/book.txt.gz ${common} --preset mini --run-note a b`,
     );

@@ -103,12 +103,12 @@ function pod(plan: KubernetesPlan, coordinator: CoordinatorPlan): object {
 }
 
 /** Starts the run, or carries on with the one in the folder. */
-function script(plan: KubernetesPlan, { corpus, start }: CoordinatorPlan): string {
+function script(plan: KubernetesPlan, { corpus, start, natsServers }: CoordinatorPlan): string {
   const paths = corpus.kind === 'file' ? [corpus.name] : corpus.paths;
   const files = paths.map((path) => shellWord(`/corpus/${path}`)).join(' ');
   const options = [
     `--nats "nats://${NATS_USER}:$NATS_PASSWORD@${plan.name}-nats:4222"`,
-    '--shared-credential',
+    `--shared-credential --nats-replicas ${natsServers}`,
     `--metrics-port ${METRICS_PORT}`,
     '--run /run/meanfield/run',
   ].join(' ');

@@ -70,20 +70,9 @@ describe('manifests', () => {
     expect(job.spec.template.spec.containers[0].image).toBe('1e3');
   });
 
-  it.each<[RegExp, Partial<KubernetesPlan>]>([
-    [/--name must be 1 to 40/, { name: 'Book' }],
-    [/--name must be/, { name: 'a'.repeat(41) }],
-    [/--name must be/, { name: 'a\nkind: Pod' }],
-    [/--namespace must be/, { namespace: 'a_b' }],
-    [/--image must be/, { image: '' }],
-    [/--memory must be a size such as 512Mi or 4Gi; got lots/, { workers: { ...plan.workers, memory: 'lots' } }],
-  ])('are refused: %s', (message, wrong) => {
-    expect(() => workerManifests({ ...plan, ...wrong }, 'x')).toThrow(UsageError);
-    expect(() => workerManifests({ ...plan, ...wrong }, 'x')).toThrow(message);
-  });
-
-  it('are refused with a storage that is no size', () => {
-    expect(() => runManifests(plan, { ...coordinator, storage: '10 GB' })).toThrow(/--storage must be a size/);
+  it('of a plan that is wrong are refused', () => {
+    expect(() => runManifests(plan, { ...coordinator, storage: '10 GB' })).toThrow(UsageError);
+    expect(() => workerManifests({ ...plan, name: 'Book' }, 'x')).toThrow(/--name must be/);
   });
 });
 

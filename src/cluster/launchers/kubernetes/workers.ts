@@ -24,7 +24,6 @@ export function invitationSecret(plan: KubernetesPlan, invitation: string): Mani
 export function workersJob(plan: KubernetesPlan): Manifest {
   const { count, cpus, memory, gpus, join } = plan.workers;
   const size = { cpu: String(cpus), memory, ...(gpus > 0 ? { 'nvidia.com/gpu': String(gpus) } : {}) };
-  const command = ['exec meanfield join "$(cat /invitation/invitation)"', ...join.map(shellWord)].join(' ');
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -52,7 +51,7 @@ export function workersJob(plan: KubernetesPlan): Manifest {
             {
               name: 'worker',
               image: plan.image,
-              command: ['/bin/sh', '-c', command],
+              command: ['/bin/sh', '-c', script(join)],
               // Tokens are kept where the pod may write; a new pod fetches them again.
               env: [{ name: 'HOME', value: '/scratch' }],
               resources: { requests: size, limits: size },
@@ -72,4 +71,24 @@ export function workersJob(plan: KubernetesPlan): Manifest {
       },
     },
   };
+}
+
+/**
+ * What a pod runs. A worker that is told to leave ends well, but a pod that ends well is never replaced: where
+ * Kubernetes has told it, the pod ends as one that was ended.
+ */
+function script(join: readonly string[]): string {
+  return [
+    `meanfield join -${join.map((word) => ` ${shellWord(word)}`).join('')} < /invitation/invitation &`,
+    'worker=$!',
+    "told=''",
+    `trap 'told=1; kill -TERM "$worker" 2>/dev/null' TERM`,
+    'while :; do',
+    '  wait "$worker"',
+    '  code=$?',
+    '  kill -0 "$worker" 2>/dev/null || break',
+    'done',
+    '[ -z "$told" ] || exit 143',
+    'exit "$code"',
+  ].join('\n');
 }

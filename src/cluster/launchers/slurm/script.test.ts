@@ -46,8 +46,9 @@ describe('the batch script', () => {
   it('is sound bash, and quotes what a shell would take apart', () => {
     const script = slurmScript(job);
     expect(spawnSync('bash', ['-n'], { input: script }).status).toBe(0);
-    expect(script).toContain('/usr/bin/node \'/opt/mean field/cli.js\' join "$invitation" --replicas 2 --threads 4 &');
-    expect(script).toContain(`$(cat '/shared/it'\\''s.invitation')`);
+    expect(script).toContain(
+      `/usr/bin/node '/opt/mean field/cli.js' join - --replicas 2 --threads 4 < '/shared/it'\\''s.invitation' &\n`,
+    );
   });
 
   it('never holds the invitation itself', () => {
@@ -71,7 +72,7 @@ describe('a task', () => {
   };
   /** Sends the script a signal a moment after it has started its worker. */
   const signal = (name: string) => `( command sleep 0.5; kill -${name} $$ ) &`;
-  const leaves = 'trap "exit 130" TERM; for i in $(seq 100); do sleep 0.1; done';
+  const leaves = 'trap "exit 0" TERM; for i in $(seq 100); do sleep 0.1; done';
 
   it('ends with its worker when the run is over, or was used wrongly', () => {
     expect(play('exit 0')).toEqual({ status: 0, stdout: '' });
@@ -90,7 +91,7 @@ describe('a task', () => {
 
   it('leaves politely and takes its place in the queue again when its time is nearly over', () => {
     expect(play(leaves, signal('USR1'), { SLURM_RESTART_COUNT: '99' })).toEqual({
-      status: 130,
+      status: 0,
       stdout: 'scontrol requeue 7',
     });
   });
@@ -101,6 +102,6 @@ describe('a task', () => {
   });
 
   it('leaves politely and stays away when it is cancelled', () => {
-    expect(play(leaves, signal('TERM'))).toEqual({ status: 130, stdout: '' });
+    expect(play(leaves, signal('TERM'))).toEqual({ status: 0, stdout: '' });
   });
 });

@@ -63,14 +63,13 @@ export function slurmScript(job: SlurmJob): string {
 ${directives.map((line) => `#SBATCH ${line}`).join('\n')}
 # Written by meanfield launch slurm: one elastic worker of a run.
 set -u
-invitation=$(cat ${quote(job.invitation)}) || exit 1
 ending=''
 worker=''
 # USR1: the time is nearly over. TERM: cancelled, or pre-empted, and then Slurm itself puts the task back.
 trap 'ending=time; [ -z "$worker" ] || kill -TERM "$worker" 2>/dev/null' USR1
 trap 'ending=told; [ -z "$worker" ] || kill -TERM "$worker" 2>/dev/null' TERM INT
 for life in ${Array.from({ length: LIVES }, (_, i) => i + 1).join(' ')}; do
-  ${program} "$invitation"${job.join.map((word) => ` ${quote(word)}`).join('')} &
+  ${program} -${job.join.map((word) => ` ${quote(word)}`).join('')} < ${quote(job.invitation)} &
   worker=$!
   while :; do
     wait "$worker"
@@ -85,7 +84,7 @@ for life in ${Array.from({ length: LIVES }, (_, i) => i + 1).join(' ')}; do
   sleep ${PAUSE}
   if [ "$ending" != '' ]; then break; fi
 done
-if [ "$ending" = told ] || [ "$code" = 0 ] || [ "$code" = 2 ]; then exit "$code"; fi
+if [ "$ending" != time ] && { [ "$ending" = told ] || [ "$code" = 0 ] || [ "$code" = 2 ]; }; then exit "$code"; fi
 # Here it may be the machine's fault: another one may do better.
 if [ "$ending" = '' ] && [ "\${SLURM_RESTART_COUNT:-0}" -ge ${RESTARTS} ]; then
   echo "the worker still fails after ${RESTARTS} times in the queue; giving up" >&2
