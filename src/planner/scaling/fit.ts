@@ -11,6 +11,10 @@ const FEWEST_POINTS = 6;
 /** Every second value of the grid of arXiv 2203.15556: all reach the same optimum that the whole grid reaches. */
 const GRID = { a: [0, 10, 20], b: [0, 10, 20], e: [-1, 0, 1], alpha: [0, 0.5, 1], beta: [0, 0.5, 1] } as const;
 
+/** Iterations that every start is given, and how many of the best are then followed to their ends. */
+const FIRST_ITERATIONS = 30;
+const FOLLOWED = 12;
+
 /** A law fitted to points, and how well it fits them. */
 export interface LawFit {
   readonly law: ParametricLaw;
@@ -22,8 +26,8 @@ export interface LawFit {
   readonly rmseLog: number;
   /** Compute-optimal parameters grow as FLOP^a, tokens as FLOP^b: a = β/(α+β), b = α/(α+β). */
   readonly exponents: { readonly a: number; readonly b: number };
-  /** Searches started, and how many of them ended at this optimum (to 1e-6 of its value). */
-  readonly starts: { readonly tried: number; readonly agreeing: number };
+  /** Searches started, those that were followed to their ends, and those of them that ended here (to 1e-6). */
+  readonly starts: { readonly tried: number; readonly followed: number; readonly agreeing: number };
 }
 
 /**
@@ -35,12 +39,17 @@ export interface LawFit {
 export function fitLaw(points: readonly LossPoint[], delta = HUBER_DELTA): LawFit {
   checkPoints(points);
   const objective = huberObjective(points, delta);
-  const ends: Minimum[] = [];
+  const begun: Minimum[] = [];
   for (const a of GRID.a)
     for (const b of GRID.b)
       for (const e of GRID.e)
         for (const alpha of GRID.alpha)
-          for (const beta of GRID.beta) ends.push(minimize(objective, [a, b, e, alpha, beta]));
+          for (const beta of GRID.beta)
+            begun.push(minimize(objective, [a, b, e, alpha, beta], { iterations: FIRST_ITERATIONS }));
+  const ends = begun
+    .sort((p, q) => p.value - q.value)
+    .slice(0, FOLLOWED)
+    .map(({ x }) => minimize(objective, x));
   const best = ends.reduce((least, end) => (end.value < least.value ? end : least));
   const law = lawOf(best.x);
   const { alpha, beta } = law;
@@ -57,7 +66,8 @@ export function fitLaw(points: readonly LossPoint[], delta = HUBER_DELTA): LawFi
     rmseLog: rootMeanSquare(errors.map(([got, loss]) => Math.log(got / loss))),
     exponents: exponentsOf(law),
     starts: {
-      tried: ends.length,
+      tried: begun.length,
+      followed: ends.length,
       agreeing: ends.filter(({ value }) => value <= best.value * (1 + 1e-6)).length,
     },
   };

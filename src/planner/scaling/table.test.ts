@@ -51,7 +51,7 @@ describe('readPoints', () => {
     ['N,loss\n1,2', 'no column for tokens (D) or flop (C)'],
     ['a,b\n1,2', 'no column for parameters (N), nor for tokens (D) or flop (C), nor for loss'],
     ['N,params,D,loss\n1,1,2,3', '2 columns for parameters: N, params'],
-    ['N,D,loss\n1e9,1e9,3\n1e9,OOM,3', "Line 3 of the table, column D: expected a number above 0; got 'OOM'"],
+    ['N,D,loss\n1e9,1e9,3\n1e9,OOM,3', "Row 2 of the table, column D: expected a number above 0; got 'OOM'"],
     ['N,D,loss\n0,1e9,3', "got '0'"],
     ['N,D,loss\n-1,1e9,3', "got '-1'"],
     ['N,D,loss\n1e999,1e9,3', "got '1e999'"],

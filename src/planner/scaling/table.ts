@@ -1,6 +1,6 @@
 import { UsageError } from '../../base/errors.js';
+import { type Cells, readCsv } from '../calibration/csv.js';
 import { bootstrap, type Confidence } from './bootstrap.js';
-import { parseCsv } from './csv.js';
 import { fitLaw, HUBER_DELTA, type LawFit, withoutFewestTokens } from './fit.js';
 import type { LossPoint } from './parametric.js';
 
@@ -44,7 +44,7 @@ export interface TableFit {
  * Fits a scaling law to a CSV table of runs with columns `parameters`, `tokens` (or `flop`, from which tokens are
  * C/6N) and `loss` in nats a token; N, D, C, "Model Size" and "Training FLOP" are understood too.
  *
- * @throws UsageError naming the line or column that is wrong
+ * @throws UsageError naming the row or column that is wrong
  */
 export function fitTable(csv: string, options: FitOptions = {}): TableFit {
   return fitPoints(readPoints(csv), options);
@@ -71,43 +71,42 @@ export function fitPoints(points: readonly LossPoint[], options: FitOptions = {}
 
 /** The runs of a CSV table; see {@link fitTable}. */
 export function readPoints(csv: string): LossPoint[] {
-  const { columns, rows, lines } = parseCsv(csv);
+  const { columns, rows } = readCsv(csv);
   if (rows.length > MOST_ROWS)
     throw new UsageError(`The table has ${rows.length} rows; at most ${MOST_ROWS} can be fitted. Draw a sample.`);
   const parameters = columnOf(columns, 'parameters');
   const loss = columnOf(columns, 'loss');
   const tokens = columnOf(columns, 'tokens');
-  const flop = tokens === -1 ? columnOf(columns, 'flop') : -1;
-  const missing = [
-    parameters === -1 ? 'parameters (N)' : [],
-    tokens === -1 && flop === -1 ? 'tokens (D) or flop (C)' : [],
-    loss === -1 ? 'loss' : [],
-  ].flat();
-  if (missing.length > 0)
+  const flop = tokens === undefined ? columnOf(columns, 'flop') : undefined;
+  if (parameters === undefined || loss === undefined || (tokens === undefined && flop === undefined)) {
+    const missing = [
+      parameters === undefined ? 'parameters (N)' : [],
+      tokens === undefined && flop === undefined ? 'tokens (D) or flop (C)' : [],
+      loss === undefined ? 'loss' : [],
+    ].flat();
     throw new UsageError(
       `The table has no column for ${missing.join(', nor for ')}; its columns are ${columns.slice(0, 20).join(', ')}. Expected parameters, tokens (or flop), loss.`,
     );
+  }
   return rows.map((row, i) => {
-    const number = (column: number) => positive(row[column]!, columns[column]!, lines[i]!);
-    const n = number(parameters);
-    const nats = number(loss);
+    const n = positive(row, parameters, i);
+    const nats = positive(row, loss, i);
     if (nats > MOST_NATS)
       throw new UsageError(
-        `Line ${lines[i]} of the table: a loss of ${nats}; expected nats a token, at most ${MOST_NATS}. Take the logarithm of a perplexity.`,
+        `Row ${i + 1} of the table: a loss of ${nats}; expected nats a token, at most ${MOST_NATS}. Take the logarithm of a perplexity.`,
       );
-    const d = tokens === -1 ? number(flop) / (6 * n) : number(tokens);
+    const d = tokens === undefined ? positive(row, flop!, i) / (6 * n) : positive(row, tokens, i);
     return { parameters: n, tokens: d, loss: nats };
   });
 }
 
-function columnOf(columns: readonly string[], kind: keyof typeof COLUMNS): number {
+/** The column that holds what is meant; `undefined`: none does. */
+function columnOf(columns: readonly string[], kind: keyof typeof COLUMNS): string | undefined {
   const names: readonly string[] = COLUMNS[kind];
-  const found = columns.flatMap((column, i) => (names.includes(plain(column)) ? i : []));
+  const found = columns.filter((column) => names.includes(plain(column)));
   if (found.length > 1)
-    throw new UsageError(
-      `The table has ${found.length} columns for ${kind}: ${found.map((i) => columns[i]).join(', ')}. Leave one of them.`,
-    );
-  return found[0] ?? -1;
+    throw new UsageError(`The table has ${found.length} columns for ${kind}: ${found.join(', ')}. Leave one of them.`);
+  return found[0];
 }
 
 function plain(name: string): string {
@@ -117,11 +116,12 @@ function plain(name: string): string {
     .trim();
 }
 
-function positive(cell: string, column: string, line: number): number {
+function positive(row: Cells, column: string, index: number): number {
+  const cell = row.get(column)!;
   const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(cell) ? Number(cell) : Number.NaN;
   if (!(value > 0) || value === Number.POSITIVE_INFINITY)
     throw new UsageError(
-      `Line ${line} of the table, column ${column}: expected a number above 0; got '${cell.slice(0, 40)}'.`,
+      `Row ${index + 1} of the table, column ${column}: expected a number above 0; got '${cell.slice(0, 40)}'.`,
     );
   return value;
 }

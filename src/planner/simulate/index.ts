@@ -1,7 +1,8 @@
 export { type AveragingSummary, simulateAveraging } from './averaging/averaging.js';
 export type { AveragingSpec, ReplicaSpec } from './averaging/spec.js';
 export { chromeTrace, writeTrace } from './chrome-trace.js';
-export { type CriticalLink, type ExchangeReport, simulateExchange } from './exchange/exchange.js';
+export type { CriticalLink } from './exchange/critical-path.js';
+export { type ExchangeReport, simulateExchange } from './exchange/exchange.js';
 export type { ExchangeSpec, LineKind } from './exchange/spec.js';
 export { type PipelineSpec, type PipelineSummary, simulatePipeline } from './pipeline/pipeline.js';
 export { type StepSimulation, type StepSimulationOptions, simulateStep } from './step/simulate-step.js';

@@ -1,17 +1,8 @@
 import type { Simulation, TimelineEvent, Track } from '../timeline.js';
 import { converge } from './converge.js';
-import { checkExchange, type ExchangeSpec, type Participant, participantsOf } from './spec.js';
-
-/** A link of the chain that the exchange's end hangs on; seconds since the first worker was ready. */
-export interface CriticalLink {
-  readonly what: 'ready' | 'contribution' | 'sum' | 'commit' | 'result';
-  readonly from: string;
-  readonly to: string;
-  readonly start: number;
-  readonly end: number;
-  /** What its length depends on. */
-  readonly limit: string;
-}
+import { type CriticalLink, criticalPathOf, nameOf } from './critical-path.js';
+import { exchangeClosedForm, type Sizes, sizesOf } from './sizes.js';
+import { checkExchange, type ExchangeSpec, participantsOf } from './spec.js';
 
 export interface ExchangeReport {
   readonly workers: number;
@@ -61,46 +52,6 @@ export function simulateExchange(spec: ExchangeSpec): Simulation<ExchangeReport>
     { process: nameOf(i), thread: 'summing' },
   ]).flat();
   return { tracks, mostEvents: 5 * shown + 1, play: () => play(spec, shown) };
-}
-
-/**
- * 3·latency + max((W − 1)·c/down, R·c/up) + sum + max((W − 1)·c′/up, R·c′/down) for R reducers and contributions and
- * results of c and c′ bytes to each: the reducer's line or the worker's own, whichever is narrower, there and back.
- */
-function closedFormOf(spec: ExchangeSpec, size: Sizes): number | null {
-  const { lines, spread = 0, latency = 0, workers } = spec;
-  const line = lines.length === 1 && spread === 0 ? lines[0]! : null;
-  if (!line) return null;
-  const others = (reducers: number) => Math.max(1, Math.min(reducers, workers - 1));
-  const way = (bytes: number, reducer: number, worker: number) =>
-    Math.max(((workers - 1) * bytes) / reducer, (others(size.reducers) * bytes) / worker);
-  return (
-    3 * latency +
-    way(size.contribution(0), line.down, line.up) +
-    size.sumSeconds(0) +
-    way(size.result(0), line.up, line.down)
-  );
-}
-
-interface Sizes {
-  readonly reducers: number;
-  /** Bytes between a worker and the i-th reducer. */
-  readonly contribution: (reducer: number) => number;
-  readonly result: (reducer: number) => number;
-  readonly sumSeconds: (reducer: number) => number;
-}
-
-function sizesOf(spec: ExchangeSpec): Sizes {
-  const { workers, parameters, shards, bytesPerParameter, resultBytesPerParameter = bytesPerParameter } = spec;
-  const reducers = Math.min(workers, shards);
-  const elements = (reducer: number) => (Math.floor((shards - 1 - reducer) / reducers + 1) * parameters) / shards;
-  return {
-    reducers,
-    contribution: (reducer) => elements(reducer) * bytesPerParameter,
-    result: (reducer) => elements(reducer) * resultBytesPerParameter,
-    // The others are added as they come; the last one's elements, as fp32, are what is waited for.
-    sumSeconds: (reducer) => (elements(reducer) * 4) / (spec.sumRate ?? 4e9),
-  };
 }
 
 function* play(spec: ExchangeSpec, shown: number): Generator<TimelineEvent, ExchangeReport> {
@@ -180,7 +131,7 @@ function* play(spec: ExchangeSpec, shown: number): Generator<TimelineEvent, Exch
     bytes: bytesOf(spec.workers, size),
     done: { first: sorted[0]!, median: sorted[sorted.length >>> 1]!, last: sorted.at(-1)! },
     criticalPath: criticalPathOf(workers, size, parts, { slowest, final, commit, start, latency }),
-    closedForm: closedFormOf(spec, size),
+    closedForm: exchangeClosedForm(spec, size),
   };
 }
 
@@ -202,72 +153,6 @@ function bytesOf(workers: number, size: Sizes): ExchangeReport['bytes'] {
       received: others * size.contribution(0) + result - size.result(0),
     },
   };
-}
-
-function criticalPathOf(
-  workers: readonly Participant[],
-  size: Sizes,
-  parts: (worker: number) => number,
-  at: {
-    readonly slowest: { readonly reducer: number; readonly from: number; readonly at: number; readonly summed: number };
-    readonly final: { readonly reducer: number; readonly worker: number; readonly at: number };
-    readonly commit: number;
-    readonly start: number;
-    readonly latency: number;
-  },
-): CriticalLink[] {
-  const { slowest, final, commit, start, latency } = at;
-  const { ready, up } = workers[slowest.from]!;
-  const others = workers.length - 1;
-  const limitOf = (seconds: number, alone: number, own: string, shared: string) =>
-    seconds <= alone * 1.001 ? own : `${shared}, shared by up to ${others} transfers`;
-  const sender = nameOf(slowest.from);
-  const reducer = nameOf(slowest.reducer);
-  const source = nameOf(final.reducer);
-  const receiver = nameOf(final.worker);
-  const sent = ready + latency;
-  return [
-    { what: 'ready', from: sender, to: sender, start: 0, end: ready, limit: `the steps of ${sender}` },
-    {
-      what: 'contribution',
-      from: sender,
-      to: reducer,
-      start: ready,
-      end: slowest.at,
-      limit: limitOf(
-        slowest.at - sent,
-        size.contribution(slowest.reducer) / (up / parts(slowest.from)),
-        `the line from ${sender}`,
-        `the line to ${reducer}`,
-      ),
-    },
-    {
-      what: 'sum',
-      from: reducer,
-      to: reducer,
-      start: slowest.at,
-      end: slowest.summed,
-      limit: `the sums of ${reducer}`,
-    },
-    { what: 'commit', from: reducer, to: source, start: slowest.summed, end: commit, limit: 'latency' },
-    {
-      what: 'result',
-      from: source,
-      to: receiver,
-      start: commit,
-      end: final.at,
-      limit: limitOf(
-        final.at - start,
-        size.result(final.reducer) / (workers[final.worker]!.down / parts(final.worker)),
-        `the line to ${receiver}`,
-        `the line from ${source}`,
-      ),
-    },
-  ];
-}
-
-function nameOf(worker: number): string {
-  return `worker ${worker}`;
 }
 
 function span(track: number, name: string, start: number, end: number): TimelineEvent {

@@ -85,6 +85,18 @@ describe('simulateStep', () => {
     expect(Math.abs(slow.summary.seconds / slow.summary.closedForm! - 1)).toBeLessThan(0.02);
   });
 
+  it('overlaps nothing where the prediction does not', () => {
+    const arrangement = { ...plain, zero: 3 } as const;
+    const time = (dataCommunication: number) =>
+      finish(simulateStep(step({ matrices: 32, dataCommunication }), workload, clusterOf(), arrangement));
+    const hidden = time(0);
+    expect(hidden.summary.seconds).toBeLessThan(33);
+    // 32 micro-batches · 40 layers · 3 exchanges, all of them seen.
+    const exchange = hidden.kind === 'zero' ? hidden.summary.communication : Number.NaN;
+    const seen = time(exchange);
+    expect(Math.abs(seen.summary.seconds / seen.predicted - 1)).toBeLessThan(0.001);
+  });
+
   it('takes noise with a seed', () => {
     const seconds = (seed: number) =>
       finish(simulateStep(step({ matrices: 32 }), workload, clusterOf(), plain, { jitter: 0.2, seed })).summary.seconds;

@@ -9,7 +9,7 @@ export interface StepSimulationOptions {
   /** Standard deviation of the log time of a pass, or of a layer. 0 */
   readonly jitter?: number;
   readonly seed?: number;
-  /** Layers gathered ahead with ZeRO-3. 1 */
+  /** Layers gathered ahead with ZeRO-3. 1, or none where the prediction hides nothing of the exchange */
   readonly prefetch?: number;
 }
 
@@ -101,6 +101,8 @@ function zeroOf(
   // In 16 bits, parameters and gradients alike.
   const layerBytes = (2 * workload.parameters) / layers / tensor;
   const exchange = gatherTime(cluster, group, layerBytes, shippedConstants.time);
+  // A framework that overlaps nothing was predicted to wait for all three exchanges of each layer.
+  const overlaps = step.time.dataCommunication < 0.95 * 3 * exchange * layers * microBatches;
   return {
     layers,
     microBatches,
@@ -108,7 +110,8 @@ function zeroOf(
     backward: backward / layers,
     gather: exchange,
     reduce: exchange,
-    prefetch: options.prefetch ?? 1,
+    prefetch: options.prefetch ?? (overlaps ? 1 : 0),
+    overlapReductions: overlaps,
     afterwards: step.time.optimizer + step.time.offload,
     ...noise(options),
   };

@@ -15,6 +15,15 @@ describe('simulateZero', () => {
     expect(mostGathered).toBe(1);
   });
 
+  it('waits for every collective where nothing is overlapped', () => {
+    const { seconds, closedForm, communication } = finish(
+      simulateZero({ ...spec, prefetch: 0, overlapReductions: false }),
+    );
+    expect(communication).toBe(96 * 0.5);
+    expect(seconds).toBe(96 + 96 * 0.5);
+    expect(closedForm).toBe(seconds);
+  });
+
   it('is as slow as the network where that is slower', () => {
     const { seconds, communication } = finish(simulateZero({ ...spec, gather: 3, reduce: 3 }));
     // 64 gathers and 32 reductions follow one another without a gap.
@@ -23,7 +32,7 @@ describe('simulateZero', () => {
   });
 
   it('agrees with the closed form within 2 %', () => {
-    for (const prefetch of [0, 1, 2])
+    for (const [prefetch, overlapReductions] of [0, 1, 2].flatMap((n) => [[n, true] as const, [n, false] as const]))
       for (const microBatches of [1, 4])
         for (const [forward, backward, gather, reduce] of [
           [1, 2, 0.2, 0.1],
@@ -32,7 +41,7 @@ describe('simulateZero', () => {
           [1, 2, 3, 3],
           [1, 1, 0.3, 2],
         ] as const) {
-          const one = { ...spec, prefetch, microBatches, forward, backward, gather, reduce };
+          const one = { ...spec, prefetch, overlapReductions, microBatches, forward, backward, gather, reduce };
           const { seconds, closedForm } = finish(simulateZero(one));
           expect(Math.abs(seconds / closedForm! - 1), JSON.stringify(one)).toBeLessThan(0.02);
         }

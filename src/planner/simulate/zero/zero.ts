@@ -16,6 +16,8 @@ export interface ZeroSpec {
   readonly reduce: number;
   /** How many layers ahead of the one that computes are gathered; 0: none, each waits for its own. */
   readonly prefetch: number;
+  /** Whether computing goes on while gradients are reduced. true */
+  readonly overlapReductions?: boolean;
   /** Optimiser, after all else. 0 */
   readonly afterwards?: number;
   /** Devices shown; all share every gather and reduction. 1 */
@@ -61,20 +63,21 @@ export function simulateZero(spec: ZeroSpec): Simulation<ZeroSummary> {
 /**
  * With prefetching g + M·L·max(f, g) + (M·L − 1)·max(b, g + r) + b + r: in the forward pass a layer's gather runs beside
  * the layer before it, in the backward pass its reduction too; what is gathered far ahead can only lower this. Without,
- * every gather is waited for, and only reductions run beside computing.
+ * every gather is waited for; where reductions are not overlapped, every one of those too.
  */
 export function zeroClosedForm(spec: ZeroSpec): number | null {
   const { layers, microBatches, forward, backward, gather, reduce, prefetch, afterwards = 0, jitter = 0 } = spec;
+  const { overlapReductions = true } = spec;
   if (jitter > 0) return null;
-  const forwards = microBatches * layers;
-  if (prefetch === 0) {
-    // A gather asked for when a layer ends goes before that layer's reduction, which the next gather may wait for.
-    const backwards = gather + Math.max(backward, reduce);
-    const first = forwards * (gather + forward);
-    return first + (forwards - 1) * backwards + gather + backward + reduce + afterwards;
-  }
-  const backwards = Math.max(backward, gather + reduce);
-  return gather + forwards * Math.max(forward, gather) + (forwards - 1) * backwards + backward + reduce + afterwards;
+  const visits = microBatches * layers;
+  const ahead = prefetch > 0;
+  const forwards = ahead ? gather + visits * Math.max(forward, gather) : visits * (gather + forward) + gather;
+  let backwards: number;
+  if (!overlapReductions) backwards = (ahead ? Math.max(backward, gather) : gather + backward) + reduce;
+  else if (ahead) backwards = Math.max(backward, gather + reduce);
+  // A gather asked for when a layer ends goes before that layer's reduction, which the next gather may wait for.
+  else backwards = gather + Math.max(backward, reduce);
+  return forwards + (visits - 1) * backwards + backward + reduce + afterwards;
 }
 
 interface Collective {
@@ -85,6 +88,7 @@ interface Collective {
 
 function* play(spec: ZeroSpec): Generator<TimelineEvent, ZeroSummary> {
   const { layers, microBatches, gather, reduce, prefetch, afterwards = 0, devices = 1, jitter = 0, seed = 1 } = spec;
+  const { overlapReductions = true } = spec;
   const queue = new EventQueue();
   const random = new Random(seed, 'zero');
   const happened: TimelineEvent[] = [];
@@ -102,7 +106,13 @@ function* play(spec: ZeroSpec): Generator<TimelineEvent, ZeroSummary> {
   let gathered = 0;
   let held = 0;
   let mostGathered = 0;
-  const at = Array.from({ length: devices }, () => ({ visit: 0, computing: false, compute: 0, asked: 0 }));
+  const at = Array.from({ length: devices }, () => ({
+    visit: 0,
+    computing: false,
+    reducing: false,
+    compute: 0,
+    asked: 0,
+  }));
 
   const ask = (kind: Collective['kind'], visit: number): void => {
     const name = `${kind} ${visit}`;
@@ -136,7 +146,12 @@ function* play(spec: ZeroSpec): Generator<TimelineEvent, ZeroSummary> {
         gathered++;
         mostGathered = Math.max(mostGathered, ++held);
         for (let device = 0; device < devices; device++) compute(device, queue.now);
-      }
+      } else if (!overlapReductions)
+        for (let device = 0; device < devices; device++) {
+          at[device]!.reducing = false;
+          askAhead(device);
+          compute(device, null);
+        }
       transmit();
     });
   };
@@ -150,7 +165,7 @@ function* play(spec: ZeroSpec): Generator<TimelineEvent, ZeroSummary> {
 
   const compute = (device: number, arrived: number | null): void => {
     const state = at[device]!;
-    if (state.computing || state.visit >= gathered || state.visit === visits) return;
+    if (state.computing || state.reducing || state.visit >= gathered || state.visit === visits) return;
     const { visit } = state;
     state.computing = true;
     const start = queue.now;
@@ -168,7 +183,8 @@ function* play(spec: ZeroSpec): Generator<TimelineEvent, ZeroSummary> {
       const kind = forward ? 'forward' : 'backward';
       const name = `${kind} ${layerOf(visit)}`;
       happened.push({ type: 'span', track: 2 * device, name, category: kind, start, end: queue.now });
-      askAhead(device);
+      state.reducing = !forward && !overlapReductions;
+      if (!state.reducing) askAhead(device);
       if (!forward) ask('reduce', visit);
       compute(device, null);
     });
