@@ -100,9 +100,11 @@ function zeroOf(
   const group = groupOf(cluster, data * context, tensor);
   // In 16 bits, parameters and gradients alike.
   const layerBytes = (2 * workload.parameters) / layers / tensor;
-  const exchange = gatherTime(cluster, group, layerBytes, shippedConstants.time);
-  // A framework that overlaps nothing was predicted to wait for all three exchanges of each layer.
-  const overlaps = step.time.dataCommunication < 0.95 * 3 * exchange * layers * microBatches;
+  const alone = gatherTime(cluster, group, layerBytes, shippedConstants.time);
+  // Where the prediction waits for all three exchanges of each layer, nothing is overlapped, and it knows the bytes best.
+  const seen = step.time.dataCommunication / (3 * layers * microBatches);
+  const overlaps = seen < 0.95 * alone;
+  const exchange = overlaps ? alone : seen;
   return {
     layers,
     microBatches,
