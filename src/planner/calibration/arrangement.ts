@@ -2,6 +2,14 @@ import type { Arrangement, Cluster, Precision, Workload } from '../types.js';
 import type { Fields } from './fields.js';
 import type { FrameworkDefaults } from './frameworks.js';
 
+/** What a row leaves open, and whoever ran it will have chosen to suit. */
+export interface Open {
+  readonly microBatch: boolean;
+  readonly recompute: boolean;
+  /** Micro-batches of a rank's step, where the batch is what they come to. */
+  readonly steps: number | undefined;
+}
+
 /** Degrees of parallelism of a row; data parallelism takes what the others leave. */
 export interface Degrees {
   readonly data: number;
@@ -90,16 +98,27 @@ export function interleaveOf(fields: Fields, w: Workload, pipeline: number): num
   return fields.assume('vpp', Number.isInteger(layers) && layers > 1 ? chunks : 1);
 }
 
-/** Sizes of the batch: sequences of a step, and of a micro-batch where printed. */
-export function batchOf(fields: Fields, data: number): { global: number; micro: number | undefined } {
+/** Sequences of a step in the first, longer phase of BERT's pre-training (arXiv 1904.00962, §4.1). */
+const BERT_BATCH = 65536;
+
+/** Sizes of the batch: sequences of a step and of a micro-batch where printed, and micro-batches of a rank's step. */
+export function batchOf(
+  fields: Fields,
+  data: number,
+  causal: boolean,
+): { global?: number; micro: number | undefined; steps: number } {
   const micro = fields.count('micro_batch', 1e6);
   const steps = fields.count('grad_accum', 1e6);
   const printed = fields.count('global_batch_seqs');
   if (printed !== undefined) {
-    return { global: printed, micro: micro ?? (steps ? Math.max(1, Math.round(printed / data / steps)) : undefined) };
+    const share = steps ? Math.max(1, Math.round(printed / data / steps)) : undefined;
+    return { global: printed, micro: micro ?? share, steps: steps ?? 1 };
   }
-  if (steps === undefined) fields.assume('grad_accum', 1);
-  return { global: fields.assume('global_batch_seqs', data * (micro ?? 1) * (steps ?? 1)), micro: micro ?? 1 };
+  if (!causal && micro === undefined && steps === undefined) {
+    return { global: fields.assume('global_batch_seqs', BERT_BATCH), micro, steps: 1 };
+  }
+  fields.assumptions.push('global_batch_seqs: dp · micro_batch · grad_accum');
+  return { micro, steps: steps ?? fields.assume('grad_accum', 1) };
 }
 
 /** An arrangement of what is printed and what the framework does unless told otherwise. */
@@ -110,8 +129,8 @@ export function arrangementOf(
   degrees: Degrees,
   defaults: FrameworkDefaults,
   sequence: number,
-): { readonly arrangement: Arrangement; readonly open: { microBatch: boolean; recompute: boolean } } {
-  const { global, micro } = batchOf(fields, degrees.data);
+): { readonly arrangement: Arrangement; readonly open: Open } {
+  const { global, micro, steps } = batchOf(fields, degrees.data, w.causal);
   const recompute = recomputeOf(fields);
   const arrangement: Arrangement = {
     data: degrees.data,
@@ -126,10 +145,17 @@ export function arrangementOf(
     offloadTo: /disk|nvme/i.test(fields.text('offload')) ? 'disk' : 'host',
     recompute: recompute ?? defaults.recompute,
     precision: precisionOf(fields, cluster, defaults.precision),
-    microBatch: Math.min(micro ?? 1, Math.max(1, Math.ceil(global / degrees.data))),
-    globalBatch: global,
+    microBatch: Math.min(micro ?? 1, Math.max(1, Math.ceil((global ?? Number.POSITIVE_INFINITY) / degrees.data))),
+    globalBatch: global ?? degrees.data * (micro ?? 1) * steps,
     sequence,
     flashAttention: defaults.flashAttention,
   };
-  return { arrangement, open: { microBatch: micro === undefined, recompute: recompute === undefined } };
+  return {
+    arrangement,
+    open: {
+      microBatch: micro === undefined,
+      recompute: recompute === undefined,
+      steps: global === undefined ? steps : undefined,
+    },
+  };
 }

@@ -1,12 +1,13 @@
 import { predictStep } from '../step.js';
 import type { Arrangement, Cluster, Framework, StepPrediction, Workload } from '../types.js';
-import { arrangementOf, degreesOf } from './arrangement.js';
+import { arrangementOf, degreesOf, type Open } from './arrangement.js';
 import type { Constants } from './constants.js';
 import type { Cells } from './csv.js';
 import { Fields } from './fields.js';
 import { defaultsOf, findFramework, frameworkFamily, pairKey } from './frameworks.js';
 import { clusterOf } from './machine.js';
 import { workloadOf } from './shape.js';
+import { tokensOf } from './tokens.js';
 
 /** A row's run as the planner takes it, and what was assumed where it says nothing. */
 export interface Run {
@@ -17,7 +18,7 @@ export interface Run {
   /** Key of the constant fitted for the framework on the accelerator. */
   readonly pair: string;
   /** Sizes that are not printed, chosen anew as constants change. */
-  readonly open: { readonly microBatch: boolean; readonly recompute: boolean };
+  readonly open: Open;
   readonly assumptions: readonly string[];
 }
 
@@ -51,6 +52,10 @@ export function describeRun(cells: Cells, constants: Constants): Run | string {
     open,
     assumptions: fields.assumptions,
   };
+  const whole = ['days', 'gpu_hours'].includes(fields.text('printed_unit'));
+  if (whole && fields.number('tokens_trained_B') === undefined) {
+    fields.assume('tokens_trained_B', (tokensOf(fields, workload) / 1e9).toPrecision(3));
+  }
   if (open.microBatch) fields.assumptions.push('micro_batch: the fastest that fits');
   if (open.recompute) fields.assumptions.push('recompute: as few layers as fit');
   return run;
@@ -74,9 +79,10 @@ export function predictRun(run: Run, constants: Constants): Predicted {
   const share = arrangement.globalBatch / arrangement.data;
   let best: Predicted | undefined;
   for (const microBatch of MICRO_BATCHES) {
-    if (microBatch > 1 && share % microBatch !== 0) continue;
-    const found = predictSized(run, { ...arrangement, microBatch }, constants);
-    if (!best || (found.step.fits && found.step.time.total < best.step.time.total)) best = found;
+    if (microBatch > 1 && open.steps === undefined && share % microBatch !== 0) continue;
+    const globalBatch = open.steps === undefined ? arrangement.globalBatch : arrangement.data * open.steps * microBatch;
+    const found = predictSized(run, { ...arrangement, microBatch, globalBatch }, constants);
+    if (!best || (found.step.fits && found.step.tokensPerSecond > best.step.tokensPerSecond)) best = found;
   }
   return best!;
 }

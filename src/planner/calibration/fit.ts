@@ -53,7 +53,7 @@ function meanError(samples: readonly Sample[], efficiency: number, constants: Co
     const tried = { ...run, framework: { ...run.framework, efficiency } };
     const { step, arrangement } = predictRun(tried, constants);
     const predicted = inPrintedUnit(unit, cells, { ...tried, arrangement }, step);
-    if (predicted !== undefined) sum += 100 * Math.abs(predicted / printed - 1);
+    sum += 100 * Math.abs(predicted / printed - 1);
   }
   return sum / samples.length;
 }

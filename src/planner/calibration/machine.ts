@@ -22,16 +22,31 @@ function acceleratorOf(fields: Fields): Accelerator {
   }
 }
 
+/**
+ * Omni-Path's share of its nominal bandwidth beside InfiniBand's: NCCL has no direct way from it to a GPU's memory.
+ * Jean Zay's own measurements, printed in its rows, are lower still (23 to 57 of 400 Gb/s on V100 nodes).
+ */
+const OMNI_PATH = 0.4;
+
+/** Bytes a second between nodes: measured, where a row says so beside the nominal figure. */
+function networkOf(fields: Fields): number | undefined {
+  const nominal = fields.number('inter_node_Gbps_per_node');
+  if (nominal === undefined) return undefined;
+  const text = fields.text('inter_node_Gbps_per_node');
+  const measured = /(\d+)-(\d+) *gb\/s measured/i.exec(text);
+  if (measured) return (Math.sqrt(Number(measured[1]) * Number(measured[2])) / 8) * 1e9;
+  return (nominal / 8) * 1e9 * (/\bopa|omni/i.test(text.replace(/\d+/g, ' ')) ? OMNI_PATH : 1);
+}
+
 /** The machine of a row: so many accelerators in their usual nodes, with the links that the row prints. */
 export function clusterOf(fields: Fields, accelerators: number): Cluster {
   const usual = usualCluster(acceleratorOf(fields), accelerators);
   const perNode = Math.min(fields.count('accel_per_node') ?? usual.perNode, accelerators);
   const intra = fields.number('intra_node_GBps');
-  const inter = fields.number('inter_node_Gbps_per_node');
   return {
     ...usual,
     perNode,
     intraNode: intra === undefined ? usual.intraNode : intra * 1e9,
-    interNode: inter === undefined ? usual.interNode : (inter / 8) * 1e9,
+    interNode: networkOf(fields) ?? usual.interNode,
   };
 }

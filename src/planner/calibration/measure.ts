@@ -3,6 +3,7 @@ import { megatronFlop, modelFlopPerToken } from '../workload/flop.js';
 import type { Cells } from './csv.js';
 import type { Run } from './describe.js';
 import { Fields } from './fields.js';
+import { tokensOf } from './tokens.js';
 
 /** The columns that a source may have printed a run's speed in. */
 export const printedUnits = [
@@ -28,8 +29,8 @@ export function conventionFlop(cells: Cells, run: Run): number {
   return recompute === 'full' && !workload.experts ? megatronFlop(workload, globalBatch, sequence) : model;
 }
 
-/** The prediction in a row's unit: `undefined` where the row lacks what the unit counts over. */
-export function inPrintedUnit(unit: PrintedUnit, cells: Cells, run: Run, step: StepPrediction): number | undefined {
+/** The prediction in a row's unit. */
+export function inPrintedUnit(unit: PrintedUnit, cells: Cells, run: Run, step: StepPrediction): number {
   const devices = devicesOf(run);
   const seconds = step.time.total;
   switch (unit) {
@@ -43,9 +44,7 @@ export function inPrintedUnit(unit: PrintedUnit, cells: Cells, run: Run, step: S
       return 100 * step.utilization;
     case 'gpu_hours':
     case 'days': {
-      const tokens = new Fields(cells).number('tokens_trained_B');
-      if (tokens === undefined) return undefined;
-      const whole = (tokens * 1e9) / step.tokensPerSecond;
+      const whole = tokensOf(new Fields(cells), run.workload) / step.tokensPerSecond;
       return unit === 'days' ? whole / 86400 : (whole * devices) / 3600;
     }
   }

@@ -31,6 +31,12 @@ export function workingActivations(w: Workload, arrangement: Arrangement, habits
   return layerActivations(w, { ...arrangement, recompute: 'none' }, habits);
 }
 
+/** Bytes of the activation that a stage hands on, of one micro-batch on one device. */
+export function boundaryActivations(w: Workload, arrangement: Arrangement): number {
+  const split = arrangement.sequenceParallel ? arrangement.tensor : 1;
+  return (2 * arrangement.microBatch * arrangement.sequence * w.hidden) / (arrangement.context * split);
+}
+
 /**
  * Micro-batches whose activations the first stage holds at most, in stages' worth: p with 1F1B, and
  * p·(1 + (p − 1)/(p·v)) with interleaving (arXiv 2205.05198, §4.2.3), never more than there are.

@@ -1,6 +1,6 @@
 import type { Arrangement, Cluster, FrameworkHabits, MemoryUse, Workload } from '../types.js';
 import type { Stages } from '../workload/stages.js';
-import { inFlight, layerActivations, logitsBytes, workingActivations } from './activations.js';
+import { boundaryActivations, inFlight, layerActivations, logitsBytes, workingActivations } from './activations.js';
 import { stateBytes } from './states.js';
 
 /** Figures of the memory model that hold for every machine and framework. */
@@ -32,7 +32,9 @@ export function memoryUse(
   const working = arrangement.recompute === 'none' ? 0 : workingActivations(w, arrangement, habits);
   const held = inFlight(arrangement.pipeline, arrangement.interleave, microBatches);
   const logits = logitsBytes(arrangement, w.vocabulary, habits.fusedLoss);
-  const first = held * stages.layers * kept + working;
+  // A stage's input and output of each micro-batch under way stay until its gradient is back.
+  const edges = arrangement.pipeline === 1 ? 0 : held * boundaryActivations(w, arrangement);
+  const first = held * stages.layers * kept + edges + working;
   const last = stages.lastLayers * kept + Math.max(working, logits);
   const alone = arrangement.pipeline === 1;
   const atLast = alone || last > first;
