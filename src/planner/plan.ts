@@ -88,9 +88,7 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
   const accelerators = averaged
     ? rented(machine, averaging.replicas * averaging.island.accelerators)
     : (choice?.option.accelerators ?? 0);
-  const run = averaged
-    ? planRun(stepOf(averaging), workload, machine, { tokens }, { accelerators })
-    : (choice?.option.run ?? null);
+  const run = averaged ? averagedRun(averaging, workload, machine, tokens, accelerators) : (choice?.option.run ?? null);
   return {
     model: workload,
     cluster: machine,
@@ -210,6 +208,21 @@ function methodOf(
   return method === 'auto' && averaging !== null && averaging.equalLossSeconds < GAIN * everyStep
     ? 'averaging'
     : 'data';
+}
+
+/** A run of which a failure stops one replica alone: the others go on, and it comes back to the next round. */
+function averagedRun(
+  averaging: AveragingPlan,
+  workload: Workload,
+  cluster: Cluster,
+  tokens: number,
+  accelerators: number,
+): RunPlan {
+  const { replicas } = averaging;
+  const nodeMeanTimeBetweenFailures = cluster.nodeMeanTimeBetweenFailures * replicas;
+  const options = { accelerators, nodeMeanTimeBetweenFailures };
+  const run = planRun(stepOf(averaging), workload, cluster, { tokens }, options);
+  return { ...run, failures: { ...run.failures, expected: run.failures.expected * replicas } };
 }
 
 /** What averaging must gain to be chosen: less is within the error of the prediction. */

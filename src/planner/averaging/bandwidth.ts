@@ -37,9 +37,12 @@ const VARIANTS: readonly (readonly [name: string, change: Partial<AveragingMetho
   ['int4, streaming', { outerPrecision: 'int4', fragments: 5, overlapSteps: Number.POSITIVE_INFINITY }],
 ];
 
+/** Replicas whose gap in loss costs more tokens than this are not drawn: they are busy for nothing. */
+const BEARABLE = 1.5;
+
 /** Utilisation against bandwidth of an exchange every step, and of averaging every H in four ways. */
 export function bandwidthCurves(comparison: Comparison): BandwidthCurve[] {
-  const { innerSteps, request, cluster, everyStep } = comparison;
+  const { innerSteps, request, workload, cluster, everyStep } = comparison;
   const rate = cluster.accelerator.rates[everyStep[0]!.arrangement.precision]! * cluster.accelerators;
   // Of all accelerators, so that leaving most of them idle does not look well.
   const ofAll = ({ modelFlop, time }: StepPrediction) => modelFlop / time.total / rate;
@@ -52,7 +55,11 @@ export function bandwidthCurves(comparison: Comparison): BandwidthCurve[] {
     ...VARIANTS.map(([name, change]) =>
       curve(`every ${innerSteps} steps, ${name}`, (bandwidth) => {
         const method = { ...request.method, ...change, innerSteps };
-        return ofAll(stepOf(averagingAt(comparison, bandwidth, { ...request, method })));
+        const plans = replicasAt(comparison, bandwidth).map((replica) =>
+          soonest(workload, { ...cluster, interNode: bandwidth }, [replica], { ...request, method }),
+        );
+        const bearable = plans.filter(({ tokenFactor }) => tokenFactor <= BEARABLE);
+        return Math.max(...(bearable.length > 0 ? bearable : plans).map((plan) => ofAll(stepOf(plan))));
       }),
     ),
   ];
@@ -101,16 +108,17 @@ function everyStepAt(
   return predictions.reduce((best, each) => (each.time.total < best.time.total ? each : best));
 }
 
-function averagingAt(
-  { workload, cluster, framework, replicas, predict }: Comparison,
-  bandwidth: number,
-  request: AveragingRequest,
-): AveragingPlan {
+function averagingAt(comparison: Comparison, bandwidth: number, request: AveragingRequest): AveragingPlan {
+  const { workload, cluster } = comparison;
+  return soonest(workload, { ...cluster, interNode: bandwidth }, replicasAt(comparison, bandwidth), request);
+}
+
+/** The replicas on another network, each in its arrangement. */
+function replicasAt({ workload, cluster, framework, replicas, predict }: Comparison, bandwidth: number): Replica[] {
   const scale = bandwidth / cluster.interNode;
-  const elsewhere = replicas.map(({ replicas: count, island, inner }): Replica => {
+  return replicas.map(({ replicas: count, island, inner }) => {
     const there = { ...island, interNode: island.interNode * scale };
     const prediction = predict(workload, there, inner.arrangement, framework);
     return { replicas: count, island: there, inner: { arrangement: inner.arrangement, prediction } };
   });
-  return soonest(workload, { ...cluster, interNode: bandwidth }, elsewhere, request);
 }

@@ -20,6 +20,7 @@ describe('the gap in loss', () => {
     expect(qualityCost(1e9, 1, 500)).toEqual({ gap: 0, extrapolated: false, sources: [] });
     expect(qualityCost(1e9, 8, 1).gap).toBe(0);
     expect(qualityCost(2.4e9, 2, 30).gap).toBe(0);
+    expect(qualityCost(2.4e9, 2, 10).gap).toBe(0);
   });
 
   test('lies between its neighbours for sizes and counts between', () => {
@@ -35,6 +36,7 @@ describe('the gap in loss', () => {
     expect(many.extrapolated).toBe(true);
     expect(many.sources).toHaveLength(2);
     expect(qualityCost(35e6, 2, 120).gap / qualityCost(35e6, 2, 30).gap).toBeCloseTo(4 ** 0.585, 10);
+    expect(qualityCost(2.4e9, 2, 300).gap).toBeCloseTo(0.001 * (10 ** 0.585 - 1), 10);
     expect(qualityCost(35e6, 2, 1000).extrapolated).toBe(true);
     expect(qualityCost(530e9, 8, 30)).toMatchObject({ gap: qualityCost(2.4e9, 8, 30).gap, extrapolated: true });
   });

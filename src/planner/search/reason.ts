@@ -39,7 +39,11 @@ export function reasonLost(loser: Candidate, winner: Candidate | null): string {
     .slice(0, 2)
     .map(({ part, seconds }) => SAID[part](seconds, spent[part] / spent.total));
   if (idle > 0 && devices(loser.arrangement) < 0.95 * devices(winner.arrangement)) {
-    parts.unshift(`uses ${devices(loser.arrangement)} devices instead of ${devices(winner.arrangement)}`);
+    const used = devices(loser.arrangement);
+    const noun = used === 1 ? 'device' : 'devices';
+    parts.unshift(
+      `uses ${used.toLocaleString('en-US')} ${noun} instead of ${devices(winner.arrangement).toLocaleString('en-US')}`,
+    );
   }
   return parts.slice(0, 2).join('; ');
 }
