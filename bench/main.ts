@@ -20,6 +20,7 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     about: '100,000 random schedules of rounds: loss, delay, crashes, restarts',
     load: () => import('./cluster/schedules.js'),
   },
+  plan: { about: 'the planner beside published measurements, and its constants', load: () => import('./plan.js') },
   startup: { about: 'time of --help and info', load: () => import('./startup.js') },
 };
 

@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { writeFileAtomic } from '../src/base/atomic.js';
+import { type JsonValue, jsonText } from '../src/base/json.js';
+import { findFramework } from '../src/planner/calibration/frameworks.js';
+import {
+  fitEfficiencies,
+  leaveOneSourceOut,
+  readCsv,
+  shippedConstants,
+  validateRows,
+} from '../src/planner/calibration/index.js';
+import { findCluster, findModel } from '../src/planner/catalogue/index.js';
+import { predictStep } from '../src/planner/step.js';
+import type { Arrangement } from '../src/planner/types.js';
+import { parseArgs, root, table } from './lib.js';
+
+/**
+ * `npm run bench -- plan ROWS.csv`: predictions beside a file of measurements, by source; the constants fitted to it,
+ * beside those shipped; each source predicted with constants fitted without it; predictions a second.
+ *
+ * `--write yes` stores what was fitted as the shipped constants.
+ */
+export async function run(args: readonly string[]): Promise<void> {
+  const { options, rest } = parseArgs(args);
+  const path = rest[0] ?? '../shared/data/planning/published_calibration.csv';
+  const text = readFileSync(isAbsolute(path) ? path : join(root, path), 'utf8');
+  const { rows } = readCsv(text);
+  const { rows: results, result } = validateRows(text);
+  const fitted = fitEfficiencies(rows, shippedConstants);
+  const percent = (value: number | null): string => (value === null ? '' : value.toFixed(2));
+
+  console.log(
+    `\nThroughput, grades A and A-, with the shipped constants: ${percent(result.mean_abs_error)} % mean error`,
+  );
+  table(
+    ['source', 'rows', 'mean error %', 'worst row %'],
+    Object.entries(result.by_source).map(([name, s]) => [name, s.rows, percent(s.mean_abs_error), percent(s.worst)]),
+  );
+  const { memory, grade_b: b, grade_c: c } = result;
+  console.log(
+    `Memory: ${percent(memory.mean_abs_error)} % over ${memory.rows} rows; of ${memory.out_of_memory} runs out of memory ` +
+      `${memory.out_of_memory_predicted} predicted within one step of micro-batch. ` +
+      `Grade B: ${percent(b.mean_abs_error)} % over ${b.rows} rows, C: ${percent(c.mean_abs_error)} % over ${c.rows}.`,
+  );
+  const skipped = results.filter((row) => row.skipped !== undefined);
+  table(
+    ['skipped', 'why'],
+    skipped.map((row) => [row.id, row.skipped!]),
+  );
+
+  console.log('Share of the roofline by framework and accelerator, fitted to this file and shipped:');
+  const pairs = Object.keys({ ...fitted.efficiency.fitted, ...shippedConstants.efficiency.fitted }).sort();
+  const shown = (value: number | undefined): string => value?.toFixed(3) ?? '';
+  table(
+    ['pair', 'fitted', 'shipped'],
+    [
+      ...pairs.map((pair) => [
+        pair,
+        shown(fitted.efficiency.fitted[pair]),
+        shown(shippedConstants.efficiency.fitted[pair]),
+      ]),
+      ['any other', shown(fitted.efficiency.default), shown(shippedConstants.efficiency.default)],
+    ],
+  );
+
+  const without = leaveOneSourceOut(rows, shippedConstants);
+  const total = without.reduce((sum, { rows: n }) => sum + n, 0);
+  const mean = without.reduce((sum, { rows: n, error }) => sum + n * error, 0) / Math.max(1, total);
+  console.log(`Each source with efficiencies fitted to the others: ${percent(mean)} % mean error over ${total} rows`);
+  table(
+    ['source left out', 'rows', 'mean error %'],
+    without.map((left) => [left.source, left.rows, percent(left.error)]),
+  );
+  console.log(`${Math.round(predictionsPerSecond()).toLocaleString('en')} predictions a second on one core`);
+  if (options.write !== undefined) {
+    const target = `${root}src/planner/calibration/constants.json`;
+    const shipped = JSON.parse(readFileSync(target, 'utf8')) as Record<string, JsonValue>;
+    await writeFileAtomic(target, jsonText({ ...shipped, efficiency: { ...fitted.efficiency } }));
+  }
+}
+
+/** How fast a search could go through arrangements. */
+function predictionsPerSecond(): number {
+  const workload = findModel('mt-nlg-530b');
+  const cluster = findCluster('2240xa100');
+  const framework = findFramework('Megatron-LM', cluster.accelerator.name);
+  const base: Arrangement = {
+    data: 8,
+    tensor: 8,
+    sequenceParallel: true,
+    pipeline: 35,
+    interleave: 1,
+    context: 1,
+    expert: 1,
+    zero: 1,
+    offload: 'none',
+    offloadTo: 'host',
+    recompute: 'full',
+    precision: 'bf16',
+    microBatch: 1,
+    globalBatch: 1920,
+    sequence: 2048,
+    flashAttention: true,
+  };
+  const count = 300_000;
+  let sum = 0;
+  const start = performance.now();
+  for (let i = 0; i < count; i++) {
+    sum += predictStep(workload, cluster, { ...base, microBatch: 1 + (i & 7) }, framework).time.total;
+  }
+  const seconds = (performance.now() - start) / 1000;
+  return sum > 0 ? count / seconds : 0;
+}
