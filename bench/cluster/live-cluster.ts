@@ -147,12 +147,17 @@ export async function startCluster(plan: ClusterPlan): Promise<LiveCluster> {
   };
 }
 
-/** Runs a plan to its end, does something meanwhile, and cleans up in any case. */
+/** Runs a plan to its end, does something meanwhile, and cleans up in any case: on Ctrl-C, too. */
 export async function withCluster<T>(plan: ClusterPlan, meanwhile: (cluster: LiveCluster) => Promise<T>): Promise<T> {
   const cluster = await startCluster(plan);
+  const stop = () => void cluster.close().finally(() => process.exit(130));
+  for (const signal of SIGNALS) process.once(signal, stop);
   try {
     return await meanwhile(cluster);
   } finally {
+    for (const signal of SIGNALS) process.off(signal, stop);
     await cluster.close();
   }
 }
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;

@@ -10,7 +10,7 @@ import type { Machine } from './network.js';
 export interface NatsServers {
   /** For `--nats`. */
   readonly urls: readonly string[];
-  /** Kills the server that leads JetStream (or the only one) and starts it again. @returns its number */
+  /** Kills the server that leads most streams (or the only one) and starts it again. @returns its number */
   killLeader(downFor: number): Promise<number>;
   remove(): Promise<void>;
 }
@@ -71,13 +71,28 @@ function configuration(i: number, machine: Machine, machines: readonly Machine[]
   return `${lines.join('\n')}\n`;
 }
 
+/** The server that leads most of the streams, which hold the run. */
 async function leaderOf(machines: readonly Machine[]): Promise<number> {
   for (const machine of machines) {
-    const info = await ask(machine, '/jsz');
-    const leader = info === undefined ? undefined : JSON.parse(info).meta_cluster?.leader;
-    if (typeof leader === 'string' && /^n\d$/.test(leader)) return Number(leader.slice(1));
+    const text = await ask(machine, '/jsz?accounts=true&streams=true');
+    if (text === undefined) continue;
+    const streams =
+      (JSON.parse(text) as JetStreamInfo).account_details?.flatMap((one) => one.stream_detail ?? []) ?? [];
+    const leaders = streams
+      .map(({ cluster }) => /^n(\d)$/.exec(cluster?.leader ?? '')?.[1])
+      .filter((n) => n !== undefined);
+    if (leaders.length === 0) continue;
+    const led = (n: string) => leaders.filter((other) => other === n).length;
+    return Number(leaders.reduce((a, b) => (led(b) > led(a) ? b : a)));
   }
-  throw new Error('JetStream has no leader');
+  throw new Error('no server leads a stream');
+}
+
+/** The part of what the monitoring endpoint `/jsz` tells that we read. */
+interface JetStreamInfo {
+  readonly account_details?: readonly {
+    readonly stream_detail?: readonly { readonly cluster?: { readonly leader?: string } }[];
+  }[];
 }
 
 function ask({ address }: Machine, path: string): Promise<string | undefined> {
