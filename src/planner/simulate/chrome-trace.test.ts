@@ -45,7 +45,7 @@ describe('chromeTrace', () => {
     expect(traceEvents.filter(({ ph }) => ph !== 'M')).toEqual([
       { ph: 'X', name: 'forward 0', cat: 'forward', pid: 1, tid: 1, ts: 0, dur: 1000 },
       { ph: 's', id: 1, name: 'activations', cat: 'flow', pid: 1, tid: 1, ts: 999.999 },
-      { ph: 'f', id: 1, name: 'activations', cat: 'flow', bp: 'e', pid: 2, tid: 3, ts: 1500 },
+      { ph: 'f', id: 1, name: 'activations', cat: 'flow', bp: 'e', pid: 2, tid: 3, ts: 1500.001 },
       { ph: 'X', name: 'forward 0', cat: 'forward', pid: 2, tid: 3, ts: 1500, dur: 1000 },
       { ph: 'i', s: 't', name: 'end', cat: 'mark', pid: 2, tid: 3, ts: 2500 },
     ]);

@@ -74,16 +74,11 @@ function* traceText(tracks: readonly Track[], events: Iterable<TimelineEvent>): 
     if (event.type === 'flow') {
       const id = ++flows;
       const { name, from, to } = event;
-      // An arrow starts in the slice that is open at its time: a nanosecond before the end, never after.
-      add({
-        ph: 's',
-        id,
-        name,
-        cat: 'flow',
-        ...placeOf(places, from.track),
-        ts: Math.max(0, microseconds(from.at, -1)),
-      });
-      add({ ph: 'f', id, name, cat: 'flow', bp: 'e', ...placeOf(places, to.track), ts: microseconds(to.at) });
+      // Viewers tie an arrow's ends to the slices that are open at their times: a nanosecond before the one's end, and
+      // after the other's start.
+      const start = { ...placeOf(places, from.track), ts: Math.max(0, microseconds(from.at, -1)) };
+      add({ ph: 's', id, name, cat: 'flow', ...start });
+      add({ ph: 'f', id, name, cat: 'flow', bp: 'e', ...placeOf(places, to.track), ts: microseconds(to.at, 1) });
     } else if (event.type === 'instant') {
       const { name, category: cat, track, at } = event;
       add({ ph: 'i', s: 't', name, cat, ...placeOf(places, track), ts: microseconds(at) });
