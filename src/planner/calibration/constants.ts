@@ -1,5 +1,5 @@
 import type { MemoryConstants } from '../memory/memory.js';
-import type { TimeConstants } from '../time/constants.js';
+import type { TimeConstants } from '../time/types.js';
 import shipped from './constants.json' with { type: 'json' };
 
 /** What the planner's predictions rest on beside physics and datasheets. */

@@ -6,7 +6,7 @@ import { inPrintedUnit, type PrintedUnit, printedUnits } from './measure.js';
 import { isJudged } from './row.js';
 
 /** A judged row, ready to be predicted with any constants. */
-interface Sample {
+export interface Sample {
   readonly cells: Cells;
   readonly run: Run;
   readonly unit: PrintedUnit;
@@ -23,9 +23,7 @@ const MOST = 1.3;
  */
 export function fitEfficiencies(rows: readonly Cells[], constants: Constants): Constants {
   const pairs = new Map<string, Sample[]>();
-  for (const cells of rows) {
-    const sample = sampleOf(cells, constants);
-    if (!sample) continue;
+  for (const sample of samplesOf(rows, constants)) {
     const known = pairs.get(sample.run.pair);
     if (known) known.push(sample);
     else pairs.set(sample.run.pair, [sample]);
@@ -35,6 +33,18 @@ export function fitEfficiencies(rows: readonly Cells[], constants: Constants): C
     fitted[pair] = Number(leastError(samples, constants).toFixed(3));
   }
   return { ...constants, efficiency: { fitted, default: median(Object.values(fitted), constants.efficiency.default) } };
+}
+
+/** The judged rows of a table that print a throughput. */
+export function samplesOf(rows: readonly Cells[], constants: Constants): Sample[] {
+  return rows.flatMap((cells) => sampleOf(cells, constants) ?? []);
+}
+
+/** Mean error over samples in percent, each with its pair's efficiency. */
+export function errorOf(samples: readonly Sample[], constants: Constants): number {
+  const { fitted, default: usual } = constants.efficiency;
+  const errors = samples.map((sample) => meanError([sample], fitted[sample.run.pair] ?? usual, constants));
+  return errors.reduce((a, b) => a + b, 0) / Math.max(1, errors.length);
 }
 
 function sampleOf(cells: Cells, constants: Constants): Sample | undefined {

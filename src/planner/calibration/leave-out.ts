@@ -15,12 +15,18 @@ export interface LeftOut {
 /**
  * Leave-one-source-out: each source's judged rows predicted with efficiencies fitted to all other sources. A pair of
  * framework and accelerator that only the source covers falls back to the default.
+ *
+ * @param refit what is fitted anew each time; default: the efficiencies alone
  */
-export function leaveOneSourceOut(rows: readonly Cells[], constants: Constants): readonly LeftOut[] {
+export function leaveOneSourceOut(
+  rows: readonly Cells[],
+  constants: Constants,
+  refit: (others: readonly Cells[], constants: Constants) => Constants = fitEfficiencies,
+): readonly LeftOut[] {
   const judged = rows.filter((row) => isJudged(row.get('grade') ?? ''));
   const sources = [...new Set(judged.map((row) => row.get('source') ?? ''))];
   return sources.flatMap((source) => {
-    const others = fitEfficiencies(
+    const others = refit(
       judged.filter((row) => row.get('source') !== source),
       constants,
     );

@@ -5,7 +5,7 @@ import { stateBytes } from './states.js';
 
 /** Figures of the memory model that hold for every machine and framework. */
 export interface MemoryConstants {
-  /** Bytes that context, libraries and communication take on a device before a model comes. */
+  /** Bytes that context, libraries and communication take on a device before a model comes; of a small one 5 %. */
   readonly contextBytes: number;
   /** Share of activations and work space that the allocator holds beyond what is asked for. */
   readonly fragmentation: number;
@@ -42,7 +42,8 @@ export function memoryUse(
   const logitsHeld = atLast ? logits : 0;
   // Parameters of one layer that ZeRO-3 has gathered, and the next, on their way.
   const gathered = arrangement.zero === 3 ? (2 * habits.gatherBytes * parameters) / Math.max(1, stages.layers) : 0;
-  const buffers = c.contextBytes + gathered + c.fragmentation * (activations + logitsHeld + gathered);
+  const context = Math.min(c.contextBytes, cluster.accelerator.memory / 20);
+  const buffers = context + gathered + c.fragmentation * (activations + logitsHeld + gathered);
   const total = states.parameters + states.gradients + states.optimizer + activations + buffers + logitsHeld;
   return {
     parameters: states.parameters,

@@ -17,18 +17,17 @@ export interface StateBytes {
  */
 export function stateBytes(parameters: number, arrangement: Arrangement, habits: FrameworkHabits): StateBytes {
   const ranks = arrangement.data * arrangement.context;
-  const at = (stage: number): number => (arrangement.zero >= stage ? ranks : 1);
-  const states = {
-    parameters: (parameters * habits.parameterBytes) / at(3),
-    gradients: (parameters * habits.gradientBytes) / at(2),
-    optimizer: (parameters * habits.optimizerBytes) / at(1),
-  };
-  if (arrangement.offload === 'none') return { ...states, host: 0 };
-  const moved = arrangement.offload === 'optimizer+parameters' ? states.parameters : 0;
+  const { zero, offload } = arrangement;
+  const held = (parameters * habits.parameterBytes) / (zero >= 3 ? ranks : 1);
+  const gradients = (parameters * habits.gradientBytes) / (zero >= 2 ? ranks : 1);
+  const optimizer = (parameters * habits.optimizerBytes) / (zero >= 1 ? ranks : 1);
+  if (offload === 'none') return { parameters: held, gradients, optimizer, host: 0 };
+  const moved = offload === 'optimizer+parameters' ? held : 0;
+  const movedGradients = zero >= 2 ? gradients : 0;
   return {
-    parameters: states.parameters - moved,
-    gradients: arrangement.zero >= 2 ? 0 : states.gradients,
+    parameters: held - moved,
+    gradients: gradients - movedGradients,
     optimizer: 0,
-    host: states.optimizer + moved + (arrangement.zero >= 2 ? states.gradients : 0),
+    host: optimizer + moved + movedGradients,
   };
 }

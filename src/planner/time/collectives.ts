@@ -1,5 +1,5 @@
 import type { Cluster } from '../types.js';
-import type { TimeConstants } from './constants.js';
+import type { TimeConstants } from './types.js';
 
 /** Devices that exchange something: how many, and how many of them sit in one node. */
 export interface Group {

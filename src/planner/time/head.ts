@@ -1,6 +1,6 @@
 import type { Arrangement, Cluster, FrameworkHabits, Workload } from '../types.js';
-import type { TimeConstants } from './constants.js';
 import { matrixTime, operandBytes, sustainedRate } from './matrix.js';
+import type { TimeConstants } from './types.js';
 
 /** Vocabulary as frameworks pad it: a multiple of 128 on each tensor-parallel rank (Megatron-LM's default). */
 export function paddedVocabulary(vocabulary: number, tensor: number): number {

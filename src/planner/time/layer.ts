@@ -1,7 +1,7 @@
 import type { Arrangement, Cluster, FrameworkHabits, Workload } from '../types.js';
 import { allReduceTime, allToAllTime, groupOf } from './collectives.js';
-import type { TimeConstants } from './constants.js';
 import { matrixTime, operandBytes, sustainedRate } from './matrix.js';
+import type { TimeConstants } from './types.js';
 
 /** Seconds of one layer for one micro-batch on one device. */
 export interface LayerTime {
@@ -55,8 +55,10 @@ export function layerTime(
     matrixTime(m, n, k, count, rate, bandwidth, bytes, c);
   const linear = (m: number, n: number, k: number, count = 1): number =>
     c.backwardProducts * (product(m, k, n, count) + product(k, n, m, count));
-  let forward = product(T, qkv, h) + product(T, h, a * d);
-  let backward = linear(T, qkv, h) + linear(T, h, a * d);
+  // Attention to an encoder's output, in some layers, has the same matrices again.
+  const attentions = 1 + (w.crossAttentionLayers ?? 0) / w.layers;
+  let forward = attentions * (product(T, qkv, h) + product(T, h, a * d));
+  let backward = attentions * (linear(T, qkv, h) + linear(T, h, a * d));
   forward += product(rows, up, h, copies) + product(rows, h, f, copies);
   backward += linear(rows, up, h, copies) + linear(rows, h, f, copies);
 
@@ -70,7 +72,7 @@ export function layerTime(
     const flop = 4 * scores * d * causal;
     const generation = habits.attentionKernel - 1;
     // FlashAttention-2 reaches 35 % of an H100, up to 70 % of an A100 (arXiv 2407.08608, §1).
-    const reach = wideRate * (generation < 2 && card.year >= 2022 ? c.oldAttentionKernel : 1);
+    const reach = wideRate * (generation < 2 && card.kind === 'gpu' && card.year >= 2022 ? c.oldAttentionKernel : 1);
     core = flop / (reach * c.attentionForward[generation]!) + c.launch;
     // Backward computes the scores again: 2.5 times the products of forward (arXiv 2205.14135, §3).
     backward += (2.5 * flop) / (reach * c.attentionBackward[generation]!) + c.launch;

@@ -1,5 +1,5 @@
 import type { Accelerator, Precision } from '../types.js';
-import type { TimeConstants } from './constants.js';
+import type { TimeConstants } from './types.js';
 
 /** Formats to look for when a card has no rate in one: what the product runs in instead. */
 const fallbacks: Readonly<Record<Precision, readonly Precision[]>> = {
@@ -59,6 +59,9 @@ export const operandBytes: Readonly<Record<Precision, number>> = {
   nvfp4: 0.56,
 };
 
+/** Rate of a card that has as many multiprocessors as `waveElements` is meant for (A100); slower ones have fewer. */
+const WAVE_RATE = 2.7e14;
+
 /**
  * Seconds of `count` products [m × k]·[k × n] started at once: arithmetic at the sustained rate, and operands and result over the memory bus. The sum,
  * not the larger of the two, since a product's first and last tiles wait for memory: thin products (one of m, n, k
@@ -79,6 +82,7 @@ export function matrixTime(
   c: TimeConstants,
 ): number {
   const traffic = count * ((m * k + k * n) * bytes + m * n * 2);
-  const waves = 1 + c.waveElements / (2 * count * m * n);
+  const wave = c.waveElements * Math.min(1, rate / WAVE_RATE);
+  const waves = 1 + wave / (2 * count * m * n);
   return ((2 * count * m * n * k) / rate) * waves + (c.matrixTraffic * traffic) / bandwidth + c.launch;
 }

@@ -1,9 +1,9 @@
 import type { Arrangement, Cluster, FrameworkHabits, StepTime, Workload } from '../types.js';
 import type { Stages } from '../workload/stages.js';
 import { allReduceTime, gatherTime, groupOf, handOverTime } from './collectives.js';
-import type { TimeConstants } from './constants.js';
 import { headTime } from './head.js';
 import { layerTime } from './layer.js';
+import type { TimeConstants } from './types.js';
 
 /** Micro-batches that a data-parallel rank works through in a step; the last may be smaller and counts whole. */
 export function microBatches(arrangement: Arrangement): number {
@@ -101,17 +101,32 @@ export function stepTime(
   const offloaded = arrangement.offload !== 'none';
   const state = 2 * habits.optimizerBytes + 4 * habits.gradientBytes + habits.parameterBytes;
   const optimizer = (offloaded ? 0 : (owned * state) / bandwidth) + c.stepOverhead;
-  return finish({
-    matrices: m * (layers * layerMatrices + heads * headMatrices),
-    memoryBound: m * (layers * (layerMemory + layerWait) + heads * headMemory + accumulation),
-    recompute: m * layers * layerAgain,
-    tensorCommunication: m * layers * layerExchange,
+  const matrices = m * (layers * layerMatrices + heads * headMatrices);
+  const memoryBound = m * (layers * (layerMemory + layerWait) + heads * headMemory + accumulation);
+  const recomputed = m * layers * layerAgain;
+  const tensorCommunication = m * layers * layerExchange;
+  const offload = offloaded ? offloadTime(cluster, arrangement, habits, owned, parameters, m) : 0;
+  return {
+    matrices,
+    memoryBound,
+    recompute: recomputed,
+    tensorCommunication,
     pipelineCommunication,
     pipelineBubble: bubble,
     dataCommunication,
     optimizer,
-    offload: offloaded ? offloadTime(cluster, arrangement, habits, owned, parameters, m) : 0,
-  });
+    offload,
+    total:
+      matrices +
+      memoryBound +
+      recomputed +
+      tensorCommunication +
+      pipelineCommunication +
+      bubble +
+      dataCommunication +
+      optimizer +
+      offload,
+  };
 }
 
 /** What of an exchange is seen beside `work` seconds of products that it may run under. */
@@ -140,18 +155,4 @@ function offloadTime(
   const share = arrangement.zero === 3 ? owned : parameters;
   const stream = arrangement.offload === 'optimizer+parameters' ? (2 * m * share * habits.gatherBytes) / link : 0;
   return step + stream;
-}
-
-function finish(parts: Omit<StepTime, 'total'>): StepTime {
-  const total =
-    parts.matrices +
-    parts.memoryBound +
-    parts.recompute +
-    parts.tensorCommunication +
-    parts.pipelineCommunication +
-    parts.pipelineBubble +
-    parts.dataCommunication +
-    parts.optimizer +
-    parts.offload;
-  return { ...parts, total };
 }

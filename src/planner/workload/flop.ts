@@ -9,7 +9,11 @@ export function layerFlop(w: Workload): number {
   const keyValue = 2 * w.keyValueHeads * w.headSize;
   const active = w.experts?.active ?? 1;
   const router = w.experts ? w.hidden * w.experts.count : 0;
-  return 2 * (w.hidden * (2 * query + keyValue) + active * w.feedForwardMatrices * w.hidden * w.feedForward + router);
+  // Attention to an encoder's output: queries and output of these tokens, keys and values of as many others.
+  const cross = ((w.crossAttentionLayers ?? 0) / w.layers) * w.hidden * (2 * query + keyValue);
+  return (
+    2 * (cross + w.hidden * (2 * query + keyValue) + active * w.feedForwardMatrices * w.hidden * w.feedForward + router)
+  );
 }
 
 /**
@@ -21,8 +25,8 @@ export function attentionFlop(w: Workload, sequence: number): number {
 }
 
 /** FLOP of the head's product for one token, forward. */
-export function headFlop(w: Workload, vocabulary = w.vocabulary): number {
-  return 2 * w.hidden * vocabulary;
+export function headFlop(w: Workload): number {
+  return 2 * w.hidden * w.vocabulary;
 }
 
 /** FLOP of the model in training on one token: three forward passes' worth, no recomputation. */

@@ -26,9 +26,11 @@ export function cutStages(w: Workload, arrangement: Arrangement, headAsLayer: bo
 export function deviceParameters(w: Workload, arrangement: Arrangement, stages: Stages): number {
   const { tensor, pipeline, expert } = arrangement;
   const layer = layerParameters(w);
-  const experts = w.experts ? w.experts.count / expert : 1;
-  const one = (layer.attention + experts * layer.feedForward) / tensor + layer.router + layer.norms;
   const outer = outerParameters(w);
+  const [all, own] = w.experts ? [w.experts.count, w.experts.count / expert] : [1, 1];
+  // What the model's own count has beyond the usual parts (attention to an encoder, more norms) is split like them.
+  const split = (w.parameters - outer) / w.layers - all * layer.feedForward - layer.router - layer.norms;
+  const one = (split + own * layer.feedForward) / tensor + layer.router + layer.norms;
   const table = w.vocabulary * w.hidden;
   // A later stage holds its own copy of a tied table; the first and the last stage are alike then.
   const atEdge = pipeline === 1 ? outer : table + (w.positions === 'learned' ? w.context * w.hidden : 0);
