@@ -1,3 +1,4 @@
+export { restoreRun } from './coordinator/restore.js';
 export { startCoordinator } from './coordinator/start.js';
 export * from './events.js';
 export { type ClusterOptions, MERGES, type ParsedClusterOptions, parseClusterOptions } from './options.js';

@@ -81,6 +81,7 @@ export class TestCluster {
         return connection;
       },
       startHost: () => hostHere(),
+      leaderTimeout: 250,
     });
     this.#started.push(run);
     const events = collect(run);

@@ -14,6 +14,9 @@ import type {
 } from '../transport.js';
 import { BlobDamagedError, BlobMissingError, StateConflictError } from '../transport-errors.js';
 
+/** Milliseconds after which a question counts as lost, at most. */
+const PATIENCE = 300;
+
 /** A whole message system in this process: what is stored outlives its clients; lines can lose, delay and be cut. */
 export class MemoryNetwork {
   readonly blobs = new Map<string, Uint8Array>();
@@ -23,6 +26,8 @@ export class MemoryNetwork {
   delay = 0;
   /** Milliseconds that each blob takes. */
   blobDelay = 0;
+  /** Called before a value is set, and after that. */
+  onSet: (key: string, when: 'before' | 'after') => void = () => {};
   /** Sees each control message; false drops it. */
   filter: (address: Address, message: Uint8Array) => boolean = () => true;
   readonly #random = new Random(7, 'network');
@@ -108,10 +113,15 @@ export class MemoryNetwork {
     };
   }
 
-  async ask(client: Client, what: string, message: Uint8Array): Promise<Uint8Array> {
+  async ask(client: Client, what: string, message: Uint8Array, timeout: number): Promise<Uint8Array> {
     const one = (this.#answers.get(what) ?? []).find((entry) => entry.client.reachable);
-    if (!client.reachable || !one) throw new MeanfieldError(`Nobody answers what is asked of ${what}.`);
-    return one.handler(message);
+    const nobody = new MeanfieldError(`Nobody answers what is asked of ${what}.`);
+    if (!client.reachable || !one) throw nobody;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(nobody), Math.min(timeout, PATIENCE));
+    });
+    return Promise.race([one.handler(message), late]).finally(() => clearTimeout(timer));
   }
 
   set(key: string, value: Uint8Array, revision: number): number {
@@ -161,7 +171,7 @@ export class Client implements Transport {
       },
       listen: (address, handler) => network.listen(this, address, handler),
       answer: (what, handler) => network.answer(this, what, handler),
-      ask: (what, message) => network.ask(this, what, message),
+      ask: (what, message, timeout) => network.ask(this, what, message, timeout),
     };
     this.blobs = {
       traffic: this.#traffic,
@@ -196,7 +206,12 @@ export class Client implements Transport {
       },
       set: async (key, value, revision) => {
         alive();
-        return network.set(key, value, revision);
+        network.onSet(key, 'before');
+        alive();
+        const set = network.set(key, value, revision);
+        network.onSet(key, 'after');
+        alive();
+        return set;
       },
       watch: async (key, listener) => network.watch(this, key, listener),
     };

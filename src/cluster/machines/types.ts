@@ -24,6 +24,8 @@ export interface CoordinatorOptions {
   readonly connect: (run: { readonly id: string; readonly folder: string }) => Promise<Connection>;
   /** How a host of the model is started: as a thread unless given. */
   readonly startHost?: () => MemberHandle;
+  /** Milliseconds of silence after which a leader may be followed by another. Default 12,000. */
+  readonly leaderTimeout?: number;
 }
 
 /** A coordinated run. Its events can be read once, with `for await`; reading them is not needed. */

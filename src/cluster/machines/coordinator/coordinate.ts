@@ -91,7 +91,8 @@ class Coordination {
     try {
       for (let first = true; ; first = false) {
         const onWaiting = (leader: string) => this.emit({ type: 'standby', leader });
-        const lease = await lead(this.connection.transport.state, onWaiting, this.control.stopping);
+        const { state } = this.connection.transport;
+        const lease = await lead(state, onWaiting, this.control.stopping, this.options.leaderTimeout);
         try {
           const ended = await this.#lead(keeper, first, lease.lost);
           if (ended) return this.#result(ended.state, ended.figures);
