@@ -1,11 +1,14 @@
 import { Command, type CommanderError } from 'commander';
 import packageFile from '../../package.json' with { type: 'json' };
 import { defineBench } from './commands/bench.js';
+import { defineCluster } from './commands/cluster.js';
 import { defineDevices } from './commands/devices.js';
 import { defineEval } from './commands/eval.js';
 import { defineGenerate } from './commands/generate.js';
 import { defineInfo } from './commands/info.js';
+import { defineJoin } from './commands/join.js';
 import { defineLaunch } from './commands/launch.js';
+import { definePlan } from './commands/plan.js';
 import { defineTrain } from './commands/train.js';
 import { finish } from './common-options.js';
 import type { Start } from './context.js';
@@ -33,6 +36,9 @@ export function createProgram(start: Start): Command {
     defineGenerate,
     defineInfo,
     defineDevices,
+    definePlan,
+    defineCluster,
+    defineJoin,
     defineLaunch,
     defineBench,
   ]) {

@@ -24,6 +24,9 @@ function allowedAfter(command: Command, code: string): string[] {
     const options = command.createHelp().visibleOptions(command);
     return [`Options: ${options.map((option) => option.long ?? option.flags).join(', ')}.`];
   }
+  if (code === 'commander.excessArguments' && command.commands.length > 0) {
+    return [`Commands: ${command.commands.map((sub) => sub.name()).join(', ')}.`];
+  }
   if (code === 'commander.excessArguments' || code === 'commander.missingArgument') {
     return [`Usage: ${pathOf(command)} ${command.usage()}`];
   }

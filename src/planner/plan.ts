@@ -5,12 +5,13 @@ import {
   type BandwidthCurve,
   type BandwidthRange,
   bandwidthCurves,
+  type Comparison,
   chooseAveraging,
   crossover,
   stepOf,
 } from './averaging/index.js';
 import { findFramework } from './calibration/frameworks.js';
-import { findCluster, findModel } from './catalogue/index.js';
+import { checkCluster, findCluster, findModel } from './catalogue/index.js';
 import { checkPlanOptions, type PlanOptions } from './planning/options.js';
 import { chooseRun, type RunOption, rented, runsOf } from './planning/runs.js';
 import { settleSizes } from './planning/sizes.js';
@@ -67,6 +68,7 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
   checkPlanOptions(options);
   const workload = typeof model === 'string' ? findModel(model) : model;
   const machine = typeof cluster === 'string' ? findCluster(cluster) : cluster;
+  checkCluster(machine);
   const framework = findFramework(options.framework ?? 'default', machine.accelerator.name);
   const { tokens: wished, fixed, assumptions } = settleSizes(workload, machine, options);
   const limits = limitsOf(machine, options);
@@ -114,10 +116,21 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
  * @returns `null` where there is nothing to compare: one node, no network, or one of the methods is not possible
  */
 export function compareBandwidths(planned: Plan, options: PlanOptions = {}): BandwidthReport | null {
+  const comparison = comparisonOf(planned, options);
+  return comparison === null ? null : { curves: bandwidthCurves(comparison), averagingWins: crossover(comparison) };
+}
+
+/** Where averaging overtakes, without the curves of {@link compareBandwidths}; `null` in the same cases, or nowhere. */
+export function averagingWins(planned: Plan, options: PlanOptions = {}): BandwidthRange | null {
+  const comparison = comparisonOf(planned, options);
+  return comparison === null ? null : crossover(comparison);
+}
+
+function comparisonOf(planned: Plan, options: PlanOptions): Comparison | null {
   const { model, cluster, framework, search, averaging, tokens } = planned;
   if (averaging === null || search.best === null) return null;
   if (cluster.accelerators <= cluster.perNode || cluster.interNode === 0) return null;
-  const comparison = {
+  return {
     workload: model,
     cluster,
     framework,
@@ -131,7 +144,6 @@ export function compareBandwidths(planned: Plan, options: PlanOptions = {}): Ban
     request: averagingRequest(options, tokens, lossLaw()),
     predict: predictStep,
   };
-  return { curves: bandwidthCurves(comparison), averagingWins: crossover(comparison) };
 }
 
 /** What {@link compareBandwidths} finds. */

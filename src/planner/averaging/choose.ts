@@ -1,11 +1,12 @@
 import { searchArrangements } from '../search/search.js';
 import type { Candidate, Fixed, Predict } from '../search/types.js';
 import type { Cluster, Framework, StepPrediction, Workload } from '../types.js';
+import { contributionBytes } from './outer-bytes.js';
 import { type LossLaw, type QualityCost, qualityCost, tokenFactor } from './quality.js';
 import { type Division, divisionsOf, linkOf } from './replicas.js';
 import { roundTime } from './round.js';
 import { spreadSteps, type UnevenRound, unevenRound } from './speeds.js';
-import type { AveragingMethod, RoundTime } from './types.js';
+import type { AveragingMethod, ReplicaLink, RoundTime } from './types.js';
 
 /** What is asked of periodic averaging, and what is given. */
 export interface AveragingRequest {
@@ -39,6 +40,10 @@ export interface AveragingPlan extends Replica {
   readonly stepSeconds: number;
   /** `stepSeconds · tokenFactor`: what a step takes on the way to the same loss. */
   readonly equalLossSeconds: number;
+  /** What one replica has of the network. */
+  readonly link: ReplicaLink;
+  /** Bytes of what one replica contributes to a round. */
+  readonly contribution: number;
   /** Bytes on each replica's hosts for the outer parameters and their momentum, fp32. */
   readonly outerBytes: number;
   /** All that it was chosen from. */
@@ -104,7 +109,7 @@ function* replicasThatFit(
   for (const [i, division] of all.entries()) {
     if (fitting >= TRIED && i < all.length - TRIED) continue;
     const share = { ...fixed, globalBatch: fixed.globalBatch / division.replicas };
-    const { best } = searchArrangements(workload, division.island, framework, share, predict);
+    const { best } = searchArrangements(workload, division.island, framework, share, predict, 'best');
     if (best === null) continue;
     fitting++;
     yield { ...division, inner: best };
@@ -139,7 +144,8 @@ function averagingPlan(
   { spread, tokens, law }: Pick<AveragingRequest, 'spread' | 'tokens' | 'law'>,
 ): Omit<AveragingPlan, 'tried'> {
   const innerSeconds = inner.prediction.time.total;
-  const round = roundTime(replicas, workload.parameters, innerSeconds, linkOf(cluster, island), method);
+  const link = linkOf(cluster, island);
+  const round = roundTime(replicas, workload.parameters, innerSeconds, link, method);
   const uneven = spread > 1 ? unevenRound(spreadSteps(replicas, innerSeconds, spread), method.innerSteps, true) : null;
   const quality = qualityCost(workload.parameters, replicas, method.innerSteps);
   const factor = tokenFactor(quality.gap, workload.parameters, tokens, law);
@@ -158,6 +164,8 @@ function averagingPlan(
     tokenFactor: factor,
     stepSeconds,
     equalLossSeconds: stepSeconds * factor,
+    link,
+    contribution: contributionBytes(workload.parameters, method),
     outerBytes: 8 * workload.parameters,
   };
 }

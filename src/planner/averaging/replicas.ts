@@ -1,5 +1,6 @@
 import { divisors } from '../search/divisors.js';
 import type { Cluster } from '../types.js';
+import type { ReplicaLink } from './types.js';
 
 /** A way to cut a cluster into replicas. */
 export interface Division {
@@ -45,7 +46,7 @@ function islandOf(cluster: Cluster, size: number): Cluster {
 }
 
 /** What a replica has of the network to the others: the cards of its nodes, or its part of one; inside a node, the links. */
-export function linkOf(cluster: Cluster, island: Cluster): { readonly bandwidth: number; readonly latency: number } {
+export function linkOf(cluster: Cluster, island: Cluster): ReplicaLink {
   if (cluster.accelerators <= cluster.perNode) {
     return { bandwidth: cluster.intraNode * island.accelerators, latency: cluster.intraLatency };
   }

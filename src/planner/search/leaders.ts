@@ -46,6 +46,11 @@ export class Leaders {
     return leader;
   }
 
+  /** Seconds of the fastest so far. */
+  get best(): number {
+    return this.#grids[0]?.prediction.time.total ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Seconds below which an arrangement is among the best grids. */
   get seconds(): number {
     return this.#grids.length <= ALTERNATIVES

@@ -87,6 +87,17 @@ describe('against loops that leave nothing out', () => {
   });
 });
 
+test('the best alone is found with fewer predictions', () => {
+  for (const memory of [2e9, 4e9, 16e9]) {
+    const search = (scope: 'all' | 'best') =>
+      searchArrangements(workload, cluster, framework, fixed, knownStep(memory), scope);
+    const [all, best] = [search('all'), search('best')];
+    expect(best.best).toEqual(all.best);
+    expect(best.evaluated).toBeLessThan(all.evaluated);
+    expect(best.considered).toBe(all.considered);
+  }
+});
+
 describe('what may not be chosen', () => {
   test('a choice of the user is kept', () => {
     const chosen = { ...fixed, tensor: 2, pipeline: 3, microBatch: 4, zero: 1, recompute: 'full' } as const;

@@ -20,6 +20,7 @@ import type { Fixed, Predict, SearchResult } from './types.js';
  *
  * @param fixed what may not be chosen: sizes of a step, and the user's own choices
  * @param predict the model of a step
+ * @param scope `best` looks for the fastest alone, and tells of others only what it happened to see
  */
 export function searchArrangements(
   workload: Workload,
@@ -27,6 +28,7 @@ export function searchArrangements(
   framework: Framework,
   fixed: Fixed,
   predict: Predict,
+  scope: 'all' | 'best' = 'all',
 ): SearchResult {
   const leaders = new Leaders();
   const front = new Front(cluster.accelerators);
@@ -54,11 +56,12 @@ export function searchArrangements(
     return state.room;
   };
 
-  const beaten = (state: State, devices: number, seconds: number): boolean =>
+  const beaten = (state: State, devices: number, seconds: number): boolean => {
+    if (scope === 'best') return seconds >= leaders.best;
     // Offloading is of interest where nothing of its kind fits without, or is slower.
-    seconds >= Math.min(state.leader.seconds, state.plain.seconds) &&
-    seconds >= leaders.seconds &&
-    seconds >= front.secondsAt(devices);
+    const rival = Math.min(state.leader.seconds, state.plain.seconds);
+    return seconds >= rival && seconds >= leaders.seconds && seconds >= front.secondsAt(devices);
+  };
 
   const visit = (cell: Cell, schedule: Schedule, seconds: number): void => {
     // The levels of recomputation before it keep too many activations, wherever the rest is.

@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { finish } from '../common-options.js';
+import type { Start } from '../context.js';
+
+const LISTS = {
+  models: 'models with their exact parameters',
+  clusters: 'clusters with nodes, network and price',
+  accelerators: 'accelerators with rates, memory and sources',
+} as const;
+
+/** What can be listed. */
+export type ListName = keyof typeof LISTS;
+
+/** `meanfield plan models`, `clusters` and `accelerators`. */
+export function definePlanLists(plan: Command, start: Start): void {
+  for (const [name, what] of Object.entries(LISTS) as [ListName, string][]) {
+    const command = plan
+      .command(name)
+      .summary(`list ${what}`)
+      .description(`List the catalogue's ${what}.`)
+      .action(() => start(async (context) => (await import('../work/plan-lists.js')).list(name, context)));
+    finish(command, [`meanfield plan ${name}`, `meanfield plan ${name} --json`]);
+  }
+}

@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { finish } from '../common-options.js';
+import type { Start } from '../context.js';
+import { positive } from '../values.js';
+
+/** `meanfield plan top500`. */
+export function definePlanTop500(plan: Command, start: Start): void {
+  const command = plan
+    .command('top500')
+    .summary('rank of a machine on the TOP500 lists')
+    .description(
+      'Tell where a machine would stand on TOP500 lists: by its Rmax in teraflops, or by that estimated for a cluster.',
+    )
+    .option('--rmax <tflops>', 'LINPACK result, teraflops (1 petaflops is 1000)', positive)
+    .option('--cluster <name|file>', 'cluster whose Rmax to estimate')
+    .option('--list <yyyy-mm>', 'one list (default: all that are shipped)')
+    .action((flags: { readonly rmax?: number; readonly cluster?: string; readonly list?: string }) =>
+      start(async (context) => (await import('../work/plan-top500.js')).showRank(flags, context)),
+    );
+  finish(command, [
+    'meanfield plan top500 --rmax 38745 --list 2020-06',
+    'meanfield plan top500 --cluster azure-openai-2020',
+  ]);
+}

@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import { finish } from '../common-options.js';
+import type { Start } from '../context.js';
+
+/** `meanfield plan trends`. */
+export function definePlanTrends(plan: Command, start: Start): void {
+  const command = plan
+    .command('trends')
+    .summary('doubling times of training compute and algorithmic efficiency')
+    .description(
+      'Fit the time in which the compute of training runs, and the efficiency of algorithms, double, by regression and by ' +
+        'endpoints, and draw them.',
+    )
+    .option('--html <file>', 'write a page with the drawings')
+    .action((flags: { readonly html?: string }) =>
+      start(async (context) => (await import('../work/plan-trends.js')).showTrends(flags, context)),
+    );
+  finish(command, ['meanfield plan trends', 'meanfield plan trends --html trends.html']);
+}

@@ -1,0 +1,54 @@
+import { UsageError } from '../../base/errors.js';
+import {
+  averagingWins,
+  type BandwidthRange,
+  type Largest,
+  largestModel,
+  type Plan,
+  type PlanOptions,
+  plan,
+  readCluster,
+  readModel,
+} from '../../planner/index.js';
+import type { PlanFlags } from '../commands/plan-options.js';
+
+/** A plan and what the command line tells beside it. */
+export interface Planned {
+  readonly plan: Plan;
+  readonly options: PlanOptions;
+  /** Where averaging comes to the same loss sooner; `null`: nowhere, or it cannot be compared. */
+  readonly averagingWins: BandwidthRange | null;
+  /** Where no model was named: the largest within the limits. */
+  readonly largest: Largest | null;
+}
+
+/**
+ * Makes the plan that the options of `plan` ask for.
+ *
+ * @throws UsageError for whatever is missing, unknown or cannot be
+ */
+export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
+  const { model, cluster, law } = flags;
+  if (typeof cluster !== 'string') {
+    throw new UsageError(
+      'Missing --cluster: a name of `meanfield plan clusters`, NxACCELERATOR such as 64xh100, or a JSON file.',
+    );
+  }
+  const options = optionsOf(flags);
+  const { cluster: machine, warnings } = await readCluster(cluster);
+  const largest = typeof model === 'string' ? null : largestModel(machine, options, law as string | undefined);
+  const workload = largest?.model ?? (await readModel(model as string));
+  const settled = largest === null ? options : { ...options, tokens: largest.optimum.tokens, flop: undefined };
+  const planned = plan(workload, machine, settled);
+  return {
+    plan: { ...planned, warnings: [...warnings, ...planned.warnings] },
+    options: settled,
+    averagingWins: averagingWins(planned, settled),
+    largest,
+  };
+}
+
+/** The options under their names in code; `plan` checks every value. */
+function optionsOf({ contextParallel, ...flags }: PlanFlags): PlanOptions {
+  return { ...flags, context: contextParallel } as PlanOptions;
+}
