@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { busySeconds, finish, record, type Simulation } from './timeline.js';
+import { busySeconds } from './busy.test-support.js';
+import { finish, record, type Simulation } from './timeline.js';
 
 const simulation: Simulation<string> = {
   tracks: [

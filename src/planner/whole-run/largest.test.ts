@@ -55,6 +55,7 @@ describe('secondsUntil', () => {
   it('counts to midnight UTC or to the time given', () => {
     expect(secondsUntil('2027-01-31', now)).toBe(30 * 86_400);
     expect(secondsUntil('2027-01-01T01:00Z', now)).toBe(3600);
+    expect(secondsUntil('2027-01-01T01:00', now)).toBe(3600);
     expect(secondsUntil('2027-01-01T01:00:30+01:00', now)).toBe(30);
   });
 

@@ -51,7 +51,7 @@ export function largestRun(
 }
 
 /**
- * Seconds from one moment until a date, its midnight in UTC unless it says a time.
+ * Seconds from one moment until a date: its midnight unless it says a time, in UTC unless it says a zone.
  *
  * @param date ISO 8601: `2026-12-31`, `2026-12-31T18:00Z`
  * @param now milliseconds since 1970
@@ -59,7 +59,8 @@ export function largestRun(
  */
 export function secondsUntil(date: string, now: number): number {
   const iso = /^(\d{4})-(\d{2})-(\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?$/.exec(date);
-  const at = iso ? Date.parse(date) : Number.NaN;
+  // A time without a zone would be this machine's.
+  const at = iso ? Date.parse(iso[4] && !iso[7] ? `${date}Z` : date) : Number.NaN;
   // Date.parse turns 30 February into March.
   const day = iso ? new Date(Date.UTC(Number(iso[1]), Number(iso[2]) - 1, Number(iso[3]))) : null;
   if (!Number.isFinite(at) || day?.getUTCDate() !== Number(iso![3]))

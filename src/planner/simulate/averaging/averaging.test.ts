@@ -23,6 +23,7 @@ describe('simulateAveraging', () => {
     for (const over of [
       {},
       { replicas: fleet(1) },
+      { meanTimeBetweenFailures: Number.POSITIVE_INFINITY },
       { replicas: fleet(2), rounds: 1 },
       { replicas: fleet(64), rounds: 3, merge: 1.5, stateBytes: 3e8, storeBandwidth: 1e9 },
       { replicas: fleet(8, () => ({ up: 2e6 })), contributionBytes: 1e7, resultBytes: 1e7 },

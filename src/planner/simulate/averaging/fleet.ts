@@ -50,8 +50,8 @@ export class Fleet {
   #begin(replica: Replica): void {
     replica.join();
     this.#events.note(replica, 'join');
-    const { meanTimeBetweenFailures, seed = 1 } = this.#spec;
-    if (meanTimeBetweenFailures === undefined) return;
+    const { meanTimeBetweenFailures = Number.POSITIVE_INFINITY, seed = 1 } = this.#spec;
+    if (meanTimeBetweenFailures === Number.POSITIVE_INFINITY) return;
     const { incarnation } = replica;
     const random = new Random(seed, 'failures', replica.number, incarnation);
     this.#queue.after(-meanTimeBetweenFailures * Math.log(1 - random.uniform()), () => {

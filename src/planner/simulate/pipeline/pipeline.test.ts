@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { busySeconds, finish, record, type TimelineEvent } from '../timeline.js';
+import { busySeconds } from '../busy.test-support.js';
+import { finish, record, type TimelineEvent } from '../timeline.js';
 import { type PipelineSpec, simulatePipeline } from './pipeline.js';
 
 const spec: PipelineSpec = { stages: 4, chunks: 1, microBatches: 8, order: '1f1b', forward: 1, backward: 2 };

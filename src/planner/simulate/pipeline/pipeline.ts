@@ -62,7 +62,7 @@ export function simulatePipeline(spec: PipelineSpec): Simulation<PipelineSummary
 }
 
 /** (m·v + p − 1)·(f + b): what the step takes with equal stages, no time between them and none afterwards. */
-export function pipelineClosedForm(spec: PipelineSpec): number | null {
+function pipelineClosedForm(spec: PipelineSpec): number | null {
   const { stages: p, chunks: v, microBatches: m, forward, backward, transfer = 0, afterwards = 0 } = spec;
   const even = !spec.jitter && (spec.slowness ?? []).every((factor) => factor === 1);
   if (!even || transfer > 0) return null;

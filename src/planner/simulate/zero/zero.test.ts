@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { busySeconds, finish, record } from '../timeline.js';
+import { busySeconds } from '../busy.test-support.js';
+import { finish, record } from '../timeline.js';
 import { simulateZero, type ZeroSpec } from './zero.js';
 
 const spec: ZeroSpec = { layers: 32, microBatches: 1, forward: 1, backward: 2, gather: 0.5, reduce: 0.5, prefetch: 1 };

@@ -65,7 +65,7 @@ export function simulateZero(spec: ZeroSpec): Simulation<ZeroSummary> {
  * the layer before it, in the backward pass its reduction too; what is gathered far ahead can only lower this. Without,
  * every gather is waited for; where reductions are not overlapped, every one of those too.
  */
-export function zeroClosedForm(spec: ZeroSpec): number | null {
+function zeroClosedForm(spec: ZeroSpec): number | null {
   const { layers, microBatches, forward, backward, gather, reduce, prefetch, afterwards = 0, jitter = 0 } = spec;
   const { overlapReductions = true } = spec;
   if (jitter > 0) return null;
