@@ -35,8 +35,8 @@ export function modelFlopPerToken(w: Workload, sequence: number): number {
 }
 
 /**
- * FLOP of a step by eq. 3 of arXiv 2104.04473: 96·B·T·l·h²·(1 + T/6h + V/16lh), recomputation of all layers
- * included (and, as printed, of the head).
+ * FLOP of a step by eq. 3 of arXiv 2104.04473: 96·B·T·l·h²·(1 + T/6h + V/16lh), recomputation of the
+ * layers included; the head's term is its forward and backward.
  *
  * @param batch sequences of the step
  */
