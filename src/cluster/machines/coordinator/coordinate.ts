@@ -32,6 +32,9 @@ export interface CoordinatorControl {
   status: () => ClusterStatus | undefined;
 }
 
+/** Milliseconds between the word that a worker is banned and the end of its connection. */
+const LAST_WORDS = 200;
+
 type Emit = (event: CoordinatorEvent) => void;
 
 /** A coordinator's whole work, from its options to the result. */
@@ -248,7 +251,10 @@ class Coordination {
       emit: this.emit,
       onCommit: (commit) => after.onCommit(commit),
       onBanned: (worker) => {
-        gate.evict(worker).catch((error: Error) => this.emit({ type: 'notice', message: error.message }));
+        // A little later, so that it hears why; what it says meanwhile counts no more.
+        setTimeout(() => {
+          gate.evict(worker).catch((error: Error) => this.emit({ type: 'notice', message: error.message }));
+        }, LAST_WORDS);
       },
     });
   }

@@ -26,7 +26,7 @@ import { type RunContext, type RunInput, stepRun, worthStoring } from './step-ru
 export const STATE = 'state';
 /** Between two words about what is waited for: milliseconds. */
 const TELL = 5000;
-/** Between two looks at a merge: milliseconds. */
+/** Between two looks at a merge, at most: milliseconds. */
 const LOOK = 1000;
 
 /** What a coordinator that leads works with. */
@@ -265,7 +265,7 @@ export class Coordinator {
         if (address) this.#mailbox.send(address, message);
       },
       patience,
-      every: LOOK,
+      every: Math.min(LOOK, patience / 12),
     });
     // Asked for again, as after a lost connection: what is under way goes on.
     if (this.#merge?.attempt === round.attempt) return;
