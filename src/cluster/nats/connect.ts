@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Authenticator,
   credsAuthenticator,
@@ -6,9 +7,9 @@ import {
   nkeyAuthenticator,
   type TlsOptions,
 } from '@nats-io/nats-core';
-import { connect } from '@nats-io/transport-node';
+import { connect, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
-import { connectError } from './errors.js';
+import { connectError, RefusedError } from './errors.js';
 
 /** How one proves who one is. A user and password, or a token, may also stand in the URL. */
 export type Credential =
@@ -40,6 +41,9 @@ export interface ConnectOptions extends NatsAddress {
 
 /** Milliseconds for one server to answer at first. */
 const PATIENCE = 5000;
+/** Times that a refusal is put to the test, and milliseconds after the first. */
+const ATTEMPTS = 4;
+const PAUSE = 150;
 /** A server of the default configuration takes 1 MiB; a control message or chunk of ours needs half of it. */
 export const LEAST_PAYLOAD = 512 * 1024;
 /** Direct Get of the last message by subject came with 2.9. */
@@ -53,28 +57,20 @@ const LEAST_VERSION = [2, 9, 0] as const;
  */
 export async function connectNats(options: ConnectOptions): Promise<NatsConnection> {
   const servers = options.servers.map(checkedUrl);
-  let connection: NatsConnection;
-  try {
-    connection = await connect({
-      servers: servers.map(({ host }) => host),
-      name: options.name,
-      inboxPrefix: options.inbox,
-      authenticator: [...authenticators(options.credential), ...servers.flatMap(({ login }) => login)],
-      noRandomize: true,
-      ignoreClusterUpdates: options.certificate !== undefined,
-      timeout: PATIENCE,
-      reconnectTimeWait: 500,
-      maxReconnectAttempts: -1,
-      pingInterval: options.pingInterval,
-      maxPingOut: 3,
-      ...tlsOf(options, servers),
-    });
-  } catch (error) {
-    throw connectError(
-      error,
-      servers.map(({ shown }) => shown),
-    );
-  }
+  const connection = await connectOrRefused(servers, {
+    servers: servers.map(({ host }) => host),
+    name: options.name,
+    inboxPrefix: options.inbox,
+    authenticator: [...authenticators(options.credential), ...servers.flatMap(({ login }) => login)],
+    noRandomize: true,
+    ignoreClusterUpdates: options.certificate !== undefined,
+    timeout: PATIENCE,
+    reconnectTimeWait: 500,
+    maxReconnectAttempts: -1,
+    pingInterval: options.pingInterval,
+    maxPingOut: 3,
+    ...tlsOf(options, servers),
+  });
   try {
     checkServer(connection);
   } catch (error) {
@@ -82,6 +78,23 @@ export async function connectNats(options: ConnectOptions): Promise<NatsConnecti
     throw error;
   }
   return connection;
+}
+
+/** A server that reads its users anew refuses for a moment everybody who comes just then (2.9.10). */
+async function connectOrRefused(
+  servers: readonly ServerUrl[],
+  options: NodeConnectionOptions,
+): Promise<NatsConnection> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await connect(options);
+    } catch (error) {
+      const shown = servers.map((server) => server.shown);
+      const failure = connectError(error, shown);
+      if (!(failure instanceof RefusedError) || attempt === ATTEMPTS) throw failure;
+      await sleep(attempt * PAUSE);
+    }
+  }
 }
 
 interface ServerUrl {
