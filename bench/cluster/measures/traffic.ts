@@ -12,7 +12,7 @@ export async function measure(setting: Setting): Promise<void> {
   const [long, rounds] = quick ? [5, 4] : [100, 5];
   const run = (name: string, workers: number, options: string) =>
     kept.once(`${prefix}traffic-${workers}-${name}`, () => {
-      const start = [...wide(setting), ...NEVER, ...words(`${options} --min-workers ${workers}`)];
+      const start = [...wide(setting), ...NEVER, ...words(`${options} --min-workers ${workers} --no-adaptive-steps`)];
       return withCluster({ start, workers, rate: RATE }, async (cluster) => {
         await cluster.result;
         return { bytes_per_token: bytesPerToken(cluster.commits), utilization: utilization(cluster.commits) };
