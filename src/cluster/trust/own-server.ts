@@ -38,9 +38,11 @@ const HOUR = 3600_000;
  */
 export async function startOwnServer(options: OwnServerOptions): Promise<OwnServer> {
   const paths = serverPaths(await secretFolder(options.runFolder));
-  const hosts = options.hosts ?? networkAddresses();
-  const names = [...new Set([...hosts, 'localhost', '127.0.0.1'])];
-  let file = await loadServerFile(paths, options.run, names, options.validHours * HOUR);
+  const here = ['localhost', '127.0.0.1'];
+  const certified = [...(options.hosts ?? networkAddresses()), ...here];
+  let file = await loadServerFile(paths, options.run, certified, options.validHours * HOUR);
+  if (options.hosts) file = { ...file, hosts: [...options.hosts] };
+  const names = [...new Set([...(file.hosts ?? networkAddresses()), ...here])];
   const write = async () => {
     await writeServerFile(paths, file);
     await writeFileAtomic(paths.config, configOf(file, paths, options.port));

@@ -17,6 +17,8 @@ const schema = z.object({
   joinExpires: z.number(),
   /** PEM. */
   certificate: z.string(),
+  /** By which others reach this machine, where the user has said so. */
+  hosts: z.array(z.string()).optional(),
   /** Ports once they are known, so that invitations stay right when the server is started again. */
   ports: z.object({ nats: z.int(), websocket: z.int() }).optional(),
   workers: z.array(z.object({ key, names: z.array(name) })),
