@@ -3,7 +3,7 @@ import type { Cells } from './csv.js';
 import { describeRun, predictRun, type Run } from './describe.js';
 import { Fields } from './fields.js';
 import { inPrintedUnit, type PrintedUnit, printedUnits } from './measure.js';
-import { isJudged } from './row.js';
+import { isJudged, predictRow } from './row.js';
 
 /** A judged row, ready to be predicted with any constants. */
 export interface Sample {
@@ -52,8 +52,9 @@ function sampleOf(cells: Cells, constants: Constants): Sample | undefined {
   const unit = printedUnits.find((known) => known === fields.text('printed_unit'));
   const printed = unit && fields.number(unit);
   if (!unit || printed === undefined || !isJudged(fields.text('grade'))) return undefined;
-  const run = describeRun(cells, constants);
-  return typeof run === 'string' ? undefined : { cells, run, unit, printed };
+  const result = predictRow(cells, constants);
+  const run = result.speed && describeRun(cells, constants);
+  return !run || typeof run === 'string' ? undefined : { cells, run, unit, printed };
 }
 
 /** Mean error of a pair's rows at one efficiency, in percent. */

@@ -1,3 +1,4 @@
+import { UsageError } from '../../base/errors.js';
 import { predictStep } from '../step.js';
 import type { Arrangement, StepPrediction } from '../types.js';
 import type { Constants } from './constants.js';
@@ -69,7 +70,7 @@ export function predictRow(cells: Cells, constants: Constants): RowResult {
     skipped: reason,
   });
   if (head.grade === 'X') return skip('grade X: not to be used');
-  const run = describeRun(cells, constants);
+  const run = tryDescribe(cells, constants);
   if (typeof run === 'string') return skip(run);
   const { step, arrangement } = predictRun(run, constants);
   if (!Number.isFinite(step.time.total) || !Number.isFinite(step.memory.total)) {
@@ -112,6 +113,16 @@ function compareSpeed(
   if (printed === undefined) return { unit, speed: undefined, reason: `no number in ${unit}` };
   const predicted = inPrintedUnit(unit, cells, run, step);
   return { unit, speed: compare(printed, predicted), reason: '' };
+}
+
+/** A row's run, or why it cannot be one: a machine of 10^20 cards is a reason to skip the row, not to stop. */
+function tryDescribe(cells: Cells, constants: Constants): Run | string {
+  try {
+    return describeRun(cells, constants);
+  } catch (error) {
+    if (error instanceof UsageError) return error.message;
+    throw error;
+  }
 }
 
 /** How a run that did not fit is predicted; a step is the next power of two. */

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { shippedConstants } from './constants.js';
+import { describeRun, predictRun, type Run } from './describe.js';
+import { cellsOf } from './rows.test-support.js';
+
+const run = (change: Readonly<Record<string, string>> = {}): Run => {
+  const found = describeRun(cellsOf(change), shippedConstants);
+  if (typeof found === 'string') throw new Error(found);
+  return found;
+};
+
+describe('describeRun', () => {
+  it('reads a whole description without assuming anything', () => {
+    const { arrangement, pair, assumptions } = run();
+    expect(arrangement).toMatchObject({ data: 128, tensor: 8, zero: 0, recompute: 'full', microBatch: 16 });
+    expect(pair).toBe('Megatron-LM @ A100-SXM-40GB');
+    expect(assumptions).toEqual([]);
+  });
+
+  it('says what it assumes for what is unknown or missing', () => {
+    const { assumptions, framework } = run({ framework: 'Nobody 1', seq: '', recompute: '', micro_batch: '' });
+    expect(framework.efficiencySource).toBe('default');
+    expect(assumptions).toContain('seq 2048');
+    expect(assumptions).toContain('framework "Nobody 1" unknown, defaults');
+    expect(assumptions).toContain('micro_batch: the fastest that fits');
+    expect(assumptions).toContain('recompute: as few layers as fit');
+    expect(run({ framework: '' }).framework.name).toBe('default');
+    expect(run({ printed_unit: 'days' }).assumptions[0]).toMatch(/^tokens_trained_B 17/);
+  });
+
+  it('gives the reason where not even a size is known', () => {
+    const nothing = cellsOf({ params_B: '', layers: '', hidden: '' });
+    expect(describeRun(nothing, shippedConstants)).toMatch(/neither layers, width nor parameters/);
+  });
+});
+
+describe('predictRun', () => {
+  it('chooses a micro-batch that divides the share of a rank, fits, and is faster than one sequence', () => {
+    const open = run({ micro_batch: '' });
+    const { arrangement, step } = predictRun(open, shippedConstants);
+    expect(16 % arrangement.microBatch).toBe(0);
+    expect(step.fits).toBe(true);
+    const single = predictRun(run({ micro_batch: '1' }), shippedConstants);
+    expect(arrangement.microBatch).toBeGreaterThan(1);
+    expect(step.time.total).toBeLessThan(single.step.time.total);
+  });
+
+  it('takes a batch from the chosen micro-batch where none is printed', () => {
+    const { arrangement } = predictRun(
+      run({ micro_batch: '', grad_accum: '3', global_batch_seqs: '' }),
+      shippedConstants,
+    );
+    expect(arrangement.globalBatch).toBe(128 * 3 * arrangement.microBatch);
+  });
+
+  it('recomputes only as many layers as memory asks for', () => {
+    const llama = {
+      framework: 'Megatron-Bridge',
+      model: 'LLAMA3_70B',
+      layers: '80',
+      hidden: '8192',
+      heads: '64',
+      kv_heads: '8',
+      ffn: '28672',
+      seq: '8192',
+      vocab: '128256',
+      accel: 'DGX-GB200',
+      accel_mem_GB: '',
+      n_accel: '64',
+      dp: '64',
+      tp: '1',
+      zero_stage: 'FSDP',
+      precision: 'FP8',
+      micro_batch: '2',
+      global_batch_seqs: '256',
+    };
+    const times = ['none', '', 'full'].map(
+      (recompute) => predictRun(run({ ...llama, recompute }), shippedConstants).step,
+    );
+    expect(times[0]!.fits).toBe(false);
+    expect(times[1]!.fits).toBe(true);
+    expect(times[1]!.memory.total).toBeCloseTo(times[1]!.memory.available, 0);
+    expect(times[1]!.time.total).toBeGreaterThan(times[0]!.time.total);
+    expect(times[1]!.time.total).toBeLessThan(times[2]!.time.total);
+  });
+});

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { shippedConstants } from './constants.js';
+import { defaultsOf, findFramework, frameworkFamily, habitsOf } from './frameworks.js';
+
+describe('frameworks', () => {
+  it.each([
+    ['Megatron-LM', 'Megatron-LM'],
+    ['Megatron-LM 0.14', 'Megatron-LM 0.14'],
+    ['Megatron-DeepSpeed/HF', 'Megatron-DeepSpeed'],
+    ['PyTorch FSDP (composer)', 'PyTorch FSDP'],
+    ['deepspeed zero-2 + Megatron MP', 'DeepSpeed ZeRO'],
+    ['JAX', 'default'],
+    ['__proto__', 'default'],
+    ['default', 'default'],
+  ])('%s is of the family %s', (name, family) => {
+    expect(frameworkFamily(name)).toBe(family);
+  });
+
+  it('have their own habits over the default’s', () => {
+    expect(habitsOf('Megatron-LM')).toMatchObject({ dropout: true, dataOverlap: false, fusedPasses: true });
+    expect(habitsOf('JAX')).toMatchObject({ dropout: false, dataOverlap: true, parameterBytes: 2 });
+    expect(defaultsOf('PyTorch FSDP')).toMatchObject({ zero: 3, flashAttention: true });
+  });
+
+  it('have a fitted efficiency where one was measured, the default elsewhere', () => {
+    const constants = { ...shippedConstants, efficiency: { fitted: { 'Megatron-LM @ X': 0.7 }, default: 0.8 } };
+    expect(findFramework('Megatron-LM', 'X', constants)).toMatchObject({ efficiency: 0.7, efficiencySource: 'fitted' });
+    expect(findFramework('Megatron-LM', 'Y', constants)).toMatchObject({
+      efficiency: 0.8,
+      efficiencySource: 'default',
+    });
+  });
+});

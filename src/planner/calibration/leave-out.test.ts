@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { shippedConstants } from './constants.js';
+import { leaveOneSourceOut } from './leave-out.js';
+import { cellsOf } from './rows.test-support.js';
+
+describe('leaveOneSourceOut', () => {
+  const rows = [
+    cellsOf({ source: 'one', step_time_s: '1.4' }),
+    cellsOf({ source: 'one', step_time_s: '1.4' }),
+    cellsOf({ source: 'two', step_time_s: '2.8' }),
+    cellsOf({ source: 'three', grade: 'B' }),
+  ];
+
+  it('predicts each judged source without its own rows', () => {
+    const left = leaveOneSourceOut(rows, shippedConstants);
+    expect(left.map(({ source, rows: count }) => [source, count])).toEqual([
+      ['one', 2],
+      ['two', 1],
+    ]);
+    // Fitted to the other alone, each is off by the factor of two between them, as far as efficiency reaches.
+    for (const { error } of left) expect(error).toBeGreaterThan(30);
+  });
+
+  it('fits what it is told to, with what is left', () => {
+    const seen: number[] = [];
+    leaveOneSourceOut(rows, shippedConstants, (others, constants) => {
+      seen.push(others.length);
+      return constants;
+    });
+    expect(seen).toEqual([1, 2]);
+  });
+});

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { Fields } from './fields.js';
+import { clusterOf } from './machine.js';
+import { cellsOf } from './rows.test-support.js';
+
+const read = (change: Readonly<Record<string, string>>, accelerators = 64) => {
+  const fields = new Fields(cellsOf(change));
+  return { cluster: clusterOf(fields, accelerators), assumptions: fields.assumptions };
+};
+
+describe('clusterOf', () => {
+  it('has the printed links, and the usual ones where nothing is printed', () => {
+    expect(read({}).cluster).toMatchObject({ perNode: 8, intraNode: 300e9, interNode: 200e9, accelerators: 64 });
+    expect(read({}).cluster.accelerator.name).toBe('A100-SXM-40GB');
+    const usual = read({ intra_node_GBps: '', inter_node_Gbps_per_node: '', accel_per_node: '' }).cluster;
+    expect([usual.perNode, usual.intraNode]).toEqual([8, 300e9]);
+    expect(usual.interNode).toBeGreaterThan(0);
+  });
+
+  it('derates Omni-Path, and takes a measured figure where the cell has one', () => {
+    expect(read({ inter_node_Gbps_per_node: '400 (4x OPA100)' }).cluster.interNode).toBeCloseTo(0.4 * 50e9, 0);
+    const measured = '400 nominal (OPA); busbw 23-57 Gb/s measured';
+    expect(read({ inter_node_Gbps_per_node: measured }).cluster.interNode).toBeCloseTo(
+      (Math.sqrt(23 * 57) / 8) * 1e9,
+      0,
+    );
+  });
+
+  it('takes an unknown accelerator for the default and says so', () => {
+    const { cluster, assumptions } = read({ accel: 'Frobnicator 9', accel_mem_GB: '' });
+    expect(cluster.accelerator.name).toBe('A100-SXM-80GB');
+    expect(assumptions).toEqual(['accelerator "Frobnicator 9" unknown, taken for A100-SXM-80GB']);
+  });
+
+  it('has no node larger than the machine', () => {
+    expect(read({ accel_per_node: '8' }, 2).cluster.perNode).toBe(2);
+    expect(read({ accel_mem_GB: '1e20' }).cluster.accelerator.memory).toBeLessThan(1e12);
+  });
+});
