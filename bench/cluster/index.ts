@@ -24,7 +24,7 @@ const measures: Readonly<
   },
   partition: { about: 'Half the workers cut off', load: () => import('./measures/partition.js') },
   deaths: { about: 'Workers killed at random', load: () => import('./measures/deaths.js') },
-  quality: { about: 'Loss after equal tokens, 4×128 characters', load: () => import('./measures/quality.js') },
+  loss: { about: 'Loss after equal tokens, 4×128 characters', load: () => import('./measures/loss.js') },
 };
 
 /**

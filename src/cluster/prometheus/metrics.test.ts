@@ -62,7 +62,7 @@ function parse(text: string): Map<string, number> {
       types.add(type[1]!);
       continue;
     }
-    const sample = /^(\w+)(\{(?:\w+="(?:[^"\\\n]|\\.)*",?)*\})? ([-+]?(?:\d[\d.e+-]*|Inf)|NaN)$/.exec(line);
+    const sample = /^(\w+)(\{(?:\w+="(?:[^"\\\n]|\\.)*",?)*\})? ([-+]?(?:\d[\d.e+-]*|Inf)|nan)$/i.exec(line);
     if (!sample) throw new Error(`no sample: ${line}`);
     const [, name, labels = '', value] = sample;
     expect(types).toContain(types.has(name!) ? name : name!.replace(/_(?:bucket|sum|count)$/, ''));
@@ -111,6 +111,7 @@ describe('metrics of a run', () => {
     expect(leading.get('meanfield_workers{status="syncing"}')).toBe(0);
     expect(leading.get('meanfield_committed_round')).toBe(2);
     expect(leading.get('meanfield_data_epochs')).toBe(1.25);
+    expect(leading.get('meanfield_validation_loss')).toBeNaN();
     now = undefined;
     const standby = parse(await metrics.text());
     expect(standby.get('meanfield_leading')).toBe(0);

@@ -51,6 +51,8 @@ export function createClusterMetrics(status: () => ClusterStatus | undefined): C
   const workers = gauge('workers', 'Workers of the run, by status.', ['status']);
   const epoch = gauge('data_epochs', 'Epochs of the training data that are committed.');
 
+  // A loss of 0 would be a fine one: there is none yet.
+  for (const unknown of [utilization, trainLoss, valLoss]) unknown.set(Number.NaN);
   for (const outcome of ['committed', 'aborted'] as const) rounds.inc({ outcome }, 0);
   for (const direction of ['sent', 'received'] as const) bytes.inc({ direction }, 0);
 

@@ -62,7 +62,7 @@ async function lossOf(setting: Setting, variant: Variant, at: Case): Promise<num
   const { name, workers, options } = variant;
   const steps = Math.round(at.tokens / (BATCH * at.context));
   const every = `--lr ${at.rate} --seed ${at.seed} --batch-size ${BATCH / workers} --steps ${steps} --eval-every ${steps}`;
-  const key = `${setting.quick ? 'quick-' : ''}quality-${workers}-${name}-${at.rate}-${at.seed}`;
+  const key = `${setting.quick ? 'quick-' : ''}loss-${workers}-${name}-${at.rate}-${at.seed}`;
   const figures = await setting.kept.once(key, () => {
     const rest = `${every} ${options} --min-workers ${workers} --no-adaptive-steps`;
     return withCluster({ start: [...narrow(setting), ...words(rest)], workers }, async (cluster) => {
