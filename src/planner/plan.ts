@@ -84,7 +84,7 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
       ? null
       : chooseAveraging(workload, machine, framework, withoutDegrees(fixed), request, predictStep);
 
-  const method = methodOf(options, choice?.option ?? null, averaging);
+  const method = methodOf(options, choice?.option ?? null, averaging, search.best?.prediction.time.total ?? 0);
   const averaged = method === 'averaging' && averaging !== null;
   const step = averaged ? stepOf(averaging) : (choice?.option.candidate.prediction ?? null);
   const accelerators = averaged
@@ -175,16 +175,20 @@ function tokensWithin(
   runsFor: (tokens: number) => readonly RunOption[],
 ): number {
   if (tokens !== undefined || flop !== undefined || (usd === undefined && seconds === undefined)) return wished;
-  const allowed = (count: number) =>
-    Math.max(
-      0,
-      ...runsFor(count).map(({ run }) =>
-        Math.min(usd === undefined ? 1 : usd / run.usd!, seconds === undefined ? 1 : seconds / run.seconds),
-      ),
-    );
+  // With a date the part of the cluster that gets furthest counts; without, the whole cluster is meant.
+  const allowed = (count: number) => {
+    const runs = runsFor(count);
+    const counted = seconds === undefined ? runs.slice(-1) : runs;
+    const shares = counted.map(({ run }) => {
+      const money = usd === undefined ? Number.POSITIVE_INFINITY : usd / run.usd!;
+      return Math.min(money, seconds === undefined ? money : seconds / run.seconds);
+    });
+    return shares.length === 0 ? 1 : Math.max(...shares);
+  };
   let count = wished;
-  // Time and cost are all but proportional to the tokens; the second pass sets right what rounding to steps makes.
-  for (let pass = 0; pass < 2; pass++) count = Math.max(1, Math.floor(count * allowed(count)));
+  // Time and cost are all but proportional to the tokens; the second pass sets right what is not, and the margin is for
+  // the last step, which is whole.
+  for (let pass = 0; pass < 2; pass++) count = Math.max(1, Math.floor(count * allowed(count) * 0.998));
   return count;
 }
 
@@ -213,13 +217,11 @@ function methodOf(
   { method = 'auto' }: PlanOptions,
   data: RunOption | null,
   averaging: AveragingPlan | null,
+  fastest: number,
 ): Plan['method'] {
   if (method === 'averaging') return averaging === null ? 'none' : 'averaging';
   if (data === null) return averaging === null ? 'none' : 'averaging';
-  const everyStep = data.candidate.prediction.time.total;
-  return method === 'auto' && averaging !== null && averaging.equalLossSeconds < GAIN * everyStep
-    ? 'averaging'
-    : 'data';
+  return method === 'auto' && averaging !== null && averaging.equalLossSeconds < GAIN * fastest ? 'averaging' : 'data';
 }
 
 /** A run of which a failure stops one replica alone: the others go on, and it comes back to the next round. */

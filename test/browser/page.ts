@@ -7,7 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { build } from 'tsdown';
 
-const executablePath = process.env.MEANFIELD_CHROMIUM ?? '/usr/bin/chromium';
+export const executablePath = process.env.MEANFIELD_CHROMIUM ?? '/usr/bin/chromium';
 const root = new URL('../../', import.meta.url).pathname;
 const runtime = join(root, 'node_modules/onnxruntime-web/dist');
 

@@ -27,8 +27,11 @@ export function definePlanSimulate(plan: Command, start: Start): void {
     .option('--shards <n>', 'pieces of the vector in an exchange (default: one a replica, at most 256)', count)
     .option('--seed <n>', 'seed of everything random (default: 1)', whole)
     .optionsGroup('Output:')
-    .action((flags: PlanFlags) =>
-      start(async (context) => (await import('../work/plan-simulate.js')).simulate(flags, context)),
+    // `plan` takes the options that both know, wherever they stand.
+    .action((_: object, self: Command) =>
+      start(async (context) =>
+        (await import('../work/plan-simulate.js')).simulate(self.optsWithGlobals<PlanFlags>(), context),
+      ),
     );
   finish(command, [
     'meanfield plan simulate --model turing-nlg-17b --cluster 64xa100 --pipeline 6 --trace step.json',

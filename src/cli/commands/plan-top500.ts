@@ -14,8 +14,9 @@ export function definePlanTop500(plan: Command, start: Start): void {
     .option('--rmax <tflops>', 'LINPACK result, teraflops (1 petaflops is 1000)', positive)
     .option('--cluster <name|file>', 'cluster whose Rmax to estimate')
     .option('--list <yyyy-mm>', 'one list (default: all that are shipped)')
-    .action((flags: { readonly rmax?: number; readonly cluster?: string; readonly list?: string }) =>
-      start(async (context) => (await import('../work/plan-top500.js')).showRank(flags, context)),
+    // `plan` takes the options that both know, wherever they stand.
+    .action((_: object, self: Command) =>
+      start(async (context) => (await import('../work/plan-top500.js')).showRank(self.optsWithGlobals(), context)),
     );
   finish(command, [
     'meanfield plan top500 --rmax 38745 --list 2020-06',

@@ -12,8 +12,9 @@ export function definePlanTrends(plan: Command, start: Start): void {
         'endpoints, and draw them.',
     )
     .option('--html <file>', 'write a page with the drawings')
-    .action((flags: { readonly html?: string }) =>
-      start(async (context) => (await import('../work/plan-trends.js')).showTrends(flags, context)),
+    // `plan` takes the options that both know, wherever they stand.
+    .action((_: object, self: Command) =>
+      start(async (context) => (await import('../work/plan-trends.js')).showTrends(self.optsWithGlobals(), context)),
     );
   finish(command, ['meanfield plan trends', 'meanfield plan trends --html trends.html']);
 }

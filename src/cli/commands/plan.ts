@@ -18,9 +18,7 @@ export function definePlan(program: Command, start: Start): void {
       'Plan the training of a model on a cluster: whether it fits, how it is best arranged, how long it takes and what ' +
         'it costs, and why the alternatives lose. Without --model: the largest model that the limits allow.',
     )
-    .usage('[options] | plan <command>')
-    // What stands after the name of a command belongs to that command, though both know --json.
-    .enablePositionalOptions();
+    .usage('[options] | plan <command>');
   definePlanOptions(command)
     .option('--html <file>', 'write a page with charts, which needs no network')
     .action((flags: PlanFlags) =>

@@ -38,7 +38,11 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
   const { cluster: machine, warnings } = await readCluster(cluster);
   const largest = typeof model === 'string' ? null : largestModel(machine, options, law as string | undefined);
   const workload = largest?.model ?? (await readModel(model as string));
-  const settled = largest === null ? options : { ...options, tokens: largest.optimum.tokens, flop: undefined };
+  // The limits were kept with an exchange every step; averaging would cost something else.
+  const settled: PlanOptions =
+    largest === null
+      ? options
+      : { ...options, tokens: largest.optimum.tokens, flop: undefined, method: options.method ?? 'data' };
   const planned = plan(workload, machine, settled);
   return {
     plan: { ...planned, warnings: [...warnings, ...planned.warnings] },

@@ -30,7 +30,19 @@ interface SimulateFlags {
 
 /** Plays what the plan chose, and writes the trace where one is asked for. */
 export async function simulate(flags: PlanFlags, { output }: Context): Promise<number> {
-  const { trace, schedule, rounds, jitter, prefetch, shards, seed, ...rest } = flags;
+  const {
+    trace,
+    schedule,
+    rounds,
+    jitter,
+    prefetch,
+    shards,
+    seed,
+    json: _json,
+    debug: _debug,
+    html: _html,
+    ...rest
+  } = flags;
   const own = { trace, schedule, rounds, jitter, prefetch, shards, seed } as SimulateFlags;
   const planned = await planFromFlags(forSchedule(rest, own.schedule));
   const simulation = simulationOf(planned, own);
@@ -138,10 +150,13 @@ export function summaryText(summary: object): string {
   return table(rows, [1]);
 }
 
-const SECONDS =
-  /seconds|predicted|closedForm|exposed|compute|communication|ready|reduced|summed|gathered|first|median|last|train|load|wait|away/i;
+/** Keys of summaries whose figures are seconds. */
+const SECONDS = new Set([
+  ...['seconds', 'predicted', 'closedForm', 'exposed', 'compute', 'communication', 'ready', 'reduced', 'summed'],
+  ...['gathered', 'first', 'median', 'last', 'train', 'upload', 'download', 'wait', 'away'],
+]);
 
 function figure(key: string, value: number): string {
-  if (SECONDS.test(key)) return time(value);
+  if (SECONDS.has(key)) return time(value);
   return Number.isInteger(value) ? value.toLocaleString('en-US') : String(Number(value.toPrecision(4)));
 }

@@ -13,7 +13,7 @@ export async function showTrends({ html }: { readonly html?: string }, { output 
     await writeFileAtomic(html, page(title, [`<h1>${title}</h1>`, svg, `<pre>${escapeText(trendsTable(all))}</pre>`]));
   }
   output.event({ type: 'result', trends: all.map((trend) => snakeCase(trend)) });
-  const drawn = all.slice(0, 1).map((trend) => `\n${trend.title}\n${trendPlot(trend)}`);
+  const drawn = all.slice(0, 1).map((trend) => `\n${trendPlot(trend)}`);
   output.text(`\n${trendsTable(all)}${drawn.join('')}`);
   if (html !== undefined) output.text(`\nWritten: ${html}\n`);
   return 0;

@@ -58,8 +58,7 @@ function runOf(
   const { front } = searchArrangements(workload, cluster, framework, fixed, predictStep);
   const runs = runsOf(workload, cluster, front, tokens);
   if (runs.length === 0) return null;
-  // The cheapest that ends in time counts against a budget; without one, time is all that counts.
-  const latest = options.budgetUsd === undefined ? undefined : (seconds ?? Number.POSITIVE_INFINITY);
-  const { option, warning } = chooseRun(runs, { seconds: latest });
+  // With a date the cheapest that ends in time counts; without, the whole cluster is meant.
+  const { option, warning } = chooseRun(runs, { seconds });
   return warning === null ? option.run : null;
 }
