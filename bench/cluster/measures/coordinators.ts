@@ -10,7 +10,7 @@ const WORKERS = 2;
 export async function measure(setting: Setting): Promise<void> {
   const { kept, quick } = setting;
   const prefix = quick ? 'quick-' : '';
-  const [kills, pause] = quick ? [1, 5] : [5, 20];
+  const [kills, leaderKills, pause] = quick ? [1, 1, 5] : [5, 2, 20];
   const coordinator = await kept.once(`${prefix}coordinator-killed`, () =>
     disturb(setting, 1, kills * pause + 20, async (cluster) => {
       for (let i = 0; i < kills; i++) {
@@ -21,8 +21,8 @@ export async function measure(setting: Setting): Promise<void> {
     }),
   );
   const leader = await kept.once(`${prefix}nats-leader-killed`, () =>
-    disturb(setting, 3, 2 * pause + 40, async (cluster) => {
-      for (let i = 0; i < (quick ? 1 : 2); i++) {
+    disturb(setting, 3, leaderKills * pause + 40, async (cluster) => {
+      for (let i = 0; i < leaderKills; i++) {
         await sleep(pause * 1000);
         await cluster.nats.killLeader(5000);
       }
@@ -37,7 +37,7 @@ export async function measure(setting: Setting): Promise<void> {
   ];
   table(
     ['', 'run finished', 'rounds', 'lost', 'longest pause, s'],
-    [row(`coordinator killed ${kills} ×`, coordinator), row('NATS leader of 3 killed 2 ×', leader)],
+    [row(`coordinator killed ${kills} ×`, coordinator), row(`NATS leader of 3 killed ${leaderKills} ×`, leader)],
   );
 }
 
