@@ -3,7 +3,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { BlobRef, BlobStore } from '../transport.js';
 import { BlobDamagedError, BlobMissingError } from '../transport-errors.js';
 import { ByteWindow } from './byte-window.js';
-import { Patience, type PatienceOptions } from './patience.js';
+import type { Patience } from './patience.js';
 import { jetStreamReply, request } from './requests.js';
 import { nearestMessage, newestMessage } from './stored-message.js';
 import { keySubject, type Subjects } from './subjects.js';
@@ -24,15 +24,13 @@ export class NatsBlobs implements BlobStore {
   readonly traffic = { sent: 0, received: 0 };
   private readonly sending = new ByteWindow();
   private readonly receiving = new ByteWindow();
-  private readonly patience: Patience;
   private readonly chunk: number;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly subjects: Subjects,
-    options: PatienceOptions = {},
+    private readonly patience: Patience,
   ) {
-    this.patience = new Patience(options);
     this.chunk = Math.min(LARGEST_CHUNK, (connection.info?.max_payload ?? LARGEST_CHUNK) - HEADROOM);
   }
 

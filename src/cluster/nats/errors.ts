@@ -7,6 +7,8 @@ export class RefusedError extends MeanfieldError {
 
 /** What JetStream says when there is no room: of the disk, of the account, of the stream. */
 const NO_ROOM = new Set([10002, 10023, 10028, 10047, 10077]);
+/** JetStream is off: for this account, or altogether. */
+const NO_JETSTREAM = new Set([10039, 10076]);
 /** Room lacks only until a leader is chosen, a peer is back or a stream has caught up. */
 const SHORTLY = new Set([10004, 10005, 10008, 10009, 10013]);
 
@@ -30,8 +32,9 @@ export function apiError(error: ApiError, what: string): MeanfieldError {
 }
 
 /** Whether asking again in a moment may help. */
-export function isPassing(error: ApiError): boolean {
-  return error.code === 503 || SHORTLY.has(error.err_code ?? 0);
+export function isPassing({ code, err_code = 0 }: ApiError): boolean {
+  if (SHORTLY.has(err_code)) return true;
+  return code === 503 && !NO_ROOM.has(err_code) && !NO_JETSTREAM.has(err_code);
 }
 
 /**

@@ -67,4 +67,15 @@ describe('patience', () => {
     await expect(between).rejects.toThrow();
     await expect(new Patience().keepTrying(async () => 1, controller.signal)).rejects.toThrow('enough');
   });
+
+  test('begins anew at once what is known to be lost', async () => {
+    const patience = new Patience();
+    let attempts = 0;
+    const trying = patience.keepTrying(() =>
+      ++attempts === 1 ? new Promise<string>(() => {}) : Promise.resolve('done'),
+    );
+    patience.beginAnew();
+    expect(await trying).toBe('done');
+    expect(attempts).toBe(2);
+  });
 });

@@ -25,6 +25,7 @@ export interface PatienceOptions {
 export class Patience {
   private answeredAt: number;
   private readonly patience: number;
+  private readonly inFlight = new Set<(error: PassingError) => void>();
   private readonly now: () => number;
 
   constructor({ patience = PATIENCE, now = () => performance.now() }: PatienceOptions = {}) {
@@ -43,7 +44,7 @@ export class Patience {
     for (let pause = FIRST_PAUSE; ; pause = Math.min(LONGEST_PAUSE, 2 * pause)) {
       signal?.throwIfAborted();
       try {
-        const result = await abortable(attempt(timeout), signal);
+        const result = await this.interruptible(attempt(timeout), signal);
         this.answeredAt = this.now();
         return result;
       } catch (error) {
@@ -54,19 +55,27 @@ export class Patience {
       await sleep(pause, undefined, { signal });
     }
   }
-}
 
-/** Rejects at once when the signal says so; what was begun ends unobserved. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
+  /** Makes every attempt that is under way begin anew: what was asked, or the answer, is known to be lost. */
+  beginAnew(): void {
+    const lost = new PassingError('lost');
+    for (const reject of [...this.inFlight]) reject(lost);
+  }
+
+  /** Rejects at once when the signal or {@link beginAnew} says so; what was begun ends unobserved. */
+  private async interruptible<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    let interrupt!: (error: unknown) => void;
+    const interrupted = new Promise<never>((_, reject) => {
+      interrupt = reject;
+    });
+    const stop = () => interrupt(signal?.reason);
+    this.inFlight.add(interrupt);
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      return await Promise.race([work, interrupted]);
+    } finally {
+      this.inFlight.delete(interrupt);
+      signal?.removeEventListener('abort', stop);
+    }
   }
 }

@@ -4,7 +4,7 @@ import { MeanfieldError } from '../../base/errors.js';
 import type { StateStore, StateValue } from '../transport.js';
 import { StateConflictError } from '../transport-errors.js';
 import { payloadError } from './connect.js';
-import { Patience, type PatienceOptions } from './patience.js';
+import type { Patience } from './patience.js';
 import { JetStreamRefusal, jetStreamReply, request } from './requests.js';
 import { newestMessage } from './stored-message.js';
 import { keySubject, type Subjects } from './subjects.js';
@@ -21,15 +21,11 @@ const HEADROOM = 4096;
  * anywhere no worker should have.
  */
 export class NatsState implements StateStore {
-  private readonly patience: Patience;
-
   constructor(
     private readonly connection: NatsConnection,
     private readonly subjects: Subjects,
-    options: PatienceOptions = {},
-  ) {
-    this.patience = new Patience(options);
-  }
+    private readonly patience: Patience,
+  ) {}
 
   async get(key: string): Promise<StateValue | undefined> {
     const what = `read the state ${key}`;

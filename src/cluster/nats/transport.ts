@@ -4,7 +4,7 @@ import type { BlobStore, ControlChannel, StateStore, Transport, TransportStatus 
 import { NatsBlobs } from './blobs.js';
 import { type ConnectOptions, connectNats, type NatsAddress } from './connect.js';
 import { NatsControl } from './control.js';
-import type { PatienceOptions } from './patience.js';
+import { Patience, type PatienceOptions } from './patience.js';
 import { NatsState } from './state.js';
 import { createStreams, type StreamOptions } from './streams.js';
 import { subjectsOf } from './subjects.js';
@@ -42,11 +42,16 @@ export async function openNatsTransport(options: NatsTransportOptions): Promise<
     connections.push(await connect('tensors', TENSOR_PING));
     const [control, tensors] = connections as [NatsConnection, NatsConnection];
     if (options.create) await createStreams(control, subjects, options.create);
-    return new NatsTransport(control, tensors, {
+    const patience = { control: new Patience(options), tensors: new Patience(options) };
+    const parts = {
       control: new NatsControl(control, options.run),
-      blobs: new NatsBlobs(tensors, subjects, options),
-      state: new NatsState(control, subjects, options),
-    });
+      blobs: new NatsBlobs(tensors, subjects, patience.tensors),
+      state: new NatsState(control, subjects, patience.control),
+    };
+    return new NatsTransport(parts, [
+      { connection: control, patience: patience.control },
+      { connection: tensors, patience: patience.tensors },
+    ]);
   } catch (error) {
     await Promise.all(connections.map((connection) => connection.close()));
     throw error;
@@ -59,6 +64,12 @@ interface Parts {
   readonly state: StateStore;
 }
 
+/** A connection, and what waits for answers on it. */
+interface Line {
+  readonly connection: NatsConnection;
+  readonly patience: Patience;
+}
+
 class NatsTransport implements Transport {
   readonly control: ControlChannel;
   readonly blobs: BlobStore;
@@ -68,12 +79,11 @@ class NatsTransport implements Transport {
   private closing = false;
 
   constructor(
-    private readonly controlConnection: NatsConnection,
-    private readonly tensorConnection: NatsConnection,
     parts: Parts,
+    private readonly lines: readonly Line[],
   ) {
     ({ control: this.control, blobs: this.blobs, state: this.state } = parts);
-    for (const connection of [controlConnection, tensorConnection]) void this.follow(connection);
+    for (const line of lines) void this.follow(line);
   }
 
   onStatus(listener: (status: TransportStatus) => void): () => void {
@@ -84,7 +94,7 @@ class NatsTransport implements Transport {
   async close(): Promise<void> {
     this.closing = true;
     await Promise.all(
-      [this.controlConnection, this.tensorConnection].map(async (connection) => {
+      this.lines.map(async ({ connection }) => {
         // What was sent last, such as a farewell, is to arrive; a server that is gone must not hold us up.
         if (!this.down.has(connection)) await Promise.race([connection.flush().catch(() => {}), shortly()]);
         await connection.close();
@@ -92,7 +102,7 @@ class NatsTransport implements Transport {
     );
   }
 
-  private async follow(connection: NatsConnection): Promise<void> {
+  private async follow({ connection, patience }: Line): Promise<void> {
     void connection.closed().then((error) => {
       this.change(connection, false, `the server no longer takes our credential: ${messageOf(error ?? 'closed')}`);
     });
@@ -100,6 +110,8 @@ class NatsTransport implements Transport {
       if (status.type === 'disconnect' || status.type === 'staleConnection') {
         this.change(connection, false, 'the connection to the NATS server is lost; trying again twice a second');
       } else if (status.type === 'reconnect') {
+        // What was under way when the connection was lost will not be answered.
+        patience.beginAnew();
         this.change(connection, true, 'connected to the NATS server again');
       }
     }
