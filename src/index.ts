@@ -28,5 +28,43 @@ export type {
 export { startTraining as train, type TrainingRun } from './cluster/train.js';
 export type { GenerateOptions, Generation, GenerationResult } from './generation/index.js';
 export { type EvaluateOptions, type LanguageModel, type LoadOptions, load } from './load.js';
+export {
+  type Accelerator,
+  type Arrangement,
+  type AveragingMethod,
+  type AveragingPlan,
+  type BandwidthCurve,
+  type BandwidthRange,
+  type BandwidthReport,
+  type Candidate,
+  type Cluster,
+  compareBandwidths,
+  type DescribedCluster,
+  type Fixed,
+  type Framework,
+  type FrameworkHabits,
+  type MemoryUse,
+  type OuterPrecision,
+  type Plan,
+  type PlanOptions,
+  type Precision,
+  plan,
+  planPage,
+  type QualityCost,
+  type Replica,
+  type ReplicaLink,
+  type RoundTime,
+  type RunOption,
+  type RunPlan,
+  readCluster,
+  readModel,
+  type SearchResult,
+  type Source,
+  type StepPrediction,
+  type StepTime,
+  type StrategyResult,
+  type UnevenRound,
+  type Workload,
+} from './planner/index.js';
 export type { TrainOptions } from './training/config.js';
 export type { TextEvaluation } from './training/text-evaluator.js';

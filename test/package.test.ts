@@ -23,10 +23,15 @@ test('the package holds what it should and no more', async () => {
   const files = await readdir(at('node_modules/meanfield'));
   expect(files.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'examples', 'package.json']);
   expect(await readdir(at('node_modules/meanfield/docs'))).toEqual([
+    'cluster-file.md',
     'command-line.md',
     'concepts.md',
+    'kubernetes.md',
     'numerics.md',
+    'planner.md',
     'run-folder.md',
+    'slurm.md',
+    'top500.md',
   ]);
   expect(await readFile(at('node_modules/meanfield/LICENSE'), 'utf8')).toMatch(/Apache License\n\s*Version 2\.0/);
 });

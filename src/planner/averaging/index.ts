@@ -1,6 +1,6 @@
 export { type BandwidthCurve, type BandwidthRange, bandwidthCurves, type Comparison, crossover } from './bandwidth.js';
-export { type AveragingPlan, type AveragingRequest, chooseAveraging, stepOf } from './choose.js';
+export { type AveragingPlan, type AveragingRequest, chooseAveraging, type Replica, stepOf } from './choose.js';
 export { outerPrecisions } from './outer-bytes.js';
 export type { QualityCost } from './quality.js';
 export type { UnevenRound } from './speeds.js';
-export type { AveragingMethod, OuterPrecision, RoundTime } from './types.js';
+export type { AveragingMethod, OuterPrecision, ReplicaLink, RoundTime } from './types.js';
