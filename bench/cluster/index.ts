@@ -28,7 +28,7 @@ const measures: Readonly<
 };
 
 /**
- * `npm run bench -- cluster [MEASURE...] --data FOLDER [--keep FOLDER] [--quick yes]`: real processes in network
+ * `npm run bench -- cluster [MEASURE...] --data FOLDER [--keep FOLDER] [--delay MS] [--quick yes]`: real processes in network
  * namespaces, as root, with nats-server and iproute2. FOLDER holds train.txt of War and Peace. What was measured before
  * is kept and not measured again.
  */
@@ -45,6 +45,7 @@ export async function run(args: string[]): Promise<void> {
   const setting: Setting = {
     kept: openKept(options.keep ?? `${root}bench/.cache/cluster`),
     data: options.data!,
+    delay: Number(options.delay ?? 0),
     quick: options.quick !== undefined,
   };
   for (const name of rest.length > 0 ? rest : Object.keys(measures)) {

@@ -6,6 +6,8 @@ export interface Setting {
   readonly kept: Kept;
   /** The folder with `train.txt` of War and Peace. */
   readonly data: string;
+  /** Milliseconds each way to the server, in the measures of speed. */
+  readonly delay: number;
   /** A few small rounds, to see that it works; its figures mean nothing. */
   readonly quick: boolean;
 }
@@ -29,4 +31,9 @@ export const NEVER = words('--eval-every 100000 --checkpoint-every 100000');
 
 export function words(text: string): string[] {
   return text.split(' ').filter((word) => word !== '');
+}
+
+/** What the figures of a setting are kept under. */
+export function keyOf({ quick, delay }: Setting, name: string): string {
+  return `${quick ? 'quick-' : ''}${delay > 0 ? `${delay}ms-` : ''}${name}`;
 }

@@ -1,7 +1,7 @@
 import { table } from '../../lib.js';
 import type { LiveCluster } from '../live-cluster.js';
 import { withCluster } from '../live-cluster.js';
-import { type Setting, wide, words } from '../settings.js';
+import { keyOf, type Setting, wide, words } from '../settings.js';
 
 const RATE = '100mbit';
 
@@ -11,7 +11,7 @@ export async function measure(setting: Setting): Promise<void> {
   const steps = quick ? 10 : 300;
   const rows: (string | number)[][] = [];
   for (const workers of [2, 4]) {
-    const name = `${quick ? 'quick-' : ''}time-to-loss-${workers}`;
+    const name = keyOf(setting, `time-to-loss-${workers}`);
     const each = await kept.once(`${name}-every-step`, () =>
       timed(setting, workers, `--sync-every 1 --steps ${steps} --eval-every ${steps}`),
     );
@@ -37,7 +37,12 @@ export async function measure(setting: Setting): Promise<void> {
 }
 
 async function timed(setting: Setting, workers: number, options: string) {
-  const plan = { start: [...wide(setting), ...words(`${options} --min-workers ${workers}`)], workers, rate: RATE };
+  const plan = {
+    start: [...wide(setting), ...words(`${options} --min-workers ${workers}`)],
+    workers,
+    rate: RATE,
+    delay: setting.delay,
+  };
   return withCluster(plan, async (cluster) => {
     const result = await cluster.result;
     return { val_loss: Number(result.val_loss), step: Number(result.step), seconds: secondsOfRounds(cluster) };

@@ -1,19 +1,18 @@
 import { table } from '../../lib.js';
 import { bytesPerToken, utilization } from '../figures.js';
 import { withCluster } from '../live-cluster.js';
-import { NEVER, type Setting, wide, words } from '../settings.js';
+import { keyOf, NEVER, type Setting, wide, words } from '../settings.js';
 
 const RATE = '100mbit';
 
 /** Bytes of each token against per-step fp32, and how much of the time is computing, at 100 Mb/s. */
 export async function measure(setting: Setting): Promise<void> {
   const { kept, quick } = setting;
-  const prefix = quick ? 'quick-' : '';
   const [long, rounds] = quick ? [5, 4] : [100, 5];
   const run = (name: string, workers: number, options: string) =>
-    kept.once(`${prefix}traffic-${workers}-${name}`, () => {
+    kept.once(keyOf(setting, `traffic-${workers}-${name}`), () => {
       const start = [...wide(setting), ...NEVER, ...words(`${options} --min-workers ${workers} --no-adaptive-steps`)];
-      return withCluster({ start, workers, rate: RATE }, async (cluster) => {
+      return withCluster({ start, workers, rate: RATE, delay: setting.delay }, async (cluster) => {
         await cluster.result;
         return { bytes_per_token: bytesPerToken(cluster.commits), utilization: utilization(cluster.commits) };
       });

@@ -1,5 +1,5 @@
-export { followGroup, type GroupState, groupState, groupText } from './follow.js';
+export { followGroup, groupText } from './follow.js';
 export { type RunSlurm, runSlurm } from './run-slurm.js';
-export { cancelGroup, type Scaling, scaleGroup } from './scale.js';
+export { cancelGroup, scaleGroup } from './scale.js';
 export { type SlurmJob, slurmScript } from './script.js';
 export { submitScript, writeSlurmJob } from './submit.js';
