@@ -276,4 +276,21 @@ describe('a server that is none', () => {
     await expect(openNatsTransport(options('http://x'))).rejects.toThrow(/Expected nats:\/\/host:port/);
     await expect(openNatsTransport(options('nats://'))).rejects.toThrow(/Expected/);
   });
+
+  test('is told when it is too old', async () => {
+    const info = { server_id: 'x', version: '2.8.4', proto: 1, max_payload: 1_048_576, headers: true };
+    const old = createServer((socket) => {
+      socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+      socket.on('data', (data) => {
+        if (String(data).includes('PING')) socket.write('PONG\r\n');
+      });
+      socket.on('error', () => {});
+    });
+    await new Promise<void>((resolve) => old.listen(0, '127.0.0.1', resolve));
+    const at = (old.address() as { port: number }).port;
+    await expect(openNatsTransport(options(`nats://127.0.0.1:${at}`))).rejects.toThrow(
+      /version 2\.8\.4.*2\.9\.0 or newer/,
+    );
+    await new Promise((resolve) => old.close(resolve));
+  });
 });
