@@ -4,6 +4,7 @@ import { writeFileAtomic } from '../src/base/atomic.js';
 import { type JsonValue, jsonText } from '../src/base/json.js';
 import { findFramework } from '../src/planner/calibration/frameworks.js';
 import {
+  fitConstants,
   fitEfficiencies,
   leaveOneSourceOut,
   readCsv,
@@ -19,7 +20,7 @@ import { parseArgs, root, table } from './lib.js';
  * `npm run bench -- plan ROWS.csv`: predictions beside a file of measurements, by source; the constants fitted to it,
  * beside those shipped; each source predicted with constants fitted without it; predictions a second.
  *
- * `--write yes` stores what was fitted as the shipped constants.
+ * `--fit all` fits the constants that all share too (minutes); `--write yes` stores what was fitted.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const { options, rest } = parseArgs(args);
@@ -27,7 +28,8 @@ export async function run(args: readonly string[]): Promise<void> {
   const text = readFileSync(isAbsolute(path) ? path : join(root, path), 'utf8');
   const { rows } = readCsv(text);
   const { rows: results, result } = validateRows(text);
-  const fitted = fitEfficiencies(rows, shippedConstants);
+  const refit = options.fit === 'all' ? fitAll : fitEfficiencies;
+  const fitted = refit(rows, shippedConstants);
   const percent = (value: number | null): string => (value === null ? '' : value.toFixed(2));
 
   console.log(
@@ -64,10 +66,13 @@ export async function run(args: readonly string[]): Promise<void> {
     ],
   );
 
-  const without = leaveOneSourceOut(rows, shippedConstants);
+  if (options.fit === 'all') console.log(`Shared by all, fitted: ${JSON.stringify(fitted.time)}`);
+  const without = leaveOneSourceOut(rows, shippedConstants, refit);
   const total = without.reduce((sum, { rows: n }) => sum + n, 0);
   const mean = without.reduce((sum, { rows: n, error }) => sum + n * error, 0) / Math.max(1, total);
-  console.log(`Each source with efficiencies fitted to the others: ${percent(mean)} % mean error over ${total} rows`);
+  console.log(
+    `Each source with ${options.fit === 'all' ? 'all constants' : 'efficiencies'} fitted to the others: ${percent(mean)} % mean error over ${total} rows`,
+  );
   table(
     ['source left out', 'rows', 'mean error %'],
     without.map((left) => [left.source, left.rows, percent(left.error)]),
@@ -76,9 +81,15 @@ export async function run(args: readonly string[]): Promise<void> {
   if (options.write !== undefined) {
     const target = `${root}src/planner/calibration/constants.json`;
     const shipped = JSON.parse(readFileSync(target, 'utf8')) as Record<string, JsonValue>;
-    await writeFileAtomic(target, jsonText({ ...shipped, efficiency: { ...fitted.efficiency } }));
+    await writeFileAtomic(
+      target,
+      jsonText({ ...shipped, time: { ...fitted.time }, efficiency: { ...fitted.efficiency } }),
+    );
   }
 }
+
+/** Two passes over all shared constants; a third moves nothing by more than a step. */
+const fitAll: typeof fitEfficiencies = (rows, constants) => fitConstants(rows, constants, 2);
 
 /** How fast a search could go through arrangements. */
 function predictionsPerSecond(): number {

@@ -25,6 +25,7 @@ const ranges: readonly (readonly [Path, low: number, high: number])[] = [
   [['fourBitShare'], 0.5, 1],
   [['intraEfficiency'], 0.55, 0.9],
   [['interEfficiency'], 0.4, 0.9],
+  [['congestion'], 0, 0.1],
   [['handOverEfficiency'], 0.4, 0.9],
   [['overlap'], 0.4, 0.95],
   [['stepOverhead'], 0, 0.05],

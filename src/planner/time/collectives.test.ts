@@ -3,7 +3,7 @@ import { shippedConstants } from '../calibration/constants.js';
 import { selene } from '../step.test-support.js';
 import { allReduceTime, allToAllTime, gatherTime, groupOf, handOverTime, ringBandwidth } from './collectives.js';
 
-const c = { ...shippedConstants.time, intraEfficiency: 1, interEfficiency: 1, handOverEfficiency: 1 };
+const c = { ...shippedConstants.time, intraEfficiency: 1, interEfficiency: 1, handOverEfficiency: 1, congestion: 0 };
 const still = { ...selene, intraLatency: 0, interLatency: 0 };
 
 describe('groups', () => {
@@ -19,6 +19,16 @@ describe('groups', () => {
     expect(ringBandwidth(selene, groupOf(selene, 16, 1), c)).toBe(200e9);
     expect(ringBandwidth(selene, groupOf(selene, 32, 4), c)).toBe(50e9);
     expect(ringBandwidth(selene, groupOf(selene, 32, 8), c)).toBe(25e9);
+  });
+});
+
+describe('congestion', () => {
+  it('slows a ring by its share for each doubling of the nodes beyond two', () => {
+    const crowded = { ...c, congestion: 0.1 };
+    const at = (size: number): number => ringBandwidth(selene, groupOf(selene, size, 1), crowded) / 1e9;
+    expect([at(8), at(16)]).toEqual([300, 200]);
+    expect(at(32)).toBeCloseTo(200 / 1.1, 9);
+    expect(at(256)).toBeCloseTo(200 / 1.4, 9);
   });
 });
 

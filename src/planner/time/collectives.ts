@@ -18,12 +18,14 @@ export function groupOf(cluster: Cluster, size: number, stride: number): Group {
 
 /**
  * Bytes a second that a ring over the group moves on each of its links. Beyond one node every node's network cards
- * are shared by all groups that cross it: with k members of each group in a node there are perNode/k of them.
+ * are shared by all groups that cross it: with k members of each group in a node there are perNode/k of them. The
+ * more nodes, the more links of the network's upper levels are shared too.
  */
 export function ringBandwidth(cluster: Cluster, group: Group, c: TimeConstants): number {
   const inside = cluster.intraNode * c.intraEfficiency;
   if (group.size <= group.inNode) return inside;
-  return Math.min(inside, (cluster.interNode * c.interEfficiency * group.inNode) / cluster.perNode);
+  const crowd = 1 + c.congestion * Math.max(0, Math.log2(group.size / group.inNode) - 1);
+  return Math.min(inside, (cluster.interNode * c.interEfficiency * group.inNode) / cluster.perNode / crowd);
 }
 
 /** Seconds of one message from member to member. */

@@ -32,6 +32,8 @@ export interface TimeConstants {
   /** Share of a link's bandwidth that collectives reach, within a node and between nodes. */
   readonly intraEfficiency: number;
   readonly interEfficiency: number;
+  /** What each doubling of the nodes beyond two costs a collective: its time grows by this share. */
+  readonly congestion: number;
   /** Share of a link's bandwidth that one activation, handed from stage to stage, reaches. */
   readonly handOverEfficiency: number;
   /** Share of an exchange that is hidden where a framework overlaps it. */
