@@ -161,7 +161,8 @@ export class Client implements Transport {
 
   constructor(network: MemoryNetwork, workers: readonly string[] | null) {
     const alive = () => {
-      if (!this.reachable) throw new MeanfieldError('The connection is lost.');
+      if (this.#dead) throw new Error('The process was killed.');
+      if (this.partitioned) throw new MeanfieldError('The connection is lost.');
     };
     this.control = {
       send: (address, message) => {

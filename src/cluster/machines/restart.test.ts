@@ -41,7 +41,7 @@ describe('a coordinator that is killed', () => {
       first.client().cut();
     };
     const workers = [cluster.worker(), cluster.worker()];
-    await expect(first.run.result).rejects.toThrow('The connection is lost');
+    await expect(first.run.result).rejects.toThrow('The process was killed');
     const told = Math.max(0, ...commits.keys());
     const second = cluster.coordinator(true);
     const result = await second.run.result;

@@ -120,6 +120,12 @@ export class AfterCommit {
     if (untilLoss !== undefined && loss < untilLoss) void happen({ type: 'event', event: { type: 'stop' } });
   }
 
+  /** Makes the folder agree with what is committed, whatever commits lie in its journal. */
+  async saveNow(state: RunState): Promise<void> {
+    await this.#options.journal.trim(Number.POSITIVE_INFINITY);
+    await this.#save(state);
+  }
+
   async #save(state: RunState): Promise<void> {
     const { keeper, run, prepared, kinds, journal, figures, emit } = this.#options;
     const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));
@@ -132,19 +138,27 @@ export class AfterCommit {
 
   /** A new snapshot when a joiner would fetch more in results than in it. */
   #snapshotIfDue(state: RunState): void {
-    const { keeper, blobs, happen } = this.#options;
+    const { keeper, blobs, happen, emit } = this.#options;
     const own = 4 * keeper.vectors * keeper.length;
     const due = this.#bytes >= own || state.chain.results.length >= MOST_RESULTS;
     if (!due || this.#snapshotUnderWay) return;
     this.#snapshotUnderWay = true;
     this.#bytes = 0;
     const { round, hash } = state.rounds.committed;
+    const vectors = keeper.exclusive(() => keeper.host.ask('snapshot', null));
     this.#begin(async () => {
-      const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));
-      const manifest = await putSnapshot(blobs, `run/s/${round}`, vectors);
-      await happen({ type: 'snapshot', snapshot: { round, hash, manifest } });
-      for (const old of state.retired) await this.#deleteList(old);
-      this.#snapshotUnderWay = false;
+      try {
+        const manifest = await putSnapshot(blobs, `run/s/${round}`, await vectors);
+        await happen({ type: 'snapshot', snapshot: { round, hash, manifest } });
+        for (const old of state.retired) await this.#deleteList(old);
+      } catch (error) {
+        // The old one still serves, with more results after it; the next commit tries again.
+        if (!(error instanceof MeanfieldError)) throw error;
+        emit({ type: 'notice', message: `No snapshot of round ${round} could be stored: ${error.message}` });
+        this.#bytes = own;
+      } finally {
+        this.#snapshotUnderWay = false;
+      }
     });
   }
 

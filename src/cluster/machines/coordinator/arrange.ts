@@ -53,7 +53,12 @@ export async function arrangeCluster(
     seed: options.seed,
     optimizer,
     schedule,
-    outer: { method: options.outer, learningRate: options.outerLr, momentum: options.outerMomentum },
+    // After every single step the plain mean is what is wanted, as with `train`.
+    outer: {
+      method: options.syncEvery === 1 ? 'average' : options.outer,
+      learningRate: options.outerLr,
+      momentum: options.outerMomentum,
+    },
     averageMoments,
     cluster: {
       format: cluster.format,

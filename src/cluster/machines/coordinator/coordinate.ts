@@ -1,7 +1,10 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MeanfieldError } from '../../../base/errors.js';
 import { RangeSampler } from '../../../data/ledger/index.js';
 import type { TrainOptions } from '../../../training/config.js';
 import { layoutHash } from '../../layout-hash.js';
+import type { Lease } from '../../nats/lease.js';
 import { OpenRun } from '../../open-run.js';
 import { initialParameters, type PreparedRun, prepareRun } from '../../prepare-run.js';
 import type { ClusterResult, CoordinatorEvent } from '../events.js';
@@ -34,6 +37,9 @@ export interface CoordinatorControl {
 
 /** Milliseconds between the word that a worker is banned and the end of its connection. */
 const LAST_WORDS = 200;
+
+/** Between two attempts to lead: milliseconds. */
+const AGAIN = 2000;
 
 type Emit = (event: CoordinatorEvent) => void;
 
@@ -94,8 +100,7 @@ class Coordination {
     try {
       for (let first = true; ; first = false) {
         const onWaiting = (leader: string) => this.emit({ type: 'standby', leader });
-        const { state } = this.connection.transport;
-        const lease = await lead(state, onWaiting, this.control.stopping, this.options.leaderTimeout);
+        const lease = await this.#acquire(onWaiting, first);
         try {
           const ended = await this.#lead(keeper, first, lease.lost);
           if (ended) return this.#result(ended.state, ended.figures);
@@ -106,6 +111,20 @@ class Coordination {
       }
     } finally {
       await keeper.close();
+    }
+  }
+
+  /** Waits for leadership. Who has led before outlasts a message system that is away; the first word must succeed. */
+  async #acquire(onWaiting: (leader: string) => void, first: boolean): Promise<Lease> {
+    const { state } = this.connection.transport;
+    for (;;) {
+      try {
+        return await lead(state, onWaiting, this.control.stopping, this.options.leaderTimeout);
+      } catch (error) {
+        if (first || this.control.stopping.aborted || !(error instanceof MeanfieldError)) throw error;
+        this.emit({ type: 'notice', message: `Cannot lead now: ${error.message}` });
+        await sleep(AGAIN);
+      }
     }
   }
 
@@ -158,6 +177,7 @@ class Coordination {
       const stop = () => void coordinator.happen({ type: 'event', event: { type: 'stop' } });
       this.control.stopping.addEventListener('abort', stop);
       try {
+        if (stored.differs) await after.saveNow(stored.state);
         this.#tellStarted(stored.state);
         if (this.control.stopping.aborted || isFinished(plan, stored.state.progress)) stop();
         const outcome: Outcome = await Promise.race([coordinator.lead(lost), failed]);
@@ -193,7 +213,7 @@ class Coordination {
     }
     const tokens = dataset.train;
     const { samples } = new RangeSampler({ tokens, context: model.dimensions.context, seed: setup.seed });
-    return takeUp({
+    const taken = await takeUp({
       run: id,
       transport,
       keeper,
@@ -209,6 +229,8 @@ class Coordination {
         return publish(transport.blobs, { run: id, prepared: this.prepared, setup, cluster, record, onProgress });
       },
     });
+    const { committed } = taken.state.rounds;
+    return { ...taken, differs: committed.round > 0 && committed.hash !== fromFolder?.rounds.committed.hash };
   }
 
   #afterCommit(

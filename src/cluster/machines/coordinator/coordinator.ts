@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MeanfieldError, messageOf } from '../../../base/errors.js';
 import {
   type Contribute,
@@ -26,6 +27,8 @@ import { type RunContext, type RunInput, stepRun, worthStoring } from './step-ru
 export const STATE = 'state';
 /** Between two words about what is waited for: milliseconds. */
 const TELL = 5000;
+/** Between two attempts to store the state: milliseconds. */
+const AGAIN = 500;
 /** Between two looks at a merge, at most: milliseconds. */
 const LOOK = 1000;
 
@@ -197,13 +200,19 @@ export class Coordinator {
   async #store(state: RunState): Promise<boolean> {
     const value = encodeState(state);
     const { state: store } = this.#parts.transport;
-    try {
-      this.#revision = await store.set(STATE, value, this.#revision);
-      return true;
-    } catch (error) {
-      if (!(error instanceof StateConflictError)) throw error;
-      return this.#isOwn(store, value);
+    while (!this.#over) {
+      try {
+        this.#revision = await store.set(STATE, value, this.#revision);
+        return true;
+      } catch (error) {
+        if (error instanceof StateConflictError) return this.#isOwn(store, value);
+        if (!(error instanceof MeanfieldError)) throw error;
+        // Nothing can be decided meanwhile; who cannot write for too long leads no more, and this ends.
+        this.#parts.emit({ type: 'notice', message: `The run's state cannot be stored now: ${error.message}` });
+        await sleep(AGAIN);
+      }
     }
+    return false;
   }
 
   /** A write of ours whose acknowledgement was lost looks like another's. */

@@ -59,6 +59,10 @@ export async function takeUp(start: StateStart): Promise<StoredState> {
     const state = reopened(stored);
     return { state, revision: await transport.state.set(STATE, encodeState(state), revision) };
   }
+  if (!fromFolder && keeper.held.round > 0)
+    throw new MeanfieldError(
+      "The run's folder is damaged after its last checkpoint, and the message system does not hold the run. Delete the folder's journal to go on from the checkpoint.",
+    );
   const configuration = await start.publish();
   const { round, hash } = keeper.held;
   const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));

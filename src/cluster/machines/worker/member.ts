@@ -351,7 +351,14 @@ export class Member {
   #post(message: UpMessage): void {
     if (this.#over) return;
     const { control, worker } = this.#options;
-    control.send({ to: 'up', worker }, encodeMessage(message));
+    try {
+      control.send({ to: 'up', worker }, encodeMessage(message));
+    } catch (error) {
+      // A connection that comes back keeps what is sent meanwhile; this one never will.
+      this.#fail(
+        new MeanfieldError(`${worker} cannot speak to the run any more: ${messageOf(error)}`, { cause: error }),
+      );
+    }
   }
 
   #take(work: () => Promise<void> | void): void {
