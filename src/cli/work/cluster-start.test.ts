@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { checkServerFlags, openServer } from './cluster-server.js';
+import { splitFlags, summary } from './cluster-start.js';
+
+test('flags go to whom they belong', () => {
+  const flags = {
+    ...{ run: 'runs/a', layers: 2, lr: 1e-3, moments: 'keep', threads: 2, json: true },
+    ...{ quorum: 0.5, format: 'int8', data: { path: '/x' }, adaptiveSteps: true },
+    ...{ nats: ['nats://h'], sharedCredential: true as const, inviteHours: 2, metricsPort: 9 },
+  } as const;
+  const { train, cluster, server } = splitFlags(['a.txt'], flags);
+  expect(train).toMatchObject({ corpus: ['a.txt'], run: 'runs/a', layers: 2, lr: 1e-3, moments: 'keep', threads: 2 });
+  expect(Object.keys(train)).not.toEqual(expect.arrayContaining(['metricsPort', 'nats', 'quorum']));
+  expect(cluster).toEqual({ quorum: 0.5, format: 'int8', data: { path: '/x' }, adaptiveSteps: true });
+  expect(server).toEqual({ nats: ['nats://h'], sharedCredential: true, inviteHours: 2 });
+});
+
+test('flags of a server that contradict each other are refused', () => {
+  const base = { inviteHours: 1 };
+  for (const [flags, reason] of [
+    [{ natsCreds: 'f' }, /--nats-creds is for a server that runs already/],
+    [{ nats: ['nats://h'], host: ['x'] }, /--host is for a server that Meanfield starts/],
+    [{ natsReplicas: '3' as const }, /three servers/],
+    [{ nats: ['nats://h'], natsCreds: 'a', natsNkey: 'b' }, /not both/],
+    [{ nats: ['nats://h'], natsSigningKey: 'a', sharedCredential: true as const }, /the first is the safer/],
+  ] as const) {
+    expect(() => checkServerFlags({ ...base, ...flags })).toThrow(reason);
+  }
+  expect(() => checkServerFlags({ ...base, nats: ['nats://h'], natsReplicas: '3' })).not.toThrow();
+});
+
+test('a credential that cannot be read says whose option it was', async () => {
+  const run = { id: 'r', folder: '/nonexistent' };
+  const base = { nats: ['nats://h'], inviteHours: 1 };
+  await expect(openServer(run, { ...base, natsCreds: '/nonexistent/x' })).rejects.toThrow(/file of --nats-creds/);
+  await expect(openServer(run, { ...base, natsNkey: import.meta.filename })).rejects.toThrow(/no seed of a user/);
+  await expect(openServer(run, { ...base, natsSigningKey: import.meta.filename })).rejects.toThrow(/SA and 56/);
+});
+
+test('the end says what to do next', () => {
+  const result = {
+    ...{ type: 'result' as const, run: 'runs/a b', step: 1000, tokens: 2e6, train_loss: 2, val_loss: 2.1 },
+    ...{ best_val_loss: 2.05, tokens_per_second: 4000, seconds: 500, parameters: 1000, replicas: 3, rounds: 40 },
+  };
+  expect(summary({ ...result, interrupted: false })).toContain("meanfield generate 'runs/a b'");
+  expect(summary({ ...result, interrupted: true })).toContain("meanfield cluster start --run 'runs/a b' --resume");
+  expect(summary({ ...result, interrupted: true })).toContain('40 rounds, 1,000 steps, 2M tokens in 8 min 20 s');
+});

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { makeNkey } from './keys.js';
+import { serverConfig } from './server-config.js';
+
+const [coordinator, join, worker] = [makeNkey().key, makeNkey().key, makeNkey().key];
+const settings = {
+  run: 'r',
+  listen: '0.0.0.0:4222',
+  websocket: '0.0.0.0:-1',
+  storage: '/runs/a "b"\\c/store',
+  certificateFile: '/c.pem',
+  keyFile: '/k.pem',
+};
+
+test('a worker has an account of its own, with its own subjects alone', () => {
+  const config = serverConfig({
+    ...settings,
+    users: { coordinator, join, workers: [{ key: worker, names: ['w1', 'w2'] }] },
+  });
+  const account = config.slice(config.indexOf(`W_${worker} {`));
+  const publish = /publish: \[ (.*?) \]/.exec(account)![1]!.split(', ');
+  expect(publish).toEqual(
+    [
+      'mf.r.ask.join',
+      'mf.r.up.w1',
+      'mf.r.b.w1.>',
+      'mf.r.up.w2',
+      'mf.r.b.w2.>',
+      'mf.r.api.DIRECT.GET.mf-r.>',
+      'mf.r.api.DIRECT.GET.KV_mf-r.>',
+    ].map((subject) => `"${subject}"`),
+  );
+  const hear = /subscribe: \[ (.*?) \]/.exec(account)![1]!.split(', ');
+  expect(hear).toEqual(
+    ['mf.r.all', '$KV.mf-r.>', 'mf.r.down.w1', 'mf.r.down.w2', `_MF.${worker}.>`].map((subject) => `"${subject}"`),
+  );
+  expect(config.match(/jetstream: enabled/g)).toHaveLength(1);
+});
+
+test('an invitation that has expired opens nothing, and paths may hold anything', () => {
+  const config = serverConfig({ ...settings, users: { coordinator, join: undefined, workers: [] } });
+  expect(config).not.toContain(join);
+  expect(config).not.toContain('JOIN');
+  expect(config).toContain('store_dir: "/runs/a \\"b\\"\\\\c/store"');
+  expect(() => serverConfig({ ...settings, run: 'r } x', users: { coordinator, join, workers: [] } })).toThrow();
+});
