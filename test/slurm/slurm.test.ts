@@ -97,10 +97,14 @@ describe.skipIf(!slurmThere)('workers under Slurm (skipped without it)', () => {
     await until('the first life', async () => (await marks(at, '.started'))[0]);
     execFileSync('scontrol', ['requeue', `${array}_0`]);
     await until('a polite leave', async () => (await marks(at, '.left'))[0]);
-    // Slurm lets a requeued task wait two minutes unless it is told not to.
-    await until('its place in the queue', async () => (await states(array)).join() === 'PENDING');
-    execFileSync('scontrol', ['update', `JobId=${array}_0`, 'StartTime=now']);
-    await until('the second life', async () => (await marks(at, '.1.started'))[0]);
+    // Slurm lets a requeued task wait two minutes, and says so only when the first life's last process is gone.
+    await until('the second life', async () => {
+      if ((await marks(at, '.1.started'))[0]) return true;
+      await sleep(500);
+      if ((await states(array)).join() === 'PENDING')
+        execFileSync('scontrol', ['update', `JobId=${array}_0`, 'StartTime=now']);
+      return false;
+    });
     await writeFile(at('over'), '');
     await until('the end', async () => (await states(job.name)).join() === 'COMPLETED');
   });
