@@ -82,13 +82,13 @@ export function stepTime(
     if (zero === 3) {
       // Parameters come for forward and for backward, gradients go, in every micro-batch.
       const exchange = 2 * gatherTime(cluster, group, gathered, c) + gatherTime(cluster, group, reduced, c);
-      dataCommunication = m * hidden(exchange, slot, habits.dataOverlap, c);
+      dataCommunication = m * hidden(exchange, slot, habits.dataOverlap, c.overlap);
     } else {
       const exchange =
         zero === 0
           ? allReduceTime(cluster, group, reduced, c)
           : gatherTime(cluster, group, reduced, c) + gatherTime(cluster, group, gathered, c);
-      dataCommunication = hidden(exchange, slot, habits.dataOverlap, c);
+      dataCommunication = hidden(exchange, slot, habits.dataOverlap, c.gradientOverlap);
     }
   }
   if (pipeline > 1 && w.tiedHead) {
@@ -130,8 +130,8 @@ export function stepTime(
 }
 
 /** What of an exchange is seen beside `work` seconds of products that it may run under. */
-function hidden(exchange: number, work: number, overlapped: boolean, c: TimeConstants): number {
-  return overlapped ? Math.max(exchange - work * c.overlap, exchange * (1 - c.overlap)) : exchange;
+function hidden(exchange: number, work: number, overlapped: boolean, share: number): number {
+  return overlapped ? Math.max(exchange - work * share, exchange * (1 - share)) : exchange;
 }
 
 /**

@@ -36,8 +36,13 @@ export interface TimeConstants {
   readonly congestion: number;
   /** Share of a link's bandwidth that one activation, handed from stage to stage, reaches. */
   readonly handOverEfficiency: number;
-  /** Share of an exchange that is hidden where a framework overlaps it. */
+  /**
+   * Share of an exchange that is hidden where a framework overlaps it and layers wait for it: gathered parameters
+   * (ZeRO-3), tensor parallelism.
+   */
   readonly overlap: number;
+  /** The same of gradients, which nothing waits for before the step's end. */
+  readonly gradientOverlap: number;
   /** Seconds of a step that no device works: loss scale, logging, next batch. */
   readonly stepOverhead: number;
 }
