@@ -8,6 +8,7 @@ import {
   type Comparison,
   chooseAveraging,
   crossover,
+  GAIN,
   stepOf,
 } from './averaging/index.js';
 import { findFramework } from './calibration/frameworks.js';
@@ -149,7 +150,7 @@ function comparisonOf(planned: Plan, options: PlanOptions): Comparison | null {
 /** What {@link compareBandwidths} finds. */
 export interface BandwidthReport {
   readonly curves: readonly BandwidthCurve[];
-  /** Where averaging comes to the same loss sooner; `null`: nowhere. */
+  /** Where averaging comes to the same loss a tenth sooner; `null`: nowhere. */
   readonly averagingWins: BandwidthRange | null;
 }
 
@@ -238,9 +239,6 @@ function averagedRun(
   const run = planRun(stepOf(averaging), workload, cluster, { tokens }, options);
   return { ...run, failures: { ...run.failures, expected: run.failures.expected * replicas } };
 }
-
-/** What averaging must gain to be chosen: less is within the error of the prediction. */
-const GAIN = 0.9;
 
 function lossLaw(): ParametricLaw & { readonly source: string } {
   const law = findLaw(LAW);

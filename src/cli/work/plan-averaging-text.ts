@@ -47,8 +47,8 @@ function everyStep({ search }: Planned['plan']): string {
 }
 
 function winsText(range: { readonly from: number; readonly to: number } | null, here: number): string {
-  if (range === null) return 'At no bandwidth does averaging come to the same loss sooner.\n';
+  if (range === null) return 'At no bandwidth does averaging come to the same loss a tenth sooner.\n';
   const from = range.from === 0 ? 'any slow line' : bits(range.from);
   const to = range.to === Number.POSITIVE_INFINITY ? 'on' : `to ${bits(range.to)}`;
-  return `Averaging comes to the same loss sooner from ${from} ${to} a node; here a node has ${bits(here)}.\n`;
+  return `Averaging comes to the same loss a tenth sooner, or more, from ${from} ${to} a node; here a node has ${bits(here)}.\n`;
 }

@@ -65,7 +65,7 @@ export function bandwidthCurves(comparison: Comparison): BandwidthCurve[] {
   ];
 }
 
-/** Bandwidths of a node between which averaging comes to the same loss sooner, bytes a second. */
+/** Bandwidths of a node between which averaging comes to the same loss a tenth sooner or more, bytes a second. */
 export interface BandwidthRange {
   /** 0: at any slower one, too. Below it, one node by itself is sooner done. */
   readonly from: number;
@@ -73,11 +73,14 @@ export interface BandwidthRange {
   readonly to: number;
 }
 
-/** Where averaging reaches the same loss sooner than an exchange every step does; `null`: nowhere. */
+/** What averaging must gain to count as better: less is within the error of a prediction. */
+export const GAIN = 0.9;
+
+/** Where averaging reaches the same loss a tenth sooner than an exchange every step does, or more; `null`: nowhere. */
 export function crossover(comparison: Comparison): BandwidthRange | null {
   const ahead = (bandwidth: number) =>
     averagingAt(comparison, bandwidth, comparison.request).equalLossSeconds <
-    everyStepAt(comparison, bandwidth).time.total;
+    GAIN * everyStepAt(comparison, bandwidth).time.total;
   const coarse = BANDWIDTHS.filter((_, i) => i % 4 === 0);
   const places = coarse.map(ahead);
   const last = places.lastIndexOf(true);

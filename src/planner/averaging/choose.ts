@@ -53,7 +53,7 @@ export interface AveragingPlan extends Replica {
 const INNER_STEPS = [10, 30, 100, 300];
 
 /** Sizes of a replica that are tried beyond the smallest that fits, and below the whole cluster. */
-const TRIED = 3;
+const TRIED = 2;
 
 /**
  * Chooses size, arrangement and H of replicas so that a run comes to the same loss soonest.

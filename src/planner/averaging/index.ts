@@ -1,4 +1,11 @@
-export { type BandwidthCurve, type BandwidthRange, bandwidthCurves, type Comparison, crossover } from './bandwidth.js';
+export {
+  type BandwidthCurve,
+  type BandwidthRange,
+  bandwidthCurves,
+  type Comparison,
+  crossover,
+  GAIN,
+} from './bandwidth.js';
 export { type AveragingPlan, type AveragingRequest, chooseAveraging, type Replica, stepOf } from './choose.js';
 export { outerPrecisions } from './outer-bytes.js';
 export type { QualityCost } from './quality.js';

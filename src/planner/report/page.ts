@@ -91,10 +91,10 @@ function charts(plan: Plan, bandwidths: BandwidthReport | null): string[] {
 
 function winsNote({ averagingWins }: BandwidthReport): string {
   if (averagingWins === null)
-    return 'At no bandwidth does averaging come to the same loss sooner than an exchange every step.';
+    return 'At no bandwidth does averaging come to the same loss a tenth sooner than an exchange every step.';
   const { from, to } = averagingWins;
   const range = `${from === 0 ? 'the slowest line' : bits(from)} to ${to === Number.POSITIVE_INFINITY ? 'the fastest' : bits(to)}`;
-  return `Shaded, ${range}: averaging comes to the same loss sooner, the tokens that its gap costs counted in.`;
+  return `Shaded, ${range}: averaging comes to the same loss a tenth sooner or more, the tokens that its gap costs counted in.`;
 }
 
 function alternatives({ search }: Plan): string {

@@ -46,10 +46,13 @@ function statesOf(
   smallest: Schedule,
   leaders: Leaders,
 ): State[] {
-  const plain = leaders.of({ ...grid, zero, offload: 'none' });
+  const { data, tensor, pipeline, context, expert } = grid;
+  const leaderOf = (offload: Offload['offload']) =>
+    leaders.of({ data, tensor, pipeline, context, expert, zero, offload });
+  const plain = leaderOf('none');
   const states: State[] = [];
   for (const place of places) {
-    const leader = leaders.of({ ...grid, zero, offload: place.offload });
+    const leader = leaderOf(place.offload);
     const onHost =
       place.offloadTo === 'disk' ? states.find((other) => other.place.offload === place.offload) : undefined;
     states.push({ grid, zero, place, smallest, leader, plain, onHost, room: undefined });

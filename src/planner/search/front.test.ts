@@ -28,6 +28,18 @@ test('keeps the fastest of the whole, of half, of a quarter, and so on', () => {
   );
 });
 
+test('parts smaller than a 128th are not told apart', () => {
+  const front = new Front(1024);
+  for (const point of [
+    [1, 9],
+    [8, 7],
+    [16, 5],
+    [1024, 1],
+  ] as const)
+    front.offer(candidate(point));
+  expect(front.members.map(({ arrangement }) => arrangement.data)).toEqual([8, 16, 1024]);
+});
+
 test('tells what must be beaten with so many devices', () => {
   const front = new Front(8);
   const points = [

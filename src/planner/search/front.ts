@@ -1,6 +1,9 @@
 import { devices } from './grids.js';
 import type { Candidate } from './types.js';
 
+/** Parts of a cluster below one in so many are another cluster. */
+const SMALLEST = 128;
+
 /** The fastest candidate for a whole cluster, for half of it, a quarter, and so on: what each doubling buys. */
 export class Front {
   /** Most devices of each size, descending by halves. */
@@ -9,7 +12,7 @@ export class Front {
 
   /** @param most devices of the cluster */
   constructor(most: number) {
-    for (let size = most; size >= 1; size = Math.floor(size / 2)) this.#sizes.push(size);
+    for (let size = most; size >= Math.max(1, most / SMALLEST); size = Math.floor(size / 2)) this.#sizes.push(size);
   }
 
   /** Seconds that must be beaten with so many devices: those of the smallest size that holds them. */

@@ -37,12 +37,18 @@ function excess({ prediction: { memory } }: Candidate): number {
 /** Keeps who leads by strategy and by grid. */
 export class Leaders {
   readonly #strategies = new Map<string, Leader>();
+  /** The same by what decides a strategy, since its words take longer to find than a step to predict. */
+  readonly #kinds: (Leader | undefined)[] = [];
   readonly #grids: Candidate[] = [];
 
   of(arrangement: Parameters<typeof strategyOf>[0]): Leader {
+    const kind = kindOf(arrangement);
+    let leader = this.#kinds[kind];
+    if (leader !== undefined) return leader;
     const strategy = strategyOf(arrangement);
-    let leader = this.#strategies.get(strategy);
-    if (leader === undefined) this.#strategies.set(strategy, (leader = new Leader(strategy)));
+    leader = this.#strategies.get(strategy) ?? new Leader(strategy);
+    this.#strategies.set(strategy, leader);
+    this.#kinds[kind] = leader;
     return leader;
   }
 
@@ -93,6 +99,15 @@ export class Leaders {
       ...others.sort((a, b) => excess(a) - excess(b)),
     ];
   }
+}
+
+/** A small number for all that `strategyOf` looks at. */
+function kindOf({ data, tensor, pipeline, context, expert, zero, offload }: Parameters<typeof strategyOf>[0]): number {
+  let kind: number = zero;
+  for (const yes of [data > 1, tensor > 1, pipeline > 1, context > 1, expert > 1, offload !== 'none']) {
+    kind = 2 * kind + (yes ? 1 : 0);
+  }
+  return kind;
 }
 
 function sameGrid(a: Arrangement, b: Arrangement): boolean {
