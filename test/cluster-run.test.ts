@@ -2,7 +2,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { natsThere } from '../src/cluster/nats/server.test-support.js';
 import { CLUSTER, coordinate, ENDLESS, endLeftovers, resultOf, takePart } from './cluster.js';
-import { jsonLines, meanfield, text, workFolder } from './command.js';
+import { jsonLines, meanfield, start, text, workFolder } from './command.js';
 
 const at = workFolder();
 endLeftovers();
@@ -86,10 +86,15 @@ describe.skipIf(!natsThere)('a run of many machines (skipped without nats-server
     expect(left.code, left.stderr).toBe(0);
     expect(resultOf(left)).toMatchObject({ ended: 'left' });
     await coordinator.said(/"worker":"a-2","change":"left"/);
+    const watching = start(['cluster', 'watch', at('stopped'), '--every', '0.2', '--json']);
+    await watching.said('"type":"status"');
     const stopping = await meanfield('cluster', 'stop', at('stopped'));
     expect(stopping.code, stopping.stderr).toBe(0);
     const outcome = await coordinator.done;
     expect(outcome.code, outcome.stderr).toBe(130);
+    const watched = await watching.done;
+    expect(watched.code, watched.stderr).toBe(0);
+    expect(resultOf(watched)).toMatchObject({ type: 'result', run: status.run });
   });
 
   test('who is evicted ends with the reason and does not come back; the others go on', async () => {

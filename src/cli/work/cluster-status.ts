@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeanfieldError } from '../../base/errors.js';
 import type { ClusterStatus } from '../../cluster/machines/index.js';
@@ -37,6 +39,11 @@ export async function watchStatus(folder: string, every: number, context: Contex
         if (last.phase === 'stopped') break;
       } catch (error) {
         if (!(error instanceof MeanfieldError)) throw error;
+        if (!existsSync(join(folder, 'lock'))) {
+          line.end();
+          output.note('The coordinator has ended.\n');
+          break;
+        }
         silentSince ??= performance.now();
         const silent = duration((performance.now() - silentSince) / 1000);
         line.show(`the coordinator has not answered for ${silent}; still asking. ${error.message}`);

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../base/atomic.js';
@@ -11,7 +13,7 @@ const PROGRAM = 'nats-server';
 /** Milliseconds that a server may take to start, to read its configuration anew, to end. */
 const PATIENCE = 20_000;
 const LOOK_EVERY = 10;
-const RELOADED = /Reloaded server configuration|\[ERR\].*[Rr]eload/g;
+const RELOADED = /Reloaded server configuration|\[ERR\] Failed to reload.*/;
 
 /** A `nats-server` of ours, which outlives us: workers go on while a coordinator is started anew. */
 export interface ServerProcess {
@@ -47,8 +49,8 @@ export async function startServer(folder: string): Promise<ServerProcess> {
   if (running) return serverProcess(folder, running, true);
   await mkdir(folder, { recursive: true });
   for (const name of await readdir(folder)) if (name.endsWith('.ports')) await rm(join(folder, name));
-  const before = await logOf(folder);
-  const log = await open(join(folder, 'server.log'), 'a');
+  const before = await logLength(folder);
+  const log = await open(logPath(folder), 'a');
   try {
     const args = ['-c', join(folder, 'server.conf'), '--ports_file_dir', folder];
     const child = spawn(PROGRAM, args, { detached: true, stdio: ['ignore', log.fd, log.fd] });
@@ -56,7 +58,7 @@ export async function startServer(folder: string): Promise<ServerProcess> {
       child.once('error', (error: NodeJS.ErrnoException) =>
         resolve(error.code === 'ENOENT' ? INSTALL : `${PROGRAM} cannot be started: ${messageOf(error)}.`),
       );
-      child.once('exit', async () => resolve(startError((await logOf(folder)).slice(before.length))));
+      child.once('exit', async () => resolve(startError(await logSince(folder, before))));
     });
     const ports = await Promise.race([portsOf(folder, child.pid), ended]);
     if (typeof ports === 'string') throw new MeanfieldError(ports);
@@ -79,16 +81,15 @@ function serverProcess(folder: string, record: ServerRecord, found: boolean): Se
     ports: record.ports,
     found,
     reload: async () => {
-      const before = count(await logOf(folder));
+      const before = await logLength(folder);
       if (!(await lives()))
         throw new MeanfieldError(`Our ${PROGRAM} (process ${record.pid}) has ended. ${seeLog(folder)}`);
       process.kill(record.pid, 'SIGHUP');
       for (let waited = 0; waited < PATIENCE; waited += LOOK_EVERY) {
         await sleep(LOOK_EVERY);
-        const said = (await logOf(folder)).match(RELOADED) ?? [];
-        if (said.length <= before) continue;
-        const last = said.at(-1)!;
-        if (last.startsWith('[ERR]')) throw new MeanfieldError(`${PROGRAM} refuses its configuration: ${last}`);
+        const said = RELOADED.exec(await logSince(folder, before))?.[0];
+        if (said === undefined) continue;
+        if (said.startsWith('[ERR]')) throw new MeanfieldError(`${PROGRAM} refuses its configuration: ${said}`);
         return;
       }
       throw new MeanfieldError(`${PROGRAM} has not read its configuration anew. ${seeLog(folder)}`);
@@ -136,16 +137,21 @@ function startError(log: string): string {
   return `${PROGRAM} does not start: ${reason || 'it says nothing'}. If its port is taken, choose another: --port N.`;
 }
 
-function count(log: string): number {
-  return log.match(RELOADED)?.length ?? 0;
+async function logLength(folder: string): Promise<number> {
+  return (await stat(logPath(folder)).catch(() => undefined))?.size ?? 0;
 }
 
-async function logOf(folder: string): Promise<string> {
-  return readFile(join(folder, 'server.log'), 'utf8').catch(() => '');
+/** What the log has come to hold beyond so many bytes. */
+async function logSince(folder: string, start: number): Promise<string> {
+  return text(createReadStream(logPath(folder), { start }));
+}
+
+function logPath(folder: string): string {
+  return join(folder, 'server.log');
 }
 
 function seeLog(folder: string): string {
-  return `Its log: ${join(folder, 'server.log')}.`;
+  return `Its log: ${logPath(folder)}.`;
 }
 
 function recordPath(folder: string): string {
