@@ -1,5 +1,6 @@
-// node .ci/skipped.js REPORT.json: fails when a test was skipped that needs a browser or Python: those of `browser`
-// folders, and of files that name the variables. With --count it prints how many tests passed and failed.
+// node .ci/skipped.js REPORT.json: fails when a test was skipped that needs a browser, Python, NATS or Slurm: those of
+// their folders, and of files that name what tells whether they are there. With --count it prints how many tests passed
+// and failed.
 
 import { readFileSync } from 'node:fs';
 
@@ -10,10 +11,11 @@ if (process.argv[3] === '--count') {
   process.exit(0);
 }
 
-const NEEDS = /MEANFIELD_(?:PYTHON|REQUIRE_BROWSER)/;
+const FOLDERS = /\/(?:browser|slurm)\//;
+const NEEDS = /MEANFIELD_(?:PYTHON|REQUIRE_)|(?:browser|nats|slurm)There/;
 
 function needsMore(file) {
-  return file.includes('/browser/') || NEEDS.test(readFileSync(file, 'utf8'));
+  return FOLDERS.test(file) || NEEDS.test(readFileSync(file, 'utf8'));
 }
 
 let wrong = 0;
