@@ -13,7 +13,7 @@ export async function measure(setting: Setting): Promise<void> {
   for (const workers of [2, 4]) {
     const name = keyOf(setting, `time-to-loss-${workers}`);
     const each = await kept.once(`${name}-every-step`, () =>
-      timed(setting, workers, `--sync-every 1 --steps ${steps} --eval-every ${steps}`),
+      timed(setting, workers, `--sync-every 1 --outer average --moments keep --steps ${steps} --eval-every ${steps}`),
     );
     const goal = each.val_loss.toFixed(4);
     const ours = await kept.once(`${name}-rounds`, () =>
@@ -21,7 +21,7 @@ export async function measure(setting: Setting): Promise<void> {
       timed(
         setting,
         workers,
-        `--sync-every 25 --format int8 --steps ${4 * steps} --eval-every ${quick ? 10 : 25} --until-loss ${goal}`,
+        `--sync-every 25 --moments keep --format int8 --steps ${4 * steps} --eval-every ${quick ? 10 : 25} --until-loss ${goal}`,
       ),
     );
     const reached = ours.val_loss < each.val_loss;
