@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { writeFileAtomic } from '../src/base/atomic.js';
 import { type JsonValue, jsonText } from '../src/base/json.js';
@@ -25,7 +25,10 @@ import { parseArgs, root, table } from './lib.js';
 export async function run(args: readonly string[]): Promise<void> {
   const { options, rest } = parseArgs(args);
   const path = rest[0] ?? '../shared/data/planning/published_calibration.csv';
-  const text = readFileSync(isAbsolute(path) ? path : join(root, path), 'utf8');
+  const file = isAbsolute(path) ? path : join(root, path);
+  if (!existsSync(file))
+    throw new Error(`there is no ${path}: name a table of measurements, npm run bench -- plan ROWS.csv`);
+  const text = readFileSync(file, 'utf8');
   const { rows } = readCsv(text);
   const { rows: results, result } = validateRows(text);
   const refit = options.fit === 'all' ? fitAll : fitEfficiencies;

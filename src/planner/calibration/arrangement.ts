@@ -135,7 +135,8 @@ export function arrangementOf(
   const arrangement: Arrangement = {
     data: degrees.data,
     tensor: degrees.tensor,
-    sequenceParallel: defaults.sequenceParallel && degrees.tensor > 1,
+    // Selective recomputation and sequence parallelism came together (arXiv 2205.05198).
+    sequenceParallel: (defaults.sequenceParallel || recompute === 'selective') && degrees.tensor > 1,
     pipeline: degrees.pipeline,
     interleave: interleaveOf(fields, w, degrees.pipeline),
     context: degrees.context,

@@ -28,6 +28,12 @@ describe('describeRun', () => {
     expect(run({ printed_unit: 'days' }).assumptions[0]).toMatch(/^tokens_trained_B 17/);
   });
 
+  it('splits the sequence where recomputation is selective, as those who introduced both did', () => {
+    expect(run({ recompute: 'selective' }).arrangement.sequenceParallel).toBe(true);
+    expect(run({ recompute: 'selective', tp: '1', dp: '' }).arrangement.sequenceParallel).toBe(false);
+    expect(run().arrangement.sequenceParallel).toBe(false);
+  });
+
   it('gives the reason where not even a size is known', () => {
     const nothing = cellsOf({ params_B: '', layers: '', hidden: '' });
     expect(describeRun(nothing, shippedConstants)).toMatch(/neither layers, width nor parameters/);

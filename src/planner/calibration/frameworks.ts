@@ -13,19 +13,22 @@ interface Entry {
   readonly habits: Partial<FrameworkHabits>;
   readonly defaults: Partial<FrameworkDefaults>;
   readonly source: string;
+  /** Other beginnings of its name. */
+  readonly aliases?: readonly string[];
 }
 
 const entries = table as unknown as Readonly<Record<string, Entry>>;
 const fallback = entries.default!;
-/** Longest first, so that `Megatron-LM 0.14` is not taken for `Megatron-LM`. */
-const names = Object.keys(entries)
-  .filter((name) => name !== 'default')
-  .sort((a, b) => b.length - a.length);
+/** Beginnings of names with the entry they mean; longest first: `Megatron-LM 0.14` is not `Megatron-LM`. */
+const beginnings = Object.entries(entries)
+  .filter(([name]) => name !== 'default')
+  .flatMap(([name, { aliases = [] }]) => [name, ...aliases].map((start) => [start.toLowerCase(), name] as const))
+  .sort(([a], [b]) => b.length - a.length);
 
 /** The table's name for a framework: the longest that the given one starts with; `default` where there is none. */
 export function frameworkFamily(name: string): string {
   const lower = name.trim().toLowerCase();
-  return names.find((known) => lower.startsWith(known.toLowerCase())) ?? 'default';
+  return beginnings.find(([start]) => lower.startsWith(start))?.[1] ?? 'default';
 }
 
 /** Habits of a framework; of one that the table does not know, those of its `default`. */
