@@ -10,7 +10,7 @@ describe('what is left open', () => {
     expect(tokens).toBe(20 * 124e6);
     // C = 6 · 124e6 · 2.48e9 = 1.85e18; 0.292 C^0.3271 = 275 thousand tokens, 269 sequences: 16 for each accelerator.
     expect(fixed).toEqual({ globalBatch: 256, sequence: 1024, precision: 'bf16', flashAttention: true });
-    expect(assumptions.join('\n')).toMatch(/20 tokens a parameter[\s\S]*bf16[\s\S]*1024 tokens[\s\S]*2401\.02954/);
+    expect(assumptions.join('\n')).toMatch(/20 tokens a parameter[\s\S]*bf16[\s\S]*1,024 tokens[\s\S]*2401\.02954/);
   });
 
   test('never gives more sequences than Llama 3 had tokens for, nor fewer than one', () => {

@@ -61,7 +61,7 @@ function precisionOf({ accelerator }: Cluster, { precision }: PlanOptions, assum
 function sequenceOf(workload: Workload, { sequence }: PlanOptions, assumptions: string[]): number {
   if (sequence === undefined) {
     const length = Math.min(workload.context, LONGEST_SEQUENCE);
-    assumptions.push(`Sequences of ${length} tokens.`);
+    assumptions.push(`Sequences of ${length.toLocaleString('en-US')} tokens.`);
     return length;
   }
   if (sequence <= workload.context || workload.positions !== 'learned') return sequence;
@@ -82,7 +82,7 @@ function defaultBatch(
   const target = Math.max(1, Math.min(0.292 * flop ** 0.3271, LARGEST_BATCH) / sequence);
   const batch = roundBatch(target, cluster.accelerators);
   assumptions.push(
-    `${batch} sequences a step: 0.292 C^0.3271 tokens (arXiv 2401.02954, equation 1), at most 16 Mi as for Llama 3, ` +
+    `${batch.toLocaleString('en-US')} sequences a step: 0.292 C^0.3271 tokens (arXiv 2401.02954, equation 1), at most 16 Mi as for Llama 3, ` +
       'rounded so that accelerators divide it.',
   );
   return batch;

@@ -33,13 +33,13 @@ const winner = candidate({});
 
 test.each([
   [candidate({ dataCommunication: 0.44 }), 'gradient communication exposed for 340 ms more'],
-  [candidate({ pipelineBubble: 0.66 }), 'pipeline bubble 21 % of the step'],
+  [candidate({ pipelineBubble: 0.66 }), 'pipeline bubble 20.9 % of the step'],
   [
     candidate({ recompute: 0.7, tensorCommunication: 0.6 }),
     'recomputes for 700 ms more; tensor communication exposed for 500 ms more',
   ],
-  [candidate({ offload: 150 }), 'waits 2.50 min for offloaded state'],
-  [candidate({ matrices: 4 }, {}, 4), 'uses 4 devices instead of 8; matrix products take 2.00 s longer'],
+  [candidate({ offload: 150 }), 'waits 2.5 min for offloaded state'],
+  [candidate({ matrices: 4 }, {}, 4), 'uses 4 devices instead of 8; matrix products take 2 s longer'],
   [candidate({ optimizer: 1.6 }, { total: 92.1e9 }), 'does not fit by 12.1 GB: 92.1 GB of 80.0 GB'],
   [candidate({}, { host: 2e12 }), 'does not fit: 2000 GB on the host of a node'],
   [candidate({}), 'as fast'],

@@ -1,3 +1,4 @@
+import { percent, time } from '../report/units.js';
 import type { StepTime } from '../types.js';
 import { devices } from './grids.js';
 import type { Candidate } from './types.js';
@@ -46,15 +47,6 @@ export function reasonLost(loser: Candidate, winner: Candidate | null): string {
     );
   }
   return parts.slice(0, 2).join('; ');
-}
-
-function time(seconds: number): string {
-  if (seconds >= 60) return `${(seconds / 60).toPrecision(3)} min`;
-  return seconds >= 1 ? `${seconds.toPrecision(3)} s` : `${(seconds * 1000).toPrecision(3)} ms`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
 function gigabytes(bytes: number): string {
