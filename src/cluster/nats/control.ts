@@ -23,7 +23,8 @@ export class NatsControl implements ControlChannel {
 
   send(address: Address, message: Uint8Array): void {
     this.checkSize(message);
-    this.connection.publish(controlSubject(this.run, address), message);
+    // Nothing promises that a message arrives; who listens to the status knows that none does any more.
+    if (!this.connection.isClosed()) this.connection.publish(controlSubject(this.run, address), message);
   }
 
   listen(address: Address, handler: (message: Uint8Array, from: Address) => void): () => void {
@@ -36,13 +37,7 @@ export class NatsControl implements ControlChannel {
   answer(what: string, handler: (message: Uint8Array) => Promise<Uint8Array>): () => void {
     return this.subscribe({ to: 'ask', what }, (message) => {
       if (!ANSWERED.some((prefix) => message.reply?.startsWith(prefix))) return;
-      handler(message.data).then(
-        (answer) => {
-          this.checkSize(answer);
-          message.respond(answer);
-        },
-        (error) => message.respond(new TextEncoder().encode(FAILURE + messageOf(error))),
-      );
+      void this.respond(message, handler);
     });
   }
 
@@ -62,6 +57,18 @@ export class NatsControl implements ControlChannel {
     const text = data.length > FAILURE.length && data[0] === 0 ? new TextDecoder().decode(data) : '';
     if (text.startsWith(FAILURE)) throw new MeanfieldError(text.slice(FAILURE.length));
     return data;
+  }
+
+  /** Never fails: a failure is the asker's answer, and who has gone gets none. */
+  private async respond(message: Msg, handler: (message: Uint8Array) => Promise<Uint8Array>): Promise<void> {
+    let answer: Uint8Array;
+    try {
+      answer = await handler(message.data);
+      this.checkSize(answer);
+    } catch (error) {
+      answer = new TextEncoder().encode(FAILURE + messageOf(error));
+    }
+    if (!this.connection.isClosed()) message.respond(answer);
   }
 
   private subscribe(address: Address, take: (message: Msg) => void): () => void {

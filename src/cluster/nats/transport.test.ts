@@ -167,6 +167,31 @@ describe.skipIf(!natsThere)('a run on a NATS server (skipped without nats-server
     await expect(transport.state.set('large', large, 0)).rejects.toThrow(/max_payload: 8MB/);
   });
 
+  test('an answer that is too large, or fails, is told to who asked', async () => {
+    const asking = (what: string) => other.control.ask(what, bytes(''), 2000);
+    transport.control.answer('large', async () => new Uint8Array(9 * 2 ** 20));
+    transport.control.answer('failing', async () => {
+      throw new Error('out of order');
+    });
+    await expect(asking('large')).rejects.toThrow(/max_payload: 8MB/);
+    await expect(asking('failing')).rejects.toThrow('out of order');
+    await expect(asking('nobody')).rejects.toThrow(/coordinator of r does not answer/);
+  });
+
+  test('who has closed sends, answers and hears no more, and does not fail', async () => {
+    const closing = await openNatsTransport({ ...options(server.url), inbox: '_MF.closing' });
+    let release = () => {};
+    closing.control.answer('slow', () => new Promise((resolve) => (release = () => resolve(bytes('late')))));
+    const asked = other.control.ask('slow', bytes(''), 400);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await closing.close();
+    release();
+    closing.control.send({ to: 'all' }, bytes('x'));
+    await expect(asked).rejects.toThrow(/does not answer/);
+    await expect(closing.state.get('x')).rejects.toThrow(/closed/);
+    await closing.close();
+  });
+
   test('a server that is killed and comes back has lost nothing; those who wait are told', async () => {
     const said: TransportStatus[] = [];
     const stop = transport.onStatus((status) => said.push(status));

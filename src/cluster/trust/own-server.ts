@@ -66,7 +66,11 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
     await server.reload();
   });
   await apply();
-  const lapse = setTimeout(() => void apply(), Math.min(file.joinExpires - Date.now() + 1000, 2 ** 31 - 1));
+  // A server that is gone by then lets nobody in either.
+  const lapse = setTimeout(
+    () => void apply().catch(() => {}),
+    Math.min(file.joinExpires - Date.now() + 1000, 2 ** 31 - 1),
+  );
   lapse.unref();
   const address = addressOf(file);
   const inbox = inboxOf(nkeyOf(file.coordinatorSeed).key);
