@@ -22,7 +22,7 @@ describe('the choice', () => {
         expect(best.equalLossSeconds).toBeLessThanOrEqual(other!.equalLossSeconds);
       }
     }
-    expect(best.tried.map(({ replicas }) => replicas)).toEqual([12, 2, 4, 8, 4, 2]);
+    expect(best.tried.map(({ replicas }) => replicas)).toEqual([12, 2, 4, 8, 4, 2, 2]);
   });
 
   test('averages less often on a slower line', () => {

@@ -52,7 +52,7 @@ export interface AveragingPlan extends Replica {
 
 const INNER_STEPS = [10, 30, 100, 300];
 
-/** Sizes of a replica that are tried beyond the smallest that fits, and below the whole cluster. */
+/** Sizes of a replica that are tried, from the smallest that fits and from the largest. */
 const TRIED = 2;
 
 /**
@@ -93,7 +93,7 @@ export function soonest(
     .reduce((best, each) => (each.equalLossSeconds < best.equalLossSeconds ? each : best));
 }
 
-/** The smallest replicas that fit and the largest that there are two of, each with its best arrangement. */
+/** The smallest replicas that fit, nodes, and the largest that there are two of, each with its best arrangement. */
 function* replicasThatFit(
   workload: Workload,
   cluster: Cluster,
@@ -107,13 +107,14 @@ function* replicasThatFit(
   );
   let fitting = 0;
   for (const [i, division] of all.entries()) {
-    if (fitting >= TRIED && i < all.length - TRIED) continue;
+    const isNode = division.island.accelerators === cluster.perNode;
+    if (fitting >= TRIED && i < all.length - TRIED && !isNode) continue;
     const share = { ...fixed, globalBatch: fixed.globalBatch / division.replicas };
     const { best } = searchArrangements(workload, division.island, framework, share, predict, 'best');
     if (best === null) continue;
     fitting++;
     yield { ...division, inner: best };
-    if (fitting === 1 && request.replicas === undefined) {
+    if ((fitting === 1 || isNode) && request.replicas === undefined) {
       yield* fewer({ ...division, inner: best }, workload, framework, fixed.globalBatch, predict);
     }
   }

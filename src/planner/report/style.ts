@@ -13,7 +13,7 @@ p { margin: 4px 0; max-width: 75ch; } .dim { color: var(--dim); }
 .facts { display: flex; flex-wrap: wrap; gap: 12px 28px; margin: 20px 0; padding: 0; }
 .facts div { min-width: 7.2rem; } .facts dt { color: var(--dim); font-size: .85rem; } .facts dd { margin: 0; font-size: 1.35rem; font-weight: 600; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 520px), 1fr)); gap: 32px 40px; margin: 28px 0; }
-section { min-width: 0; margin-bottom: 28px; } svg { width: 100%; height: auto; display: block; }
+pre { overflow-x: auto; font-size: .85rem; } section { min-width: 0; margin-bottom: 28px; } svg { width: 100%; height: auto; display: block; }
 .table { overflow-x: auto; } table { border-collapse: collapse; font-size: .92rem; width: 100%; min-width: 720px; }
 th, td { text-align: left; padding: 5px 14px 5px 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
 th { color: var(--dim); font-weight: 500; } .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
