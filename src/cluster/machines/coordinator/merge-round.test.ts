@@ -1,0 +1,142 @@
+import { expect, it } from 'vitest';
+import type { Merge } from '../../../rounds/index.js';
+import type { MemberHandle } from '../host/commands.js';
+import { MemoryNetwork } from '../memory-transport.test-support.js';
+import { putParts } from '../protocol/manifest.js';
+import { hashOf } from './coordinator.test-support.js';
+import { Keeper } from './keeper.js';
+import { attemptOf, MergeError, RoundMerge } from './merge-round.js';
+
+const network = new MemoryNetwork();
+const { blobs } = network.connect().transport;
+
+/** Reduces by taking the greatest byte; a result of 99 cannot be decoded. Applies by adding up. */
+async function keeperOf() {
+  let sum = 0;
+  const host = {
+    ask: async (name: string, input: unknown) => {
+      if (name === 'init') return 0;
+      const { parts } = input as { parts: Uint8Array[] };
+      const values = parts.map((part) => part[0]!);
+      if (name === 'reduce') return { merged: Uint8Array.of(Math.max(...values)) };
+      if (values.includes(99)) throw new MergeError('not decodable', []);
+      sum += values.reduce((a, b) => a + b, 0);
+      return hashOf(sum);
+    },
+    close: async () => {},
+  } as unknown as MemberHandle;
+  return Keeper.start(host, undefined as never, 1, 1);
+}
+
+async function merging(changes: { reducers?: () => string[]; patience?: number } = {}) {
+  const manifests = new Map<string, Awaited<ReturnType<typeof putParts>>>();
+  const contributions: Merge['contributions'][number][] = [];
+  for (const [i, worker] of ['a', 'b'].entries()) {
+    const manifest = await putParts(blobs, `${worker}/c/3/0`, [Uint8Array.of(1 + i), Uint8Array.of(5 + i)]);
+    manifests.set(worker, manifest);
+    contributions.push({ worker, incarnation: 0, contentHash: manifest.hash, tokens: 8 } as never);
+  }
+  const merge: Merge = { type: 'merge', round: 3, base: { round: 2, hash: 'h' }, contributions, totalTokens: 16 };
+  const asked: [string, readonly number[]][] = [];
+  const keeper = await keeperOf();
+  const round = new RoundMerge({
+    ...{ merge, fragment: 0, shards: 2, manifests, keeper, blobs, patience: 10_000, every: 20 },
+    reducers: () => ['a', 'b'],
+    send: (worker, { shards }) => void asked.push([worker, shards]),
+    ...changes,
+  });
+  const told = { run: 'r', incarnation: 0, round: 3, attempt: round.attempt };
+  const reduced = async (worker: string, shard: number, value: number) => {
+    const result = await blobs.put(`${worker}/r/3/${round.attempt}/${shard}`, Uint8Array.of(value));
+    return round.hear({ type: 'reduced', ...told, worker, shard, result });
+  };
+  return { round, merge, asked, reduced, told, keeper };
+}
+
+it('gathers what reducers made, and applies it once', async () => {
+  const { round, asked, reduced, keeper } = await merging();
+  const merged = round.run();
+  await reduced('b', 1, 6);
+  await reduced('a', 0, 2);
+  expect(await merged).toMatchObject({ hash: hashOf(8), parts: [Uint8Array.of(2), Uint8Array.of(6)] });
+  expect(keeper.held).toEqual({ round: 3, hash: hashOf(8) });
+  expect(asked.slice(0, 2)).toEqual([
+    ['a', [0]],
+    ['b', [1]],
+  ]);
+});
+
+it('does itself what nobody is left to do', async () => {
+  const { round } = await merging({ reducers: () => [] });
+  expect((await round.run()).parts.map((part) => part[0])).toEqual([2, 6]);
+});
+
+it('gives the shards of a dead reducer to another', async () => {
+  let alive = ['a', 'b'];
+  const { round, asked, reduced } = await merging({ reducers: () => alive });
+  const merged = round.run();
+  await reduced('a', 0, 2);
+  alive = ['a'];
+  while (!asked.some(([worker, shards]) => worker === 'a' && shards[0] === 1))
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  await reduced('a', 1, 6);
+  expect((await merged).hash).toBe(hashOf(8));
+});
+
+it('believes no accusation, but finds the damaged one itself', async () => {
+  const { round, told, reduced } = await merging();
+  const merged = round.run();
+  expect(
+    round.hear({ type: 'reduce-failed', ...told, worker: 'a', shard: 0, culprit: 'b', reason: 'says a' }),
+  ).toBeNull();
+  await reduced('b', 1, 6);
+  // The contribution is sound: the coordinator has reduced the shard itself.
+  expect((await merged).parts[0]![0]).toBe(2);
+
+  const other = await merging();
+  network.blobs.delete('b/c/3/0/0');
+  const failed = other.round.run();
+  other.round.hear({ type: 'reduce-failed', ...other.told, worker: 'a', shard: 0, culprit: 'b', reason: 'gone' });
+  await expect(failed).rejects.toMatchObject({ name: 'MergeError', workers: ['b'] });
+});
+
+it('makes a result again that is lost, and trusts its own when one cannot be decoded', async () => {
+  const { round, reduced, asked } = await merging();
+  const merged = round.run();
+  await reduced('a', 0, 2);
+  await reduced('b', 1, 6);
+  network.blobs.delete(`b/r/3/${round.attempt}/1`);
+  while (!asked.some(([worker, shards]) => worker === 'a' && shards[0] === 1))
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  await reduced('a', 1, 6);
+  expect((await merged).hash).toBe(hashOf(8));
+
+  const evil = await merging();
+  const result = evil.round.run();
+  await evil.reduced('a', 0, 2);
+  await evil.reduced('b', 1, 99);
+  expect((await result).hash).toBe(hashOf(8));
+});
+
+it('says why a word about it does not count', async () => {
+  const { round, told } = await merging();
+  const result = await blobs.put('b/x/1', Uint8Array.of(1));
+  const say = (changes: object) =>
+    round.hear({ type: 'reduced', ...told, worker: 'a', shard: 0, result, ...changes } as never);
+  expect(say({})).toContain("not a's to give");
+  expect(say({ attempt: 'other' })).toContain('round 3 is being merged');
+  expect(say({ shard: 2 })).toContain('there are 2 shards');
+  expect(say({ worker: 'stranger' })).toContain('has not contributed');
+});
+
+it('tells merges of other contributions apart', async () => {
+  const { merge } = await merging();
+  const [first, second] = merge.contributions;
+  const other = { ...merge, contributions: [first!, { ...second!, tokens: 9 }] };
+  expect(attemptOf(merge)).toBe(attemptOf({ ...merge }));
+  expect(attemptOf(other)).not.toBe(attemptOf(merge));
+  const { round } = await merging();
+  const merged = round.run();
+  round.cancel();
+  await expect(merged).rejects.toThrow('given up');
+});
