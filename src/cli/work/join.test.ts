@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { encodeInvitation } from '../../cluster/trust/invitation.js';
 import { testOutput } from '../test-output.js';
 import { eventLine, join, summary } from './join.js';
 
@@ -34,4 +35,16 @@ test('the end says why', () => {
 test('what is no invitation is refused before anything is asked', async () => {
   const context = { output: testOutput(), closed: new AbortController().signal };
   await expect(join('hello', {}, context)).rejects.toThrow(/Expected an invitation/);
+});
+
+test('a password in the invitation is not shown', async () => {
+  const output = testOutput();
+  const invitation = encodeInvitation({
+    ...{ run: 'r', servers: ['nats://u:secret@127.0.0.1:1'], credential: { kind: 'none' } },
+    ...{ access: 'shared', expires: Date.now() + 60_000 },
+  });
+  const joining = join(invitation, {}, { output, closed: new AbortController().signal });
+  await expect(joining).rejects.toThrow(/No NATS server answers at nats:\/\/127\.0\.0\.1:1/);
+  expect(output.stderr.join('')).toContain('knocking at nats://127.0.0.1:1');
+  expect(output.stderr.join('')).not.toContain('secret');
 });

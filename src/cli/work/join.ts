@@ -15,7 +15,9 @@ export async function join(given: string, options: JoinOptions, context: Context
   const { output, closed } = context;
   const invitation = decodeInvitation(given === '-' ? await readAll(process.stdin) : given);
   const line = new ProgressLine(output);
-  line.show(`knocking at ${invitation.servers.join(', ')}`, true);
+  // A URL may hold a password.
+  const servers = invitation.servers.map((url) => url.replace(/\/\/[^/]*@/, '//'));
+  line.show(`knocking at ${servers.join(', ')}`, true);
   const door = await openDoor(invitation);
   const { name, cache = userCache(), replicas, threads, device, patience } = options;
   const worker = startWorker({

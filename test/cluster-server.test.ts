@@ -1,0 +1,55 @@
+import { writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectNats } from '../src/cluster/nats/connect.js';
+import { natsThere, startTestServer, type TestServer } from '../src/cluster/nats/server.test-support.js';
+import { coordinate, endLeftovers, resultOf, takePart } from './cluster.js';
+import { meanfield, TINY, text, workFolder } from './command.js';
+
+const at = workFolder();
+endLeftovers();
+
+describe.skipIf(!natsThere)("a run on someone else's server (skipped without nats-server)", () => {
+  let server: TestServer;
+  let url: string;
+
+  beforeAll(async () => {
+    await writeFile(at('good.txt'), text(20_000));
+    server = await startTestServer(
+      'jetstream { store_dir: "FOLDER/js" }\nmax_payload: 8MB\nauthorization { user: u, password: p }',
+    );
+    url = server.url.replace('//', '//u:p@');
+  });
+  afterAll(() => server?.remove());
+
+  test('workers need a credential, and it is said how', async () => {
+    const outcome = await meanfield('cluster', 'start', at('good.txt'), '--run', at('none'), ...TINY, '--nats', url);
+    expect(outcome.code).toBe(2);
+    expect(outcome.stderr).toMatch(/--nats-signing-key.*--shared-credential/s);
+  });
+
+  test('with a shared one the run ends, says what that means, and leaves nothing there', async () => {
+    const options = [...TINY, '--nats', url, '--shared-credential', '--min-workers', '2', '--format', 'int8'];
+    const coordinator = await coordinate(at('shared'), at('good.txt'), ...options);
+    const workers = ['a', 'b'].map((name) => takePart(coordinator.invitation, name, at('cache')));
+    const outcome = await coordinator.done;
+    expect(outcome.code, outcome.stderr).toBe(0);
+    expect(outcome.stderr).toMatch(/read, write and delete all that you can/);
+    expect(outcome.stderr).not.toContain('u:p@');
+    for (const worker of workers) expect((await worker.done).code).toBe(0);
+    expect(resultOf(outcome)).toMatchObject({ replicas: 2, interrupted: false });
+    const connection = await connectNats({
+      ...{ servers: [url], credential: { kind: 'none' }, name: 'look', inbox: '_MF.look', pingInterval: 1000 },
+    });
+    const { streams } = (await connection.request('$JS.API.STREAM.NAMES')).json<{ streams: string[] | null }>();
+    await connection.close();
+    expect(streams ?? []).toEqual([]);
+  });
+
+  test('a server that is not there is named, without its password', async () => {
+    const options = [...TINY, '--nats', 'nats://u:secret@127.0.0.1:1', '--shared-credential'];
+    const outcome = await meanfield('cluster', 'start', at('good.txt'), '--run', at('away'), ...options);
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toMatch(/No NATS server answers at nats:\/\/127\.0\.0\.1:1/);
+    expect(outcome.stderr).not.toContain('secret');
+  });
+});
