@@ -27,6 +27,9 @@ test('the front leaves out what another run beats in days and in cost', () => {
   expect(svg).not.toContain('>8</text>');
   expect(svg).toContain('>US dollars</text>');
   expect(frontChart([option(8, 10, null), option(16, 6, null)])).toContain('>accelerator-hours</text>');
+  const both = frontChart([option(8, 10, 100), option(16, 6, 190)], { accelerators: 12, run: option(12, 4, 300).run });
+  expect(both.match(/<circle/g)).toHaveLength(3);
+  expect(both).toContain('>averaging</text>');
 });
 
 test('bandwidth has a line for each method, the cluster marked and the winning range shaded', () => {

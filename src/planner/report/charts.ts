@@ -29,37 +29,46 @@ export function timeChart(spent: StepTime): string {
   return barChart('Time of a step by part', bars);
 }
 
-/** The Pareto front: cost, or accelerator-hours where there is no price, against days. */
-export function frontChart(options: readonly RunOption[]): string {
-  const priced = options.every(({ run }) => run.usd !== null);
-  const cost = ({ run }: RunOption) => run.usd ?? run.acceleratorHours;
+/** What a run costs: dollars, or accelerator-hours where there is no price. */
+type Costed = Pick<RunOption, 'accelerators' | 'run'>;
+
+/**
+ * The Pareto front: cost against days.
+ *
+ * @param averaged a run that averages, marked beside the others
+ */
+export function frontChart(options: readonly Costed[], averaged: Costed | null = null): string {
+  const all = averaged === null ? options : [...options, averaged];
+  const priced = all.every(({ run }) => run.usd !== null);
+  const cost = ({ run }: Costed) => run.usd ?? run.acceleratorHours;
   const front = options.filter((each) => !options.some((other) => beats(other, each, cost)));
   const sorted = front.toSorted((a, b) => a.run.days - b.run.days);
-  const most = Math.max(...sorted.map(cost));
+  const seriesOf = (name: string, runs: readonly Costed[]) => ({
+    name,
+    points: runs.map((each) => [each.run.days, cost(each)] as const),
+    marks: runs.map(({ accelerators }) => accelerators.toLocaleString('en-US')),
+  });
   return lineChart({
     title: 'Cost against days',
     x: logAxis(
-      sorted.map(({ run }) => run.days),
+      all.map(({ run }) => run.days),
       PLOT.left,
       PLOT.right,
     ),
-    y: linearAxis(most, PLOT.bottom, PLOT.top),
+    y: linearAxis(Math.max(...all.map(cost)), PLOT.bottom, PLOT.top),
     xName: 'days',
     yName: priced ? 'US dollars' : 'accelerator-hours',
     xText: (value) => value.toLocaleString('en-US'),
     yText: (value) => (priced ? dollars(value) : value.toLocaleString('en-US')),
     series: [
-      {
-        name: 'runs',
-        points: sorted.map((each) => [each.run.days, cost(each)]),
-        marks: sorted.map(({ accelerators }) => accelerators.toLocaleString('en-US')),
-      },
+      seriesOf('exchange every step', sorted),
+      ...(averaged === null ? [] : [seriesOf('averaging', [averaged])]),
     ],
   });
 }
 
 /** Whether one run is no slower and no dearer than another, and not the same. */
-function beats(one: RunOption, other: RunOption, cost: (option: RunOption) => number): boolean {
+function beats(one: Costed, other: Costed, cost: (option: Costed) => number): boolean {
   if (one === other) return false;
   return one.run.days <= other.run.days && cost(one) <= cost(other);
 }

@@ -67,7 +67,8 @@ function facts({ step, run, accelerators, method, averaging, search, options, lo
 }
 
 function charts(plan: Plan, bandwidths: BandwidthReport | null): string[] {
-  const { step, options, averaging } = plan;
+  const { step, options, averaging, run, accelerators, method } = plan;
+  const averaged = method === 'averaging' && run !== null ? { run, accelerators } : null;
   const sections: string[] = [];
   const add = (title: string, chart: string, note = '') =>
     sections.push(
@@ -80,7 +81,7 @@ function charts(plan: Plan, bandwidths: BandwidthReport | null): string[] {
   if (options.length > 1)
     add(
       'Cost against days',
-      frontChart(options),
+      frontChart(options, averaged),
       'Beside each point: accelerators. Runs that another beats in both are left out.',
     );
   if (bandwidths !== null && averaging !== null) {

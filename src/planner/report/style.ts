@@ -25,5 +25,5 @@ ul { padding-left: 1.2rem; max-width: 95ch; } li { margin: 2px 0; }
 .line { fill: none; stroke-width: 2.4; stroke-linejoin: round; } .mark { stroke: var(--back); stroke-width: 1.5; }
 .s0 { stroke: var(--s0); } .s1 { stroke: var(--s1); stroke-dasharray: 9 4; } .s2 { stroke: var(--s2); }
 .s3 { stroke: var(--s3); stroke-dasharray: 3 3; } .s4 { stroke: var(--s4); stroke-dasharray: 12 3 3 3; }
-circle.s0 { fill: var(--bar); }
+circle.s0 { fill: var(--bar); } circle.s1 { fill: var(--s1); stroke-dasharray: none; }
 `.trim();
