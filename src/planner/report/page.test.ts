@@ -13,6 +13,11 @@ test('a page has its charts, its table and what was assumed, and fetches nothing
   expect(html).not.toMatch(/NaN|Infinity|undefined/);
 });
 
+test('an averaged run is shown with what the same loss takes', () => {
+  const html = planPage(plan('gpt2', 'laptops-16'), null);
+  expect(html).toMatch(/Averaging is shown at equal tokens; the same loss takes 1\.\d\d× of them\./);
+});
+
 test('one node has no curve of bandwidth, and a model that does not fit no charts', () => {
   const alone = plan('gpt2', '8xh100');
   expect(planPage(alone, compareBandwidths(alone)).match(/<svg/g)).toHaveLength(2);

@@ -79,15 +79,21 @@ function charts(plan: Plan, bandwidths: BandwidthReport | null): string[] {
     add('Time of a step', timeChart(step.time));
   }
   if (options.length > 1)
-    add(
-      'Cost against days',
-      frontChart(options, averaged),
-      'Beside each point: accelerators. Runs that another beats in both are left out.',
-    );
+    add('Cost against days', frontChart(options, averaged), frontNote(averaged === null ? null : averaging));
   if (bandwidths !== null && averaging !== null) {
     add('Utilisation against bandwidth', bandwidthChart(bandwidths, plan), winsNote(bandwidths));
   }
   return sections;
+}
+
+function frontNote(averaging: Plan['averaging']): string {
+  const note = 'Beside each point: accelerators. Runs that another beats in both are left out.';
+  if (averaging === null) return note;
+  const factor = averaging.tokenFactor;
+  const price = Number.isFinite(factor)
+    ? `the same loss takes ${factor.toFixed(2)}× of them`
+    : 'no number of them comes to the same loss';
+  return `${note} Averaging is shown at equal tokens; ${price}.`;
 }
 
 function winsNote({ averagingWins }: BandwidthReport): string {
