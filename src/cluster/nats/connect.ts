@@ -45,7 +45,7 @@ const PATIENCE = 5000;
 const ATTEMPTS = 4;
 const PAUSE = 150;
 /** A server of the default configuration takes 1 MiB; a control message or chunk of ours needs half of it. */
-export const LEAST_PAYLOAD = 512 * 1024;
+const LEAST_PAYLOAD = 512 * 1024;
 /** Direct Get of the last message by subject came with 2.9. */
 const LEAST_VERSION = [2, 9, 0] as const;
 
