@@ -64,11 +64,7 @@ export interface RoundEvent {
   readonly loss: number;
   /** Euclidean norms of the pseudo-gradients, in the order of `workers`. */
   readonly norms: readonly number[];
-  /**
-   * Where the time went, in seconds: `train`, `upload` and `gather` are means over workers by their own clocks, `reduce`,
-   * `commit` and `wait` the coordinator's. `wait` is from the last contribution's quorum or the last commit to the next
-   * step forward.
-   */
+  /** Where the time went. */
   readonly seconds: RoundSeconds;
   /** Of the workers, since the last commit, over all of them. */
   readonly bytes: { readonly sent: number; readonly received: number };
@@ -78,14 +74,21 @@ export interface RoundEvent {
   readonly refusals: number;
 }
 
+/** The phases of a round, in seconds. With fragments they overlap, and add up to more than the round. */
 export interface RoundSeconds {
-  /** From the opening (the last commit) to this commit. */
+  /** From the last commit (of the first round: from its opening) to this one. */
   readonly round: number;
+  /** Inner steps; the mean over contributors, by their clocks. */
   readonly train: number;
+  /** From the last step to the stored contribution; likewise. */
   readonly upload: number;
+  /** What the other phases leave: waiting for slower members, reports and messages. */
   readonly wait: number;
+  /** From the last contribution to the last reduced shard, by the coordinator's clock. */
   readonly reduce: number;
+  /** Taking the result of the round before; the mean over workers, by their clocks. */
   readonly gather: number;
+  /** Fetching and applying the result, writing the journal and the state; by the coordinator's clock. */
   readonly commit: number;
 }
 

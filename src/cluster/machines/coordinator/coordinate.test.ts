@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
-import type { RoundEvent } from './events.js';
-import { event, TestCluster } from './machines.test-support.js';
+import type { RoundEvent } from '../events.js';
+import { event, TestCluster } from '../machines.test-support.js';
 
 let cluster: TestCluster | undefined;
 afterEach(async () => {

@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { restoreRun } from './coordinator/restore.js';
-import { event, TestCluster } from './machines.test-support.js';
-import { downEnvelope } from './protocol/down.js';
-import { decodeMessage } from './protocol/wire.js';
+import { event, TestCluster } from '../machines.test-support.js';
+import { downEnvelope } from '../protocol/down.js';
+import { decodeMessage } from '../protocol/wire.js';
+import { restoreRun } from './restore.js';
 
 let cluster: TestCluster | undefined;
 afterEach(async () => {

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, expect, it } from 'vitest';
-import { MeanfieldError } from '../../base/errors.js';
-import type { RoundEvent } from './events.js';
-import { event, TestCluster } from './machines.test-support.js';
-import { ASK } from './protocol/admission.js';
-import { downEnvelope } from './protocol/down.js';
-import { type UpMessage, upMessage } from './protocol/up.js';
-import { decodeMessage, encodeMessage } from './protocol/wire.js';
+import { MeanfieldError } from '../../../base/errors.js';
+import type { RoundEvent } from '../events.js';
+import { event, TestCluster } from '../machines.test-support.js';
+import { ASK } from '../protocol/admission.js';
+import { downEnvelope } from '../protocol/down.js';
+import { type UpMessage, upMessage } from '../protocol/up.js';
+import { decodeMessage, encodeMessage } from '../protocol/wire.js';
 
 let cluster: TestCluster | undefined;
 afterEach(async () => {
