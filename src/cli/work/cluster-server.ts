@@ -23,7 +23,7 @@ export type ServerFlags = Pick<
  *
  * @throws UsageError
  */
-export function checkServerFlags(flags: ServerFlags): void {
+export async function checkServerFlags(flags: ServerFlags): Promise<void> {
   const foreign = ['natsCreds', 'natsNkey', 'natsSigningKey', 'sharedCredential'] as const;
   const own = ['host', 'port'] as const;
   const wrong = (flags.nats ? own : foreign).find((name) => flags[name] !== undefined);
@@ -43,6 +43,10 @@ export function checkServerFlags(flags: ServerFlags): void {
   }
   if (flags.natsSigningKey !== undefined && flags.sharedCredential) {
     throw new UsageError('Give one of --nats-signing-key and --shared-credential: the first is the safer.');
+  }
+  if (flags.nats) {
+    const { requireCredentials } = await import('../../cluster/trust/foreign-server.js');
+    requireCredentials({ signed: flags.natsSigningKey !== undefined, shared: flags.sharedCredential === true });
   }
 }
 

@@ -15,7 +15,7 @@ test('flags go to whom they belong', () => {
   expect(server).toEqual({ nats: ['nats://h'], sharedCredential: true, inviteHours: 2 });
 });
 
-test('flags of a server that contradict each other are refused', () => {
+test('flags of a server that contradict each other are refused', async () => {
   const base = { inviteHours: 1 };
   for (const [flags, reason] of [
     [{ natsCreds: 'f' }, /--nats-creds is for a server that runs already/],
@@ -23,10 +23,12 @@ test('flags of a server that contradict each other are refused', () => {
     [{ natsReplicas: '3' as const }, /three servers/],
     [{ nats: ['nats://h'], natsCreds: 'a', natsNkey: 'b' }, /not both/],
     [{ nats: ['nats://h'], natsSigningKey: 'a', sharedCredential: true as const }, /the first is the safer/],
+    [{ nats: ['nats://h'] }, /--nats-signing-key FILE .* or --shared-credential/],
   ] as const) {
-    expect(() => checkServerFlags({ ...base, ...flags })).toThrow(reason);
+    await expect(checkServerFlags({ ...base, ...flags })).rejects.toThrow(reason);
   }
-  expect(() => checkServerFlags({ ...base, nats: ['nats://h'], natsReplicas: '3' })).not.toThrow();
+  const shared = { nats: ['nats://h'], natsReplicas: '3' as const, sharedCredential: true as const };
+  await checkServerFlags({ ...base, ...shared });
 });
 
 test('a credential that cannot be read says whose option it was', async () => {

@@ -37,7 +37,7 @@ export async function startCluster(corpus: readonly string[], flags: ClusterFlag
     );
   }
   parseClusterOptions(cluster);
-  checkServerFlags(server);
+  await checkServerFlags(server);
   const progress = new ClusterProgress(output);
   const opened: Opened = {};
   const coordinator = startCoordinator({ train, cluster, connect: (run) => connect(run, server, opened) });

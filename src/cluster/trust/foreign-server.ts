@@ -68,14 +68,7 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
       serve: (control) => void control.answer(RENEW, (message) => gate.renew(message)),
     });
   }
-  if (!shared) {
-    throw new UsageError(
-      'On a server that Meanfield does not run, workers need credentials of their own: give --nats-signing-key FILE ' +
-        "(the account's, by which Meanfield signs a JWT for each worker), or --shared-credential to let every worker " +
-        'use yours: each of them can then read, write and delete all that you can. Without --nats Meanfield runs a ' +
-        'server of its own.',
-    );
-  }
+  requireCredentials({ signed: false, shared });
   const leader = { inbox: INBOX, credential: options.credential };
   return serverOf(options, leader, {
     gate: new SharedGate(),
@@ -161,4 +154,19 @@ class SigningGate implements Gate {
 
 function seconds(fromNow: number): number {
   return Math.floor(Date.now() / 1000) + fromNow;
+}
+
+/**
+ * Workers on a server that runs already must come by credentials.
+ *
+ * @throws UsageError when nothing gives them any
+ */
+export function requireCredentials({ signed, shared }: { readonly signed: boolean; readonly shared: boolean }): void {
+  if (signed || shared) return;
+  throw new UsageError(
+    'On a server that Meanfield does not run, workers need credentials of their own: give --nats-signing-key FILE ' +
+      "(the account's, by which Meanfield signs a JWT for each worker), or --shared-credential to let every worker " +
+      'use yours: each of them can then read, write and delete all that you can. Without --nats Meanfield runs a ' +
+      'server of its own.',
+  );
 }
