@@ -104,3 +104,25 @@ it('stands by while another leads, and takes over when that falls silent', async
   second.run.stop();
   expect((await second.run.result).rounds).toBeGreaterThan(round + 1);
 });
+
+it('leads again after the message system was away, and its folder serves a later one', async () => {
+  cluster = await TestCluster.create({ steps: 5000 });
+  watchCommits(cluster);
+  const coordinator = cluster.coordinator();
+  cluster.worker();
+  await event(coordinator.events, 'round', ({ round }) => round >= 3);
+  coordinator.client().partitioned = true;
+  await event(coordinator.events, 'notice', ({ message }) => message.includes('stands by'));
+  coordinator.client().partitioned = false;
+  const again = () => coordinator.events.filter(({ type }) => type === 'leading').length > 1;
+  while (!again()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const before = coordinator.run.status()!.committed.round;
+  await event(coordinator.events, 'round', ({ round }) => round > before + 1);
+  await coordinator.kill();
+  cluster.network.state.clear();
+  const second = cluster.coordinator(true);
+  expect((await event(second.events, 'leading')).round).toBeGreaterThan(before);
+  await event(second.events, 'round', ({ round }) => round > before + 2);
+  second.run.stop();
+  expect((await second.run.result).interrupted).toBe(true);
+});
