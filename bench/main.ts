@@ -20,6 +20,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     about: '100,000 random schedules of rounds: loss, delay, crashes, restarts',
     load: () => import('./cluster/schedules.js'),
   },
+  'simulated-exchange': {
+    about: 'one averaging among 10,000 simulated workers: its events, its bytes, its critical path',
+    load: () => import('./simulated-exchange.js'),
+  },
   plan: { about: 'the planner beside published measurements, and its constants', load: () => import('./plan.js') },
   startup: { about: 'time of --help and info', load: () => import('./startup.js') },
 };
@@ -30,7 +34,7 @@ async function main(args: string[]): Promise<void> {
   const { rest } = parseArgs(args);
   const unknown = rest.find((arg) => names.length === 0 || (names.length > 1 && !names.includes(arg)));
   if (unknown || args.includes('--help')) {
-    const list = Object.entries(benches).map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`);
+    const list = Object.entries(benches).map(([name, { about }]) => `  ${name.padEnd(18)} ${about}`);
     console.log(`npm run bench -- NAME [options]\n\n${list.join('\n')}`);
     if (unknown) throw new Error(`there is no bench ${unknown}`);
     return;
