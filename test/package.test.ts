@@ -24,6 +24,7 @@ test('the package holds what it should and no more', async () => {
   expect(files.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'examples', 'package.json']);
   expect(await readdir(at('node_modules/meanfield/docs'))).toEqual([
     'cluster-file.md',
+    'cluster.md',
     'command-line.md',
     'concepts.md',
     'kubernetes.md',
