@@ -100,7 +100,7 @@ function defineStart(cluster: Command, start: Start): void {
     .usage('[options] <file|folder...>');
   addOuterOptions(addTrainOptions(command).optionsGroup('Averaging:'))
     .addOption(new Option('--format <name>', 'how contributions travel (default: fp32)').choices(FORMATS))
-    .addOption(new Option('--moments-format <name>', 'how averaged moments travel (default: bf16)').choices(FORMATS))
+    .option('--moments-format <name>', 'how averaged moments travel: fp32 or bf16 (default: bf16)')
     .addOption(new Option('--merge <name>', 'how contributions become one (default: mean)').choices(MERGES))
     .option('--fragments <p>', 'parts of the model exchanged in turn while training goes on (default: 1)', count)
     .option('--overlap <n>', 'with fragments: steps until a result is mixed in (default: 1)', whole)

@@ -14,5 +14,9 @@ it('names every option that is wrong as the command line spells it', () => {
   expect(() => parseClusterOptions(wrong)).toThrow(UsageError);
   for (const name of ['--quorum', '--min-workers', '--format', '--round-timeout'])
     expect(() => parseClusterOptions(wrong)).toThrow(name);
+  for (const momentsFormat of ['int8', 'int4'])
+    expect(() => parseClusterOptions({ momentsFormat } as never)).toThrow(
+      /--moments-format must be fp32 or bf16: .*second moments to 0.*, got "int/,
+    );
   expect(() => parseClusterOptions({ data: { http: 'ftp://x' } })).toThrow('--data');
 });

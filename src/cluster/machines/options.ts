@@ -6,6 +6,12 @@ import { FORMATS } from '../formats/format.js';
 /** How contributions become one. */
 export const MERGES = ['mean', 'trimmed', 'median'] as const;
 
+/**
+ * How averaged moments may travel. AdamW divides by the root of the second moment: in a block of 8 or 4 bits small ones
+ * become 0, and the next step is divided by ε alone.
+ */
+export const MOMENTS_FORMATS = ['fp32', 'bf16'] as const;
+
 const seconds = z.number().nonnegative();
 const count = z.int().min(1);
 
@@ -26,7 +32,12 @@ const clusterOptionsSchema = z.strictObject({
   outlierFactor: z.number().gt(1).nullable().default(10),
   format: z.enum(FORMATS).default('fp32'),
   /** How averaged moments travel. */
-  momentsFormat: z.enum(FORMATS).default('bf16'),
+  momentsFormat: z
+    .enum(MOMENTS_FORMATS, {
+      error:
+        'must be fp32 or bf16: int8 and int4 round small second moments to 0, and the next step would divide by ε alone',
+    })
+    .default('bf16'),
   merge: z.enum(MERGES).default('mean'),
   /** P: parts of the model that are exchanged in turn while training goes on; 1: the whole model after each round. */
   fragments: count.max(64).default(1),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FORMATS } from '../../formats/format.js';
-import { MERGES } from '../options.js';
+import { MERGES, MOMENTS_FORMATS } from '../options.js';
 import { blobRef, count, hash, text } from './wire.js';
 
 const positive = z.number().positive();
@@ -33,7 +33,7 @@ const runSetup = z.strictObject({
   averageMoments: z.boolean(),
   cluster: z.strictObject({
     format: z.enum(FORMATS),
-    momentsFormat: z.enum(FORMATS),
+    momentsFormat: z.enum(MOMENTS_FORMATS),
     merge: z.enum(MERGES),
     fragments: count.min(1).max(64),
     overlap: count,
