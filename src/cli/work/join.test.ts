@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { encodeInvitation } from '../../cluster/trust/invitation.js';
 import { testOutput } from '../test-output.js';
-import { eventLine, join, summary } from './join.js';
+import { ENDS, eventLine, join, summary } from './join.js';
 
 test('what a worker does is told; what matters later stays', () => {
   expect(eventLine({ type: 'preparing', stage: 'tokens', fraction: 0.456 })).toEqual({
@@ -30,6 +30,8 @@ test('the end says why', () => {
     'Evicted by the coordinator. 12 rounds and 3.4k tokens for abc in 1 min 1 s.\n',
   );
   expect(summary({ ...result, ended: 'finished' })).toMatch(/^The run is over/);
+  // What starts workers again goes by it (launchers/): 1 would be taken for a crash.
+  expect(ENDS).toEqual({ finished: 0, left: 0, evicted: 3 });
 });
 
 test('what is no invitation is refused before anything is asked', async () => {

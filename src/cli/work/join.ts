@@ -50,8 +50,8 @@ export async function join(given: string, options: JoinOptions, context: Context
   }
 }
 
-/** Exit codes: who was thrown out has failed; who left has done what it was told. */
-const ENDS: Readonly<Record<WorkerResult['ended'], number>> = { finished: 0, left: 0, evicted: 1 };
+/** Exit codes. Who was thrown out must not be started again as one that has failed (1); who left did as it was told. */
+export const ENDS: Readonly<Record<WorkerResult['ended'], number>> = { finished: 0, left: 0, evicted: 3 };
 
 /** What an event says to a person, and whether the line stays. */
 export function eventLine(event: WorkerEvent): { readonly text: string; readonly stays: boolean } {

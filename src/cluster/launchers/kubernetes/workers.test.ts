@@ -20,7 +20,7 @@ function containerOf(job: Manifest): Container {
 }
 
 describe('the Job of workers', () => {
-  it('has an index for each, starts those that die again and gives up on wrong usage', () => {
+  it('has an index for each, starts those that die again and gives up on wrong usage and on the evicted', () => {
     expect(workersJob(plan)).toMatchObject({
       kind: 'Job',
       spec: {
@@ -31,7 +31,7 @@ describe('the Job of workers', () => {
         podFailurePolicy: {
           rules: [
             { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget' }] },
-            { action: 'FailIndex', onExitCodes: { values: [2] } },
+            { action: 'FailIndex', onExitCodes: { values: [2, 3] } },
           ],
         },
         // Required by backoffLimitPerIndex and podFailurePolicy.
@@ -56,7 +56,7 @@ describe('the Job of workers', () => {
       const body = script.replace('meanfield join - < /invitation/invitation', `sh -c '${worker}'`);
       return spawnSync('/bin/sh', ['-c', `${meanwhile}\n${body}`]).status;
     };
-    expect([play('exit 0'), play('exit 1'), play('exit 2')]).toEqual([0, 1, 2]);
+    expect([0, 1, 2, 3].map((code) => play(`exit ${code}`))).toEqual([0, 1, 2, 3]);
     const leaves = 'trap "exit 0" TERM; for i in $(seq 100); do sleep 0.1; done';
     expect(play(leaves, '( sleep 0.5; kill -TERM $$ ) &')).toBe(143);
   });

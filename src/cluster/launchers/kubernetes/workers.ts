@@ -19,7 +19,7 @@ export function invitationSecret(plan: KubernetesPlan, invitation: string): Mani
 
 /**
  * An indexed Job of elastic workers. A pod that is pre-empted, drained or dies is replaced; one that was used wrongly
- * (exit code 2) is not. Kubernetes 1.31 and later scale it: parallelism and completions together.
+ * (exit code 2) or was evicted (3) is not. Kubernetes 1.31 and later scale it: parallelism and completions together.
  */
 export function workersJob(plan: KubernetesPlan): Manifest {
   const { count, cpus, memory, gpus, join } = plan.workers;
@@ -36,7 +36,7 @@ export function workersJob(plan: KubernetesPlan): Manifest {
       podFailurePolicy: {
         rules: [
           { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-          { action: 'FailIndex', onExitCodes: { containerName: 'worker', operator: 'In', values: [2] } },
+          { action: 'FailIndex', onExitCodes: { containerName: 'worker', operator: 'In', values: [2, 3] } },
         ],
       },
       template: {

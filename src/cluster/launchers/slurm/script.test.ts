@@ -74,9 +74,13 @@ describe('a task', () => {
   const signal = (name: string) => `( command sleep 0.5; kill -${name} $$ ) &`;
   const leaves = 'trap "exit 0" TERM; for i in $(seq 100); do sleep 0.1; done';
 
-  it('ends with its worker when the run is over, or was used wrongly', () => {
-    expect(play('exit 0')).toEqual({ status: 0, stdout: '' });
-    expect(play('exit 2')).toEqual({ status: 2, stdout: '' });
+  it('ends with its worker, once and for all, when the run is over, was used wrongly or has evicted it', () => {
+    for (const status of [0, 2, 3]) expect(play(`echo life; exit ${status}`)).toEqual({ status, stdout: 'life' });
+  });
+
+  it('stays away when it is evicted just when its time is nearly over', () => {
+    const evicted = 'trap "exit 3" TERM; for i in $(seq 100); do sleep 0.1; done';
+    expect(play(evicted, signal('USR1'))).toEqual({ status: 3, stdout: '' });
   });
 
   it('starts a worker that dies again, and goes back into the queue when that does not help', () => {

@@ -78,13 +78,17 @@ for life in ${Array.from({ length: LIVES }, (_, i) => i + 1).join(' ')}; do
     kill -0 "$worker" 2>/dev/null || break
   done
   worker=''
-  # 0: the run is over. 2: used wrongly, which trying again does not mend.
-  if [ "$ending" != '' ] || [ "$code" = 0 ] || [ "$code" = 2 ]; then break; fi
+  # 0: the run is over. 2: used wrongly, 3: evicted; trying again mends neither.
+  case "$code" in
+    0) ending="\${ending:-over}" ;;
+    2 | 3) ending=over ;;
+  esac
+  if [ "$ending" != '' ]; then break; fi
   echo "the worker ended with $code" >&2
   sleep ${PAUSE}
   if [ "$ending" != '' ]; then break; fi
 done
-if [ "$ending" != time ] && { [ "$ending" = told ] || [ "$code" = 0 ] || [ "$code" = 2 ]; }; then exit "$code"; fi
+if [ "$ending" = told ] || [ "$ending" = over ]; then exit "$code"; fi
 # Here it may be the machine's fault: another one may do better.
 if [ "$ending" = '' ] && [ "\${SLURM_RESTART_COUNT:-0}" -ge ${RESTARTS} ]; then
   echo "the worker still fails after ${RESTARTS} times in the queue; giving up" >&2
