@@ -85,6 +85,7 @@ describe('the catalogue', () => {
     expect(findModel('GPT-3').name).toBe('gpt3-175b');
     expect(findModel('gpt2-xl').name).toBe('gpt2-1.5b');
     expect(() => findModel('lama3-8b')).toThrow(/Unknown model "lama3-8b". Nearest: llama3-8b/);
+    expect(() => findModel('gtp2')).toThrow(/Nearest: gpt2-124m, gpt2-/);
     expect(() => findModel('__proto__')).toThrow(/Unknown model/);
     expect(publishedParameters('nano')).toBeUndefined();
   });

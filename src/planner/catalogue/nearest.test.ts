@@ -27,6 +27,7 @@ test('a distance is symmetric, zero only for equals, and never more than the lon
 test('names that contain the word come first, then those with the fewest edits', () => {
   expect(nearestNames('H10O', ['A100-SXM', 'H100-SXM', 'TPUv4', 'H100'], 2)).toEqual(['H100', 'H100-SXM']);
   expect(nearestNames('sxm', ['TPU', 'A100-SXM'], 1)).toEqual(['A100-SXM']);
+  expect(nearestNames('gtp2', ['gpt-1t', 'nano', 'gpt2-124m', 'gpt2-1.5b'], 2)).toEqual(['gpt2-124m', 'gpt2-1.5b']);
   expect(nearestNames('x'.repeat(1e6), ['a', 'b'], 1)).toEqual(['a']);
 });
 
