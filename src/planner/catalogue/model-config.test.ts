@@ -56,7 +56,7 @@ describe('readModelConfig', () => {
     expect(() => readModelConfig({ ...llama, model_type: 'lama' })).toThrow(
       /Unknown model_type "lama". Nearest: llama/,
     );
-    expect(() => readModelConfig({})).toThrow(/Unknown model_type nothing. Allowed: llama, /);
+    expect(() => readModelConfig({})).toThrow(/No model_type. Allowed: llama, /);
     expect(() => readModelConfig([])).toThrow(/JSON object/);
     const opt = { ...llama, model_type: 'opt', ffn_dim: 32, do_layer_norm_before: false };
     expect(() => readModelConfig(opt)).toThrow(/opt with do_layer_norm_before = false is another model/);

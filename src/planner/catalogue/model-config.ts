@@ -54,7 +54,8 @@ export function readModelConfig(config: JsonValue): ModelShape {
   if (typeof type !== 'string' || !Object.hasOwn(families, type)) {
     const names = Object.keys(families);
     const near = typeof type === 'string' ? ` Nearest: ${nearestNames(type, names, 3).join(', ')}.` : '';
-    throw new UsageError(`Unknown model_type ${brief(type)}.${near} Allowed: ${names.join(', ')}.`);
+    const fault = type === undefined ? 'No model_type' : `Unknown model_type ${brief(type)}`;
+    throw new UsageError(`${fault}.${near} Allowed: ${names.join(', ')}.`);
   }
   const family = families[type]!;
   for (const [key, values] of Object.entries(family.refuse ?? {})) {

@@ -30,5 +30,13 @@ test('a model comes from the catalogue or a config.json', async () => {
     JSON.stringify({ model_type: 'gpt2', n_layer: 1, n_embd: 4, n_head: 1, n_positions: 2, vocab_size: 3 }),
   );
   expect(await readModel(path)).toMatchObject({ name: path, layers: 1, parameters: 3 * 4 + 2 * 4 + 192 + 36 + 16 + 8 });
+  for (const [text, expected] of [
+    ['{"model_type":"nope"}', /config\.json describes no model: Unknown model_type "nope"\. Nearest: opt/],
+    ['{"accelerators":8}', /config\.json describes no model: No model_type\. Allowed: llama/],
+    ['[]', /config\.json describes no model: A model configuration is a JSON object/],
+  ] as const) {
+    await writeFile(path, text);
+    await expect(readModel(path)).rejects.toThrow(expected);
+  }
   await expect(readModel('gpt5')).rejects.toThrow(/Unknown model "gpt5". Nearest: gpt/);
 });

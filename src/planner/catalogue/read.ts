@@ -1,3 +1,4 @@
+import { UsageError } from '../../base/errors.js';
 import type { Workload } from '../types.js';
 import type { DescribedCluster } from './cluster-file.js';
 import { findCluster } from './clusters.js';
@@ -20,9 +21,15 @@ export async function readCluster(nameOrPath: string): Promise<DescribedCluster>
 /**
  * A model by its name in the catalogue, or from a Hugging Face `config.json`.
  *
- * @throws UsageError naming the nearest names, or the key of the file that is missing or wrong
+ * @throws UsageError naming the nearest names, or the file and its key that is missing or wrong
  */
 export async function readModel(nameOrPath: string): Promise<Workload> {
   if (!looksLikeFile(nameOrPath)) return findModel(nameOrPath);
-  return modelFromConfig(await readUserJson(nameOrPath, 'a config.json'), nameOrPath);
+  const json = await readUserJson(nameOrPath, 'a config.json');
+  try {
+    return modelFromConfig(json, nameOrPath);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${nameOrPath} describes no model: ${error.message}`, { cause: error });
+  }
 }
