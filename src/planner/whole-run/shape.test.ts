@@ -24,6 +24,17 @@ describe('shapeOf', () => {
     if (parameters >= 1e9) expect([layers % 8, heads % 8]).toEqual([0, 0]);
   });
 
+  it.each([
+    [1e6, 'gpt-1m'],
+    [124e6, 'gpt-124m'],
+    [999.9e6, 'gpt-1b'],
+    [5.0457e10, 'gpt-50.5b'],
+    [1e12, 'gpt-1t'],
+    [1.234e17, 'gpt-123000t'],
+  ])('names %d parameters %s', (parameters, name) => {
+    expect(shapeOf(parameters).name).toBe(name);
+  });
+
   it('refuses sizes that no such model has', () => {
     expect(() => shapeOf(10)).toThrow('for 1e+6 to 1e+18 parameters; got 10');
     expect(() => shapeOf(Number.NaN)).toThrow('got NaN');

@@ -50,7 +50,7 @@ function gpt(
 ): Workload {
   const hidden = heads * headSize;
   const dimensions: Dimensions = {
-    name: `gpt-${parameters.toPrecision(3)}`,
+    name: `gpt-${shortCount(parameters)}`,
     family: 'gpt2',
     layers,
     hidden,
@@ -67,4 +67,11 @@ function gpt(
     causal: true,
   };
   return transformer(dimensions);
+}
+
+/** A count as names of models have it, to three digits: `50.5b`; thousands of trillions stay trillions. */
+function shortCount(parameters: number): string {
+  const rounded = Number(parameters.toPrecision(3));
+  const [unit, letter] = rounded >= 1e12 ? [1e12, 't'] : rounded >= 1e9 ? [1e9, 'b'] : [1e6, 'm'];
+  return `${Number((rounded / unit).toPrecision(3))}${letter}`;
 }
