@@ -3,6 +3,7 @@ import type { AveragingPlan } from '../../planner/averaging/index.js';
 import { time } from '../../planner/report/index.js';
 import {
   type AveragingSpec,
+  type ExchangeReport,
   type ExchangeSpec,
   finish,
   type Simulation,
@@ -56,6 +57,7 @@ export async function simulate(flags: PlanFlags, { output }: Context): Promise<n
     ...(snakeCase(summary) as object),
   });
   output.text(`\n${model.name} on ${cluster.name}\n\n${summaryText(summary)}`);
+  if ('criticalPath' in summary) output.text(criticalPathText((summary as ExchangeReport).criticalPath));
   if (own.trace !== undefined) {
     output.text(`\nWritten: ${shellQuote(own.trace)}. Open it at ui.perfetto.dev or chrome://tracing.\n`);
   }
@@ -131,7 +133,7 @@ function exchangeSpec(averaging: AveragingPlan, parameters: number, flags: Simul
   };
 }
 
-/** The figures of a summary, indented by their depth; lists of stages and links are left to the JSON. */
+/** The figures of a summary, indented by their depth; lists have tables of their own. */
 export function summaryText(summary: object): string {
   const rows: string[][] = [];
   const visit = (value: object, depth: number) => {
@@ -150,6 +152,15 @@ export function summaryText(summary: object): string {
   return table(rows, [1]);
 }
 
+/** What the end of an exchange waited for, link by link. */
+export function criticalPathText(links: ExchangeReport['criticalPath']): string {
+  const rows = links.map(({ what, from, to, start, end, limit }) => {
+    const where = from === to ? from : `${from} to ${to}`;
+    return [what, where, time(start), time(end - start), limit];
+  });
+  return `\nCritical path:\n${table([['', 'where', 'starts at', 'takes', 'bound by'], ...rows], [2, 3])}`;
+}
+
 /** Keys of summaries whose figures are seconds. */
 const SECONDS = new Set([
   ...['seconds', 'predicted', 'closedForm', 'exposed', 'compute', 'communication', 'ready', 'reduced', 'summed'],
@@ -158,5 +169,6 @@ const SECONDS = new Set([
 
 function figure(key: string, value: number): string {
   if (SECONDS.has(key)) return time(value);
-  return Number.isInteger(value) ? value.toLocaleString('en-US') : String(Number(value.toPrecision(4)));
+  const exact = Number.isInteger(value) || Math.abs(value) >= 10_000;
+  return exact ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(4)));
 }

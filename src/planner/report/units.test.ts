@@ -7,6 +7,7 @@ test.each([
   [bytes(999.6e6), '1 GB'],
   [bits(50e9), '400 Gb/s'],
   [bits(Number.POSITIVE_INFINITY), 'any'],
+  [time(0), '0 s'],
   [time(0.00012), '120 µs'],
   [time(0.34), '340 ms'],
   [time(2.414), '2.41 s'],

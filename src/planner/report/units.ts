@@ -12,6 +12,7 @@ export function bits(bytesPerSecond: number): string {
 /** Seconds as `340 ms`, `2.41 s`, `3.2 h` or `12.5 days`. */
 export function time(seconds: number): string {
   if (!Number.isFinite(seconds)) return 'never';
+  if (seconds === 0) return '0 s';
   if (seconds < 1) return seconds < 1e-3 ? `${digits(seconds * 1e6)} µs` : `${digits(seconds * 1e3)} ms`;
   if (seconds < 120) return `${digits(seconds)} s`;
   if (seconds < 7200) return `${digits(seconds / 60)} min`;
