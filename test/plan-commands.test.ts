@@ -108,7 +108,7 @@ describe('plan', () => {
     [['--model', 'gpt2', '--cluster', '8xh100', '--tokens', 'NaN'], /--tokens.*NaN/],
     [['--model', 'gpt2', '--cluster', '8xh100', '--method', 'magic'], /auto, data, averaging/],
     [['--model', 'gpt2', '--cluster', '8xh100', '--until', '1999-12-31'], /past/],
-    [['valdate'], /Commands: validate, simulate, fit/],
+    [['valdate'], /Did you mean validate\?[\s\S]*Commands: validate, simulate, fit/],
   ])('%j is wrong usage', async (args, expected) => {
     refused(await meanfield('plan', ...args), 2, expected);
   });
