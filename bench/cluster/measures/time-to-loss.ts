@@ -14,7 +14,7 @@ export async function measure(setting: Setting): Promise<void> {
   const [steps, sample] = quick ? [10, 4] : [300, 16];
   const everyStep = '--sync-every 1 --outer average --moments keep';
   const rows: (string | number)[][] = [];
-  for (const workers of [2, 4]) {
+  for (const workers of setting.workers) {
     const name = keyOf(setting, `time-to-loss-${workers}`);
     const each = await kept.once(`${name}-every-step`, () =>
       timed(setting, workers, undefined, `${everyStep} --steps ${steps} --eval-every ${steps}`),

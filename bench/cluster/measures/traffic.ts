@@ -8,7 +8,7 @@ const RATE = '100mbit';
 /** Bytes of each token against per-step fp32, and how much of the time is computing, at 100 Mb/s. */
 export async function measure(setting: Setting): Promise<void> {
   const { kept, quick } = setting;
-  const [long, rounds] = quick ? [5, 4] : [100, 5];
+  const [long, rounds] = quick ? [5, 4] : [100, 3];
   const run = (name: string, workers: number, options: string) =>
     kept.once(keyOf(setting, `traffic-${workers}-${name}`), () => {
       const start = [...wide(setting), ...NEVER, ...words(`${options} --min-workers ${workers} --no-adaptive-steps`)];
@@ -18,7 +18,7 @@ export async function measure(setting: Setting): Promise<void> {
       });
     });
   const rows: (string | number)[][] = [];
-  for (const workers of [2, 4]) {
+  for (const workers of setting.workers) {
     const base = await run('every-step', workers, '--sync-every 1 --steps 12 --moments keep');
     const add = (name: string, { bytes_per_token, utilization }: Awaited<ReturnType<typeof run>>) =>
       rows.push([
