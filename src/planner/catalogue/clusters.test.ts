@@ -66,7 +66,7 @@ describe('N x NAME', () => {
     expect(findCluster('8xGB200')).toMatchObject({ perNode: 8, interNode: 0.4e12 });
   });
 
-  it.each(['0xh100', '99999999999xh100'])('refuses %s', (name) => {
+  it.each(['0xh100', '99999999999xh100', '-8xh100', ' -1.5 x H100'])('refuses %s', (name) => {
     expect(() => findCluster(name)).toThrow(/Expected 1 to 100000000 accelerators/);
   });
 

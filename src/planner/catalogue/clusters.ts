@@ -61,9 +61,11 @@ const LARGEST = 100_000_000;
 /**
  * A cluster of the catalogue by name or alias, or `NxNAME`: so many of an accelerator in its usual nodes.
  *
- * @throws UsageError naming the nearest names
+ * @throws UsageError naming the nearest names, or for a count that cannot be
  */
 export function findCluster(name: string): Cluster {
+  const negative = /^ *(-[0-9.]+) *[x×*]/i.exec(name);
+  if (negative) throw wrongCount(negative[1]!, name);
   const known = byName.get(plain(name));
   if (known !== undefined) {
     const { accelerator, accelerators, node, aliases: _, sources, ...overrides } = entries[known]!;
@@ -98,13 +100,19 @@ export function usualCluster(
   name = `${accelerators}x${accelerator.name}`,
 ): Cluster {
   if (!Number.isInteger(accelerators) || accelerators < 1 || accelerators > LARGEST) {
-    throw new UsageError(`Expected 1 to ${LARGEST} accelerators, a whole number, got ${accelerators} (${name}).`);
+    throw wrongCount(accelerators, name);
   }
   const node = nodes[usualNodeName(accelerator)]!;
   const perNode = jobsNode(node, accelerators);
   const part = perNode / node.perNode;
   const scaled = node.tray === undefined || part === 1 ? node : partOf(node, part);
   return describedCluster(name, accelerator, accelerators, { ...scaled, perNode }, resolveSources(node.sources));
+}
+
+function wrongCount(got: number | string, name: string): UsageError {
+  return new UsageError(
+    `Expected 1 to ${LARGEST} accelerators, a whole number, got ${String(got).slice(0, 40)} (${name.slice(0, 64)}).`,
+  );
 }
 
 /** The description of the node that an accelerator usually stands in. */
