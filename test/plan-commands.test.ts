@@ -102,6 +102,8 @@ describe('plan', () => {
     [['--model', 'gpt3-175', '--cluster', '8xh100'], /Unknown model "gpt3-175"\. Nearest: .*gpt3-175b/],
     [['--model', 'gpt2', '--cluster', 'selen'], /Unknown cluster "selen"\. Nearest: .*selene/],
     [['--model', 'gpt2', '--cluster', '8xh10'], /H10/i],
+    [['--model', 'gpt2', '--cluster', '8xh100', '--framework', 'megatrn'], /Nearest: Megatron-/],
+    [['--model', 'gpt2', '--cluster', '8xh100', '--method', 'averaging', '--replicas', '700'], /Allowed: 2, 4, 8/],
     [['--model', 'gpt2', '--cluster', '8xh100', '--tensor', '7'], /Allowed: 1, 2, 4/],
     [['--model', 'gpt2', '--cluster', '8xh100', '--global-batch', '10', '--micro-batch', '4'], /does not divide/],
     [['--model', 'gpt2', '--cluster', '8xh100', '--precision', 'nvfp4'], /Allowed: fp32, tf32/],

@@ -94,6 +94,13 @@ describe('methods', () => {
     expect(averaging).toMatchObject({ replicas: 4, method: { innerSteps: 50, outerPrecision: 'int8', vectors: 3 } });
   });
 
+  test('where no two replicas fit, it is a plan of the other method, and says so', () => {
+    const { method, averaging, step, warnings } = plan('gpt2', '1xh100', { method: 'averaging' });
+    expect([method, averaging]).toEqual(['data', null]);
+    expect(step).not.toBeNull();
+    expect(warnings).toEqual(['No two replicas of gpt2-124m fit on 1xh100: the plan exchanges gradients every step.']);
+  });
+
   test('where nothing fits the plan says so', () => {
     const none = plan('mt-nlg-530b', '8xh100', { offload: 'none' });
     expect(none).toMatchObject({ method: 'none', step: null, run: null, accelerators: 0, options: [] });
@@ -107,6 +114,8 @@ test.each<[string, string, PlanOptions, RegExp]>([
   ['gpt2', 'nowhere', {}, /Unknown cluster/],
   ['gpt2', '8xh100', { tensor: 5 }, /--tensor 5/],
   ['gpt2', '8xh100', { globalBatch: -1 }, /--global-batch/],
+  ['gpt2', '8xh100', { framework: 'megatrn' }, /Unknown framework "megatrn"/],
+  ['gpt2', '8xh100', { globalBatch: 64, replicas: 7 }, /--replicas 7 cannot be.* Allowed: 2, 4, 8/],
 ])('%s on %s with %j is refused', (model, cluster, options, expected) => {
   expect(() => plan(model, cluster, options)).toThrow(UsageError);
   expect(() => plan(model, cluster, options)).toThrow(expected);

@@ -6,12 +6,13 @@ import {
   type BandwidthRange,
   bandwidthCurves,
   type Comparison,
+  checkReplicas,
   chooseAveraging,
   crossover,
   GAIN,
   stepOf,
 } from './averaging/index.js';
-import { findFramework } from './calibration/frameworks.js';
+import { chosenFramework } from './calibration/frameworks.js';
 import { checkCluster, findCluster, findModel } from './catalogue/index.js';
 import { checkPlanOptions, type PlanOptions } from './planning/options.js';
 import { chooseRun, type RunOption, rented, runsOf } from './planning/runs.js';
@@ -70,8 +71,11 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
   const workload = typeof model === 'string' ? findModel(model) : model;
   const machine = typeof cluster === 'string' ? findCluster(cluster) : cluster;
   checkCluster(machine);
-  const framework = findFramework(options.framework ?? 'default', machine.accelerator.name);
+  const framework = chosenFramework(options.framework, machine.accelerator.name);
   const { tokens: wished, fixed, assumptions } = settleSizes(workload, machine, options);
+  if (options.replicas !== undefined && options.method !== 'data') {
+    checkReplicas(options.replicas, machine, fixed.globalBatch);
+  }
   const limits = limitsOf(machine, options);
   const law = lossLaw();
 
@@ -107,7 +111,12 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
     options: runs,
     loss: { expected: lossOf(law, workload.parameters, tokens), law: LAW, source: law.source },
     assumptions,
-    warnings: choice?.warning ? [choice.warning] : [],
+    warnings: [
+      ...(choice?.warning ? [choice.warning] : []),
+      ...(options.method === 'averaging' && averaging === null && step !== null
+        ? [`No two replicas of ${workload.name} fit on ${machine.name}: the plan exchanges gradients every step.`]
+        : []),
+    ],
   };
 }
 
@@ -220,7 +229,7 @@ function methodOf(
   averaging: AveragingPlan | null,
   fastest: number,
 ): Plan['method'] {
-  if (method === 'averaging') return averaging === null ? 'none' : 'averaging';
+  if (method === 'averaging' && averaging !== null) return 'averaging';
   if (data === null) return averaging === null ? 'none' : 'averaging';
   return method === 'auto' && averaging !== null && averaging.equalLossSeconds < GAIN * fastest ? 'averaging' : 'data';
 }

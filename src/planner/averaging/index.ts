@@ -9,5 +9,6 @@ export {
 export { type AveragingPlan, type AveragingRequest, chooseAveraging, type Replica, stepOf } from './choose.js';
 export { outerPrecisions } from './outer-bytes.js';
 export type { QualityCost } from './quality.js';
+export { checkReplicas } from './replicas.js';
 export type { UnevenRound } from './speeds.js';
 export type { AveragingMethod, OuterPrecision, ReplicaLink, RoundTime } from './types.js';

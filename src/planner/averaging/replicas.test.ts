@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { cluster } from '../search/search.test-support.js';
-import { divisionsOf, linkOf } from './replicas.js';
+import { checkReplicas, divisionsOf, linkOf } from './replicas.js';
 
 const sizes = (machine: typeof cluster, batch: number) =>
   divisionsOf(machine, batch).map(({ replicas, island }) => [island.accelerators, replicas]);
@@ -44,4 +44,13 @@ test('within one node replicas average over its links', () => {
     { bandwidth: 100e9, latency: 5e-6 },
     { bandwidth: 200e9, latency: 5e-6 },
   ]);
+});
+
+test('a number of replicas that the cluster is not cut into is refused with those that it is', () => {
+  expect(() => checkReplicas(8, cluster, 24)).not.toThrow();
+  expect(() => checkReplicas(7, cluster, 24)).toThrow(
+    /--replicas 7 cannot be: .* 24 sequences.* Allowed: 2, 4, 8, 12\./,
+  );
+  const alone = { ...cluster, accelerators: 1, perNode: 1 };
+  expect(() => checkReplicas(2, alone, 24)).toThrow(/Allowed: none, for it is one part\./);
 });

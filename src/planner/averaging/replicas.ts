@@ -1,3 +1,4 @@
+import { UsageError } from '../../base/errors.js';
 import { divisors } from '../search/divisors.js';
 import type { Cluster } from '../types.js';
 import type { ReplicaLink } from './types.js';
@@ -23,6 +24,17 @@ export function divisionsOf(cluster: Cluster, globalBatch: number): Division[] {
     const replicas = batch.findLast((count) => count <= most) ?? 1;
     return replicas > 1 ? [{ replicas, island: islandOf(cluster, size) }] : [];
   });
+}
+
+/** @throws UsageError for a number of replicas that a cluster is not cut into, with those that it is */
+export function checkReplicas(replicas: number, cluster: Cluster, globalBatch: number): void {
+  const allowed = [...new Set(divisionsOf(cluster, globalBatch).map((division) => division.replicas))];
+  if (allowed.includes(replicas)) return;
+  const which = allowed.length > 0 ? allowed.sort((a, b) => a - b).join(', ') : 'none, for it is one part';
+  throw new UsageError(
+    `--replicas ${replicas} cannot be: replicas are equal parts of ${cluster.name} with equal shares of the ` +
+      `${globalBatch} sequences of a step. Allowed: ${which}.`,
+  );
 }
 
 /** A part of a cluster, by itself: with its share of a node's host where it is less than a node. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { shippedConstants } from './constants.js';
-import { defaultsOf, findFramework, frameworkFamily, habitsOf } from './frameworks.js';
+import { chosenFramework, defaultsOf, findFramework, frameworkFamily, habitsOf } from './frameworks.js';
 
 describe('frameworks', () => {
   it.each([
@@ -32,5 +32,21 @@ describe('frameworks', () => {
       efficiency: 0.8,
       efficiencySource: 'default',
     });
+  });
+});
+
+describe('a framework that a user chose', () => {
+  it('may be left out, or be named as the table does', () => {
+    expect(chosenFramework(undefined, 'H100-SXM')).toEqual(findFramework('default', 'H100-SXM'));
+    expect(chosenFramework('default', 'H100-SXM')).toEqual(findFramework('default', 'H100-SXM'));
+    expect(chosenFramework('megatron-lm', 'A100-SXM-80GB').efficiencySource).toBe('fitted');
+  });
+
+  it('is refused when no one knows it, with the nearest', () => {
+    expect(() => chosenFramework('megatrn', 'H100-SXM')).toThrow(
+      /Unknown framework "megatrn"\. Nearest: Megatron-.* Allowed: default, Megatron-LM/,
+    );
+    expect(() => chosenFramework('__proto__', 'H100-SXM')).toThrow(/Unknown framework/);
+    expect(() => chosenFramework('', 'H100-SXM')).toThrow(/Unknown framework ""/);
   });
 });

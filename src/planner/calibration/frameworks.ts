@@ -1,3 +1,5 @@
+import { UsageError } from '../../base/errors.js';
+import { nearestNames } from '../catalogue/nearest.js';
 import type { Arrangement, Framework, FrameworkHabits } from '../types.js';
 import { type Constants, shippedConstants } from './constants.js';
 import table from './frameworks.json' with { type: 'json' };
@@ -57,4 +59,20 @@ export function findFramework(name: string, accelerator: string, constants: Cons
   const habits = habitsOf(name);
   if (own !== undefined) return { name, efficiency: own, efficiencySource: 'fitted', habits };
   return { name, efficiency: usual, efficiencySource: 'default', habits };
+}
+
+/**
+ * The framework that a user chose by name, on an accelerator; without a name the default, a current PyTorch trainer.
+ *
+ * @throws UsageError for one that the table does not know: a plan must not pass for one of it
+ */
+export function chosenFramework(name: string | undefined, accelerator: string): Framework {
+  if (name !== undefined && name !== 'default' && frameworkFamily(name) === 'default') {
+    const names = Object.keys(entries);
+    throw new UsageError(
+      `Unknown framework ${JSON.stringify(name.slice(0, 64))}. Nearest: ${nearestNames(name, names, 3).join(', ')}. ` +
+        `Allowed: ${names.join(', ')}.`,
+    );
+  }
+  return findFramework(name ?? 'default', accelerator);
 }

@@ -1,5 +1,5 @@
 import { UsageError } from '../../base/errors.js';
-import { findFramework } from '../calibration/frameworks.js';
+import { chosenFramework } from '../calibration/frameworks.js';
 import { computeOptimal, findLaw, type Optimum } from '../scaling/index.js';
 import { searchArrangements } from '../search/index.js';
 import { predictStep } from '../step.js';
@@ -53,7 +53,7 @@ function runOf(
   seconds: number | undefined,
 ): RunPlan | null {
   const workload = shapeOf(parameters);
-  const framework = findFramework(options.framework ?? 'default', cluster.accelerator.name);
+  const framework = chosenFramework(options.framework, cluster.accelerator.name);
   const { fixed } = settleSizes(workload, cluster, { ...options, tokens, flop: undefined });
   const { front } = searchArrangements(workload, cluster, framework, fixed, predictStep);
   const runs = runsOf(workload, cluster, front, tokens);
