@@ -34,7 +34,7 @@ async function merging(changes: { reducers?: () => string[]; patience?: number }
   for (const [i, worker] of ['a', 'b'].entries()) {
     const manifest = await putParts(blobs, `${worker}/c/3/0`, [Uint8Array.of(1 + i), Uint8Array.of(5 + i)]);
     manifests.set(worker, manifest);
-    contributions.push({ worker, incarnation: 0, contentHash: manifest.hash, tokens: 8 } as never);
+    contributions.push({ worker, incarnation: 0, contentHash: manifest.hash, tokens: 8, norm: 1 } as never);
   }
   const merge: Merge = { type: 'merge', round: 3, base: { round: 2, hash: 'h' }, contributions, totalTokens: 16 };
   const asked: [string, readonly number[]][] = [];

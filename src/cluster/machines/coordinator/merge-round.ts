@@ -80,9 +80,10 @@ export class RoundMerge {
     this.#options = options;
     const { merge, manifests, shards, reducers } = options;
     this.attempt = attemptOf(merge);
-    this.#contributions = merge.contributions.map(({ worker, tokens }) => ({
+    this.#contributions = merge.contributions.map(({ worker, tokens, norm }) => ({
       worker,
       tokens,
+      norm,
       manifest: manifests.get(worker)!,
     }));
     this.#assignment = new Assignment(shards, reducers(), performance.now());

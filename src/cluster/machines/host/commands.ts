@@ -53,8 +53,10 @@ export type HostCommands = {
       readonly parts: readonly Uint8Array[];
       /** One a contribution, of sum 1. */
       readonly weights: readonly number[];
+      /** What each contributor told of its pseudo-gradient. */
+      readonly norms: readonly number[];
     },
-    /** `damaged`: which contribution cannot be decoded. */
+    /** `damaged`: which contribution cannot be decoded, or is larger than was told. */
     { readonly merged: Uint8Array } | { readonly damaged: number; readonly reason: string },
   ];
   /** The outer step with a round's result, by shard of the fragment; answers the hash of all committed vectors. */

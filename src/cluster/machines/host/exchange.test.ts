@@ -54,7 +54,9 @@ it('brings contributions together into the same step on every machine', async ()
   for (const shard of [0, 1]) {
     const parts = contributions.map((parts) => parts[shard]!);
     const answers = await Promise.all(
-      machines.map(({ exchange }) => exchange.reduce({ fragment: 0, shard, parts, weights: [0.75, 0.25] })),
+      machines.map(({ exchange }) =>
+        exchange.reduce({ fragment: 0, shard, parts, weights: [0.75, 0.25], norms: [2, 1] }),
+      ),
     );
     expect(answers[0]).toEqual(answers[1]);
     results.push((answers[0] as { merged: Uint8Array }).merged);
@@ -70,7 +72,7 @@ it('brings contributions together into the same step on every machine', async ()
 it('averages moments with the parameters where that is asked for', async () => {
   const { exchange, committed } = machine({ averageMoments: true });
   const parts = [await exchange.encode(1, local(0)), await exchange.encode(1, local(1))].map((parts) => parts[0]!);
-  const answer = await exchange.reduce({ fragment: 1, shard: 0, parts, weights: [0.5, 0.5] });
+  const answer = await exchange.reduce({ fragment: 1, shard: 0, parts, weights: [0.5, 0.5], norms: [1, 0] });
   await exchange.apply({ fragment: 1, parts: [(answer as { merged: Uint8Array }).merged] });
   expect(committed.vectors.moments!.map((vector) => [...vector])).toEqual([
     [1, 1, 1, 1],
@@ -91,7 +93,13 @@ it('says which contribution cannot be decoded, and changes nothing for a result 
   const bad = good!.slice();
   bad[0]! ^= 255;
   for (const wrong of [bad, good!.subarray(1), new Uint8Array(0)]) {
-    const answer = await exchange.reduce({ fragment: 1, shard: 0, parts: [good!, wrong], weights: [0.5, 0.5] });
+    const answer = await exchange.reduce({
+      fragment: 1,
+      shard: 0,
+      parts: [good!, wrong],
+      weights: [0.5, 0.5],
+      norms: [1, 1],
+    });
     expect(answer).toMatchObject({ damaged: 1 });
   }
   const before = committed.hash;
@@ -99,9 +107,22 @@ it('says which contribution cannot be decoded, and changes nothing for a result 
   await expect(exchange.apply({ fragment: 0, parts: [first[0]!, bad] })).rejects.toThrow('bytes');
   await expect(exchange.apply({ fragment: 0, parts: [first[0]!] })).rejects.toThrow('1 parts');
   await expect(exchange.apply({ fragment: 7, parts: [] })).rejects.toThrow('2 fragments');
-  await expect(exchange.reduce({ fragment: 1, shard: 5, parts: [], weights: [] })).rejects.toThrow('no shard 5');
+  await expect(exchange.reduce({ fragment: 1, shard: 5, parts: [], weights: [], norms: [] })).rejects.toThrow(
+    'no shard 5',
+  );
   committed.changed(0);
   expect(committed.hash).toBe(before);
+});
+
+it('says whose contribution is larger than was told', async () => {
+  const { exchange } = machine();
+  // The fragment's pseudo-gradient is (4, 4, 4), of norm 6.93; its second shard has two elements of it, of norm 5.66.
+  const shard = (await exchange.encode(0, local(-3)))[1]!;
+  const reduce = (norm: number) =>
+    exchange.reduce({ fragment: 0, shard: 1, parts: [shard, shard], weights: [0.5, 0.5], norms: [7, norm] });
+  expect(await reduce(Math.sqrt(48))).toHaveProperty('merged');
+  const reason = 'its shard 1 alone has the norm 5.66, but the norm of the whole was told as 0.100';
+  expect(await reduce(0.1)).toEqual({ damaged: 1, reason });
 });
 
 it('carries what int4 loses into the next contribution', async () => {

@@ -1,6 +1,7 @@
 import { MeanfieldError, messageOf } from '../../../base/errors.js';
 import type { Engine } from '../../../training/engine-types.js';
 import { Merge } from '../../../training/merge.js';
+import { exceedsNorm, RangeNorm } from '../../../training/merge-norm.js';
 import { OuterStep } from '../../../training/outer-step.js';
 import { VectorSum } from '../../../training/vector-sum.js';
 import { type Codec, createCodec } from '../../formats/index.js';
@@ -29,6 +30,7 @@ export class Exchange {
   readonly #merge: Merge;
   readonly #outer: OuterStep;
   readonly #sums: VectorSum;
+  readonly #norm: RangeNorm;
   readonly #residual: Float32Array | undefined;
 
   constructor(
@@ -44,6 +46,7 @@ export class Exchange {
     this.#merge = new Merge(engine, merge, COMPILE);
     this.#outer = new OuterStep(engine, setup.outer, COMPILE);
     this.#sums = new VectorSum(engine, COMPILE);
+    this.#norm = new RangeNorm(engine, COMPILE);
     if (gradient.feedback) this.#residual = new Float32Array(committed.vectors.parameters.length);
   }
 
@@ -66,13 +69,23 @@ export class Exchange {
   }
 
   /** Merges one shard of all contributions, in their order. */
-  async reduce({ fragment, shard, parts, weights }: HostCommands['reduce'][0]): Promise<HostCommands['reduce'][1]> {
+  async reduce({
+    fragment,
+    shard,
+    parts,
+    weights,
+    norms,
+  }: HostCommands['reduce'][0]): Promise<HostCommands['reduce'][1]> {
     const range = this.fragments[fragment]?.shards[shard];
     if (!range) throw new MeanfieldError(`There is no shard ${shard} of fragment ${fragment} in this run's model.`);
     const decoded: Float32Array[][] = [];
     for (const [i, part] of parts.entries()) {
       try {
-        decoded.push(await this.#decode(part, range));
+        const vectors = await this.#decode(part, range);
+        // Outliers were looked for among the norms that were told (design of rounds, rule 7): they must be true.
+        const squares = await this.#norm.squares(vectors[0]!);
+        if (exceedsNorm(norms[i]!, squares)) return { damaged: i, reason: largerThanTold(shard, norms[i]!, squares) };
+        decoded.push(vectors);
       } catch (error) {
         if (!(error instanceof MeanfieldError)) throw error;
         return { damaged: i, reason: messageOf(error) };
@@ -131,6 +144,7 @@ export class Exchange {
     await this.#merge.dispose();
     await this.#outer.dispose();
     await this.#sums.dispose();
+    await this.#norm.dispose();
   }
 
   async #decode(part: Uint8Array, { start, end }: Shard): Promise<Float32Array[]> {
@@ -148,6 +162,11 @@ export class Exchange {
     }
     return vectors;
   }
+}
+
+function largerThanTold(shard: number, told: number, squares: number): string {
+  const found = Math.sqrt(squares).toPrecision(3);
+  return `its shard ${shard} alone has the norm ${found}, but the norm of the whole was told as ${told.toPrecision(3)}`;
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {

@@ -48,7 +48,13 @@ it('trains on its samples alone, and comes with others to the same parameters', 
   expect(trained.norm).toBeGreaterThan(0);
   const parts: Uint8Array[] = [];
   for (const [shard, part] of trained.parts.entries()) {
-    const reduced = await keeper.ask('reduce', { fragment: 0, shard, parts: [part.slice()], weights: [1] });
+    const reduced = await keeper.ask('reduce', {
+      fragment: 0,
+      shard,
+      parts: [part.slice()],
+      weights: [1],
+      norms: [trained.norm],
+    });
     parts.push((reduced as { merged: Uint8Array }).merged);
   }
   const [a, b] = [member, keeper].map((host) =>

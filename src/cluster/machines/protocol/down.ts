@@ -54,7 +54,17 @@ export const downMessage = z.discriminatedUnion('type', [
     /** Which shards this member is to reduce. */
     shards: z.array(count).max(256),
     /** In replica order, the order of sums. */
-    contributions: z.array(z.strictObject({ worker: name, tokens: count.min(1), manifest: blobRef })).min(1),
+    contributions: z
+      .array(
+        z.strictObject({
+          worker: name,
+          tokens: count.min(1),
+          /** Of the pseudo-gradient, as the worker told it. */
+          norm: z.number().nonnegative(),
+          manifest: blobRef,
+        }),
+      )
+      .min(1),
   }),
 ]);
 

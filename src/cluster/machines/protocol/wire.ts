@@ -3,7 +3,7 @@ import { MeanfieldError } from '../../../base/errors.js';
 import type { BlobRef } from '../../transport.js';
 
 /** Raised when coordinators and workers before and after would not understand each other. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 export const count = z.int().nonnegative();
 export const seconds = z.number().nonnegative();

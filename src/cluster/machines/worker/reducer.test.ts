@@ -21,7 +21,7 @@ async function message(values: readonly number[], shards = [0, 1]): Promise<Redu
   const contributions = values.map(async (value, i) => {
     const worker = `w${i}`;
     const parts = [Uint8Array.of(value), Uint8Array.of(2 * value)];
-    return { worker, tokens: i + 1, manifest: await putParts(blobs, `${worker}/c/1/0`, parts) };
+    return { worker, tokens: i + 1, norm: 1, manifest: await putParts(blobs, `${worker}/c/1/0`, parts) };
   });
   return {
     type: 'reduce',

@@ -34,7 +34,7 @@ type Contributions = ReduceMessage['contributions'];
 /**
  * One shard of all contributions, merged: in replica order, by tokens, so that whoever does it gets the same bits.
  *
- * @throws ContributionError when one is missing, damaged or not decodable
+ * @throws ContributionError when one is missing, damaged, not decodable, or larger than its sender told
  */
 export async function reduceShard(
   { blobs, host }: { readonly blobs: BlobStore; readonly host: Pick<MemberHandle, 'ask'> },
@@ -45,7 +45,8 @@ export async function reduceShard(
   const total = contributions.reduce((sum, { tokens }) => sum + tokens, 0);
   const parts = await Promise.all(contributions.map((one) => partOf(blobs, one, shard, signal)));
   const weights = contributions.map(({ tokens }) => tokens / total);
-  const answer = await host.ask('reduce', { fragment, shard, parts, weights });
+  const norms = contributions.map(({ norm }) => norm);
+  const answer = await host.ask('reduce', { fragment, shard, parts, weights, norms });
   if ('merged' in answer) return answer.merged;
   throw new ContributionError(contributions[answer.damaged]!.worker, answer.reason);
 }
