@@ -115,6 +115,16 @@ describe('plan', () => {
     refused(await meanfield('plan', ...args), 2, expected);
   });
 
+  test('nodes without a network work alone, and share no matrix', async () => {
+    await writeFile(at('apart.json'), '{"accelerator":"A100","accelerators":16,"perNode":4,"interNode_Gbps":0}');
+    const args = ['--model', 'gpt3-175b', '--cluster', at('apart.json')];
+    refused(await meanfield('plan', ...args, '--tensor', '8'), 2, /wider than a node of 4, and there is no network/);
+    const { stdout, code } = await meanfield('plan', '--model', 'gpt2', '--cluster', at('apart.json'));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/4 nodes of 4, no network between them/);
+    expect(stdout).toMatch(/steps on 4 accelerators/);
+  });
+
   test('hostile files are refused by name', async () => {
     const files: Record<string, string> = {
       'broken.json': '{"accelerator": ',

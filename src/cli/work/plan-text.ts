@@ -49,7 +49,8 @@ function best({ plan: { search, options, run } }: Planned) {
 function head({ plan, largest }: Planned): string {
   const { model, cluster, fixed } = plan;
   const nodes = Math.ceil(cluster.accelerators / cluster.perNode);
-  const network = nodes > 1 ? `, ${bits(cluster.interNode)} a node` : '';
+  const line = cluster.interNode > 0 ? `${bits(cluster.interNode)} a node` : 'no network between them';
+  const network = nodes > 1 ? `, ${line}` : '';
   const found =
     largest === null
       ? ''

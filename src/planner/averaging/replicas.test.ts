@@ -37,6 +37,12 @@ test('a replica has the cards of its nodes', () => {
   expect(linkOf(cluster, cluster).latency).toBe(1e-5);
 });
 
+test('without a network replicas are parts of one node', () => {
+  const apart = { ...cluster, interNode: 0 };
+  expect(sizes(apart, 24).every(([size, count]) => size! * count! <= cluster.perNode)).toBe(true);
+  expect(linkOf(apart, divisionsOf(apart, 24)[0]!.island)).toEqual({ bandwidth: 100e9, latency: 5e-6 });
+});
+
 test('within one node replicas average over its links', () => {
   const node = { ...cluster, accelerators: 4 };
   const link = divisionsOf(node, 24).map(({ island }) => linkOf(node, island));

@@ -15,7 +15,8 @@ export interface Division {
  * every replica gets equally many sequences of a step.
  */
 export function divisionsOf(cluster: Cluster, globalBatch: number): Division[] {
-  const { accelerators, perNode } = cluster;
+  const { perNode } = cluster;
+  const accelerators = connected(cluster);
   const sizes = divisors(perNode);
   for (let size = 2 * perNode; size <= accelerators / 2; size *= 2) sizes.push(size);
   const batch = divisors(globalBatch);
@@ -35,6 +36,11 @@ export function checkReplicas(replicas: number, cluster: Cluster, globalBatch: n
     `--replicas ${replicas} cannot be: replicas are equal parts of ${cluster.name} with equal shares of the ` +
       `${globalBatch} sequences of a step. Allowed: ${which}.`,
   );
+}
+
+/** Accelerators that can talk to one another: without a network those of one node. */
+function connected({ accelerators, perNode, interNode }: Cluster): number {
+  return interNode > 0 ? accelerators : Math.min(accelerators, perNode);
 }
 
 /** A part of a cluster, by itself: with its share of a node's host where it is less than a node. */
@@ -59,7 +65,7 @@ function islandOf(cluster: Cluster, size: number): Cluster {
 
 /** What a replica has of the network to the others: the cards of its nodes, or its part of one; inside a node, the links. */
 export function linkOf(cluster: Cluster, island: Cluster): ReplicaLink {
-  if (cluster.accelerators <= cluster.perNode) {
+  if (connected(cluster) <= cluster.perNode) {
     return { bandwidth: cluster.intraNode * island.accelerators, latency: cluster.intraLatency };
   }
   const nodes = Math.max(1, island.accelerators / cluster.perNode);

@@ -81,7 +81,7 @@ describe('clusterFromJson', () => {
     [
       'a negative bandwidth',
       { accelerator: 'H100', accelerators: 8, interNode_Gbps: -1 },
-      /interNode_Gbps: .*>0.*got -1/,
+      /interNode_Gbps: .*>=0.*got -1/,
     ],
     ['a key that is none', { accelerator: 'H100', accelerators: 8, interNode_GBps: 1 }, /interNode_GBps/],
     ['a prototype', JSON.parse('{"accelerator":"H100","accelerators":8,"__proto__":{"perNode":4}}'), /__proto__/],

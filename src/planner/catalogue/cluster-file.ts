@@ -47,7 +47,8 @@ const namedSchema = z.strictObject({
   accelerators: count,
   perNode: count.optional(),
   intraNode_GBps: positive.optional(),
-  interNode_Gbps: positive.optional(),
+  /** 0: no network, nodes that work alone. */
+  interNode_Gbps: z.number().nonnegative().max(1e12).optional(),
   intraLatency_us: positive.optional(),
   interLatency_us: positive.optional(),
   hostCores: count.optional(),
