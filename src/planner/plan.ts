@@ -13,7 +13,7 @@ import {
   stepOf,
 } from './averaging/index.js';
 import { chosenFramework } from './calibration/frameworks.js';
-import { checkCluster, findCluster, findModel } from './catalogue/index.js';
+import { checkCluster, checkWorkload, findCluster, findModel } from './catalogue/index.js';
 import { checkPlanOptions, type PlanOptions } from './planning/options.js';
 import { chooseRun, type RunOption, rented, runsOf } from './planning/runs.js';
 import { settleSizes } from './planning/sizes.js';
@@ -70,6 +70,7 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
   checkPlanOptions(options);
   const workload = typeof model === 'string' ? findModel(model) : model;
   const machine = typeof cluster === 'string' ? findCluster(cluster) : cluster;
+  checkWorkload(workload);
   checkCluster(machine);
   const framework = chosenFramework(options.framework, machine.accelerator.name);
   const { tokens: wished, fixed, assumptions } = settleSizes(workload, machine, options);

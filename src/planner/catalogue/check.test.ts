@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { UsageError } from '../../base/errors.js';
 import type { Accelerator, Cluster } from '../types.js';
-import { checkCluster } from './check.js';
+import { checkCluster, checkWorkload } from './check.js';
 import { clusters, findCluster } from './clusters.js';
+import { findModel, models } from './models.js';
 
 const cluster = findCluster('64xh100');
 const withCard = (change: Partial<Accelerator>): Cluster => ({
@@ -33,4 +34,14 @@ it.each<[string, Cluster, RegExp]>([
 ])('refuses %s', (_, impossible, message) => {
   expect(() => checkCluster(impossible)).toThrow(UsageError);
   expect(() => checkCluster(impossible)).toThrow(message);
+});
+
+it('passes every model of the catalogue, and none with a size that cannot be', () => {
+  for (const name of models) expect(checkWorkload(findModel(name)).name).toBe(name);
+  const gpt2 = findModel('gpt2');
+  expect(() => checkWorkload({ ...gpt2, layers: Number.NaN })).toThrow(
+    /Expected layers of model gpt2-124m to be a whole number from 1, got NaN/,
+  );
+  expect(() => checkWorkload({ ...gpt2, hidden: -768 })).toThrow(UsageError);
+  expect(() => checkWorkload({ ...gpt2, parameters: Number.POSITIVE_INFINITY })).toThrow(/parameters .*got Infinity/);
 });

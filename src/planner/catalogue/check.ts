@@ -1,5 +1,5 @@
 import { UsageError } from '../../base/errors.js';
-import type { Accelerator, Cluster } from '../types.js';
+import type { Accelerator, Cluster, Workload } from '../types.js';
 
 type Rule = 'positive' | 'zero or more' | 'count' | 'one or more';
 
@@ -68,6 +68,21 @@ export function checkCluster(cluster: Cluster): Cluster {
     check(`rate in ${format}`, rate, 'positive', `${where}, accelerator ${accelerator.name}`);
   }
   return cluster;
+}
+
+const ofWorkload: readonly (readonly [keyof Workload & string, Rule])[] = [
+  ...(['layers', 'hidden', 'heads', 'keyValueHeads', 'headSize', 'feedForward'] as const),
+  ...(['vocabulary', 'context', 'parameters', 'activeParameters'] as const),
+].map((field) => [field, 'count'] as const);
+
+/**
+ * Returns a model that can be.
+ *
+ * @throws UsageError for a size that is no whole number from 1
+ */
+export function checkWorkload(workload: Workload): Workload {
+  checkAll(workload, ofWorkload, `model ${workload.name}`);
+  return workload;
 }
 
 function checkAll<T>(record: T, rules: readonly (readonly [keyof T & string, Rule])[], where: string): void {
