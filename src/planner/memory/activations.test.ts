@@ -25,6 +25,13 @@ describe('activations of a layer', () => {
     expect(kept({ ...tiled, context: 4 })).toBe(kept(tiled) / 4);
   });
 
+  it('of attention to an encoder are as many again as of attention to oneself', () => {
+    const decoder = { ...gpt3, crossAttentionLayers: gpt3.layers };
+    const both = layerActivations(decoder, { ...arrangement, tensor: 1, recompute: 'none' }, habits);
+    // Norm, block and mask 5, queries, keys, values and output 8, scores as in table 2.
+    expect(both - kept({ tensor: 1, recompute: 'none' })).toBe(sbh * (5 + 8 + (5 * 96 * 2048) / 12288));
+  });
+
   it('keep the inputs of 8-bit products in 8 bits', () => {
     const tiled = { tensor: 1, recompute: 'none', flashAttention: true } as const;
     const saved = kept({ ...tiled, precision: 'bf16' }) - kept({ ...tiled, precision: 'fp8' });

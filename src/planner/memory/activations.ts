@@ -1,10 +1,11 @@
 import { operandBytes } from '../time/matrix.js';
 import type { Arrangement, FrameworkHabits, Workload } from '../types.js';
+import { attentionsOf } from '../workload/flop.js';
 
 /**
  * Bytes that one layer keeps of one micro-batch for its backward pass, on one device (arXiv 2205.05198, §4):
  * T·h·(10 + 24/t + 5·a·s/(h·t)) for GPT with dropout in 16 bits; the parts are counted here one by one so that gated
- * feed-forward parts, grouped keys, tiled attention and models without dropout follow.
+ * feed-forward parts, grouped keys, tiled attention, attention to an encoder and models without dropout follow.
  */
 export function layerActivations(w: Workload, arrangement: Arrangement, habits: FrameworkHabits): number {
   const { tensor, context, sequence } = arrangement;
@@ -12,16 +13,18 @@ export function layerActivations(w: Workload, arrangement: Arrangement, habits: 
   const h = w.hidden;
   const split = arrangement.sequenceParallel ? tensor : 1;
   const mask = habits.dropout ? 1 : 0;
+  const attentions = attentionsOf(w);
   // What a product takes is kept in the product's format: inputs of both blocks, of the projection, of the last matrix.
   const kept = operandBytes[arrangement.precision] > 2 ? 4 : Math.min(2, operandBytes[arrangement.precision]);
   // Inputs of both norms and of both blocks, and the masks after them: 10·h with dropout in 16 bits.
-  const shared = ((4 + 2 * kept + 2 * mask) * h) / split;
+  const shared = ((1 + attentions) * (2 + kept + mask) * h) / split;
   const query = w.headSize * w.heads;
   const own = kept < 2 && arrangement.flashAttention ? 2 : 0;
-  const heads = (2 * (query + 2 * w.headSize * w.keyValueHeads) + (kept + own) * query) / tensor;
+  const heads = (attentions * (2 * (query + 2 * w.headSize * w.keyValueHeads) + (kept + own) * query)) / tensor;
   const active = w.experts?.active ?? 1;
   const inner = (active * w.feedForward * (2 * (w.feedForwardMatrices - 1) + kept)) / tensor;
-  const core = arrangement.flashAttention ? (4 * w.heads) / tensor : ((2 + 3 * mask) * w.heads * sequence) / tensor;
+  const scores = arrangement.flashAttention ? 4 * w.heads : (2 + 3 * mask) * w.heads * sequence;
+  const core = (attentions * scores) / tensor;
   if (arrangement.recompute === 'full') return (2 * T * h) / split;
   return T * (shared + heads + inner + (arrangement.recompute === 'selective' ? 0 : core));
 }

@@ -39,6 +39,17 @@ describe('layerTime', () => {
     expect(layer({ flashAttention: true }).memoryForward).toBeLessThan(layer().memoryForward);
   });
 
+  it('has half as many blocks again where it attends to an encoder too', () => {
+    const decoder = { ...gpt3, crossAttentionLayers: gpt3.layers };
+    expect(layer({}, decoder).communication).toBeCloseTo(1.5 * layer().communication, 12);
+    expect(layer({}, decoder).attentionCore / layer().attentionCore).toBeGreaterThan(1.9);
+    // Of 24·h² the other attention's matrices are 8·h² more.
+    const tiled = { microBatch: 8, tensor: 1, flashAttention: true } as const;
+    expect(layer(tiled, decoder).matricesForward / layer(tiled).matricesForward).toBeCloseTo(4 / 3, 1);
+    // Unlike its own, all of the encoder's tokens are seen.
+    expect(layer(tiled, decoder).attentionCore / layer(tiled).attentionCore).toBeCloseTo(3, 1);
+  });
+
   it('is slow in attention where a head is no multiple of 8 wide', () => {
     const odd = { ...gpt3, headSize: 108 };
     const even = { ...gpt3, headSize: 104 };

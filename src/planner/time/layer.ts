@@ -1,4 +1,5 @@
 import type { Arrangement, Cluster, FrameworkHabits, Workload } from '../types.js';
+import { attentionsOf } from '../workload/flop.js';
 import { allReduceTime, allToAllTime, groupOf } from './collectives.js';
 import { matrixTime, operandBytes, sustainedRate } from './matrix.js';
 import type { TimeConstants } from './types.js';
@@ -56,7 +57,7 @@ export function layerTime(
   const linear = (m: number, n: number, k: number, count = 1): number =>
     c.backwardProducts * (product(m, k, n, count) + product(k, n, m, count));
   // Attention to an encoder's output, in some layers, has the same matrices again.
-  const attentions = 1 + (w.crossAttentionLayers ?? 0) / w.layers;
+  const attentions = attentionsOf(w);
   let forward = attentions * (product(T, qkv, h) + product(T, h, a * d));
   let backward = attentions * (linear(T, qkv, h) + linear(T, h, a * d));
   forward += product(rows, up, h, copies) + product(rows, h, f, copies);
@@ -64,8 +65,9 @@ export function layerTime(
 
   // Attention: a batch of products over s × s scores, or one tiled kernel that never stores them.
   const s = arrangement.sequence;
-  const scores = T * s * a;
-  const causal = w.causal ? 0.5 : 1;
+  const scores = attentions * T * s * a;
+  // Every token attends to all of the encoder's.
+  const causal = ((w.causal ? 0.5 : 1) + attentions - 1) / attentions;
   let core: number;
   let coreBytes = 0;
   if (arrangement.flashAttention) {
@@ -78,7 +80,7 @@ export function layerTime(
     backward += (2.5 * flop) / (reach * c.attentionBackward[generation]!) + c.launch;
     forward += core;
   } else {
-    const batch = (T * a) / s;
+    const batch = (attentions * T * a) / s;
     const slow = misaligned(d) ? c.misalignment : 1;
     const pair = slow * 2 * matrixTime(s, s, d, batch, wideRate, bandwidth, wide, c);
     core = pair;
@@ -93,23 +95,24 @@ export function layerTime(
 
   // Norms and residuals are split along the sequence with sequence parallelism, else repeated by all.
   const split = arrangement.sequenceParallel ? tensor : 1;
-  const residual = (8 + 12 + (habits.dropout ? 2 : 0)) * h * (habits.fusedPasses ? 1 : 1.5);
-  const residualBackward = (12 + 16 + (habits.dropout ? 10 : 0)) * h;
-  const heads = (w.positions === 'rotary' ? 8 : 4) * qkv;
+  const pairs = (1 + attentions) / 2;
+  const residual = pairs * (8 + 12 + (habits.dropout ? 2 : 0)) * h * (habits.fusedPasses ? 1 : 1.5);
+  const residualBackward = pairs * (12 + 16 + (habits.dropout ? 10 : 0)) * h;
+  const heads = attentions * (w.positions === 'rotary' ? 8 : 4) * qkv;
   const inner = ((2 * up + 2 * f) * (habits.fusedPasses ? 1 : 2) * rows * copies) / T;
   const innerBackward = (4 * up + 2 * f) * ((rows * copies) / T);
   // Casting to a narrow format reads two bytes and writes the narrow ones twice: as it lies, and transposed.
-  const cast = narrow ? (2 + 2 * bytes) * (2 * h + a * d + f) : 0;
+  const cast = narrow ? (2 + 2 * bytes) * (attentions * (h + a * d) + h + f) : 0;
   const forwardBytes = T * (residual / split + heads + inner + cast) + coreBytes;
   const backwardBytes = T * (residualBackward / split + heads + innerBackward + cast * 1.5) + coreBackwardBytes;
-  const launches = (habits.fusedPasses ? 10 : 20) * c.launch;
+  const launches = pairs * (habits.fusedPasses ? 10 : 20) * c.launch;
 
-  // Two all-reduces (or as many bytes by gather and scatter) of an activation, forward and again backward.
+  // An all-reduce of an activation for each block (or as many bytes by gather and scatter), forward and again backward.
   let communication = 0;
-  if (tensor > 1) communication += 2 * allReduceTime(cluster, groupOf(cluster, tensor, 1), T * h * 2, c);
+  if (tensor > 1) communication += 2 * pairs * allReduceTime(cluster, groupOf(cluster, tensor, 1), T * h * 2, c);
   if (context > 1) {
     const group = groupOf(cluster, context, tensor);
-    communication += allToAllTime(cluster, group, T * (2 * a + 2 * g) * d * 2, c);
+    communication += attentions * allToAllTime(cluster, group, T * (2 * a + 2 * g) * d * 2, c);
   }
   if (experts && arrangement.expert > 1) {
     const group = groupOf(cluster, arrangement.expert, tensor);

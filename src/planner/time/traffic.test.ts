@@ -1,18 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { habitsOf } from '../calibration/frameworks.js';
 import { arrangement, gpt3, selene } from '../step.test-support.js';
-import type { Arrangement } from '../types.js';
+import type { Arrangement, Workload } from '../types.js';
 import { trafficOf } from './traffic.js';
 
 const habits = habitsOf('default');
-const traffic = (change: Partial<Arrangement>) =>
-  trafficOf(gpt3, selene, { ...arrangement, ...change }, habits, { layers: 12, lastLayers: 12 }, 1e9, 10);
+const traffic = (change: Partial<Arrangement>, w: Workload = gpt3) =>
+  trafficOf(w, selene, { ...arrangement, ...change }, habits, { layers: 12, lastLayers: 12 }, 1e9, 10);
 
 describe('bytes that a device sends', () => {
   it('with tensor parallelism stay in the node: four ring passes a layer and pass', () => {
     const { bytesIntra, bytesInter } = traffic({ data: 1, pipeline: 1, recompute: 'none' });
     expect(bytesIntra).toBeCloseTo(10 * 12 * 2 * 4 * (7 / 8) * 2 * 2048 * 12288, 0);
     expect(bytesInter).toBe(0);
+    const decoder = { ...gpt3, crossAttentionLayers: gpt3.layers };
+    const both = traffic({ data: 1, pipeline: 1, recompute: 'none' }, decoder).bytesIntra;
+    expect(both / bytesIntra).toBeCloseTo(6 / 4, 12);
   });
 
   it('with data parallelism leave it, on the one link of a ring that does', () => {

@@ -1,4 +1,5 @@
 import type { Arrangement, Cluster, FrameworkHabits, Workload } from '../types.js';
+import { attentionsOf } from '../workload/flop.js';
 import type { Stages } from '../workload/stages.js';
 import { groupOf } from './collectives.js';
 
@@ -26,7 +27,7 @@ export function trafficOf(
     bytesInter += bytes * outside;
   };
   if (tensor > 1) {
-    add(tensor, 1, m * stages.layers * passes * 2 * 2 * ((tensor - 1) / tensor) * activation);
+    add(tensor, 1, m * stages.layers * passes * (1 + attentionsOf(w)) * 2 * ((tensor - 1) / tensor) * activation);
   }
   if (pipeline > 1) {
     const message = habits.splitPipelineMessages ? activation / tensor : activation;

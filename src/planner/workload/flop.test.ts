@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { gpt3 } from '../step.test-support.js';
-import { attentionFlop, headFlop, layerFlop, megatronFlop, modelFlopPerToken } from './flop.js';
+import { attentionFlop, attentionsOf, headFlop, layerFlop, megatronFlop, modelFlopPerToken } from './flop.js';
 
 describe('FLOP', () => {
   it('of a GPT layer are 24·h² for the matrices and 4·T·h for attention', () => {
@@ -25,6 +25,9 @@ describe('FLOP', () => {
     const one = layerFlop(gpt3);
     const two = layerFlop({ ...gpt3, experts: { count: 8, active: 2 } });
     expect(two - one).toBe(16 * 12288 ** 2 + 2 * 12288 * 8);
-    expect(layerFlop({ ...gpt3, crossAttentionLayers: 96 }) - one).toBe(8 * 12288 ** 2);
+    const decoder = { ...gpt3, crossAttentionLayers: 96 };
+    expect(layerFlop(decoder) - one).toBe(8 * 12288 ** 2);
+    expect(attentionFlop(decoder, 2048)).toBe(2 * attentionFlop(gpt3, 2048));
+    expect(attentionsOf({ ...gpt3, crossAttentionLayers: 72 })).toBe(1.75);
   });
 });

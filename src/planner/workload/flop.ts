@@ -1,6 +1,14 @@
 import type { Workload } from '../types.js';
 
 /**
+ * Attention blocks of a layer, a mean over the layers: one, and where a decoder attends to its encoder's output (arXiv
+ * 1706.03762, section 3.1) another, with norm, residual and matrices of its own.
+ */
+export function attentionsOf(w: Workload): number {
+  return 1 + (w.crossAttentionLayers ?? 0) / w.layers;
+}
+
+/**
  * FLOP of the products of one layer's forward pass for one token, experts counted as often as a token passes them:
  * two per parameter of a matrix. Attention's scores and sums are {@link attentionFlop}.
  */
@@ -10,18 +18,16 @@ export function layerFlop(w: Workload): number {
   const active = w.experts?.active ?? 1;
   const router = w.experts ? w.hidden * w.experts.count : 0;
   // Attention to an encoder's output: queries and output of these tokens, keys and values of as many others.
-  const cross = ((w.crossAttentionLayers ?? 0) / w.layers) * w.hidden * (2 * query + keyValue);
-  return (
-    2 * (cross + w.hidden * (2 * query + keyValue) + active * w.feedForwardMatrices * w.hidden * w.feedForward + router)
-  );
+  const attention = attentionsOf(w) * w.hidden * (2 * query + keyValue);
+  return 2 * (attention + active * w.feedForwardMatrices * w.hidden * w.feedForward + router);
 }
 
 /**
- * FLOP of attention's two products for one token of a sequence of T tokens, one layer, forward: 4·T·a·d. The causal
+ * FLOP of attention's two products for one token of a sequence of T tokens, one layer, forward: 4·T·a·d a block. The causal
  * half counts in full, as the published conventions do (arXiv 2104.04473, appendix; arXiv 2204.02311, appendix B).
  */
 export function attentionFlop(w: Workload, sequence: number): number {
-  return 4 * sequence * w.heads * w.headSize;
+  return attentionsOf(w) * 4 * sequence * w.heads * w.headSize;
 }
 
 /** FLOP of the head's product for one token, forward. */
