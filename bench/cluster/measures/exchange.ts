@@ -15,7 +15,7 @@ export async function measure(setting: Setting): Promise<void> {
   const ours = await kept.once(`${prefix}exchange`, () => {
     // One wide layer and few tokens: much to exchange, little to compute.
     const size = quick ? '--width 256 --heads 4' : '--width 3264 --heads 32';
-    const model = `--model gpt2 --layers 1 ${size} --context 8 --tokenizer bytes --batch-size 1 --sync-every 1 --steps 6`;
+    const model = `--model gpt2 --layers 1 ${size} --context 8 --tokenizer bytes --batch-size 1 --sync-every 1 --steps 6 --validation-fraction 0.0005`;
     const start = [`${data}/train.txt`, ...words(model), ...NEVER, ...words(`--moments keep --min-workers ${WORKERS}`)];
     return withCluster({ start, workers: WORKERS }, async ({ commits, lines, result }) => {
       await result;
