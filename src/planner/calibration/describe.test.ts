@@ -28,6 +28,20 @@ describe('describeRun', () => {
     expect(run({ printed_unit: 'days' }).assumptions[0]).toMatch(/^tokens_trained_B 17/);
   });
 
+  it('holds gradients as the framework did on the day of the row', () => {
+    const bloom = { framework: 'Megatron-DeepSpeed', precision: 'fp16/bf16', year: '2022' };
+    const bytes = (notes: string, change = {}) => {
+      const { framework, assumptions } = run({ ...bloom, notes, ...change });
+      return [framework.habits!.gradientBytes, assumptions.some((each) => each.includes('16 bits alone'))];
+    };
+    expect(bytes('date 02-27; layers inferred')).toEqual([2, true]);
+    expect(bytes('OOM row. date 02-28; layers inferred')).toEqual([6, false]);
+    expect(bytes('date 12-31', { year: '2021' })).toEqual([2, true]);
+    expect(bytes('no day')).toEqual([6, false]);
+    expect(bytes('date 02-20', { year: '' })).toEqual([6, false]);
+    expect(bytes('date 02-20', { framework: 'Megatron-LM' })[1]).toBe(false);
+  });
+
   it('splits the sequence where recomputation is selective, as those who introduced both did', () => {
     expect(run({ recompute: 'selective' }).arrangement.sequenceParallel).toBe(true);
     expect(run({ recompute: 'selective', tp: '1', dp: '' }).arrangement.sequenceParallel).toBe(false);

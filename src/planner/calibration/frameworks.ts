@@ -9,6 +9,8 @@ export interface FrameworkDefaults
   extends Pick<Arrangement, 'zero' | 'recompute' | 'flashAttention' | 'sequenceParallel'> {
   /** Format of products; without: bf16 where the card has it. */
   readonly precision?: Arrangement['precision'];
+  /** Day (ISO 8601) from which it keeps sums of gradients in fp32 beside those in 16 bits; before, the latter alone. */
+  readonly sumsFrom?: string;
 }
 
 interface Entry {
