@@ -104,10 +104,14 @@ describe.skipIf(!natsThere)('a run of many machines (skipped without nats-server
     await coordinator.said(/"type":"round".*"workers":\["[a-z]+-\d","[a-z]+-\d"\]/);
     const status = resultOf(await meanfield('cluster', 'status', at('evicted'), '--json'));
     const name = (status.workers as { worker: string }[]).map(({ worker }) => worker).find((one) => /^bad/.test(one))!;
+    const audit = resultOf(await meanfield('cluster', 'audit', at('evicted'), name, '--windows', '8', '--json'));
+    expect(audit).toMatchObject({ type: 'result', worker: name, windows: expect.any(Number) });
+    for (const key of ['base_loss', 'contribution_loss', 'committed_loss', 'norm'])
+      expect(audit[key], key).toEqual(expect.any(Number));
     const evicting = await meanfield('cluster', 'evict', at('evicted'), name, '--reason', 'too odd');
     expect(evicting.code, evicting.stderr).toBe(0);
     const out = await bad.done;
-    expect(out.code).toBe(1);
+    expect(out.code).toBe(3);
     const after = resultOf(await meanfield('cluster', 'status', at('evicted'), '--json'));
     expect(after.evicted).toEqual([name]);
     await coordinator.said(/"type":"round".*"workers":\["good-\d"\]/);

@@ -44,6 +44,18 @@ export function defineCluster(program: Command, start: Start): void {
         (await import('../work/cluster-orders.js')).evictWorker(folder, worker, options.reason, context),
       ),
     );
+  run(cluster.command('audit').summary('try the contribution of one worker'))
+    .description(
+      "Apply a worker's contribution to the round in progress, or else to the last one, alone to what the round began " +
+        'from, and tell its loss on text that no worker trains on. The run goes on meanwhile.',
+    )
+    .argument('<worker>', 'name, as cluster status shows it')
+    .option('--windows <n>', 'windows of the validation part, evenly spaced, at most', count, 32)
+    .action((folder: string, worker: string, options: { readonly windows: number }) =>
+      start(async (context) =>
+        (await import('../work/cluster-audit.js')).auditWorker(folder, worker, options.windows, context),
+      ),
+    );
   const examples: Readonly<Record<string, readonly string[]>> = {
     start: [
       'meanfield cluster start book.txt --run runs/book',
@@ -54,6 +66,7 @@ export function defineCluster(program: Command, start: Start): void {
     status: ['meanfield cluster status runs/book', 'meanfield cluster status runs/book --json'],
     watch: ['meanfield cluster watch runs/book'],
     stop: ['meanfield cluster stop runs/book'],
+    audit: ['meanfield cluster audit runs/book box-2', 'meanfield cluster audit runs/book box-2 --windows 128 --json'],
     evict: ['meanfield cluster evict runs/book box-2 --reason "too slow"'],
   };
   for (const command of cluster.commands) finish(command, examples[command.name()]!);

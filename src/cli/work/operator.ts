@@ -15,10 +15,13 @@ export class Operator {
     return new Operator(await openNatsTransport({ ...connection, name: 'operator', patience: PATIENCE }));
   }
 
-  /** @throws MeanfieldError with the coordinator's reason, or when it does not answer */
-  async ask(what: string, content: object): Promise<unknown> {
+  /**
+   * @param within milliseconds
+   * @throws MeanfieldError with the coordinator's reason, or when it does not answer
+   */
+  async ask(what: string, content: object, within = ANSWER_WITHIN): Promise<unknown> {
     const message = new TextEncoder().encode(JSON.stringify(content));
-    const answer = await this.transport.control.ask(what, message, ANSWER_WITHIN);
+    const answer = await this.transport.control.ask(what, message, within);
     return JSON.parse(new TextDecoder().decode(answer));
   }
 
@@ -27,10 +30,10 @@ export class Operator {
   }
 
   /** Asks once and goes. */
-  static async once(runFolder: string, what: string, content: object): Promise<unknown> {
+  static async once(runFolder: string, what: string, content: object, within?: number): Promise<unknown> {
     const operator = await Operator.open(runFolder);
     try {
-      return await operator.ask(what, content);
+      return await operator.ask(what, content, within);
     } finally {
       await operator.close();
     }

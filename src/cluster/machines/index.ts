@@ -3,6 +3,6 @@ export { startCoordinator } from './coordinator/start.js';
 export * from './events.js';
 export { type ClusterOptions, MERGES, type ParsedClusterOptions, parseClusterOptions } from './options.js';
 export { ASK } from './protocol/admission.js';
-export type { ClusterStatus, WorkerLine } from './status.js';
+export type { ClusterAudit, ClusterStatus, WorkerLine } from './status.js';
 export type { Connection, CoordinatorOptions, CoordinatorRun, WorkerOptions, WorkerRun } from './types.js';
 export { startWorker } from './worker/start.js';

@@ -50,3 +50,23 @@ export interface WorkerLine {
   /** Why something of it was refused last. */
   readonly refused: string | null;
 }
+
+/** What `cluster audit` shows: losses on held-out windows, in nats per token; null: not finite. */
+export interface ClusterAudit {
+  readonly worker: string;
+  readonly round: number;
+  /** Whether the round is committed; while it is not, `committed_loss` is `base_loss`. */
+  readonly committed: boolean;
+  /** Of what the round began from. */
+  readonly base_loss: number | null;
+  /** Of what the worker alone made of it: the base minus its pseudo-gradient. */
+  readonly contribution_loss: number | null;
+  /** Of the last committed parameters. */
+  readonly committed_loss: number | null;
+  /** That the worker says it has trained on. */
+  readonly tokens: number;
+  /** Euclidean norm of the pseudo-gradient, as it was found, and as the worker told it. */
+  readonly norm: number;
+  readonly told_norm: number;
+  readonly windows: number;
+}

@@ -2,13 +2,13 @@ import { expect, it } from 'vitest';
 import { MeanfieldError } from '../../../base/errors.js';
 import { Model } from '../../../model/model.js';
 import type { RunSetup } from '../protocol/configuration.js';
-import { encodeMessage } from '../protocol/wire.js';
+import { encodeMessage, PROTOCOL } from '../protocol/wire.js';
 import { type AdmissionOptions, admit } from './admission.js';
 import { refOf } from './coordinator.test-support.js';
 
 const model = Model.create('gpt2', { layers: 1, width: 16, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 60 });
 const setup = { outer: { method: 'average' }, gradAccum: 1, batchSize: 4, cluster: { format: 'fp32' } };
-const request = { protocol: 1, version: '0.1.0', key: 'k', replicas: 2, host: 'Node 7.example!', memory: 1e9 };
+const request = { protocol: PROTOCOL, version: '0.1.0', key: 'k', replicas: 2, host: 'Node 7.example!', memory: 1e9 };
 
 function asking(changes: Partial<AdmissionOptions> = {}) {
   const refused: string[] = [];
@@ -48,7 +48,7 @@ it('gives each replica a name and the machine a pass', async () => {
 
 it('says why not', async () => {
   const { ask, refused } = asking();
-  expect(await ask({ ...request, protocol: 2 })).toMatchObject({ code: 'wrong-version' });
+  expect(await ask({ ...request, protocol: PROTOCOL + 1 })).toMatchObject({ code: 'wrong-version' });
   expect(await ask({ ...request, memory: 1 })).toMatchObject({ code: 'not-enough-memory' });
   expect(await ask({ ...request, replicas: 0 })).toMatchObject({ code: 'malformed' });
   expect(await asking({ open: () => false }).ask(request)).toMatchObject({ code: 'stopped' });

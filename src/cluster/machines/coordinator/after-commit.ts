@@ -46,6 +46,7 @@ export class AfterCommit {
   #snapshotUnderWay = false;
   #evaluated: { readonly step: number; readonly loss: number } | undefined;
   #failure: { readonly error: unknown } | undefined;
+  #writing: Promise<void> = Promise.resolve();
   readonly #jobs = new Set<Promise<void>>();
 
   constructor(options: AfterCommitOptions) {
@@ -60,8 +61,10 @@ export class AfterCommit {
     figures.round(roundEvent(commit, seen, this.#lastCommit), state.progress);
     this.#lastCommit = commit.times.committed;
     const { round } = state.rounds.committed;
+    const kept = new Set(state.last?.contributions.map(({ worker }) => worker));
     for (const { worker } of before.rounds.open?.members ?? [])
-      this.#begin(() => ignoreMissing(blobs.delete(`${worker}/c/${round}`)));
+      if (!kept.has(worker)) this.#begin(() => ignoreMissing(blobs.delete(`${worker}/c/${round}`)));
+    this.#begin(() => this.#deleteContributions(before));
     const { evalEvery, checkpointEvery = evalEvery } = run.options;
     const crossed = (every: number) => crosses(before.progress.position, state.progress.position + 1e-6, every);
     if (crossed(evalEvery)) this.#begin(() => this.#evaluate(state));
@@ -84,6 +87,7 @@ export class AfterCommit {
     const progress = { ...state.progress, val_loss: this.#evaluated!.loss, best_val_loss: this.#best };
     const last = { ...state, progress };
     await this.#save(last);
+    await this.#deleteContributions(last);
     return last;
   }
 
@@ -99,10 +103,11 @@ export class AfterCommit {
   async #evaluate(state: RunState): Promise<void> {
     const { keeper, prepared, figures, run, happen } = this.#options;
     const { windows, model, dataset } = prepared;
-    const { loss, parameters } = await keeper.exclusive(async () => {
+    const { loss, best, parameters } = await keeper.exclusive(async () => {
       const loss = (await keeper.host.ask('evaluate', windows)) / windows.length;
-      const better = this.#best === null || loss < this.#best;
-      return { loss, parameters: better ? (await keeper.host.ask('snapshot', null))[0] : undefined };
+      const better = Number.isFinite(loss) && (this.#best === null || loss < this.#best);
+      if (better) this.#best = loss;
+      return { loss, best: this.#best, parameters: better ? (await keeper.host.ask('snapshot', null))[0] : undefined };
     });
     const step = stepOf(state);
     if (!Number.isFinite(loss))
@@ -111,11 +116,8 @@ export class AfterCommit {
       );
     figures.evaluation(step, loss);
     this.#evaluated = { step, loss };
-    if (parameters) {
-      await writeBestModel(run.paths.model, model, dataset.tokenizer, parameters);
-      this.#best = loss;
-    }
-    void happen({ type: 'evaluated', loss, best: this.#best! });
+    if (parameters) await this.#write(() => writeBestModel(run.paths.model, model, dataset.tokenizer, parameters));
+    void happen({ type: 'evaluated', loss, best: best! });
     const { untilLoss } = run.options;
     if (untilLoss !== undefined && loss < untilLoss) void happen({ type: 'event', event: { type: 'stop' } });
   }
@@ -130,10 +132,19 @@ export class AfterCommit {
     const { keeper, run, prepared, kinds, journal, figures, emit } = this.#options;
     const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));
     await figures.sync();
-    await saveClusterCheckpoint(run.paths.checkpoints, prepared.model.layout, kinds, state, vectors, run.options.keep);
-    await journal.trim(state.rounds.committed.round);
+    await this.#write(async () => {
+      const { checkpoints } = run.paths;
+      await saveClusterCheckpoint(checkpoints, prepared.model.layout, kinds, state, vectors, run.options.keep);
+      await journal.trim(state.rounds.committed.round);
+    });
     const step = stepOf(state);
     emit({ type: 'checkpoint', step, path: `${run.paths.checkpoints}/${String(step).padStart(6, '0')}` });
+  }
+
+  /** One after another, in the order of the commits: the next one may be due before this one is on the disk. */
+  #write(work: () => Promise<void>): Promise<void> {
+    this.#writing = this.#writing.then(work);
+    return this.#writing;
   }
 
   /** A new snapshot when a joiner would fetch more in results than in it. */
@@ -160,6 +171,12 @@ export class AfterCommit {
         this.#snapshotUnderWay = false;
       }
     });
+  }
+
+  /** Those to the last round of a state: nobody can audit them any more. */
+  async #deleteContributions({ last }: RunState): Promise<void> {
+    for (const { worker } of last?.contributions ?? [])
+      await ignoreMissing(this.#options.blobs.delete(`${worker}/c/${last!.round}`));
   }
 
   async #deleteList(list: BlobRef): Promise<void> {

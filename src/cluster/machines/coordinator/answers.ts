@@ -7,6 +7,7 @@ import type { RunSetup } from '../protocol/configuration.js';
 import { decodeMessage, encodeMessage, name, text } from '../protocol/wire.js';
 import type { ClusterStatus } from '../status.js';
 import { admit } from './admission.js';
+import type { Auditor } from './audit.js';
 import type { Coordinator } from './coordinator.js';
 
 /** What a coordinator that leads is asked. */
@@ -18,13 +19,15 @@ export interface AnswerOptions {
   readonly model: Model;
   readonly setup: RunSetup;
   readonly status: () => ClusterStatus;
+  readonly auditor: Pick<Auditor, 'audit'>;
 }
 
 const evictRequest = z.strictObject({ worker: name, reason: text });
+const auditRequest = z.strictObject({ worker: name, windows: z.int().min(1).max(65_536) });
 
 /** Answers those who want to join, and the operator's questions. @returns what ends it */
 export function answerQuestions(options: AnswerOptions): () => void {
-  const { transport, coordinator, gate, run, model, setup, status } = options;
+  const { transport, coordinator, gate, run, model, setup, status, auditor } = options;
   let next = coordinator.state.next;
   const admission = {
     run,
@@ -54,6 +57,14 @@ export function answerQuestions(options: AnswerOptions): () => void {
         const known = coordinator.state.rounds.workers.some((one) => one.worker === worker);
         await coordinator.happen({ type: 'event', event: { type: 'evict', worker, reason } });
         return encodeMessage({ done: true, known });
+      } catch (error) {
+        return encodeMessage({ done: false, reason: messageOf(error) });
+      }
+    }),
+    transport.control.answer(ASK.audit, async (bytes) => {
+      try {
+        const { worker, windows } = decodeMessage(bytes, auditRequest, 'whom to audit, and on how many windows');
+        return encodeMessage({ done: true, audit: await auditor.audit(worker, windows) });
       } catch (error) {
         return encodeMessage({ done: false, reason: messageOf(error) });
       }

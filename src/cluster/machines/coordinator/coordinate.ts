@@ -15,6 +15,7 @@ import { vectorsOf } from '../worker/work.js';
 import { AfterCommit } from './after-commit.js';
 import { answerQuestions } from './answers.js';
 import { arrangeCluster, type ClusterArrangement } from './arrange.js';
+import { Auditor } from './audit.js';
 import { loadFolder, stepOf, type VectorKinds } from './checkpoints.js';
 import { Coordinator, type Outcome } from './coordinator.js';
 import { Figures, totalSteps } from './figures.js';
@@ -170,6 +171,13 @@ class Coordination {
         model: this.prepared.model,
         setup,
         status,
+        auditor: new Auditor({
+          state: () => coordinator.state,
+          keeper,
+          blobs: transport.blobs,
+          windows: this.prepared.windows,
+          fragments: this.arranged.fragments.length,
+        }),
       });
       this.control.status = status;
       this.control.evict = (worker, reason) =>

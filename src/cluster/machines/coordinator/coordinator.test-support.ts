@@ -32,6 +32,7 @@ export function firstState(minimumMembers = 2): RunState {
     chain: { snapshot: { round: 0, hash: hashOf(0), manifest: refOf('run/s/0/list') }, results: [] },
     progress: NO_PROGRESS,
     opening: null,
+    last: null,
     next: 1,
     hosts: {},
     retired: [],

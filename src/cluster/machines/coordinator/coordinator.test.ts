@@ -6,7 +6,7 @@ import { event, TestCluster } from '../machines.test-support.js';
 import { ASK } from '../protocol/admission.js';
 import { downEnvelope } from '../protocol/down.js';
 import { type UpMessage, upMessage } from '../protocol/up.js';
-import { decodeMessage, encodeMessage } from '../protocol/wire.js';
+import { decodeMessage, encodeMessage, PROTOCOL } from '../protocol/wire.js';
 
 let cluster: TestCluster | undefined;
 afterEach(async () => {
@@ -121,7 +121,15 @@ it('tells a machine of another version, or of too little memory, why it is not t
   await event(coordinator.events, 'leading');
   const door = cluster.network.door();
   const ask = async (changes: object) => {
-    const request = { protocol: 1, version: '0.1.0', key: door.key, replicas: 1, host: 'm', memory: 2e9, ...changes };
+    const request = {
+      protocol: PROTOCOL,
+      version: '0.1.0',
+      key: door.key,
+      replicas: 1,
+      host: 'm',
+      memory: 2e9,
+      ...changes,
+    };
     return JSON.parse(new TextDecoder().decode(await door.ask(ASK.admission, encodeMessage(request), 1000)));
   };
   expect(await ask({ version: '0.0.9' })).toMatchObject({ accepted: false, code: 'wrong-version' });

@@ -98,6 +98,7 @@ function firstState({ run, keeper, layoutHash, cluster, steps, samples, seed }: 
     ledger: createLedger({ samples, seed }),
     progress: NO_PROGRESS,
     opening: null,
+    last: null,
     next: 1,
     hosts: {},
     retired: [],

@@ -30,6 +30,20 @@ const openingSchema = z.strictObject({
   contributions: z.array(z.strictObject({ worker: name, manifest: blobRef, loss: z.number().nullable() })),
 });
 
+/** Contributions to the last committed round, kept until the next commit so that they can be audited. */
+const lastSchema = z.strictObject({
+  round: count,
+  contributions: z.array(
+    z.strictObject({
+      worker: name,
+      manifest: blobRef,
+      tokens: count,
+      /** As the worker told it. */
+      norm: z.number().nonnegative(),
+    }),
+  ),
+});
+
 const stateSchema = z.strictObject({
   format: z.literal('meanfield-cluster'),
   version: z.literal(1),
@@ -39,6 +53,7 @@ const stateSchema = z.strictObject({
   chain: chainSchema,
   progress: progressSchema,
   opening: openingSchema.nullable(),
+  last: lastSchema.nullable(),
   /** What the next worker's number is, so that no name comes twice. */
   next: count,
   /** What the machines call themselves, by worker. */
@@ -49,6 +64,7 @@ const stateSchema = z.strictObject({
 
 export type Progress = z.output<typeof progressSchema>;
 export type Opening = z.output<typeof openingSchema>;
+export type LastRound = z.output<typeof lastSchema>;
 
 /** Everything that a coordinator must know to carry on, as plain JSON: stored in the message system after each change. */
 export interface RunState {
@@ -60,6 +76,7 @@ export interface RunState {
   readonly chain: Chain;
   readonly progress: Progress;
   readonly opening: Opening | null;
+  readonly last: LastRound | null;
   readonly next: number;
   readonly hosts: Readonly<Record<string, string>>;
   readonly retired: readonly BlobRef[];

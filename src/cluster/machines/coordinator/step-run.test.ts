@@ -28,6 +28,9 @@ it('counts what was committed: steps by tokens, samples once, the result in the 
   expect(chain.results).toEqual([{ round: 1, hash: hashOf(1), fragment: 0, manifest: refOf('run/r/1/x/list') }]);
   expect(coverage(ledger)[0]).toMatchObject({ done: 16, leased: 0, returned: 0 });
   expect(opening).toBeNull();
+  // Kept for audits until the next commit.
+  const kept = ['a', 'b'].map((worker) => ({ worker, manifest: refOf(`${worker}/c/1/0/list`), tokens: 80, norm: 1 }));
+  expect(play.state.last).toEqual({ round: 1, contributions: kept });
 });
 
 it('gives back the samples of a round that came to nothing, and of who was left out', () => {

@@ -4,7 +4,7 @@ import type { BlobRef } from '../../transport.js';
 import { fragmentOf } from '../fragments.js';
 import type { Chain } from '../protocol/down.js';
 import { advanceOf, isFinished, nextSteps, type RunPlan, schedulePosition } from './plan.js';
-import type { Progress, RunState } from './run-state.js';
+import type { LastRound, Progress, RunState } from './run-state.js';
 
 /** What is fixed for a run. */
 export interface RunContext {
@@ -121,11 +121,20 @@ function onMerged(
     rounds: stepped.state,
     ledger: release(commit(state.ledger, round, workers), { round }),
     opening: null,
+    last: { round, contributions: contributionsOf(state) },
     chain: { ...state.chain, results: [...state.chain.results, result] },
     progress: progressAfter(state, contributions, (now - open.openedAt) / 1000),
   };
   const limited = limit(context, committed, now);
   return { ...limited, effects: [...stepped.effects, ...limited.effects], reason: stepped.reason };
+}
+
+/** All that were stored in the open round, those that were refused too. */
+export function contributionsOf({ opening, rounds }: RunState): LastRound['contributions'] {
+  return (opening?.contributions ?? []).flatMap(({ worker, manifest }) => {
+    const told = rounds.open?.members.find((one) => one.worker === worker)?.contribution;
+    return told ? { worker, manifest, tokens: told.tokens, norm: told.norm } : [];
+  });
 }
 
 /** Ends the run at its end, and makes its last round as short as it must be. */

@@ -32,6 +32,27 @@ export interface Trained {
   readonly parts: readonly Uint8Array[];
 }
 
+/** A contribution, and what to try it on. */
+export interface AuditRequest {
+  readonly fragment: number;
+  /** Whether it started from the committed parameters, or from those before the last `apply`. */
+  readonly base: 'committed' | 'before';
+  /** As it travelled, by shard of the fragment. */
+  readonly parts: readonly Uint8Array[];
+  /** Where the validation windows start. */
+  readonly windows: readonly number[];
+}
+
+/** Mean losses over the windows, in nats per token; NaN or infinite where the parameters are no good. */
+export interface AuditLosses {
+  readonly base: number;
+  /** Of the base minus the contribution's pseudo-gradient. */
+  readonly contribution: number;
+  readonly committed: number;
+  /** Euclidean norm of the pseudo-gradient. */
+  readonly norm: number;
+}
+
 /** What the host of a model can be asked for: argument and answer. Arrays are moved, not copied. */
 export type HostCommands = {
   /** Compiles the graphs; answers the tokens of one inner step. */
@@ -63,6 +84,8 @@ export type HostCommands = {
   apply: [{ readonly fragment: number; readonly parts: readonly Uint8Array[] }, string];
   /** The sum of the mean losses of the committed parameters over validation windows. */
   evaluate: [readonly number[], number];
+  /** What one contribution alone makes of the parameters that it started from. Others have their turn meanwhile. */
+  audit: [AuditRequest, AuditLosses];
   /** Copies of the committed vectors, as `load` takes them. */
   snapshot: [null, readonly Float32Array[]];
   close: [null, null];

@@ -110,11 +110,7 @@ export class Exchange {
    * @throws MeanfieldError when a part cannot be decoded; nothing has changed then
    */
   async apply({ fragment, parts }: HostCommands['apply'][0]): Promise<void> {
-    const shards = this.fragments[fragment]?.shards ?? [];
-    if (shards.length === 0 || shards.length !== parts.length)
-      throw new MeanfieldError(
-        `A result for fragment ${fragment} in ${parts.length} parts is none of this run's model: it has ${this.fragments.length} fragments, that one in ${shards.length}.`,
-      );
+    const shards = this.#shardsOf(fragment, parts);
     const decoded: Float32Array[][] = [];
     for (const [i, range] of shards.entries()) decoded.push(await this.#decode(parts[i]!, range));
     const { parameters, momentum, moments } = this.committed.vectors;
@@ -131,6 +127,23 @@ export class Exchange {
     this.committed.changed(fragment);
   }
 
+  /**
+   * Takes the pseudo-gradient of one contribution off a model's parameters: what its sender came to alone.
+   *
+   * @returns its Euclidean norm
+   * @throws MeanfieldError when it cannot be decoded
+   */
+  async subtract(fragment: number, parts: readonly Uint8Array[], parameters: Float32Array): Promise<number> {
+    let squares = 0;
+    for (const [i, { start, end }] of this.#shardsOf(fragment, parts).entries()) {
+      const [gradient] = await this.#decode(parts[i]!, { start, end });
+      squares += await this.#norm.squares(gradient!);
+      const range = parameters.subarray(start, end);
+      await this.#sums.sum(1, range, -1, gradient!, range);
+    }
+    return Math.sqrt(squares);
+  }
+
   /** The replica's parameters of a fragment, drawn to the committed ones: α of its own remains (arXiv 2501.18512). */
   async mix(fragment: number, local: LocalVectors): Promise<void> {
     const { start, end } = this.fragments[fragment]!;
@@ -145,6 +158,14 @@ export class Exchange {
     await this.#outer.dispose();
     await this.#sums.dispose();
     await this.#norm.dispose();
+  }
+
+  #shardsOf(fragment: number, parts: readonly Uint8Array[]): readonly Shard[] {
+    const shards = this.fragments[fragment]?.shards ?? [];
+    if (shards.length > 0 && shards.length === parts.length) return shards;
+    throw new MeanfieldError(
+      `What is for fragment ${fragment} in ${parts.length} parts is none of this run's model: it has ${this.fragments.length} fragments, that one in ${shards.length}.`,
+    );
   }
 
   async #decode(part: Uint8Array, { start, end }: Shard): Promise<Float32Array[]> {

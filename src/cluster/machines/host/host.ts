@@ -11,11 +11,14 @@ import { VectorNorm } from '../../../training/vector-norm.js';
 import type { StepDone } from '../../messages.js';
 import { cutFragments, type Fragment } from '../fragments.js';
 import type { Work } from '../protocol/down.js';
-import type { HostCommands, HostSetup, Trained } from './commands.js';
+import type { AuditLosses, AuditRequest, HostCommands, HostSetup, Trained } from './commands.js';
 import { Committed } from './committed.js';
 import { Exchange } from './exchange.js';
 
 type Name = keyof HostCommands;
+
+/** Windows that an audit evaluates between two turns of others. */
+const AUDIT_WINDOWS = 4;
 
 /**
  * The model on one machine: committed vectors, and for a member a replica that trains. Commands are carried out one
@@ -39,6 +42,7 @@ export class ModelHost {
       reduce: (request) => this.#inTurn(() => this.#model.exchange.reduce(request)),
       apply: (result) => this.#inTurn(() => this.#model.apply(result)),
       evaluate: (windows) => this.#inTurn(() => this.#model.evaluate(windows)),
+      audit: (request) => this.#audit(request),
       snapshot: () => this.#inTurn(async () => this.#model.committed.all.map((vector) => vector.slice())),
       close: () => this.#inTurn(() => this.#close()),
     };
@@ -88,6 +92,21 @@ export class ModelHost {
     return { ...sum, ...contribution, tokens: steps * this.#model.tokensPerStep, steps };
   }
 
+  async #audit(request: AuditRequest): Promise<AuditLosses> {
+    const { vectors, norm } = await this.#inTurn(() => this.#model.auditVectors(request));
+    const { windows } = request;
+    const sums = vectors.map(() => 0);
+    for (let first = 0; first < windows.length; first += AUDIT_WINDOWS) {
+      const some = windows.slice(first, first + AUDIT_WINDOWS);
+      for (const [i, parameters] of vectors.entries())
+        sums[i]! += await this.#inTurn(() => this.#model.evaluate(some, parameters));
+      // As in `train`: a commit that comes meanwhile need not wait for the whole audit.
+      await new Promise(setImmediate);
+    }
+    const [base, contribution, committed = base] = sums.map((sum) => sum / windows.length);
+    return { base: base!, contribution: contribution!, committed: committed!, norm };
+  }
+
   async #close(): Promise<null> {
     await this.#live?.dispose();
     this.#live = undefined;
@@ -106,6 +125,9 @@ interface Trainer {
 
 /** A model with its graphs compiled. */
 class Live {
+  /** A fragment's parameters before the last result was applied: what its contributions started from. */
+  #before: { readonly fragment: number; readonly parameters: Float32Array } | undefined;
+
   private constructor(
     private readonly setup: HostSetup,
     private readonly fragments: readonly Fragment[],
@@ -157,6 +179,7 @@ class Live {
 
   async load(vectors: readonly Float32Array[]): Promise<string> {
     this.committed.load(vectors);
+    this.#before = undefined;
     await this.rollback();
     return this.committed.hash;
   }
@@ -206,17 +229,41 @@ class Live {
   }
 
   async apply(result: HostCommands['apply'][0]): Promise<string> {
+    const { fragment } = result;
+    const range = this.fragments[fragment];
+    // Only where contributions are audited; it costs a vector.
+    const before = this.evaluation && range && this.committed.vectors.parameters.slice(range.start, range.end);
     await this.exchange.apply(result);
+    if (before) this.#before = { fragment, parameters: before };
     // With fragments the replica trains on meanwhile, and is drawn to the result; else it starts from it.
     if (this.fragments.length === 1) await this.rollback();
-    else if (this.trainer) await this.exchange.mix(result.fragment, this.trainer.replica.vectors);
+    else if (this.trainer) await this.exchange.mix(fragment, this.trainer.replica.vectors);
     return this.committed.hash;
   }
 
-  async evaluate(windows: readonly number[]): Promise<number> {
+  async evaluate(windows: readonly number[], parameters = this.committed.vectors.parameters): Promise<number> {
     if (!this.evaluation) throw new Error('a member does not evaluate');
     const { evaluator, dataset } = this.evaluation;
-    return evaluator.lossSum(this.committed.vectors.parameters, dataset.validation, windows);
+    return evaluator.lossSum(parameters, dataset.validation, windows);
+  }
+
+  /**
+   * Copies of the parameters that an audit compares: the base, the contribution's, and the committed ones where they are
+   * others than the base.
+   */
+  async auditVectors({ fragment, base, parts }: AuditRequest) {
+    const committed = this.committed.vectors.parameters.slice();
+    const start = committed.slice();
+    if (base === 'before') {
+      if (this.#before?.fragment !== fragment)
+        throw new MeanfieldError(
+          'What that round began from is not held any more: the coordinator has started again since. The next rounds can be audited.',
+        );
+      start.set(this.#before.parameters, this.fragments[fragment]!.start);
+    }
+    const contribution = start.slice();
+    const norm = await this.exchange.subtract(fragment, parts, contribution);
+    return { vectors: base === 'before' ? [start, contribution, committed] : [start, contribution], norm };
   }
 
   async dispose(): Promise<void> {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { blobRef, count, name, text } from './wire.js';
 
 /** What is asked at the door, and of the coordinator by its operator. */
-export const ASK = { admission: 'join', status: 'status', stop: 'stop', evict: 'evict' } as const;
+export const ASK = { admission: 'join', status: 'status', stop: 'stop', evict: 'evict', audit: 'audit' } as const;
 
 /** A machine asks to take part. */
 export const admissionRequest = z.strictObject({
