@@ -53,7 +53,8 @@ const stateSchema = z.strictObject({
   chain: chainSchema,
   progress: progressSchema,
   opening: openingSchema.nullable(),
-  last: lastSchema.nullable(),
+  /** Not in what was stored before there were audits. */
+  last: lastSchema.nullable().default(null),
   /** What the next worker's number is, so that no name comes twice. */
   next: count,
   /** What the machines call themselves, by worker. */
