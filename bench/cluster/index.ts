@@ -28,8 +28,8 @@ const measures: Readonly<
 };
 
 /**
- * `npm run bench -- cluster [MEASURE...] --data FOLDER [--keep FOLDER] [--delay MS] [--workers 2,4] [--quick yes]`: real
- * processes in network
+ * `npm run bench -- cluster [MEASURE...] --data FOLDER [--keep FOLDER] [--delay MS] [--workers 2,4]
+ * [--minutes 10] [--quick yes]`: real processes in network
  * namespaces, as root, with nats-server and iproute2. FOLDER holds train.txt of War and Peace. What was measured before
  * is kept and not measured again.
  */
@@ -48,6 +48,7 @@ export async function run(args: string[]): Promise<void> {
     data: options.data!,
     delay: Number(options.delay ?? 0),
     quick: options.quick !== undefined,
+    minutes: Number(options.minutes ?? 10),
     workers: (options.workers ?? '2,4').split(',').map(Number),
   };
   for (const name of rest.length > 0 ? rest : Object.keys(measures)) {

@@ -10,6 +10,8 @@ export interface Setting {
   readonly delay: number;
   /** A few small rounds, to see that it works; its figures mean nothing. */
   readonly quick: boolean;
+  /** How long workers are killed for. */
+  readonly minutes: number;
   /** How many workers, where a measure compares 2 and 4. */
   readonly workers: readonly number[];
 }

@@ -13,10 +13,10 @@ interface Times {
   readonly every: number;
 }
 
-/** kill -9 of a random worker every 30 s for 10 minutes, beside the same run left in peace. */
+/** kill -9 of a random worker every 30 s for `setting.minutes`, beside the same run left in peace. */
 export async function measure(setting: Setting): Promise<void> {
   const { kept, quick } = setting;
-  const times: Times = quick ? { minutes: 0.5, every: 8 } : { minutes: 10, every: 30 };
+  const times: Times = quick ? { minutes: 0.5, every: 8 } : { minutes: setting.minutes, every: 30 };
   const prefix = quick ? 'quick-' : '';
   const calm = await kept.once(`${prefix}deaths-calm`, () => run(setting, times, false));
   const killed = await kept.once(`${prefix}deaths-killed`, () => run(setting, times, true));
@@ -45,7 +45,7 @@ export async function measure(setting: Setting): Promise<void> {
       'hashes that differed',
       'commits lost',
     ],
-    [row('in peace', calm), row(`a worker killed every ${times.every} s`, killed)],
+    [row(`in peace, ${times.minutes} min`, calm), row(`a worker killed every ${times.every} s`, killed)],
   );
 }
 
