@@ -32,8 +32,8 @@ export async function measure(setting: Setting): Promise<void> {
     const plain = `--sync-every ${long} --steps ${long * rounds} --moments keep`;
     for (const format of ['fp32', 'int8', 'int4'])
       add(`H=${long}, ${format}`, await run(format, workers, `${plain} --format ${format}`));
-    // A fragment of four is a quarter of the model: four exchanges make one.
-    const streamed = `--sync-every ${long / (quick ? 1 : 4)} --steps ${long * rounds} --moments keep --fragments 4`;
+    // A quarter of the model after every quarter of H.
+    const streamed = `${plain} --fragments 4`;
     add(`H=${long}, int8, streamed`, await run('streamed', workers, `${streamed} --format int8 --overlap 2`));
   }
   table(['workers', 'exchange', 'bytes a token', '× fewer', 'computing'], rows);
