@@ -18,8 +18,8 @@ export async function measure(setting: Setting): Promise<void> {
   const { kept, quick } = setting;
   const times: Times = quick ? { minutes: 0.5, every: 8 } : { minutes: setting.minutes, every: 30 };
   const prefix = quick ? 'quick-' : '';
-  const calm = await kept.once(`${prefix}deaths-calm`, () => run(setting, times, false));
-  const killed = await kept.once(`${prefix}deaths-killed`, () => run(setting, times, true));
+  const calm = await kept.once(`${prefix}deaths-${times.minutes}-calm`, () => run(setting, times, false));
+  const killed = await kept.once(`${prefix}deaths-${times.minutes}-killed`, () => run(setting, times, true));
   const row = (name: string, figures: typeof calm) => [
     name,
     figures.kills,
