@@ -1,8 +1,7 @@
-import { MetricsWriter, truncateMetrics } from '../training/metrics.js';
 import type { RunPaths } from '../training/run-folder.js';
 import { learningRate, type ScheduleOptions } from '../training/schedule.js';
-import { TensorBoardWriter } from '../training/tensorboard.js';
 import type { ProgressEvent, TrainEvent } from './events.js';
+import { RunLog } from './run-log.js';
 import type { Progress } from './saved-state.js';
 import type { JointStep } from './threads.js';
 import type { Throughput } from './throughput.js';
@@ -34,8 +33,7 @@ export class Recorder {
 
   private constructor(
     private readonly options: RecorderOptions,
-    private readonly metrics: MetricsWriter,
-    private readonly board: TensorBoardWriter,
+    private readonly log: RunLog,
     progress: Progress,
   ) {
     this.#pending = [...progress.pending];
@@ -44,11 +42,7 @@ export class Recorder {
 
   /** Cuts older figures back to the step that the run goes on from, and opens the files. */
   static async open(options: RecorderOptions, progress: Progress): Promise<Recorder> {
-    const { paths, resumedAt } = options;
-    if (resumedAt !== undefined) await truncateMetrics(paths.metrics, resumedAt === 0 ? -1 : resumedAt);
-    const metrics = await MetricsWriter.open(paths.metrics);
-    const board = await TensorBoardWriter.open(paths.folder, resumedAt === undefined ? {} : { resumeAfter: resumedAt });
-    return new Recorder(options, metrics, board, progress);
+    return new Recorder(options, await RunLog.open(options.paths, options.resumedAt), progress);
   }
 
   /** Steps that no line tells of yet; a checkpoint keeps them. */
@@ -63,9 +57,9 @@ export class Recorder {
 
   /** All replicas have done a step. */
   step(done: JointStep, round: number): void {
-    const { board, options } = this;
+    const { log, options } = this;
     this.#pending.push(done);
-    board.scalars(done.step + 1, {
+    log.board.scalars(done.step + 1, {
       'loss/train': done.loss,
       'gradient norm': done.gradientNorm,
       'learning rate': learningRate(options.schedule, done.step),
@@ -91,32 +85,27 @@ export class Recorder {
     this.#pending = [];
     this.#told = performance.now();
     const memory = process.memoryUsage.rss();
-    this.metrics.append({
+    this.log.metrics.append({
       ...event,
       losses: done.map(({ loss }) => loss),
       gradient_norm: meanOf(done, 'gradientNorm'),
       memory_bytes: memory,
     });
-    this.board.scalars(event.step, { 'tokens per second': event.tokens_per_second, 'memory, bytes': memory });
+    this.log.board.scalars(event.step, { 'tokens per second': event.tokens_per_second, 'memory, bytes': memory });
     this.options.emit(event);
   }
 
   evaluation(step: number, loss: number): void {
-    const event = { type: 'evaluation', step, val_loss: loss } as const;
-    this.metrics.append(event);
-    this.board.scalars(step, { 'loss/validation': loss });
-    this.options.emit(event);
+    this.options.emit(this.log.evaluation(step, loss));
   }
 
   /** Makes all figures outlast a power cut, as they must before a checkpoint. */
-  async sync(): Promise<void> {
-    await this.metrics.sync();
-    await this.board.sync();
+  sync(): Promise<void> {
+    return this.log.sync();
   }
 
-  async close(): Promise<void> {
-    await this.metrics.close();
-    await this.board.close();
+  close(): Promise<void> {
+    return this.log.close();
   }
 
   #progress(round: number): ProgressEvent {

@@ -1,20 +1,8 @@
 import type { Workload } from '../types.js';
 
 /** What a transformer is made of, down to what every parameter needs; {@link toWorkload} counts them. */
-export interface ModelShape {
-  readonly family: string;
-  readonly layers: number;
-  readonly hidden: number;
-  readonly heads: number;
-  readonly keyValueHeads: number;
-  readonly headSize: number;
-  readonly feedForward: number;
-  readonly feedForwardMatrices: 2 | 3;
-  readonly vocabulary: number;
-  readonly context: number;
-  readonly tiedHead: boolean;
-  readonly positions: Workload['positions'];
-  readonly causal: boolean;
+export interface ModelShape
+  extends Omit<Workload, 'name' | 'biases' | 'parameters' | 'activeParameters' | 'crossAttentionLayers'> {
   /** Which linear layers have a bias. */
   readonly biases: readonly Bias[];
   readonly normBias: boolean;
@@ -28,7 +16,6 @@ export interface ModelShape {
   readonly tokenTypes: number;
   /** A square layer over the first token (BERT). */
   readonly pooler: boolean;
-  readonly experts?: { readonly count: number; readonly active: number };
   /** Layers that attend to an encoder's output as well. */
   readonly crossAttentionLayers: number;
   /** 2: encoder and decoder, each with positions and a final norm of its own. */

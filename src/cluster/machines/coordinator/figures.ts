@@ -1,8 +1,7 @@
-import { MetricsWriter, truncateMetrics } from '../../../training/metrics.js';
 import type { RunPaths } from '../../../training/run-folder.js';
 import { learningRate, type ScheduleOptions } from '../../../training/schedule.js';
-import { TensorBoardWriter } from '../../../training/tensorboard.js';
 import type { ProgressEvent } from '../../events.js';
+import { RunLog } from '../../run-log.js';
 import type { CoordinatorEvent, RoundEvent } from '../events.js';
 import { type RunPlan, schedulePosition } from './plan.js';
 import type { Progress } from './run-state.js';
@@ -15,8 +14,7 @@ export class Figures {
   private constructor(
     private readonly plan: RunPlan,
     private readonly schedule: ScheduleOptions,
-    private readonly metrics: MetricsWriter,
-    private readonly board: TensorBoardWriter,
+    private readonly log: RunLog,
     private readonly emit: (event: CoordinatorEvent) => void,
   ) {}
 
@@ -28,10 +26,7 @@ export class Figures {
     schedule: ScheduleOptions,
     emit: (event: CoordinatorEvent) => void,
   ): Promise<Figures> {
-    if (resumedAt !== undefined) await truncateMetrics(paths.metrics, resumedAt === 0 ? -1 : resumedAt);
-    const metrics = await MetricsWriter.open(paths.metrics);
-    const board = await TensorBoardWriter.open(paths.folder, resumedAt === undefined ? {} : { resumeAfter: resumedAt });
-    return new Figures(plan, schedule, metrics, board, emit);
+    return new Figures(plan, schedule, await RunLog.open(paths, resumedAt), emit);
   }
 
   get tokensPerSecond(): number {
@@ -45,9 +40,9 @@ export class Figures {
       this.#counted.seconds += event.seconds.round;
     } else this.#counted = { tokens: 0, seconds: 0 };
     const told = this.#progress(event, progress);
-    this.metrics.append({ ...told, memory_bytes: process.memoryUsage.rss() });
-    this.metrics.append({ ...event, seconds: { ...event.seconds }, bytes: { ...event.bytes } });
-    this.board.scalars(event.step, {
+    this.log.metrics.append({ ...told, memory_bytes: process.memoryUsage.rss() });
+    this.log.metrics.append({ ...event, seconds: { ...event.seconds }, bytes: { ...event.bytes } });
+    this.log.board.scalars(event.step, {
       'loss/train': event.loss,
       'learning rate': told.lr,
       'tokens per second': told.tokens_per_second,
@@ -59,21 +54,16 @@ export class Figures {
   }
 
   evaluation(step: number, loss: number): void {
-    const event = { type: 'evaluation', step, val_loss: loss } as const;
-    this.metrics.append(event);
-    this.board.scalars(step, { 'loss/validation': loss });
-    this.emit(event);
+    this.emit(this.log.evaluation(step, loss));
   }
 
   /** Makes all figures outlast a power cut. */
-  async sync(): Promise<void> {
-    await this.metrics.sync();
-    await this.board.sync();
+  sync(): Promise<void> {
+    return this.log.sync();
   }
 
-  async close(): Promise<void> {
-    await this.metrics.close();
-    await this.board.close();
+  close(): Promise<void> {
+    return this.log.close();
   }
 
   #progress(event: RoundEvent, progress: Progress): ProgressEvent {

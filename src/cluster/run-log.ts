@@ -1,0 +1,43 @@
+import { MetricsWriter, truncateMetrics } from '../training/metrics.js';
+import type { RunPaths } from '../training/run-folder.js';
+import { TensorBoardWriter } from '../training/tensorboard.js';
+import type { EvaluationEvent } from './events.js';
+
+/** The files of a run's figures: `metrics.jsonl`, and the same for TensorBoard. */
+export class RunLog {
+  private constructor(
+    readonly metrics: MetricsWriter,
+    readonly board: TensorBoardWriter,
+  ) {}
+
+  /**
+   * Cuts older figures back to the step that the run goes on from, and opens the files.
+   *
+   * @param resumedAt that step, 0 where nothing was saved yet; undefined for a new run
+   */
+  static async open(paths: RunPaths, resumedAt: number | undefined): Promise<RunLog> {
+    if (resumedAt !== undefined) await truncateMetrics(paths.metrics, resumedAt === 0 ? -1 : resumedAt);
+    const metrics = await MetricsWriter.open(paths.metrics);
+    const board = await TensorBoardWriter.open(paths.folder, resumedAt === undefined ? {} : { resumeAfter: resumedAt });
+    return new RunLog(metrics, board);
+  }
+
+  /** Writes a validation loss down; returns the event that tells of it. */
+  evaluation(step: number, loss: number): EvaluationEvent {
+    const event = { type: 'evaluation', step, val_loss: loss } as const;
+    this.metrics.append(event);
+    this.board.scalars(step, { 'loss/validation': loss });
+    return event;
+  }
+
+  /** Makes all figures outlast a power cut, as they must before a checkpoint. */
+  async sync(): Promise<void> {
+    await this.metrics.sync();
+    await this.board.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.metrics.close();
+    await this.board.close();
+  }
+}
