@@ -10,46 +10,73 @@ interface Variant {
   readonly name: string;
   readonly workers: 1 | 2 | 4;
   readonly options: string;
+  /** Threads of a worker; one unless given. */
+  readonly threads?: number;
+  /** The format whose price is measured: at the rate that is best without it. */
+  readonly format?: 'int8' | 'int4';
 }
 
-const variants: readonly Variant[] = [
-  { name: 'joint batch', workers: 1, options: '--sync-every 25 --outer average' },
-  ...([2, 4] as const).flatMap((workers) => [
-    { name: 'H=25, moments averaged', workers, options: '--sync-every 25 --moments average' },
-    { name: 'H=100, moments kept', workers, options: '--sync-every 100 --moments keep' },
-    { name: 'H=100, moments kept, int8', workers, options: '--sync-every 100 --moments keep --format int8' },
-    { name: 'H=100, moments kept, int4', workers, options: '--sync-every 100 --moments keep --format int4' },
-  ]),
-];
+const H25 = { name: 'H=25, moments averaged', options: '--sync-every 25 --moments average' };
+const H100 = { name: 'H=100, moments kept', options: '--sync-every 100 --moments keep' };
+const JOINT: Variant = { name: 'joint batch', workers: 1, options: '--sync-every 25 --outer average', threads: 2 };
+const ROUNDS: readonly Variant[] = ([2, 4] as const).flatMap((workers) => [
+  { ...H25, workers },
+  { ...H100, workers },
+]);
+const FORMATS: readonly Variant[] = ([2, 4] as const).flatMap((workers) =>
+  (['int8', 'int4'] as const).map((format) => ({
+    name: `${H100.name}, ${format}`,
+    workers,
+    options: `${H100.options} --format ${format}`,
+    format,
+  })),
+);
 
-/** Loss after equal tokens beside one replica with the joint batch: the better of two rates, the mean of two seeds. */
+/**
+ * Loss after equal tokens beside one replica with the joint batch: the better of two rates, as the first seed has it,
+ * and the mean of two seeds at that rate.
+ */
 export async function measure(setting: Setting): Promise<void> {
   const [tokens, context, rates, seeds] = setting.quick
     ? [20_000, 32, [3e-3], [1]]
-    : [8e6, CONTEXT, [2e-3, 3e-3], [1, 2]];
-  const results: { variant: Variant; loss: number; rate: number }[] = [];
-  for (const variant of variants) {
-    const byRate: { rate: number; loss: number }[] = [];
-    for (const rate of rates) {
-      const losses: number[] = [];
-      for (const seed of seeds) losses.push(await lossOf(setting, variant, { tokens, context, rate, seed }));
-      byRate.push({ rate, loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length });
-    }
-    const best = byRate.reduce((a, b) => (b.loss < a.loss ? b : a));
-    results.push({ variant, ...best });
+    : [8e6, CONTEXT, [3e-3, 2e-3], [1, 2]];
+  const wanted = ({ workers }: Variant) => workers === 1 || setting.workers.includes(workers);
+  const lossAt = (variant: Variant, rate: number, seed: number) =>
+    lossOf(setting, variant, { tokens, context, rate, seed });
+
+  // By the first seed all of them, then by the others: what is kept is a whole table as early as can be.
+  const chosen = new Map<Variant, number>();
+  for (const variant of [JOINT, ...ROUNDS].filter(wanted)) {
+    const losses: { rate: number; loss: number }[] = [];
+    for (const rate of rates) losses.push({ rate, loss: await lossAt(variant, rate, seeds[0]!) });
+    chosen.set(variant, losses.reduce((a, b) => (b.loss < a.loss ? b : a)).rate);
   }
-  const joint = results[0]!.loss;
+  for (const variant of FORMATS.filter(wanted)) chosen.set(variant, chosen.get(plainOf(variant))!);
+  const losses = new Map<Variant, number[]>([...chosen.keys()].map((variant) => [variant, []]));
+  for (const seed of seeds)
+    for (const [variant, rate] of chosen) losses.get(variant)!.push(await lossAt(variant, rate, seed));
+
+  const mean = (variant: Variant) => losses.get(variant)!.reduce((sum, loss) => sum + loss, 0) / seeds.length;
+  const against = (variant: Variant, peer: Variant) =>
+    `${((100 * (mean(variant) - mean(peer))) / mean(peer)).toFixed(2)} %`;
   table(
-    ['workers', 'setting', 'rate', 'validation loss', 'against the joint batch'],
-    results.map(({ variant, loss, rate }) => [
+    ['workers', 'setting', 'rate', 'validation loss', 'against the joint batch', 'against fp32'],
+    [...chosen].map(([variant, rate]) => [
       variant.workers,
       variant.name,
       rate,
-      loss.toFixed(4),
-      `${((100 * (loss - joint)) / joint).toFixed(2)} %`,
+      `${mean(variant).toFixed(4)} (${losses
+        .get(variant)!
+        .map((loss) => loss.toFixed(4))
+        .join(', ')})`,
+      against(variant, JOINT),
+      variant.format ? against(variant, plainOf(variant)) : '',
     ]),
   );
 }
+
+const plainOf = ({ workers }: Variant) =>
+  ROUNDS.find((variant) => variant.workers === workers && variant.name === H100.name)!;
 
 interface Case {
   readonly tokens: number;
@@ -59,13 +86,14 @@ interface Case {
 }
 
 async function lossOf(setting: Setting, variant: Variant, at: Case): Promise<number> {
-  const { name, workers, options } = variant;
+  const { name, workers, options, threads = 1 } = variant;
   const steps = Math.round(at.tokens / (BATCH * at.context));
   const every = `--lr ${at.rate} --seed ${at.seed} --batch-size ${BATCH / workers} --steps ${steps} --eval-every ${steps}`;
   const key = `${setting.quick ? 'quick-' : ''}loss-${workers}-${name}-${at.rate}-${at.seed}`;
   const figures = await setting.kept.once(key, () => {
     const rest = `${every} ${options} --min-workers ${workers} --no-adaptive-steps`;
-    return withCluster({ start: [...narrow(setting), ...words(rest)], workers }, async (cluster) => {
+    const start = [...narrow(setting), ...words(rest)];
+    return withCluster({ start, workers, join: words(`--threads ${threads}`) }, async (cluster) => {
       const result = await cluster.result;
       return { val_loss: Number(result.val_loss), tokens: Number(result.tokens) };
     });
