@@ -8,6 +8,9 @@ export interface PlainTask {
   readonly create: boolean;
   readonly put: number;
   readonly get: number;
+  /** Whose chunks it gets, and how many bytes there are of them. */
+  readonly from: string;
+  readonly stored: number;
 }
 
 /** As our blobs are cut: a mebibyte less room for headers. */
@@ -17,7 +20,7 @@ const STREAM = 'plain';
 const TIMEOUT = 60_000;
 
 /** Puts and gets as fast as the server lets one, then prints one JSON line. */
-async function main({ server, name, create, put, get }: PlainTask): Promise<void> {
+async function main({ server, name, create, put, get, from, stored }: PlainTask): Promise<void> {
   const connection = await connect({ servers: server });
   const ask = async (subject: string, payload?: Uint8Array | string) =>
     (await connection.request(subject, payload, { timeout: TIMEOUT })).data;
@@ -27,7 +30,7 @@ async function main({ server, name, create, put, get }: PlainTask): Promise<void
     await ask(`$JS.API.STREAM.CREATE.${STREAM}`, JSON.stringify(stream));
   }
   const part = new Uint8Array(CHUNK);
-  const stored = Math.ceil(put / CHUNK);
+  const chunks = Math.ceil(stored / CHUNK);
   const timed = async (count: number, work: (index: number) => Promise<unknown>) => {
     const start = performance.now();
     let next = 0;
@@ -37,9 +40,9 @@ async function main({ server, name, create, put, get }: PlainTask): Promise<void
     await Promise.all(Array.from({ length: PARALLEL }, lane));
     return (performance.now() - start) / 1000;
   };
-  const putSeconds = await timed(stored, (i) => ask(`${STREAM}.${name}.${i}`, part));
+  const putSeconds = await timed(Math.ceil(put / CHUNK), (i) => ask(`${STREAM}.${name}.${i}`, part));
   const getSeconds = await timed(Math.ceil(get / CHUNK), async (i) => {
-    const chunk = await ask(`$JS.API.DIRECT.GET.${STREAM}.${STREAM}.${name}.${i % stored}`);
+    const chunk = await ask(`$JS.API.DIRECT.GET.${STREAM}.${STREAM}.${from}.${i % chunks}`);
     if (chunk.length !== CHUNK) throw new Error(`got ${chunk.length} bytes`);
   });
   console.log(JSON.stringify({ put: putSeconds, get: getSeconds }));

@@ -17,9 +17,9 @@ export class VectorSum {
     for (const { start, end } of cutRanges(0, x.length)) {
       const length = end - start;
       const session = await this.#sessions.get(`${length}`, () => traceSum(length));
-      const sum = new Float32Array(length);
-      await session.run({ ...weights, x: x.subarray(start, end), y: y.subarray(start, end) }, { sum });
-      into.set(sum, start);
+      const feeds = { ...weights, x: x.subarray(start, end), y: y.subarray(start, end) };
+      // Both products are made before the sum is written, so it may be written over either.
+      await session.run(feeds, { sum: into.subarray(start, end) });
     }
   }
 

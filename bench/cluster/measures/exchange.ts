@@ -7,8 +7,14 @@ import type { PlainTask } from '../plain-exchange.js';
 import { NEVER, type Setting, words } from '../settings.js';
 
 const WORKERS = 2;
+/** Rounds of plain JetStream that count: machines here are noisy. */
+const PLAIN_ROUNDS = 4;
+const PHASES = ['upload', 'reduce', 'commit', 'gather'] as const;
 
-/** 500 MB of parameters in fp32, two workers: one exchange beside the same bytes through plain JetStream. */
+/**
+ * 500 MB of parameters in fp32, two workers: one exchange, from the end of the steps until all hold the result and the
+ * coordinator's disk has it, beside the same bytes through plain JetStream.
+ */
 export async function measure(setting: Setting): Promise<void> {
   const { kept, quick, data } = setting;
   const prefix = quick ? 'quick-' : '';
@@ -20,38 +26,48 @@ export async function measure(setting: Setting): Promise<void> {
     return withCluster({ start, workers: WORKERS }, async ({ commits, lines, result }) => {
       await result;
       const steady = commits.slice(2);
-      const spent = steady.map(({ event: { seconds } }) => seconds.upload + seconds.reduce + seconds.gather);
+      const phase = (name: (typeof PHASES)[number]) => median(steady.map(({ event }) => event.seconds[name]));
+      const phases = Object.fromEntries(PHASES.map((name) => [name, phase(name)]));
+      const spent = steady.map(({ event: { seconds } }) => PHASES.reduce((sum, name) => sum + seconds[name], 0));
       const bytes = (key: 'sent' | 'received') =>
         (commits.at(-1)!.traffic[key] - commits[1]!.traffic[key]) / steady.length / WORKERS;
       const parameters = Number(lines.find(({ type }) => type === 'started')?.parameters);
-      return { parameters, seconds: median(spent), sent: bytes('sent'), received: bytes('received') };
+      return { parameters, phases, seconds: median(spent), sent: bytes('sent'), received: bytes('received') };
     });
   });
   const plain = await kept.once(`${prefix}exchange-plain`, () => plainly(ours));
+  const bytes = [mega(ours.sent), mega(ours.received), mega(4 * ours.parameters)];
   table(
-    ['', 'parameters', 'each worker sent, MB', 'received, MB', 'seconds', 'of plain JetStream'],
+    ['', 'parameters', 'each worker sent, MB', 'received, MB', 'coordinator received, MB', 'seconds', 'share'],
     [
-      ['exchange', ours.parameters, mega(ours.sent), mega(ours.received), ours.seconds.toFixed(2), share(plain, ours)],
-      ['plain JetStream', '', mega(ours.sent), mega(ours.received), plain.seconds.toFixed(2), ''],
+      ['exchange', ours.parameters, ...bytes, ours.seconds.toFixed(2), share(plain, ours)],
+      ['plain JetStream', '', ...bytes, plain.seconds.toFixed(2), ''],
     ],
   );
+  console.log(PHASES.map((name) => `${name} ${ours.phases[name]!.toFixed(2)} s`).join(', '));
 }
 
-/** The same bytes, one after the other as an exchange must: all in, then all out; the slower process counts. */
-async function plainly({ sent, received }: { readonly sent: number; readonly received: number }) {
+/**
+ * The same bytes, one after the other as an exchange must: all in, then all out, to the coordinator as well; the slowest
+ * process counts.
+ */
+async function plainly({ sent, received, parameters }: Record<'sent' | 'received' | 'parameters', number>) {
   const network = createNetwork();
-  const machines = [network.add(), network.add(), network.add()];
+  const machines = Array.from({ length: 1 + WORKERS + 1 }, () => network.add());
   const nats = await startNats(machines.slice(0, 1));
   try {
     const seconds: number[] = [];
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round <= PLAIN_ROUNDS; round++) {
       const tasks = machines.slice(1).map(({ prefix }, i) => {
         const task: PlainTask = {
           server: nats.urls[0]!,
           name: `w${i}`,
           create: i === 0 && round === 0,
-          put: sent,
-          get: received,
+          put: i < WORKERS ? sent : 0,
+          get: i < WORKERS ? received : 4 * parameters,
+          // The coordinator has stored nothing: it gets what the first worker has.
+          from: `w${i % WORKERS}`,
+          stored: sent,
         };
         const words = [...prefix, process.execPath, fileURLToPath(new URL('plain-exchange.js', import.meta.url))];
         return () => runJson(words[0]!, [...words.slice(1), JSON.stringify(task)]);

@@ -22,9 +22,7 @@ const noise = (length: number, seed = 1) =>
 
 async function there(codec: (typeof codecs)[0], x: Float32Array) {
   const bytes = await codec.encode(x);
-  const back = new Float32Array(x.length).fill(Number.NaN);
-  await codec.decode(bytes, back);
-  return { bytes, back };
+  return { bytes, back: await codec.decode(bytes, x.length) };
 }
 
 const error = (x: Float32Array, y: Float32Array) =>
@@ -48,16 +46,13 @@ describe.each(codecs)('$format', (codec) => {
     expect(error(back, (await there(codec, back)).back)).toBeLessThan(codec.format === 'int4' ? 0.02 : 0.002);
   });
 
-  it('reads and writes within larger arrays, at odd places too', async () => {
+  it('reads within larger arrays, at odd places too', async () => {
     const x = noise(300).subarray(7, 290);
     const { bytes, back } = await there(codec, x);
     for (const shift of [1, 2, 3]) {
       const around = new Uint8Array(bytes.length + 8);
       around.set(bytes, shift);
-      const into = new Float32Array(300).fill(5);
-      await codec.decode(around.subarray(shift, shift + bytes.length), into.subarray(3, 286));
-      expect(into.subarray(3, 286)).toEqual(back);
-      expect([into[2], into[286]]).toEqual([5, 5]);
+      expect(await codec.decode(around.subarray(shift, shift + bytes.length), x.length)).toEqual(back);
     }
   });
 
@@ -77,20 +72,20 @@ describe.each(codecs)('$format', (codec) => {
       fc.asyncProperty(damage, fc.nat({ max: bytes.length }), fc.boolean(), async (changes, length, cut) => {
         const hostile = bytes.slice(0, cut ? length : bytes.length);
         for (const [at, to] of changes) if (at < hostile.length) hostile[at] = to;
-        const into = new Float32Array(300);
+        let values: Float32Array;
         try {
-          await codec.decode(hostile, into);
+          values = await codec.decode(hostile, 300);
         } catch (thrown) {
           expect(thrown).toBeInstanceOf(MeanfieldError);
           return;
         }
-        expect(into.every(Number.isFinite)).toBe(true);
+        expect(values.every(Number.isFinite)).toBe(true);
       }),
       { numRuns: 150 },
     );
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), async (any) => {
-        await expect(codec.decode(any, new Float32Array(300))).rejects.toThrow(MeanfieldError);
+        await expect(codec.decode(any, 300)).rejects.toThrow(MeanfieldError);
       }),
     );
   });

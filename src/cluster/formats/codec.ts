@@ -18,10 +18,10 @@ export interface Codec {
   encode(x: Float32Array, residual?: Float32Array): Promise<Uint8Array>;
   /**
    * @param bytes as they came from outside: nothing about them is trusted
-   * @param into filled with finite values; undefined after an error
-   * @throws MeanfieldError when the bytes are not `into.length` finite elements in this format
+   * @returns `length` finite values; where that costs no copy, a view of `bytes`
+   * @throws MeanfieldError when the bytes are not `length` finite elements in this format
    */
-  decode(bytes: Uint8Array, into: Float32Array): Promise<void>;
+  decode(bytes: Uint8Array, length: number): Promise<Float32Array>;
   dispose(): Promise<void>;
 }
 

@@ -9,7 +9,13 @@ const halvesOf = (body: Uint8Array): Uint16Array =>
     ? new Uint16Array(body.buffer, body.byteOffset, body.length / 2)
     : new Uint16Array(body.slice().buffer);
 
-/** Numbers one by one: as they are (`fp32`, a copy) or the nearest bfloat16 (`bf16`). */
+/** The bytes as floats; a copy where they do not lie at a fourth place. */
+const floatsOf = (body: Uint8Array): Float32Array =>
+  body.byteOffset % 4 === 0
+    ? new Float32Array(body.buffer, body.byteOffset, body.length / 4)
+    : new Float32Array(body.slice().buffer);
+
+/** Numbers one by one: as they are (`fp32`) or the nearest bfloat16 (`bf16`). */
 export function createPlainCodec(format: 'fp32' | 'bf16'): Codec {
   const limit = format === 'fp32' ? Number.POSITIVE_INFINITY : LIMIT;
   return {
@@ -24,12 +30,13 @@ export function createPlainCodec(format: 'fp32' | 'bf16'): Codec {
       else toBfloat16(x, new Uint16Array(bytes.buffer, HEADER_BYTES));
       return bytes;
     },
-    async decode(bytes, into) {
-      checkHeader(bytes, format, into.length);
+    async decode(bytes, length) {
+      checkHeader(bytes, format, length);
       const body = bytes.subarray(HEADER_BYTES);
-      if (format === 'fp32') new Uint8Array(into.buffer, into.byteOffset, body.length).set(body);
-      else fromBfloat16(halvesOf(body), into);
-      if (!allBelow(into, Number.POSITIVE_INFINITY)) throw refuseBytes('NaN or infinity');
+      const values = format === 'fp32' ? floatsOf(body) : new Float32Array(length);
+      if (format === 'bf16') fromBfloat16(halvesOf(body), values);
+      if (!allBelow(values, Number.POSITIVE_INFINITY)) throw refuseBytes('NaN or infinity');
+      return values;
     },
     async dispose() {},
   };

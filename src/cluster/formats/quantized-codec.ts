@@ -27,17 +27,19 @@ export function createQuantizedCodec(engine: Engine, format: 'int8' | 'int4', co
       if (format === 'int4') packNibbles(codes, body);
       return bytes;
     },
-    async decode(bytes, into) {
-      checkHeader(bytes, format, into.length);
+    async decode(bytes, length) {
+      checkHeader(bytes, format, length);
       // Scales want an even place in memory.
-      const { scaleBits, body } = partsOf(bytes.byteOffset % 2 === 0 ? bytes : bytes.slice(), into.length);
+      const { scaleBits, body } = partsOf(bytes.byteOffset % 2 === 0 ? bytes : bytes.slice(), length);
       const scales = new Float32Array(scaleBits.length);
       fromBfloat16(scaleBits, scales);
       const wrong = scales.findIndex((scale) => !(scale >= LEAST_SCALE && scale <= LIMIT));
       if (wrong >= 0) throw refuseBytes(`a scale of ${scales[wrong]} in block ${wrong}, not from 2^-100 to 2^120`);
-      const codes = format === 'int8' ? asCodes(body) : new Int8Array(into.length);
+      const codes = format === 'int8' ? asCodes(body) : new Int8Array(length);
       if (format === 'int4') unpackNibbles(body, codes);
-      await quantizer.dequantize({ codes, scales }, into);
+      const values = new Float32Array(length);
+      await quantizer.dequantize({ codes, scales }, values);
+      return values;
     },
     dispose: () => quantizer.dispose(),
   };

@@ -46,13 +46,14 @@ export class Assignment<R> {
     return owed;
   }
 
-  /** The first result of a shard counts: a later copy has the same bits. */
-  deliver(shard: number, reducer: ReducerName, result: R, now: number): void {
+  /** The first result of a shard counts: a later copy has the same bits. @returns whether this one does */
+  deliver(shard: number, reducer: ReducerName, result: R, now: number): boolean {
     const entry = this.#entries[shard];
-    if (!entry || entry.result !== undefined) return;
+    if (!entry || entry.result !== undefined) return false;
     entry.result = result;
     // A sign that it works: what it owes beside this is not late yet.
     for (const other of this.#entries) if (other.reducer === reducer) other.since = now;
+    return true;
   }
 
   /** A reducer could not do a shard, or its result cannot be read: another does it. */

@@ -193,7 +193,8 @@ export class Coordinator {
     if (keeper.held.hash !== committed.hash || keeper.held.round !== committed.round)
       throw new Error(`round ${committed.round} is committed, but the coordinator holds round ${keeper.held.round}`);
     const { fragment } = state.chain.results.at(-1)!;
-    await journal.write({ round: committed.round, fragment, parts: this.#merged!.parts, state });
+    const { parts, hashes } = this.#merged!;
+    await journal.write({ round: committed.round, fragment, parts, hashes, state });
   }
 
   /** False when another has written since. */

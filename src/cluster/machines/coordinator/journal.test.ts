@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { sha256 } from '../../../base/hash.js';
 import { firstState } from './coordinator.test-support.js';
 import { Journal } from './journal.js';
 
@@ -9,11 +10,12 @@ const folder = await mkdtemp(join(tmpdir(), 'meanfield-journal-'));
 afterAll(() => rm(folder, { recursive: true }));
 const state = firstState();
 const parts = [Uint8Array.of(1, 2, 3), new Uint8Array(0), Uint8Array.of(4)];
+const hashes = parts.map(sha256);
 
 it('keeps commits until a checkpoint has them', async () => {
   const journal = new Journal(join(folder, 'a'));
   expect(await journal.rounds()).toEqual([]);
-  for (const round of [9, 10, 11]) await journal.write({ round, fragment: 1, parts, state });
+  for (const round of [9, 10, 11]) await journal.write({ round, fragment: 1, parts, hashes, state });
   expect(await journal.rounds()).toEqual([9, 10, 11]);
   const entry = await journal.read(10);
   expect(entry).toMatchObject({ round: 10, fragment: 1, state });
@@ -24,7 +26,7 @@ it('keeps commits until a checkpoint has them', async () => {
 
 it('refuses every commit that is not as it was written', async () => {
   const journal = new Journal(join(folder, 'b'));
-  await journal.write({ round: 1, fragment: 0, parts, state });
+  await journal.write({ round: 1, fragment: 0, parts, hashes, state });
   const path = join(folder, 'b', '000000001.commit');
   const whole = await readFile(path);
   for (const damaged of [

@@ -25,9 +25,20 @@ const PREFIX = 12;
 export class Journal {
   constructor(private readonly folder: string) {}
 
-  /** Resolves when the disk has it. @throws MeanfieldError when there is no space left */
-  async write({ round, fragment, parts, state }: JournalEntry): Promise<void> {
-    const lists = parts.map((part) => ({ bytes: part.length, sha256: sha256(part) }));
+  /**
+   * Resolves when the disk has it.
+   *
+   * @param entry with the sha256 of each part
+   * @throws MeanfieldError when there is no space left
+   */
+  async write({
+    round,
+    fragment,
+    parts,
+    hashes,
+    state,
+  }: JournalEntry & { readonly hashes: readonly string[] }): Promise<void> {
+    const lists = parts.map((part, i) => ({ bytes: part.length, sha256: hashes[i] }));
     const header = new TextEncoder().encode(JSON.stringify({ round, fragment, parts: lists, state }));
     const prefix = new Uint8Array(PREFIX);
     prefix.set(new TextEncoder().encode(MAGIC));

@@ -7,7 +7,7 @@ it('lets one thing after another happen to the vectors, a failure no less', asyn
   const ask = async (name: string) => {
     log.push(name);
     await new Promise(setImmediate);
-    return name === 'apply' ? 'after' : 'before';
+    return name === 'apply' ? { hash: 'after', parts: [] } : 'before';
   };
   const host = { ask, close: async () => void log.push('close') } as unknown as MemberHandle;
   const keeper = await Keeper.start(host, undefined as never, 1, 2);
@@ -20,7 +20,8 @@ it('lets one thing after another happen to the vectors, a failure no less', asyn
   const applying = keeper.apply(4, 0, []);
   await expect(failing).rejects.toThrow('full');
   expect(await loading).toEqual({ round: 3, hash: 'before' });
-  expect(await applying).toEqual({ round: 4, hash: 'after' });
+  expect(await applying).toEqual({ hash: 'after', parts: [] });
+  expect(keeper.held).toEqual({ round: 4, hash: 'after' });
   await keeper.close();
   expect(log).toEqual(['init', 'load', 'sees 3', 'apply', 'close']);
 });

@@ -1,5 +1,5 @@
 import type { BlobStore } from '../../transport.js';
-import type { HostSetup, MemberHandle } from '../host/commands.js';
+import type { Applied, HostSetup, MemberHandle } from '../host/commands.js';
 import type { Chain } from '../protocol/down.js';
 import { catchUp, type Held } from '../worker/catch-up.js';
 
@@ -42,13 +42,14 @@ export class Keeper {
   /**
    * The outer step with a round's result.
    *
-   * @param parts moved away
+   * @param parts moved away; the answer has them
    * @throws MeanfieldError when a part cannot be decoded; nothing has changed then
    */
-  apply(round: number, fragment: number, parts: readonly Uint8Array[]): Promise<Held> {
+  apply(round: number, fragment: number, parts: readonly Uint8Array[]): Promise<Applied> {
     return this.exclusive(async () => {
-      this.#held = { round, hash: await this.host.ask('apply', { fragment, parts }) };
-      return this.#held;
+      const applied = await this.host.ask('apply', { fragment, parts });
+      this.#held = { round, hash: applied.hash };
+      return applied;
     });
   }
 

@@ -36,6 +36,8 @@ export interface MergedRound {
   readonly hash: string;
   readonly manifest: BlobRef;
   readonly parts: readonly Uint8Array[];
+  /** sha256 of each part. */
+  readonly hashes: readonly string[];
   /** When all shards were reduced, by `performance.now()`. */
   readonly reducedAt: number;
 }
@@ -75,6 +77,8 @@ export class RoundMerge {
   /** Shards that the coordinator is reducing itself. */
   readonly #own = new Set<number>();
   #applied = 0;
+  /** Results on their way, by shard: they come while others are still being reduced. */
+  readonly #coming = new Map<number, { readonly ref: BlobRef; readonly part: Promise<Uint8Array> }>();
 
   constructor(options: MergeOptions) {
     this.#options = options;
@@ -102,12 +106,11 @@ export class RoundMerge {
       const parts = await this.#gather(refs);
       if (parts === undefined) continue;
       signal.throwIfAborted();
-      const copies = parts.map((part) => part.slice());
       try {
         // Before the keeper moves on: whatever fails after that would leave it ahead of the run.
         const manifest = await putList(blobs, `run/r/${merge.round}/${this.attempt}`, refs, signal);
-        const { hash } = await keeper.apply(merge.round, fragment, copies);
-        return { hash, manifest, parts, reducedAt };
+        const applied = await keeper.apply(merge.round, fragment, parts);
+        return { ...applied, hashes: refs.map(({ hash }) => hash), manifest, reducedAt };
       } catch (error) {
         if (!(error instanceof MeanfieldError) || ++this.#applied > 1) throw error;
         // One of the reducers sent what is no result; the coordinator trusts its own.
@@ -136,7 +139,7 @@ export class RoundMerge {
       return `${worker} has not contributed to round ${round}`;
     if (message.type === 'reduced') {
       if (ownerOf(message.result) !== worker) return `${message.result.key} is not ${worker}'s to give`;
-      this.#assignment.deliver(shard, worker, message.result, performance.now());
+      this.#delivered(shard, worker, message.result);
       this.#wake();
       return null;
     }
@@ -201,7 +204,7 @@ export class RoundMerge {
       const request = { fragment, contributions: this.#contributions };
       const merged = await reduceShard({ blobs, host: keeper.host }, request, shard, signal);
       const ref = await blobs.put(`run/o/${merge.round}/${this.attempt}/${shard}`, merged, signal);
-      this.#assignment.deliver(shard, null, ref, performance.now());
+      this.#delivered(shard, null, ref);
     };
     work()
       .catch((error: unknown) => {
@@ -213,20 +216,37 @@ export class RoundMerge {
       });
   }
 
-  /** All results, or undefined when one has to be made again. */
+  #delivered(shard: number, reducer: string | null, result: BlobRef): void {
+    if (this.#assignment.deliver(shard, reducer, result, performance.now())) void this.#fetch(shard, result);
+  }
+
+  /** A result, which may be on its way already. */
+  #fetch(shard: number, ref: BlobRef): Promise<Uint8Array> {
+    const known = this.#coming.get(shard);
+    if (known?.ref.key === ref.key && known.ref.hash === ref.hash) return known.part;
+    const part = this.#options.blobs.get(ref, undefined, this.#abort.signal);
+    // A failure is seen where it is waited for.
+    part.catch(() => {});
+    this.#coming.set(shard, { ref, part });
+    return part;
+  }
+
+  /** All results, or undefined when one has to be made again. They are the caller's, who may move them away. */
   async #gather(refs: readonly BlobRef[]): Promise<Uint8Array[] | undefined> {
-    const { blobs } = this.#options;
     let lost = false;
     const parts = await inParallel(refs, async (ref, shard) => {
       try {
-        return await blobs.get(ref, undefined, this.#abort.signal);
+        return await this.#fetch(shard, ref);
       } catch (error) {
         if (!(error instanceof BlobMissingError || error instanceof BlobDamagedError)) throw error;
+        this.#coming.delete(shard);
         this.#assignment.fail(shard, performance.now());
         lost = true;
         return new Uint8Array(0);
       }
     });
-    return lost ? undefined : parts;
+    if (lost) return undefined;
+    this.#coming.clear();
+    return parts;
   }
 }

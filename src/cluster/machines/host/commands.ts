@@ -53,6 +53,11 @@ export interface AuditLosses {
   readonly norm: number;
 }
 
+export interface Applied {
+  readonly hash: string;
+  readonly parts: readonly Uint8Array[];
+}
+
 /** What the host of a model can be asked for: argument and answer. Arrays are moved, not copied. */
 export type HostCommands = {
   /** Compiles the graphs; answers the tokens of one inner step. */
@@ -80,8 +85,11 @@ export type HostCommands = {
     /** `damaged`: which contribution cannot be decoded, or is larger than was told. */
     { readonly merged: Uint8Array } | { readonly damaged: number; readonly reason: string },
   ];
-  /** The outer step with a round's result, by shard of the fragment; answers the hash of all committed vectors. */
-  apply: [{ readonly fragment: number; readonly parts: readonly Uint8Array[] }, string];
+  /**
+   * The outer step with a round's result, by shard of the fragment; answers the hash of all committed vectors, and gives
+   * the parts back. Local parameters stay as they are, but with several fragments, where they are mixed with the result.
+   */
+  apply: [{ readonly fragment: number; readonly parts: readonly Uint8Array[] }, Applied];
   /** The sum of the mean losses of the committed parameters over validation windows. */
   evaluate: [readonly number[], number];
   /** What one contribution alone makes of the parameters that it started from. Others have their turn meanwhile. */

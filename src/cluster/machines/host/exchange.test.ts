@@ -47,8 +47,8 @@ const local = (value: number) => ({
 it('brings contributions together into the same step on every machine', async () => {
   const machines = [machine(), machine()];
   const contributions = [
-    await machines[0]!.exchange.encode(0, local(0)),
-    await machines[1]!.exchange.encode(0, local(0.5)),
+    (await machines[0]!.exchange.encode(0, local(0))).parts,
+    (await machines[1]!.exchange.encode(0, local(0.5))).parts,
   ];
   const results: Uint8Array[] = [];
   for (const shard of [0, 1]) {
@@ -71,7 +71,7 @@ it('brings contributions together into the same step on every machine', async ()
 
 it('averages moments with the parameters where that is asked for', async () => {
   const { exchange, committed } = machine({ averageMoments: true });
-  const parts = [await exchange.encode(1, local(0)), await exchange.encode(1, local(1))].map((parts) => parts[0]!);
+  const parts = [await exchange.encode(1, local(0)), await exchange.encode(1, local(1))].map(({ parts }) => parts[0]!);
   const answer = await exchange.reduce({ fragment: 1, shard: 0, parts, weights: [0.5, 0.5], norms: [1, 0] });
   await exchange.apply({ fragment: 1, parts: [(answer as { merged: Uint8Array }).merged] });
   expect(committed.vectors.moments!.map((vector) => [...vector])).toEqual([
@@ -89,7 +89,7 @@ it('draws local parameters of a fragment to the committed ones', async () => {
 
 it('says which contribution cannot be decoded, and changes nothing for a result that cannot', async () => {
   const { exchange, committed } = machine();
-  const [good] = await exchange.encode(1, local(0));
+  const [good] = (await exchange.encode(1, local(0))).parts;
   const bad = good!.slice();
   bad[0]! ^= 255;
   for (const wrong of [bad, good!.subarray(1), new Uint8Array(0)]) {
@@ -103,7 +103,7 @@ it('says which contribution cannot be decoded, and changes nothing for a result 
     expect(answer).toMatchObject({ damaged: 1 });
   }
   const before = committed.hash;
-  const first = await exchange.encode(0, local(0));
+  const first = (await exchange.encode(0, local(0))).parts;
   await expect(exchange.apply({ fragment: 0, parts: [first[0]!, bad] })).rejects.toThrow('bytes');
   await expect(exchange.apply({ fragment: 0, parts: [first[0]!] })).rejects.toThrow('1 parts');
   await expect(exchange.apply({ fragment: 7, parts: [] })).rejects.toThrow('2 fragments');
@@ -117,7 +117,9 @@ it('says which contribution cannot be decoded, and changes nothing for a result 
 it('says whose contribution is larger than was told', async () => {
   const { exchange } = machine();
   // The fragment's pseudo-gradient is (4, 4, 4), of norm 6.93; its second shard has two elements of it, of norm 5.66.
-  const shard = (await exchange.encode(0, local(-3)))[1]!;
+  const { norm, parts } = await exchange.encode(0, local(-3));
+  expect(norm).toBe(Math.sqrt(48));
+  const shard = parts[1]!;
   const reduce = (norm: number) =>
     exchange.reduce({ fragment: 0, shard: 1, parts: [shard, shard], weights: [0.5, 0.5], norms: [7, norm] });
   expect(await reduce(Math.sqrt(48))).toHaveProperty('merged');
@@ -130,7 +132,16 @@ it('carries what int4 loses into the next contribution', async () => {
   const { exchange } = machine({ cluster } as unknown as Partial<RunSetup>);
   const own = local(0);
   own.parameters.set([0, 0.7, 0.93]);
-  const sent = async () => Buffer.from((await exchange.encode(0, own))[1]!).toString('hex');
+  const sent = async () => Buffer.from((await exchange.encode(0, own)).parts[1]!).toString('hex');
   const [first, second] = [await sent(), await sent()];
   expect(second).not.toBe(first);
+});
+
+it('contributes nothing where a parameter is not finite', async () => {
+  const { exchange } = machine();
+  for (const wrong of [Number.NaN, Number.NEGATIVE_INFINITY]) {
+    const { norm, parts } = await exchange.encode(0, local(wrong));
+    expect(Number.isFinite(norm)).toBe(false);
+    expect(parts).toEqual([]);
+  }
 });

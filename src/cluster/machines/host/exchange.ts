@@ -32,6 +32,8 @@ export class Exchange {
   readonly #sums: VectorSum;
   readonly #norm: RangeNorm;
   readonly #residual: Float32Array | undefined;
+  /** Room for the pseudo-gradient of a shard. */
+  readonly #gradient: Float32Array;
 
   constructor(
     engine: Engine,
@@ -47,16 +49,24 @@ export class Exchange {
     this.#outer = new OuterStep(engine, setup.outer, COMPILE);
     this.#sums = new VectorSum(engine, COMPILE);
     this.#norm = new RangeNorm(engine, COMPILE);
+    const longest = Math.max(...fragments.flatMap(({ shards }) => shards.map(({ start, end }) => end - start)));
+    this.#gradient = new Float32Array(longest);
     if (gradient.feedback) this.#residual = new Float32Array(committed.vectors.parameters.length);
   }
 
-  /** The replica's contribution to a round of this fragment, by shard. */
-  async encode(fragment: number, local: LocalVectors): Promise<Uint8Array[]> {
+  /**
+   * The replica's contribution to a round of this fragment, by shard, and the Euclidean norm of its pseudo-gradient:
+   * where that is not finite there is nothing to contribute.
+   */
+  async encode(fragment: number, local: LocalVectors): Promise<{ norm: number; parts: Uint8Array[] }> {
     const parts: Uint8Array[] = [];
+    let squares = 0;
     const base = this.committed.vectors.parameters;
     for (const { start, end } of this.fragments[fragment]!.shards) {
-      const gradient = new Float32Array(end - start);
+      const gradient = this.#gradient.subarray(0, end - start);
       await this.#sums.sum(1, base.subarray(start, end), -1, local.parameters.subarray(start, end), gradient);
+      squares += await this.#norm.squares(gradient);
+      if (!Number.isFinite(squares)) return { norm: squares, parts: [] };
       const vectors = [gradient, local.moment1.subarray(start, end), local.moment2.subarray(start, end)];
       const pieces: Uint8Array[] = [];
       for (const [k, codec] of this.#codecs.entries())
@@ -65,7 +75,7 @@ export class Exchange {
         );
       parts.push(joined(pieces));
     }
-    return parts;
+    return { norm: Math.sqrt(squares), parts };
   }
 
   /** Merges one shard of all contributions, in their order. */
@@ -107,12 +117,14 @@ export class Exchange {
   /**
    * The outer step of a fragment with a round's result.
    *
+   * @param onReady called when it is known that the result can be used, before anything changes
    * @throws MeanfieldError when a part cannot be decoded; nothing has changed then
    */
-  async apply({ fragment, parts }: HostCommands['apply'][0]): Promise<void> {
+  async apply({ fragment, parts }: HostCommands['apply'][0], onReady: () => void = () => {}): Promise<void> {
     const shards = this.#shardsOf(fragment, parts);
     const decoded: Float32Array[][] = [];
     for (const [i, range] of shards.entries()) decoded.push(await this.#decode(parts[i]!, range));
+    onReady();
     const { parameters, momentum, moments } = this.committed.vectors;
     for (const [i, { start, end }] of shards.entries()) {
       const [gradient, moment1, moment2] = decoded[i]!;
@@ -177,9 +189,7 @@ export class Exchange {
     const vectors: Float32Array[] = [];
     let at = 0;
     for (const [k, codec] of this.#codecs.entries()) {
-      const vector = new Float32Array(length);
-      await codec.decode(part.subarray(at, (at += sizes[k]!)), vector);
-      vectors.push(vector);
+      vectors.push(await codec.decode(part.subarray(at, (at += sizes[k]!)), length));
     }
     return vectors;
   }

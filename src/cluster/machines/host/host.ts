@@ -7,11 +7,10 @@ import { createEngine } from '../../../training/device.js';
 import { Evaluator } from '../../../training/evaluation.js';
 import { Replica } from '../../../training/replica.js';
 import { learningRate } from '../../../training/schedule.js';
-import { VectorNorm } from '../../../training/vector-norm.js';
 import type { StepDone } from '../../messages.js';
 import { cutFragments, type Fragment } from '../fragments.js';
 import type { Work } from '../protocol/down.js';
-import type { AuditLosses, AuditRequest, HostCommands, HostSetup, Trained } from './commands.js';
+import type { Applied, AuditLosses, AuditRequest, HostCommands, HostSetup, Trained } from './commands.js';
 import { Committed } from './committed.js';
 import { Exchange } from './exchange.js';
 
@@ -127,6 +126,7 @@ interface Trainer {
 class Live {
   /** A fragment's parameters before the last result was applied: what its contributions started from. */
   #before: { readonly fragment: number; readonly parameters: Float32Array } | undefined;
+  #room: Float32Array | undefined;
 
   private constructor(
     private readonly setup: HostSetup,
@@ -135,7 +135,6 @@ class Live {
     readonly exchange: Exchange,
     private readonly trainer: Trainer | undefined,
     private readonly evaluation: { readonly evaluator: Evaluator; readonly dataset: Dataset } | undefined,
-    private readonly norms: readonly VectorNorm[],
   ) {}
 
   static async create(setup: HostSetup): Promise<Live> {
@@ -151,11 +150,10 @@ class Live {
     const exchange = new Exchange(exact, run, fragments, committed);
     // No arena: what an evaluation needs is given back, since the next one is far.
     const compile = { threads, spinning: false, arena: false };
-    const norms = fragments.map(({ start, end }) => new VectorNorm(exact, end - start, compile));
     if (!trains) {
       const evaluator = new Evaluator(model, engine, context, run.batchSize, compile);
       const evaluation = { evaluator, dataset: await openDataset(tokens) };
-      return new Live(setup, fragments, committed, exchange, undefined, evaluation, norms);
+      return new Live(setup, fragments, committed, exchange, undefined, evaluation);
     }
     const shards = await trainingTokens(tokens);
     const sampler = new RangeSampler({ tokens: shards, context, seed: run.seed });
@@ -169,7 +167,7 @@ class Live {
       compile: { threads, spinning: threads > 1 && setup.alone },
     });
     const trainer = { replica, sampler, tokens: shards, momentSteps: 0 };
-    return new Live(setup, fragments, committed, exchange, trainer, undefined, norms);
+    return new Live(setup, fragments, committed, exchange, trainer, undefined);
   }
 
   /** 0 where nothing is trained. */
@@ -220,25 +218,26 @@ class Live {
   }
 
   async contribution(fragment: number): Promise<Pick<Trained, 'finite' | 'norm' | 'parts'>> {
-    const { start, end } = this.fragments[fragment]!;
-    const local = this.#trainer.replica.vectors;
-    const base = this.committed.vectors.parameters;
-    const norm = await this.norms[fragment]!.distance(base.subarray(start, end), local.parameters.subarray(start, end));
-    const finite = Number.isFinite(norm);
-    return { finite, norm, parts: finite ? await this.exchange.encode(fragment, local) : [] };
+    const contribution = await this.exchange.encode(fragment, this.#trainer.replica.vectors);
+    return { finite: Number.isFinite(contribution.norm), ...contribution };
   }
 
-  async apply(result: HostCommands['apply'][0]): Promise<string> {
-    const { fragment } = result;
-    const range = this.fragments[fragment];
-    // Only where contributions are audited; it costs a vector.
-    const before = this.evaluation && range && this.committed.vectors.parameters.slice(range.start, range.end);
-    await this.exchange.apply(result);
-    if (before) this.#before = { fragment, parameters: before };
-    // With fragments the replica trains on meanwhile, and is drawn to the result; else it starts from it.
-    if (this.fragments.length === 1) await this.rollback();
-    else if (this.trainer) await this.exchange.mix(fragment, this.trainer.replica.vectors);
-    return this.committed.hash;
+  async apply(result: HostCommands['apply'][0]): Promise<Applied> {
+    const { fragment, parts } = result;
+    await this.exchange.apply(result, () => this.#keepBefore(fragment));
+    // The replica trains on meanwhile, and is drawn to the result; with one fragment it waits, and is told to start from it.
+    if (this.trainer && this.fragments.length > 1) await this.exchange.mix(fragment, this.trainer.replica.vectors);
+    return { hash: this.committed.hash, parts };
+  }
+
+  /** Only where contributions are audited; it costs a vector, which is made once: fresh memory is slow to come by. */
+  #keepBefore(fragment: number): void {
+    if (!this.evaluation) return;
+    const { start, end } = this.fragments[fragment]!;
+    this.#room ??= new Float32Array(Math.max(...this.fragments.map(({ start, end }) => end - start)));
+    const parameters = this.#room.subarray(0, end - start);
+    parameters.set(this.committed.vectors.parameters.subarray(start, end));
+    this.#before = { fragment, parameters };
   }
 
   async evaluate(windows: readonly number[], parameters = this.committed.vectors.parameters): Promise<number> {
@@ -268,7 +267,6 @@ class Live {
 
   async dispose(): Promise<void> {
     await this.exchange.dispose();
-    for (const norm of this.norms) await norm.dispose();
     await this.trainer?.replica.dispose();
     this.trainer?.tokens.close();
     await this.evaluation?.evaluator.dispose();

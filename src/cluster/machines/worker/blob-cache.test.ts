@@ -1,13 +1,13 @@
 import { expect, it, vi } from 'vitest';
 import { MemoryNetwork } from '../memory-transport.test-support.js';
-import { BlobCache } from './blob-cache.js';
+import { BlobCache, type BlobCacheOptions } from './blob-cache.js';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
-function setup(mostBytes?: number) {
+function setup(options: Partial<BlobCacheOptions> = {}) {
   const { blobs } = new MemoryNetwork().connect().transport;
   const get = vi.spyOn(blobs, 'get');
-  return { blobs, get, cache: new BlobCache(blobs, mostBytes) };
+  return { blobs, get, cache: new BlobCache(blobs, { members: 2, mostBytes: 1e6, ...options }) };
 }
 
 it('gives copies of what was put or got without asking again', async () => {
@@ -35,7 +35,7 @@ it('lets another fetch when the first gave up, and fails when none can', async (
 });
 
 it('forgets the least recently used when it is full, and keeps nothing that is large', async () => {
-  const { get, cache } = setup(8);
+  const { get, cache } = setup({ mostBytes: 8 });
   const [a, b] = [await cache.put('a/1', bytes(1, 1)), await cache.put('a/2', bytes(2, 2))];
   const large = await cache.put('a/3', bytes(3, 3, 3));
   await cache.get(a);
@@ -45,4 +45,29 @@ it('forgets the least recently used when it is full, and keeps nothing that is l
   expect(get).toHaveBeenCalledTimes(1);
   await cache.get(large);
   expect(get).toHaveBeenCalledTimes(2);
+});
+
+it('gives one replica alone what it has put without a copy, and keeps nothing else', async () => {
+  const { blobs, get, cache } = setup({ members: 1 });
+  const [content, other] = [bytes(1, 2), bytes(5)];
+  const own = await cache.put('a/1', content);
+  expect(await cache.get(own)).toBe(content);
+  expect(get).not.toHaveBeenCalled();
+  content[0] = 9;
+  expect([...(await cache.get(own))]).toEqual([1, 2]);
+  const into = new Uint8Array(1);
+  expect(await cache.get(await cache.put('a/2', other), into)).toBe(into);
+  expect([...into]).toEqual([5]);
+  const foreign = await blobs.put('b/1', bytes(3));
+  for (let i = 0; i < 2; i++) expect([...(await cache.get(foreign))]).toEqual([3]);
+  expect(get).toHaveBeenCalledTimes(3);
+});
+
+it('counts what it keeps', async () => {
+  const { get, cache } = setup({ members: 1, mostBytes: 8 });
+  for (let i = 0; i < 20; i++) await cache.get(await cache.put(`a/${i}`, bytes(i, i)));
+  const refs = [];
+  for (let i = 0; i < 5; i++) refs.push(await cache.put(`b/${i}`, bytes(i, i + 1)));
+  for (const ref of refs.toReversed()) await cache.get(ref);
+  expect(get).toHaveBeenCalledTimes(1);
 });

@@ -1,38 +1,53 @@
 import type { BlobRef, BlobStore } from '../../transport.js';
 
-/** Bytes that are kept at most, least recently used first out; a blob larger than a quarter of it is not kept. */
-const MOST_BYTES = 256 * 2 ** 20;
+export interface BlobCacheOptions {
+  /** Replicas that share it. */
+  readonly members: number;
+  /** Bytes that are kept, least recently used first out; a blob larger than a quarter of it is not. */
+  readonly mostBytes: number;
+}
 
 /**
- * Blobs that this process has put or got lately, by hash: a reducer need not fetch its own contribution, nor replicas
- * of one machine the same result each. What is under way already is waited for.
+ * Blobs that this process has put or got lately, by hash: a reducer need not fetch its own contribution or its own
+ * result, nor replicas of one machine the same result each. What is under way already is waited for.
+ *
+ * One replica alone wants each blob once: what it has put is kept until it is got, and what comes from outside not at
+ * all, so that nothing need be copied.
  */
 export class BlobCache implements BlobStore {
   readonly #kept = new Map<string, Uint8Array>();
   readonly #underWay = new Map<string, Promise<Uint8Array>>();
+  readonly #shared: boolean;
+  readonly #mostBytes: number;
   #bytes = 0;
 
   constructor(
     private readonly store: BlobStore,
-    private readonly mostBytes = MOST_BYTES,
-  ) {}
+    { members, mostBytes }: BlobCacheOptions,
+  ) {
+    this.#shared = members > 1;
+    this.#mostBytes = mostBytes;
+  }
 
   get traffic(): BlobStore['traffic'] {
     return this.store.traffic;
   }
 
+  /** @param content must stay as it is */
   async put(key: string, content: Uint8Array, signal?: AbortSignal): Promise<BlobRef> {
     const ref = await this.store.put(key, content, signal);
     this.#keep(ref.hash, content);
     return ref;
   }
 
-  /** A copy, which the caller may move away. */
+  /** The caller's own, which it may move away. */
   async get(ref: BlobRef, into?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    const content = this.#kept.get(ref.hash) ?? (await this.#fetch(ref, signal));
-    // Once more the most recently used.
-    this.#keep(ref.hash, content);
-    if (!into) return content.slice();
+    const kept = this.#kept.get(ref.hash);
+    if (!this.#shared && !kept) return this.store.get(ref, into, signal);
+    const content = kept ?? (await this.#fetch(ref, signal));
+    if (this.#shared) this.#keep(ref.hash, content);
+    else this.#forget(ref.hash);
+    if (!into) return this.#shared ? content.slice() : content;
     into.set(content);
     return into;
   }
@@ -61,15 +76,20 @@ export class BlobCache implements BlobStore {
     }
   }
 
+  /** As the most recently used. */
   #keep(hash: string, content: Uint8Array): void {
-    if (content.length > this.mostBytes / 4) return;
-    const known = this.#kept.delete(hash);
-    if (!known) this.#bytes += content.length;
+    if (content.length > this.#mostBytes / 4) return;
+    this.#forget(hash);
+    this.#bytes += content.length;
     this.#kept.set(hash, content);
-    for (const [oldest, { length }] of this.#kept) {
-      if (this.#bytes <= this.mostBytes) return;
-      this.#kept.delete(oldest);
-      this.#bytes -= length;
+    for (const oldest of this.#kept.keys()) {
+      if (this.#bytes <= this.#mostBytes) return;
+      this.#forget(oldest);
     }
+  }
+
+  #forget(hash: string): void {
+    this.#bytes -= this.#kept.get(hash)?.length ?? 0;
+    this.#kept.delete(hash);
   }
 }

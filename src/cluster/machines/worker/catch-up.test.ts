@@ -17,7 +17,7 @@ function holder() {
     asked.push(name);
     if (name === 'load') value = (input as Float32Array[])[0]![0]!;
     else value += (input as { parts: Uint8Array[] }).parts[0]![0]!;
-    return `h${value}`;
+    return name === 'load' ? `h${value}` : { hash: `h${value}`, parts: [] };
   };
   const host = { ask } as unknown as Pick<MemberHandle, 'ask'>;
   return { asked, holder: { blobs, host, vectors: 1, length: 1 } };

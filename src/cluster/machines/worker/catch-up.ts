@@ -54,7 +54,8 @@ export async function catchUp(
     coming = next && getParts(blobs, next.manifest, signal);
     // A failure is seen where it is waited for; before that it must not count as unhandled.
     coming?.catch(() => {});
-    now = { round, hash: await host.ask('apply', { fragment, parts }) };
+    const { hash } = await host.ask('apply', { fragment, parts });
+    now = { round, hash };
     onHeld(now);
   }
   return now!;

@@ -29,7 +29,16 @@ async function live(heartbeatSeconds = 60) {
   const host = { ask, cancel: () => void asked.push('cancel'), close: async () => {} } as unknown as MemberHandle;
   const events: WorkerEvent[] = [];
   member = new Member({
-    ...{ run: 'r', worker: 'w', incarnation: 3, control, blobs: new BlobCache(blobs), host, vectors: 1, overlap: 0 },
+    ...{
+      run: 'r',
+      worker: 'w',
+      incarnation: 3,
+      control,
+      blobs: new BlobCache(blobs, { members: 1, mostBytes: 1e6 }),
+      host,
+      vectors: 1,
+      overlap: 0,
+    },
     ...{ layout: { hash: 'layout', length: 1 }, heartbeatSeconds, siblings: 1 },
     emit: (event) => events.push(event),
   });

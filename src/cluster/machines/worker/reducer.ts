@@ -5,6 +5,9 @@ import type { MemberHandle } from '../host/commands.js';
 import type { ReduceMessage } from '../protocol/down.js';
 import { getList } from '../protocol/manifest.js';
 
+/** Shards that are under way at once: one is fetched and one stored while another is merged. */
+const AT_ONCE = 3;
+
 /** What became of a shard. */
 export type Reduced =
   | { readonly round: number; readonly attempt: string; readonly shard: number; readonly result: BlobRef }
@@ -97,18 +100,25 @@ export class Reducer {
     }
     const { signal } = this.#abort;
     const done = this.#done;
+    const left: number[] = [];
     for (const shard of shards) {
       const known = done.get(shard);
       // Null: under way.
       if (known) this.member.tell(known);
       if (known !== undefined) continue;
       done.set(shard, null);
-      const reduced = await this.#one(message, shard, signal);
-      if (signal.aborted) return;
-      if ('result' in reduced) done.set(shard, reduced);
-      else done.delete(shard);
-      this.member.tell(reduced);
+      left.push(shard);
     }
+    const lane = async () => {
+      for (let shard = left.shift(); shard !== undefined; shard = left.shift()) {
+        const reduced = await this.#one(message, shard, signal);
+        if (signal.aborted) return;
+        if ('result' in reduced) done.set(shard, reduced);
+        else done.delete(shard);
+        this.member.tell(reduced);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, lane));
   }
 
   /** The merge is over, or another has taken its place. */

@@ -9,6 +9,7 @@ import type { Transport } from '../../transport.js';
 import type { WorkerEvent, WorkerResult } from '../events.js';
 import type { MemberHandle } from '../host/commands.js';
 import { startMemberThread } from '../host/member-thread.js';
+import { keptMessages } from '../memory.js';
 import { type AdmissionAnswer, ASK, admissionAnswer } from '../protocol/admission.js';
 import { type Configuration, configurationSchema } from '../protocol/configuration.js';
 import { downEnvelope } from '../protocol/down.js';
@@ -37,21 +38,23 @@ export async function work(
   const transport = await options.door.enter(names, admitted.pass);
   const hosts: MemberHandle[] = [];
   try {
-    const blobs = new BlobCache(transport.blobs);
+    const { blobs: stored } = transport;
     emit({ type: 'preparing', stage: 'configuration' });
     const configuration = decodeMessage(
-      await blobs.get(admitted.configuration),
+      await stored.get(admitted.configuration),
       configurationSchema,
       "the run's configuration",
     );
     const model = modelOf(configuration);
     const onProgress = (fraction: number) => emit({ type: 'preparing', stage: 'tokens', fraction });
-    const tokens = await fetchData(configuration, { blobs, cache: options.cache, onProgress, signal: leaving });
+    const tokens = await fetchData(configuration, { blobs: stored, cache: options.cache, onProgress, signal: leaving });
     emit({ type: 'preparing', stage: 'graphs' });
     for (const _ of names) hosts.push((options.startHost ?? startMemberThread)());
     const setup = await hostSetup(options, names.length, configuration, tokens);
     await Promise.all(hosts.map((host) => host.ask('init', setup)));
     emit({ type: 'joined', run: configuration.run, workers: names });
+    const mostBytes = keptMessages(model, configuration.setup, names.length);
+    const blobs = new BlobCache(stored, { members: names.length, mostBytes });
     const members = admitted.workers.map(
       ({ worker, incarnation }, i) =>
         new Member({
