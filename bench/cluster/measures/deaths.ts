@@ -50,8 +50,8 @@ export async function measure(setting: Setting): Promise<void> {
 }
 
 async function run(setting: Setting, { minutes, every }: Times, kill: boolean) {
-  const options = `--lr 0.003 --seed 1 --batch-size 12 --sync-every 20 --format int8 --minutes ${minutes}`;
-  const start = [...narrow(setting), ...NEVER, ...words(`${options} --quorum 0.75 --grace 0.5 --heartbeat-timeout 3`)];
+  const options = `--lr 0.003 --seed 1 --batch-size 12 --sync-every 14 --format int8 --minutes ${minutes}`;
+  const start = [...narrow(setting), ...NEVER, ...words(`${options} --quorum 0.75 --grace 3 --heartbeat-timeout 1`)];
   return withCluster({ start, workers: WORKERS }, async (cluster) => {
     const killed = new Map<Program, number>();
     let over = false;

@@ -7,7 +7,7 @@ import type { ReduceMessage } from '../protocol/down.js';
 import { inParallel, putList } from '../protocol/manifest.js';
 import type { UpMessage } from '../protocol/up.js';
 import { ownerOf } from '../protocol/wire.js';
-import { ContributionError, reduceShard } from '../worker/reducer.js';
+import { ContributionError, PartLists, reduceShard } from '../worker/reducer.js';
 import { Assignment } from './assignment.js';
 import type { Keeper } from './keeper.js';
 
@@ -76,6 +76,7 @@ export class RoundMerge {
   #failure: unknown;
   /** Shards that the coordinator is reducing itself. */
   readonly #own = new Set<number>();
+  readonly #lists = new PartLists();
   #applied = 0;
   /** Results on their way, by shard: they come while others are still being reduced. */
   readonly #coming = new Map<number, { readonly ref: BlobRef; readonly part: Promise<Uint8Array> }>();
@@ -202,7 +203,7 @@ export class RoundMerge {
     const { signal } = this.#abort;
     const work = async () => {
       const request = { fragment, contributions: this.#contributions };
-      const merged = await reduceShard({ blobs, host: keeper.host }, request, shard, signal);
+      const merged = await reduceShard({ blobs, host: keeper.host, lists: this.#lists }, request, shard, signal);
       const ref = await blobs.put(`run/o/${merge.round}/${this.attempt}/${shard}`, merged, signal);
       this.#delivered(shard, null, ref);
     };

@@ -3,7 +3,7 @@ import type { MemberHandle } from '../host/commands.js';
 import { MemoryNetwork } from '../memory-transport.test-support.js';
 import type { ReduceMessage } from '../protocol/down.js';
 import { putParts } from '../protocol/manifest.js';
-import { ContributionError, type Reduced, Reducer, reduceShard } from './reducer.js';
+import { ContributionError, PartLists, type Reduced, Reducer, reduceShard } from './reducer.js';
 
 const network = new MemoryNetwork();
 const { blobs } = network.connect().transport;
@@ -61,16 +61,20 @@ it('names whose contribution cannot be used', async () => {
   expect(told[0]).toMatchObject({ shard: 0, culprit: 'w1', reason: 'no such format' });
   const missing = await message([30, 60]);
   network.blobs.delete('w1/c/1/0/1');
-  await expect(reduceShard({ blobs, host }, missing, 1)).rejects.toThrow(ContributionError);
-  await expect(reduceShard({ blobs, host }, missing, 1)).rejects.toThrow('shard 1 of w1 cannot be had');
-  await expect(reduceShard({ blobs, host }, missing, 9)).rejects.toThrow('no shard 9');
+  await expect(reduceShard({ blobs, host, lists: new PartLists() }, missing, 1)).rejects.toThrow(ContributionError);
+  await expect(reduceShard({ blobs, host, lists: new PartLists() }, missing, 1)).rejects.toThrow(
+    'shard 1 of w1 cannot be had',
+  );
+  await expect(reduceShard({ blobs, host, lists: new PartLists() }, missing, 9)).rejects.toThrow('no shard 9');
 });
 
 it('takes no part of another in the name of one', async () => {
   const request = await message([30, 60]);
   const foreign = await putParts(blobs, 'w2/c/1/0', [Uint8Array.of(9)]);
   const contributions = [{ ...request.contributions[0]!, manifest: foreign }];
-  await expect(reduceShard({ blobs, host }, { fragment: 0, contributions }, 0)).rejects.toThrow('w0');
+  await expect(reduceShard({ blobs, host, lists: new PartLists() }, { fragment: 0, contributions }, 0)).rejects.toThrow(
+    'w0',
+  );
 });
 
 it('goes on with what is asked now, and says nothing of what was asked before', async () => {

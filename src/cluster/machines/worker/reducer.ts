@@ -5,8 +5,8 @@ import type { MemberHandle } from '../host/commands.js';
 import type { ReduceMessage } from '../protocol/down.js';
 import { getList } from '../protocol/manifest.js';
 
-/** Shards that are under way at once: one is fetched and one stored while another is merged. */
-const AT_ONCE = 3;
+/** Shards that are under way at once: some are fetched and some stored while another is merged. */
+const AT_ONCE = 8;
 
 /** What became of a shard. */
 export type Reduced =
@@ -34,19 +34,38 @@ export class ContributionError extends MeanfieldError {
 
 type Contributions = ReduceMessage['contributions'];
 
+/** The lists of contributions' parts, each fetched once for all shards. */
+export class PartLists {
+  readonly #lists = new Map<string, Promise<BlobRef[]>>();
+
+  get(blobs: BlobStore, manifest: BlobRef, signal?: AbortSignal): Promise<BlobRef[]> {
+    const known = this.#lists.get(manifest.key);
+    if (known) return known;
+    const list = getList(blobs, manifest, signal);
+    this.#lists.set(manifest.key, list);
+    // Whoever waits for it hears of a failure; the next who wants it tries again.
+    list.catch(() => this.#lists.delete(manifest.key));
+    return list;
+  }
+}
+
 /**
  * One shard of all contributions, merged: in replica order, by tokens, so that whoever does it gets the same bits.
  *
  * @throws ContributionError when one is missing, damaged, not decodable, or larger than its sender told
  */
 export async function reduceShard(
-  { blobs, host }: { readonly blobs: BlobStore; readonly host: Pick<MemberHandle, 'ask'> },
+  {
+    blobs,
+    host,
+    lists,
+  }: { readonly blobs: BlobStore; readonly host: Pick<MemberHandle, 'ask'>; readonly lists: PartLists },
   { fragment, contributions }: { readonly fragment: number; readonly contributions: Contributions },
   shard: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const total = contributions.reduce((sum, { tokens }) => sum + tokens, 0);
-  const parts = await Promise.all(contributions.map((one) => partOf(blobs, one, shard, signal)));
+  const parts = await Promise.all(contributions.map((one) => partOf(blobs, lists, one, shard, signal)));
   const weights = contributions.map(({ tokens }) => tokens / total);
   const norms = contributions.map(({ norm }) => norm);
   const answer = await host.ask('reduce', { fragment, shard, parts, weights, norms });
@@ -57,12 +76,13 @@ export async function reduceShard(
 /** The part of a shard in one contribution. */
 async function partOf(
   blobs: BlobStore,
+  lists: PartLists,
   { worker, manifest }: Contributions[number],
   shard: number,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   try {
-    const refs = await getList(blobs, manifest, signal);
+    const refs = await lists.get(blobs, manifest, signal);
     const ref = refs[shard];
     if (!ref?.key.startsWith(`${worker}/`)) throw new BlobDamagedError(`its list has no shard ${shard} of its own`);
     return await blobs.get(ref, undefined, signal);
@@ -77,6 +97,7 @@ async function partOf(
 export class Reducer {
   #attempt = '';
   #done = new Map<number, Reduced | null>();
+  #lists = new PartLists();
   #abort = new AbortController();
 
   constructor(
@@ -96,6 +117,7 @@ export class Reducer {
       this.stop();
       this.#attempt = key;
       this.#done = new Map();
+      this.#lists = new PartLists();
       this.#abort = new AbortController();
     }
     const { signal } = this.#abort;
@@ -130,7 +152,7 @@ export class Reducer {
     const { round, attempt } = message;
     const { worker, blobs } = this.member;
     try {
-      const merged = await reduceShard(this.member, message, shard, signal);
+      const merged = await reduceShard({ ...this.member, lists: this.#lists }, message, shard, signal);
       const result = await blobs.put(`${worker}/r/${round}/${attempt}/${shard}`, merged, signal);
       return { round, attempt, shard, result };
     } catch (error) {
