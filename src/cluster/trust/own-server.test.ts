@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectNats } from '../nats/connect.js';
 import { natsThere } from '../nats/server.test-support.js';
@@ -64,6 +65,22 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     await expect(connectNats({ ...untrusting, name: 'x', inbox: '_MF.x', pingInterval: 1e4 })).rejects.toThrow(
       /No trusted TLS connection/,
     );
+  });
+
+  test('speaks WebSocket, which browsers need, under the same certificate', async () => {
+    const file = JSON.parse(await readFile(join(folder, 'nats', 'secrets.json'), 'utf8'));
+    const socket = connect({ host: '127.0.0.1', port: file.ports.websocket, ca: server.address.certificate });
+    socket.setTimeout(10_000, () => socket.destroy(new Error('no answer')));
+    const upgrade = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13'];
+    const key = `Sec-WebSocket-Key: ${Buffer.alloc(16, 7).toString('base64')}`;
+    socket.write(['GET / HTTP/1.1', 'Host: localhost', ...upgrade, key, '', ''].join('\r\n'));
+    let answer = '';
+    for await (const chunk of socket) {
+      answer += (chunk as Buffer).toString('latin1');
+      if (answer.includes('"max_payload"')) break;
+    }
+    expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+    expect(answer).toContain('INFO {"server_id"');
   });
 
   test('a stranger is refused, whatever key it has', async () => {

@@ -55,3 +55,17 @@ it('has a shard done again whose result cannot be read', () => {
   expect(it.owed()).toEqual(new Map([[null, [0]]]));
   expect(new Assignment(1, [], 0).owed()).toEqual(new Map([[null, [0]]]));
 });
+
+it('has all done again that one has done who cannot be relied on', () => {
+  const it = new Assignment<string>(4, ['a', 'b'], 0);
+  it.deliver(0, 'a', 'r0', 0);
+  it.deliver(1, 'b', 'false', 0);
+  // In the place of another, which is late.
+  it.deliver(2, 'b', 'false', 0);
+  expect(it.at(2)).toMatchObject({ reducer: 'b', result: 'false' });
+  it.takeFrom('b', 1);
+  expect(it.owed()).toEqual(new Map([['a', [1, 2, 3]]]));
+  expect(it.at(0).result).toBe('r0');
+  it.takeFrom('a', 2);
+  expect(it.owed()).toEqual(new Map([[null, [0, 1, 2, 3]]]));
+});

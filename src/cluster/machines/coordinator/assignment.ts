@@ -38,6 +38,11 @@ export class Assignment<R> {
     });
   }
 
+  /** Who has a shard, and what it delivered. */
+  at(shard: number): { readonly reducer: ReducerName; readonly result: R | undefined } {
+    return this.#entries[shard]!;
+  }
+
   /** Who owes what, the coordinator as null. */
   owed(): Map<ReducerName, number[]> {
     const owed = new Map<ReducerName, number[]>();
@@ -51,6 +56,7 @@ export class Assignment<R> {
     const entry = this.#entries[shard];
     if (!entry || entry.result !== undefined) return false;
     entry.result = result;
+    entry.reducer = reducer;
     // A sign that it works: what it owes beside this is not late yet.
     for (const other of this.#entries) if (other.reducer === reducer) other.since = now;
     return true;
@@ -70,6 +76,16 @@ export class Assignment<R> {
     if (!this.#reducers.delete(reducer)) return;
     for (const entry of this.#entries)
       if (entry.reducer === reducer && entry.result === undefined) this.#giveOn(entry, now);
+  }
+
+  /** A reducer cannot be relied on: others do again what it has done, and what it owes. */
+  takeFrom(reducer: string, now: number): void {
+    this.#reducers.delete(reducer);
+    for (const entry of this.#entries) {
+      if (entry.reducer !== reducer) continue;
+      entry.result = undefined;
+      this.#giveOn(entry, now);
+    }
   }
 
   /** Takes shards from those that have delivered nothing for so long. */

@@ -17,7 +17,7 @@ import { ownerOf } from '../protocol/wire.js';
 import type { Journal } from './journal.js';
 import type { Keeper } from './keeper.js';
 import { Mailbox, readMessage } from './mailbox.js';
-import { type MergedRound, MergeError, RoundMerge } from './merge-round.js';
+import { type MergedRound, MergeError, RoundMerge, shardToCheck } from './merge-round.js';
 import type { Observations } from './observations.js';
 import { encodeState, type RunState } from './run-state.js';
 import { waitingOf } from './status-of.js';
@@ -82,6 +82,8 @@ interface Queued {
 export class Coordinator {
   readonly #parts: CoordinatorParts;
   readonly #mailbox: Mailbox;
+  /** Workers whose sums were false: they contribute, and others reduce. */
+  readonly #distrusted = new Set<string>();
   #state: RunState;
   #revision: number;
   #queue: Queued[] = [];
@@ -258,8 +260,10 @@ export class Coordinator {
     const manifests = new Map(this.#state.opening!.contributions.map(({ worker, manifest }) => [worker, manifest]));
     const reducers = () =>
       merge.contributions
-        .filter(({ worker, incarnation }) =>
-          this.#state.rounds.workers.some((one) => one.worker === worker && one.incarnation === incarnation),
+        .filter(
+          ({ worker, incarnation }) =>
+            !this.#distrusted.has(worker) &&
+            this.#state.rounds.workers.some((one) => one.worker === worker && one.incarnation === incarnation),
         )
         .map(({ worker }) => worker);
     const round = new RoundMerge({
@@ -275,6 +279,11 @@ export class Coordinator {
         if (address) this.#mailbox.send(address, message);
       },
       patience,
+      check: shardToCheck(shards[fragment]!),
+      distrust: (worker, reason) => {
+        this.#distrusted.add(worker);
+        this.refuse(worker, 'reduced', 'wrong-sum', reason);
+      },
       every: Math.min(LOOK, patience / 12),
     });
     // Asked for again, as after a lost connection: what is under way goes on.

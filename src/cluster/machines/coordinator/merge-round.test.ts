@@ -5,7 +5,7 @@ import { MemoryNetwork } from '../memory-transport.test-support.js';
 import { putParts } from '../protocol/manifest.js';
 import { hashOf } from './coordinator.test-support.js';
 import { Keeper } from './keeper.js';
-import { attemptOf, MergeError, RoundMerge } from './merge-round.js';
+import { attemptOf, MergeError, RoundMerge, shardToCheck } from './merge-round.js';
 
 const network = new MemoryNetwork();
 const { blobs } = network.connect().transport;
@@ -28,7 +28,7 @@ async function keeperOf() {
   return Keeper.start(host, undefined as never, 1, 1);
 }
 
-async function merging(changes: { reducers?: () => string[]; patience?: number } = {}) {
+async function merging(changes: { reducers?: () => string[]; patience?: number; check?: number } = {}) {
   const manifests = new Map<string, Awaited<ReturnType<typeof putParts>>>();
   const contributions: Merge['contributions'][number][] = [];
   for (const [i, worker] of ['a', 'b'].entries()) {
@@ -39,8 +39,10 @@ async function merging(changes: { reducers?: () => string[]; patience?: number }
   const merge: Merge = { type: 'merge', round: 3, base: { round: 2, hash: 'h' }, contributions, totalTokens: 16 };
   const asked: [string, readonly number[]][] = [];
   const keeper = await keeperOf();
+  const distrusted: string[] = [];
   const round = new RoundMerge({
-    ...{ merge, fragment: 0, shards: 2, manifests, keeper, blobs, patience: 10_000, every: 20 },
+    ...{ merge, fragment: 0, shards: 2, manifests, keeper, blobs, patience: 10_000, every: 20, check: null },
+    distrust: (worker, reason) => void distrusted.push(`${worker}: ${reason}`),
     reducers: () => ['a', 'b'],
     send: (worker, { shards }) => void asked.push([worker, shards]),
     ...changes,
@@ -50,7 +52,7 @@ async function merging(changes: { reducers?: () => string[]; patience?: number }
     const result = await blobs.put(`${worker}/r/3/${round.attempt}/${shard}`, Uint8Array.of(value));
     return round.hear({ type: 'reduced', ...told, worker, shard, result });
   };
-  return { round, merge, asked, reduced, told, keeper };
+  return { round, merge, asked, reduced, told, keeper, distrusted };
 }
 
 it('gathers what reducers made, and applies it once', async () => {
@@ -117,6 +119,31 @@ it('makes a result again that is lost, and trusts its own when one cannot be dec
   await evil.reduced('a', 0, 2);
   await evil.reduced('b', 1, 99);
   expect((await believed).hash).toBe(hashOf(8));
+});
+
+it('finds a false sum by its own, and has all of that reducer done again', async () => {
+  const { round, reduced, asked, distrusted } = await merging({ check: 1 });
+  const merged = round.run();
+  await reduced('a', 0, 2);
+  await reduced('b', 1, 7);
+  while (!asked.some(([worker, shards]) => worker === 'a' && shards[0] === 1))
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(await reduced('b', 1, 7)).toContain('was false');
+  expect(distrusted).toEqual(['b: its sum of shard 1 is not that of the contributions']);
+  await reduced('a', 1, 6);
+  expect((await merged).hash).toBe(hashOf(8));
+  const honest = await merging({ check: 0 });
+  const result = honest.round.run();
+  await honest.reduced('a', 0, 2);
+  await honest.reduced('b', 1, 6);
+  expect((await result).hash).toBe(hashOf(8));
+  expect(honest.distrusted).toEqual([]);
+});
+
+it('checks a shard in a hundred', () => {
+  expect(shardToCheck(4, () => 0.041)).toBeNull();
+  expect(shardToCheck(4, () => 0.039)).toBe(0);
+  expect(shardToCheck(256, () => 0.999)).toBe(255);
 });
 
 it('says why a word about it does not count', async () => {

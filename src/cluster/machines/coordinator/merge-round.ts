@@ -11,6 +11,9 @@ import { ContributionError, PartLists, reduceShard } from '../worker/reducer.js'
 import { Assignment } from './assignment.js';
 import type { Keeper } from './keeper.js';
 
+/** Share of the shards that the coordinator sums itself: what a check costs in bytes and time. */
+const CHECKED = 0.01;
+
 type Report = Extract<UpMessage, { type: 'reduced' | 'reduce-failed' }>;
 
 /** What a merge needs. */
@@ -29,6 +32,10 @@ export interface MergeOptions {
   readonly patience: number;
   /** Milliseconds between two looks at who has died or is late, and between repetitions. */
   readonly every: number;
+  /** A shard that the coordinator sums as well, to see whether its reducer tells the truth; null: none. */
+  readonly check: number | null;
+  /** A reducer's sum is another than the coordinator's: it must not reduce any more. */
+  readonly distrust: (worker: string, reason: string) => void;
 }
 
 /** A round's result: decoded and applied by the coordinator, and where the others find it. */
@@ -54,6 +61,11 @@ export class MergeError extends MeanfieldError {
   }
 }
 
+/** One of the shards, or none: a hundredth of them on average, at most one in a round, and nobody can tell which. */
+export function shardToCheck(shards: number, random: () => number = Math.random): number | null {
+  return random() < CHECKED * shards ? Math.floor(random() * shards) : null;
+}
+
 /** Results of one attempt never mix with those of another, of other contributions. */
 export function attemptOf({ contributions }: Pick<Merge, 'contributions'>): string {
   const all = contributions.map(({ worker, incarnation, contentHash, tokens }) => [
@@ -77,6 +89,8 @@ export class RoundMerge {
   /** Shards that the coordinator is reducing itself. */
   readonly #own = new Set<number>();
   readonly #lists = new PartLists();
+  /** Who has told a false sum. */
+  readonly #false = new Set<string>();
   #applied = 0;
   /** Results on their way, by shard: they come while others are still being reduced. */
   readonly #coming = new Map<number, { readonly ref: BlobRef; readonly part: Promise<Uint8Array> }>();
@@ -100,9 +114,11 @@ export class RoundMerge {
   async run(): Promise<MergedRound> {
     const { merge, keeper, fragment, blobs } = this.#options;
     const { signal } = this.#abort;
+    const checked = this.#sumToCheck();
     for (;;) {
       await this.#allReduced();
       const reducedAt = performance.now();
+      if (!this.#isTrue(await checked)) continue;
       const refs = this.#assignment.results;
       const parts = await this.#gather(refs);
       if (parts === undefined) continue;
@@ -123,6 +139,32 @@ export class RoundMerge {
     }
   }
 
+  /** The coordinator's own sum of the shard that is to be checked; undefined where it cannot be had. */
+  async #sumToCheck(): Promise<{ shard: number; hash: string } | undefined> {
+    const { check, keeper, blobs, fragment } = this.#options;
+    if (check === null) return undefined;
+    const contributions = this.#contributions;
+    try {
+      const reducing = { blobs, host: keeper.host, lists: this.#lists };
+      const sum = await reduceShard(reducing, { fragment, contributions }, check, this.#abort.signal);
+      return { shard: check, hash: sha256(sum) };
+    } catch {
+      // A contribution that cannot be used: whoever reduces it says so.
+      return undefined;
+    }
+  }
+
+  /** Sums have the same bits wherever they are made. Of a reducer whose sum has others, nothing is used. */
+  #isTrue(own: { shard: number; hash: string } | undefined): boolean {
+    if (!own) return true;
+    const { reducer, result } = this.#assignment.at(own.shard);
+    if (reducer === null || result?.hash === own.hash) return true;
+    this.#false.add(reducer);
+    this.#options.distrust(reducer, `its sum of shard ${own.shard} is not that of the contributions`);
+    this.#assignment.takeFrom(reducer, performance.now());
+    return false;
+  }
+
   /** The merge is asked for anew, or nobody wants it any more. */
   cancel(): void {
     this.#abort.abort(new MeanfieldError('The merge was given up.'));
@@ -138,6 +180,7 @@ export class RoundMerge {
     if (shard >= shards) return `there are ${shards} shards; this is shard ${shard}`;
     if (!this.#contributions.some((one) => one.worker === worker))
       return `${worker} has not contributed to round ${round}`;
+    if (this.#false.has(worker)) return 'another reduces what was its to reduce: one of its sums was false';
     if (message.type === 'reduced') {
       if (ownerOf(message.result) !== worker) return `${message.result.key} is not ${worker}'s to give`;
       this.#delivered(shard, worker, message.result);

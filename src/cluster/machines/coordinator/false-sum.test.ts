@@ -1,0 +1,35 @@
+import { afterEach, expect, it, vi } from 'vitest';
+import { event, hostHere, TestCluster } from '../machines.test-support.js';
+
+let cluster: TestCluster | undefined;
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await cluster?.remove();
+  cluster = undefined;
+});
+
+it('finds out who sums falsely, and goes on without its sums', async () => {
+  // The first shard of every round is checked.
+  vi.spyOn(Math, 'random').mockReturnValue(0);
+  cluster = await TestCluster.create({ steps: 200 }, { minWorkers: 2 });
+  const coordinator = cluster.coordinator();
+  const host = hostHere();
+  const ask: typeof host.ask = async (name, input, onStep) => {
+    const answer = await host.ask(name, input, onStep);
+    // The last bit of one element: no other check sees that.
+    if (name === 'reduce') (answer as { merged: Uint8Array }).merged[12]! ^= 1;
+    return answer;
+  };
+  const liar = cluster.worker({ startHost: () => ({ ...host, ask }) });
+  const { workers } = await event(liar.events, 'joined');
+  cluster.worker();
+  const { worker, reason } = await event(coordinator.events, 'refused', ({ code }) => code === 'wrong-sum');
+  expect([worker]).toEqual(workers);
+  expect(reason).toBe('its sum of shard 0 is not that of the contributions');
+  await event(liar.events, 'refused', ({ code }) => code === 'wrong-sum');
+  const told = coordinator.events.length;
+  const round = await event(coordinator.events, 'round', () => coordinator.events.length > told + 4);
+  expect(round.workers).toContain(worker);
+  const refused = coordinator.events.filter((one) => one.type === 'refused' && one.code === 'wrong-sum');
+  expect(refused).toHaveLength(1);
+});
