@@ -1,23 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MeanfieldError, messageOf } from '../../../base/errors.js';
-import {
-  type Contribute,
-  type Effect,
-  type Merge,
-  nextDeadline,
-  type Report,
-  type RoundEvent,
-} from '../../../rounds/index.js';
+import { MeanfieldError } from '../../../base/errors.js';
+import { type Contribute, type Effect, nextDeadline, type Report, type RoundEvent } from '../../../rounds/index.js';
 import type { StateStore, Transport } from '../../transport.js';
 import { StateConflictError } from '../../transport-errors.js';
 import type { CoordinatorEvent } from '../events.js';
-import { fragmentOf } from '../fragments.js';
 import type { UpMessage } from '../protocol/up.js';
 import { ownerOf } from '../protocol/wire.js';
 import type { Journal } from './journal.js';
 import type { Keeper } from './keeper.js';
 import { Mailbox, readMessage } from './mailbox.js';
-import { type MergedRound, MergeError, RoundMerge, shardToCheck } from './merge-round.js';
+import { Merging } from './merging.js';
 import type { Observations } from './observations.js';
 import { encodeState, type RunState } from './run-state.js';
 import { waitingOf } from './status-of.js';
@@ -29,8 +21,6 @@ export const STATE = 'state';
 const TELL = 5000;
 /** Between two attempts to store the state: milliseconds. */
 const AGAIN = 500;
-/** Between two looks at a merge, at most: milliseconds. */
-const LOOK = 1000;
 
 /** What a coordinator that leads works with. */
 export interface CoordinatorParts {
@@ -82,18 +72,13 @@ interface Queued {
 export class Coordinator {
   readonly #parts: CoordinatorParts;
   readonly #mailbox: Mailbox;
-  /** Workers whose sums were false: they contribute, and others reduce. */
-  readonly #distrusted = new Set<string>();
+  readonly #merging: Merging;
   #state: RunState;
   #revision: number;
   #queue: Queued[] = [];
   #draining = false;
   #connected = true;
   #timer: NodeJS.Timeout | undefined;
-  #merge: RoundMerge | undefined;
-  /** What the merge in progress began at, and gave. */
-  #mergingAt = 0;
-  #merged: MergedRound | undefined;
   #over = false;
   #resolve: (outcome: Outcome) => void = () => {};
   #reject: (error: unknown) => void = () => {};
@@ -103,6 +88,18 @@ export class Coordinator {
     this.#state = parts.state;
     this.#revision = parts.revision;
     this.#mailbox = new Mailbox(parts.transport.control, parts.run, parts.context);
+    const { context, keeper, shards, patience, transport } = parts;
+    this.#merging = new Merging({
+      ...{ context, keeper, shards, patience, blobs: transport.blobs },
+      state: () => this.#state,
+      send: (worker, message) => {
+        const address = this.#state.rounds.workers.find((one) => one.worker === worker);
+        if (address) this.#mailbox.send(address, message);
+      },
+      refuse: (...about) => this.refuse(...about),
+      onEnd: (input) => void this.happen(input),
+      onFailure: (error) => this.#reject(error),
+    });
   }
 
   get state(): RunState {
@@ -132,7 +129,7 @@ export class Coordinator {
       for (const { done } of this.#queue.splice(0)) done();
       clearTimeout(this.#timer);
       clearInterval(telling);
-      this.#merge?.cancel();
+      this.#merging.stop();
       stopListening();
       stopStatus();
       lost.removeEventListener('abort', onLost);
@@ -195,7 +192,7 @@ export class Coordinator {
     if (keeper.held.hash !== committed.hash || keeper.held.round !== committed.round)
       throw new Error(`round ${committed.round} is committed, but the coordinator holds round ${keeper.held.round}`);
     const { fragment } = state.chain.results.at(-1)!;
-    const { parts, hashes } = this.#merged!;
+    const { parts, hashes } = this.#merging.merged;
     await journal.write({ round: committed.round, fragment, parts, hashes, state });
   }
 
@@ -230,7 +227,7 @@ export class Coordinator {
     const state = this.#state;
     switch (effect.type) {
       case 'merge':
-        this.#startMerge(effect);
+        this.#merging.start(effect);
         return;
       case 'waiting':
         this.#tellWaiting();
@@ -254,78 +251,19 @@ export class Coordinator {
       for (const { worker } of effect.to) if (state.rounds.evicted.includes(worker)) this.#parts.onBanned(worker);
   }
 
-  #startMerge(merge: Merge): void {
-    const { keeper, transport, context, shards, patience } = this.#parts;
-    const fragment = fragmentOf(merge.round, context.fragments);
-    const manifests = new Map(this.#state.opening!.contributions.map(({ worker, manifest }) => [worker, manifest]));
-    const reducers = () =>
-      merge.contributions
-        .filter(
-          ({ worker, incarnation }) =>
-            !this.#distrusted.has(worker) &&
-            this.#state.rounds.workers.some((one) => one.worker === worker && one.incarnation === incarnation),
-        )
-        .map(({ worker }) => worker);
-    const round = new RoundMerge({
-      merge,
-      fragment,
-      shards: shards[fragment]!,
-      manifests,
-      keeper,
-      blobs: transport.blobs,
-      reducers,
-      send: (worker, message) => {
-        const address = this.#state.rounds.workers.find((one) => one.worker === worker);
-        if (address) this.#mailbox.send(address, message);
-      },
-      patience,
-      check: shardToCheck(shards[fragment]!),
-      distrust: (worker, reason) => {
-        this.#distrusted.add(worker);
-        this.refuse(worker, 'reduced', 'wrong-sum', reason);
-      },
-      every: Math.min(LOOK, patience / 12),
-    });
-    // Asked for again, as after a lost connection: what is under way goes on.
-    if (this.#merge?.attempt === round.attempt) return;
-    this.#merge?.cancel();
-    this.#merge = round;
-    this.#mergingAt = performance.now();
-    void this.#finishMerge(round, merge);
-  }
-
-  async #finishMerge(round: RoundMerge, merge: Merge): Promise<void> {
-    let input: RunInput;
-    try {
-      const merged = await round.run();
-      this.#merged = merged;
-      const event = { type: 'merged', round: merge.round, hash: merged.hash } as const;
-      input = { type: 'merged', event, manifest: merged.manifest };
-    } catch (error) {
-      if (this.#over || this.#merge !== round) return;
-      if (!(error instanceof MeanfieldError)) return this.#reject(error);
-      const workers = error instanceof MergeError ? error.workers : [];
-      const event = { type: 'mergeFailed', round: merge.round, reason: messageOf(error), workers } as const;
-      input = { type: 'event', event };
-    }
-    this.#merge = undefined;
-    void this.happen(input);
-  }
-
   #onCommit(before: RunState, state: RunState): void {
     const members = before.rounds.open?.members ?? [];
     const [workers, missed] = [true, false].map((wanted) =>
       members.filter(({ status }) => (status === 'contributed') === wanted).map(({ worker }) => worker),
     );
-    const { parts, reducedAt } = this.#merged!;
-    this.#merged = undefined;
+    const { parts, begunAt, reducedAt } = this.#merging.take();
     this.#parts.onCommit({
       before,
       state,
       workers: workers!,
       missed: missed!,
       bytes: parts.reduce((sum, { length }) => sum + length, 0),
-      times: { merging: this.#mergingAt, reduced: reducedAt, committed: performance.now() },
+      times: { merging: begunAt, reduced: reducedAt, committed: performance.now() },
     });
   }
 
@@ -354,8 +292,7 @@ export class Coordinator {
       }
       case 'reduced':
       case 'reduce-failed': {
-        // A merge that is over needs no more words.
-        const objection = this.#merge?.hear(message) ?? null;
+        const objection = this.#merging.hear(message);
         if (objection !== null) this.refuse(message.worker, message.type, 'malformed', objection);
         return;
       }
