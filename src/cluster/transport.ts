@@ -15,6 +15,8 @@ export interface TransportStatus {
   readonly connected: boolean;
   /** For people: what happened, and what happens next. */
   readonly reason: string;
+  /** Whether the system has taken our right to take part away: it will not have us again, as after an eviction. */
+  readonly shutOut: boolean;
 }
 
 /**

@@ -104,27 +104,30 @@ class NatsTransport implements Transport {
 
   private async follow({ connection, patience }: Line): Promise<void> {
     void connection.closed().then((error) => {
-      this.change(connection, false, `the server no longer takes our credential: ${messageOf(error ?? 'closed')}`);
+      // It tries again forever, but for a refusal.
+      const reason = `the server no longer takes our credential: ${messageOf(error ?? 'closed')}`;
+      this.change(connection, { connected: false, reason, shutOut: true });
     });
     for await (const status of connection.status()) {
       if (status.type === 'disconnect' || status.type === 'staleConnection') {
-        this.change(connection, false, 'the connection to the NATS server is lost; trying again twice a second');
+        const reason = 'the connection to the NATS server is lost; trying again twice a second';
+        this.change(connection, { connected: false, reason, shutOut: false });
       } else if (status.type === 'reconnect') {
         // What was under way when the connection was lost will not be answered.
         patience.beginAnew();
-        this.change(connection, true, 'connected to the NATS server again');
+        this.change(connection, { connected: true, reason: 'connected to the NATS server again', shutOut: false });
       }
     }
   }
 
-  private change(connection: NatsConnection, connected: boolean, reason: string): void {
+  private change(connection: NatsConnection, { connected, reason, shutOut }: TransportStatus): void {
     if (this.closing) return;
     const before = this.down.size > 0;
     if (connected) this.down.delete(connection);
     else this.down.add(connection);
     const isDown = this.down.size > 0;
-    if (isDown === before && !connection.isClosed()) return;
-    for (const listener of this.listeners) listener({ connected: !isDown, reason });
+    if (isDown === before && !shutOut) return;
+    for (const listener of this.listeners) listener({ connected: !isDown, reason, shutOut });
   }
 }
 

@@ -9,6 +9,7 @@ import { RENEW, WORKER_VALIDITY } from './foreign-server.js';
 import type { Invitation } from './invitation.js';
 import { makeNkey, type Nkey, nkeyOf } from './keys.js';
 import { inboxOf } from './server-config.js';
+import { hasLapsed } from './user-jwt.js';
 
 const PING = 5000;
 const ANSWER_WITHIN = 10_000;
@@ -98,7 +99,9 @@ async function renewed(
     control,
     blobs,
     state,
-    onStatus: (listener) => transport.onStatus(listener),
+    // A JWT that nobody renewed in time says nothing about what the coordinator wants.
+    onStatus: (listener) =>
+      transport.onStatus((status) => listener({ ...status, shutOut: status.shutOut && !hasLapsed(jwt) })),
     close: async () => {
       clearInterval(timer);
       await transport.close();

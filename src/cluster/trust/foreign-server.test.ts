@@ -13,7 +13,7 @@ import { useForeignServer } from './foreign-server.js';
 import { decodeInvitation } from './invitation.js';
 import { makeNkey } from './keys.js';
 import type { RunServer } from './run-server.js';
-import { parseSigner, readWorkerJwt, signUser } from './user-jwt.js';
+import { hasLapsed, parseSigner, readWorkerJwt, signUser } from './user-jwt.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (value: Uint8Array | undefined) => new TextDecoder().decode(value);
@@ -57,6 +57,7 @@ test('only a JWT of the same signer, run and a worker is read', async () => {
   const { key } = makeNkey();
   const jwt = await signUser(signer, 'r', key, { workers: ['a', 'b'] }, 1);
   expect(readWorkerJwt(signer, 'r', jwt)).toEqual({ key, workers: ['a', 'b'] });
+  expect([hasLapsed(jwt, 999), hasLapsed(jwt, 1000), hasLapsed(jwt)]).toEqual([false, true, true]);
   const wrong = [
     await signUser({ seed: text(createAccount().getSeed()) }, 'r', key, { workers: ['a'] }, 1),
     await signUser(signer, 'other', key, { workers: ['a'] }, 1),

@@ -221,8 +221,8 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     const said: string[] = [];
     other.onStatus(({ reason }) => said.push(reason));
     const lost = new Promise<string>((resolve) => {
-      worker.onStatus(({ connected, reason }) => {
-        if (!connected && /no longer takes/.test(reason)) resolve(reason);
+      worker.onStatus(({ shutOut, reason }) => {
+        if (shutOut) resolve(reason);
       });
     });
     await server.gate.evict('d2');

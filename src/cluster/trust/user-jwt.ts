@@ -50,6 +50,12 @@ export function signUser(signer: Signer, run: string, key: string, rights: Right
   );
 }
 
+/** Whether the time of a JWT is over. */
+export function hasLapsed(jwt: string, now = Date.now()): boolean {
+  const { exp } = decode<User>(jwt);
+  return exp !== undefined && exp * 1000 <= now;
+}
+
 /**
  * Whose JWT this is, expired or not.
  *

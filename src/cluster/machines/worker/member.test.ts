@@ -136,3 +136,13 @@ it('fails with the reason when the run does not take it', async () => {
   await hear({ type: 'refuse', about: 'join', code: 'wrong-layout', reason: 'another layout' });
   await failed;
 });
+
+it('ends as evicted when the message system has shut its process out', async () => {
+  const { hear, standing, types } = await live();
+  await hear({ type: 'welcome', ...standing });
+  const said = types().length;
+  member!.shutOut();
+  expect(await member!.ended).toBe('evicted');
+  member!.shutOut();
+  expect(types()).toHaveLength(said);
+});

@@ -97,6 +97,11 @@ export class Member {
     this.#beat = setInterval(() => this.#heartbeat(), 1000 * this.#options.heartbeatSeconds);
   }
 
+  /** The message system has shut its process out: nobody would hear a farewell. */
+  shutOut(): void {
+    if (!this.#over) this.#end('evicted');
+  }
+
   /** Leaves; what it has delivered counts. */
   leave(reason: string): void {
     if (this.#over) return;

@@ -173,7 +173,11 @@ async function takePart(
       if (1000 * seconds >= TELL && !doing.busy) emit({ type: 'waiting', for: doing.what, seconds });
     }
   }, TELL);
-  const stopStatus = transport.onStatus(({ reason }) => emit({ type: 'notice', message: reason }));
+  const stopStatus = transport.onStatus(({ reason, shutOut }) => {
+    emit({ type: 'notice', message: reason });
+    // Evicted, and the word about it did not arrive.
+    if (shutOut) for (const member of members) member.shutOut();
+  });
   try {
     for (const member of members) member.start();
     if (leaving.aborted) leaveAll();
