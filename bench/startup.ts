@@ -20,7 +20,9 @@ function measure(programs: Record<string, readonly string[]>, rounds: number): M
   return times;
 }
 
-/** Times `meanfield --help` and `info` of a small run beside Node.js alone. `--rounds N`, 20 unless given. */
+const plan = (model: string, cluster: string) => [program, 'plan', '--model', model, '--cluster', cluster];
+
+/** Times `meanfield --help`, `info` of a small run and `plan` beside Node.js alone. `--rounds N`, 20 unless given. */
 export async function run(args: string[]): Promise<void> {
   const rounds = Number(parseArgs(args).options.rounds ?? 20);
   const folder = mkdtempSync(join(tmpdir(), 'meanfield-startup-'));
@@ -35,6 +37,8 @@ export async function run(args: string[]): Promise<void> {
         'meanfield --help': [program, '--help'],
         'meanfield train --help': [program, 'train', '--help'],
         'meanfield info': [program, 'info', trained],
+        'meanfield plan, 17B on the machine of 2020': plan('turing-nlg-17b', 'azure-openai-2020'),
+        'meanfield plan, 530B on 2,240 A100': plan('mt-nlg-530b', '2240xa100'),
       },
       rounds,
     );

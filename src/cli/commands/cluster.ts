@@ -135,7 +135,11 @@ function defineStart(cluster: Command, start: Start): void {
     .option('--nats-signing-key <file>', "its account's signing key: each worker gets a JWT of its own")
     .option('--shared-credential', 'every worker may use our own credential')
     .addOption(new Option('--nats-replicas <n>', 'servers that keep each message (default: 1)').choices(['1', '3']))
-    .option('--port <n>', 'of the server that is started (default: 4222 or a free one)', port)
+    .option(
+      '--port <n>',
+      'of the server that is started, 0: a free one (default: 4222, or a free one where that is taken)',
+      port,
+    )
     .option('--host <name>', 'by which others reach this machine; may be given again', collect)
     .option('--invite-hours <n>', 'for which the invitation is good', positive, 7 * 24)
     .option('--metrics-port <n>', 'serve metrics for Prometheus there', port)

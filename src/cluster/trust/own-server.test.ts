@@ -285,6 +285,10 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     const moved = await startOwnServer(taken);
     expect(moved.address.servers[0]).not.toContain(':4222');
     await moved.stop(true);
+    await rm(join(another, 'nats'), { recursive: true });
+    const free = await startOwnServer({ ...taken, port: 0 });
+    expect(free.address.servers[0]).toMatch(/:(?!4222$)\d{4,5}$/);
+    await free.stop(true);
     if (port !== 0) await new Promise((resolve) => squatter.close(resolve));
     await rm(another, { recursive: true });
   });

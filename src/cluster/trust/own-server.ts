@@ -14,7 +14,7 @@ import { startServer } from './server-process.js';
 export interface OwnServerOptions {
   readonly run: string;
   readonly runFolder: string;
-  /** Port to listen at; by default that of the last time, else 4222, or any other when that is taken. */
+  /** Port to listen at, 0 for a free one; by default that of the last time, else 4222, or any other when that is taken. */
   readonly port?: number;
   /** Names or addresses by which other machines reach this one; its network addresses unless given. */
   readonly hosts?: readonly string[];
@@ -29,6 +29,8 @@ export interface OwnServer extends RunServer {
 }
 
 const PORT = 4222;
+/** As the server's configuration has it: one that is free. */
+const FREE = -1;
 const HOUR = 3600_000;
 
 /**
@@ -54,7 +56,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   const server = await begin().catch(async (error) => {
     // Someone else's server has the usual port; nobody has an invitation with it yet.
     if (options.port !== undefined || file.ports || !/in use/.test(String(error))) throw error;
-    file = { ...file, ports: { nats: -1, websocket: -1 } };
+    file = { ...file, ports: { nats: FREE, websocket: FREE } };
     return begin();
   });
   // The configuration must name the ports that were found, or reading it anew would move them.
@@ -116,8 +118,8 @@ function configOf(file: ServerFile, paths: ReturnType<typeof serverPaths>, port:
   const join = file.joinExpires > Date.now() ? nkeyOf(file.joinSeed).key : undefined;
   return serverConfig({
     run: file.run,
-    listen: `0.0.0.0:${file.ports?.nats ?? port ?? PORT}`,
-    websocket: `0.0.0.0:${file.ports?.websocket ?? -1}`,
+    listen: `0.0.0.0:${file.ports?.nats ?? (port === 0 ? FREE : (port ?? PORT))}`,
+    websocket: `0.0.0.0:${file.ports?.websocket ?? FREE}`,
     storage: paths.storage,
     certificateFile: paths.certificate,
     keyFile: paths.key,
