@@ -29,7 +29,7 @@ const measures: Readonly<
 
 /**
  * `npm run bench -- cluster [MEASURE...] --data FOLDER [--keep FOLDER] [--delay MS] [--workers 2,4]
- * [--minutes 10] [--quick yes]`: real processes in network
+ * [--minutes 10] [--seeds 1,2] [--quick yes]`: real processes in network
  * namespaces, as root, with nats-server and iproute2. FOLDER holds train.txt of War and Peace. What was measured before
  * is kept and not measured again.
  */
@@ -50,6 +50,7 @@ export async function run(args: string[]): Promise<void> {
     quick: options.quick !== undefined,
     minutes: Number(options.minutes ?? 10),
     workers: (options.workers ?? '2,4').split(',').map(Number),
+    seeds: (options.seeds ?? '1,2').split(',').map(Number),
   };
   for (const name of rest.length > 0 ? rest : Object.keys(measures)) {
     const { about, load } = measures[name]!;

@@ -14,6 +14,8 @@ export interface Setting {
   readonly minutes: number;
   /** How many workers, where a measure compares 2 and 4. */
   readonly workers: readonly number[];
+  /** Of the runs whose losses are compared. */
+  readonly seeds: readonly number[];
 }
 
 /** 4 × 256, T=256, V=4096: 4.3M parameters. */
