@@ -25,7 +25,7 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     load: () => import('./simulated-exchange.js'),
   },
   plan: { about: 'the planner beside published measurements, and its constants', load: () => import('./plan.js') },
-  startup: { about: 'time of --help and info', load: () => import('./startup.js') },
+  startup: { about: 'time of --help, info and plan', load: () => import('./startup.js') },
 };
 
 /** `npm run bench -- NAME [options]`: one bench with its options, or several by name. */
