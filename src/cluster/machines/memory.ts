@@ -23,8 +23,8 @@ export interface MemoryNeed {
 
 /**
  * Memory of a process with so many replicas: parameters, gradient, two moments, the committed vectors, the decoded
- * result and what rounding lost; activations of one micro-batch; messages; the process itself. An estimate, made to refuse what
- * cannot fit.
+ * result and what rounding lost; activations of one micro-batch; messages; the process itself. An estimate, made to
+ * refuse what cannot fit.
  */
 export function memoryNeeded(model: Model, setup: RunSetup, replicas: number): MemoryNeed {
   const { layers, width, heads, context, vocabulary } = model.dimensions;

@@ -14,7 +14,7 @@ import { startServer } from './server-process.js';
 export interface OwnServerOptions {
   readonly run: string;
   readonly runFolder: string;
-  /** Port to listen at, 0 for a free one; by default that of the last time, else 4222, or any other when that is taken. */
+  /** Port to listen at, 0: a free one. By default that of the last time, else 4222, or any other when that is taken. */
   readonly port?: number;
   /** Names or addresses by which other machines reach this one; its network addresses unless given. */
   readonly hosts?: readonly string[];

@@ -53,6 +53,7 @@ export interface AuditLosses {
   readonly norm: number;
 }
 
+/** What the outer step came to: the hash of all committed vectors, and the result's parts again. */
 export interface Applied {
   readonly hash: string;
   readonly parts: readonly Uint8Array[];
@@ -86,8 +87,8 @@ export type HostCommands = {
     { readonly merged: Uint8Array } | { readonly damaged: number; readonly reason: string },
   ];
   /**
-   * The outer step with a round's result, by shard of the fragment; answers the hash of all committed vectors, and gives
-   * the parts back. Local parameters stay as they are, but with several fragments, where they are mixed with the result.
+   * The outer step with a round's result, by shard of the fragment. Local parameters stay as they are, but with several
+   * fragments, where they are mixed with the result.
    */
   apply: [{ readonly fragment: number; readonly parts: readonly Uint8Array[] }, Applied];
   /** The sum of the mean losses of the committed parameters over validation windows. */

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { testData, tinyModel } from '../../cluster.test-support.js';
 import { initialParameters } from '../../prepare-run.js';
-import type { HostSetup } from './commands.js';
 import { ModelHost } from './host.js';
+import { hostSetupOf } from './host.test-support.js';
 
 const data = await testData(4000);
 const model = tinyModel(data.vocabulary);
@@ -16,17 +16,8 @@ afterEach(async () => {
 async function hostOf(trains: boolean): Promise<ModelHost> {
   const host = new ModelHost();
   hosts.push(host);
-  const setup: HostSetup = {
-    ...({ trains, alone: true, device: 'cpu', threads: 1, tokens: data.tokens } as const),
-    run: {
-      model: JSON.parse(JSON.stringify(model.config)),
-      ...{ batchSize: 2, gradAccum: 1, seed: 5, averageMoments: false },
-      optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 },
-      schedule: { peak: 1e-2, final: 1e-3, warmup: 2, steps: 40 },
-      outer: { method: 'average', learningRate: 1, momentum: 0 },
-      cluster: { format: 'fp32', momentsFormat: 'bf16', merge: 'mean', fragments: 2, overlap: 1, mixing: 0.5 },
-    },
-  };
+  const outer = { method: 'average', learningRate: 1, momentum: 0 } as const;
+  const setup = hostSetupOf(data, model, trains, { outer, fragments: 2 });
   await host.handle('init', setup);
   await host.handle('load', [initialParameters(model, 5)]);
   return host;

@@ -3,26 +3,15 @@ import { testData, tinyModel } from '../../cluster.test-support.js';
 import { initialParameters } from '../../prepare-run.js';
 import { hostHere } from '../machines.test-support.js';
 import type { Work } from '../protocol/down.js';
-import type { HostSetup } from './commands.js';
 import { ModelHost } from './host.js';
+import { hostSetupOf } from './host.test-support.js';
 
 const data = await testData(4000);
 const model = tinyModel(data.vocabulary);
 afterAll(() => data.remove());
 
-function setupOf(trains: boolean, fragments = 1): HostSetup {
-  return {
-    ...({ trains, alone: true, device: 'cpu', threads: 1, tokens: data.tokens } as const),
-    run: {
-      model: JSON.parse(JSON.stringify(model.config)),
-      ...{ batchSize: 2, gradAccum: 1, seed: 5, averageMoments: false },
-      optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 },
-      schedule: { peak: 1e-2, final: 1e-3, warmup: 2, steps: 40 },
-      outer: { method: 'nesterov', learningRate: 0.7, momentum: 0.7 },
-      cluster: { format: 'fp32', momentsFormat: 'bf16', merge: 'mean', fragments, overlap: 1, mixing: 0.5 },
-    },
-  };
-}
+const outer = { method: 'nesterov', learningRate: 0.7, momentum: 0.7 } as const;
+const setupOf = (trains: boolean) => hostSetupOf(data, model, trains, { outer });
 
 const first = () => [initialParameters(model, 5), new Float32Array(model.layout.size)];
 const work = (changes: Partial<Work> = {}): Work => ({

@@ -225,7 +225,7 @@ class Live {
   async apply(result: HostCommands['apply'][0]): Promise<Applied> {
     const { fragment, parts } = result;
     await this.exchange.apply(result, () => this.#keepBefore(fragment));
-    // The replica trains on meanwhile, and is drawn to the result; with one fragment it waits, and is told to start from it.
+    // With fragments the replica trains on meanwhile, and is drawn to the result; else it is told to start from it.
     if (this.trainer && this.fragments.length > 1) await this.exchange.mix(fragment, this.trainer.replica.vectors);
     return { hash: this.committed.hash, parts };
   }

@@ -3,10 +3,7 @@ import type { BlobRef, BlobStore } from '../../transport.js';
 import { BlobDamagedError, BlobMissingError } from '../../transport-errors.js';
 import type { MemberHandle } from '../host/commands.js';
 import type { ReduceMessage } from '../protocol/down.js';
-import { getList } from '../protocol/manifest.js';
-
-/** Shards that are under way at once: some are fetched and some stored while another is merged. */
-const AT_ONCE = 8;
+import { getList, inParallel } from '../protocol/manifest.js';
 
 /** What became of a shard. */
 export type Reduced =
@@ -131,16 +128,15 @@ export class Reducer {
       done.set(shard, null);
       left.push(shard);
     }
-    const lane = async () => {
-      for (let shard = left.shift(); shard !== undefined; shard = left.shift()) {
-        const reduced = await this.#one(message, shard, signal);
-        if (signal.aborted) return;
-        if ('result' in reduced) done.set(shard, reduced);
-        else done.delete(shard);
-        this.member.tell(reduced);
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, lane));
+    // Some are fetched and some stored while another is merged.
+    await inParallel(left, async (shard) => {
+      if (signal.aborted) return;
+      const reduced = await this.#one(message, shard, signal);
+      if (signal.aborted) return;
+      if ('result' in reduced) done.set(shard, reduced);
+      else done.delete(shard);
+      this.member.tell(reduced);
+    });
   }
 
   /** The merge is over, or another has taken its place. */
