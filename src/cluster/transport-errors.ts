@@ -14,3 +14,8 @@ export class BlobDamagedError extends MeanfieldError {
 export class StateConflictError extends MeanfieldError {
   override name = 'StateConflictError';
 }
+
+/** The coordinator answered a question, and said no; the message is its reason. */
+export class RefusedError extends MeanfieldError {
+  override name = 'RefusedError';
+}

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeanfieldError } from '../../base/errors.js';
 import type { ClusterStatus } from '../../cluster/machines/index.js';
@@ -8,7 +6,7 @@ import type { Context } from '../context.js';
 import { duration } from '../format.js';
 import { onInterrupt } from '../interrupt.js';
 import { ProgressLine } from '../progress-line.js';
-import { Operator } from './operator.js';
+import { isCoordinatedHere, Operator } from './operator.js';
 
 /** Tells the status of a run once. */
 export async function showStatus(folder: string, { output }: Context): Promise<number> {
@@ -39,7 +37,7 @@ export async function watchStatus(folder: string, every: number, context: Contex
         if (last.phase === 'stopped') break;
       } catch (error) {
         if (!(error instanceof MeanfieldError)) throw error;
-        if (!existsSync(join(folder, 'lock'))) {
+        if (!isCoordinatedHere(folder)) {
           line.end();
           output.note('The coordinator has ended.\n');
           break;

@@ -1,6 +1,7 @@
 import { MeanfieldError } from '../../base/errors.js';
+import { inParallel } from '../../base/in-parallel.js';
 import type { BlobRef, BlobStore } from '../transport.js';
-import { getList, inParallel, putParts } from './protocol/manifest.js';
+import { getList, putParts } from './protocol/manifest.js';
 
 /** Elements of a part: large enough for a line, small enough to be fetched many at a time. */
 const PART = 2 ** 22;

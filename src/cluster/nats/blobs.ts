@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/nats-core';
+import { inParallel } from '../../base/in-parallel.js';
 import type { BlobRef, BlobStore } from '../transport.js';
 import { BlobDamagedError, BlobMissingError } from '../transport-errors.js';
 import { ByteWindow } from './byte-window.js';
@@ -39,12 +40,16 @@ export class NatsBlobs implements BlobStore {
     const chunks = Math.max(1, Math.ceil(content.length / this.chunk));
     const size = Math.ceil(content.length / chunks);
     const hash = createHash('sha256');
-    await eachInParallel(chunks, PARALLEL, async (index) => {
-      const part = content.subarray(index * size, (index + 1) * size);
-      // Begun in order, before the first wait.
-      hash.update(part);
-      await this.sending.within(part.length, () => this.putChunk(`${base}.${index}`, part, signal));
-    });
+    await inParallel(
+      Array(chunks).keys(),
+      async (index) => {
+        const part = content.subarray(index * size, (index + 1) * size);
+        // Begun in order, before the first wait.
+        hash.update(part);
+        await this.sending.within(part.length, () => this.putChunk(`${base}.${index}`, part, signal));
+      },
+      PARALLEL,
+    );
     return { key, bytes: content.length, chunks, hash: hash.digest('hex') };
   }
 
@@ -82,18 +87,22 @@ export class NatsBlobs implements BlobStore {
     const size = Math.ceil(ref.bytes / ref.chunks);
     const hash = new OrderedHash(target, size);
     let fits = true;
-    await eachInParallel(ref.chunks, PARALLEL, async (index) => {
-      const place = target.subarray(index * size, (index + 1) * size);
-      const part = await this.receiving.within(place.length, () =>
-        this.getChunk(`${base}.${index}`, fromLeader, signal),
-      );
-      if (part.length !== place.length) {
-        fits = false;
-        return;
-      }
-      place.set(part);
-      hash.add(index);
-    });
+    await inParallel(
+      Array(ref.chunks).keys(),
+      async (index) => {
+        const place = target.subarray(index * size, (index + 1) * size);
+        const part = await this.receiving.within(place.length, () =>
+          this.getChunk(`${base}.${index}`, fromLeader, signal),
+        );
+        if (part.length !== place.length) {
+          fits = false;
+          return;
+        }
+        place.set(part);
+        hash.add(index);
+      },
+      PARALLEL,
+    );
     return fits ? hash.digest() : '';
   }
 
@@ -131,23 +140,4 @@ class OrderedHash {
   digest(): string {
     return this.hash.digest('hex');
   }
-}
-
-/** Runs work for 0 to count - 1, begun in order, so many at a time; the first failure stops what has not begun. */
-async function eachInParallel(count: number, parallel: number, work: (index: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  let failed = false;
-  const lane = async () => {
-    while (next < count && !failed) {
-      try {
-        await work(next++);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }
-  };
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(count, parallel) }, lane));
-  const failure = ended.find((one) => one.status === 'rejected');
-  if (failure) throw failure.reason;
 }

@@ -1,6 +1,7 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import type { Address, ControlChannel } from '../transport.js';
+import { RefusedError } from '../transport-errors.js';
 import { payloadError } from './connect.js';
 import { PassingError } from './patience.js';
 import { request } from './requests.js';
@@ -55,7 +56,7 @@ export class NatsControl implements ControlChannel {
       );
     }
     const text = data.length > FAILURE.length && data[0] === 0 ? new TextDecoder().decode(data) : '';
-    if (text.startsWith(FAILURE)) throw new MeanfieldError(text.slice(FAILURE.length));
+    if (text.startsWith(FAILURE)) throw new RefusedError(text.slice(FAILURE.length));
     return data;
   }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Transport, TransportStatus } from '../transport.js';
-import { BlobDamagedError, BlobMissingError, StateConflictError } from '../transport-errors.js';
+import { BlobDamagedError, BlobMissingError, RefusedError, StateConflictError } from '../transport-errors.js';
 import { makeCertificate } from '../trust/certificate.js';
 import { connectNats } from './connect.js';
 import { natsThere, startTestServer, type TestServer } from './server.test-support.js';
@@ -174,7 +174,7 @@ describe.skipIf(!natsThere)('a run on a NATS server (skipped without nats-server
       throw new Error('out of order');
     });
     await expect(asking('large')).rejects.toThrow(/max_payload: 8MB/);
-    await expect(asking('failing')).rejects.toThrow('out of order');
+    await expect(asking('failing')).rejects.toThrow(new RefusedError('out of order'));
     await expect(asking('nobody')).rejects.toThrow(/coordinator of r does not answer/);
   });
 

@@ -1,8 +1,9 @@
 import { MeanfieldError, messageOf } from '../../../base/errors.js';
+import { inParallel } from '../../../base/in-parallel.js';
 import type { BlobRef, BlobStore } from '../../transport.js';
 import { BlobDamagedError, BlobMissingError } from '../../transport-errors.js';
 import { fragmentOf } from '../fragments.js';
-import { getList, inParallel } from '../protocol/manifest.js';
+import { getList } from '../protocol/manifest.js';
 import { ownerOf } from '../protocol/wire.js';
 import type { ClusterAudit } from '../status.js';
 import type { Keeper } from './keeper.js';

@@ -1,10 +1,11 @@
 import { MeanfieldError, messageOf } from '../../../base/errors.js';
 import { sha256 } from '../../../base/hash.js';
+import { inParallel } from '../../../base/in-parallel.js';
 import type { Merge } from '../../../rounds/index.js';
 import type { BlobRef, BlobStore } from '../../transport.js';
 import { BlobDamagedError, BlobMissingError } from '../../transport-errors.js';
 import type { ReduceMessage } from '../protocol/down.js';
-import { inParallel, putList } from '../protocol/manifest.js';
+import { putList } from '../protocol/manifest.js';
 import type { UpMessage } from '../protocol/up.js';
 import { ownerOf } from '../protocol/wire.js';
 import { ContributionError, PartLists, reduceShard } from '../worker/reducer.js';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { BlobDamagedError, BlobMissingError } from '../../transport-errors.js';
 import { MemoryNetwork } from '../memory-transport.test-support.js';
-import { getList, getParts, inParallel, putParts } from './manifest.js';
+import { getList, getParts, putParts } from './manifest.js';
 
 const network = new MemoryNetwork();
 const { blobs } = network.connect().transport;
@@ -19,27 +19,4 @@ it('stores parts with their list, and gets them in order', async () => {
 it('calls a list damaged that is none', async () => {
   const ref = await blobs.put('w/c/2/0/list', new TextEncoder().encode('[{"key":"/etc"}]'));
   await expect(getList(blobs, ref)).rejects.toThrow(BlobDamagedError);
-});
-
-it('works on a few at a time, and starts no more after a failure', async () => {
-  let [running, most, started] = [0, 0, 0];
-  const work = async (i: number) => {
-    started++;
-    most = Math.max(most, ++running);
-    await new Promise(setImmediate);
-    running--;
-    if (i === 20) throw new Error('twenty');
-    return i * 2;
-  };
-  const items = Array.from({ length: 15 }, (_, i) => i);
-  expect(await inParallel(items, work)).toEqual(items.map((i) => i * 2));
-  expect(most).toBe(8);
-  started = 0;
-  await expect(
-    inParallel(
-      Array.from({ length: 100 }, (_, i) => i),
-      work,
-    ),
-  ).rejects.toThrow('twenty');
-  expect(started).toBeLessThan(40);
 });

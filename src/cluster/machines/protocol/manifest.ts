@@ -1,11 +1,9 @@
 import { z } from 'zod';
 import { messageOf } from '../../../base/errors.js';
+import { inParallel } from '../../../base/in-parallel.js';
 import type { BlobRef, BlobStore } from '../../transport.js';
 import { BlobDamagedError } from '../../transport-errors.js';
 import { blobRef, decodeMessage, encodeMessage } from './wire.js';
-
-/** How many blobs of a list go or come at once: enough to fill a line of long delay. */
-const AT_ONCE = 8;
 
 const manifest = z.array(blobRef).max(4096);
 
@@ -49,25 +47,4 @@ export async function getList(blobs: BlobStore, ref: BlobRef, signal?: AbortSign
 export async function getParts(blobs: BlobStore, list: BlobRef, signal?: AbortSignal): Promise<Uint8Array[]> {
   const refs = await getList(blobs, list, signal);
   return inParallel(refs, (ref) => blobs.get(ref, undefined, signal));
-}
-
-/** The results in order; a few are under way at a time, and none starts after a failure. */
-export async function inParallel<T, R>(items: readonly T[], work: (item: T, i: number) => Promise<R>): Promise<R[]> {
-  const results: R[] = new Array(items.length);
-  let next = 0;
-  let failed = false;
-  const run = async () => {
-    while (next < items.length && !failed) {
-      const i = next++;
-      try {
-        results[i] = await work(items[i]!, i);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }
-  };
-  const runs = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, items.length) }, run));
-  for (const one of runs) if (one.status === 'rejected') throw one.reason;
-  return results;
 }

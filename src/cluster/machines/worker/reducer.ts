@@ -1,9 +1,10 @@
 import { MeanfieldError, messageOf } from '../../../base/errors.js';
+import { inParallel } from '../../../base/in-parallel.js';
 import type { BlobRef, BlobStore } from '../../transport.js';
 import { BlobDamagedError, BlobMissingError } from '../../transport-errors.js';
 import type { MemberHandle } from '../host/commands.js';
 import type { ReduceMessage } from '../protocol/down.js';
-import { getList, inParallel } from '../protocol/manifest.js';
+import { getList } from '../protocol/manifest.js';
 
 /** What became of a shard. */
 export type Reduced =
