@@ -18,6 +18,8 @@ import type { RunInput } from './step-run.js';
 
 /** Results after a snapshot at most: who joins fetches them one after another. */
 const MOST_RESULTS = 16;
+/** Bytes of results for one of a snapshot: storing one competes with the exchange, which is slow where it is large. */
+const RESULTS_TO_SNAPSHOT = 2;
 
 /** What is done after commits. */
 export interface AfterCommitOptions {
@@ -147,11 +149,11 @@ export class AfterCommit {
     return this.#writing;
   }
 
-  /** A new snapshot when a joiner would fetch more in results than in it. */
+  /** A new snapshot when a joiner would fetch several times as much in results as in it. */
   #snapshotIfDue(state: RunState): void {
     const { keeper, blobs, happen, emit } = this.#options;
-    const own = 4 * keeper.vectors * keeper.length;
-    const due = this.#bytes >= own || state.chain.results.length >= MOST_RESULTS;
+    const enough = RESULTS_TO_SNAPSHOT * 4 * keeper.vectors * keeper.length;
+    const due = this.#bytes >= enough || state.chain.results.length >= MOST_RESULTS;
     if (!due || this.#snapshotUnderWay) return;
     this.#snapshotUnderWay = true;
     this.#bytes = 0;
@@ -166,7 +168,7 @@ export class AfterCommit {
         // The old one still serves, with more results after it; the next commit tries again.
         if (!(error instanceof MeanfieldError)) throw error;
         emit({ type: 'notice', message: `No snapshot of round ${round} could be stored: ${error.message}` });
-        this.#bytes = own;
+        this.#bytes = enough;
       } finally {
         this.#snapshotUnderWay = false;
       }
