@@ -24,6 +24,10 @@ const measures: Readonly<
   },
   partition: { about: 'Half the workers cut off', load: () => import('./measures/partition.js') },
   deaths: { about: 'Workers killed at random', load: () => import('./measures/deaths.js') },
+  moments: {
+    about: 'What averaged moments buy for their bytes, 2M tokens of 4×128 characters',
+    load: () => import('./measures/moments.js'),
+  },
   loss: { about: 'Loss after equal tokens, 4×128 characters', load: () => import('./measures/loss.js') },
 };
 
