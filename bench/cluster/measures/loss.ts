@@ -10,8 +10,6 @@ interface Schedule {
 
 interface Variant extends LossRun {
   readonly tries: readonly Schedule[];
-  /** The format whose price is measured. */
-  readonly format?: 'int8' | 'int4';
 }
 
 const H25 = { name: 'H=25, moments averaged', options: '--sync-every 25 --moments average' };
@@ -26,28 +24,21 @@ const JOINT: Variant = {
 };
 /**
  * Of small batches AdamW makes shorter ways, which a greater rate makes up for. Replicas go apart most while the model
- * learns its first features: with four, a warm-up longer than some rounds keeps them together.
+ * learns its first features: a warm-up longer than some rounds keeps them together.
  */
 const ROUNDS: readonly Variant[] = [
-  { ...H25, workers: 2, tries: [{ rate: 2e-3 }, { rate: 3e-3 }] },
-  { ...H100, workers: 2, tries: [{ rate: 3e-3 }] },
+  { ...H25, workers: 2, tries: [{ rate: 2e-3 }, { rate: 3e-3 }, { rate: 3e-3, warmup: 800 }] },
+  { ...H100, workers: 2, tries: [{ rate: 3e-3 }, { rate: 3e-3, warmup: 800 }] },
   { ...H25, workers: 4, tries: [{ rate: 3e-3 }, { rate: 5e-3 }, { rate: 5e-3, warmup: 800 }] },
   { ...H100, workers: 4, tries: [{ rate: 2e-3 }, { rate: 3e-3 }, { rate: 3e-3, warmup: 800 }] },
 ];
-/** What rounding costs, with 2 workers: with more it evens out. */
-const FORMATS: readonly Variant[] = (['int8', 'int4'] as const).map((format) => ({
-  name: `${H100.name}, ${format}`,
-  workers: 2,
-  options: `${H100.options} --format ${format}`,
-  tries: [{ rate: 3e-3 }],
-  format,
-}));
+/** With more workers rounding evens out. */
+const FORMATS = ['int8', 'int4'] as const;
+const PLAIN: Schedule = { rate: 3e-3 };
 
 /** Loss after equal tokens: the best of each one's schedules, as the first seed has it, and the mean of the seeds there. */
 export async function measure(setting: Setting): Promise<void> {
-  const variants = [JOINT, ...ROUNDS, ...FORMATS].filter(
-    ({ workers }) => workers === 1 || setting.workers.includes(workers),
-  );
+  const variants = [JOINT, ...ROUNDS].filter(({ workers }) => workers === 1 || setting.workers.includes(workers));
   const [first, ...others] = setting.quick ? [1] : setting.seeds;
   const chosen = new Map<Variant, { schedule: Schedule; losses: number[] }>();
   for (const variant of variants) {
@@ -63,35 +54,41 @@ export async function measure(setting: Setting): Promise<void> {
   for (const seed of others)
     for (const [variant, { schedule, losses }] of chosen) losses.push(await lossOf(setting, variant, schedule, seed));
 
-  const mean = (variant: Variant) => {
-    const { losses } = chosen.get(variant)!;
-    return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-  };
-  const against = (variant: Variant, peer: Variant) =>
-    `${((100 * (mean(variant) - mean(peer))) / mean(peer)).toFixed(2)} %`;
-  const shown = (values: readonly number[]) => values.map((loss) => loss.toFixed(4)).join(', ');
+  const mean = (losses: readonly number[]) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+  const joint = mean(chosen.get(JOINT)!.losses);
   table(
-    ['workers', 'setting', 'rates tried', 'best', 'validation loss', 'of each seed', 'against the joint batch', 'fp32'],
+    ['workers', 'setting', 'rates tried', 'best', 'validation loss', 'of each seed', 'against the joint batch'],
     [...chosen].map(([variant, { schedule, losses }]) => [
       variant.workers,
       variant.name,
       variant.tries.map(textOf).join(', '),
       textOf(schedule),
-      mean(variant).toFixed(4),
-      shown(losses),
-      against(variant, JOINT),
-      variant.format ? against(variant, plainOf(variant)) : '',
+      mean(losses).toFixed(4),
+      losses.map((loss) => loss.toFixed(4)).join(', '),
+      percent(mean(losses), joint),
     ]),
   );
+  await showFormats(setting, first!);
 }
 
-const plainOf = ({ workers }: Variant) =>
-  ROUNDS.find((variant) => variant.workers === workers && variant.name === H100.name)!;
-
-async function lossOf(setting: Setting, variant: Variant, { rate, warmup }: Schedule, seed: number): Promise<number> {
-  const key = `loss-${variant.workers}-${variant.name}-${rate}-${warmup === undefined ? '' : `w${warmup}-`}${seed}`;
-  const options = `${variant.options}${warmup === undefined ? '' : ` --warmup ${setting.quick ? 5 : warmup}`}`;
-  return (await runLoss(setting, key, { ...variant, options }, { tokens: 8e6, rate, seed })).val_loss;
+/** What rounding costs: the same run, by one seed, in each format. */
+async function showFormats(setting: Setting, seed: number): Promise<void> {
+  const run: LossRun = { ...H100, workers: 2 };
+  const plain = await lossOf(setting, run, PLAIN, seed);
+  const rows = [['fp32', plain.toFixed(4), '']];
+  for (const format of FORMATS) {
+    const rounded = { ...run, name: `${run.name}, ${format}`, options: `${run.options} --format ${format}` };
+    const loss = await lossOf(setting, rounded, PLAIN, seed);
+    rows.push([format, loss.toFixed(4), percent(loss, plain)]);
+  }
+  table([`2 workers, ${run.name}, ${textOf(PLAIN)}, seed ${seed}`, 'validation loss', 'against fp32'], rows);
 }
 
+async function lossOf(setting: Setting, run: LossRun, { rate, warmup }: Schedule, seed: number): Promise<number> {
+  const key = `loss-${run.workers}-${run.name}-${rate}-${warmup === undefined ? '' : `w${warmup}-`}${seed}`;
+  const options = `${run.options}${warmup === undefined ? '' : ` --warmup ${setting.quick ? 5 : warmup}`}`;
+  return (await runLoss(setting, key, { ...run, options }, { tokens: 8e6, rate, seed })).val_loss;
+}
+
+const percent = (loss: number, peer: number) => `${((100 * (loss - peer)) / peer).toFixed(2)} %`;
 const textOf = ({ rate, warmup }: Schedule) => `${rate}${warmup === undefined ? '' : ` warm-up ${warmup}`}`;
