@@ -41,6 +41,15 @@ export const peer = (name: string, args: readonly string[]): Promise<Outcome> =>
 export const ours = (options: object): Promise<Outcome> =>
   runJson(process.execPath, [fileURLToPath(new URL('ours.js', import.meta.url)), JSON.stringify(options)]);
 
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** By how much a value lies above another, as a table shows it. */
+export function percentAbove(value: number, base: number): string {
+  return `${((100 * (value - base)) / base).toFixed(2)} %`;
+}
+
 /** The middle value. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

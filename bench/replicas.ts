@@ -1,5 +1,5 @@
 import type { TrainOptions } from '../src/training/config.js';
-import { median, parseArgs, root, table } from './lib.js';
+import { mean, median, parseArgs, percentAbove, root, table } from './lib.js';
 import { trainOnce } from './quality.js';
 
 const common: Omit<TrainOptions, 'corpus'> = {
@@ -43,18 +43,15 @@ export async function run(args: string[]): Promise<void> {
       const rounds = (await trainOnce({ ...both, replicas: 2, threads: 1, batchSize: 12 })).result.val_loss;
       losses.joint.push(joint);
       losses.rounds.push(rounds);
-      rows.push([rate, seed, joint.toFixed(4), rounds.toFixed(4), percent(rounds, joint)]);
+      rows.push([rate, seed, joint.toFixed(4), rounds.toFixed(4), percentAbove(rounds, joint)]);
     }
-    const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
     means.push({ rate, joint: mean(losses.joint), rounds: mean(losses.rounds) });
   }
   for (const { rate, joint, rounds } of means) {
-    rows.push([rate, 'mean', joint.toFixed(4), rounds.toFixed(4), percent(rounds, joint)]);
+    rows.push([rate, 'mean', joint.toFixed(4), rounds.toFixed(4), percentAbove(rounds, joint)]);
   }
   const joint = Math.min(...means.map((m) => m.joint));
   const rounds = Math.min(...means.map((m) => m.rounds));
-  rows.push(['best of each', 'mean', joint.toFixed(4), rounds.toFixed(4), percent(rounds, joint)]);
+  rows.push(['best of each', 'mean', joint.toFixed(4), rounds.toFixed(4), percentAbove(rounds, joint)]);
   table(['peak rate', 'seed', 'joint batch, B=24', '2 replicas, B=12, H=25', 'difference'], rows);
 }
-
-const percent = (value: number, base: number) => `${((100 * (value - base)) / base).toFixed(2)} %`;

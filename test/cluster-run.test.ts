@@ -34,9 +34,11 @@ describe.skipIf(!natsThere)('a run of many machines (skipped without nats-server
     expect(generated.code, generated.stderr).toBe(0);
     const info = resultOf(await meanfield('info', at('whole'), '--json'));
     expect(info).toMatchObject({ kind: 'run', progress: { step: result.step } });
-    const late = await meanfield('cluster', 'stop', at('whole'));
-    expect(late.code).toBe(1);
-    expect(late.stderr).toMatch(/The run in .* is over.*meanfield info .*--resume/s);
+    for (const command of ['stop', 'watch']) {
+      const late = await meanfield('cluster', command, at('whole'));
+      expect(late.code).toBe(1);
+      expect(late.stderr).toMatch(/The run in .* is over.*meanfield info .*--resume/s);
+    }
   });
 
   test('a worker that is killed is done without, another takes its place', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../../src/base/random.js';
-import { table } from '../../lib.js';
+import { percentAbove, table } from '../../lib.js';
 import { lostCommits, strayCommits, tokensAfter, tokensComputed } from '../figures.js';
 import { type LiveCluster, withCluster } from '../live-cluster.js';
 import type { Program } from '../program.js';
@@ -27,7 +27,7 @@ export async function measure(setting: Setting): Promise<void> {
     `${((100 * figures.committed) / figures.computed).toFixed(1)} %`,
     `${((100 * figures.committed) / calm.committed).toFixed(1)} %`,
     figures.val_loss.toFixed(4),
-    `${((100 * (figures.val_loss - calm.val_loss)) / calm.val_loss).toFixed(2)} %`,
+    percentAbove(figures.val_loss, calm.val_loss),
     figures.mean_round_seconds.toFixed(2),
     figures.differed,
     figures.lost + figures.stray,

@@ -1,4 +1,4 @@
-import { table } from '../../lib.js';
+import { mean, percentAbove, table } from '../../lib.js';
 import { type LossRun, runLoss } from '../loss-run.js';
 import type { Setting } from '../settings.js';
 
@@ -54,7 +54,6 @@ export async function measure(setting: Setting): Promise<void> {
   for (const seed of others)
     for (const [variant, { schedule, losses }] of chosen) losses.push(await lossOf(setting, variant, schedule, seed));
 
-  const mean = (losses: readonly number[]) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
   const joint = mean(chosen.get(JOINT)!.losses);
   table(
     ['workers', 'setting', 'rates tried', 'best', 'validation loss', 'of each seed', 'against the joint batch'],
@@ -65,10 +64,10 @@ export async function measure(setting: Setting): Promise<void> {
       textOf(schedule),
       mean(losses).toFixed(4),
       losses.map((loss) => loss.toFixed(4)).join(', '),
-      percent(mean(losses), joint),
+      percentAbove(mean(losses), joint),
     ]),
   );
-  await showFormats(setting, first!);
+  if (setting.workers.includes(2)) await showFormats(setting, first!);
 }
 
 /** What rounding costs: the same run, by one seed, in each format. */
@@ -79,7 +78,7 @@ async function showFormats(setting: Setting, seed: number): Promise<void> {
   for (const format of FORMATS) {
     const rounded = { ...run, name: `${run.name}, ${format}`, options: `${run.options} --format ${format}` };
     const loss = await lossOf(setting, rounded, PLAIN, seed);
-    rows.push([format, loss.toFixed(4), percent(loss, plain)]);
+    rows.push([format, loss.toFixed(4), percentAbove(loss, plain)]);
   }
   table([`2 workers, ${run.name}, ${textOf(PLAIN)}, seed ${seed}`, 'validation loss', 'against fp32'], rows);
 }
@@ -90,5 +89,4 @@ async function lossOf(setting: Setting, run: LossRun, { rate, warmup }: Schedule
   return (await runLoss(setting, key, { ...run, options }, { tokens: 8e6, rate, seed })).val_loss;
 }
 
-const percent = (loss: number, peer: number) => `${((100 * (loss - peer)) / peer).toFixed(2)} %`;
 const textOf = ({ rate, warmup }: Schedule) => `${rate}${warmup === undefined ? '' : ` warm-up ${warmup}`}`;

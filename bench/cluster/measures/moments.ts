@@ -1,4 +1,4 @@
-import { table } from '../../lib.js';
+import { mean, percentAbove, table } from '../../lib.js';
 import { type LossRun, runLoss } from '../loss-run.js';
 import type { Setting } from '../settings.js';
 
@@ -21,7 +21,6 @@ export async function measure(setting: Setting): Promise<void> {
     }
     rows.push({ name: run.name, losses, bytes });
   }
-  const mean = (losses: readonly number[]) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
   const base = mean(rows[0]!.losses);
   table(
     ['2 workers, fp32', 'bytes a token', '×', 'validation loss', 'of each seed', 'against moments kept'],
@@ -31,7 +30,7 @@ export async function measure(setting: Setting): Promise<void> {
       (bytes / rows[0]!.bytes).toFixed(2),
       mean(losses).toFixed(4),
       losses.map((loss) => loss.toFixed(4)).join(', '),
-      `${((100 * (mean(losses) - base)) / base).toFixed(2)} %`,
+      percentAbove(mean(losses), base),
     ]),
   );
 }

@@ -4,7 +4,7 @@ import { MeanfieldError } from '../../base/errors.js';
 import { openNatsTransport } from '../../cluster/nats/transport.js';
 import type { Transport } from '../../cluster/transport.js';
 import { RefusedError } from '../../cluster/transport-errors.js';
-import { type RunConnection, readConnection } from '../../cluster/trust/connection-file.js';
+import { readConnection } from '../../cluster/trust/connection-file.js';
 import { shellQuote } from '../format.js';
 
 const ANSWER_WITHIN = 5000;
@@ -12,24 +12,33 @@ const PATIENCE = 5000;
 
 /** Asks the coordinator of a run, as its owner may. */
 export class Operator {
-  private constructor(private readonly transport: Transport) {}
+  private constructor(
+    private readonly runFolder: string,
+    private readonly transport: Transport,
+  ) {}
 
-  /** @throws MeanfieldError when the folder is no such run, or its server does not answer */
+  /** @throws MeanfieldError when the folder is no such run, the run is over, or its server does not answer */
   static async open(runFolder: string): Promise<Operator> {
-    return Operator.connect(await readConnection(runFolder));
-  }
-
-  private static async connect(connection: RunConnection): Promise<Operator> {
-    return new Operator(await openNatsTransport({ ...connection, name: 'operator', patience: PATIENCE }));
+    const connection = await readConnection(runFolder);
+    try {
+      return new Operator(runFolder, await openNatsTransport({ ...connection, name: 'operator', patience: PATIENCE }));
+    } catch (error) {
+      throw reasonOf(error, runFolder);
+    }
   }
 
   /**
    * @param within milliseconds
-   * @throws MeanfieldError with the coordinator's reason, or when it does not answer
+   * @throws MeanfieldError with the coordinator's reason, or when the run is over, or it does not answer
    */
   async ask(what: string, content: object, within = ANSWER_WITHIN): Promise<unknown> {
     const message = new TextEncoder().encode(JSON.stringify(content));
-    const answer = await this.transport.control.ask(what, message, within);
+    let answer: Uint8Array;
+    try {
+      answer = await this.transport.control.ask(what, message, within);
+    } catch (error) {
+      throw reasonOf(error, this.runFolder);
+    }
     return JSON.parse(new TextDecoder().decode(answer));
   }
 
@@ -37,29 +46,13 @@ export class Operator {
     return this.transport.close();
   }
 
-  /**
-   * Asks once and goes.
-   *
-   * @throws MeanfieldError as `open` and `ask` do; where nobody answers for a run that has ended, it says that
-   */
+  /** Asks once and goes. @throws MeanfieldError as `open` and `ask` do */
   static async once(runFolder: string, what: string, content: object, within?: number): Promise<unknown> {
-    const connection = await readConnection(runFolder);
+    const operator = await Operator.open(runFolder);
     try {
-      const operator = await Operator.connect(connection);
-      try {
-        return await operator.ask(what, content, within);
-      } finally {
-        await operator.close();
-      }
-    } catch (error) {
-      const answered = error instanceof RefusedError;
-      if (answered || !(error instanceof MeanfieldError) || isCoordinatedHere(runFolder)) throw error;
-      throw new MeanfieldError(
-        `The run in ${runFolder} is over, or its coordinator is: none works in this folder, and none answers from ` +
-          `elsewhere. To see what there is: meanfield info ${shellQuote(runFolder)}. To go on: meanfield cluster start ` +
-          `--run ${shellQuote(runFolder)} --resume`,
-        { cause: error },
-      );
+      return await operator.ask(what, content, within);
+    } finally {
+      await operator.close();
     }
   }
 }
@@ -67,4 +60,16 @@ export class Operator {
 /** Whether a coordinator holds the folder; one that was killed seems to, until the next takes it. */
 export function isCoordinatedHere(runFolder: string): boolean {
   return existsSync(join(runFolder, 'lock'));
+}
+
+/** That nobody answers has a reason where no coordinator holds the folder. */
+function reasonOf(error: unknown, runFolder: string): unknown {
+  const answered = error instanceof RefusedError;
+  if (answered || !(error instanceof MeanfieldError) || isCoordinatedHere(runFolder)) return error;
+  return new MeanfieldError(
+    `The run in ${runFolder} is over, or its coordinator is: none works in this folder, and none answers from ` +
+      `elsewhere. To see what there is: meanfield info ${shellQuote(runFolder)}. To go on: meanfield cluster start ` +
+      `--run ${shellQuote(runFolder)} --resume`,
+    { cause: error },
+  );
 }

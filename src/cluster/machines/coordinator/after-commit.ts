@@ -18,7 +18,7 @@ import type { RunInput } from './step-run.js';
 
 /** Results after a snapshot at most: who joins fetches them one after another. */
 const MOST_RESULTS = 16;
-/** Bytes of results for one of a snapshot: storing one competes with the exchange, which is slow where it is large. */
+/** Bytes of results for one of a snapshot: each snapshot is sent whole, whether anybody joins or not. */
 const RESULTS_TO_SNAPSHOT = 2;
 
 /** What is done after commits. */
