@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
@@ -8,6 +8,9 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The Python that has the peers' packages (bench/peers/requirements.txt). */
 export const python = process.env.MEANFIELD_PYTHON ?? 'python3';
+
+/** Installs the peers that run in Node (bench/peers/package.json), which a contributor's own install leaves out. */
+const INSTALL_PEERS = 'npm ci --ignore-scripts --prefix bench/peers';
 
 /** A peer's figures, or why it has none. */
 export type Outcome = Record<string, unknown> & { skipped?: string };
@@ -31,11 +34,13 @@ export function runJson(command: string, args: readonly string[]): Promise<Outco
   });
 }
 
-/** A peer script of this folder. */
-export const peer = (name: string, args: readonly string[]): Promise<Outcome> =>
-  name.endsWith('.py')
-    ? runJson(python, [`${root}bench/peers/${name}`, ...args])
-    : runJson(process.execPath, [`${root}bench/peers/${name}`, ...args]);
+/** A peer script of `bench/peers`; skipped, with the line that installs what it needs, where that is missing. */
+export async function peer(name: string, args: readonly string[]): Promise<Outcome> {
+  const script = `${root}bench/peers/${name}`;
+  if (name.endsWith('.py')) return runJson(python, [script, ...args]);
+  if (!existsSync(`${root}bench/peers/node_modules`)) return { skipped: `not installed: ${INSTALL_PEERS}` };
+  return runJson(process.execPath, [script, ...args]);
+}
 
 /** Our own measuring process: memory and thread pools are those of one run alone. */
 export const ours = (options: object): Promise<Outcome> =>

@@ -1,6 +1,7 @@
 /**
  * The TensorFlow.js peer: trains a GPT on the WASM backend and prints one JSON line of figures, as torch_train.py does.
  *
+ * npm ci --ignore-scripts --prefix bench/peers
  * node bench/peers/tfjs-train.mjs --layers 4 --width 256 --heads 4 --context 256 --batch 4 --vocab 4096 --data text.txt
  *
  * Adam without weight decay and without clipping: TensorFlow.js has neither, and leaving them out is in its favour.

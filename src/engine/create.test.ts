@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MeanfieldError } from '../base/errors.js';
 import { encode, input, scale } from '../graph/index.js';
 import { chooseDevice, createEngine } from './create.js';
-import type { ProbeDevice } from './devices.js';
+import { cudaAdvice, type ProbeDevice } from './devices.js';
 
 const answering: ProbeDevice = async () => ({ speeds: [{ threads: 1, gflops: 9000 }] });
 const silent: ProbeDevice = async () => ({ error: 'no GPU' });
@@ -26,9 +26,7 @@ describe('chooseDevice', () => {
     await expect(choice).rejects.toThrow(MeanfieldError);
     await expect(choice).rejects.toMatchObject({
       exitCode: 1,
-      message: expect.stringContaining(
-        'node node_modules/onnxruntime-node/script/install --onnxruntime-node-install=cuda12',
-      ),
+      message: `The CUDA provider of ONNX Runtime is not installed. ${cudaAdvice()}`,
     });
   });
 });

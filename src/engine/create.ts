@@ -1,5 +1,5 @@
 import { MeanfieldError } from '../base/errors.js';
-import { CUDA_INSTALL, cudaInstalled, type ProbeDevice, probeInChild } from './devices.js';
+import { cudaAdvice, cudaInstalled, type ProbeDevice, probeInChild } from './devices.js';
 import type { Engine } from './engine.js';
 import type { NodeDevice } from './node/engine.js';
 
@@ -21,7 +21,7 @@ export interface DeviceFacts {
 export async function chooseDevice(choice: DeviceChoice, facts: DeviceFacts = {}): Promise<NodeDevice> {
   const { cudaInstalled: installed = cudaInstalled(), probe = probeInChild } = facts;
   if (choice === 'cuda' && !installed) {
-    throw new MeanfieldError(`The CUDA provider of ONNX Runtime is not installed. Run once:\n  ${CUDA_INSTALL}`);
+    throw new MeanfieldError(`The CUDA provider of ONNX Runtime is not installed. ${cudaAdvice()}`);
   }
   if (choice !== 'auto') return choice;
   return installed && 'speeds' in (await probe('cuda', [1])) ? 'cuda' : 'cpu';

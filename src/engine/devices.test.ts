@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { CUDA_INSTALL, type ProbeDevice, probeInChild, readProbe, reportDevices } from './devices.js';
+import { cudaAdvice, type ProbeDevice, probeInChild, readProbe, reportDevices } from './devices.js';
 
 describe('reportDevices', () => {
   it('measures each device that is there, and says why another is not', async () => {
@@ -19,7 +21,7 @@ describe('reportDevices', () => {
       description: 'Failed to get an adapter',
       speeds: [],
     });
-    expect(cuda).toMatchObject({ device: 'cuda', available: false, hint: CUDA_INSTALL });
+    expect(cuda).toMatchObject({ device: 'cuda', available: false, hint: cudaAdvice() });
     expect(asked).toEqual(['cpu', 'webgpu']);
   });
 
@@ -27,6 +29,29 @@ describe('reportDevices', () => {
     const reports = await reportDevices(async () => ({ speeds: [{ threads: 1, gflops: 7 }] }), true);
     expect(reports[2]).toMatchObject({ device: 'cuda', available: true, speeds: [{ threads: 1, gflops: 7 }] });
     expect(reports[2]).not.toHaveProperty('hint');
+  });
+});
+
+describe('cudaAdvice', () => {
+  it('names a script that is there', () => {
+    const [, path] = /node (\S+\.js) --onnxruntime-node-install=cuda12$/.exec(cudaAdvice(undefined, 'linux-x64'))!;
+    expect(existsSync(path!)).toBe(true);
+  });
+
+  it('names it where pnpm puts it, and as one word', () => {
+    const pnpm = join(process.cwd(), 'node_modules/.pnpm/onnxruntime-node@1.30.0/node_modules/onnxruntime-node');
+    expect(cudaAdvice(pnpm, 'linux-x64')).toBe(
+      'Run once, where it may download:\n  node node_modules/.pnpm/onnxruntime-node@1.30.0/node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12',
+    );
+    expect(cudaAdvice('/opt/my tools/onnxruntime-node', 'linux-x64')).toContain(
+      'node "/opt/my tools/onnxruntime-node/script/install.js" ',
+    );
+  });
+
+  it('sends nobody to a download that is not there', () => {
+    expect(cudaAdvice(undefined, 'darwin-arm64')).toBe(
+      'There is one for linux-x64 alone, and this is darwin-arm64: take cpu or webgpu.',
+    );
   });
 });
 

@@ -2,7 +2,7 @@ import { type ExecFileException, execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { workerFile } from '../base/worker-file.js';
 import type { NodeDevice } from './node/engine.js';
@@ -32,8 +32,29 @@ export type Probe = { readonly speeds: readonly DeviceSpeed[] } | { readonly err
 /** Measures one device with each number of threads; never rejects. */
 export type ProbeDevice = (device: NodeDevice, threads: readonly number[]) => Promise<Probe>;
 
-/** The command that adds the CUDA provider, which the published package does not carry. */
-export const CUDA_INSTALL = 'node node_modules/onnxruntime-node/script/install --onnxruntime-node-install=cuda12';
+/** Where this installation has `onnxruntime-node`: npm, pnpm and workspaces put it in different places. */
+function runtimeFolder(): string {
+  return dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+}
+
+/**
+ * What to do about a missing CUDA provider: the command that adds it, since the published package does not carry it.
+ *
+ * @param folder where `onnxruntime-node` is
+ * @param platform as in `process.platform` and `process.arch`; the provider is made for `linux-x64` alone
+ */
+export function cudaAdvice(
+  folder: string = runtimeFolder(),
+  platform: string = `${process.platform}-${process.arch}`,
+): string {
+  if (platform !== 'linux-x64') return `There is one for linux-x64 alone, and this is ${platform}: take cpu or webgpu.`;
+  const script = join(folder, 'script', 'install.js');
+  // From the folder where the user is it is shorter, and goes where npm and pnpm say.
+  const near = relative(process.cwd(), script);
+  const path = near.startsWith('..') || isAbsolute(near) ? script : near;
+  const word = /[^\w./@+-]/.test(path) ? JSON.stringify(path) : path;
+  return `Run once, where it may download:\n  node ${word} --onnxruntime-node-install=cuda12`;
+}
 
 const LIMIT_SECONDS = 60;
 
@@ -64,9 +85,8 @@ function reasonOf(failure: ExecFileException): string {
 
 /** Whether the CUDA provider has been added to this installation. A GPU and its driver are needed as well. */
 export function cudaInstalled(): boolean {
-  const folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
   const file = process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
-  return existsSync(join(folder, 'bin/napi-v6', process.platform, process.arch, file));
+  return existsSync(join(runtimeFolder(), 'bin/napi-v6', process.platform, process.arch, file));
 }
 
 /**
@@ -87,7 +107,7 @@ export async function reportDevices(
   ];
   const missing = { error: 'the CUDA provider is not installed' };
   const report = reportOf('cuda', 'an NVIDIA GPU through CUDA', cuda ? await probe('cuda', [1]) : missing);
-  return [...reports, cuda ? report : { ...report, hint: CUDA_INSTALL }];
+  return [...reports, cuda ? report : { ...report, hint: cudaAdvice() }];
 }
 
 function reportOf(device: NodeDevice, description: string, probe: Probe): DeviceReport {

@@ -20,7 +20,7 @@ test('devices are a table with a row for each number of threads, then what to do
     '                      2    180.0',
     'cuda    no                        not installed',
     '',
-    'For cuda, run once: node install',
+    'cuda: node install',
     '',
   ]);
 });

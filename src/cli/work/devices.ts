@@ -26,8 +26,6 @@ export function devicesText(devices: readonly DeviceReport[]): string {
           i === 0 ? description : '',
         ]),
   );
-  const hints = devices.flatMap(({ device, hint }) =>
-    hint === undefined ? [] : [`\nFor ${device}, run once: ${hint}\n`],
-  );
+  const hints = devices.flatMap(({ device, hint }) => (hint === undefined ? [] : [`\n${device}: ${hint}\n`]));
   return table([['device', 'usable', 'threads', 'GFLOP/s', ''], ...rows], [2, 3]) + hints.join('');
 }
