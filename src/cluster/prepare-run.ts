@@ -98,11 +98,15 @@ async function soundDataset(folder: string): Promise<Dataset | undefined> {
 }
 
 function* notices(options: ParsedTrainOptions, { statistics, tokenizer }: Dataset): Generator<string> {
-  const { skippedBinary, skippedBinaryFiles, skippedOther } = statistics;
+  const { skippedBinary, skippedBinaryFiles, skippedOther, skippedLinks, skippedLinkFiles } = statistics;
   if (skippedBinary > 0) {
     yield `Passed over ${skippedBinary} binary files: ${skippedBinaryFiles.slice(0, 3).join(', ')}${skippedBinary > 3 ? ', …' : ''}`;
   }
   if (skippedOther > 0) yield `Passed over ${skippedOther} files that are not text by their names.`;
+  if (skippedLinks > 0) {
+    yield `Passed over ${skippedLinks} links to files outside of their folder: ${skippedLinkFiles.join(', ')}` +
+      `${skippedLinks > skippedLinkFiles.length ? ', …' : ''}. Name the files themselves, or their folder, to read them.`;
+  }
   if (options.vocab !== undefined && options.tokenizer !== 'bpe') {
     yield `--vocab ${options.vocab} is ignored: the ${options.tokenizer} tokenizer has ${tokenizer.vocabularySize} entries.`;
   }

@@ -37,6 +37,31 @@ it('finds text files by extension, sorted by name, and counts the others', async
   expect(skippedOther).toBe(3);
 });
 
+it('passes over links that lead out of the folder, but for those that are named', async () => {
+  const outside = mkdtempSync(join(tmpdir(), 'meanfield-outside-'));
+  const inside = join(outside, 'corpus');
+  mkdirSync(join(inside, 'deep'), { recursive: true });
+  mkdirSync(join(outside, 'corpus-2'));
+  for (const name of ['secret.txt', 'corpus/own.txt', 'corpus-2/near.txt', 'corpus/..odd.md', 'corpus/odd.md'])
+    writeFileSync(join(outside, name), 'text');
+  symlinkSync(join(outside, 'secret.txt'), join(inside, 'a.txt'));
+  symlinkSync('../../secret.txt', join(inside, 'deep', 'b.txt'));
+  symlinkSync('../corpus-2/near.txt', join(inside, 'c.txt'));
+  symlinkSync('a.txt', join(inside, 'chain.txt'));
+  symlinkSync('../own.txt', join(inside, 'deep', 'own.txt'));
+  symlinkSync(inside, join(outside, 'through'));
+  try {
+    const { files, skippedLinks, skippedLinkFiles } = await findFiles({ paths: [join(outside, 'through')] });
+    const names = ['odd.md', 'own.txt', 'deep/own.txt'].map((name) => join(outside, 'through', name));
+    expect(files.map(({ path }) => path).sort()).toEqual(names.sort());
+    expect([skippedLinks, skippedLinkFiles.length]).toEqual([4, 3]);
+    const named = await findFiles({ paths: [join(inside, 'a.txt')] });
+    expect(named.files).toHaveLength(1);
+  } finally {
+    rmSync(outside, { recursive: true });
+  }
+});
+
 it('takes named files whatever their extension, in the order given', async () => {
   const paths = [join(folder, 'image.png'), join(folder, 'a.md')];
   const { files } = await findFiles({ paths });

@@ -56,6 +56,8 @@ describe('readDocuments', () => {
       skippedBinary: 1,
       skippedBinaryFiles: [join(folder, 'f', 'binary.txt')],
       skippedOther: 1,
+      skippedLinks: 0,
+      skippedLinkFiles: [],
     });
   });
 

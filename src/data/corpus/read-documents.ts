@@ -35,6 +35,8 @@ export function readDocuments(options: CorpusOptions, found?: FoundFiles): Docum
     skippedBinary: 0,
     skippedBinaryFiles: [],
     skippedOther: 0,
+    skippedLinks: 0,
+    skippedLinkFiles: [],
   };
   return {
     statistics,
@@ -47,8 +49,8 @@ async function* read(
   statistics: CorpusStatistics,
   found: FoundFiles | undefined,
 ): AsyncGenerator<DocumentPiece> {
-  const { files, skippedOther } = found ?? (await findFiles(options));
-  statistics.skippedOther = skippedOther;
+  const { files, ...skipped } = found ?? (await findFiles(options));
+  Object.assign(statistics, skipped);
   for (const file of files) {
     let read = 0;
     for await (const piece of readFile(file, options.field ?? 'text', statistics)) {

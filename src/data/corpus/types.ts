@@ -22,6 +22,10 @@ export interface CorpusStatistics {
   skippedBinaryFiles: string[];
   /** Files in folders that were left out because of their extension. */
   skippedOther: number;
+  /** Files in folders that were left out because they are links to files outside of the folder. */
+  skippedLinks: number;
+  /** The names of the first three of them. */
+  skippedLinkFiles: string[];
 }
 
 /** What to read. */

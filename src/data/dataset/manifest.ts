@@ -37,6 +37,9 @@ const manifestSchema = z.strictObject({
     skippedBinary: count,
     skippedBinaryFiles: z.array(z.string()),
     skippedOther: count,
+    // Not in what was stored before links were passed over.
+    skippedLinks: count.default(0),
+    skippedLinkFiles: z.array(z.string()).default([]),
   }),
   /** The sha256 of the tokenizer's files. */
   tokenizerFiles: z.strictObject({ 'tokenizer.json': hash, 'tokenizer_config.json': hash }),
