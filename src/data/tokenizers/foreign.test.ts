@@ -38,4 +38,11 @@ describe('ForeignTokenizer', () => {
     expect(shown.join('') + stream.end()).toBe(text);
     expect(shown.some((part) => part.includes('\ufffd'))).toBe(false);
   });
+
+  it('ends a regular expression that would go on for years', { timeout: 60_000 }, () => {
+    const split = { type: 'Split', pattern: { Regex: '^(?:a|aa)+$' }, behavior: 'Isolated', invert: false };
+    const endless = new ForeignTokenizer({ ...json, pre_tokenizer: split }, {}, files);
+    expect([...endless.encode('ab')]).toEqual([256]);
+    expect(() => endless.encode(`${'a'.repeat(90)}b`)).toThrow(/not come to an end .* 91 characters .* within 10 s/);
+  });
 });

@@ -1,11 +1,19 @@
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { MeanfieldError } from '../../base/errors.js';
+import { TimeLimitError, withinTime } from '../../base/time-limit.js';
 import { bytesToText, type StreamDecoder, type Tokenizer, type TokenizerFiles, unknownId } from './tokenizer.js';
 import { toBytes } from './utf8.js';
 
 /** How many of the last tokens a stream decoder keeps: enough for any character and for what a decoder looks back at. */
 const KEPT = 8;
+/** Milliseconds for any text, and for each of its characters: a slow machine needs a hundredth of it. */
+const PATIENCE = 10_000;
+const PATIENCE_EACH = 0.1;
 
-/** A tokenizer of a kind that Meanfield does not make, run by `@huggingface/tokenizers`. */
+/**
+ * A tokenizer of a kind that Meanfield does not make, run by `@huggingface/tokenizers`. Its files may hold a regular
+ * expression that takes years for a short text, so all work has a time limit.
+ */
 export class ForeignTokenizer implements Tokenizer {
   readonly kind = 'foreign';
   readonly vocabularySize: number;
@@ -28,7 +36,8 @@ export class ForeignTokenizer implements Tokenizer {
 
   encode(text: string | Uint8Array): Uint32Array {
     const string = typeof text === 'string' ? text : bytesToText(text);
-    return Uint32Array.from(this.#tokenizer.encode(string, { add_special_tokens: false }).ids);
+    const encoding = limited(string.length, () => this.#tokenizer.encode(string, { add_special_tokens: false }));
+    return Uint32Array.from(encoding.ids);
   }
 
   decodeBytes(ids: ArrayLike<number>): Uint8Array {
@@ -38,7 +47,8 @@ export class ForeignTokenizer implements Tokenizer {
   decode(ids: ArrayLike<number>): string {
     const list = Array.from(ids);
     for (const id of list) if (this.#tokenizer.id_to_token(id) === undefined) throw unknownId(id, this.vocabularySize);
-    return list.length === 0 ? '' : this.#tokenizer.decode(list, { skip_special_tokens: false });
+    if (list.length === 0) return '';
+    return limited(list.length, () => this.#tokenizer.decode(list, { skip_special_tokens: false }));
   }
 
   /** Decodes a moving window of the last tokens, since what a token looks like may depend on those before it. */
@@ -72,5 +82,21 @@ export class ForeignTokenizer implements Tokenizer {
 
   files(): TokenizerFiles {
     return this.#files;
+  }
+}
+
+/** @throws MeanfieldError when it takes far longer than a text of this length can need */
+function limited<T>(length: number, work: () => T): T {
+  const allowed = Math.ceil(PATIENCE + length * PATIENCE_EACH);
+  try {
+    return withinTime(allowed, work);
+  } catch (error) {
+    if (!(error instanceof TimeLimitError)) throw error;
+    throw new MeanfieldError(
+      `The tokenizer has not come to an end with a text of ${length} characters or tokens within ` +
+        `${Math.round(allowed / 1000)} s: a regular expression in its tokenizer.json takes too long. Use the ` +
+        "model's original tokenizer.",
+      { cause: error },
+    );
   }
 }
