@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -59,6 +59,28 @@ describe('writeFileAtomic', () => {
     await expect(writeFileAtomic(join(folder, 'x'), '')).rejects.toThrow(/Cannot write .*permissions/);
     await chmod(folder, 0o700);
   });
+});
+
+test('a secret is for its owner alone from the first byte on', async () => {
+  const path = join(folder, 'secret');
+  const modes: number[] = [];
+  const content = async function* () {
+    for (let i = 0; i < 2; i++) {
+      const [name] = (await readdir(folder)).filter((file) => file.startsWith('secret.'));
+      modes.push((await stat(join(folder, name!))).mode & 0o777);
+      yield Uint8Array.of(i);
+    }
+  };
+  await writeFileAtomic(path, content(), { secret: true });
+  expect(modes).toEqual([0o600, 0o600]);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+});
+
+test('a link that someone has put under the name is not written through', async () => {
+  await writeFile(join(folder, 'victim'), 'as it was');
+  await symlink(join(folder, 'victim'), join(folder, 'planted'));
+  await expect(writeFileSynced(join(folder, 'planted'), 'x')).rejects.toThrow(/EEXIST/);
+  expect(await readFile(join(folder, 'victim'), 'utf8')).toBe('as it was');
 });
 
 test('writeFileSynced passes pieces larger than one transfer, and empty ones', async () => {

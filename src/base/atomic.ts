@@ -13,6 +13,12 @@ export interface WrittenFile {
   readonly sha256: string;
 }
 
+/** How a file is made. */
+export interface WriteOptions {
+  /** For the owner's eyes alone (mode 0600), from the first byte on. */
+  readonly secret?: boolean;
+}
+
 /** One call writes or reads at most this many bytes: Node and the kernel refuse 2 GiB and more. */
 export const LARGEST_TRANSFER = 16 * 2 ** 20;
 
@@ -22,12 +28,16 @@ export const LARGEST_TRANSFER = 16 * 2 ** 20;
  *
  * @throws MeanfieldError when the disk is full or the folder cannot be written; the old file is left as it was
  */
-export async function writeFileAtomic(path: string, content: FileContent): Promise<WrittenFile> {
+export async function writeFileAtomic(
+  path: string,
+  content: FileContent,
+  options: WriteOptions = {},
+): Promise<WrittenFile> {
   // Random, because two threads of one process may write the same file.
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    const written = await writeFileSynced(temporary, content);
+    const written = await writeFileSynced(temporary, content, options);
     await rename(temporary, path);
     await syncFolder(dirname(path));
     return written;
@@ -38,13 +48,18 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
 }
 
 /**
- * Writes a file and waits until the disk has it. A crash leaves a part of it: use it for files that no one reads yet,
+ * Writes a file that is not there yet and waits until the disk has it. A crash leaves a part of it: use it for files that no one reads yet,
  * such as those of a folder under a temporary name.
  */
-export async function writeFileSynced(path: string, content: FileContent): Promise<WrittenFile> {
+export async function writeFileSynced(
+  path: string,
+  content: FileContent,
+  { secret = false }: WriteOptions = {},
+): Promise<WrittenFile> {
   const hash = createHash('sha256');
   let bytes = 0;
-  const file = await open(path, 'w');
+  // Whoever may write the folder may have put a file, or a link to one, under this name.
+  const file = await open(path, 'wx', secret ? 0o600 : 0o666);
   try {
     for await (const chunk of chunksOf(content)) {
       for (let start = 0; start < chunk.length; start += LARGEST_TRANSFER) {

@@ -10,6 +10,23 @@ test.each([true, false])('with json %s a line goes where it belongs', (json) => 
   expect(output.stderr).toEqual(['note\n']);
 });
 
+test('what a terminal would obey goes out as an escape, wherever it goes', () => {
+  const hostile = 'a\x1b[2J\u009b1m\rb\n';
+  const output = testOutput(false, true);
+  output.text(hostile);
+  output.exact(hostile);
+  output.page(hostile);
+  output.note(hostile);
+  output.redraw(hostile.trim());
+  const shown = 'a\\x1b[2J\\x9b1m\\rb';
+  expect(output.stdout).toEqual([`${shown}\n`, hostile, `\x1b[H\x1b[J${shown}\n`]);
+  expect(output.stderr).toEqual([`${shown}\n`, `\r\x1b[K${shown}`]);
+  const json = testOutput(true);
+  json.event({ hostile });
+  expect(json.stdout.join('')).not.toContain('\u009b');
+  expect(JSON.parse(json.stdout.join(''))).toEqual({ hostile });
+});
+
 test('a terminal that cannot go back is not live', () => {
   const before = process.env.TERM;
   try {

@@ -1,4 +1,9 @@
-/** Where a command writes: results on standard output, all else on standard error. */
+import { printable } from '../base/printable.js';
+
+/**
+ * Where a command writes: results on standard output, all else on standard error. Names, reasons and texts of others
+ * may be among it, so what a terminal would obey goes out as an escape; the codes that we mean are written here alone.
+ */
 export interface Output {
   /** Whether `--json` was given. */
   readonly json: boolean;
@@ -10,8 +15,14 @@ export interface Output {
   event(event: object): void;
   /** Text on standard output for a person; nothing with `--json`. */
   text(text: string): void;
+  /** As `text`, but to the byte what it is where no terminal shows it: for what a model has written. */
+  exact(text: string): void;
+  /** As `text`; where a person watches, in place of all that the screen shows. */
+  page(text: string): void;
   /** Text on standard error, with or without `--json`. */
   note(text: string): void;
+  /** Puts a text in place of the last line on standard error, cut to the terminal's width; an empty one takes it away. */
+  redraw(text: string): void;
 }
 
 /** The part of a stream that {@link createOutput} needs. */
@@ -27,19 +38,38 @@ export function createOutput(
   streams: { readonly stdout: Sink; readonly stderr: Sink } = process,
 ): Output {
   const { stdout, stderr } = streams;
+  const live = stderr.isTTY === true && process.env.TERM !== 'dumb';
+  // A terminal that does not know its size says 0.
+  const columns = () => stderr.columns || 80;
   return {
     json,
-    live: stderr.isTTY === true && process.env.TERM !== 'dumb',
-    // A terminal that does not know its size says 0.
-    columns: () => stderr.columns || 80,
+    live,
+    columns,
     event: (event) => {
-      if (json) stdout.write(`${JSON.stringify(event)}\n`);
+      if (json) stdout.write(`${JSON.stringify(event).replace(RAW_IN_JSON, escapeInJson)}\n`);
     },
     text: (text) => {
-      if (!json) stdout.write(text);
+      if (!json) stdout.write(printable(text));
+    },
+    exact: (text) => {
+      if (!json) stdout.write(stdout.isTTY ? printable(text) : text);
+    },
+    page: (text) => {
+      if (!json) stdout.write(`${live ? '\x1b[H\x1b[J' : ''}${printable(text)}`);
     },
     note: (text) => {
-      stderr.write(text);
+      stderr.write(printable(text));
+    },
+    redraw: (text) => {
+      // A line as wide as the terminal would wrap, and the next redraw would leave half of it behind.
+      stderr.write(`\r\x1b[K${printable(text).slice(0, Math.max(10, columns() - 1))}`);
     },
   };
+}
+
+/** What JSON leaves as it is, and terminals obey. */
+const RAW_IN_JSON = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
+
+function escapeInJson(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

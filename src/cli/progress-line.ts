@@ -55,14 +55,12 @@ export class ProgressLine {
       this.output.note(`${text}\n`);
       return;
     }
-    // A line as wide as the terminal would wrap, and the next redraw would leave half of it behind.
-    const room = Math.max(10, this.output.columns() - 1);
-    this.output.note(`\r\x1b[K${text.length > room ? text.slice(0, room) : text}`);
+    this.output.redraw(text);
     this.drawn = true;
   }
 
   private clear(): void {
-    if (this.drawn) this.output.note('\r\x1b[K');
+    if (this.drawn) this.output.redraw('');
     this.drawn = false;
   }
 }

@@ -33,7 +33,7 @@ export async function watchStatus(folder: string, every: number, context: Contex
         silentSince = undefined;
         line.end();
         output.event({ type: 'status', ...last });
-        output.text(`${output.live ? '\x1b[H\x1b[J' : ''}${statusText(last)}${output.live ? '' : '\n'}`);
+        output.page(`${statusText(last)}${output.live ? '' : '\n'}`);
         if (last.phase === 'stopped') break;
       } catch (error) {
         if (!(error instanceof MeanfieldError)) throw error;

@@ -19,10 +19,10 @@ export async function generateText(run: string, flags: GenerateFlags, context: C
       output.event({ type: 'notice', message });
       output.note(`note: ${message}\n`);
     }
-    output.text(prompt);
+    output.exact(prompt);
     for await (const text of generation) {
       output.event({ type: 'text', text });
-      output.text(text);
+      output.exact(text);
     }
     output.text('\n');
     const { text, tokens, promptTokens, seconds, tokensPerSecond, stopped } = await generation.result();

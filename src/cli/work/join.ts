@@ -13,6 +13,8 @@ import { ProgressLine } from '../progress-line.js';
 /** Takes part in a run until it ends; Ctrl-C leaves politely. */
 export async function join(given: string, options: JoinOptions, context: Context): Promise<number> {
   const { output, closed } = context;
+  // The process list shows the command line to all users of this machine, and the invitation is a secret.
+  process.title = 'meanfield join';
   const invitation = decodeInvitation(given === '-' ? await readAll(process.stdin) : given);
   const line = new ProgressLine(output);
   // A URL may hold a password.

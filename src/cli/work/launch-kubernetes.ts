@@ -25,6 +25,8 @@ export async function launchKubernetes(
   flags: KubernetesFlags,
   { output }: Context,
 ): Promise<number> {
+  // As in join: from here on the process list does not show it.
+  process.title = 'meanfield launch kubernetes';
   const corpus = flags.corpus ?? [];
   if ((invitation === undefined) === (corpus.length === 0))
     throw new UsageError(
@@ -50,7 +52,8 @@ export async function launchKubernetes(
   const yaml = manifestsYaml(manifests);
   const kinds = manifests.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
   if (flags.out === undefined) output.text(yaml);
-  else await writeFileAtomic(flags.out, yaml);
+  // The invitation, or the server's password, is in it.
+  else await writeFileAtomic(flags.out, yaml, { secret: true });
   output.event({ type: 'result', objects: kinds, ...(flags.out === undefined ? { yaml } : { file: flags.out }) });
   output.note(advice(plan, flags.out, invitation === undefined));
   return 0;

@@ -30,6 +30,8 @@ export async function launchSlurm(
   run: RunSlurm = runSlurm,
 ): Promise<number> {
   const { output } = context;
+  // As in join: from here on the process list does not show it.
+  process.title = 'meanfield launch slurm';
   decodeInvitation(invitation);
   const name = `meanfield-${randomBytes(4).toString('hex')}`;
   const folder = resolve(flags.folder);

@@ -20,13 +20,13 @@ export type RunConnection = z.output<typeof schema>;
 /** Where a run folder keeps what belongs to NATS; for the owner's eyes only. */
 export async function secretFolder(runFolder: string): Promise<string> {
   const folder = join(runFolder, 'nats');
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   await chmod(folder, 0o700);
   return folder;
 }
 
 export async function writeConnection(runFolder: string, connection: RunConnection): Promise<void> {
-  await writeFileAtomic(pathIn(await secretFolder(runFolder)), JSON.stringify(connection, null, 2));
+  await writeFileAtomic(pathIn(await secretFolder(runFolder)), JSON.stringify(connection, null, 2), { secret: true });
 }
 
 /** @throws MeanfieldError when the folder is no run between machines, or the file is damaged */

@@ -47,7 +47,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   const names = [...new Set([...(file.hosts ?? networkAddresses()), ...here])];
   const write = async () => {
     await writeServerFile(paths, file);
-    await writeFileAtomic(paths.config, configOf(file, paths, options.port));
+    await writeFileAtomic(paths.config, configOf(file, paths, options.port), { secret: true });
   };
   const begin = async () => {
     await write();

@@ -71,7 +71,7 @@ export async function loadServerFile(
   if (kept) return { ...kept, ...join };
   const { certificate, key: privateKey } = await makeCertificate(names);
   await writeFileAtomic(paths.certificate, certificate);
-  await writeFileAtomic(paths.key, privateKey);
+  await writeFileAtomic(paths.key, privateKey, { secret: true });
   return { run, coordinatorSeed: makeNkey().seed, ...join, certificate, workers: [], evicted: [] };
 }
 
@@ -95,5 +95,5 @@ async function readServerFile(paths: ServerPaths): Promise<ServerFile | undefine
 }
 
 export async function writeServerFile(paths: ServerPaths, file: ServerFile): Promise<void> {
-  await writeFileAtomic(paths.secrets, JSON.stringify(file, null, 2));
+  await writeFileAtomic(paths.secrets, JSON.stringify(file, null, 2), { secret: true });
 }

@@ -50,7 +50,7 @@ export async function startServer(folder: string): Promise<ServerProcess> {
   await mkdir(folder, { recursive: true });
   for (const name of await readdir(folder)) if (name.endsWith('.ports')) await rm(join(folder, name));
   const before = await logLength(folder);
-  const log = await open(logPath(folder), 'a');
+  const log = await open(logPath(folder), 'a', 0o600);
   try {
     const args = ['-c', join(folder, 'server.conf'), '--ports_file_dir', folder];
     const child = spawn(PROGRAM, args, { detached: true, stdio: ['ignore', log.fd, log.fd] });

@@ -51,6 +51,17 @@ it('knows whose a blob is', () => {
   expect(ownerOf(manifest)).toBe('w-1');
 });
 
+it('shows what a terminal would obey, in texts and in what it says of unknown keys', () => {
+  const request = { protocol: 2, version: '1', key: 'k', replicas: 1, host: '\x1b[2J\nfake', memory: 1 };
+  expect(decodeMessage(encodeMessage(request), admissionRequest, 'a request').host).toBe('\\x1b[2J\\nfake');
+  const long = '\x1b'.repeat(2000);
+  expect(decodeMessage(encodeMessage({ ...request, host: long }), admissionRequest, 'a request').host).toHaveLength(
+    2000,
+  );
+  const odd = encodeMessage({ ...request, '\u009b5mblink\r': 1 });
+  expect(() => decodeMessage(odd, admissionRequest, 'a request')).toThrow(/\\x9b5mblink\\r/);
+});
+
 it('answers any bytes with a MeanfieldError', () => {
   const schemas = [upMessage, downEnvelope, admissionRequest, admissionAnswer, configurationSchema] as z.ZodType[];
   const refuses = (bytes: Uint8Array) => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MeanfieldError } from '../../../base/errors.js';
+import { printableLine } from '../../../base/printable.js';
 import type { BlobRef } from '../../transport.js';
 
 /** Raised when coordinators and workers before and after would not understand each other. */
@@ -7,7 +8,13 @@ export const PROTOCOL = 2;
 
 export const count = z.int().nonnegative();
 export const seconds = z.number().nonnegative();
-export const text = z.string().max(2000);
+/** Characters of a text; an escape is longer than what it stands for. */
+const LONGEST = 2000;
+/** What others write for people, as it can be shown in a line. */
+export const text = z
+  .string()
+  .max(LONGEST)
+  .transform((value) => printableLine(value).slice(0, LONGEST));
 export const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -47,6 +54,7 @@ export function decodeMessage<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: 
   }
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const problem = z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ').slice(0, 300);
+  // It quotes keys and values of the message.
+  const problem = printableLine(z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ')).slice(0, 300);
   throw new MeanfieldError(`Expected ${what}, got something else: ${problem}.`);
 }
