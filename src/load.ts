@@ -44,6 +44,11 @@ export class LanguageModel {
     return this.#loaded.model.layout.size;
   }
 
+  /** What should be known of its files: keys of its configuration and tensors that nothing here reads. */
+  get notices(): readonly string[] {
+    return this.#loaded.notices;
+  }
+
   /** The longest sequence that it looks at, in tokens. */
   get context(): number {
     return this.#loaded.model.dimensions.context;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { MeanfieldError, messageOf } from './errors.js';
+import { parseJsonBytes } from './json-text.js';
 
 /** A value that JSON holds exactly. NaN and infinities are not among them: `JSON.stringify` turns them into null. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
@@ -23,7 +24,7 @@ export function jsonText(value: JsonValue): string {
  * Reads a file that must hold JSON.
  *
  * @param advice what the user can do when the file is missing or damaged, a whole sentence
- * @throws MeanfieldError when the file cannot be read, is no UTF-8 or no JSON
+ * @throws MeanfieldError when the file cannot be read or is no JSON
  */
 export async function readJsonFile(path: string, advice: string): Promise<JsonValue> {
   let bytes: Uint8Array;
@@ -33,7 +34,7 @@ export async function readJsonFile(path: string, advice: string): Promise<JsonVa
     throw new MeanfieldError(`Cannot read ${path}: ${messageOf(error)}. ${advice}`, { cause: error });
   }
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return parseJsonBytes(bytes).value as JsonValue;
   } catch (error) {
     throw new MeanfieldError(`${path} is damaged: expected JSON, got ${messageOf(error)}. ${advice}`, { cause: error });
   }

@@ -8,6 +8,7 @@ import { parseConfig, positive } from './config.js';
 import type { Dimensions, ModelFamily } from './family.js';
 import type { ParameterSpec } from './layout.js';
 
+// What the values may be beside their types, and their defaults: config-rules.json, published-configs.json.
 const schema = z
   .looseObject({
     model_type: z.literal('gpt2'),
@@ -17,10 +18,10 @@ const schema = z
     n_layer: positive,
     n_head: positive,
     n_inner: positive.nullish(),
-    activation_function: z.enum(['gelu_new', 'gelu_pytorch_tanh']).default('gelu_new'),
-    layer_norm_epsilon: z.number().positive().default(1e-5),
-    initializer_range: z.number().positive().default(0.02),
-    tie_word_embeddings: z.literal(true).default(true),
+    activation_function: z.string(),
+    layer_norm_epsilon: z.number().positive(),
+    initializer_range: z.number().positive(),
+    tie_word_embeddings: z.boolean(),
   })
   .refine((c) => c.n_embd % c.n_head === 0, {
     error: (issue) => {

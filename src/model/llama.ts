@@ -9,8 +9,10 @@ import { parseConfig, positive } from './config.js';
 import type { Dimensions, ModelFamily } from './family.js';
 import type { ParameterSpec } from './layout.js';
 
-const rope = z.looseObject({ rope_theta: z.number().positive(), rope_type: z.literal('default').default('default') });
+const theta = z.number().positive().nullish();
+const rope = z.looseObject({ rope_theta: theta }).nullish();
 
+// What the values may be beside their types, and their defaults: config-rules.json, published-configs.json.
 const schema = z
   .looseObject({
     model_type: z.literal('llama'),
@@ -19,23 +21,24 @@ const schema = z
     intermediate_size: positive,
     num_hidden_layers: positive,
     num_attention_heads: positive,
-    num_key_value_heads: positive,
-    head_dim: positive.optional(),
+    num_key_value_heads: positive.nullish(),
+    head_dim: positive.nullish(),
     max_position_embeddings: positive,
-    rms_norm_eps: z.number().positive().default(1e-6),
-    rope_theta: z.number().positive().optional(),
-    rope_parameters: rope.optional(),
-    initializer_range: z.number().positive().default(0.02),
-    hidden_act: z.literal('silu').default('silu'),
-    attention_bias: z.literal(false).default(false),
-    mlp_bias: z.literal(false).default(false),
-    tie_word_embeddings: z.boolean().default(false),
+    rms_norm_eps: z.number().positive(),
+    rope_theta: theta,
+    rope_parameters: rope,
+    rope_scaling: rope,
+    initializer_range: z.number().positive(),
+    hidden_act: z.string(),
+    attention_bias: z.boolean().optional(),
+    mlp_bias: z.boolean().optional(),
+    tie_word_embeddings: z.boolean(),
   })
   .check((context) => {
     const c = context.value;
     const fail = (message: string) => context.issues.push({ code: 'custom', message, input: c });
-    if (c.num_attention_heads % c.num_key_value_heads !== 0) {
-      fail(`heads ${c.num_attention_heads} are not divisible by key and value heads ${c.num_key_value_heads}`);
+    if (c.num_attention_heads % keyValueHeads(c) !== 0) {
+      fail(`heads ${c.num_attention_heads} are not divisible by key and value heads ${keyValueHeads(c)}`);
     }
     if (!c.head_dim && c.hidden_size % c.num_attention_heads !== 0) {
       fail(`width (hidden_size) ${c.hidden_size} is not divisible by heads ${c.num_attention_heads}`);
@@ -46,17 +49,28 @@ const schema = z
 
 export type LlamaConfig = z.infer<typeof schema>;
 
-function headWidth(c: { head_dim?: number | undefined; hidden_size: number; num_attention_heads: number }): number {
+type Sizes = Pick<LlamaConfig, 'head_dim' | 'hidden_size' | 'num_attention_heads' | 'num_key_value_heads'>;
+
+function headWidth(c: Sizes): number {
   return c.head_dim ?? c.hidden_size / c.num_attention_heads;
 }
 
-const theta = (c: LlamaConfig): number => c.rope_parameters?.rope_theta ?? c.rope_theta ?? 10_000;
+function keyValueHeads(c: Sizes): number {
+  return c.num_key_value_heads ?? c.num_attention_heads;
+}
+
+/** The base of the angles: in the newer spelling, the older of it, or the oldest, as the published class reads them. */
+function rotaryBase(c: LlamaConfig): number {
+  const rope = Object.keys(c.rope_scaling ?? {}).length > 0 ? c.rope_scaling : c.rope_parameters;
+  return rope?.rope_theta ?? c.rope_theta ?? 10_000;
+}
 
 /** Cosines and sines of every position's angles, as rows to gather from: [positions, D/2]. */
 function rotaryTable(c: LlamaConfig, f: (angle: number) => number): Tensor {
   const half = headWidth(c) / 2;
+  const base = rotaryBase(c);
   const table = new Float32Array(c.max_position_embeddings * half);
-  for (let i = 0; i < table.length; i++) table[i] = f(Math.floor(i / half) * theta(c) ** (-(i % half) / half));
+  for (let i = 0; i < table.length; i++) table[i] = f(Math.floor(i / half) * base ** (-(i % half) / half));
   return constant(table, [c.max_position_embeddings, half]);
 }
 
@@ -91,7 +105,7 @@ export const llama: ModelFamily<LlamaConfig> = {
     layers: c.num_hidden_layers,
     width: c.hidden_size,
     heads: c.num_attention_heads,
-    keyValueHeads: c.num_key_value_heads,
+    keyValueHeads: keyValueHeads(c),
     context: c.max_position_embeddings,
     vocabulary: c.vocab_size,
   }),
@@ -101,6 +115,7 @@ export const llama: ModelFamily<LlamaConfig> = {
     const C = c.hidden_size;
     const F = c.intermediate_size;
     const D = headWidth(c);
+    const K = keyValueHeads(c);
     const matrix = (name: string, rows: number, columns: number): ParameterSpec => ({
       name: `${name}.weight`,
       shape: [rows, columns],
@@ -114,8 +129,8 @@ export const llama: ModelFamily<LlamaConfig> = {
     const block = (i: number): ParameterSpec[] => [
       norm(`model.layers.${i}.input_layernorm`),
       matrix(`model.layers.${i}.self_attn.q_proj`, c.num_attention_heads * D, C),
-      matrix(`model.layers.${i}.self_attn.k_proj`, c.num_key_value_heads * D, C),
-      matrix(`model.layers.${i}.self_attn.v_proj`, c.num_key_value_heads * D, C),
+      matrix(`model.layers.${i}.self_attn.k_proj`, K * D, C),
+      matrix(`model.layers.${i}.self_attn.v_proj`, K * D, C),
       matrix(`model.layers.${i}.self_attn.o_proj`, C, c.num_attention_heads * D),
       norm(`model.layers.${i}.post_attention_layernorm`),
       matrix(`model.layers.${i}.mlp.gate_proj`, F, C),
@@ -133,6 +148,7 @@ export const llama: ModelFamily<LlamaConfig> = {
   forward(c, p, { ids_N, batch: B, positions_T, attend }) {
     const T = positions_T.shape[0]!;
     const D = headWidth(c);
+    const K = keyValueHeads(c);
     const norm = (name: string, x_NC: Tensor) => rmsNorm(x_NC, p[`${name}.weight`]!, c.rms_norm_eps);
     const dense = (name: string, x: Tensor) => gemm(x, p[`${name}.weight`]!, undefined, { transB: true });
     const angles = (f: (angle: number) => number) => reshape(gather(rotaryTable(c, f), positions_T), [T, 1, 1, D / 2]);
@@ -144,8 +160,8 @@ export const llama: ModelFamily<LlamaConfig> = {
       const block = `model.layers.${i}`;
       const a_NC = norm(`${block}.input_layernorm`, x_NC);
       const q = reshape(dense(`${block}.self_attn.q_proj`, a_NC), [T, B, c.num_attention_heads, D]);
-      const k = reshape(dense(`${block}.self_attn.k_proj`, a_NC), [T, B, c.num_key_value_heads, D]);
-      const v = reshape(dense(`${block}.self_attn.v_proj`, a_NC), [T, B, c.num_key_value_heads, D]);
+      const k = reshape(dense(`${block}.self_attn.k_proj`, a_NC), [T, B, K, D]);
+      const v = reshape(dense(`${block}.self_attn.v_proj`, a_NC), [T, B, K, D]);
       const o = attend(i, rotary(q, cos, sin), rotary(k, cos, sin), v);
       const o_NC = reshape(o, [T * B, c.num_attention_heads * D]);
       x_NC = add(x_NC, dense(`${block}.self_attn.o_proj`, o_NC));

@@ -4,8 +4,10 @@ import { MeanfieldError } from '../base/errors.js';
 import type { JsonObject } from '../base/json.js';
 import type { SafetensorsFile } from '../base/safetensors.js';
 import { parseTokenizer, type Tokenizer } from '../data/index.js';
+import { configNotices, someNames } from '../model/config-rules.js';
 import type { ParameterEntry } from '../model/layout.js';
 import { Model } from '../model/model.js';
+import { PublishedConfig } from '../model/published.js';
 import { readModelFolder } from './model-folder.js';
 
 /** A model in memory, with what it reads and writes text by. */
@@ -15,6 +17,8 @@ export interface LoadedModel {
   readonly parameters: Float32Array;
   readonly tokenizer: Tokenizer;
   readonly generationConfig?: JsonObject;
+  /** What the user should be told: keys and tensors that nothing here reads. */
+  readonly notices: readonly string[];
 }
 
 /**
@@ -41,16 +45,38 @@ export async function loadModel(folder: string): Promise<LoadedModel> {
     const parameters = new Float32Array(model.layout.size);
     for (const entry of model.layout.entries) await readParameter(opened.weights, entry, parameters);
     const { generationConfig } = opened;
-    return { model, parameters, tokenizer, ...(generationConfig && { generationConfig }) };
+    const notices = [
+      ...configNotices(new PublishedConfig(model.family.name, opened.config)),
+      ...unusedNotices(opened.weights, model),
+    ];
+    return { model, parameters, tokenizer, ...(generationConfig && { generationConfig }), notices };
   } finally {
     await opened.close();
   }
 }
 
+/** A parameter's name in a file: those of a bare model, such as the published GPT-2, lack the part that the head is put on. */
+function nameIn(weights: SafetensorsFile, { name }: ParameterEntry): string {
+  const bare = name.replace(/^(transformer|model)\./, '');
+  return !weights.tensors.has(name) && weights.tensors.has(bare) ? bare : name;
+}
+
+/** Masks and tables that older versions saved with the weights, and the copy of a tied head. */
+const DERIVED = /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq|lm_head\.weight)$/;
+
+/** A bias or a norm that the configuration does not tell of would be left out in silence. */
+function unusedNotices(weights: SafetensorsFile, model: Model): string[] {
+  const used = new Set(model.layout.entries.map((entry) => nameIn(weights, entry)));
+  const unused = [...weights.tensors.keys()].filter((name) => !used.has(name) && !DERIVED.test(name));
+  if (unused.length === 0) return [];
+  return [
+    `${weights.path} has ${unused.length} tensors that a ${model.family.name} model of this configuration does not have: ` +
+      `${someNames(unused)}. They are not used, so this may be another model than its config.json says.`,
+  ];
+}
+
 async function readParameter(weights: SafetensorsFile, entry: ParameterEntry, into: Float32Array): Promise<void> {
-  // Files of a bare model, such as the published GPT-2, lack the name of the part that the head is put on.
-  const bare = entry.name.replace(/^(transformer|model)\./, '');
-  const name = !weights.tensors.has(entry.name) && weights.tensors.has(bare) ? bare : entry.name;
+  const name = nameIn(weights, entry);
   const { shape } = weights.info(name);
   if (shape.join() !== entry.shape.join()) {
     throw new MeanfieldError(

@@ -2,13 +2,13 @@ import { UsageError } from '../../base/errors.js';
 import {
   averagingWins,
   type BandwidthRange,
+  describeModel,
   type Largest,
   largestModel,
   type Plan,
   type PlanOptions,
   plan,
   readCluster,
-  readModel,
 } from '../../planner/index.js';
 import type { PlanFlags } from '../commands/plan-options.js';
 
@@ -37,15 +37,15 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
   const options = optionsOf(flags);
   const { cluster: machine, warnings } = await readCluster(cluster);
   const largest = typeof model === 'string' ? null : largestModel(machine, options, law as string | undefined);
-  const workload = largest?.model ?? (await readModel(model as string));
+  const described = largest === null ? await describeModel(model as string) : { model: largest.model, warnings: [] };
   // The limits were kept with an exchange every step; averaging would cost something else.
   const settled: PlanOptions =
     largest === null
       ? options
       : { ...options, tokens: largest.optimum.tokens, flop: undefined, method: options.method ?? 'data' };
-  const planned = plan(workload, machine, settled);
+  const planned = plan(described.model, machine, settled);
   return {
-    plan: { ...planned, warnings: [...warnings, ...planned.warnings] },
+    plan: { ...planned, warnings: [...warnings, ...described.warnings, ...planned.warnings] },
     options: settled,
     averagingWins: averagingWins(planned, settled),
     largest,

@@ -1,4 +1,6 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import expected from '../../../test/fixtures/configs/expected.json' with { type: 'json' };
+import { UsageError } from '../../base/errors.js';
 import type { JsonObject } from '../../base/json.js';
 import { modelFromConfig } from './models.js';
 
@@ -43,3 +45,43 @@ const published: readonly (readonly [string, JsonObject, number])[] = [
 it.each(published)('%s has the parameters of its files', (name, config, parameters) => {
   expect(modelFromConfig(config, name)).toMatchObject({ name, parameters });
 });
+
+interface Expected {
+  readonly small: JsonObject;
+  readonly defaults: number;
+  readonly without: Readonly<Record<string, number | null>>;
+  readonly changes: readonly { readonly change: JsonObject; readonly parameters: number | null }[];
+}
+
+describe.each(Object.entries(expected as unknown as Readonly<Record<string, Expected>>))(
+  '%s, beside the published class',
+  (model_type, { small, defaults, without, changes }) => {
+    const count = (config: JsonObject): number | string => {
+      try {
+        return modelFromConfig({ model_type, ...config }).parameters;
+      } catch (error) {
+        if (error instanceof UsageError) return error.message;
+        throw error;
+      }
+    };
+
+    it('counts the same with every default, and without each key', () => {
+      expect(count({})).toBe(defaults);
+      for (const [leftOut, parameters] of Object.entries(without)) {
+        const { [leftOut]: _, ...config } = small;
+        const got = count(config);
+        // Heads that cannot share keys and values: no such model computes.
+        if (typeof got === 'string') expect(got).toMatch(/not divisible by|experts of a layer/);
+        else expect([leftOut, got]).toEqual([leftOut, parameters]);
+      }
+    });
+
+    it.each(changes)('counts the same with $change, or refuses it by name', ({ change, parameters }) => {
+      const [changed = ''] = Object.keys(change);
+      const got = count({ ...small, ...change });
+      if (typeof got === 'string') expect(got).toMatch(new RegExp(`${changed}|not divisible by|experts of a layer`));
+      // A null that the class itself refuses is left out here.
+      else expect(got).toBe(parameters ?? without[changed]);
+    });
+  },
+);

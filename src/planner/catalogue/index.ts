@@ -3,4 +3,4 @@ export { checkCluster, checkWorkload } from './check.js';
 export type { DescribedCluster } from './cluster-file.js';
 export { clusters, findCluster, usualCluster } from './clusters.js';
 export { findModel, modelFromConfig, models, publishedParameters } from './models.js';
-export { readCluster, readModel } from './read.js';
+export { describeModel, readCluster, readModel } from './read.js';

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { messageOf, UsageError } from '../../base/errors.js';
 import type { JsonValue } from '../../base/json.js';
 import { duplicateKey } from '../../base/json-duplicates.js';
+import { type JsonText, parseJsonBytes } from '../../base/json-text.js';
 
 /** A description of a cluster or a model takes a few kilobytes. */
 const LARGEST_FILE = 2 ** 20;
@@ -13,7 +14,7 @@ export const looksLikeFile = (name: string): boolean => /\.json$|[/\\]/i.test(na
  * Reads a JSON file that a user names.
  *
  * @param what what the file is, as in `a cluster file`
- * @throws UsageError when it cannot be read, is larger than 1 MiB, is no UTF-8 or no JSON, or has a key twice
+ * @throws UsageError when it cannot be read, is larger than 1 MiB, is no JSON, or has a key twice
  */
 export async function readUserJson(path: string, what: string): Promise<JsonValue> {
   let bytes: Uint8Array;
@@ -35,17 +36,15 @@ export async function readUserJson(path: string, what: string): Promise<JsonValu
   return parseUserJson(bytes, path);
 }
 
-/** @throws UsageError when the bytes are no UTF-8 or no JSON, or an object has a key twice */
+/** @throws UsageError when the bytes are no JSON, or an object has a key twice */
 export function parseUserJson(bytes: Uint8Array, path: string): JsonValue {
-  let text: string;
-  let value: JsonValue;
+  let json: JsonText;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    value = JSON.parse(text);
+    json = parseJsonBytes(bytes);
   } catch (error) {
-    throw new UsageError(`${path} is no JSON: ${messageOf(error).slice(0, 200)}.`, { cause: error });
+    throw new UsageError(`${path} is no JSON: ${messageOf(error)}.`, { cause: error });
   }
-  const twice = duplicateKey(text);
+  const twice = duplicateKey(json.text);
   if (twice !== undefined) throw new UsageError(`${path} has the key ${JSON.stringify(twice.slice(0, 64))} twice.`);
-  return value;
+  return json.value as JsonValue;
 }

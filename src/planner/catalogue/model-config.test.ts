@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
 import type { JsonValue } from '../../base/json.js';
-import { readModelConfig } from './model-config.js';
+import { modelNotices, readModelConfig } from './model-config.js';
 
 const gpt2 = { model_type: 'gpt2', n_layer: 2, n_embd: 8, n_head: 2, n_positions: 16, vocab_size: 10 };
 const llama = {
@@ -33,7 +33,12 @@ describe('readModelConfig', () => {
     const bloom = { model_type: 'bloom', n_layer: 2, n_embed: 8, num_attention_heads: 2, vocab_size: 10 };
     expect(readModelConfig(bloom)).toMatchObject({ hidden: 8, heads: 2, context: 2048, positions: 'alibi' });
     const mpt = { model_type: 'mpt', n_layers: 2, d_model: 8, n_heads: 4, max_seq_len: 16, vocab_size: 10 };
-    expect(readModelConfig(mpt)).toMatchObject({ positions: 'learned', positionRows: 16, normBias: true });
+    expect(readModelConfig(mpt)).toMatchObject({ positions: 'alibi', positionRows: 0, normBias: false });
+    expect(readModelConfig({ ...mpt, no_bias: false, attn_config: { alibi: false } })).toMatchObject({
+      positions: 'learned',
+      positionRows: 16,
+      normBias: true,
+    });
     expect(
       readModelConfig({ ...mpt, no_bias: true, expansion_ratio: 3, attn_config: { alibi: true, kv_n_heads: 2 } }),
     ).toMatchObject({
@@ -46,20 +51,23 @@ describe('readModelConfig', () => {
     });
   });
 
-  it('names the key that is missing or wrong, what it holds and what is allowed', () => {
-    const { n_layer: _, ...layerless } = gpt2;
-    expect(() => readModelConfig(layerless)).toThrow('A gpt2 configuration needs n_layer, a whole number from 1.');
+  it('names the key that is wrong, what it holds and what is allowed', () => {
     expect(() => readModelConfig({ ...gpt2, n_embd: '8' })).toThrow(/n_embd to be a whole number .*, got "8"/);
     expect(() => readModelConfig({ ...gpt2, n_embd: 9 })).toThrow(/width 9 is not divisible by 2 heads/);
     expect(() => readModelConfig({ ...llama, num_key_value_heads: 3 })).toThrow(/4 heads are not divisible by 3/);
-    expect(() => readModelConfig({ ...llama, model_type: 'gemma' })).toThrow(/needs head_dim/);
+    expect(() => readModelConfig({ ...llama, num_hidden_layers: 2, n_layer: 3, model_type: 'bloom' })).toThrow(
+      /n_layer is given twice, as 2 and as 3/,
+    );
     expect(() => readModelConfig({ ...llama, model_type: 'lama' })).toThrow(
       /Unknown model_type "lama". Nearest: llama/,
     );
     expect(() => readModelConfig({})).toThrow(/No model_type. Allowed: llama, /);
     expect(() => readModelConfig([])).toThrow(/JSON object/);
-    const opt = { ...llama, model_type: 'opt', ffn_dim: 32, do_layer_norm_before: false };
-    expect(() => readModelConfig(opt)).toThrow(/opt with do_layer_norm_before = false is another model/);
+    const opt = { ...llama, model_type: 'opt', layer_norm_elementwise_affine: false };
+    expect(() => readModelConfig(opt)).toThrow(/opt with layer_norm_elementwise_affine = false is another model/);
+    expect(() => readModelConfig({ ...llama, per_layer_config: { 0: {} } })).toThrow(
+      /per_layer_config = .* is another/,
+    );
     const mixtral = { ...llama, model_type: 'mixtral', num_local_experts: 2, num_experts_per_tok: 3 };
     expect(() => readModelConfig(mixtral)).toThrow(/passes 3 experts of a layer that has 2/);
   });
@@ -75,7 +83,19 @@ describe('readModelConfig', () => {
       expect(() => readModelConfig({ model_type: type })).toThrow(/Unknown model_type/);
     }
     const inherited = JSON.parse('{"__proto__": {"n_layer": 2}, "model_type": "gpt2"}');
-    expect(() => readModelConfig(inherited)).toThrow(/needs n_embd/);
+    expect(readModelConfig(inherited).layers).toBe(12);
+  });
+
+  it('tells which sizes its class had to give, and which keys nobody knows', () => {
+    expect(modelNotices(llama)).toEqual([]);
+    const { num_key_value_heads: _, vocab_size: _v, ...short } = llama;
+    expect(modelNotices({ ...short, num_key_value_head: 2 })).toEqual([
+      "LlamaConfig's defaults stand for what the file leaves out: vocab_size 32000.",
+      'LlamaConfig does not know these keys of the file: num_key_value_head.',
+    ]);
+    expect(modelNotices({ ...short, model_type: 'mistral' })[0]).toMatch(/num_key_value_heads 8, vocab_size 32000\.$/);
+    const old = { torch_dtype: 'bfloat16', rope_theta: 1e6, rope_scaling: null, do_sample: true, sliding_window: 512 };
+    expect(modelNotices({ ...llama, ...old, model_type: 'mistral' })).toEqual([]);
   });
 
   it('whatever the values, answers with a shape or with an error for users', () => {

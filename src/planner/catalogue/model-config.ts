@@ -1,13 +1,13 @@
 import { UsageError } from '../../base/errors.js';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../base/json.js';
+import { isJsonObject, type JsonValue } from '../../base/json.js';
+import { someNames, unknownKeys } from '../../model/config-rules.js';
+import { brief, PublishedConfig, publishedFamilies, type SizeName } from '../../model/published.js';
 import table from './families.json' with { type: 'json' };
 import { nearestNames } from './nearest.js';
 import type { Bias, ModelShape } from './shape.js';
 
-/** How a family's `config.json` is read: which key holds what (`a|b`: the first that is there, `a.b`: within), and its fixed traits. */
+/** Traits of a family that its configuration does not tell, and keys that change them (`a.b`: within `a`). */
 interface Family {
-  readonly keys: Readonly<Partial<Record<keyof ModelShape, string>>>;
-  readonly tiedHead: boolean;
   readonly positions: ModelShape['positions'];
   readonly feedForwardMatrices: 2 | 3;
   readonly normBias: boolean;
@@ -18,12 +18,15 @@ interface Family {
   readonly queryKeyNorm?: boolean;
   readonly embeddingNorm?: boolean;
   readonly finalNorm?: boolean;
+  /** Keys that must have these values for a final norm. */
+  readonly finalNormKeys?: Readonly<Record<string, boolean>>;
   readonly pooler?: boolean;
   readonly causal?: boolean;
   /** Rows of learned positions beyond the context. */
   readonly extraPositions?: number;
   readonly tokenTypes?: string;
-  readonly headSizeRequired?: boolean;
+  /** Key of the embedding's width, where it may differ from the model's. */
+  readonly embeddingKey?: string;
   /** Inner width over width, where the configuration does not say; the key that may say otherwise. */
   readonly feedForwardRatio?: number;
   readonly ratioKey?: string;
@@ -33,8 +36,8 @@ interface Family {
   readonly noBiasKey?: string;
   readonly contextDefault?: number;
   readonly experts?: { readonly count: string; readonly active: string };
-  /** Values of keys that make another model of it, which the counts would be wrong for. */
-  readonly refuse?: Readonly<Record<string, readonly JsonValue[]>>;
+  /** Keys that may have these values alone: others make another model, which the counts would be wrong for. */
+  readonly only?: Readonly<Record<string, readonly JsonValue[]>>;
 }
 
 const families = table as unknown as Readonly<Record<string, Family>>;
@@ -44,33 +47,65 @@ const LARGEST = { layers: 100_000, hidden: 10_000_000, vocabulary: 100_000_000 }
 const LARGEST_OTHER = 1_000_000_000;
 
 /**
- * The shape of a model from the content of a Hugging Face `config.json`.
+ * The shape of a model from the content of a Hugging Face `config.json`. A key that is left out has the default of its
+ * family's published class.
  *
- * @throws UsageError for an unknown `model_type`, a missing key, or a value that cannot be
+ * @throws UsageError for an unknown `model_type`, or a value that cannot be
  */
 export function readModelConfig(config: JsonValue): ModelShape {
-  if (!isJsonObject(config)) throw new UsageError('A model configuration is a JSON object, as config.json has it.');
-  const type = valueAt(config, 'model_type');
-  if (typeof type !== 'string' || !Object.hasOwn(families, type)) {
-    const names = Object.keys(families);
-    const near = typeof type === 'string' ? ` Nearest: ${nearestNames(type, names, 3).join(', ')}.` : '';
-    const fault = type === undefined ? 'No model_type' : `Unknown model_type ${brief(type)}`;
-    throw new UsageError(`${fault}.${near} Allowed: ${names.join(', ')}.`);
-  }
-  const family = families[type]!;
-  for (const [key, values] of Object.entries(family.refuse ?? {})) {
-    const value = valueAt(config, key);
-    if (values.includes(value!)) {
-      throw new UsageError(`${type} with ${key} = ${brief(value)} is another model, which is not known here.`);
-    }
-  }
-  return shapeOf(type, family, config);
+  const read = readKnown(config);
+  const family = families[read.family]!;
+  refuseOthers(family, read);
+  return shapeOf(family, read);
 }
 
-function shapeOf(type: string, family: Family, config: JsonObject): ModelShape {
-  const read = (field: keyof typeof family.keys, fallback?: number) => {
-    const limit = Object.hasOwn(LARGEST, field) ? LARGEST[field as keyof typeof LARGEST] : LARGEST_OTHER;
-    return sizeAt(type, config, family.keys[field], limit, fallback);
+/**
+ * What a user should know of how a configuration was read: sizes that its class had to give, since a key that was
+ * forgotten looks the same, and keys that nobody knows.
+ */
+export function modelNotices(config: JsonValue): string[] {
+  const read = readKnown(config);
+  const names: SizeName[] = ['layers', 'hidden', 'heads', 'keyValueHeads', 'feedForward', 'vocabulary', 'context'];
+  const taken = names.flatMap((name) => {
+    const key = read.sizeKey(name);
+    const value = key === undefined || !read.isDefault(key) ? null : read.value(key);
+    // What is derived from the other sizes is no guess.
+    return typeof value === 'number' ? [`${key} ${value}`] : [];
+  });
+  const sizeKeys = [...names, 'headSize' as const].map((name) => read.sizeKey(name));
+  const unknown = unknownKeys(read).filter((key) => !sizeKeys.includes(key));
+  return [
+    ...(taken.length > 0
+      ? [`${read.className}'s defaults stand for what the file leaves out: ${taken.join(', ')}.`]
+      : []),
+    ...(unknown.length > 0 ? [`${read.className} does not know these keys of the file: ${someNames(unknown)}.`] : []),
+  ];
+}
+
+function readKnown(config: JsonValue): PublishedConfig {
+  if (!isJsonObject(config)) throw new UsageError('A model configuration is a JSON object, as config.json has it.');
+  const type = Object.hasOwn(config, 'model_type') ? config.model_type : undefined;
+  if (typeof type === 'string' && publishedFamilies.includes(type)) return new PublishedConfig(type, config);
+  const near = typeof type === 'string' ? ` Nearest: ${nearestNames(type, publishedFamilies, 3).join(', ')}.` : '';
+  const fault = type === undefined ? 'No model_type' : `Unknown model_type ${brief(type)}`;
+  throw new UsageError(`${fault}.${near} Allowed: ${publishedFamilies.join(', ')}.`);
+}
+
+function refuseOthers(family: Family, read: PublishedConfig): void {
+  for (const [key, values] of Object.entries({ per_layer_config: [{}], ...family.only })) {
+    const value = read.value(key);
+    if (value === undefined || value === null) continue;
+    if (!values.some((each) => JSON.stringify(each) === JSON.stringify(value))) {
+      throw new UsageError(`${read.family} with ${key} = ${brief(value)} is another model, which is not known here.`);
+    }
+  }
+}
+
+function shapeOf(family: Family, config: PublishedConfig): ModelShape {
+  const type = config.family;
+  const read = (name: SizeName, fallback?: number) => {
+    const limit = Object.hasOwn(LARGEST, name) ? LARGEST[name as keyof typeof LARGEST] : LARGEST_OTHER;
+    return sizeAt(config, config.sizeKey(name), limit, fallback);
   };
   const hidden = read('hidden');
   const heads = read('heads');
@@ -78,17 +113,16 @@ function shapeOf(type: string, family: Family, config: JsonObject): ModelShape {
   if (heads % keyValueHeads !== 0) {
     throw new UsageError(`${type}: ${heads} heads are not divisible by ${keyValueHeads} key and value heads.`);
   }
-  const headSize = read('headSize', family.headSizeRequired ? undefined : hidden / heads);
+  const headSize = read('headSize', hidden / heads);
   if (!Number.isInteger(headSize)) {
     throw new UsageError(`${type}: width ${hidden} is not divisible by ${heads} heads, and no head_dim is given.`);
   }
-  const ratio =
-    family.feedForwardRatio && sizeAt(type, config, family.ratioKey, LARGEST_OTHER, family.feedForwardRatio);
+  const ratio = family.feedForwardRatio && sizeAt(config, family.ratioKey, LARGEST_OTHER, family.feedForwardRatio);
   const context = read('context', family.contextDefault);
-  const positions = family.alibiKey && valueAt(config, family.alibiKey) !== true ? 'learned' : family.positions;
-  const tied = valueAt(config, family.keys.tiedHead ?? '');
-  const plainNorms = family.noBiasKey === undefined || valueAt(config, family.noBiasKey) === true;
-  const experts = readExperts(type, family, config);
+  const positions = family.alibiKey && config.value(family.alibiKey) !== true ? 'learned' : family.positions;
+  const plainNorms = family.noBiasKey === undefined || config.value(family.noBiasKey) === true;
+  const normKeys = Object.entries(family.finalNormKeys ?? {});
+  const experts = readExperts(family, config);
   return {
     family: type,
     layers: read('layers'),
@@ -99,18 +133,19 @@ function shapeOf(type: string, family: Family, config: JsonObject): ModelShape {
     feedForward: read('feedForward', ratio && ratio * hidden),
     feedForwardMatrices: family.feedForwardMatrices,
     vocabulary: read('vocabulary'),
+    embedding: family.embeddingKey ? sizeAt(config, family.embeddingKey, LARGEST.hidden, hidden) : hidden,
     context,
-    tiedHead: typeof tied === 'boolean' ? tied : family.tiedHead,
+    tiedHead: config.value('tie_word_embeddings') === true,
     positions,
     causal: family.causal ?? true,
     biases: biasesOf(family, config),
     normBias: family.normBias || !plainNorms,
     normsPerLayer: family.normsPerLayer ?? 2,
     embeddingNorm: family.embeddingNorm ?? false,
-    finalNorm: family.finalNorm ?? true,
+    finalNorm: (family.finalNorm ?? true) && normKeys.every(([key, value]) => config.value(key) === value),
     queryKeyNorm: family.queryKeyNorm ?? false,
     positionRows: positions === 'learned' ? context + (family.extraPositions ?? 0) : 0,
-    tokenTypes: family.tokenTypes ? sizeAt(type, config, family.tokenTypes, LARGEST_OTHER, 2) : 0,
+    tokenTypes: family.tokenTypes ? sizeAt(config, family.tokenTypes, LARGEST_OTHER) : 0,
     pooler: family.pooler ?? false,
     ...(experts ? { experts } : {}),
     crossAttentionLayers: 0,
@@ -118,46 +153,33 @@ function shapeOf(type: string, family: Family, config: JsonObject): ModelShape {
   };
 }
 
-function readExperts(type: string, family: Family, config: JsonObject): ModelShape['experts'] {
+function readExperts(family: Family, config: PublishedConfig): ModelShape['experts'] {
   if (!family.experts) return undefined;
-  const count = sizeAt(type, config, family.experts.count, LARGEST.layers);
-  const active = sizeAt(type, config, family.experts.active, LARGEST.layers);
-  if (active > count) throw new UsageError(`${type}: a token passes ${active} experts of a layer that has ${count}.`);
+  const count = sizeAt(config, family.experts.count, LARGEST.layers);
+  const active = sizeAt(config, family.experts.active, LARGEST.layers);
+  if (active > count) {
+    throw new UsageError(`${config.family}: a token passes ${active} experts of a layer that has ${count}.`);
+  }
   return { count, active };
 }
 
-function biasesOf(family: Family, config: JsonObject): readonly Bias[] {
-  if (family.noBiasKey !== undefined && valueAt(config, family.noBiasKey) !== true) {
+function biasesOf(family: Family, config: PublishedConfig): readonly Bias[] {
+  if (family.noBiasKey !== undefined && config.value(family.noBiasKey) !== true) {
     return ['queryKeyValue', 'output', 'feedForward'];
   }
-  const chosen = Object.entries(family.biasKeys ?? {}).filter(([key]) => valueAt(config, key) === true);
+  const chosen = Object.entries(family.biasKeys ?? {}).filter(([key]) => config.value(key) === true);
   return [...family.biases, ...chosen.flatMap(([, layers]) => layers)];
 }
 
-/** A whole number from 1 to a limit, at the first of the keys that is there. */
-function sizeAt(type: string, config: JsonObject, keys: string | undefined, limit: number, fallback?: number): number {
-  const value = (keys?.split('|') ?? []).map((key) => valueAt(config, key)).find((found) => found != null);
-  if (value === undefined) {
+/** A whole number from 1 to a limit, given or by default; the fallback where the class derives it. */
+function sizeAt(config: PublishedConfig, key: string | undefined, limit: number, fallback?: number): number {
+  const value = key === undefined ? undefined : config.value(key);
+  if (value === undefined || value === null) {
     if (fallback !== undefined) return fallback;
-    throw new UsageError(`A ${type} configuration needs ${keys?.replaceAll('|', ' or ')}, a whole number from 1.`);
+    throw new UsageError(`A ${config.family} configuration needs ${key}, a whole number from 1.`);
   }
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= limit) return value;
-  throw new UsageError(`${type}: expected ${keys} to be a whole number from 1 to ${limit}, got ${brief(value)}.`);
-}
-
-/** The value at a key of the object's own, or within it at `a.b`. */
-function valueAt(config: JsonObject, path: string): JsonValue | undefined {
-  let value: JsonValue | undefined = config;
-  for (const key of path.split('.')) {
-    if (!isJsonObject(value) || !Object.hasOwn(value, key)) return undefined;
-    value = value[key];
-  }
-  return value;
-}
-
-/** A value of a file, short enough for a message. */
-function brief(value: JsonValue | undefined): string {
-  if (value === undefined) return 'nothing';
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
-  return JSON.stringify(value).slice(0, 64);
+  throw new UsageError(
+    `${config.family}: expected ${key} to be a whole number from 1 to ${limit}, got ${brief(value)}.`,
+  );
 }

@@ -58,9 +58,9 @@ export function publishedParameters(name: string): CatalogueModel['published'] |
 }
 
 /**
- * The model that a Hugging Face `config.json` describes.
+ * The model that a Hugging Face `config.json` describes; a key that is left out has the default of its published class.
  *
- * @throws UsageError for an unknown `model_type`, a missing key, or a value that cannot be
+ * @throws UsageError for an unknown `model_type`, or a value that cannot be
  */
 export function modelFromConfig(config: JsonValue, name = 'config.json'): Workload {
   return toWorkload(name, readModelConfig(config));

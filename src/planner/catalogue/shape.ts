@@ -5,6 +5,8 @@ export interface ModelShape
   extends Omit<Workload, 'name' | 'biases' | 'parameters' | 'activeParameters' | 'crossAttentionLayers'> {
   /** Which linear layers have a bias. */
   readonly biases: readonly Bias[];
+  /** Width of the embedding's rows; where it is not the model's own, two products lead from one to the other. */
+  readonly embedding: number;
   readonly normBias: boolean;
   readonly normsPerLayer: number;
   readonly embeddingNorm: boolean;
@@ -62,7 +64,8 @@ function countParameters(s: ModelShape): { parameters: number; activeParameters:
   const router = s.experts ? C * s.experts.count : 0;
   const layer = attention + router + s.normsPerLayer * norm + (s.queryKeyNorm ? 2 * D : 0);
   const outside =
-    s.vocabulary * C * (s.tiedHead ? 1 : 2) +
+    s.vocabulary * s.embedding * (s.tiedHead ? 1 : 2) +
+    (s.embedding === C ? 0 : 2 * s.embedding * C) +
     bias('head', s.vocabulary) +
     (s.positionRows * s.stacks + s.tokenTypes) * C +
     (s.embeddingNorm ? norm : 0) +

@@ -1,0 +1,87 @@
+import { UsageError } from '../base/errors.js';
+import { isJsonObject, type JsonValue } from '../base/json.js';
+import rulesTable from './config-rules.json' with { type: 'json' };
+import { brief, type PublishedConfig } from './published.js';
+
+/** What Meanfield makes of the keys of a family's published class. Every key stands in one of the three. */
+interface Rules {
+  /** Keys that the model's trace follows. */
+  readonly used?: readonly string[];
+  /** Keys (`a.b`: within a) that Meanfield follows for these values alone; with another it would compute another model. */
+  readonly only: Readonly<Record<string, readonly JsonValue[]>>;
+  /** Keys that change no result here, and why. */
+  readonly harmless: readonly { readonly why: string; readonly keys: readonly string[] }[];
+}
+
+const rules = rulesTable as unknown as Readonly<Record<string, Rules>>;
+
+/** Keys that hold settings of their own, each of which must be known as well. */
+const NESTED = ['rope_parameters', 'rope_scaling'];
+const NESTED_KNOWN = ['rope_theta', 'rope_type', 'type', 'partial_rotary_factor'];
+
+/** The keys that the trace of a family follows. */
+export const usedKeys = (family: string): readonly string[] => rules[family]!.used!;
+
+/** Keys that nobody knows: neither the published class, nor any program that writes such files, nor Meanfield. */
+export function unknownKeys(read: PublishedConfig): string[] {
+  return read.unknownKeys().filter((key) => !isKnown(read.family, key));
+}
+
+/** What a user should know of a configuration that is usable: keys that nothing here reads. */
+export function configNotices(read: PublishedConfig): string[] {
+  const unknown = [
+    ...unknownKeys(read),
+    ...NESTED.flatMap((key) => {
+      const value = read.given[key];
+      const inner = isJsonObject(value) ? Object.keys(value) : [];
+      return inner.filter((name) => !NESTED_KNOWN.includes(name)).map((name) => `${key}.${name}`);
+    }),
+  ];
+  if (unknown.length === 0) return [];
+  return [
+    `config.json has keys that neither Meanfield nor ${read.className} reads: ${someNames(unknown)}. ` +
+      'If the model depends on them, its results are not the right ones.',
+  ];
+}
+
+/** The first of many names, and how many more there are. */
+export function someNames(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => (name.length > 64 ? `${name.slice(0, 64)}…` : name));
+  return shown.join(', ') + (names.length > shown.length ? ` and ${names.length - shown.length} more` : '');
+}
+
+/** Whether a key of a family is used, harmless, or watched over. */
+export function isKnown(family: string, key: string): boolean {
+  return [rules.everywhere, rules[family]].some(
+    (each) =>
+      each &&
+      (each.used?.includes(key) ||
+        Object.hasOwn(each.only, key) ||
+        each.harmless.some(({ keys }) => keys.includes(key))),
+  );
+}
+
+/** @throws UsageError naming the first key that asks for what Meanfield does not do */
+export function refuseOthers(read: PublishedConfig): void {
+  for (const [path, allowed] of [rules.everywhere!, rules[read.family]!].flatMap(({ only }) => Object.entries(only))) {
+    const value = read.value(path);
+    if (value === undefined || value === null) continue;
+    if (allowed.some((each) => JSON.stringify(each) === JSON.stringify(value))) continue;
+    refuse(read.family, path, value, allowed.map(brief));
+  }
+  for (const key of NESTED) {
+    const value = read.given[key];
+    if (value === undefined || value === null) continue;
+    // Settings by kind of layer.
+    const wrong = isJsonObject(value) ? Object.values(value).some((inner) => typeof inner === 'object' && inner) : true;
+    if (wrong) refuse(read.family, key, value, ['{"rope_type":"default","rope_theta":10000}']);
+  }
+}
+
+function refuse(family: string, path: string, value: JsonValue, allowed: readonly string[]): never {
+  const choices = allowed.length > 0 ? `${allowed.join(' or ')}, or leaving it out` : 'leaving it out';
+  throw new UsageError(
+    `The ${family} configuration is not usable: ${path} is ${brief(value)}, which Meanfield does not compute; allowed: ` +
+      `${choices}. With it ignored, every result would be wrong: use Python transformers for this model.`,
+  );
+}
