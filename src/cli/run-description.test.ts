@@ -48,14 +48,16 @@ test('a run with a model counts its parameters; its best loss is told to a perso
   await mkdir(join(run, 'checkpoints/000050'), { recursive: true });
   const description = await describeRun(run);
   expect(description.model).toMatchObject({ path: join(run, 'model'), parameters: 29 });
-  const text = infoText(description);
+  const { notices, ...result } = description;
+  expect(notices).toEqual([]);
+  const text = infoText(result);
   expect(text).toMatch(/parameters +29 /);
   expect(text).toMatch(/best val loss +1\.500 at step 50\n/);
   expect(text).toMatch(/checkpoints +50\n/);
   expect(text).toMatch(/corpus +\["a\.txt","b\.txt"\]\n/);
   const output = testOutput(true);
   expect(await showInfo(run, { output, closed: new AbortController().signal })).toBe(0);
-  expect(JSON.parse(output.stdout.at(-1)!)).toEqual({ type: 'result', ...description });
+  expect(JSON.parse(output.stdout.at(-1)!)).toEqual({ type: 'result', ...result });
 });
 
 test('a bare model folder is one', async () => {
@@ -86,4 +88,22 @@ test('a run.json of another shape is told as far as it goes', async () => {
   await mkdir(path);
   await writeFile(join(path, 'run.json'), '{"options":7,"chosen":[]}');
   expect(await describeRun(path)).toMatchObject({ kind: 'run', configuration: {}, data: {} });
+});
+
+test('what is left out is told by its default, and what eval would say of the configuration by a notice', async () => {
+  const path = join(folder, 'foreign');
+  const short = { model_type: 'llama', hidden_size: 8, rope_scaling: { type: 'linear', factor: 2 } };
+  await writeModelFolder(path, { config: short, tensors: weights(), tokenizerFiles: {} });
+  const output = testOutput(true);
+  expect(await showInfo(path, { output, closed: new AbortController().signal })).toBe(0);
+  const [notice, result] = output.stdout.map((line) => JSON.parse(line));
+  expect(notice).toEqual({ type: 'notice', message: expect.stringContaining('rope_scaling.type is "linear"') });
+  expect(result.model.sizes).toEqual({
+    layers: 32,
+    width: 8,
+    heads: 32,
+    'kv heads': 32,
+    context: 2048,
+    vocabulary: 32_000,
+  });
 });

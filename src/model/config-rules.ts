@@ -19,6 +19,9 @@ const rules = rulesTable as unknown as Readonly<Record<string, Rules>>;
 const NESTED = ['rope_parameters', 'rope_scaling'];
 const NESTED_KNOWN = ['rope_theta', 'rope_type', 'type', 'partial_rotary_factor'];
 
+/** Families whose models can be trained and evaluated here. */
+export const trainedFamilies: readonly string[] = Object.keys(rules).filter((name) => name !== 'everywhere');
+
 /** The keys that the trace of a family follows. */
 export const usedKeys = (family: string): readonly string[] => rules[family]!.used!;
 

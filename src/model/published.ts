@@ -18,15 +18,17 @@ const classes = table.families as unknown as Readonly<Record<string, PublishedCl
 const everywhere: ReadonlySet<string> = new Set(['model_type', ...table.everywhere, ...table.generation]);
 
 /** Sizes that families share, by our names; `config.json` has the family's own. */
-export type SizeName =
-  | 'layers'
-  | 'hidden'
-  | 'heads'
-  | 'keyValueHeads'
-  | 'headSize'
-  | 'feedForward'
-  | 'vocabulary'
-  | 'context';
+export const sizeNames = [
+  'layers',
+  'hidden',
+  'heads',
+  'keyValueHeads',
+  'headSize',
+  'feedForward',
+  'vocabulary',
+  'context',
+] as const;
+export type SizeName = (typeof sizeNames)[number];
 
 type SizeKeys = Readonly<Partial<Record<SizeName, string>>>;
 
@@ -89,6 +91,12 @@ export class PublishedConfig {
   /** Whether a key has its value from the class's default, and not from the file. */
   isDefault(path: string): boolean {
     return valueAt(this.given, path) === undefined;
+  }
+
+  /** Keys of sizes that the file leaves out. */
+  leftOut(): string[] {
+    const keys = sizeNames.map((name) => this.sizeKey(name));
+    return keys.filter((key): key is string => key !== undefined && this.isDefault(key));
   }
 
   /** Keys that neither the class nor any other class reads. */

@@ -18,20 +18,30 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 interface Changes {
+  more?: string[];
   family?: 'gpt2' | 'llama';
   config?: JsonObject;
   rename?: (name: string) => string;
   tokenizer?: boolean;
 }
 
-async function save({ family = 'gpt2', config = {}, rename = (name) => name, tokenizer = true }: Changes = {}) {
+async function save({
+  family = 'gpt2',
+  config = {},
+  rename = (name) => name,
+  tokenizer = true,
+  more = [],
+}: Changes = {}) {
   const model = Model.create(family, sizes);
   const parameters = Float32Array.from({ length: model.layout.size }, (_, i) => i / 7);
   const views = model.layout.views(parameters);
   await writeModelFolder(join(folder, 'model'), {
     config: { ...(model.config as JsonObject), ...config },
     generationConfig: { eos_token_id: 2 },
-    tensors: model.layout.entries.map(({ name, shape }) => ({ name: rename(name), shape, data: views[name]! })),
+    tensors: [
+      ...model.layout.entries.map(({ name, shape }) => ({ name: rename(name), shape, data: views[name]! })),
+      ...more.map((name) => ({ name, shape: [1], data: new Float32Array(1) })),
+    ],
     tokenizerFiles: tokenizer ? { ...new CharsTokenizer([97, 98, 99]).files() } : {},
   });
   return parameters;
@@ -53,6 +63,19 @@ describe('loadModel', () => {
   it('reads the names of a bare model', async () => {
     const parameters = await save({ rename: (name) => name.replace('transformer.', '') });
     expect((await loadModel(folder)).parameters).toEqual(parameters);
+  });
+
+  it('tells of keys and tensors that nothing reads, but for what older versions saved', async () => {
+    await save({ family: 'llama', more: ['model.rotary_emb.inv_freq'] });
+    expect((await loadModel(folder)).notices).toEqual([]);
+    const bias = 'model.layers.0.self_attn.q_proj.bias';
+    await save({ family: 'llama', config: { logit_scale: 2 }, more: [bias] });
+    expect((await loadModel(folder)).notices).toEqual([
+      expect.stringMatching(/neither Meanfield nor LlamaConfig reads: logit_scale\./),
+      expect.stringMatching(/model\.safetensors has 1 tensors that a llama model .* does not have: .*q_proj\.bias\./),
+    ]);
+    await save({ more: ['transformer.h.0.attn.bias', 'transformer.h.0.attn.masked_bias', 'lm_head.weight'] });
+    expect((await loadModel(folder)).notices).toEqual([]);
   });
 
   it('says what a tensor should have been', async () => {

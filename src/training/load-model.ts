@@ -42,13 +42,11 @@ export async function loadModel(folder: string): Promise<LoadedModel> {
     const config = opened.tokenizerFiles['tokenizer_config.json'] ?? '{}';
     const files = { 'tokenizer.json': json, 'tokenizer_config.json': config };
     const tokenizer = await parseTokenizer(files, opened.path);
+    const published = new PublishedConfig(model.family.name, opened.config);
     const parameters = new Float32Array(model.layout.size);
-    for (const entry of model.layout.entries) await readParameter(opened.weights, entry, parameters);
+    for (const entry of model.layout.entries) await readParameter(opened.weights, entry, parameters, published);
     const { generationConfig } = opened;
-    const notices = [
-      ...configNotices(new PublishedConfig(model.family.name, opened.config)),
-      ...unusedNotices(opened.weights, model),
-    ];
+    const notices = [...configNotices(published), ...unusedNotices(opened.weights, model)];
     return { model, parameters, tokenizer, ...(generationConfig && { generationConfig }), notices };
   } finally {
     await opened.close();
@@ -75,13 +73,20 @@ function unusedNotices(weights: SafetensorsFile, model: Model): string[] {
   ];
 }
 
-async function readParameter(weights: SafetensorsFile, entry: ParameterEntry, into: Float32Array): Promise<void> {
+async function readParameter(
+  weights: SafetensorsFile,
+  entry: ParameterEntry,
+  into: Float32Array,
+  config: PublishedConfig,
+): Promise<void> {
   const name = nameIn(weights, entry);
   const { shape } = weights.info(name);
   if (shape.join() !== entry.shape.join()) {
+    const leftOut = config.leftOut();
+    const defaults = `It leaves out ${leftOut.join(', ')}, for which ${config.className}'s defaults stand. `;
     throw new MeanfieldError(
       `${weights.path}: tensor ${name} has shape [${shape.join(', ')}], but config.json asks for ` +
-        `[${entry.shape.join(', ')}]. They do not belong together.`,
+        `[${entry.shape.join(', ')}]. ${leftOut.length > 0 ? defaults : ''}They do not belong together.`,
     );
   }
   await weights.readFloat32(name, into.subarray(entry.offset, entry.offset + entry.size));

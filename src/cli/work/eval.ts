@@ -12,6 +12,10 @@ export async function evaluateFiles(run: string, files: readonly string[], conte
   const interruption = onInterrupt(output, 'stopping', () => stop.abort());
   closed.addEventListener('abort', () => stop.abort());
   const line = new ProgressLine(output);
+  for (const message of model.notices) {
+    output.event({ type: 'notice', message });
+    output.note(`note: ${message}\n`);
+  }
   try {
     const progress = (tokens: number) => line.show(`${grouped(tokens)} tokens`);
     const { bitsPerByte, ...figures } = await model.evaluate(files, { signal: stop.signal, progress });

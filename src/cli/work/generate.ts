@@ -15,7 +15,7 @@ export async function generateText(run: string, flags: GenerateFlags, context: C
     const given = Object.entries({ prompt, maxTokens, temperature, topK, topP, seed });
     const options = Object.fromEntries(given.filter(([, value]) => value !== undefined));
     const generation = model.generate({ ...options, signal: stop.signal });
-    for (const message of generation.notices) {
+    for (const message of [...model.notices, ...generation.notices]) {
       output.event({ type: 'notice', message });
       output.note(`note: ${message}\n`);
     }

@@ -5,14 +5,18 @@ import { describeRun, type RunDescription } from '../run-description.js';
 
 /** Tells what a run or a model folder is. */
 export async function showInfo(folder: string, { output }: Context): Promise<number> {
-  const description = await describeRun(folder);
+  const { notices, ...description } = await describeRun(folder);
+  for (const message of notices) {
+    output.event({ type: 'notice', message });
+    output.note(`note: ${message}\n`);
+  }
   output.event({ type: 'result', ...description });
   output.text(infoText(description));
   return 0;
 }
 
 /** A description for a person: one section a part that is there. */
-export function infoText(description: RunDescription): string {
+export function infoText(description: Omit<RunDescription, 'notices'>): string {
   const { run, kind, model, progress } = description;
   const sections = [`${run}: ${kind === 'run' ? 'a run' : 'a Hugging Face model folder'}\n`];
   const section = (title: string, rows: string[][]) => {

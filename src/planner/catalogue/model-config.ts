@@ -1,7 +1,7 @@
 import { UsageError } from '../../base/errors.js';
 import { isJsonObject, type JsonValue } from '../../base/json.js';
 import { someNames, unknownKeys } from '../../model/config-rules.js';
-import { brief, PublishedConfig, publishedFamilies, type SizeName } from '../../model/published.js';
+import { brief, PublishedConfig, publishedFamilies, type SizeName, sizeNames } from '../../model/published.js';
 import table from './families.json' with { type: 'json' };
 import { nearestNames } from './nearest.js';
 import type { Bias, ModelShape } from './shape.js';
@@ -65,19 +65,13 @@ export function readModelConfig(config: JsonValue): ModelShape {
  */
 export function modelNotices(config: JsonValue): string[] {
   const read = readKnown(config);
-  const names: SizeName[] = ['layers', 'hidden', 'heads', 'keyValueHeads', 'feedForward', 'vocabulary', 'context'];
-  const taken = names.flatMap((name) => {
-    const key = read.sizeKey(name);
-    const value = key === undefined || !read.isDefault(key) ? null : read.value(key);
-    // What is derived from the other sizes is no guess.
-    return typeof value === 'number' ? [`${key} ${value}`] : [];
-  });
-  const sizeKeys = [...names, 'headSize' as const].map((name) => read.sizeKey(name));
+  // What is derived from the other sizes is no guess.
+  const taken = read.leftOut().filter((key) => typeof read.value(key) === 'number');
+  const sizeKeys = sizeNames.map((name) => read.sizeKey(name));
   const unknown = unknownKeys(read).filter((key) => !sizeKeys.includes(key));
+  const values = taken.map((key) => `${key} ${read.value(key)}`).join(', ');
   return [
-    ...(taken.length > 0
-      ? [`${read.className}'s defaults stand for what the file leaves out: ${taken.join(', ')}.`]
-      : []),
+    ...(taken.length > 0 ? [`${read.className}'s defaults stand for what the file leaves out: ${values}.`] : []),
     ...(unknown.length > 0 ? [`${read.className} does not know these keys of the file: ${someNames(unknown)}.`] : []),
   ];
 }

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeanfieldError, UsageError } from '../../../base/errors.js';
-import { readJsonFile } from '../../../base/json.js';
+import { readJsonFile } from '../../../base/json-file.js';
 import { runPaths, writeRunFile } from '../../../training/run-folder.js';
 import { parseRecord } from '../../run-record.js';
 import type { Transport } from '../../transport.js';

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MeanfieldError } from './errors.js';
-import { isJsonObject, jsonText, readJsonFile } from './json.js';
+import { isJsonObject, jsonText } from './json.js';
+import { readJsonFile } from './json-file.js';
 
 let folder: string;
 beforeAll(async () => {
