@@ -6,6 +6,10 @@ import { findFramework } from '../src/planner/calibration/frameworks.js';
 import {
   fitConstants,
   fitEfficiencies,
+  fittedTime,
+  isJudged,
+  type LeftOut,
+  leaveMemoryOut,
   leaveOneSourceOut,
   readCsv,
   shippedConstants,
@@ -69,24 +73,47 @@ export async function run(args: readonly string[]): Promise<void> {
     ],
   );
 
-  if (options.fit === 'all') console.log(`Shared by all, fitted: ${JSON.stringify(fitted.time)}`);
-  const without = leaveOneSourceOut(rows, shippedConstants, refit);
-  const total = without.reduce((sum, { rows: n }) => sum + n, 0);
-  const mean = without.reduce((sum, { rows: n, error }) => sum + n * error, 0) / Math.max(1, total);
+  console.log(`Shared by all: ${JSON.stringify({ ...fittedTime(fitted), ...shippedConstants.memory })}`);
+  const summary = (left: readonly LeftOut[]): string => {
+    const total = left.reduce((sum, { rows: n }) => sum + n, 0);
+    const mean = left.reduce((sum, { rows: n, error }) => sum + n * error, 0) / Math.max(1, total);
+    const worst = left.filter(({ rows: n }) => n >= 3).sort((x, y) => y.error - x.error)[0];
+    return `${percent(mean)} % mean error over ${total} rows, worst source of 3 rows or more ${worst?.source.slice(0, 30)}: ${percent(worst?.error ?? null)} %`;
+  };
+  const seen = leaveOneSourceOut(rows, shippedConstants, { refit });
+  const unseen = leaveOneSourceOut(rows, shippedConstants, { refit, unseen: true });
   console.log(
-    `Each source with ${options.fit === 'all' ? 'all constants' : 'efficiencies'} fitted to the others: ${percent(mean)} % mean error over ${total} rows`,
+    `Each source left out, ${options.fit === 'all' ? 'all constants' : 'efficiencies'} fitted to the others: ${summary(seen)}.`,
+  );
+  console.log(`Also without any efficiency of its frameworks and accelerators: ${summary(unseen)}.`);
+  table(
+    ['source left out', 'rows', 'mean error %', 'without its stack and card %', 'worst row %'],
+    unseen.map((left, i) => [
+      left.source,
+      left.rows,
+      percent(seen[i]!.error),
+      percent(left.error),
+      percent(left.worst),
+    ]),
+  );
+  const memoryLeft = leaveMemoryOut(rows, shippedConstants);
+  const peaks = memoryLeft.reduce((sum, { rows: n }) => sum + n, 0);
+  console.log(
+    `Memory, each source left out of its two constants: ${percent(memoryLeft.reduce((sum, { rows: n, error }) => sum + n * error, 0) / peaks)} % over ${peaks} rows`,
   );
   table(
-    ['source left out', 'rows', 'mean error %'],
-    without.map((left) => [left.source, left.rows, percent(left.error)]),
+    ['source left out', 'rows', 'mean error of peak memory %'],
+    memoryLeft.map(({ source, rows: n, error }) => [source, n, percent(error)]),
   );
+  const above = results.filter(({ grade, utilization }) => isJudged(grade) && (utilization ?? 0) > 1);
+  console.log(`Predicted above the datasheet: ${above.length === 0 ? 'none' : above.map(({ id }) => id).join(', ')}`);
   console.log(`${Math.round(predictionsPerSecond()).toLocaleString('en')} predictions a second of processor time`);
   if (options.write !== undefined) {
     const target = `${root}src/planner/calibration/constants.json`;
     const shipped = JSON.parse(readFileSync(target, 'utf8')) as Record<string, JsonValue>;
     await writeFileAtomic(
       target,
-      jsonText({ ...shipped, time: { ...fitted.time }, efficiency: { ...fitted.efficiency } }),
+      jsonText({ ...shipped, time: { ...fittedTime(fitted) }, efficiency: { ...fitted.efficiency } }),
     );
   }
 }

@@ -64,6 +64,8 @@ export interface Accelerator {
   readonly scaleUp: number | null;
   /** Watts. */
   readonly power: number;
+  /** Power over that of the card that the rates are of, where it is limited (or raised). */
+  readonly powerShare?: number;
   /** US dollars an hour, on demand; `null`: not rented anywhere we know. */
   readonly price: number | null;
   /** By field. */
@@ -168,6 +170,10 @@ export interface FrameworkHabits {
   /** Whether the exchange of gradients and parameters, and that of tensor parallelism, runs beside the products. */
   readonly dataOverlap: boolean;
   readonly tensorOverlap: boolean;
+  /** Whether ZeRO-3 gathers one parameter after the other, not a layer's as one. */
+  readonly gatherByParameter: boolean;
+  /** Whether selective recomputation drops every second product, not attention's scores alone. */
+  readonly selectiveProducts: boolean;
   /** Whether each tensor-parallel rank sends only its share of an activation to the next stage. */
   readonly splitPipelineMessages: boolean;
   /** Whether embedding and head count as a layer each when stages are cut. */

@@ -66,7 +66,7 @@ describe('words', () => {
   it('of interleaving: more than one means the least that cuts a stage evenly', () => {
     expect(interleaveOf(fields({ vpp: '4' }), gpt3, 8)).toBe(4);
     expect(interleaveOf(fields({ vpp: '>1 (interleaved)' }), { ...gpt3, layers: 105 }, 35)).toBe(3);
-    expect(interleaveOf(fields({ vpp: '>1' }), { ...gpt3, layers: 100 }, 8)).toBe(1);
+    expect(interleaveOf(fields({ vpp: '>1' }), { ...gpt3, layers: 100 }, 8)).toBe(2);
     expect([interleaveOf(fields({ vpp: 'n/a' }), gpt3, 8), interleaveOf(fields({ vpp: '4' }), gpt3, 1)]).toEqual([
       1, 1,
     ]);

@@ -6,6 +6,8 @@ import type { FrameworkDefaults } from './frameworks.js';
 export interface Open {
   readonly microBatch: boolean;
   readonly recompute: boolean;
+  /** Chunks of layers on a device. */
+  readonly interleave: boolean;
   /** Micro-batches of a rank's step, where the batch is what they come to. */
   readonly steps: number | undefined;
 }
@@ -95,7 +97,7 @@ export function interleaveOf(fields: Fields, w: Workload, pipeline: number): num
   const layers = w.layers / pipeline;
   let chunks = 2;
   while (chunks < layers && layers % chunks !== 0) chunks++;
-  return fields.assume('vpp', Number.isInteger(layers) && layers > 1 ? chunks : 1);
+  return fields.assume('vpp', layers <= 2 ? 1 : Number.isInteger(layers) ? chunks : 2);
 }
 
 /** Sequences of a step in the first, longer phase of BERT's pre-training (arXiv 1904.00962, §4.1). */
@@ -114,6 +116,9 @@ export function batchOf(
     const share = steps ? Math.max(1, Math.round(printed / data / steps)) : undefined;
     return { global: printed, micro: micro ?? share, steps: steps ?? 1 };
   }
+  // What a rank works through in a step, as torchtitan counts.
+  const local = /\blocal batch (?:size )?(\d{1,6})\b/i.exec(fields.text('notes'))?.[1];
+  if (local !== undefined) return { global: data * Number(local), micro: micro ?? undefined, steps: 1 };
   if (!causal && micro === undefined && steps === undefined) {
     return { global: fields.assume('global_batch_seqs', BERT_BATCH), micro, steps: 1 };
   }
@@ -156,6 +161,7 @@ export function arrangementOf(
     open: {
       microBatch: micro === undefined,
       recompute: recompute === undefined,
+      interleave: defaults.interleaved && degrees.pipeline > 1 && fields.text('vpp') === '',
       steps: global === undefined ? steps : undefined,
     },
   };

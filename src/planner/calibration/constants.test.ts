@@ -11,9 +11,8 @@ describe('the shipped constants', () => {
       ...time.attentionBackward,
       time.oldAttentionKernel,
       time.fourBitShare,
-      time.intraEfficiency,
-      time.interEfficiency,
-      time.handOverEfficiency,
+      time.linkEfficiency,
+      time.parameterGather,
       time.overlap,
       memory.fragmentation,
     ];

@@ -1,5 +1,5 @@
 import type { MemoryConstants } from '../memory/memory.js';
-import type { TimeConstants } from '../time/types.js';
+import type { FittedTime, PublishedTime, TimeConstants } from '../time/types.js';
 import shipped from './constants.json' with { type: 'json' };
 
 /** What the planner's predictions rest on beside physics and datasheets. */
@@ -15,4 +15,13 @@ export interface Constants {
 }
 
 /** The constants as fitted to the calibration set (`npm run bench -- plan`). */
-export const shippedConstants = shipped as unknown as Constants;
+const { published, time, memory, efficiency } = shipped as unknown as Constants & {
+  readonly published: PublishedTime;
+  readonly time: FittedTime;
+};
+
+export const shippedConstants: Constants = { time: { ...published, ...time }, memory, efficiency };
+
+/** Of the time model's constants those that are fitted. */
+export const fittedTime = ({ time: all }: Constants): FittedTime =>
+  Object.fromEntries(Object.keys(time).map((key) => [key, all[key as keyof FittedTime]])) as unknown as FittedTime;

@@ -35,14 +35,15 @@ export function describeRun(cells: Cells, constants: Constants): Run | string {
   const degrees = degreesOf(fields);
   const cluster = clusterOf(fields, degrees.accelerators);
   const name = fields.text('framework') || fields.assume('framework', 'default');
-  const usual = findFramework(name, cluster.accelerator.name, constants);
-  const family = frameworkFamily(name);
+  const year = fields.count('year', 9999);
+  const usual = findFramework(name, cluster.accelerator.name, constants, year);
+  const family = frameworkFamily(name, year);
   if (family === 'default') fields.assumptions.push(`framework ${JSON.stringify(name.slice(0, 40))} unknown, defaults`);
   if (usual.efficiencySource === 'default') {
     fields.assumptions.push(`efficiency ${usual.efficiency} (nothing measured for this framework and accelerator)`);
   }
-  const defaults = defaultsOf(name);
-  const framework = frameworkOf(fields, usual, defaults);
+  const defaults = defaultsOf(name, year);
+  const framework = asWritten(fields, frameworkOf(fields, usual, defaults));
   const { arrangement, open } = arrangementOf(fields, workload, cluster, degrees, defaults, sequence);
   const run = {
     workload,
@@ -58,6 +59,7 @@ export function describeRun(cells: Cells, constants: Constants): Run | string {
     fields.assume('tokens_trained_B', (tokensOf(fields, workload) / 1e9).toPrecision(3));
   }
   if (open.microBatch) fields.assumptions.push('micro_batch: the fastest that fits');
+  if (open.interleave) fields.assumptions.push('vpp: the fastest that fits');
   if (open.recompute) fields.assumptions.push('recompute: as few layers as fit');
   return run;
 }
@@ -72,6 +74,23 @@ function frameworkOf(fields: Fields, usual: Framework, { sumsFrom }: FrameworkDe
   if (sumsFrom === undefined || usual.habits === undefined || day === '' || day >= sumsFrom) return usual;
   fields.assumptions.push(`gradients in 16 bits alone before ${sumsFrom}`);
   return { ...usual, habits: { ...usual.habits, gradientBytes: 2 } };
+}
+
+/** What a row's format of products says beside it: `bf16 eager`, `fp8 compile AsyncTP`. */
+function asWritten(fields: Fields, usual: Framework): Framework {
+  const { habits } = usual;
+  const words = fields.text('precision');
+  if (habits === undefined) return usual;
+  const eager = /\beager\b/i.test(words);
+  const compiled = /\bcompiled?\b/i.test(words);
+  return {
+    ...usual,
+    habits: {
+      ...habits,
+      fusedPasses: eager ? false : compiled ? true : habits.fusedPasses,
+      tensorOverlap: habits.tensorOverlap || /\basync ?tp\b/i.test(words),
+    },
+  };
 }
 
 /** The day of a row, ISO 8601: its year and, among the notes, `date 02-28`; the empty text where one of both lacks. */
@@ -91,20 +110,37 @@ export interface Predicted {
 
 /**
  * Predicts a run. What its row does not say is taken as those who ran it will have chosen it: the fastest micro-batch
- * that fits and divides a rank's share of the batch, and recomputation of as few layers as fit.
+ * that fits and divides a rank's share of the batch, the chunks of layers that suit, and recomputation of as few layers
+ * as fit.
  */
 export function predictRun(run: Run, constants: Constants): Predicted {
   const { arrangement, open } = run;
-  if (!open.microBatch) return predictSized(run, arrangement, constants);
   const share = arrangement.globalBatch / arrangement.data;
   let best: Predicted | undefined;
-  for (const microBatch of MICRO_BATCHES) {
-    if (microBatch > 1 && open.steps === undefined && share % microBatch !== 0) continue;
-    const globalBatch = open.steps === undefined ? arrangement.globalBatch : arrangement.data * open.steps * microBatch;
-    const found = predictSized(run, { ...arrangement, microBatch, globalBatch }, constants);
-    if (!best || (found.step.fits && found.step.tokensPerSecond > best.step.tokensPerSecond)) best = found;
+  for (const microBatch of open.microBatch ? MICRO_BATCHES : [arrangement.microBatch]) {
+    if (open.microBatch && microBatch > 1 && open.steps === undefined && share % microBatch !== 0) continue;
+    const globalBatch =
+      open.microBatch && open.steps !== undefined
+        ? arrangement.data * open.steps * microBatch
+        : arrangement.globalBatch;
+    for (const interleave of open.interleave ? chunksOf(run) : [arrangement.interleave]) {
+      const found = predictSized(run, { ...arrangement, microBatch, globalBatch, interleave }, constants);
+      if (!best || isBetter(found.step, best.step)) best = found;
+    }
   }
   return best!;
+}
+
+/** One that fits goes before one that does not; then the faster. */
+const isBetter = (a: StepPrediction, b: StepPrediction): boolean =>
+  a.fits === b.fits ? a.tokensPerSecond > b.tokensPerSecond : a.fits;
+
+/** Chunks that a device may hold of its layers, so that the fullest holds no more layers than without. */
+function chunksOf({ workload, arrangement }: Run): number[] {
+  const { layers } = workload;
+  const { pipeline } = arrangement;
+  const most = Math.ceil(layers / pipeline);
+  return [1, 2, 3, 4, 5, 6, 7, 8].filter((chunks) => Math.ceil(layers / (pipeline * chunks)) * chunks === most);
 }
 
 /** Predicts a run of a known micro-batch. */

@@ -1,56 +1,48 @@
-import type { TimeConstants } from '../time/types.js';
+import type { FittedTime } from '../time/types.js';
 import type { Constants } from './constants.js';
 import type { Cells } from './csv.js';
-import { errorOf, fitEfficiencies, samplesOf } from './fit.js';
-
-type Path = readonly [keyof TimeConstants, index?: number];
+import { errorOf, fitEfficiencies, type Sample, samplesOf } from './fit.js';
 
 /**
  * What the time model's constants may be: the shares of bandwidths and rates that micro-benchmarks of others report,
- * and around them where nothing is known. What no row depends on is not fitted.
+ * and around them where nothing is known.
  */
-const ranges: readonly (readonly [Path, low: number, high: number])[] = [
-  [['memoryEfficiency'], 0.7, 0.92],
-  [['matrixTraffic'], 0.5, 2],
-  [['waveElements'], 1e5, 3e6],
-  [['misalignment'], 2, 16],
-  [['backwardProducts'], 1, 1.2],
-  [['launch'], 2e-6, 1e-5],
-  [['hostPass'], 5e-4, 1.8e-3],
-  [['attentionForward', 0], 0.4, 0.8],
-  [['attentionBackward', 0], 0.25, 0.6],
-  [['attentionForward', 2], 0.5, 0.8],
-  [['attentionBackward', 2], 0.35, 0.7],
-  [['oldAttentionKernel'], 0.4, 1],
-  [['fourBitShare'], 0.5, 1],
-  [['intraEfficiency'], 0.55, 0.9],
-  [['interEfficiency'], 0.4, 0.9],
-  [['congestion'], 0, 0.1],
-  [['handOverEfficiency'], 0.4, 0.9],
-  [['overlap'], 0.4, 0.95],
-  [['stepOverhead'], 0, 0.05],
-];
+export const ranges: Readonly<Record<keyof FittedTime, readonly [low: number, high: number]>> = {
+  memoryEfficiency: [0.7, 0.92],
+  waveElements: [1e5, 3e6],
+  misalignment: [2, 16],
+  hostPass: [5e-4, 1.8e-3],
+  linkEfficiency: [0.55, 0.92],
+  congestion: [0, 0.1],
+  parameterGather: [0.1, 0.5],
+  overlap: [0.4, 0.95],
+  stepOverhead: [0, 0.05],
+  fourBitShare: [0.5, 1],
+};
 
 /** Steps that a constant is tried with, largest first. */
 const FACTORS = [1.15, 1 / 1.15, 1.05, 1 / 1.05];
 
 /**
  * Fits the constants that all machines and frameworks share, by descent along one at a time; with each trial every
- * pair's efficiency is fitted anew. The least mean error of the judged rows wins.
+ * pair's efficiency is fitted anew. What counts is the mean error of the judged rows as fitted, and the mean over the
+ * sources with one efficiency for all: the second says how far the model alone tells apart what the first is free to
+ * put into efficiencies.
  *
  * @param sweeps times that all constants are gone through
  */
 export function fitConstants(rows: readonly Cells[], start: Constants, sweeps: number): Constants {
   const samples = samplesOf(rows, start);
+  const judge = (constants: Constants): number => errorOf(samples, constants) + unfittedError(samples, constants);
   let best = fitEfficiencies(rows, start);
-  let least = errorOf(samples, best);
+  let least = judge(best);
   for (let sweep = 0; sweep < sweeps; sweep++) {
-    for (const [path, low, high] of ranges) {
+    for (const [name, [low, high]] of Object.entries(ranges) as [keyof FittedTime, readonly [number, number]][]) {
       for (const factor of FACTORS) {
-        const value = Number(Math.min(high, Math.max(low, read(best.time, path) * factor)).toPrecision(3));
-        if (value === read(best.time, path)) continue;
-        const tried = fitEfficiencies(rows, { ...best, time: write(best.time, path, value) });
-        const error = errorOf(samples, tried);
+        const value = Number(Math.min(high, Math.max(low, best.time[name] * factor)).toPrecision(3));
+        if (value === best.time[name]) continue;
+        const tried = fitEfficiencies(rows, { ...best, time: { ...best.time, [name]: value } });
+        const error = judge(tried);
         if (error >= least - 1e-3) continue;
         [best, least] = [tried, error];
         break;
@@ -60,12 +52,14 @@ export function fitConstants(rows: readonly Cells[], start: Constants, sweeps: n
   return best;
 }
 
-function read(time: TimeConstants, [key, index]: Path): number {
-  const value = time[key];
-  return typeof value === 'number' ? value : value[index!]!;
-}
-
-function write(time: TimeConstants, [key, index]: Path, value: number): TimeConstants {
-  const old = time[key];
-  return { ...time, [key]: typeof old === 'number' ? value : old.map((entry, i) => (i === index ? value : entry)) };
+/** Mean over the sources of their rows' mean error, each at the default efficiency. */
+export function unfittedError(samples: readonly Sample[], constants: Constants): number {
+  const unfitted = { ...constants, efficiency: { fitted: {}, default: constants.efficiency.default } };
+  const bySource = new Map<string, Sample[]>();
+  for (const sample of samples) {
+    const source = sample.cells.get('source') ?? '';
+    bySource.set(source, [...(bySource.get(source) ?? []), sample]);
+  }
+  const errors = [...bySource.values()].map((own) => errorOf(own, unfitted));
+  return errors.reduce((sum, error) => sum + error, 0) / Math.max(1, errors.length);
 }

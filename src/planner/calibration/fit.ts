@@ -86,7 +86,8 @@ function leastError(samples: readonly Sample[], constants: Constants): number {
   return best;
 }
 
-function median(values: readonly number[], otherwise: number): number {
+/** The middle of values, to three digits. */
+export function median(values: readonly number[], otherwise: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   if (sorted.length === 0) return otherwise;
   const middle = sorted.length >> 1;

@@ -10,18 +10,32 @@ describe('frameworks', () => {
     ['PyTorch FSDP (composer)', 'PyTorch FSDP'],
     ['deepspeed zero-2 + Megatron MP', 'DeepSpeed ZeRO'],
     ['NeMo 24.09', 'Megatron-Bridge'],
-    ['Megatron-LM core_r0.8', 'Megatron-LM 0.14'],
+    ['Megatron-LM core_r0.8', 'Megatron-Core'],
     ['torchtitan', 'torchtitan'],
-    ['JAX', 'default'],
+    ['JAX (T5X)', 'JAX'],
+    ['in-house, on FSDP', 'PyTorch FSDP'],
+    ['Chainer', 'default'],
     ['__proto__', 'default'],
     ['default', 'default'],
   ])('%s is of the family %s', (name, family) => {
     expect(frameworkFamily(name)).toBe(family);
   });
 
+  it.each([
+    ['Megatron-LM', 2019, 'Megatron-LM 2019'],
+    ['Megatron-LM', 2021, 'Megatron-LM'],
+    ['Megatron-LM', 2024, 'Megatron-LM 2023'],
+    ['Megatron-LM', 2025, 'Megatron-Core'],
+    ['DeepSpeed ZeRO-3', 2021, 'DeepSpeed ZeRO'],
+    ['DeepSpeed ZeRO-3 (+CPU offload)', 2022, 'DeepSpeed ZeRO 2022'],
+    ['Megatron-DeepSpeed', 2024, 'Megatron-DeepSpeed'],
+  ])('%s of %i is %s', (name, year, family) => {
+    expect(frameworkFamily(name, year)).toBe(family);
+  });
+
   it('have their own habits over the default’s', () => {
     expect(habitsOf('Megatron-LM')).toMatchObject({ dropout: true, dataOverlap: false, fusedPasses: true });
-    expect(habitsOf('JAX')).toMatchObject({ dropout: false, dataOverlap: true, parameterBytes: 2 });
+    expect(habitsOf('Chainer')).toMatchObject({ dropout: false, dataOverlap: true, parameterBytes: 2 });
     expect(defaultsOf('PyTorch FSDP')).toMatchObject({ zero: 3, flashAttention: true });
   });
 

@@ -7,6 +7,8 @@ import table from './frameworks.json' with { type: 'json' };
 /** What a framework does unless told otherwise: taken where a description does not say. */
 export interface FrameworkDefaults
   extends Pick<Arrangement, 'zero' | 'recompute' | 'flashAttention' | 'sequenceParallel'> {
+  /** Whether stages are cut into chunks where a description does not say. */
+  readonly interleaved: boolean;
   /** Format of products; without: bf16 where the card has it. */
   readonly precision?: Arrangement['precision'];
   /** Day (ISO 8601) from which it keeps sums of gradients in fp32 beside those in 16 bits; before, the latter alone. */
@@ -17,8 +19,10 @@ interface Entry {
   readonly habits: Partial<FrameworkHabits>;
   readonly defaults: Partial<FrameworkDefaults>;
   readonly source: string;
-  /** Other beginnings of its name. */
+  /** Other names, or beginnings of them. */
   readonly aliases?: readonly string[];
+  /** Entries that the same name stands for in other years. */
+  readonly eras?: readonly { readonly from?: number; readonly until?: number; readonly entry: string }[];
 }
 
 const entries = table as unknown as Readonly<Record<string, Entry>>;
@@ -29,20 +33,31 @@ const beginnings = Object.entries(entries)
   .flatMap(([name, { aliases = [] }]) => [name, ...aliases].map((start) => [start.toLowerCase(), name] as const))
   .sort(([a], [b]) => b.length - a.length);
 
-/** The table's name for a framework: the longest that the given one starts with; `default` where there is none. */
-export function frameworkFamily(name: string): string {
-  const lower = name.trim().toLowerCase();
-  return beginnings.find(([start]) => lower.startsWith(start))?.[1] ?? 'default';
+/**
+ * The table's name for a framework: the longest that the given one starts with, else the longest that stands somewhere
+ * in it (`in-house, on FSDP`); `default` where there is none.
+ *
+ * @param year when it was used: software of one name changes
+ */
+export function frameworkFamily(name: string, year?: number): string {
+  const lower = name.trim().toLowerCase().slice(0, 200);
+  const found = (beginnings.find(([start]) => lower.startsWith(start)) ??
+    beginnings.find(([start]) => lower.includes(start)))?.[1];
+  if (found === undefined) return 'default';
+  const era = entries[found]!.eras?.find(
+    ({ from = 0, until = Number.POSITIVE_INFINITY }) => year !== undefined && year >= from && year <= until,
+  );
+  return era?.entry ?? found;
 }
 
 /** Habits of a framework; of one that the table does not know, those of its `default`. */
-export function habitsOf(name: string): FrameworkHabits {
-  return { ...fallback.habits, ...entries[frameworkFamily(name)]!.habits } as FrameworkHabits;
+export function habitsOf(name: string, year?: number): FrameworkHabits {
+  return { ...fallback.habits, ...entries[frameworkFamily(name, year)]!.habits } as FrameworkHabits;
 }
 
 /** What a framework does unless told otherwise. */
-export function defaultsOf(name: string): FrameworkDefaults {
-  return { ...fallback.defaults, ...entries[frameworkFamily(name)]!.defaults } as FrameworkDefaults;
+export function defaultsOf(name: string, year?: number): FrameworkDefaults {
+  return { ...fallback.defaults, ...entries[frameworkFamily(name, year)]!.defaults } as FrameworkDefaults;
 }
 
 /** The key of a fitted constant. */
@@ -54,11 +69,16 @@ export const pairKey = (family: string, accelerator: string): string => `${famil
  *
  * @param accelerator the catalogue's name
  */
-export function findFramework(name: string, accelerator: string, constants: Constants = shippedConstants): Framework {
-  const family = frameworkFamily(name);
+export function findFramework(
+  name: string,
+  accelerator: string,
+  constants: Constants = shippedConstants,
+  year?: number,
+): Framework {
+  const family = frameworkFamily(name, year);
   const { fitted, default: usual } = constants.efficiency;
   const own = fitted[pairKey(family, accelerator)];
-  const habits = habitsOf(name);
+  const habits = habitsOf(name, year);
   if (own !== undefined) return { name, efficiency: own, efficiencySource: 'fitted', habits };
   return { name, efficiency: usual, efficiencySource: 'default', habits };
 }

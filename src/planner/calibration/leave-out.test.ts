@@ -21,11 +21,22 @@ describe('leaveOneSourceOut', () => {
     for (const { error } of left) expect(error).toBeGreaterThan(30);
   });
 
+  it('forgets what it knows of the framework and the card where neither shall have been seen', () => {
+    const others = [...rows, cellsOf({ source: 'four', framework: 'JAX', accel: 'TPU v4', step_time_s: '1.4' })];
+    const [first] = leaveOneSourceOut(others, shippedConstants, { unseen: true });
+    expect(first!.results.map(({ efficiencySource }) => efficiencySource)).toEqual(['default', 'default']);
+    expect(first!.worst).toBeGreaterThanOrEqual(first!.error);
+    const [known] = leaveOneSourceOut(others, shippedConstants);
+    expect(known!.results[0]!.efficiencySource).toBe('fitted');
+  });
+
   it('fits what it is told to, with what is left', () => {
     const seen: number[] = [];
-    leaveOneSourceOut(rows, shippedConstants, (others, constants) => {
-      seen.push(others.length);
-      return constants;
+    leaveOneSourceOut(rows, shippedConstants, {
+      refit: (others, constants) => {
+        seen.push(others.length);
+        return constants;
+      },
     });
     expect(seen).toEqual([1, 2]);
   });

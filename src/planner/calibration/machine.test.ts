@@ -26,10 +26,8 @@ describe('clusterOf', () => {
     );
   });
 
-  it('takes an unknown accelerator for the default and says so', () => {
-    const { cluster, assumptions } = read({ accel: 'Frobnicator 9', accel_mem_GB: '' });
-    expect(cluster.accelerator.name).toBe('A100-SXM-80GB');
-    expect(assumptions).toEqual(['accelerator "Frobnicator 9" unknown, taken for A100-SXM-80GB']);
+  it('refuses an accelerator that it does not know: another would be predicted', () => {
+    expect(() => read({ accel: 'Frobnicator 9', accel_mem_GB: '' })).toThrow(/Unknown accelerator .*Nearest: /);
   });
 
   it('has no node larger than the machine', () => {

@@ -1,25 +1,16 @@
-import { UsageError } from '../../base/errors.js';
 import { findAccelerator } from '../catalogue/accelerators.js';
 import { usualCluster } from '../catalogue/clusters.js';
 import type { Accelerator, Cluster } from '../types.js';
 import type { Fields } from './fields.js';
 
-/** What a row whose accelerator the catalogue does not know is predicted for. */
-const UNKNOWN = 'A100-SXM-80GB';
-
-/** The accelerator of a row: the catalogue's, or the default where its name is unknown, which is noted. */
+/**
+ * The accelerator of a row.
+ *
+ * @throws UsageError where its name is of no card of the catalogue: a prediction for another would say nothing
+ */
 function acceleratorOf(fields: Fields): Accelerator {
-  const name = fields.text('accel');
   const memoryGB = fields.number('accel_mem_GB');
-  const sane = memoryGB !== undefined && memoryGB < 1e5 ? { memoryGB } : {};
-  try {
-    return findAccelerator(name, sane);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    return findAccelerator(
-      fields.assume(`accelerator ${JSON.stringify(name.slice(0, 40))} unknown, taken for`, UNKNOWN),
-    );
-  }
+  return findAccelerator(fields.text('accel'), memoryGB !== undefined && memoryGB < 1e5 ? { memoryGB } : {});
 }
 
 /**

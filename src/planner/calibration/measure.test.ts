@@ -32,7 +32,8 @@ describe('conventionFlop', () => {
     expect(flop('model (6N + attn)')).toBe(model);
     expect(flop('hardware (8*P*T)')).toBe(8 * run.workload.parameters * tokens);
     expect(flop('hardware (96 formula, eq.3)') / model).toBeGreaterThan(1.3);
-    expect(flop('not stated')).toBe(flop('hardware'));
+    expect(flop('not stated')).toBe(model);
+    expect(flop('')).toBe(flop('hardware'));
     const without = { ...run, arrangement: { ...run.arrangement, recompute: 'none' as const } };
     expect(conventionFlop(cellsOf(), without)).toBe(model);
   });

@@ -27,6 +27,8 @@ export interface RowResult {
   readonly outOfMemory: 'predicted' | 'within one step' | 'missed' | undefined;
   readonly efficiencySource: 'fitted' | 'default' | undefined;
   readonly pair: string | undefined;
+  /** Predicted share of the datasheet's rate. */
+  readonly utilization: number | undefined;
   readonly assumptions: readonly string[];
   /** Why nothing was compared. */
   readonly skipped: string | undefined;
@@ -66,6 +68,7 @@ export function predictRow(cells: Cells, constants: Constants): RowResult {
     outOfMemory: undefined,
     efficiencySource: undefined,
     pair: undefined,
+    utilization: undefined,
     assumptions: [],
     skipped: reason,
   });
@@ -89,6 +92,7 @@ export function predictRow(cells: Cells, constants: Constants): RowResult {
     outOfMemory,
     efficiencySource: run.framework.efficiencySource,
     pair: run.pair,
+    utilization: step.utilization,
     assumptions: run.assumptions,
     skipped: nothing ? reason : undefined,
   };
@@ -111,6 +115,13 @@ function compareSpeed(
     };
   const printed = fields.number(unit);
   if (printed === undefined) return { unit, speed: undefined, reason: `no number in ${unit}` };
+  if (
+    (unit === 'days' || unit === 'gpu_hours') &&
+    run.workload.causal &&
+    fields.number('tokens_trained_B') === undefined
+  ) {
+    return { unit, speed: undefined, reason: `${unit} of a run on an unknown number of tokens` };
+  }
   const predicted = inPrintedUnit(unit, cells, run, step);
   return { unit, speed: compare(printed, predicted), reason: '' };
 }

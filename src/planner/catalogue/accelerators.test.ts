@@ -86,6 +86,15 @@ describe('findAccelerator', () => {
     ['Google TPU v3', 'TPUv3'],
     ['8x H100', 'H100-SXM'],
     ['A100 PCIe', 'A100-PCIe-80GB'],
+    ['A100-SXM ("Ampere")', 'A100-SXM-80GB'],
+    ['H100 SXM5 80GB (Grand Teton)', 'H100-SXM'],
+    ['H100SXM5', 'H100-SXM'],
+    ['TPU v5p-1024', 'TPUv5p'],
+    ['V100 32GB NVLink', 'V100-SXM2-32GB'],
+    ['Nvidia V100 16 GB', 'V100-SXM2-16GB'],
+    ['AMD MI300X OAM 192GB', 'MI300X'],
+    ['A100 40GB PCIe', 'A100-PCIe-40GB'],
+    ['Hopper', 'H100-SXM'],
   ])('reads %s as %s', (name, expected) => {
     expect(findAccelerator(name).name).toBe(expected);
   });
@@ -97,6 +106,24 @@ describe('findAccelerator', () => {
     expect(card.sources.rates!.kind).toBe('datasheet');
     expect(usualNode(card)).toBe('dgx-a100');
   });
+
+  it('takes memory, its kind and power from a name before what the catalogue has', () => {
+    const card = findAccelerator('H100 (HBM2e 96GB, 500W)');
+    expect(card).toMatchObject({ name: 'H100-SXM-96GB-500W', memory: 96 * 2 ** 30, power: 500, year: 2022 });
+    expect(card.memoryBandwidth / 1e9).toBeCloseTo((2000 * 96) / 79.647, 6);
+    expect(card.powerShare).toBeCloseTo(5 / 7, 12);
+    expect(card.rates).toEqual(findAccelerator('H100').rates);
+    expect(findAccelerator('H100 NVL 94GB').name).toBe('H100-PCIe-94GB');
+    expect(findAccelerator('A100-SXM', { memoryGB: 40, power: 300 }).name).toBe('A100-SXM-40GB-300W');
+    expect(usualNode(card)).toBe('dgx-h100');
+  });
+
+  it.each(['H10', 'H1000', 'A10', 'A100X', 'M2 Ultra', 'RTX 4090 Ti', 'RTX 4060', 'MI300A', 'B100', 'TPU v7'])(
+    'never takes %s for another card',
+    (name) => {
+      expect(() => findAccelerator(name)).toThrow(/Unknown accelerator .*Nearest: /);
+    },
+  );
 
   it('lists the nearest of an unknown name', () => {
     expect(() => findAccelerator('H10')).toThrow(UsageError);

@@ -1,5 +1,6 @@
 import { UsageError } from '../../base/errors.js';
 import type { Accelerator, Precision, Source } from '../types.js';
+import { generationOf, readName } from './accelerator-name.js';
 import table from './accelerators.json' with { type: 'json' };
 import { nearestNames, plain } from './nearest.js';
 import { given, resolveSources, type SourceKeys } from './sources.js';
@@ -22,6 +23,8 @@ export interface AcceleratorDescription {
 }
 
 interface CatalogueEntry extends AcceleratorDescription {
+  /** `HBM2e`; written where cards of a generation differ. */
+  readonly memoryType?: string;
   /** The node it usually stands in, a name of `nodes.json`. */
   readonly node: string;
   readonly aliases: readonly string[];
@@ -38,19 +41,25 @@ const byName = new Map(
   Object.entries(entries).flatMap(([name, entry]) => [name, ...entry.aliases].map((alias) => [plain(alias), name])),
 );
 
-/** What a name may say beside the model: who makes it, and what its memory and its socket are called. */
-const decoration =
-  /nvidia|tesla|geforce|amd|instinct|radeon|google|cloud|intel|habana|aws|hbm[0-9]?e?|\b[0-9]+ *x +|\bgpus?\b|\bchips?\b/gi;
+/** Models of the catalogue, without form, memory and power. */
+const generations: readonly string[] = [...new Set(accelerators.map(generationOf))];
+
+/** What is asked of a card beside its name; it goes before what the name says. */
+export interface AskedCard {
+  /** As its seller counts. */
+  readonly memoryGB?: number | undefined;
+  /** Watts that it may take. */
+  readonly power?: number | undefined;
+}
 
 /**
- * An accelerator of the catalogue by name or alias; case and punctuation do not matter, and makers' and memories' names
- * are passed over: `NVIDIA A100-SXM4-40GB` is `A100-SXM-40GB`.
+ * An accelerator of the catalogue by name or alias, or by the parts of a name: the model, how it is mounted, its memory
+ * and its power. `NVIDIA A100-SXM4-40GB` is `A100-SXM-40GB`, and `H100 (HBM2e 96GB, 500W)` an H100 with that memory and
+ * power; a card of another model is never taken.
  *
- * @param memoryGB of a card, as its seller counts: picks `A100-SXM-40GB` for `A100`; where no such card is in the
- *   catalogue, the card with its memory replaced
- * @throws UsageError naming the nearest names, or for a memory that no card can have
+ * @throws UsageError naming the nearest names, or for a memory or power that no card can have
  */
-export function findAccelerator(name: string, { memoryGB }: { memoryGB?: number } = {}): Accelerator {
+export function findAccelerator(name: string, asked: AskedCard = {}): Accelerator {
   const found = resolve(name);
   if (!found) {
     const names = [...accelerators, ...Object.values(entries).flatMap(({ aliases }) => aliases)];
@@ -59,19 +68,53 @@ export function findAccelerator(name: string, { memoryGB }: { memoryGB?: number 
         'Name one of the catalogue, or describe yours in a cluster file.',
     );
   }
-  const asked = memoryGB ?? found.memoryGB;
-  if (asked !== undefined && !(asked > 0 && asked <= 100_000)) {
-    throw new UsageError(`Expected the memory of a card of ${found.name}'s kind in GB, above 0, got ${asked}.`);
+  const memoryGB = asked.memoryGB ?? found.memoryGB;
+  const power = asked.power ?? found.power;
+  if (memoryGB !== undefined && !(memoryGB > 0 && memoryGB <= 100_000)) {
+    throw new UsageError(`Expected the memory of a card of ${found.name}'s kind in GB, above 0, got ${memoryGB}.`);
   }
-  if (asked === undefined || sameMemory(found.name, asked)) return fromCatalogue(found.name);
-  const sibling = accelerators.find((other) => series(other) === series(found.name) && sameMemory(other, asked));
+  if (power !== undefined && !(power > 0 && power <= 100_000)) {
+    throw new UsageError(`Expected the power of a card of ${found.name}'s kind in watts, above 0, got ${power}.`);
+  }
+  return withPower(withMemory(found.name, memoryGB, found.memoryType), power);
+}
+
+/** A card with so much memory: the catalogue's, its sibling's, or the card with its memory replaced. */
+function withMemory(name: string, memoryGB: number | undefined, type: string | undefined): Accelerator {
+  if (memoryGB === undefined || sameMemory(name, memoryGB)) return fromCatalogue(name);
+  const sibling = accelerators.find((other) => series(other) === series(name) && sameMemory(other, memoryGB));
   if (sibling) return fromCatalogue(sibling);
-  const card = fromCatalogue(found.name);
+  const card = fromCatalogue(name);
+  // As many stacks of the kind of memory that it is said to have, each as fast as in the catalogue's card with them.
+  const alike = accelerators.find(
+    (other) => generationOf(other) === generationOf(name) && entries[other]!.memoryType?.toLowerCase() === type,
+  );
+  const stacks = alike === undefined || type === undefined ? undefined : entries[alike]!;
   return {
     ...card,
-    name: `${series(card.name)}-${asked}GB`,
-    memory: asked * 2 ** 30,
-    sources: { ...card.sources, memory: given(`${asked} GB, as asked for`) },
+    name: `${series(name)}-${memoryGB}GB`,
+    memory: memoryGB * 2 ** 30,
+    memoryBandwidth: stacks ? stacks.memoryBandwidth_GBps * 1e9 * (memoryGB / stacks.memory_GiB) : card.memoryBandwidth,
+    sources: {
+      ...card.sources,
+      memory: given(`${memoryGB} GB, as asked for`),
+      ...(stacks ? { memoryBandwidth: given(`of ${type}, by ${alike}`) } : {}),
+    },
+  };
+}
+
+/** Whether a power is what the card of the catalogue has, give or take how people round. */
+const samePower = (card: Accelerator, power: number): boolean => Math.abs(power / card.power - 1) < 0.06;
+
+/** A card that may take so much power. */
+function withPower(card: Accelerator, power: number | undefined): Accelerator {
+  if (power === undefined || samePower(card, power)) return card;
+  return {
+    ...card,
+    name: `${card.name}-${power}W`,
+    power,
+    powerShare: power / card.power,
+    sources: { ...card.sources, power: given(`${power} W, as asked for`) },
   };
 }
 
@@ -89,19 +132,29 @@ function fromCatalogue(name: string): Accelerator {
   return toAccelerator(name, entry, resolveSources(entry.sources));
 }
 
-function resolve(name: string): { readonly name: string; readonly memoryGB?: number } | undefined {
-  const exact = byName.get(plain(name));
+interface Resolved {
+  readonly name: string;
+  readonly memoryGB?: number;
+  readonly memoryType?: string;
+  readonly power?: number;
+}
+
+function resolve(name: string): Resolved | undefined {
+  const exact = byName.get(plain(name.slice(0, 200)));
   if (exact !== undefined) return { name: exact };
-  const bare = name.slice(0, 200).replaceAll(decoration, ' ');
-  const size = /([0-9]{1,3}) *gi?b/i.exec(bare);
-  const sizeless = size ? bare.replace(size[0], '') : bare;
-  for (const text of [bare, sizeless]) {
-    // Sockets carry numbers (SXM4) that a catalogue's name may leave out.
-    const found = byName.get(plain(text)) ?? byName.get(plain(text.replace(/sxm[0-9]/gi, 'SXM')));
-    if (found !== undefined)
-      return size && text !== bare ? { name: found, memoryGB: Number(size[1]) } : { name: found };
-  }
-  return undefined;
+  const parts = readName(name, generations);
+  if (!parts) return undefined;
+  const { generation, form, ...rest } = parts;
+  const usual = byName.get(plain(generation));
+  const all = accelerators.filter((other) => generationOf(other) === generation);
+  const sockets = /sxm[0-9]/i.exec(name)?.[0];
+  const score = (other: string): number =>
+    (form === undefined || (form === 'pcie') === /pcie/i.test(other) ? 8 : 0) +
+    (sockets && other.toLowerCase().includes(sockets.toLowerCase()) ? 4 : 0) +
+    (rest.memoryGB !== undefined && sameMemory(other, rest.memoryGB) ? 2 : 0) +
+    (other === usual ? 1 : 0);
+  const [best] = [...all].sort((a, b) => score(b) - score(a));
+  return { name: best!, ...rest };
 }
 
 /** A name without its memory. */

@@ -22,10 +22,18 @@ export function layerActivations(w: Workload, arrangement: Arrangement, habits: 
   const own = kept < 2 && arrangement.flashAttention ? 2 : 0;
   const heads = (attentions * (2 * (query + 2 * w.headSize * w.keyValueHeads) + (kept + own) * query)) / tensor;
   const active = w.experts?.active ?? 1;
+  const up = (w.feedForwardMatrices - 1) * w.feedForward;
   const inner = (active * w.feedForward * (2 * (w.feedForwardMatrices - 1) + kept)) / tensor;
   const scores = arrangement.flashAttention ? 4 * w.heads : (2 + 3 * mask) * w.heads * sequence;
   const core = (attentions * scores) / tensor;
   if (arrangement.recompute === 'full') return (2 * T * h) / split;
+  if (arrangement.recompute === 'selective' && habits.selectiveProducts) {
+    // The layer's input, attention's output, and every second product's.
+    const products = attentions * (query + 2 * w.headSize * w.keyValueHeads) + active * up;
+    return (
+      2 * T * (h / split + (attentions * query) / tensor + ((1 + attentions) * h) / split / 2 + products / tensor / 2)
+    );
+  }
   return T * (shared + heads + inner + (arrangement.recompute === 'selective' ? 0 : core));
 }
 

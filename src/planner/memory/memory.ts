@@ -41,7 +41,8 @@ export function memoryUse(
   const activations = alone ? first : atLast ? stages.lastLayers * kept : first;
   const logitsHeld = atLast ? logits : 0;
   // Parameters of one layer that ZeRO-3 has gathered, and the next, on their way.
-  const gathered = arrangement.zero === 3 ? (2 * habits.gatherBytes * parameters) / Math.max(1, stages.layers) : 0;
+  const gathered =
+    arrangement.zero === 3 && alone ? (2 * habits.gatherBytes * parameters) / Math.max(1, stages.layers) : 0;
   const context = Math.min(c.contextBytes, cluster.accelerator.memory / 20);
   const buffers = context + gathered + c.fragmentation * (activations + logitsHeld + gathered);
   const total = states.parameters + states.gradients + states.optimizer + activations + buffers + logitsHeld;

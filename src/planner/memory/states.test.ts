@@ -7,7 +7,11 @@ import { stateBytes } from './states.js';
 /** Mixed precision with Adam: 2 + 2 + 12 bytes (arXiv 1910.02054, §3.1). */
 const adam = { ...habitsOf('default'), parameterBytes: 2, gradientBytes: 2, optimizerBytes: 12 };
 const states = (parameters: number, data: number, change: Partial<Arrangement>) => {
-  const { host, ...onDevice } = stateBytes(parameters, { ...arrangement, context: 1, data, ...change }, adam);
+  const { host, ...onDevice } = stateBytes(
+    parameters,
+    { ...arrangement, pipeline: 1, context: 1, data, ...change },
+    adam,
+  );
   return { host, total: Object.values(onDevice).reduce((a, b) => a + b) };
 };
 
@@ -36,5 +40,10 @@ describe('model states', () => {
     expect(states(1e9, 8, { zero: 2, offload: 'optimizer' })).toEqual({ host: 14e9 / 8, total: 2e9 });
     expect(states(1e9, 8, { zero: 3, offload: 'optimizer+parameters' })).toEqual({ host: 16e9 / 8, total: 0 });
     expect(states(1e9, 8, { zero: 1, offload: 'optimizer' })).toEqual({ host: 12e9 / 8, total: 4e9 });
+  });
+
+  it('with stage 3 and a pipeline keep what was gathered, and gradients whole', () => {
+    const bytes = 2 / 8 + adam.gatherBytes + adam.reduceBytes + 12 / 8;
+    expect(states(1e9, 8, { zero: 3, pipeline: 8 }).total).toBeCloseTo(bytes * 1e9, 3);
   });
 });

@@ -18,8 +18,14 @@ export interface StateBytes {
 export function stateBytes(parameters: number, arrangement: Arrangement, habits: FrameworkHabits): StateBytes {
   const ranks = arrangement.data * arrangement.context;
   const { zero, offload } = arrangement;
-  const held = (parameters * habits.parameterBytes) / (zero >= 3 ? ranks : 1);
-  const gradients = (parameters * habits.gradientBytes) / (zero >= 2 ? ranks : 1);
+  // With a pipeline what ZeRO-3 gathered stays until the step's end, and gradients are summed whole: micro-batches of
+  // both directions alternate, and would gather each layer anew every time.
+  const whole = zero === 3 && arrangement.pipeline > 1;
+  const held =
+    (parameters * habits.parameterBytes) / (zero >= 3 ? ranks : 1) + (whole ? parameters * habits.gatherBytes : 0);
+  const gradients = whole
+    ? parameters * habits.reduceBytes
+    : (parameters * habits.gradientBytes) / (zero >= 2 ? ranks : 1);
   const optimizer = (parameters * habits.optimizerBytes) / (zero >= 1 ? ranks : 1);
   if (offload === 'none') return { parameters: held, gradients, optimizer, host: 0 };
   const moved = offload === 'optimizer+parameters' ? held : 0;

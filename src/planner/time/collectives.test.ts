@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { shippedConstants } from '../calibration/constants.js';
 import { selene } from '../step.test-support.js';
-import { allReduceTime, allToAllTime, gatherTime, groupOf, handOverTime, ringBandwidth } from './collectives.js';
+import {
+  allReduceTime,
+  allToAllTime,
+  gatherTime,
+  groupOf,
+  handOverTime,
+  ringBandwidth,
+  shardedTime,
+} from './collectives.js';
 
-const c = { ...shippedConstants.time, intraEfficiency: 1, interEfficiency: 1, handOverEfficiency: 1, congestion: 0 };
+const c = { ...shippedConstants.time, linkEfficiency: 1, congestion: 0 };
 const still = { ...selene, intraLatency: 0, interLatency: 0 };
 
 describe('groups', () => {
@@ -38,6 +46,19 @@ describe('collectives', () => {
     expect(gatherTime(still, eight, 8e9, c)).toBeCloseTo(7e9 / 300e9, 12);
     expect(allReduceTime(still, eight, 8e9, c)).toBeCloseTo(14e9 / 300e9, 12);
     expect(gatherTime(still, groupOf(still, 1, 1), 8e9, c)).toBe(0);
+  });
+
+  it('in pieces pay latency by rank and piece, and by parameter fill a share of the line between nodes', () => {
+    const wide = groupOf(still, 64, 1);
+    const bytes = 64e9;
+    const whole = shardedTime(still, wide, bytes, 10, false, c);
+    expect(whole).toBeCloseTo(gatherTime(still, wide, bytes, c), 12);
+    const share = { ...c, parameterGather: 0.2 };
+    expect(shardedTime(still, wide, bytes, 10, true, share)).toBeCloseTo(5 * whole, 9);
+    expect(shardedTime(still, groupOf(still, 8, 1), bytes, 10, true, share)).toBeCloseTo((7 / 8) * (bytes / 300e9), 9);
+    const hop = (7 * selene.intraLatency + selene.interLatency) / 8;
+    expect(shardedTime(selene, groupOf(selene, 64, 1), 0, 10, false, c)).toBeCloseTo(10 * 63 * hop, 12);
+    expect(shardedTime(selene, groupOf(selene, 1, 1), bytes, 10, false, c)).toBe(0);
   });
 
   it('take the depth of a tree when messages are small', () => {

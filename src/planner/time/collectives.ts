@@ -22,10 +22,10 @@ export function groupOf(cluster: Cluster, size: number, stride: number): Group {
  * more nodes, the more links of the network's upper levels are shared too.
  */
 export function ringBandwidth(cluster: Cluster, group: Group, c: TimeConstants): number {
-  const inside = cluster.intraNode * c.intraEfficiency;
+  const inside = cluster.intraNode * c.linkEfficiency;
   if (group.size <= group.inNode) return inside;
   const crowd = 1 + c.congestion * Math.max(0, Math.log2(group.size / group.inNode) - 1);
-  return Math.min(inside, (cluster.interNode * c.interEfficiency * group.inNode) / cluster.perNode / crowd);
+  return Math.min(inside, (cluster.interNode * c.linkEfficiency * group.inNode) / cluster.perNode / crowd);
 }
 
 /** Seconds of one message from member to member. */
@@ -45,6 +45,27 @@ export function gatherTime(cluster: Cluster, group: Group, bytes: number, c: Tim
   );
 }
 
+/**
+ * Seconds of the all-gathers (or reduce-scatters) of `bytes` in so many pieces, as ZeRO-3 needs them: rings, since the
+ * pieces are large, whose latency grows with the ranks; by parameter, each waits for the one before and fills a small
+ * share of the line.
+ */
+export function shardedTime(
+  cluster: Cluster,
+  group: Group,
+  bytes: number,
+  pieces: number,
+  byParameter: boolean,
+  c: TimeConstants,
+): number {
+  if (group.size <= 1) return 0;
+  const share = (group.size - 1) / group.size;
+  const outside = group.size > group.inNode ? 1 / group.inNode : 0;
+  const hop = cluster.intraLatency * (1 - outside) + cluster.interLatency * outside;
+  const line = ringBandwidth(cluster, group, c) * (byParameter && outside > 0 ? c.parameterGather : 1);
+  return (share * bytes) / line + pieces * (group.size - 1) * hop;
+}
+
 /** Seconds of an all-reduce: a reduce-scatter and an all-gather. */
 export function allReduceTime(cluster: Cluster, group: Group, bytes: number, c: TimeConstants): number {
   return 2 * gatherTime(cluster, group, bytes, c);
@@ -55,12 +76,12 @@ export function allToAllTime(cluster: Cluster, group: Group, bytes: number, c: T
   if (group.size <= 1) return 0;
   const outside = (group.size - group.inNode) / group.size;
   const inside = (group.inNode - 1) / group.size;
-  const network = (outside * bytes * cluster.perNode) / (cluster.interNode * c.interEfficiency);
-  return (inside * bytes) / (cluster.intraNode * c.intraEfficiency) + network + latency(cluster, group);
+  const network = (outside * bytes * cluster.perNode) / (cluster.interNode * c.linkEfficiency);
+  return (inside * bytes) / (cluster.intraNode * c.linkEfficiency) + network + latency(cluster, group);
 }
 
 /** Seconds in which every device of a stage hands `bytes` to the next stage, `stride` ranks on. */
 export function handOverTime(cluster: Cluster, stride: number, bytes: number, c: TimeConstants): number {
-  if (stride < cluster.perNode) return bytes / (cluster.intraNode * c.handOverEfficiency) + cluster.intraLatency;
-  return (bytes * cluster.perNode) / (cluster.interNode * c.handOverEfficiency) + cluster.interLatency;
+  if (stride < cluster.perNode) return bytes / (cluster.intraNode * c.linkEfficiency) + cluster.intraLatency;
+  return (bytes * cluster.perNode) / (cluster.interNode * c.linkEfficiency) + cluster.interLatency;
 }

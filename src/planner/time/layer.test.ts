@@ -93,6 +93,6 @@ describe('layerTime', () => {
     const tiled = { flashAttention: true, tensor: 1 } as const;
     const shared = layer({ ...tiled, context: 4 });
     expect(shared.communication).toBeGreaterThan(0);
-    expect(shared.matricesForward).toBeLessThan(0.3 * layer(tiled).matricesForward);
+    expect(shared.matricesForward).toBeLessThan(0.32 * layer(tiled).matricesForward);
   });
 });

@@ -55,7 +55,7 @@ export function layerTime(
   const product = (m: number, n: number, k: number, count = 1): number =>
     matrixTime(m, n, k, count, rate, bandwidth, bytes, c);
   const linear = (m: number, n: number, k: number, count = 1): number =>
-    c.backwardProducts * (product(m, k, n, count) + product(k, n, m, count));
+    product(m, k, n, count) + product(k, n, m, count);
   // Attention to an encoder's output, in some layers, has the same matrices again.
   const attentions = attentionsOf(w);
   let forward = attentions * (product(T, qkv, h) + product(T, h, a * d));
@@ -72,7 +72,8 @@ export function layerTime(
   let coreBytes = 0;
   if (arrangement.flashAttention) {
     const flop = 4 * scores * d * causal;
-    const generation = habits.attentionKernel - 1;
+    // FlashAttention-3 and its like are for cards of 2022 and later.
+    const generation = Math.min(habits.attentionKernel, card.kind === 'gpu' && card.year < 2022 ? 2 : 3) - 1;
     // FlashAttention-2 reaches 35 % of an H100, up to 70 % of an A100 (arXiv 2407.08608, §1).
     const reach = wideRate * (generation < 2 && card.kind === 'gpu' && card.year >= 2022 ? c.oldAttentionKernel : 1);
     core = flop / (reach * c.attentionForward[generation]!) + c.launch;
@@ -97,10 +98,11 @@ export function layerTime(
   const split = arrangement.sequenceParallel ? tensor : 1;
   const pairs = (1 + attentions) / 2;
   const residual = pairs * (8 + 12 + (habits.dropout ? 2 : 0)) * h * (habits.fusedPasses ? 1 : 1.5);
-  const residualBackward = pairs * (12 + 16 + (habits.dropout ? 10 : 0)) * h;
-  const heads = attentions * (w.positions === 'rotary' ? 8 : 4) * qkv;
+  const residualBackward = pairs * (12 + 16 + (habits.dropout ? 10 : 0)) * h * (habits.fusedPasses ? 1 : 1.5);
+  // Rotation pass by pass goes through 32 bits.
+  const heads = attentions * (w.positions === 'rotary' ? (habits.fusedPasses ? 8 : 24) : 4) * qkv;
   const inner = ((2 * up + 2 * f) * (habits.fusedPasses ? 1 : 2) * rows * copies) / T;
-  const innerBackward = (4 * up + 2 * f) * ((rows * copies) / T);
+  const innerBackward = ((4 * up + 2 * f) * (habits.fusedPasses ? 1 : 1.5) * rows * copies) / T;
   // Casting to a narrow format reads two bytes and writes the narrow ones twice: as it lies, and transposed.
   const cast = narrow ? (2 + 2 * bytes) * (attentions * (h + a * d) + h + f) : 0;
   const forwardBytes = T * (residual / split + heads + inner + cast) + coreBytes;

@@ -3,7 +3,7 @@ import { shippedConstants } from '../calibration/constants.js';
 import { findAccelerator } from '../catalogue/index.js';
 import { datasheetRate, matrixTime, sustainedRate } from './matrix.js';
 
-const c = { ...shippedConstants.time, matrixTraffic: 1, waveElements: 0, launch: 0, fourBitShare: 0.5 };
+const c = { ...shippedConstants.time, waveElements: 0, launch: 0, fourBitShare: 0.5 };
 const a100 = findAccelerator('A100-SXM-80GB');
 
 describe('rates', () => {
@@ -36,8 +36,8 @@ describe('matrixTime', () => {
   });
 
   it('loses part of the last wave where tiles are few, less on a card with fewer multiprocessors', () => {
-    const waves = { ...c, waveElements: 1e6, matrixTraffic: 0 };
-    const time = (n: number, rate: number, count = 1): number => matrixTime(1000, n, 1000, count, rate, 1e12, 2, waves);
+    const waves = { ...c, waveElements: 1e6 };
+    const time = (n: number, rate: number, count = 1): number => matrixTime(1000, n, 1000, count, rate, 1e30, 2, waves);
     expect(time(1000, 2.7e14) / ((2 * 1e9) / 2.7e14)).toBeCloseTo(1.5, 9);
     expect(time(100_000, 2.7e14) / ((2 * 1e11) / 2.7e14)).toBeCloseTo(1.005, 9);
     expect(time(1000, 2.7e13) / ((2 * 1e9) / 2.7e13)).toBeCloseTo(1.05, 9);

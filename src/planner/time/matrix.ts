@@ -17,13 +17,15 @@ const fallbacks: Readonly<Record<Precision, readonly Precision[]>> = {
  * the share that the card's other formats reached (it is power that limits), or the usual share.
  */
 export function sustainedRate(card: Accelerator, precision: Precision, k: TimeConstants): number {
+  // Power goes with frequency and the square of voltage, which goes with frequency.
+  const clock = Math.cbrt(card.powerShare ?? 1);
   for (const format of fallbacks[precision]) {
     const measured = card.measuredRates[format];
-    if (measured) return measured;
+    if (measured) return measured * clock;
     const rate = card.rates[format];
     if (rate) {
       const share = measuredShare(card, format) ?? k.sustainedRate;
-      return rate * share * (format === 'nvfp4' ? k.fourBitShare : 1);
+      return clock * rate * share * (format === 'nvfp4' ? k.fourBitShare : 1);
     }
   }
   throw new Error(`${card.name} has no rate of products in ${precision} or what could stand for it`);
@@ -84,5 +86,5 @@ export function matrixTime(
   const traffic = count * ((m * k + k * n) * bytes + m * n * 2);
   const wave = c.waveElements * Math.min(1, rate / WAVE_RATE);
   const waves = 1 + wave / (2 * count * m * n);
-  return ((2 * count * m * n * k) / rate) * waves + (c.matrixTraffic * traffic) / bandwidth + c.launch;
+  return ((2 * count * m * n * k) / rate) * waves + traffic / bandwidth + c.launch;
 }

@@ -1,6 +1,6 @@
 import type { Arrangement, Cluster, FrameworkHabits, StepTime, Workload } from '../types.js';
 import type { Stages } from '../workload/stages.js';
-import { allReduceTime, gatherTime, groupOf, handOverTime } from './collectives.js';
+import { allReduceTime, gatherTime, groupOf, handOverTime, shardedTime } from './collectives.js';
 import { headTime } from './head.js';
 import { layerTime } from './layer.js';
 import type { TimeConstants } from './types.js';
@@ -41,9 +41,13 @@ export function stepTime(
   const again =
     recompute === 'full'
       ? layer.matricesForward + layer.memoryForward
-      : recompute === 'selective' && !arrangement.flashAttention
-        ? layer.attentionCore
-        : 0;
+      : recompute === 'none'
+        ? 0
+        : habits.selectiveProducts
+          ? (layer.matricesForward - layer.attentionCore) / 2 + layer.memoryForward
+          : arrangement.flashAttention
+            ? 0
+            : layer.attentionCore;
   const passes = recompute === 'full' ? 3 : 2;
   const layerMatrices = (layer.matricesForward + layer.matricesBackward) / efficiency;
   const layerMemory = (layer.memoryForward + layer.memoryBackward) / efficiency;
@@ -80,9 +84,14 @@ export function stepTime(
     const reduced = parameters * habits.reduceBytes;
     const gathered = parameters * habits.gatherBytes;
     if (zero === 3) {
-      // Parameters come for forward and for backward, gradients go, in every micro-batch.
-      const exchange = 2 * gatherTime(cluster, group, gathered, c) + gatherTime(cluster, group, reduced, c);
-      dataCommunication = m * hidden(exchange, slot, habits.dataOverlap, c.overlap);
+      // Parameters come for forward and for backward, gradients go, in every micro-batch; a pipeline keeps what came,
+      // and its gradients, until the step's end.
+      const pieces = stages.layers * (habits.gatherByParameter ? 2 + w.feedForwardMatrices : 1);
+      const rounds = pipeline > 1 ? 1 : m;
+      const once = (bytes: number): number => shardedTime(cluster, group, bytes, pieces, habits.gatherByParameter, c);
+      const exchange = (pipeline > 1 ? 1 : 2) * once(gathered) + once(reduced);
+      const work = pipeline > 1 ? m * slot : slot;
+      dataCommunication = rounds * hidden(exchange, work, habits.dataOverlap, c.overlap);
     } else {
       const exchange =
         zero === 0
