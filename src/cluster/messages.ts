@@ -1,7 +1,7 @@
 import type { SamplerState } from '../data/index.js';
 import type { AdamwOptions } from '../training/adamw.js';
 import type { OuterOptions } from '../training/outer.js';
-import type { ScheduleOptions } from '../training/schedule.js';
+import type { ScheduleOptions, ScheduleSpan } from '../training/schedule.js';
 
 /** What replicas give each other: nothing (there is one), gradients after every step, or parameters after H steps. */
 export type Exchange = 'nothing' | 'gradients' | 'parameters';
@@ -86,12 +86,15 @@ export interface Commands {
   init: [ReplicaSetup, null];
   /** Answers the hash of the parameters. */
   load: [ReplicaState, string];
-  /** Trains `steps` inner steps, the first of which is `step`, counted from 0. */
-  train: [{ readonly step: number; readonly steps: number }, Trained];
+  /** Trains `steps` inner steps, the first of which is `step`, counted from 0. Without a span the schedule counts steps. */
+  train: [{ readonly step: number; readonly steps: number; readonly span?: ScheduleSpan }, Trained];
   /** Sums the own shard; answers the parts, which hold the result now, and the hash of the shard. */
   merge: [{ readonly weights: readonly number[]; readonly parts: Parts }, { parts: Parts; hash: string }];
   /** Takes the other shards' results, by replica; with gradients, makes the step. */
-  take: [{ readonly step: number; readonly parts: Parts }, { hash: string; gradientNorm: number }];
+  take: [
+    { readonly step: number; readonly span?: ScheduleSpan; readonly parts: Parts },
+    { hash: string; gradientNorm: number },
+  ];
   /** The sum of the mean losses of validation windows. */
   evaluate: [readonly number[], number];
   snapshot: [SnapshotRequest, Snapshot];

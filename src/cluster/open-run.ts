@@ -49,9 +49,10 @@ export class OpenRun {
     if (given.run === undefined) throw new UsageError('Which run is to be resumed? Name its folder with --run.');
     const run = await resumeRun(given.run, { force: given.force ?? false });
     try {
-      const record = parseRecord(run.content, run.paths.run);
-      const options = resumedOptions(given, record);
+      const known = parseRecord(run.content, run.paths.run);
+      const { options, record } = resumedOptions(given, known);
       await check(options);
+      if (record !== known) await writeRunFile(run.paths, recordJson(record));
       return new OpenRun(run, record, options, true, [...run.notices, ...versionNotices(record)]);
     } catch (error) {
       await run.lock.release();

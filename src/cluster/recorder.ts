@@ -1,6 +1,7 @@
 import type { RunPaths } from '../training/run-folder.js';
-import { learningRate, type ScheduleOptions } from '../training/schedule.js';
+import { learningRate, rateWithin, type ScheduleOptions, type ScheduleSpan } from '../training/schedule.js';
 import type { ProgressEvent, TrainEvent } from './events.js';
+import type { RunClock } from './run-clock.js';
 import { RunLog } from './run-log.js';
 import type { Progress } from './saved-state.js';
 import type { JointStep } from './threads.js';
@@ -17,8 +18,10 @@ export interface RecorderOptions {
   /** The step of the checkpoint that the run goes on from, 0 without one; undefined for a new run. */
   readonly resumedAt: number | undefined;
   readonly schedule: ScheduleOptions;
-  /** After which the run ends; more than those of the schedule where only a loss ends it. */
+  /** After which the run ends; more than those of the schedule where only a loss ends it. None where a clock does. */
   readonly mostSteps: number;
+  /** What ends a run by time. */
+  readonly clock?: RunClock | undefined;
   /** Of all replicas. */
   readonly tokensPerStep: number;
   readonly throughput: Throughput;
@@ -30,6 +33,9 @@ export class Recorder {
   #pending: JointStep[] = [];
   #trainLoss: number | null;
   #told = 0;
+  /** Of the last step. */
+  #rate: number;
+  #round = { first: 0, steps: 1, span: { position: 0, advance: 1 } };
 
   private constructor(
     private readonly options: RecorderOptions,
@@ -38,6 +44,8 @@ export class Recorder {
   ) {
     this.#pending = [...progress.pending];
     this.#trainLoss = progress.train_loss;
+    const { schedule, clock } = options;
+    this.#rate = learningRate(schedule, clock === undefined ? progress.step - 1 : clock.position(schedule.steps));
   }
 
   /** Cuts older figures back to the step that the run goes on from, and opens the files. */
@@ -55,14 +63,21 @@ export class Recorder {
     return this.#trainLoss ?? (this.#pending.length > 0 ? meanOf(this.#pending, 'loss') : null);
   }
 
+  /** A round of `steps` begins, the first of which is `first`, counted from 0. */
+  beginRound(first: number, steps: number, span: ScheduleSpan): void {
+    this.#round = { first, steps, span };
+  }
+
   /** All replicas have done a step. */
   step(done: JointStep, round: number): void {
     const { log, options } = this;
+    const { first, steps, span } = this.#round;
+    this.#rate = rateWithin(options.schedule, span, done.step - first, steps);
     this.#pending.push(done);
     log.board.scalars(done.step + 1, {
       'loss/train': done.loss,
       'gradient norm': done.gradientNorm,
-      'learning rate': learningRate(options.schedule, done.step),
+      'learning rate': this.#rate,
     });
     const now = performance.now();
     if (now - this.#told < TELL_EVERY) return;
@@ -109,21 +124,27 @@ export class Recorder {
   }
 
   #progress(round: number): ProgressEvent {
-    const { schedule, mostSteps, tokensPerStep, throughput } = this.options;
+    const { tokensPerStep, throughput } = this.options;
     const last = this.#pending.at(-1)!.step;
-    const totalSteps = last < schedule.steps ? schedule.steps : mostSteps;
-    const speed = throughput.tokensPerSecond;
     return {
       type: 'progress',
       step: last + 1,
-      total_steps: totalSteps,
       round,
       loss: meanOf(this.#pending, 'loss'),
-      lr: learningRate(schedule, last),
+      lr: this.#rate,
       tokens: (last + 1) * tokensPerStep,
-      tokens_per_second: speed,
-      eta_seconds: speed > 0 ? ((totalSteps - last - 1) * tokensPerStep) / speed : 0,
+      tokens_per_second: throughput.tokensPerSecond,
+      ...this.#end(last + 1),
     };
+  }
+
+  /** How many steps the run will have and how many seconds are left of it, as far as can be told. */
+  #end(step: number): { total_steps: number; eta_seconds: number } {
+    const { schedule, mostSteps, clock, tokensPerStep, throughput } = this.options;
+    if (clock !== undefined) return { total_steps: clock.expectedSteps(step), eta_seconds: clock.left };
+    const total = step <= schedule.steps ? schedule.steps : mostSteps;
+    const speed = throughput.tokensPerSecond;
+    return { total_steps: total, eta_seconds: speed > 0 ? ((total - step) * tokensPerStep) / speed : 0 };
   }
 }
 

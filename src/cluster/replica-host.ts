@@ -5,7 +5,7 @@ import { createEngine } from '../training/device.js';
 import { Evaluator } from '../training/evaluation.js';
 import { OuterOptimizer } from '../training/outer.js';
 import { Replica } from '../training/replica.js';
-import { learningRate } from '../training/schedule.js';
+import { rateWithin, type ScheduleOptions, type ScheduleSpan } from '../training/schedule.js';
 import { VectorNorm } from '../training/vector-norm.js';
 import type {
   CommandName,
@@ -33,9 +33,9 @@ export class ReplicaHost {
     const handlers: { [N in CommandName]: (input: Commands[N][0]) => Promise<Commands[N][1]> } = {
       init: (setup) => this.#init(setup),
       load: async (state) => this.#replica.load(state),
-      train: ({ step, steps }) => this.#train(step, steps, onStep),
+      train: ({ step, steps, span = { position: step, advance: steps } }) => this.#train(step, steps, span, onStep),
       merge: ({ weights, parts }) => this.#replica.merge(weights, parts),
-      take: ({ step, parts }) => this.#replica.take(step, parts),
+      take: ({ step, span = { position: step, advance: 1 }, parts }) => this.#replica.take(step, span, parts),
       evaluate: (windows) => this.#replica.evaluate(windows),
       snapshot: async (request) => this.#replica.snapshot(request),
       close: () => this.#close(),
@@ -58,12 +58,17 @@ export class ReplicaHost {
     return null;
   }
 
-  async #train(step: number, steps: number, onStep: (step: StepDone) => void): Promise<Commands['train'][1]> {
+  async #train(
+    step: number,
+    steps: number,
+    span: ScheduleSpan,
+    onStep: (step: StepDone) => void,
+  ): Promise<Commands['train'][1]> {
     const replica = this.#replica;
     this.#cancelled = false;
     const started = performance.now();
     for (let i = 0; i < steps; i++) {
-      const done = await replica.step(step + i);
+      const done = await replica.step(step + i, rateWithin(replica.schedule, span, i, steps));
       onStep(done);
       if (!Number.isFinite(done.loss) || !Number.isFinite(done.gradientNorm)) {
         return { tokens: 0, steps: i, seconds: 0, finite: false, norm: Number.NaN, parts: [], fault: done };
@@ -146,6 +151,10 @@ class Live {
     return new Live(setup, replica, dataset, sampler, evaluator, norms, outer, model.layout.size);
   }
 
+  get schedule(): ScheduleOptions {
+    return this.setup.schedule;
+  }
+
   load(state: ReplicaState): string {
     const { parameters, moment1, moment2 } = state;
     this.replica.adopt({ parameters, ...(moment1 && { moment1 }), ...(moment2 && { moment2 }) });
@@ -156,10 +165,10 @@ class Live {
   }
 
   /** One inner step; where gradients are averaged, the gradient alone. */
-  async step(step: number): Promise<StepDone> {
+  async step(step: number, rate: number): Promise<StepDone> {
     const loss = await this.replica.computeGradient(() => this.sampler.next());
     if (this.setup.exchange === 'gradients' || !Number.isFinite(loss)) return { step, loss, gradientNorm: 0 };
-    const { gradientNorm } = await this.replica.applyGradient(step, learningRate(this.setup.schedule, step));
+    const { gradientNorm } = await this.replica.applyGradient(step, rate);
     return { step, loss, gradientNorm };
   }
 
@@ -191,7 +200,7 @@ class Live {
     return { parts, hash: hashShard(this.#exchanged[0]!, this.#own) };
   }
 
-  async take(step: number, parts: Parts): Promise<Commands['take'][1]> {
+  async take(step: number, span: ScheduleSpan, parts: Parts): Promise<Commands['take'][1]> {
     parts.forEach((part, i) => {
       const { start, end } = this.#shards[i]!;
       this.#exchanged.forEach((vector, k) => {
@@ -202,7 +211,7 @@ class Live {
     const { parameters } = this.replica.vectors;
     let gradientNorm = 0;
     if (this.setup.exchange === 'gradients') {
-      ({ gradientNorm } = await this.replica.applyGradient(step, learningRate(this.setup.schedule, step)));
+      ({ gradientNorm } = await this.replica.applyGradient(step, rateWithin(this.schedule, span, 0, 1)));
     }
     this.#base?.set(parameters);
     return { hash: hashVector(parameters, this.#shards), gradientNorm };

@@ -3,7 +3,14 @@ import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import type { JsonValue } from '../base/json.js';
-import { optionName, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from '../training/config.js';
+import {
+  modelShape,
+  optionName,
+  type ParsedTrainOptions,
+  parseTrainOptions,
+  type TrainOptions,
+} from '../training/config.js';
+import { planSteps } from './limits.js';
 
 const count = z.int().nonnegative();
 
@@ -59,7 +66,7 @@ export type RunRecord = z.infer<typeof runRecordSchema>;
 export type Chosen = z.infer<typeof chosenSchema>;
 
 /** Options that may differ when a run is resumed: they change nothing of what it computes. */
-const FREE_OPTIONS = ['run', 'resume', 'force', 'keep'];
+const FREE_OPTIONS = ['run', 'resume', 'force', 'keep', 'untilLoss'];
 
 /** The record of a new run. */
 export function newRecord(options: ParsedTrainOptions): RunRecord {
@@ -90,30 +97,62 @@ export function parseRecord(content: JsonValue, path: string): RunRecord {
   throw new MeanfieldError(`${path} is not the record of a run: ${problem}. Restore it from a copy.`);
 }
 
+/** Limits of a run's length; a resumed run may get a larger one of the same kind. */
+const LIMITS = ['steps', 'tokens', 'minutes'] as const;
+
 /**
- * The options of a resumed run: those that are given must be the run's own; the others are taken from it.
+ * The options of a resumed run: those that are given must be the run's own, but that the run may be made longer; the
+ * others are taken from it.
  *
+ * @returns the record as well, which knows the longer schedule where there is one
  * @throws UsageError that lists the differences
  */
-export function resumedOptions(given: TrainOptions, record: RunRecord): ParsedTrainOptions {
+export function resumedOptions(
+  given: TrainOptions,
+  record: RunRecord,
+): { readonly options: ParsedTrainOptions; readonly record: RunRecord } {
   const stored = record.options as unknown as TrainOptions;
   const set = Object.entries(given).filter(
     ([key, value]) => value !== undefined && !(key === 'corpus' && Array.isArray(value) && value.length === 0),
   );
-  const parsed = parseTrainOptions({ ...stored, ...Object.fromEntries(set) });
   const before = parseTrainOptions(stored);
-  const differences = Object.keys({ ...before, ...parsed })
-    .filter((key) => !FREE_OPTIONS.includes(key))
-    .map((key) => [key, show(before, key), show(parsed, key)] as const)
+  const wanted = parseTrainOptions({ ...stored, ...Object.fromEntries(set) });
+  const longer = lengthened(before, wanted, record);
+  const free = longer === undefined ? FREE_OPTIONS : [...FREE_OPTIONS, ...LIMITS];
+  const differences = Object.keys({ ...before, ...wanted })
+    .filter((key) => !free.includes(key))
+    .map((key) => [key, show(before, key), show(wanted, key)] as const)
     .filter(([, was, is]) => was !== is)
     .map(([key, was, is]) => `${key === 'corpus' ? 'corpus' : optionName(key)} was ${was}, now ${is}`);
   if (differences.length > 0) {
     throw new UsageError(
       `${given.run} was started with other options: ${differences.join('; ')}. ` +
-        'Resume it with its own (leave these out), or start a new run.',
+        'Resume it with its own (leave these out), or start a new run. --steps, --tokens or --minutes, whichever it ' +
+        'was started with, may be larger, and --until-loss another.',
     );
   }
-  return parsed;
+  const { untilLoss } = wanted;
+  if (untilLoss === before.untilLoss) return { options: wanted, record: longer ?? record };
+  const known = longer ?? record;
+  return { options: wanted, record: { ...known, options: { ...known.options, untilLoss: untilLoss! } } };
+}
+
+/** The record of a run that goes on for longer than it was started for; undefined where it does not. */
+function lengthened(before: ParsedTrainOptions, wanted: ParsedTrainOptions, record: RunRecord): RunRecord | undefined {
+  const kind = LIMITS.find((name) => wanted[name] !== undefined);
+  const { schedule, replicas, cluster } = record.chosen;
+  if (kind === undefined || LIMITS.some((name) => name !== kind && before[name] !== undefined)) return undefined;
+  // Without a limit of its own a run has the default's steps.
+  const was = before[kind] ?? (kind === 'steps' ? (schedule?.steps ?? planSteps(before, 1).schedule) : undefined);
+  if (was === undefined || !(wanted[kind]! > was)) return undefined;
+  const options = { ...record.options, [kind]: wanted[kind]! };
+  if (schedule === undefined) return { ...record, options };
+  const members = replicas ?? (cluster?.options as { minWorkers?: number } | undefined)?.minWorkers ?? 1;
+  const tokensPerStep = members * wanted.batchSize * wanted.gradAccum * modelShape(wanted).context;
+  // Time is no number of steps: as many more are thought to fit. Between machines their number never meant anything.
+  const minutes = cluster === undefined ? Math.round((schedule.steps * wanted[kind]!) / was) : schedule.steps;
+  const steps = kind === 'minutes' ? minutes : planSteps(wanted, tokensPerStep).schedule;
+  return { ...record, options, chosen: { ...record.chosen, schedule: { ...schedule, steps } } };
 }
 
 /** Notices about what is no longer as when the run was started, though it may go on. */

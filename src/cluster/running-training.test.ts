@@ -10,7 +10,7 @@ import type { TrainEvent, TrainResult } from './events.js';
 import { OpenRun } from './open-run.js';
 import { initialParameters, prepareRun } from './prepare-run.js';
 import type { ReplicaHandle } from './replica-thread.js';
-import { RunningTraining } from './running-training.js';
+import { divergenceAdvice, RunningTraining } from './running-training.js';
 import { loadState, NO_PROGRESS } from './saved-state.js';
 
 const source = new URL('../../examples/tinyshakespeare.txt', import.meta.url);
@@ -147,4 +147,48 @@ describe('a running training', () => {
     const options = { lr: 1e-3, minLr: 1e38, warmup: 10, clip: 0, evalEvery: 5, weightDecay: 0 };
     await expect(train(options)).rejects.toThrow(/diverged: .*last good checkpoint is .*checkpoints\/0000(05|10|15)/);
   });
+});
+
+describe('what a diverged run is advised', () => {
+  const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 };
+  const schedule = { peak: 3e-3, final: 3e-4, warmup: 100, steps: 2000 };
+
+  it('is what was not in force', () => {
+    expect(divergenceAdvice({ schedule, optimizer })).toBe(
+      'Start a new run with --lr 0.001 (it was 0.003), or with --warmup 400 (it was 100); --resume would come to the same.',
+    );
+    const warm = { ...schedule, warmup: 400 };
+    expect(divergenceAdvice({ schedule: warm, optimizer })).not.toMatch(/--clip|--warmup/);
+    expect(divergenceAdvice({ schedule: warm, optimizer: { ...optimizer, clip: 0 } })).toContain('--clip 1 (gradients');
+    expect(divergenceAdvice({ schedule: warm, optimizer: { ...optimizer, clip: 5 } })).toContain('--clip 1 (it was 5)');
+  });
+});
+
+it('goes on to more steps after its end', async () => {
+  const options = { steps: 10, syncEvery: 5, evalEvery: 5, keep: 5 };
+  await train(options);
+  const result = await train({ ...options, steps: 40, resume: true });
+  expect([result.step, result.interrupted]).toEqual([40, false]);
+  const rates = (await readFile(join(folder, 'run', 'metrics.jsonl'), 'utf8'))
+    .split('\n')
+    .filter((line) => line.includes('"progress"'))
+    .map((line) => JSON.parse(line).lr as number);
+  // At steps 10, 20, 30 and 40: the first the end of a run of 10, the second half of the way of one of 40.
+  expect(rates).toHaveLength(4);
+  expect(rates[1]).toBeGreaterThan(3 * rates[0]!);
+  expect(rates[3]).toBeLessThan(rates[2]!);
+});
+
+it('ends by the clock with a rate that has fallen', async () => {
+  const options = { steps: undefined, minutes: 0.05, syncEvery: 5, evalEvery: 1000 };
+  const before = performance.now();
+  const result = await train(options);
+  expect(result.interrupted).toBe(false);
+  const progress = events.filter((event) => event.type === 'progress');
+  const { lr, eta_seconds, total_steps, step } = progress.at(-1)!;
+  expect(performance.now() - before).toBeGreaterThan(3000);
+  expect(Math.max(...progress.map((event) => event.eta_seconds))).toBeLessThanOrEqual(3);
+  expect(eta_seconds).toBeLessThan(0.5);
+  expect(lr).toBeLessThan(0.3 * Math.max(...progress.map((event) => event.lr)));
+  expect(total_steps).toBeGreaterThanOrEqual(step);
 });

@@ -7,9 +7,10 @@ import type { OpenRun } from './open-run.js';
 import type { PreparedRun } from './prepare-run.js';
 import { Recorder } from './recorder.js';
 import type { ReplicaHandle } from './replica-thread.js';
+import { RunClock } from './run-clock.js';
 import { type Progress, type SavedState, saveState } from './saved-state.js';
 import { Team, type TeamSetup } from './team.js';
-import { DivergedError } from './threads.js';
+import { DivergedError, type JointStep } from './threads.js';
 import { Throughput } from './throughput.js';
 
 /** What training starts or goes on from. */
@@ -31,6 +32,7 @@ export class RunningTraining {
   /** Of all replicas. */
   readonly #tokensPerStep: number;
   readonly #mostSteps: number;
+  readonly #clock: RunClock | undefined;
   /** Steps done by earlier processes. */
   readonly #from: number;
   /** Steps done, per replica. */
@@ -49,6 +51,7 @@ export class RunningTraining {
     recorder: Recorder,
     throughput: Throughput,
     most: number,
+    clock: RunClock | undefined,
   ) {
     const { setup } = start;
     this.#start = start;
@@ -58,6 +61,7 @@ export class RunningTraining {
     this.#throughput = throughput;
     this.#tokensPerStep = tokensPerStep(setup);
     this.#mostSteps = most;
+    this.#clock = clock;
     this.#step = progress.step;
     this.#validation = progress.val_loss;
     this.#best = progress.best_val_loss;
@@ -72,9 +76,10 @@ export class RunningTraining {
   static async start(start: TrainingStart, from: SavedState): Promise<RunningTraining> {
     const { run, setup, prepared, emit, startReplica } = start;
     const { progress } = from;
-    const { steps } = setup.schedule;
-    // Minutes were turned into the schedule's steps when the run was started.
-    const most = run.options.minutes === undefined ? planSteps(run.options, tokensPerStep(setup)).most : steps;
+    const { minutes } = run.options;
+    const clock =
+      minutes === undefined ? undefined : new RunClock(60 * minutes, setup.schedule.steps, progress.seconds);
+    const most = clock ? Number.MAX_SAFE_INTEGER : planSteps(run.options, tokensPerStep(setup)).most;
     const team = await Team.start(setup, prepared.model.layout, from.team, startReplica);
     try {
       const throughput = new Throughput(tokensPerStep(setup));
@@ -84,13 +89,14 @@ export class RunningTraining {
           resumedAt: run.resumed ? progress.step : undefined,
           schedule: setup.schedule,
           mostSteps: most,
+          clock,
           tokensPerStep: tokensPerStep(setup),
           throughput,
           emit,
         },
         progress,
       );
-      return new RunningTraining(start, progress, team, recorder, throughput, most);
+      return new RunningTraining(start, progress, team, recorder, throughput, most, clock);
     } catch (error) {
       await team.close();
       throw error;
@@ -122,9 +128,8 @@ export class RunningTraining {
   async #rounds(control: { readonly stopping: boolean }): Promise<boolean> {
     const { options } = this.#start.run;
     const { evalEvery, checkpointEvery = evalEvery, untilLoss } = options;
-    const limit = options.minutes === undefined ? Number.POSITIVE_INFINITY : 60 * options.minutes;
     if (untilLoss !== undefined && this.#validation !== null && this.#validation < untilLoss) return true;
-    while (this.#step < this.#mostSteps && this.#seconds < limit) {
+    while (this.#step < this.#mostSteps && this.#clock?.left !== 0) {
       if (control.stopping) return false;
       const before = this.#step;
       await this.#round();
@@ -138,21 +143,30 @@ export class RunningTraining {
 
   async #round(): Promise<void> {
     const { rounds } = this.#team;
-    const steps = Math.min(this.#start.setup.syncEvery, this.#mostSteps - this.#step);
+    const { syncEvery, schedule } = this.#start.setup;
+    const most = Math.min(syncEvery, this.#mostSteps - this.#step);
+    const steps = this.#clock?.roundSteps(most) ?? most;
+    const span = this.#clock?.span(schedule.steps, steps) ?? { position: this.#step, advance: steps };
     const number = rounds.round + 1;
+    const begun = performance.now();
     this.#throughput.beginRound();
-    await rounds.runRound(this.#step, steps, (done) => {
+    this.#recorder.beginRound(this.#step, steps, span);
+    const onStep = (done: JointStep) => {
       this.#throughput.step();
       this.#recorder.step(done, number);
-    });
+    };
+    await rounds.runRound(this.#step, steps, onStep, span);
     this.#throughput.endRound();
+    this.#clock?.tookRound(steps, (performance.now() - begun) / 1000);
     this.#step += steps;
     this.#recorder.endRound(number);
   }
 
   /** The validation loss of the committed parameters; the best ones so far become `model/`. */
   async #evaluate(): Promise<void> {
+    const begun = performance.now();
     const loss = await this.#team.evaluate(this.#start.prepared.windows);
+    this.#clock?.tookEvaluation((performance.now() - begun) / 1000);
     if (!Number.isFinite(loss)) throw new DivergedError(`after step ${this.#step} the validation loss is ${loss}`);
     this.#validation = loss;
     this.#evaluatedAt = this.#step;
@@ -251,16 +265,27 @@ export class RunningTraining {
   /** Adds to a divergence what can be done about it. */
   async #explained(error: unknown): Promise<unknown> {
     if (!(error instanceof DivergedError)) return error;
-    const { run } = this.#start;
+    const { run, setup } = this.#start;
     const saved = (await listCheckpoints(run.paths.checkpoints)).at(-1);
     const good =
       saved === undefined
         ? 'No checkpoint was saved yet.'
         : `The last good checkpoint is ${checkpointPath(run, saved)}.`;
-    return new MeanfieldError(`${error.message} ${good} Start a new run with a lower --lr, or with --clip 1.`, {
-      cause: error,
-    });
+    return new MeanfieldError(`${error.message} ${good} ${divergenceAdvice(setup)}`, { cause: error });
   }
+}
+
+/** What else a diverged run can be started with: only what was not in force. */
+export function divergenceAdvice({ schedule, optimizer }: Pick<TeamSetup, 'schedule' | 'optimizer'>): string {
+  const { peak, warmup, steps } = schedule;
+  const lower = Number((peak / 3).toPrecision(1));
+  const choices = [`--lr ${lower} (it was ${Number(peak.toPrecision(3))})`];
+  const { clip } = optimizer;
+  if (clip === 0 || clip > 1)
+    choices.push(`--clip 1 (${clip === 0 ? 'gradients were not clipped' : `it was ${clip}`})`);
+  const longer = Math.floor(steps / 5);
+  if (warmup < longer / 2) choices.push(`--warmup ${longer} (it was ${warmup})`);
+  return `Start a new run with ${choices.join(', or with ')}; --resume would come to the same.`;
 }
 
 function tokensPerStep({ replicas, batchSize, gradAccum, context }: TeamSetup): number {

@@ -9,6 +9,7 @@ import {
   threadOptions,
   tick,
 } from '../rounds/index.js';
+import type { ScheduleSpan } from '../training/schedule.js';
 import type { Exchange, StepDone, Trained } from './messages.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { joinHashes } from './shards.js';
@@ -64,6 +65,7 @@ export class ThreadRounds {
   #owing: { readonly replica: number; readonly round: number; readonly closed: number }[] = [];
   #contributions: (Trained | undefined)[] = [];
   #step = 0;
+  #span: ScheduleSpan = { position: 0, advance: 0 };
   /** By step of the round, then by replica. */
   #done: StepDone[][] = [];
   #onStep: (step: JointStep) => void = () => {};
@@ -98,10 +100,17 @@ export class ThreadRounds {
    * @param step inner steps done so far
    * @param steps of this round
    * @param onStep hears of each step when all replicas have done it
+   * @param span of the learning rate's schedule; by default it counts steps
    * @throws DivergedError, or what a replica failed with; the other replicas have stopped then
    */
-  async runRound(step: number, steps: number, onStep: (step: JointStep) => void = () => {}): Promise<void> {
+  async runRound(
+    step: number,
+    steps: number,
+    onStep: (step: JointStep) => void = () => {},
+    span: ScheduleSpan = { position: step, advance: steps },
+  ): Promise<void> {
     this.#step = step;
+    this.#span = span;
     this.#onStep = onStep;
     this.#done = Array.from({ length: steps }, () => []);
     const before = this.round;
@@ -174,7 +183,7 @@ export class ThreadRounds {
     const work = members.map(async ({ worker, steps }) => {
       const replica = indexOf(worker);
       const onStep = (done: StepDone) => this.#collect(replica, done);
-      const trained = await replicas[replica]!.ask('train', { step: this.#step, steps }, onStep);
+      const trained = await replicas[replica]!.ask('train', { step: this.#step, steps, span: this.#span }, onStep);
       if (trained.fault) throw diverged(replica, trained.fault);
       this.#contributions[replica] = trained;
       const { tokens, seconds, finite, norm } = trained;
@@ -212,7 +221,7 @@ export class ThreadRounds {
       if (exchange === 'parameters') merged = joinHashes(shards.map(({ hash }) => hash));
     }
     const taken = await allOrCancel(
-      replicas.map((replica, i) => replica.ask('take', { step: this.#step, parts: parts[i]! })),
+      replicas.map((replica, i) => replica.ask('take', { step: this.#step, span: this.#span, parts: parts[i]! })),
       replicas,
     );
     const { gradientNorm } = taken[0]!;

@@ -15,3 +15,16 @@ export function learningRate({ peak, final, warmup, steps }: ScheduleOptions, st
   const progress = (step - warmup) / Math.max(1, steps - warmup);
   return final + ((peak - final) * (1 + Math.cos(Math.PI * progress))) / 2;
 }
+
+/** How far a schedule goes over a round. In its own steps, which are those of the run unless a clock ends it. */
+export interface ScheduleSpan {
+  /** Where the round begins. */
+  readonly position: number;
+  /** How far it has gone when all of the round's steps are done. */
+  readonly advance: number;
+}
+
+/** The learning rate of step `i`, counted from 0, of a round of `steps`. */
+export function rateWithin(schedule: ScheduleOptions, { position, advance }: ScheduleSpan, i: number, steps: number) {
+  return learningRate(schedule, position + (advance * i) / steps);
+}
