@@ -4,6 +4,8 @@ import { writeFileAtomic } from '../src/base/atomic.js';
 import { type JsonValue, jsonText } from '../src/base/json.js';
 import { findFramework } from '../src/planner/calibration/frameworks.js';
 import {
+  coverage,
+  errorPoints,
   fitConstants,
   fitEfficiencies,
   fittedTime,
@@ -11,6 +13,7 @@ import {
   type LeftOut,
   leaveMemoryOut,
   leaveOneSourceOut,
+  pointsJson,
   readCsv,
   shippedConstants,
   validateRows,
@@ -96,6 +99,10 @@ export async function run(args: readonly string[]): Promise<void> {
       percent(left.worst),
     ]),
   );
+  const points = errorPoints(unseen, rows, shippedConstants);
+  console.log(
+    `Intervals: ${percent(100 * coverage(points))} % of the rows left out lie inside the 80 % interval of the other sources.`,
+  );
   const memoryLeft = leaveMemoryOut(rows, shippedConstants);
   const peaks = memoryLeft.reduce((sum, { rows: n }) => sum + n, 0);
   console.log(
@@ -109,14 +116,22 @@ export async function run(args: readonly string[]): Promise<void> {
   console.log(`Predicted above the datasheet: ${above.length === 0 ? 'none' : above.map(({ id }) => id).join(', ')}`);
   console.log(`${Math.round(predictionsPerSecond()).toLocaleString('en')} predictions a second of processor time`);
   if (options.write !== undefined) {
-    const target = `${root}src/planner/calibration/constants.json`;
+    const folder = `${root}src/planner/calibration/`;
+    const target = `${folder}constants.json`;
     const shipped = JSON.parse(readFileSync(target, 'utf8')) as Record<string, JsonValue>;
     await writeFileAtomic(
       target,
       jsonText({ ...shipped, time: { ...fittedTime(fitted) }, efficiency: { ...fitted.efficiency } }),
     );
+    const about =
+      'npm run bench -- plan ROWS.csv --write yes: of each judged row its source, measured over predicted speed with its source and every efficiency of its framework and accelerator left out, year of the accelerator, devices, parameters, and flags (1 narrow format, 2 pipeline, 4 tensor parallelism, 8 ZeRO-3)';
+    await writeFileAtomic(`${folder}errors.json`, errorsText(about, pointsJson(points)));
   }
 }
+
+/** A row a line: a diff shows what moved. */
+const errorsText = (about: string, { sources, rows }: ReturnType<typeof pointsJson>): string =>
+  `{\n"about": ${JSON.stringify(about)},\n"sources": ${JSON.stringify(sources)},\n"rows": [\n${rows.map((row) => JSON.stringify(row)).join(',\n')}\n]}\n`;
 
 /** Two passes over all shared constants; a third moves nothing by more than a step. */
 const fitAll: typeof fitEfficiencies = (rows, constants) => fitConstants(rows, constants, 2);

@@ -13,6 +13,7 @@ import {
   stepOf,
 } from './averaging/index.js';
 import { chosenFramework } from './calibration/frameworks.js';
+import { type TimeInterval, timeInterval } from './calibration/interval.js';
 import { checkCluster, checkWorkload, findCluster, findModel } from './catalogue/index.js';
 import { checkPlanOptions, type PlanOptions } from './planning/options.js';
 import { chooseRun, type RunOption, rented, runsOf } from './planning/runs.js';
@@ -42,6 +43,8 @@ export interface Plan {
   /** Accelerators that are rented: whole nodes. */
   readonly accelerators: number;
   readonly run: RunPlan | null;
+  /** Factors of step, time and cost between which measured ones lie, by the errors of runs like it. */
+  readonly interval: TimeInterval | null;
   /** Runs on the whole cluster, half of it, a quarter, and so on: what more accelerators buy. */
   readonly options: readonly RunOption[];
   /** Expected loss in nats a token, and by which law. */
@@ -109,6 +112,9 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
     step,
     accelerators,
     run,
+    interval: averaged
+      ? timeInterval(workload, machine.accelerator, averaging.inner.arrangement)
+      : (choice?.option.interval ?? null),
     options: runs,
     loss: { expected: lossOf(law, workload.parameters, tokens), law: LAW, source: law.source },
     assumptions,

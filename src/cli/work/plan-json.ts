@@ -29,6 +29,7 @@ export function planJson({ plan, averagingWins, largest }: Planned): object {
     utilization: step?.utilization ?? null,
     tokens: plan.tokens,
     run,
+    interval: plan.interval,
     loss: plan.loss,
     largest: largest?.optimum ?? null,
     averaging:
@@ -57,6 +58,7 @@ export function planJson({ plan, averagingWins, largest }: Planned): object {
       accelerators: option.accelerators,
       days: option.run.days,
       usd: option.run.usd,
+      interval: option.interval,
       utilization: option.candidate.prediction.utilization,
     })),
     considered: search.considered,

@@ -7,6 +7,7 @@ import {
   MEMORY_PARTS,
   percent,
   quantity,
+  range,
   TIME_PARTS,
   time,
 } from '../../planner/report/index.js';
@@ -90,15 +91,21 @@ function sideBySide(left: string, right: string): string {
 }
 
 function runText({ plan }: Planned, run: RunPlan): string {
-  const { step, loss } = plan;
+  const { step, loss, interval } = plan;
+  const within = (value: number | null, write: (value: number) => string): string =>
+    value === null || interval === null ? '' : ` (${range(value, interval, write)})`;
   const { everySteps, writeSeconds, bytes: size } = run.checkpoint;
   const checkpoint =
     everySteps === null
       ? 'none needed: no failure is expected'
       : `${bytes(size)} in ${time(writeSeconds)}, best every ${time((everySteps * run.trainingSeconds) / run.steps)} (Daly 2006)`;
   return table([
-    ['time', `${time(run.seconds)} for ${grouped(run.steps)} steps on ${grouped(run.accelerators)} accelerators`],
-    ['cost', dollars(run.usd)],
+    [
+      'time',
+      `${time(run.seconds)}${within(run.seconds, time)} for ${grouped(run.steps)} steps on ${grouped(run.accelerators)} accelerators`,
+    ],
+    ['cost', `${dollars(run.usd)}${within(run.usd, dollars)}`],
+    ['step', `${time(step!.time.total)}${within(step!.time.total, time)}`],
     [
       'speed',
       `${quantity(step!.tokensPerSecond)} tokens/s, utilisation ${percent(step!.utilization)} of the datasheet's rate`,
@@ -133,13 +140,15 @@ function lostText({ plan: { search, method } }: Planned): string {
 
 function optionsText({ plan: { options } }: Planned): string {
   if (options.length < 2) return '';
-  const rows = options.map(({ accelerators, run, candidate }) => [
+  const rows = options.map(({ accelerators, run, candidate, interval }) => [
     grouped(accelerators),
     time(run.seconds),
+    range(run.seconds, interval, time),
     dollars(run.usd),
+    run.usd === null ? '' : range(run.usd, interval, dollars),
     percent(candidate.prediction.utilization),
   ]);
-  return `What more accelerators buy:\n${table([['accelerators', 'time', 'cost', 'utilisation'], ...rows], [0, 1, 2, 3])}`;
+  return `What more accelerators buy:\n${table([['accelerators', 'time', '', 'cost', '', 'utilisation'], ...rows], [0, 1, 3, 5])}`;
 }
 
 function constantsText({ plan: { cluster, framework } }: Planned): string[] {

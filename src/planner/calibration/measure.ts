@@ -16,6 +16,10 @@ export const printedUnits = [
 ] as const;
 export type PrintedUnit = (typeof printedUnits)[number];
 
+/** Whether a unit grows as a run gets slower. */
+export const isSlowness = (unit: PrintedUnit): boolean =>
+  unit === 'step_time_s' || unit === 'gpu_hours' || unit === 'days';
+
 const devicesOf = ({ arrangement: a }: Run): number => a.data * a.tensor * a.context * a.pipeline;
 
 /** FLOP of a step by the convention in which a source counts them. */

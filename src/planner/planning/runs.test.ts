@@ -24,6 +24,7 @@ describe('the choice of a run', () => {
   const option = (accelerators: number, seconds: number, usd: number): RunOption => ({
     accelerators,
     candidate: undefined as never,
+    interval: { share: 0.8, low: 0.9, high: 1.1 },
     run: { seconds, days: seconds / 86_400, usd, acceleratorHours: usd } as RunPlan,
   });
   const options = [option(4, 1000, 10), option(8, 600, 12), option(16, 400, 20)];

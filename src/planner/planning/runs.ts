@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../../base/errors.js';
+import { type TimeInterval, timeInterval } from '../calibration/interval.js';
 import { type Candidate, devices } from '../search/index.js';
 import type { Cluster, StepPrediction, Workload } from '../types.js';
 import { planRun, type RunPlan } from '../whole-run/index.js';
@@ -8,6 +9,8 @@ export interface RunOption {
   readonly accelerators: number;
   readonly candidate: Candidate;
   readonly run: RunPlan;
+  /** Factors of its time and cost between which measured ones lie. */
+  readonly interval: TimeInterval;
 }
 
 /** Accelerators that must be rented for so many: whole nodes, at most all there are. */
@@ -26,7 +29,8 @@ export function runsOf(workload: Workload, cluster: Cluster, front: readonly Can
   for (const candidate of front) {
     const accelerators = rented(cluster, devices(candidate.arrangement));
     const run = runOrNever(candidate.prediction, workload, cluster, tokens, accelerators);
-    if (run !== null) runs.set(accelerators, { accelerators, candidate, run });
+    const interval = timeInterval(workload, cluster.accelerator, candidate.arrangement);
+    if (run !== null) runs.set(accelerators, { accelerators, candidate, run, interval });
   }
   return [...runs.values()];
 }

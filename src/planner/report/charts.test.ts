@@ -20,6 +20,7 @@ test('the front leaves out what another run beats in days and in cost', () => {
   const option = (accelerators: number, days: number, usd: number | null): RunOption => ({
     accelerators,
     candidate: undefined as never,
+    interval: { share: 0.8, low: 0.9, high: 1.1 },
     run: { days, usd, acceleratorHours: 7 * accelerators } as RunPlan,
   });
   const svg = frontChart([option(8, 10, 100), option(16, 6, 90), option(32, 3, 200)]);

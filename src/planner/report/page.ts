@@ -5,7 +5,7 @@ import { bandwidthChart, frontChart, memoryChart, timeChart } from './charts.js'
 import { escapeMarkup } from './markup.js';
 import { estimatesOf } from './parts.js';
 import { STYLE } from './style.js';
-import { bits, dollars, percent, quantity, time } from './units.js';
+import { bits, dollars, percent, quantity, range, time } from './units.js';
 
 /**
  * A page about a plan with its charts: memory and time by part, cost against days, utilisation against bandwidth. It is
@@ -45,18 +45,20 @@ function subtitle({ model, cluster, tokens, fixed }: Plan): string {
   );
 }
 
-function facts({ step, run, accelerators, method, averaging, search, options, loss }: Plan): string {
+function facts({ step, run, accelerators, method, averaging, search, options, loss, interval }: Plan): string {
   const chosen = options.find((option) => option.run === run)?.candidate ?? search.best;
   const arrangement = method === 'averaging' ? averaging!.inner.arrangement : chosen!.arrangement;
   const replicas =
     method === 'averaging'
       ? `${averaging!.replicas} replicas averaged every ${averaging!.method.innerSteps} steps, each `
       : '';
+  const within = (value: number | null, write: (value: number) => string): string =>
+    value === null || interval === null ? '' : ` (${range(value, interval, write)})`;
   const entries: [string, string][] = [
-    ['time', run === null ? 'unknown' : time(run.seconds)],
-    ['cost', dollars(run?.usd ?? null)],
+    ['time', run === null ? 'unknown' : `${time(run.seconds)}${within(run.seconds, time)}`],
+    ['cost', `${dollars(run?.usd ?? null)}${within(run?.usd ?? null, dollars)}`],
     ['accelerators', accelerators.toLocaleString('en-US')],
-    ['a step', time(step!.time.total)],
+    ['a step', `${time(step!.time.total)}${within(step!.time.total, time)}`],
     ['utilisation', percent(step!.utilization)],
     ['goodput', run === null ? 'unknown' : percent(run.goodput)],
     ['energy', run === null ? 'unknown' : `${quantity(run.energy.kilowattHours * 1000)}Wh`],

@@ -53,3 +53,12 @@ function digits(value: number): string {
   if (value === 0) return '0';
   return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
 }
+
+/** What a figure may come to: `80 %: 11.1 h to 13.9 h`. */
+export function range(
+  value: number,
+  { share, low, high }: { readonly share: number; readonly low: number; readonly high: number },
+  write: (value: number) => string,
+): string {
+  return `${Math.round(100 * share)} %: ${write(value * low)} to ${write(value * high)}`;
+}

@@ -1,0 +1,143 @@
+import type { Accelerator, Arrangement, Workload } from '../types.js';
+import table from './errors.json' with { type: 'json' };
+
+/** What of a run tells how near another is to it. */
+export interface RunFeatures {
+  /** Year of the accelerator: its generation. */
+  readonly year: number;
+  readonly devices: number;
+  readonly parameters: number;
+  /** 8 or 4 bits in products. */
+  readonly narrow: boolean;
+  readonly pipeline: boolean;
+  readonly tensor: boolean;
+  /** Parameters split over the data-parallel ranks. */
+  readonly sharded: boolean;
+}
+
+/** A measured run: its speed over the one predicted with its source, framework and accelerator left out. */
+export interface ErrorPoint extends RunFeatures {
+  readonly source: string;
+  readonly ratio: number;
+}
+
+/** Between which factors of a predicted speed the measured one lies, and how often. */
+export interface SpeedInterval {
+  readonly share: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** How often a measurement shall lie inside. */
+const SHARE = 0.8;
+
+/** Distance at which a measured run counts e^(−1/2) of one that is alike. */
+const REACH = 1;
+
+export function featuresOf(workload: Workload, accelerator: Accelerator, arrangement: Arrangement): RunFeatures {
+  const { data, tensor, context, pipeline, precision, zero } = arrangement;
+  return {
+    year: accelerator.year,
+    devices: data * tensor * context * pipeline,
+    parameters: workload.parameters,
+    narrow: precision === 'fp8' || precision === 'mxfp8' || precision === 'nvfp4',
+    pipeline: pipeline > 1,
+    tensor: tensor > 1,
+    sharded: zero === 3,
+  };
+}
+
+/** Square of how far two runs are apart: three years, ten times the devices or the model, count like a format. */
+function distance(a: RunFeatures, b: RunFeatures): number {
+  const differs = (key: 'narrow' | 'pipeline' | 'tensor' | 'sharded'): number => (a[key] === b[key] ? 0 : 1);
+  return (
+    ((a.year - b.year) / 3) ** 2 +
+    Math.log10(a.devices / b.devices) ** 2 / 2 +
+    Math.log10(a.parameters / b.parameters) ** 2 / 2 +
+    differs('narrow') +
+    (differs('pipeline') + differs('tensor') + differs('sharded')) / 2
+  );
+}
+
+/** The shipped points, as the bench wrote them. */
+export const shippedPoints: readonly ErrorPoint[] = table.rows.map(
+  ([source, ratio, year, devices, parameters, flags]) => ({
+    source: table.sources[source as number]!,
+    ratio: ratio as number,
+    year: year as number,
+    devices: devices as number,
+    parameters: parameters as number,
+    narrow: ((flags as number) & 1) > 0,
+    pipeline: ((flags as number) & 2) > 0,
+    tensor: ((flags as number) & 4) > 0,
+    sharded: ((flags as number) & 8) > 0,
+  }),
+);
+
+/** Points as {@link shippedPoints} reads them. */
+export function pointsJson(points: readonly ErrorPoint[]): { sources: string[]; rows: number[][] } {
+  const sources = [...new Set(points.map(({ source }) => source))];
+  const rows = points.map((p) => [
+    sources.indexOf(p.source),
+    Number(p.ratio.toFixed(3)),
+    p.year,
+    p.devices,
+    Number(p.parameters.toPrecision(3)),
+    (p.narrow ? 1 : 0) + (p.pipeline ? 2 : 0) + (p.tensor ? 4 : 0) + (p.sharded ? 8 : 0),
+  ]);
+  return { sources, rows };
+}
+
+/**
+ * The interval in which a measured speed lies, as a factor of the predicted one: the weighted tenth and ninetieth
+ * hundredths of what runs like it came to when their source was left out. A source counts by the root of its rows, for
+ * the rows of one err together.
+ */
+export function speedInterval(run: RunFeatures, points: readonly ErrorPoint[] = shippedPoints): SpeedInterval {
+  if (points.length === 0) throw new Error('no measured run to take an interval from');
+  const rowsOf = new Map<string, number>();
+  for (const { source } of points) rowsOf.set(source, (rowsOf.get(source) ?? 0) + 1);
+  const weighed = points
+    .map((point) => ({
+      ratio: point.ratio,
+      weight: Math.exp(-distance(run, point) / (2 * REACH * REACH)) / Math.sqrt(rowsOf.get(point.source)!),
+    }))
+    .sort((a, b) => a.ratio - b.ratio);
+  const total = weighed.reduce((sum, { weight }) => sum + weight, 0);
+  const quantile = (share: number): number => {
+    let sum = 0;
+    for (const { ratio, weight } of weighed) {
+      sum += weight;
+      if (sum >= share * total) return ratio;
+    }
+    return weighed.at(-1)!.ratio;
+  };
+  // Beyond all that was measured no weight is left: every point counts the same then.
+  if (!(total > 0)) return { share: SHARE, low: weighed[0]!.ratio, high: weighed.at(-1)!.ratio };
+  return { share: SHARE, low: quantile((1 - SHARE) / 2), high: quantile((1 + SHARE) / 2) };
+}
+
+/** Factors of a predicted time (or cost) between which the measured one lies, and how often. */
+export interface TimeInterval {
+  readonly share: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The same interval for times: what is slower takes longer. */
+export function timeInterval(workload: Workload, accelerator: Accelerator, arrangement: Arrangement): TimeInterval {
+  const { share, low, high } = speedInterval(featuresOf(workload, accelerator, arrangement));
+  return { share, low: 1 / high, high: 1 / low };
+}
+
+/** Share of points that lie inside the interval of the points of other sources. */
+export function coverage(points: readonly ErrorPoint[]): number {
+  const inside = points.filter((point) => {
+    const { low, high } = speedInterval(
+      point,
+      points.filter(({ source }) => source !== point.source),
+    );
+    return point.ratio >= low && point.ratio <= high;
+  });
+  return inside.length / Math.max(1, points.length);
+}
