@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { MeanfieldError } from './base/errors.js';
+import { MeanfieldError, UsageError } from './base/errors.js';
 import { type LanguageModel, load, train } from './index.js';
 
 let folder: string;
@@ -63,4 +63,48 @@ test('it is measured on files, all together', async () => {
 test('what cannot be read is told by name', async () => {
   await expect(model.evaluate([join(folder, 'missing.txt')])).rejects.toThrow(/Cannot read .*missing\.txt/);
   await expect(load(join(folder, 'nowhere'))).rejects.toBeInstanceOf(MeanfieldError);
+});
+
+test('requests queue, and each gives what it gives alone', async () => {
+  const write = (seed: number) => model.generate({ prompt: 'the ', maxTokens: 20, seed }).result();
+  const alone = [(await write(1)).text, (await write(2)).text];
+  const file = join(folder, 'one.txt');
+  const figures = await model.evaluate([file]);
+  const [first, second, ...evaluations] = await Promise.all([
+    ...[write(1), write(2)],
+    ...[model.evaluate([file]), model.evaluate([file])],
+  ] as const);
+  expect([first.text, second.text]).toEqual(alone);
+  expect(evaluations).toEqual([figures, figures]);
+});
+
+test('what load and its model cannot be given is refused as a usage error', async () => {
+  const refused = async (call: () => unknown) => {
+    const error = await (async () => call())().catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(UsageError);
+    return (error as Error).message;
+  };
+  const run = join(folder, 'run');
+  expect(await refused(() => load(undefined as never))).toContain('expected the folder of a run or a model');
+  expect(await refused(() => load(run, { threads: 1.5 }))).toContain('threads to be a whole number of 1 or more');
+  expect(await refused(() => load(run, { thread: 1 } as never))).toContain('no option thread. Allowed: threads');
+  expect(await refused(() => model.evaluate(join(folder, 'one.txt') as never))).toContain('expected a list of files');
+  expect(await refused(() => model.generate({ topP: 7 }))).toContain('--top-p');
+});
+
+test('a model that is closed says so, to what it was doing too', async () => {
+  const own = await load(join(folder, 'run'), { threads: 1 });
+  const writing = own.generate({ maxTokens: 100_000 }).result();
+  const waiting = own.generate().result();
+  await writeFile(join(folder, 'long.txt'), text.repeat(20));
+  const measuring = own.evaluate([join(folder, 'long.txt')]);
+  const outcomes = Promise.allSettled([writing, waiting, measuring]);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await own.close();
+  for (const outcome of await outcomes) {
+    expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(MeanfieldError) });
+  }
+  expect(() => own.generate()).toThrow('The model is closed. Load it again');
+  await expect(own.evaluate([])).rejects.toThrow(MeanfieldError);
+  await own.close();
 });

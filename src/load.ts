@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { MeanfieldError, messageOf } from './base/errors.js';
+import { MeanfieldError, messageOf, UsageError } from './base/errors.js';
+import { Turns } from './base/turns.js';
 import { NodeEngine } from './engine/node/engine.js';
 import { type GenerateOptions, type Generation, Generator } from './generation/index.js';
 import { type LoadedModel, loadModel } from './training/load-model.js';
@@ -20,52 +21,56 @@ export interface EvaluateOptions {
   readonly progress?: (tokens: number) => void;
 }
 
-/** A model in memory, ready to write and to be measured. {@link close} it to free the engine's memory. */
+/**
+ * A model in memory, ready to write and to be measured. {@link LanguageModel.close} it to free its memory.
+ *
+ * Any number of requests may be made at once: texts are written one after another, in the order in which they were
+ * begun, and so are evaluations. Its work is done on the thread that asks, a token or so at a time.
+ */
 export class LanguageModel {
-  readonly #loaded: LoadedModel;
-  readonly #engine = new NodeEngine();
-  readonly #threads: number;
-  #generator: Generator | undefined;
-  #evaluator: TextEvaluator | undefined;
+  readonly #generator: Generator;
+  readonly #evaluator: TextEvaluator;
+  readonly #evaluations = new Turns();
+  readonly #closing = new AbortController();
+  /** Elements of all its parameters. */
+  readonly parameters: number;
+  /** The longest sequence that it looks at, in tokens. */
+  readonly context: number;
+  /** What should be known of its files: keys of its configuration and tensors that nothing here reads. */
+  readonly notices: readonly string[];
 
-  /** Use {@link load}. */
   private constructor(loaded: LoadedModel, threads: number) {
-    this.#loaded = loaded;
-    this.#threads = threads;
+    const work = { ...loaded, engine: new NodeEngine(), compile: { threads } };
+    this.#generator = new Generator(work);
+    this.#evaluator = new TextEvaluator(work);
+    this.parameters = loaded.model.layout.size;
+    this.context = loaded.model.dimensions.context;
+    this.notices = loaded.notices;
   }
 
   /** @internal */
-  static async load(run: string, { threads = availableParallelism() }: LoadOptions): Promise<LanguageModel> {
+  static async load(run: string, options: LoadOptions): Promise<LanguageModel> {
+    const { threads = availableParallelism() } = checked(run, options);
     return new LanguageModel(await loadModel(run), threads);
   }
 
-  /** Elements of all its parameters. */
-  get parameters(): number {
-    return this.#loaded.model.layout.size;
-  }
-
-  /** What should be known of its files: keys of its configuration and tensors that nothing here reads. */
-  get notices(): readonly string[] {
-    return this.#loaded.notices;
-  }
-
-  /** The longest sequence that it looks at, in tokens. */
-  get context(): number {
-    return this.#loaded.model.dimensions.context;
-  }
-
   /**
-   * Continues a text. One generation at a time: end it, or read it to its end, before the next.
+   * Continues a text. Another may be asked for before this one ends: it waits for its turn.
    *
    * @returns pieces of text as they come; its `result()` has the figures
    * @throws UsageError for an option that is not allowed
-   * @throws MeanfieldError for a prompt with characters that the model does not know
+   * @throws MeanfieldError for a prompt with characters that the model does not know, or when the model is closed
    *
    * @example
-   * for await (const text of model.generate({ prompt: 'Once', maxTokens: 100 })) process.stdout.write(text);
+   * import { load } from 'meanfield';
+   *
+   * const model = await load('runs/book');
+   * const story = model.generate({ prompt: 'Once', maxTokens: 100, stop: ['The End'] });
+   * for await (const text of story) process.stdout.write(text);
+   * console.log((await story.result()).stopped);
    */
   generate(options: GenerateOptions = {}): Generation {
-    this.#generator ??= new Generator(this.#work());
+    this.#checkOpen();
     return this.#generator.generate(options);
   }
 
@@ -74,25 +79,65 @@ export class LanguageModel {
    * comes before it in its window of `context` tokens. The figures are those of all files together.
    *
    * @throws MeanfieldError for a file that cannot be read, has fewer than two tokens or holds characters that the model
-   * does not know
+   * does not know, or when the model is closed
    *
    * @example
+   * import { load } from 'meanfield';
+   *
+   * const model = await load('runs/book');
    * const { loss, perplexity } = await model.evaluate(['chapter-1.txt', 'chapter-2.txt']);
+   * console.log(loss, perplexity);
    */
-  evaluate(files: readonly string[], options: EvaluateOptions = {}): Promise<TextEvaluation> {
-    this.#evaluator ??= new TextEvaluator(this.#work());
-    return this.#evaluator.evaluate(textsOf(files), options);
+  async evaluate(files: readonly string[], options: EvaluateOptions = {}): Promise<TextEvaluation> {
+    this.#checkOpen();
+    if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) {
+      throw new UsageError("Cannot evaluate: expected a list of files, such as ['chapter-1.txt'].");
+    }
+    const { signal, progress } = options;
+    const closing = this.#closing.signal;
+    const either = signal ? AbortSignal.any([signal, closing]) : closing;
+    const end = await this.#evaluations.take(either);
+    try {
+      return await this.#evaluator.evaluate(textsOf(files), { signal: either, ...(progress && { progress }) });
+    } finally {
+      end();
+    }
   }
 
-  /** Frees the engine's memory. The model cannot be used after that. */
+  /**
+   * Frees the model's memory. What it is asked after that fails, and what it is at work on or was still to begin, with
+   * a MeanfieldError. To close it again does nothing.
+   */
   async close(): Promise<void> {
-    await this.#generator?.dispose();
-    await this.#evaluator?.dispose();
+    this.#closing.abort(closedError());
+    await this.#generator.dispose();
+    const end = await this.#evaluations.take();
+    await this.#evaluator.dispose();
+    end();
   }
 
-  #work() {
-    return { ...this.#loaded, engine: this.#engine, compile: { threads: this.#threads } };
+  #checkOpen(): void {
+    if (this.#closing.signal.aborted) throw closedError();
   }
+}
+
+function closedError(): MeanfieldError {
+  return new MeanfieldError('The model is closed. Load it again to go on.');
+}
+
+/** @throws UsageError for what {@link load} cannot be given */
+function checked(run: unknown, options: LoadOptions): LoadOptions {
+  if (typeof run !== 'string' || run === '') {
+    throw new UsageError(`Cannot load a model: expected the folder of a run or a model, got ${JSON.stringify(run)}.`);
+  }
+  const { threads, ...others } = options;
+  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads > 0)) {
+    throw new UsageError(`Cannot load ${run}: expected threads to be a whole number of 1 or more, got ${threads}.`);
+  }
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined)
+    throw new UsageError(`Cannot load ${run}: there is no option ${unknown}. Allowed: threads.`);
+  return options;
 }
 
 async function* textsOf(files: readonly string[]): AsyncGenerator<EvaluationText> {
@@ -112,8 +157,11 @@ async function* textsOf(files: readonly string[]): AsyncGenerator<EvaluationText
  *
  * @param run the run's folder, or the model's
  * @throws MeanfieldError when there is no model or a file of it is damaged
+ * @throws UsageError for an option that is not allowed
  *
  * @example
+ * import { load } from 'meanfield';
+ *
  * const model = await load('runs/book');
  * console.log(await model.generate({ prompt: 'Once' }).result());
  * await model.close();

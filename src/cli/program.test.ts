@@ -2,8 +2,9 @@ import { CommanderError } from 'commander';
 import { expect, expectTypeOf, test } from 'vitest';
 import type { z } from 'zod';
 import { UsageError } from '../base/errors.js';
+import { optionName } from '../base/option-issues.js';
 import { families } from '../model/model.js';
-import { optionName, type TrainOptions, trainOptionsSchema } from '../training/config.js';
+import { type TrainOptions, trainOptionsSchema } from '../training/config.js';
 import { createProgram } from './program.js';
 
 /** Parses without running anything; returns the options of the command that was named. */

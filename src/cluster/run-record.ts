@@ -3,13 +3,8 @@ import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import type { JsonValue } from '../base/json.js';
-import {
-  modelShape,
-  optionName,
-  type ParsedTrainOptions,
-  parseTrainOptions,
-  type TrainOptions,
-} from '../training/config.js';
+import { optionName } from '../base/option-issues.js';
+import { modelShape, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from '../training/config.js';
 import { planSteps } from './limits.js';
 
 const count = z.int().nonnegative();

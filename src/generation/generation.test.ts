@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { UsageError } from '../base/errors.js';
 import { BytesTokenizer } from '../data/index.js';
 import type { Decoder } from './decoder.js';
 import { Generation } from './generation.js';
 import { resolveOptions } from './options.js';
 
 /** A generation by a model that is sure of what comes: these bytes, one a step. */
-function dictated(bytes: Uint8Array, options: { maxTokens?: number; end?: number } = {}) {
+function dictated(bytes: Uint8Array, options: { maxTokens?: number; end?: number; stop?: string[] } = {}) {
   let released = 0;
   let next = 0;
   const decoder = {
@@ -19,14 +20,13 @@ function dictated(bytes: Uint8Array, options: { maxTokens?: number; end?: number
     },
   } as unknown as Decoder;
   const generation = new Generation({
-    options: resolveOptions({ temperature: 0, maxTokens: options.maxTokens ?? bytes.length }),
+    options: resolveOptions({ temperature: 0, maxTokens: options.maxTokens ?? bytes.length, stop: options.stop }),
     prompt: [0],
     notices: [],
     tokenizer: new BytesTokenizer(),
     vocabulary: 256,
     end: new Set(options.end === undefined ? [] : [options.end]),
-    signal: undefined,
-    acquire: () => ({ decoder, release: () => released++ }),
+    acquire: async () => ({ decoder, release: () => released++ }),
   });
   return { generation, released: () => released };
 }
@@ -58,8 +58,31 @@ describe('Generation', () => {
     expect(await generation.result()).toMatchObject({ text: 'ab', tokens: 3, promptTokens: 1, stopped: 'end' });
   });
 
+  it('stops before a text that it was told, across tokens, and shows none of it', async () => {
+    const { generation, released } = dictated(bytes('ab€nd. EN€ND more'), { stop: ['€ND', 'more'] });
+    expect((await pieces(generation)).join('')).toBe('ab€nd. EN');
+    // The three bytes of € and two letters ended it.
+    expect(await generation.result()).toMatchObject({ text: 'ab€nd. EN', tokens: 16, stopped: 'stop' });
+    expect(released()).toBe(1);
+    const half = dictated(bytes('ab EN'), { stop: ['END'] });
+    expect(await pieces(half.generation)).toEqual(['a', 'b', ' ', 'EN']);
+  });
+
+  it('goes on for a reader that is slow, and stops for one that leaves', async () => {
+    const slow = dictated(bytes('abcdef'));
+    for await (const piece of slow.generation) {
+      if (piece === 'a') expect((await slow.generation.result()).text).toBe('abcdef');
+    }
+    expect(slow.released()).toBe(1);
+    const left = dictated(bytes('abcdef'));
+    for await (const piece of left.generation) if (piece === 'b') break;
+    expect(await left.generation.result()).toMatchObject({ text: 'ab', tokens: 2, stopped: 'interrupted' });
+    expect(() => left.generation[Symbol.asyncIterator]()).toThrow(UsageError);
+  });
+
   it('passes an error on and lets go of the decoder', async () => {
     const { generation, released } = dictated(bytes('ab'), { maxTokens: 3 });
+    await expect(pieces(generation)).rejects.toThrow('out of paper');
     await expect(generation.result()).rejects.toThrow('out of paper');
     expect(released()).toBe(1);
   });

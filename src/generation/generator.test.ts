@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { UsageError } from '../base/errors.js';
+import { MeanfieldError, UsageError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import { BytesTokenizer, CharsTokenizer, EncodeError } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
@@ -115,15 +115,62 @@ describe('Generator', () => {
     expect(await generation.result()).toMatchObject({ tokens: 40, stopped: 'interrupted' });
   });
 
-  it('is free again when its reader goes away, and serves one at a time', async () => {
-    const first = generator.generate({ prompt: 'a', maxTokens: 50 });
+  it('serves several, one after another, in the order in which they were begun', async () => {
+    const options = (seed: number) => ({ prompt: 'a', maxTokens: 20, temperature: 2, seed });
+    const alone: string[] = [];
+    for (const seed of [1, 2, 3]) alone.push((await generator.generate(options(seed)).result()).text);
+    const ended: number[] = [];
+    const together = [1, 2, 3].map(async (seed) => {
+      const { text } = await generator.generate({ ...options(seed), maxTokens: 20 }).result();
+      ended.push(seed);
+      return text;
+    });
+    expect(await Promise.all(together)).toEqual(alone);
+    expect(ended).toEqual([1, 2, 3]);
+  });
+
+  it('serves one that is asked for while another is read', async () => {
+    const first = generator.generate({ prompt: 'a', maxTokens: 6 });
+    const lengths: number[] = [];
     for await (const _ of first) {
-      await expect(generator.generate({}).result()).rejects.toThrow('at work');
+      lengths.push((await generator.generate({ prompt: 'b', maxTokens: 2 }).result()).tokens);
+    }
+    expect(lengths).toEqual([2, 2, 2, 2, 2, 2]);
+    expect((await first.result()).tokens).toBe(6);
+  });
+
+  it('is free for the next when a reader goes away, or one that waits gives up', async () => {
+    const first = generator.generate({ prompt: 'a', maxTokens: 10_000 });
+    const leaving = new AbortController();
+    const second = generator.generate({ prompt: 'a', signal: leaving.signal });
+    const third = generator.generate({ prompt: 'a', maxTokens: 2 });
+    const results: Promise<unknown>[] = [];
+    for await (const _ of first) {
+      results.push(second.result(), third.result());
+      leaving.abort();
+      expect(await second.result()).toMatchObject({ text: '', tokens: 0, tokensPerSecond: 0, stopped: 'interrupted' });
       break;
     }
     expect((await first.result()).stopped).toBe('interrupted');
-    expect((await generator.generate({ maxTokens: 2 }).result()).tokens).toBe(2);
-    expect(() => first[Symbol.asyncIterator]()).toThrow('once');
+    expect((await third.result()).tokens).toBe(2);
+    await Promise.all(results);
+    const never = generator.generate({ prompt: 'a', signal: AbortSignal.abort() });
+    expect((await never.result()).stopped).toBe('interrupted');
+  });
+
+  it('fails what is written and what waits when it is disposed of, and all that comes later', async () => {
+    const own = make();
+    const running = own.generate({ prompt: 'a', maxTokens: 10_000 });
+    let pieces = 0;
+    const reading = (async () => {
+      for await (const _ of running) if (++pieces === 3) await own.dispose();
+    })();
+    const waiting = own.generate({ prompt: 'a' }).result();
+    await expect(waiting).rejects.toThrow(MeanfieldError);
+    await expect(reading).rejects.toThrow('The model was closed before this text was written');
+    await expect(running.result()).rejects.toThrow(MeanfieldError);
+    await expect(own.generate({ prompt: 'a' }).result()).rejects.toThrow('closed');
+    await own.dispose();
   });
 
   it('writes nothing when asked for no token', async () => {

@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../base/errors.js';
+import { Turns } from '../base/turns.js';
 import type { Tokenizer } from '../data/index.js';
 import type { CompileOptions, Engine } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
@@ -31,7 +32,9 @@ export class Generator {
   readonly #options: GeneratorOptions;
   readonly #decoder: Decoder;
   readonly #special: SpecialTokens;
-  #busy = false;
+  readonly #turns = new Turns();
+  readonly #atWork = new Set<Generation>();
+  #disposed = false;
 
   constructor(options: GeneratorOptions) {
     const { model, tokenizer, generationConfig } = options;
@@ -44,6 +47,8 @@ export class Generator {
   /**
    * Continues a prompt. A prompt longer than the context is cut to its last tokens, with a notice. A text longer than
    * the context goes on from its last half: positions beyond the context have no meaning to the model.
+   *
+   * Several may be asked for at once: they are written one after another, in the order in which they were begun.
    *
    * @returns pieces of text as they come, and the figures at the end; nothing is computed before they are asked for
    * @throws UsageError for an option that is not allowed
@@ -68,33 +73,46 @@ export class Generator {
         `The prompt has ${ids.length} tokens and the context ${this.#decoder.context}: the last ${most} are used.`,
       );
     }
-    return new Generation({
+    const generation: Generation = new Generation({
       options: resolved,
       prompt: ids.length > 0 ? ids.slice(-most) : [this.#special.start],
       notices,
       tokenizer,
       vocabulary: Math.min(vocabulary, tokenizer.vocabularySize),
       end: this.#special.end,
-      signal: options.signal,
-      acquire: () => this.#acquire(),
+      acquire: (signal) => this.#acquire(generation, signal),
     });
+    return generation;
   }
 
-  /** Frees the engine's memory. */
+  /** Frees the engine's memory. Generations that are written or wait fail, after the token in work. */
   async dispose(): Promise<void> {
+    this.#disposed = true;
+    for (const generation of this.#atWork) generation.stop(closedError());
+    const end = await this.#turns.take();
     await this.#decoder.dispose();
+    end();
   }
 
   /** The decoder holds one sequence, so one generation at a time. */
-  #acquire(): { decoder: Decoder; release: () => void } {
-    if (this.#busy) throw new Error('this generator is at work: end that generation first, or use another generator');
-    this.#busy = true;
-    this.#decoder.clear();
-    return {
-      decoder: this.#decoder,
-      release: () => {
-        this.#busy = false;
-      },
-    };
+  async #acquire(generation: Generation, signal: AbortSignal): Promise<{ decoder: Decoder; release: () => void }> {
+    if (this.#disposed) throw closedError();
+    this.#atWork.add(generation);
+    try {
+      const end = await this.#turns.take(signal);
+      this.#decoder.clear();
+      const release = () => {
+        this.#atWork.delete(generation);
+        end();
+      };
+      return { decoder: this.#decoder, release };
+    } catch (error) {
+      this.#atWork.delete(generation);
+      throw error;
+    }
   }
+}
+
+function closedError(): MeanfieldError {
+  return new MeanfieldError('The model was closed before this text was written. Load it again to go on.');
 }

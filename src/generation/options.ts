@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
+import { optionIssues } from '../base/option-issues.js';
 
 const schema = z.strictObject({
   prompt: z.string().default(''),
@@ -8,7 +9,12 @@ const schema = z.strictObject({
   topK: z.number().int().nonnegative().default(200),
   topP: z.number().gt(0).max(1).default(1),
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(1337),
+  stop: z
+    .union([z.string().min(1), z.array(z.string().min(1))])
+    .default([])
+    .transform((stop): readonly string[] => (typeof stop === 'string' ? [stop] : stop)),
   stopAtEnd: z.boolean().default(true),
+  signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional(),
 });
 
 /** How to sample; what is left out has its default. */
@@ -31,18 +37,22 @@ export interface GenerateOptions {
   readonly topP?: number | undefined;
   /** The same seed gives the same text. Default 1337. */
   readonly seed?: number | undefined;
+  /** Texts that end the generation, and are not part of it; the first that is written counts. Default none. */
+  readonly stop?: string | readonly string[] | undefined;
   /** Stop at the token that ends a text, where the model has one. Default true. */
   readonly stopAtEnd?: boolean | undefined;
-  /** Stops the generation after the token in work. */
+  /** Stops the generation after the token in work, or gives up its place among those that wait. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export type ResolvedOptions = z.output<typeof schema>;
 
-/** @throws UsageError naming each option that is wrong and what is allowed */
-export function resolveOptions({ signal: _, ...options }: GenerateOptions): ResolvedOptions {
-  const result = schema.safeParse(options);
+/** @throws UsageError naming each option that is wrong, as the command line spells it, and what is allowed */
+export function resolveOptions(options: GenerateOptions): ResolvedOptions {
+  const result = schema.safeParse(options, { reportInput: true });
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new UsageError(`Generation options are not usable: ${problems.join('; ')}.`);
+  const hint = typeof options === 'string' ? ' Write generate({ prompt: … }).' : '';
+  throw new UsageError(
+    `Cannot generate with these options: ${optionIssues(result.error)}.${hint} See meanfield generate --help.`,
+  );
 }

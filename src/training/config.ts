@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
+import { optionIssues, optionName } from '../base/option-issues.js';
 import { families } from '../model/model.js';
 import { findPreset, presetNames } from '../model/presets.js';
 
@@ -142,12 +143,7 @@ export type ParsedTrainOptions = z.output<typeof trainOptionsSchema>;
 export function parseTrainOptions(options: TrainOptions): ParsedTrainOptions {
   const result = trainOptionsSchema.safeParse(options, { reportInput: true });
   if (!result.success) {
-    const problems = result.error.issues.map((issue) => {
-      const name = issue.path.length > 0 ? optionName(String(issue.path[0])) : '';
-      const got = issue.input === undefined ? '' : `, got ${JSON.stringify(issue.input)}`;
-      return `${name} ${issue.message.replace(/^Invalid (input|option): /, '')}${got}`.trim();
-    });
-    throw new UsageError(`Cannot train with these options: ${problems.join('; ')}. See meanfield train --help.`);
+    throw new UsageError(`Cannot train with these options: ${optionIssues(result.error)}. See meanfield train --help.`);
   }
   const parsed = result.data;
   const limits = (['steps', 'tokens', 'minutes'] as const).filter((name) => parsed[name] !== undefined);
@@ -155,11 +151,6 @@ export function parseTrainOptions(options: TrainOptions): ParsedTrainOptions {
     throw new UsageError(`Give one of --steps, --tokens and --minutes, not ${limits.map(optionName).join(' and ')}.`);
   }
   return parsed;
-}
-
-/** `kvHeads` as the command line spells it: `--kv-heads`. */
-export function optionName(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** A model's sizes but for its vocabulary, which the tokenizer decides. */

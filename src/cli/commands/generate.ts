@@ -11,6 +11,7 @@ export interface GenerateFlags {
   readonly topK?: number;
   readonly topP?: number;
   readonly seed?: number;
+  readonly stop?: readonly string[];
 }
 
 /** `meanfield generate`. */
@@ -29,6 +30,11 @@ export function defineGenerate(program: Command, start: Start): void {
       'choose among the most likely tokens that together have probability x (default: 1)',
       positive,
     )
+    .option(
+      '--stop <text>',
+      'end before this text when it comes; may be given several times',
+      (text: string, before: readonly string[] = []) => [...before, text],
+    )
     .option('--seed <n>', 'the same seed writes the same text (default: 1337)', whole)
     .action((run: string, options: GenerateFlags) =>
       start(async (context) => (await import('../work/generate.js')).generateText(run, options, context)),
@@ -37,5 +43,6 @@ export function defineGenerate(program: Command, start: Start): void {
     'meanfield generate runs/book',
     'meanfield generate runs/book --prompt "Once upon" --max-tokens 500',
     'meanfield generate runs/book --temperature 0',
+    `meanfield generate runs/play --prompt "ROMEO:" --stop $'\\n\\n'`,
   ]);
 }

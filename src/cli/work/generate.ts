@@ -7,14 +7,14 @@ import { onInterrupt } from '../interrupt.js';
 export async function generateText(run: string, flags: GenerateFlags, context: Context): Promise<number> {
   const { output, closed } = context;
   const model = await load(run);
-  const stop = new AbortController();
-  const interruption = onInterrupt(output, 'stopping', () => stop.abort());
-  closed.addEventListener('abort', () => stop.abort());
+  const stopping = new AbortController();
+  const interruption = onInterrupt(output, 'stopping', () => stopping.abort());
+  closed.addEventListener('abort', () => stopping.abort());
   try {
-    const { prompt = '', maxTokens, temperature, topK, topP, seed } = flags;
-    const given = Object.entries({ prompt, maxTokens, temperature, topK, topP, seed });
+    const { prompt = '', maxTokens, temperature, topK, topP, seed, stop } = flags;
+    const given = Object.entries({ prompt, maxTokens, temperature, topK, topP, seed, stop });
     const options = Object.fromEntries(given.filter(([, value]) => value !== undefined));
-    const generation = model.generate({ ...options, signal: stop.signal });
+    const generation = model.generate({ ...options, signal: stopping.signal });
     for (const message of [...model.notices, ...generation.notices]) {
       output.event({ type: 'notice', message });
       output.note(`note: ${message}\n`);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { UsageError } from '../../base/errors.js';
-import { optionName } from '../../training/config.js';
+import { optionIssues } from '../../base/option-issues.js';
 import { FORMATS } from '../formats/format.js';
 
 /** How contributions become one. */
@@ -68,10 +68,5 @@ export type ParsedClusterOptions = z.output<typeof clusterOptionsSchema>;
 export function parseClusterOptions(options: ClusterOptions = {}): ParsedClusterOptions {
   const result = clusterOptionsSchema.safeParse(options, { reportInput: true });
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => {
-    const got = issue.input === undefined ? '' : `, got ${JSON.stringify(issue.input)}`;
-    const message = issue.message.replace(/^Invalid (input|option): /, '');
-    return `${issue.path.length > 0 ? optionName(String(issue.path[0])) : 'options'} ${message}${got}`;
-  });
-  throw new UsageError(`Cannot start a cluster with these options: ${problems.join('; ')}.`);
+  throw new UsageError(`Cannot start a cluster with these options: ${optionIssues(result.error)}.`);
 }
