@@ -112,7 +112,7 @@ describe('plan', () => {
     [['--model', 'gpt2', '--cluster', '8xh100', '--tokens', 'NaN'], /--tokens.*NaN/],
     [['--model', 'gpt2', '--cluster', '8xh100', '--method', 'magic'], /auto, data, averaging/],
     [['--model', 'gpt2', '--cluster', '8xh100', '--until', '1999-12-31'], /past/],
-    [['valdate'], /Did you mean validate\?[\s\S]*Commands: validate, simulate, fit/],
+    [['valdate'], /Did you mean validate\?[\s\S]*Commands: validate, calibrate, simulate, fit/],
   ])('%j is wrong usage', async (args, expected) => {
     refused(await meanfield('plan', ...args), 2, expected);
   });
@@ -176,6 +176,23 @@ describe('the parts of plan', () => {
     await writeFile(at('bad.csv'), 'a,b\n1,2\n');
     refused(await meanfield('plan', 'validate', at('bad.csv')), 2, /lacks the columns id, source/);
     refused(await meanfield('plan', 'validate', at('none.csv')), 1, /Cannot read .*none\.csv/);
+  });
+
+  test('calibrate fits to a table, and plan takes what it wrote', async () => {
+    const header =
+      'id,source,framework,model,params_B,layers,hidden,heads,seq,accel,n_accel,tp,pp,micro_batch,global_batch_seqs,tflops_per_accel,printed_unit,grade';
+    const row = 'ours,our stack,gpt,1.7,24,2304,24,2048,A100,32,1,1,16,512,60,tflops_per_accel,';
+    await writeFile(at('ours.csv'), `${header}\na,${row}\nb,${row}\n`);
+    const fitted = result(await meanfield('plan', 'calibrate', at('ours.csv'), '--to', at('ours.json'), '--json'));
+    expect(fitted).toMatchObject({ unused: 0, pairs: [{ pair: 'default @ A100-SXM-80GB', rows: 2 }] });
+    const seconds = async (...more: string[]) =>
+      (
+        result(await meanfield('plan', '--model', 'gpt2', '--cluster', '8xa100', '--json', ...more)) as unknown as {
+          run: { seconds: number };
+        }
+      ).run.seconds;
+    expect((await seconds('--calibration', at('ours.json'))) / (await seconds())).toBeGreaterThan(1.3);
+    refused(await meanfield('plan', '--model', 'gpt2', '--cluster', '8xa100', '--calibration', at('ours.csv')), 2, /./);
   });
 
   test('simulate writes a trace that Perfetto reads, and agrees with the plan', async () => {

@@ -69,8 +69,11 @@ test.each([
   [['eval', 'runs/a'], /Missing required argument 'file'/],
   [['info', 'a', 'b'], /Too many arguments/],
   [['tain'], /Unknown command 'tain' \(Did you mean train\?\)\nCommands: train, eval/],
-  [['plan', 'valdate'], /Unknown command 'valdate' \(Did you mean validate\?\)\nCommands: validate, simulate/],
-  [['plan', 'quux'], /Unknown command 'quux'\.\nCommands: validate, simulate/],
+  [
+    ['plan', 'valdate'],
+    /Unknown command 'valdate' \(Did you mean validate\?\)\nCommands: validate, calibrate, simulate/,
+  ],
+  [['plan', 'quux'], /Unknown command 'quux'\.\nCommands: validate, calibrate, simulate/],
   [[], /A command is missing.\nCommands: train, eval/],
 ])('%j is wrong usage that says what is allowed', async (args, expected) => {
   const error = await failure(...args);

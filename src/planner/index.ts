@@ -10,6 +10,7 @@ export type {
   RoundTime,
   UnevenRound,
 } from './averaging/index.js';
+export { type Calibration, type CalibrationResult, calibrate, type PairFit } from './calibration/calibrate.js';
 export type { TimeInterval } from './calibration/interval.js';
 export { type DescribedCluster, describeModel, readCluster, readModel } from './catalogue/index.js';
 export { averagingWins, type BandwidthReport, compareBandwidths, type Plan, plan } from './plan.js';

@@ -12,8 +12,9 @@ import {
   GAIN,
   stepOf,
 } from './averaging/index.js';
-import { chosenFramework } from './calibration/frameworks.js';
-import { type TimeInterval, timeInterval } from './calibration/interval.js';
+import { type Calibration, calibrated, OWN_INTERVAL } from './calibration/calibrate.js';
+import { chosenFramework, frameworkFamily, pairKey } from './calibration/frameworks.js';
+import { type ErrorPoint, shippedPoints, type TimeInterval, timeInterval } from './calibration/interval.js';
 import { checkCluster, checkWorkload, findCluster, findModel } from './catalogue/index.js';
 import { checkPlanOptions, type PlanOptions } from './planning/options.js';
 import { chooseRun, type RunOption, rented, runsOf } from './planning/runs.js';
@@ -75,7 +76,8 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
   const machine = typeof cluster === 'string' ? findCluster(cluster) : cluster;
   checkWorkload(workload);
   checkCluster(machine);
-  const framework = chosenFramework(options.framework, machine.accelerator.name);
+  const framework = chosenFramework(options.framework, machine.accelerator.name, calibrated(options.calibration));
+  const points = intervalPoints(options.calibration, framework, machine);
   const { tokens: wished, fixed, assumptions } = settleSizes(workload, machine, options);
   if (options.replicas !== undefined && options.method !== 'data') {
     checkReplicas(options.replicas, machine, fixed.globalBatch);
@@ -84,8 +86,10 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
   const law = lossLaw();
 
   const search = searchArrangements(workload, machine, framework, fixed, predictStep);
-  const tokens = tokensWithin(limits, options, wished, (count) => runsOf(workload, machine, search.front, count));
-  const runs = runsOf(workload, machine, search.front, tokens);
+  const tokens = tokensWithin(limits, options, wished, (count) =>
+    runsOf(workload, machine, search.front, count, points),
+  );
+  const runs = runsOf(workload, machine, search.front, tokens, points);
   const choice = runs.length === 0 ? null : chooseRun(runs, limits);
   const request = averagingRequest(options, tokens, law);
   const averaging =
@@ -113,7 +117,7 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
     accelerators,
     run,
     interval: averaged
-      ? timeInterval(workload, machine.accelerator, averaging.inner.arrangement)
+      ? timeInterval(workload, machine.accelerator, averaging.inner.arrangement, points)
       : (choice?.option.interval ?? null),
     options: runs,
     loss: { expected: lossOf(law, workload.parameters, tokens), law: LAW, source: law.source },
@@ -182,6 +186,17 @@ function limitsOf(cluster: Cluster, { budgetUsd, until, now }: PlanOptions): Lim
     );
   }
   return { usd: budgetUsd, seconds: until === undefined ? undefined : secondsUntil(until, now ?? Date.now()) };
+}
+
+/** The measured runs that an interval is taken from: one's own where there are enough, else the published ones. */
+function intervalPoints(
+  calibration: Calibration | undefined,
+  framework: Framework,
+  cluster: Cluster,
+): readonly ErrorPoint[] {
+  const pair = pairKey(frameworkFamily(framework.name), cluster.accelerator.name);
+  const own = calibration?.points.filter(({ source }) => source === pair) ?? [];
+  return own.length >= OWN_INTERVAL ? own : shippedPoints;
 }
 
 /** The tokens that were asked for; where only a limit was given, as many as it allows. */

@@ -8,6 +8,7 @@ export function definePlanOptions(command: Command): Command {
     .option('--model <name|file>', 'model of `plan models`, or a Hugging Face config.json')
     .option('--cluster <name|file>', 'cluster of `plan clusters`, NxACCELERATOR such as 64xh100, or a JSON file')
     .option('--framework <name>', 'training software whose habits to assume (default: a PyTorch trainer of 2024)')
+    .option('--calibration <file>', 'what your own measurements say, as `plan calibrate` writes it')
     .optionsGroup('How much:')
     .option('--tokens <n>', 'tokens to train on (default: 20 a parameter)', positive)
     .option('--flop <x>', 'FLOP of the model to spend, instead of tokens', positive)

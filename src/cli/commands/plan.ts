@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { finish } from '../common-options.js';
 import type { Start } from '../context.js';
+import { definePlanCalibrate } from './plan-calibrate.js';
 import { definePlanFit } from './plan-fit.js';
 import { definePlanLists } from './plan-lists.js';
 import { definePlanOptions, type PlanFlags } from './plan-options.js';
@@ -31,6 +32,13 @@ export function definePlan(program: Command, start: Start): void {
     'meanfield plan --model gpt2 --cluster laptops-16 --method averaging --sync-every 100',
     'meanfield plan --cluster 1024xh100 --budget-usd 1e6',
   ]);
-  const parts = [definePlanValidate, definePlanSimulate, definePlanFit, definePlanTrends, definePlanTop500];
+  const parts = [
+    definePlanValidate,
+    definePlanCalibrate,
+    definePlanSimulate,
+    definePlanFit,
+    definePlanTrends,
+    definePlanTop500,
+  ];
   for (const define of [...parts, definePlanLists]) define(command, start);
 }

@@ -2,6 +2,7 @@ import { UsageError } from '../../base/errors.js';
 import {
   averagingWins,
   type BandwidthRange,
+  type Calibration,
   describeModel,
   type Largest,
   largestModel,
@@ -34,7 +35,7 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
       'Missing --cluster: a name of `meanfield plan clusters`, NxACCELERATOR such as 64xh100, or a JSON file.',
     );
   }
-  const options = optionsOf(flags);
+  const options = await optionsOf(flags);
   const { cluster: machine, warnings } = await readCluster(cluster);
   const largest = typeof model === 'string' ? null : largestModel(machine, options, law as string | undefined);
   const described = largest === null ? await describeModel(model as string) : { model: largest.model, warnings: [] };
@@ -53,6 +54,15 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
 }
 
 /** The options under their names in code; `plan` checks every value. */
-function optionsOf({ contextParallel, ...flags }: PlanFlags): PlanOptions {
-  return { ...flags, context: contextParallel } as PlanOptions;
+async function optionsOf({ contextParallel, calibration, ...flags }: PlanFlags): Promise<PlanOptions> {
+  const own = typeof calibration === 'string' ? await calibrationOf(calibration) : undefined;
+  return { ...flags, context: contextParallel, ...(own ? { calibration: own } : {}) } as PlanOptions;
+}
+
+async function calibrationOf(path: string): Promise<Calibration> {
+  const [{ readUserJson }, { readCalibration }] = await Promise.all([
+    import('../../planner/catalogue/json-text.js'),
+    import('../../planner/calibration/calibrate.js'),
+  ]);
+  return readCalibration(await readUserJson(path, 'a calibration'), path);
 }

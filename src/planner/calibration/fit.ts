@@ -2,7 +2,7 @@ import type { Constants } from './constants.js';
 import type { Cells } from './csv.js';
 import { describeRun, predictRun, type Run } from './describe.js';
 import { Fields } from './fields.js';
-import { inPrintedUnit, type PrintedUnit, printedUnits } from './measure.js';
+import { inPrintedUnit, isSlowness, type PrintedUnit, printedUnits } from './measure.js';
 import { isJudged, predictRow } from './row.js';
 
 /** A judged row, ready to be predicted with any constants. */
@@ -30,7 +30,7 @@ export function fitEfficiencies(rows: readonly Cells[], constants: Constants): C
   }
   const fitted: Record<string, number> = {};
   for (const [pair, samples] of [...pairs].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    fitted[pair] = Number(leastError(samples, constants).toFixed(3));
+    fitted[pair] = Number(fitEfficiency(samples, constants).toFixed(3));
   }
   return { ...constants, efficiency: { fitted, default: median(Object.values(fitted), constants.efficiency.default) } };
 }
@@ -43,7 +43,7 @@ export function samplesOf(rows: readonly Cells[], constants: Constants): Sample[
 /** Mean error over samples in percent, each with its pair's efficiency. */
 export function errorOf(samples: readonly Sample[], constants: Constants): number {
   const { fitted, default: usual } = constants.efficiency;
-  const errors = samples.map((sample) => meanError([sample], fitted[sample.run.pair] ?? usual, constants));
+  const errors = samples.map((sample) => errorAt([sample], fitted[sample.run.pair] ?? usual, constants));
   return errors.reduce((a, b) => a + b, 0) / Math.max(1, errors.length);
 }
 
@@ -58,30 +58,47 @@ function sampleOf(cells: Cells, constants: Constants): Sample | undefined {
 }
 
 /** Mean error of a pair's rows at one efficiency, in percent. */
-function meanError(samples: readonly Sample[], efficiency: number, constants: Constants): number {
+export function errorAt(samples: readonly Sample[], efficiency: number, constants: Constants): number {
   let sum = 0;
-  for (const { cells, run, unit, printed } of samples) {
-    const tried = { ...run, framework: { ...run.framework, efficiency } };
-    const { step, arrangement } = predictRun(tried, constants);
-    const predicted = inPrintedUnit(unit, cells, { ...tried, arrangement }, step);
-    sum += 100 * Math.abs(predicted / printed - 1);
+  for (const sample of samples) {
+    sum += 100 * Math.abs(predictAt(sample, efficiency, constants) / sample.printed - 1);
   }
   return sum / samples.length;
 }
 
-/** The error has kinks, not steps: a grid finds its valley, three finer ones its floor. */
-function leastError(samples: readonly Sample[], constants: Constants): number {
+/** A row's measured speed over the one predicted at an efficiency. */
+export function signedRatio(sample: Sample, efficiency: number, constants: Constants): number {
+  const ratio = predictAt(sample, efficiency, constants) / sample.printed;
+  return isSlowness(sample.unit) ? ratio : 1 / ratio;
+}
+
+/** The prediction of a row in its unit, at an efficiency. */
+function predictAt({ cells, run, unit }: Sample, efficiency: number, constants: Constants): number {
+  const tried = { ...run, framework: { ...run.framework, efficiency } };
+  const { step, arrangement } = predictRun(tried, constants);
+  return inPrintedUnit(unit, cells, { ...tried, arrangement }, step);
+}
+
+/**
+ * The efficiency of least mean error over a pair's rows, in percent. The error has kinks, not steps: a grid finds its
+ * valley, three finer ones its floor.
+ */
+export function fitEfficiency(
+  samples: readonly Sample[],
+  constants: Constants,
+  [least, most]: readonly [number, number] = [LEAST, MOST],
+): number {
   const cells = 14;
-  let [low, high] = [LEAST, MOST];
+  let [low, high] = [least, most];
   let best = 1;
   for (let pass = 0; pass < 4; pass++) {
     const stride = (high - low) / cells;
-    let least = Number.POSITIVE_INFINITY;
+    let error = Number.POSITIVE_INFINITY;
     for (let i = 0; i <= cells; i++) {
-      const error = meanError(samples, low + i * stride, constants);
-      if (error < least) [least, best] = [error, low + i * stride];
+      const tried = errorAt(samples, low + i * stride, constants);
+      if (tried < error) [error, best] = [tried, low + i * stride];
     }
-    [low, high] = [Math.max(LEAST, best - stride), Math.min(MOST, best + stride)];
+    [low, high] = [Math.max(least, best - stride), Math.min(most, best + stride)];
   }
   return best;
 }

@@ -88,7 +88,11 @@ export function findFramework(
  *
  * @throws UsageError for one that the table does not know: a plan must not pass for one of it
  */
-export function chosenFramework(name: string | undefined, accelerator: string): Framework {
+export function chosenFramework(
+  name: string | undefined,
+  accelerator: string,
+  constants: Constants = shippedConstants,
+): Framework {
   if (name !== undefined && name !== 'default' && frameworkFamily(name) === 'default') {
     const names = Object.keys(entries);
     throw new UsageError(
@@ -96,5 +100,5 @@ export function chosenFramework(name: string | undefined, accelerator: string): 
         `Allowed: ${names.join(', ')}.`,
     );
   }
-  return findFramework(name ?? 'default', accelerator);
+  return findFramework(name ?? 'default', accelerator, constants);
 }

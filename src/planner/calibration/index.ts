@@ -1,3 +1,11 @@
+export {
+  type Calibration,
+  type CalibrationResult,
+  calibrate,
+  calibrationJson,
+  type PairFit,
+  readCalibration,
+} from './calibrate.js';
 export { type Constants, fittedTime, shippedConstants } from './constants.js';
 export { readCsv } from './csv.js';
 export { errorPoints } from './error-points.js';

@@ -1,3 +1,4 @@
+import { isJsonObject, type JsonValue } from '../../base/json.js';
 import type { Accelerator, Arrangement, Workload } from '../types.js';
 import table from './errors.json' with { type: 'json' };
 
@@ -59,10 +60,10 @@ function distance(a: RunFeatures, b: RunFeatures): number {
   );
 }
 
-/** The shipped points, as the bench wrote them. */
-export const shippedPoints: readonly ErrorPoint[] = table.rows.map(
-  ([source, ratio, year, devices, parameters, flags]) => ({
-    source: table.sources[source as number]!,
+const fromRow =
+  (sources: readonly string[]) =>
+  ([source, ratio, year, devices, parameters, flags]: readonly number[]): ErrorPoint => ({
+    source: sources[source as number]!,
     ratio: ratio as number,
     year: year as number,
     devices: devices as number,
@@ -71,8 +72,23 @@ export const shippedPoints: readonly ErrorPoint[] = table.rows.map(
     pipeline: ((flags as number) & 2) > 0,
     tensor: ((flags as number) & 4) > 0,
     sharded: ((flags as number) & 8) > 0,
-  }),
-);
+  });
+
+/** The shipped points, as the bench wrote them. */
+export const shippedPoints: readonly ErrorPoint[] = table.rows.map(fromRow(table.sources));
+
+/** Points of a file that {@link pointsJson} wrote; undefined where it did not. */
+export function readPoints(json: JsonValue | undefined): readonly ErrorPoint[] | undefined {
+  if (!isJsonObject(json) || !Array.isArray(json.sources) || !Array.isArray(json.rows)) return undefined;
+  const sources = json.sources.map(String);
+  const isRow = (row: JsonValue): row is number[] =>
+    Array.isArray(row) &&
+    row.length === 6 &&
+    row.every((value) => typeof value === 'number' && Number.isFinite(value) && value >= 0) &&
+    sources[row[0] as number] !== undefined &&
+    row.slice(1, 5).every((value) => (value as number) > 0);
+  return json.rows.every(isRow) ? (json.rows as number[][]).map(fromRow(sources)) : undefined;
+}
 
 /** Points as {@link shippedPoints} reads them. */
 export function pointsJson(points: readonly ErrorPoint[]): { sources: string[]; rows: number[][] } {
@@ -125,8 +141,13 @@ export interface TimeInterval {
 }
 
 /** The same interval for times: what is slower takes longer. */
-export function timeInterval(workload: Workload, accelerator: Accelerator, arrangement: Arrangement): TimeInterval {
-  const { share, low, high } = speedInterval(featuresOf(workload, accelerator, arrangement));
+export function timeInterval(
+  workload: Workload,
+  accelerator: Accelerator,
+  arrangement: Arrangement,
+  points: readonly ErrorPoint[] = shippedPoints,
+): TimeInterval {
+  const { share, low, high } = speedInterval(featuresOf(workload, accelerator, arrangement), points);
   return { share, low: 1 / high, high: 1 / low };
 }
 

@@ -74,6 +74,12 @@ const required = [
  */
 export function validateRows(text: string, constants: Constants = shippedConstants): Validation {
   const { columns, rows: cells } = readCsv(text);
+  checkColumns(columns);
+  return summarise(cells, constants);
+}
+
+/** @throws UsageError when a table lacks a column of the calibration set that rows cannot do without */
+export function checkColumns(columns: readonly string[]): void {
   const missing = required.filter((name) => !columns.includes(name));
   if (missing.length > 0) {
     throw new UsageError(
@@ -81,7 +87,6 @@ export function validateRows(text: string, constants: Constants = shippedConstan
         'Expected the columns of the calibration set; a column may be empty.',
     );
   }
-  return summarise(cells, constants);
 }
 
 /** Predicts rows that are already read. */

@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js';
+import { calibrated } from '../calibration/calibrate.js';
 import { chosenFramework } from '../calibration/frameworks.js';
 import { computeOptimal, findLaw, type Optimum } from '../scaling/index.js';
 import { searchArrangements } from '../search/index.js';
@@ -53,7 +54,7 @@ function runOf(
   seconds: number | undefined,
 ): RunPlan | null {
   const workload = shapeOf(parameters);
-  const framework = chosenFramework(options.framework, cluster.accelerator.name);
+  const framework = chosenFramework(options.framework, cluster.accelerator.name, calibrated(options.calibration));
   const { fixed } = settleSizes(workload, cluster, { ...options, tokens, flop: undefined });
   const { front } = searchArrangements(workload, cluster, framework, fixed, predictStep);
   const runs = runsOf(workload, cluster, front, tokens);

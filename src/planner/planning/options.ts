@@ -1,5 +1,6 @@
 import { UsageError } from '../../base/errors.js';
 import { type OuterPrecision, outerPrecisions } from '../averaging/index.js';
+import type { Calibration } from '../calibration/calibrate.js';
 import type { Arrangement, Precision } from '../types.js';
 
 /** What may be asked of a plan. All of it may be left out; counts are whole numbers from 1. */
@@ -24,6 +25,8 @@ export interface PlanOptions {
   readonly precision?: Precision | undefined;
   /** Training software, as the calibration knows it. Default: a current PyTorch trainer. */
   readonly framework?: string | undefined;
+  /** What one's own measurements say: `calibrate` makes it. Default: published measurements alone. */
+  readonly calibration?: Calibration | undefined;
   /** Choices of the arrangement that are made already. */
   readonly tensor?: number | undefined;
   readonly pipeline?: number | undefined;

@@ -1,5 +1,5 @@
 import { MeanfieldError } from '../../base/errors.js';
-import { type TimeInterval, timeInterval } from '../calibration/interval.js';
+import { type ErrorPoint, type TimeInterval, timeInterval } from '../calibration/interval.js';
 import { type Candidate, devices } from '../search/index.js';
 import type { Cluster, StepPrediction, Workload } from '../types.js';
 import { planRun, type RunPlan } from '../whole-run/index.js';
@@ -23,13 +23,20 @@ export function rented(cluster: Cluster, used: number): number {
  * never end, since failures come faster than checkpoints, are left out.
  *
  * @param front by devices, ascending, so that times fall
+ * @param points measured runs that intervals are taken from
  */
-export function runsOf(workload: Workload, cluster: Cluster, front: readonly Candidate[], tokens: number): RunOption[] {
+export function runsOf(
+  workload: Workload,
+  cluster: Cluster,
+  front: readonly Candidate[],
+  tokens: number,
+  points?: readonly ErrorPoint[],
+): RunOption[] {
   const runs = new Map<number, RunOption>();
   for (const candidate of front) {
     const accelerators = rented(cluster, devices(candidate.arrangement));
     const run = runOrNever(candidate.prediction, workload, cluster, tokens, accelerators);
-    const interval = timeInterval(workload, cluster.accelerator, candidate.arrangement);
+    const interval = timeInterval(workload, cluster.accelerator, candidate.arrangement, points);
     if (run !== null) runs.set(accelerators, { accelerators, candidate, run, interval });
   }
   return [...runs.values()];

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import type { JsonValue } from '../../base/json.js';
+import { plan } from '../plan.js';
+import { calibrate, calibrated, calibrationJson, readCalibration } from './calibrate.js';
+import { shippedConstants } from './constants.js';
+import { predictRow } from './row.js';
+import { cellsOf, tableOf } from './rows.test-support.js';
+
+/** Runs of a stack that reaches half of what the shipped constants say. */
+const slow = ['1', '2', '4', '8', '16', '32'].map((micro_batch) => {
+  const change = { framework: 'our own', accel: 'H100-SXM', accel_mem_GB: '80', micro_batch, grade: '' };
+  const known = { ...shippedConstants, efficiency: { fitted: {}, default: 0.45 } };
+  const { speed } = predictRow(cellsOf({ ...change, grade: 'A', step_time_s: '1' }), known);
+  return { ...change, step_time_s: String(speed!.predicted) };
+});
+
+describe('calibrate', () => {
+  const { calibration, pairs, unused } = calibrate(tableOf(...slow, { step_time_s: '' }));
+
+  it('finds what a stack reaches, and how well without each row', () => {
+    expect(unused).toBe(1);
+    expect(pairs).toHaveLength(1);
+    expect(pairs[0]).toMatchObject({ pair: 'default @ H100-SXM', rows: 6 });
+    expect(pairs[0]!.efficiency).toBeCloseTo(0.45, 2);
+    expect(pairs[0]!.leaveOneOutError).toBeLessThan(1);
+    expect(pairs[0]!.shippedError).toBeGreaterThan(10);
+    expect(calibration.points).toHaveLength(6);
+    expect(calibrate(tableOf(slow[0]!)).pairs[0]!.leaveOneOutError).toBeNull();
+  });
+
+  it('is what a plan then rests on, intervals too', () => {
+    const usual = plan('llama3-8b', '64xh100', { method: 'data' });
+    const own = plan('llama3-8b', '64xh100', { method: 'data', calibration });
+    expect(own.framework).toMatchObject({ efficiencySource: 'fitted' });
+    expect(own.run!.seconds / usual.run!.seconds).toBeGreaterThan(1.5);
+    expect(own.interval!.high - own.interval!.low).toBeLessThan(0.05);
+    expect(calibrated(undefined)).toBe(shippedConstants);
+  });
+
+  it('is read as it was written', () => {
+    const read = readCalibration(JSON.parse(JSON.stringify(calibrationJson(calibration))), 'x');
+    expect(read.efficiency).toEqual(calibration.efficiency);
+    expect(read.points).toHaveLength(6);
+  });
+
+  it.each<[JsonValue, RegExp]>([
+    [null, /expected a calibration/],
+    [[], /expected a calibration/],
+    [{ format: 'other' }, /expected a calibration/],
+    [{ format: 'meanfield-calibration-1' }, /"efficiency" to be an object/],
+    [{ format: 'meanfield-calibration-1', efficiency: { 'a @ b': '1' } }, /efficiency of "a @ b" to be a number/],
+    [{ format: 'meanfield-calibration-1', efficiency: { 'a @ b': 1e9 } }, /to be a number from 0.01 to 2/],
+    [{ format: 'meanfield-calibration-1', efficiency: {} }, /"points"/],
+    [
+      { format: 'meanfield-calibration-1', efficiency: {}, points: { sources: [], rows: [[0, 1, 1, 1, 1, 1]] } },
+      /"points"/,
+    ],
+    [
+      { format: 'meanfield-calibration-1', efficiency: {}, points: { sources: ['a'], rows: [[0, -1, 1, 1, 1, 1]] } },
+      /"points"/,
+    ],
+  ])('refuses %j', (json, message) => {
+    expect(() => readCalibration(json, 'file.json')).toThrow(message);
+    expect(() => readCalibration(json, 'file.json')).toThrow(/^file\.json: .*plan calibrate/);
+  });
+
+  it('needs a row that says something', () => {
+    expect(() => calibrate(tableOf({ printed_unit: '' }))).toThrow(/No row of the table can be used/);
+    expect(() => calibrate('a,b\n1,2')).toThrow(/lacks the columns/);
+  });
+});
