@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectNats } from '../src/cluster/nats/connect.js';
 import { natsThere, startTestServer, type TestServer } from '../src/cluster/nats/server.test-support.js';
@@ -51,5 +52,42 @@ describe.skipIf(!natsThere)("a run on someone else's server (skipped without nat
     expect(outcome.code).toBe(1);
     expect(outcome.stderr).toMatch(/No NATS server answers at nats:\/\/127\.0\.0\.1:1/);
     expect(outcome.stderr).not.toContain('secret');
+  });
+});
+
+describe.skipIf(!natsThere)('a start that fails leaves nothing (skipped without nats-server)', () => {
+  test.each(['--port', '--metrics-port'])('%s that is taken', async (option) => {
+    const other = createServer();
+    const port = await new Promise<number>((resolve) => {
+      other.listen(0, () => resolve((other.address() as { port: number }).port));
+    });
+    try {
+      await writeFile(at('taken.txt'), text(20_000));
+      const before = performance.now();
+      const outcome = await meanfield(
+        'cluster',
+        'start',
+        at('taken.txt'),
+        '--run',
+        at('taken'),
+        ...TINY,
+        option,
+        `${port}`,
+      );
+      expect(outcome.code).toBe(1);
+      expect(outcome.stderr).toContain(option);
+      expect(performance.now() - before).toBeLessThan(15_000);
+      await expect(access(at('taken'))).rejects.toThrow();
+    } finally {
+      other.close();
+    }
+  });
+
+  test('a server that cannot be reached', async () => {
+    await writeFile(at('away.txt'), text(20_000));
+    const args = [...TINY, '--nats', 'nats://127.0.0.1:1', '--shared-credential'];
+    const outcome = await meanfield('cluster', 'start', at('away.txt'), '--run', at('unreached'), ...args);
+    expect(outcome.code).toBe(1);
+    await expect(access(at('unreached'))).rejects.toThrow();
   });
 });

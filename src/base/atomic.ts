@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { MeanfieldError, messageOf } from './errors.js';
+import { makeFolder } from './make-folder.js';
+import { asSystemError, shownPath } from './system-errors.js';
 
 /** What a file is written from: a text, bytes, or pieces made one after another so that no second copy arises. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -36,7 +37,7 @@ export async function writeFileAtomic(
   // Random, because two threads of one process may write the same file.
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const written = await writeFileSynced(temporary, content, options);
     await rename(temporary, path);
     await syncFolder(dirname(path));
@@ -93,24 +94,7 @@ export async function syncFolder(folder: string): Promise<void> {
 
 /** Turns a failure of the file system into an error that says what to do; passes others on. */
 export function asWriteError(error: unknown, path: string): unknown {
-  switch ((error as NodeJS.ErrnoException)?.code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new MeanfieldError(
-        `No disk space left while writing ${path}. What was saved before is unharmed; free some space, then continue.`,
-        { cause: error },
-      );
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-    case 'ENOTDIR':
-    case 'EEXIST':
-      return new MeanfieldError(`Cannot write ${path}: ${messageOf(error)}. Check the path and its permissions.`, {
-        cause: error,
-      });
-    default:
-      return error;
-  }
+  return asSystemError(error, `write ${shownPath(path)}`);
 }
 
 function chunksOf(content: FileContent): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {

@@ -8,12 +8,13 @@ export interface Interruption {
   release(): void;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** Ctrl-C, a batch system's or a user's kill, and a terminal that was closed or a connection that was lost. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** npm and npx pass on a Ctrl-C that the terminal has sent as well: milliseconds within which two signals are one. */
 const ECHO = 100;
 
 /**
- * The first SIGINT or SIGTERM calls `stop`, the second only says that it is already stopping, the third kills.
+ * The first SIGINT, SIGTERM or SIGHUP calls `stop`, the second only says that it is already stopping, the third kills.
  *
  * @param stopping what to say at the first signal, such as `finishing the round, then saving`
  * @param now milliseconds

@@ -1,4 +1,5 @@
 import { MeanfieldError, messageOf } from '../base/errors.js';
+import { asSystemError } from '../base/system-errors.js';
 import type { Output } from './output.js';
 
 const LINES = 10;
@@ -9,7 +10,8 @@ const LINES = 10;
  * @param debug print the stack trace as well
  * @returns the exit code
  */
-export function reportError(error: unknown, output: Output, debug: boolean): number {
+export function reportError(thrown: unknown, output: Output, debug: boolean): number {
+  const error = asSystemError(thrown);
   const known = error instanceof MeanfieldError;
   const message = known ? error.message : `Unexpected: ${messageOf(error)}`;
   output.event({ type: 'error', message });

@@ -46,9 +46,9 @@ test('a file that must be new is refused when it is there; one that goes on keep
 test.skipIf(process.platform !== 'linux')('a full disk is told at the next flush and the next piece', async () => {
   const file = await BatchedFile.open('/dev/full', 'a', Date.now);
   file.append(Buffer.from('a'));
-  await expect(file.flush()).rejects.toThrow(/No disk space left while writing \/dev\/full/);
-  expect(() => file.append(Buffer.from('b'))).toThrow(/No disk space left/);
-  await expect(file.close()).rejects.toThrow(/No disk space left/);
+  await expect(file.flush()).rejects.toThrow(/Cannot write \/dev\/full: no disk space left/);
+  expect(() => file.append(Buffer.from('b'))).toThrow(/no disk space left/);
+  await expect(file.close()).rejects.toThrow(/no disk space left/);
 });
 
 test('a folder that is missing is told', async () => {

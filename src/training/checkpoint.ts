@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileSynced } from '../base/atomic.js';
 import { MeanfieldError, messageOf } from '../base/errors.js';
 import { sha256File } from '../base/hash.js';
 import { isJsonObject, type JsonValue, jsonText } from '../base/json.js';
 import { readJsonFile } from '../base/json-file.js';
+import { makeFolder } from '../base/make-folder.js';
 import { SafetensorsFile } from '../base/safetensors.js';
 import { encodeSafetensors, type NamedTensors } from '../base/safetensors-writer.js';
 import { removeFolder, repairFolder, writeFolderAtomic } from './folder-swap.js';
@@ -57,7 +58,7 @@ export async function saveCheckpoint(
   const { keep = Infinity } = options;
   if (!Number.isSafeInteger(step) || step < 0) throw new Error(`step must be a whole number from 0, got ${step}`);
   if (!(keep >= 1)) throw new Error(`keep must be 1 or more, got ${keep}`);
-  await mkdir(checkpoints, { recursive: true });
+  await makeFolder(checkpoints);
   await tidyCheckpoints(checkpoints);
   await writeFolderAtomic(join(checkpoints, folderName(step)), async (folder) => {
     const contents = {

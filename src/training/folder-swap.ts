@@ -1,6 +1,7 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { asWriteError, syncFolder } from '../base/atomic.js';
+import { makeFolder } from '../base/make-folder.js';
 
 /**
  * Writes a whole folder so that it appears at once, in the place of an older one if there is one.
@@ -18,7 +19,7 @@ export async function writeFolderAtomic(folder: string, fill: (temporary: string
   const temporary = `${folder}.tmp`;
   const old = `${folder}.old`;
   try {
-    await mkdir(parent, { recursive: true });
+    await makeFolder(parent);
     await repairFolder(folder);
     await mkdir(temporary);
     await fill(temporary);

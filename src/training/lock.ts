@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { asWriteError, writeFileSynced } from '../base/atomic.js';
 import { MeanfieldError } from '../base/errors.js';
 import { sha256 } from '../base/hash.js';
 import { isJsonObject, jsonText } from '../base/json.js';
+import { makeFolder } from '../base/make-folder.js';
 import { processStart } from './process-identity.js';
 
 /** A folder that this process alone writes until {@link Lock.release}. */
@@ -37,7 +38,7 @@ export async function acquireLock(folder: string, options: LockOptions = {}): Pr
   const content = jsonText(me);
   const temporary = join(folder, `lock.${nonce}.tmp`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFileSynced(temporary, content);
     for (;;) {
       const chain = await readChain(folder);

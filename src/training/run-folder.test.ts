@@ -96,6 +96,8 @@ test('a folder with other things in it, or a file in its place, is refused', asy
   await writeFile(join(folder, 'thesis.tex'), 'x');
   await expect(createRun(folder, {})).rejects.toThrow(/not empty \(thesis\.tex\)\. Choose another --run/);
   await rename(join(folder, 'thesis.tex'), join(parent, 'file'));
-  await expect(createRun(join(parent, 'file'), {})).rejects.toThrow(/file is a file, expected a folder/);
+  await expect(createRun(join(parent, 'file'), {})).rejects.toThrow(
+    /file, or what is above it, is a file, expected a folder/,
+  );
   expect(await readFile(join(parent, 'file'), 'utf8')).toBe('x');
 });

@@ -1,9 +1,10 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asWriteError, writeFileAtomic } from '../base/atomic.js';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { type JsonValue, jsonText } from '../base/json.js';
 import { readJsonFile } from '../base/json-file.js';
+import { makeFolder } from '../base/make-folder.js';
 import { tidyCheckpoints } from './checkpoint.js';
 import { repairFolder } from './folder-swap.js';
 import { acquireLock, type Lock, type LockOptions } from './lock.js';
@@ -60,7 +61,7 @@ export async function createRun(folder: string, content: JsonValue, options: Loc
   const paths = runPaths(folder);
   try {
     await refuseIfUsed(folder);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   } catch (error) {
     throw asWriteError(error, folder);
   }
@@ -145,7 +146,8 @@ async function namesIn(folder: string): Promise<string[]> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return [];
-    if (code === 'ENOTDIR') throw new MeanfieldError(`${folder} is a file, expected a folder. Choose another --run.`);
+    if (code === 'ENOTDIR')
+      throw new MeanfieldError(`${folder}, or what is above it, is a file, expected a folder. Choose another --run.`);
     throw error;
   }
 }

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
+import { asSystemError } from '../../base/system-errors.js';
 import type { ForeignServerOptions } from '../../cluster/trust/foreign-server.js';
 import type { RunServer } from '../../cluster/trust/run-server.js';
 import type { ClusterFlags } from '../commands/cluster.js';
@@ -72,6 +74,24 @@ export async function openServer(
     ...(flags.natsSigningKey !== undefined && { signer: await signerOf(flags.natsSigningKey) }),
     shared: flags.sharedCredential === true,
   });
+}
+
+/**
+ * Looks whether the port of a server of ours is free, before anything is begun.
+ *
+ * @throws MeanfieldError when it is not
+ */
+export async function requirePort({ port = 0 }: ServerFlags): Promise<void> {
+  if (port === 0) return;
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(port, '0.0.0.0', resolve);
+    });
+    await new Promise((resolve) => server.close(resolve));
+  } catch (error) {
+    throw asSystemError(error, `listen at port ${port}`, 'Give --port another one, or 0 for one that is free');
+  }
 }
 
 async function credentialOf({ natsCreds, natsNkey }: ServerFlags): Promise<ForeignServerOptions['credential']> {

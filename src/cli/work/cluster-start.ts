@@ -16,7 +16,7 @@ import type { ClusterFlags } from '../commands/cluster.js';
 import { type Context, INTERRUPTED } from '../context.js';
 import { duration, grouped, loss, shellQuote, short } from '../format.js';
 import { onInterrupt } from '../interrupt.js';
-import { checkServerFlags, openServer, type ServerFlags } from './cluster-server.js';
+import { checkServerFlags, openServer, requirePort, type ServerFlags } from './cluster-server.js';
 
 const CLUSTER = [
   ...(['quorum', 'grace', 'roundTimeout', 'heartbeatTimeout', 'minWorkers', 'adaptiveSteps', 'outlierFactor'] as const),
@@ -40,17 +40,19 @@ export async function startCluster(corpus: readonly string[], flags: ClusterFlag
   await checkServerFlags(server);
   const progress = new ClusterProgress(output);
   const opened: Opened = {};
+  // First, since a port that is taken must not leave a run behind.
+  if (train.resume !== true) await requirePort(server);
+  const metrics = createClusterMetrics(() => coordinator?.status());
+  if (flags.metricsPort !== undefined) {
+    opened.metrics = await serveMetrics(metrics, flags.metricsPort);
+    opened.observe = (event) => metrics.observe(event);
+    progress.note(`metrics: ${opened.metrics.url}`);
+  }
   const coordinator = startCoordinator({ train, cluster, connect: (run) => connect(run, server, opened) });
   const interruption = onInterrupt(output, 'stopping: finishing the round, then saving', () => coordinator.stop());
   closed.addEventListener('abort', () => coordinator.stop());
   let finished = false;
   try {
-    if (flags.metricsPort !== undefined) {
-      const metrics = createClusterMetrics(() => coordinator.status());
-      opened.metrics = await serveMetrics(metrics, flags.metricsPort);
-      opened.observe = (event) => metrics.observe(event);
-      progress.note(`metrics: ${opened.metrics.url}`);
-    }
     for await (const event of coordinator) {
       opened.observe?.(event);
       output.event(event);
@@ -66,6 +68,9 @@ export async function startCluster(corpus: readonly string[], flags: ClusterFlag
   } finally {
     progress.end();
     interruption.release();
+    // Where it was not its end that brought us here, it must not go on unwatched.
+    coordinator.stop();
+    await coordinator.result.catch(() => {});
     await opened.metrics?.close();
     await opened.transport?.close();
     await opened.server?.stop(finished);
@@ -86,14 +91,21 @@ async function connect(
   opened: Opened,
 ): Promise<Connection> {
   const server = await openServer(run, flags);
+  let transport: Transport;
+  try {
+    transport = await openNatsTransport({
+      ...server.address,
+      run: run.id,
+      name: 'coordinator',
+      inbox: server.inbox,
+      create: { replicas: flags.natsReplicas === '3' ? 3 : 1 },
+    });
+  } catch (error) {
+    // Before the folder is taken away under it, where the run is a new one.
+    await server.stop(false);
+    throw error;
+  }
   opened.server = server;
-  const transport = await openNatsTransport({
-    ...server.address,
-    run: run.id,
-    name: 'coordinator',
-    inbox: server.inbox,
-    create: { replicas: flags.natsReplicas === '3' ? 3 : 1 },
-  });
   opened.transport = transport;
   server.serve(transport.control);
   return { transport, gate: server.gate };

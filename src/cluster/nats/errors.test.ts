@@ -28,7 +28,10 @@ test('why there is no connection, and what to do', () => {
   expect(of(new Error('user authentication expired'))).toBeInstanceOf(RefusedError);
   expect(of(new Error('user authentication expired')).message).toMatch(/expired. Ask for a new invitation/);
   expect(of(new Error("'Authorization Violation'"))).toBeInstanceOf(RefusedError);
-  expect(of(coded('CERT_HAS_EXPIRED', 'certificate has expired')).message).toMatch(/No trusted TLS/);
+  expect(of(coded('CERT_HAS_EXPIRED', 'certificate has expired')).message).toMatch(/not valid any more by this.*clock/);
+  expect(of(coded('CERT_NOT_YET_VALID', 'certificate is not yet valid')).message).toMatch(
+    /not valid yet by this.*clock/,
+  );
   expect(of(coded('DEPTH_ZERO_SELF_SIGNED_CERT', 'self-signed certificate')).message).toMatch(/No trusted TLS/);
   const nested = new Error('no servers', { cause: new AggregateError([coded('ECONNREFUSED', 'connect')]) });
   expect(of(nested).message).toBe(

@@ -63,6 +63,19 @@ export function connectError(error: unknown, servers: readonly string[]): Meanfi
       options,
     );
   }
+  const untimely = is(/NOT_YET_VALID|not yet valid/i)
+    ? 'not valid yet'
+    : is(/CERT_HAS_EXPIRED/)
+      ? 'not valid any more'
+      : '';
+  if (untimely !== '') {
+    return new MeanfieldError(
+      `The certificate of the NATS server at ${where} is ${untimely} by this machine's clock, which says ` +
+        `${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC. Compare that with the server's clock, set the ` +
+        'one that is wrong (timedatectl set-ntp true), and start again.',
+      options,
+    );
+  }
   if (is(/SELF_SIGNED|UNABLE_TO|CERT_|ERR_TLS|certificate|handshake|EPROTO|secure|tls/i)) {
     return new MeanfieldError(
       `No trusted TLS connection to the NATS server at ${where}: ${first(text)}. The certificate is not that of the ` +

@@ -1,8 +1,9 @@
-import { chmod, mkdir, readFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../base/atomic.js';
 import { MeanfieldError } from '../../base/errors.js';
+import { makeFolder } from '../../base/make-folder.js';
 import { credential } from './invitation.js';
 
 const schema = z.object({
@@ -20,7 +21,7 @@ export type RunConnection = z.output<typeof schema>;
 /** Where a run folder keeps what belongs to NATS; for the owner's eyes only. */
 export async function secretFolder(runFolder: string): Promise<string> {
   const folder = join(runFolder, 'nats');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder, 0o700);
   await chmod(folder, 0o700);
   return folder;
 }

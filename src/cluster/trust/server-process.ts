@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../base/atomic.js';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { makeFolder } from '../../base/make-folder.js';
 import { processStart } from '../../training/process-identity.js';
 
 const PROGRAM = 'nats-server';
@@ -47,7 +48,7 @@ type ServerRecord = z.output<typeof recordSchema>;
 export async function startServer(folder: string): Promise<ServerProcess> {
   const running = await runningServer(folder);
   if (running) return serverProcess(folder, running, true);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const name of await readdir(folder)) if (name.endsWith('.ports')) await rm(join(folder, name));
   const before = await logLength(folder);
   const log = await open(logPath(folder), 'a', 0o600);

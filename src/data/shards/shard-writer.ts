@@ -1,7 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asWriteError, syncFolder } from '../../base/atomic.js';
+import { makeFolder } from '../../base/make-folder.js';
 import type { ShardList } from './shard-list.js';
 
 /** Tokens in one file unless told otherwise: 128 MiB at 16 bits. */
@@ -42,7 +43,7 @@ export class ShardWriter {
   /** Makes everything durable and says what was written. */
   async finish(): Promise<ShardList> {
     if (this.#file !== undefined) await this.#close();
-    await mkdir(this.#folder, { recursive: true });
+    await makeFolder(this.#folder);
     await syncFolder(this.#folder);
     return this.#list;
   }
@@ -63,7 +64,7 @@ export class ShardWriter {
 
   async #start(): Promise<void> {
     try {
-      await mkdir(this.#folder, { recursive: true });
+      await makeFolder(this.#folder);
       this.#file = await open(this.#path, 'w');
     } catch (error) {
       throw asWriteError(error, this.#path);

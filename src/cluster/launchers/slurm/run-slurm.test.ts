@@ -35,6 +35,14 @@ describe("Slurm's programs", () => {
     );
   });
 
+  it('that refuse an array of too many tasks are explained', async () => {
+    await program(
+      'sbatch',
+      'echo "sbatch: error: Batch job submission failed: Invalid job array specification" >&2; exit 1',
+    );
+    await expect(runSlurm('sbatch', [])).rejects.toThrow(/Invalid job array specification\n.*MaxArraySize/);
+  });
+
   it('that fail say why', async () => {
     await program('sbatch', 'echo "sbatch: error: invalid partition specified: x" >&2; exit 1');
     await expect(runSlurm('sbatch', [])).rejects.toThrow(

@@ -30,5 +30,22 @@ function slurmError(program: SlurmProgram, error: ExecFileException, stderr: str
       { cause: error },
     );
   const said = stderr.trim().split('\n').slice(-4).join('\n');
-  return new MeanfieldError(`${program} failed: ${said || error.message}`, { cause: error });
+  const hint = HINTS.find(([pattern]) => pattern.test(said))?.[1];
+  return new MeanfieldError(`${program} failed: ${said || error.message}${hint === undefined ? '' : `\n${hint}`}`, {
+    cause: error,
+  });
 }
+
+/** What is behind Slurm's words that do not say it. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /invalid job array specification/i,
+    'An array has at most MaxArraySize - 1 tasks here (scontrol show config | grep MaxArraySize): launch fewer workers ' +
+      'at once, and more by another launch with the same invitation.',
+  ],
+  [
+    /job violates accounting\/qos policy|max(jobs|submit)/i,
+    'More jobs than this user or account may have (sacctmgr show assoc where user=$USER): launch fewer workers.',
+  ],
+  [/invalid partition/i, 'sinfo lists the partitions that there are.'],
+];

@@ -1,7 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../../base/atomic.js';
 import { MeanfieldError } from '../../../base/errors.js';
+import { makeFolder } from '../../../base/make-folder.js';
 import type { RunSlurm } from './run-slurm.js';
 import { type SlurmJob, slurmScript } from './script.js';
 
@@ -9,7 +10,7 @@ import { type SlurmJob, slurmScript } from './script.js';
 export async function writeSlurmJob(job: SlurmJob, invitation: string): Promise<string> {
   const script = join(job.folder, `${job.name}.sh`);
   const text = slurmScript(job);
-  await mkdir(job.folder, { recursive: true });
+  await makeFolder(job.folder);
   await writeFile(job.invitation, `${invitation}\n`, { mode: 0o600, flag: 'wx' });
   await writeFileAtomic(script, text);
   return script;

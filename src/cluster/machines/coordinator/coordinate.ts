@@ -56,8 +56,8 @@ export async function coordinate(
     for (const message of run.notices) emit({ type: 'notice', message });
     const prepared = await prepareRun(run, emit);
     const arranged = await arrangeCluster(run, prepared, options.cluster);
-    begun = true;
     const connection = await options.connect({ id: arranged.id, folder: run.paths.folder });
+    begun = true;
     try {
       return await new Coordination(options, run, prepared, arranged, connection, control, emit).run();
     } finally {

@@ -2,6 +2,7 @@ import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeanfieldError, UsageError } from '../../../base/errors.js';
 import { readJsonFile } from '../../../base/json-file.js';
+import { makeFolder } from '../../../base/make-folder.js';
 import { runPaths, writeRunFile } from '../../../training/run-folder.js';
 import { parseRecord } from '../../run-record.js';
 import type { Transport } from '../../transport.js';
@@ -34,7 +35,7 @@ export async function restoreRun(
   const { configuration: ref } = decodeState(found.value, 'the message system');
   const configuration = decodeMessage(await transport.blobs.get(ref), configurationSchema, "the run's configuration");
   parseRecord(configuration.record, 'the configuration in the message system');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const { blobs } = transport;
   const fetched = await fetchData(configuration, { blobs, cache: folder, all: true, onProgress });
   const tokens = join(folder, 'tokens');

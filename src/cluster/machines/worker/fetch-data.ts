@@ -1,8 +1,9 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../../base/atomic.js';
 import { MeanfieldError, messageOf } from '../../../base/errors.js';
 import { sha256, sha256File } from '../../../base/hash.js';
+import { makeFolder } from '../../../base/make-folder.js';
 import type { BlobStore } from '../../transport.js';
 import type { Configuration } from '../protocol/configuration.js';
 
@@ -33,7 +34,7 @@ export async function fetchData({ data, fingerprint }: Configuration, options: F
     return source.path;
   }
   const folder = join(options.cache, fingerprint);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
   for (const file of files) {
