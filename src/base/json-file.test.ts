@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MeanfieldError } from './errors.js';
-import { isJsonObject, jsonText } from './json.js';
+import { figuresAsJson, isJsonObject, jsonText } from './json.js';
 import { readJsonFile } from './json-file.js';
 
 let folder: string;
@@ -48,4 +48,12 @@ test('only values with named fields are objects', () => {
     false,
     false,
   ]);
+});
+
+test('a figure that is not finite is an error that names it, and never null', () => {
+  for (const figure of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    expect(() => figuresAsJson({ type: 'result', of: [{ loss: figure }] })).toThrow(`The figure loss is ${figure}`);
+    expect(() => jsonText({ loss: figure })).toThrow(MeanfieldError);
+  }
+  expect(figuresAsJson({ loss: null, steps: [1, 0.5] })).toBe('{"loss":null,"steps":[1,0.5]}');
 });

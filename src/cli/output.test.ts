@@ -10,6 +10,12 @@ test.each([true, false])('with json %s a line goes where it belongs', (json) => 
   expect(output.stderr).toEqual(['note\n']);
 });
 
+test('a figure that is not finite is no line', () => {
+  const output = testOutput(true);
+  expect(() => output.event({ type: 'result', loss: Number.NaN })).toThrow('The figure loss is NaN');
+  expect(output.stdout).toEqual([]);
+});
+
 test('what a terminal would obey goes out as an escape, wherever it goes', () => {
   const hostile = 'a\x1b[2J\u009b1m\rb\n';
   const output = testOutput(false, true);

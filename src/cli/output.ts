@@ -1,3 +1,4 @@
+import { figuresAsJson } from '../base/json.js';
 import { printable } from '../base/printable.js';
 
 /**
@@ -11,7 +12,11 @@ export interface Output {
   readonly live: boolean;
   /** Columns of the terminal behind standard error. */
   columns(): number;
-  /** One JSON line on standard output; nothing without `--json`. */
+  /**
+   * One JSON line on standard output; nothing without `--json`.
+   *
+   * @throws MeanfieldError when a figure in it is not finite
+   */
   event(event: object): void;
   /** Text on standard output for a person; nothing with `--json`. */
   text(text: string): void;
@@ -46,7 +51,7 @@ export function createOutput(
     live,
     columns,
     event: (event) => {
-      if (json) stdout.write(`${JSON.stringify(event).replace(RAW_IN_JSON, escapeInJson)}\n`);
+      if (json) stdout.write(`${figuresAsJson(event).replace(RAW_IN_JSON, escapeInJson)}\n`);
     },
     text: (text) => {
       if (!json) stdout.write(printable(text));

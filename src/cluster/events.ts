@@ -69,7 +69,8 @@ export interface TrainResult {
   readonly run: string;
   readonly step: number;
   readonly tokens: number;
-  readonly train_loss: number;
+  /** Null where no step was taken. */
+  readonly train_loss: number | null;
   readonly val_loss: number;
   readonly best_val_loss: number;
   /** Of all replicas, over the time spent in rounds but for the first 10 steps. */

@@ -250,7 +250,7 @@ export class RunningTraining {
       run: run.paths.folder,
       step: this.#step,
       tokens: this.#step * this.#tokensPerStep,
-      train_loss: this.#recorder.trainLoss ?? Number.NaN,
+      train_loss: this.#recorder.trainLoss ?? null,
       val_loss: this.#validation!,
       best_val_loss: this.#best!,
       tokens_per_second: this.#throughput.tokensPerSecond,

@@ -63,6 +63,15 @@ describe('Sampler', () => {
     expect(run(5)).not.toEqual(run(6));
   });
 
+  it('refuses scores of which none is a number to choose by', () => {
+    const options = { temperature: 1, topK: 0, topP: 1, seed: 1 };
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      expect(() => new Sampler(options).sample(new Float32Array(3).fill(value))).toThrow(/its weights are not usable/);
+    }
+    const one = Float32Array.of(Number.NEGATIVE_INFINITY, 0, Number.NEGATIVE_INFINITY);
+    expect(new Sampler(options).sample(one)).toBe(1);
+  });
+
   it('never leaves the topK likeliest or the nucleus, whatever the scores', () => {
     const score = fc.integer({ min: -320, max: 320 }).map((n) => n / 4);
     const options = fc.record({

@@ -44,14 +44,17 @@ function likeliest(logits: Float32Array): number {
   let best = 0;
   for (let id = 0; id < logits.length; id++) {
     const score = logits[id]!;
-    if (Number.isNaN(score) || score === Number.POSITIVE_INFINITY) {
-      throw new MeanfieldError(
-        `The model gives ${score} as the score of token ${id}: its weights are not usable. Take an earlier checkpoint.`,
-      );
-    }
+    if (Number.isNaN(score) || score === Number.POSITIVE_INFINITY) throw unusable(score, id);
     if (score > logits[best]!) best = id;
   }
+  if (logits[best] === Number.NEGATIVE_INFINITY) throw unusable(logits[best]!, best);
   return best;
+}
+
+function unusable(score: number, id: number): MeanfieldError {
+  return new MeanfieldError(
+    `The model gives ${score} as the score of token ${id}: its weights are not usable. Take an earlier checkpoint.`,
+  );
 }
 
 /** Zeroes all but the `count` largest. */

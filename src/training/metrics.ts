@@ -2,10 +2,10 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { writeFileAtomic } from '../base/atomic.js';
-import { isJsonObject, type JsonValue } from '../base/json.js';
+import { figuresAsJson, isJsonObject, type JsonValue } from '../base/json.js';
 import { BatchedFile } from './batched-file.js';
 
-/** One line of `metrics.jsonl`. A number that is not finite is written as null. */
+/** One line of `metrics.jsonl`; every number in it is finite. */
 export interface MetricsEvent {
   readonly type: string;
   /** Inner steps done when it happened; an event without one survives {@link truncateMetrics}. */
@@ -31,9 +31,9 @@ export class MetricsWriter {
     return new MetricsWriter(await BatchedFile.open(path, 'a', now));
   }
 
-  /** Adds an event. @throws what an earlier batch failed with, such as a full disk */
+  /** Adds an event. @throws what an earlier batch failed with, such as a full disk; for a figure that is not finite */
   append(event: MetricsEvent): void {
-    this.file.append(new TextEncoder().encode(`${JSON.stringify(event)}\n`));
+    this.file.append(new TextEncoder().encode(`${figuresAsJson(event)}\n`));
   }
 
   /** Hands all events to the operating system, so that other processes see them. */

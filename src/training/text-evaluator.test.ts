@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { MeanfieldError } from '../base/errors.js';
 import { SafetensorsFile } from '../base/safetensors.js';
 import { CharsTokenizer, EncodeError } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
@@ -28,7 +29,7 @@ async function open(name: string) {
   const evaluator = new TextEvaluator({ model, parameters, tokenizer, engine: new NodeEngine() });
   cleanups.push(() => evaluator.dispose());
   const text = (ids: readonly number[], at = 'text') => ({ name: at, text: tokenizer.decode(ids) });
-  return { evaluator, text };
+  return { evaluator, text, model, parameters };
 }
 
 describe.each(Object.entries(expected))('evaluating by %s', (name, { one, many }) => {
@@ -80,6 +81,22 @@ describe('TextEvaluator', () => {
     await expect(foreign).rejects.toThrow(EncodeError);
     await expect(foreign).rejects.toThrow('at byte 4 of c.txt');
     await expect(evaluator.evaluate([])).rejects.toThrow('no text');
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('a weight of %s is an error that names it', async (value) => {
+    const { evaluator, text, model, parameters } = await open('gpt2');
+    const { name, offset, size } = model.layout.entries.at(-1)!;
+    parameters.fill(value, offset + size - 1, offset + size);
+    const failing = evaluator.evaluate([text([1, 2, 3], 'a.txt')]);
+    await expect(failing).rejects.toThrow(MeanfieldError);
+    await expect(failing).rejects.toThrow(new RegExp(`loss on a\\.txt is (NaN|Infinity)\\. ${name} holds NaN`));
+  });
+
+  it('a perplexity beyond every number is an error', async () => {
+    const { evaluator, text, parameters } = await open('llama');
+    const ids = Array.from({ length: 9 }, (_, i) => i);
+    for (let i = 0; i < parameters.length; i++) parameters[i]! *= 1e3;
+    await expect(evaluator.evaluate([text(ids)])).rejects.toThrow(/perplexity is beyond every number/);
   });
 
   it('stops on a signal', async () => {

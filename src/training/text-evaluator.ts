@@ -62,7 +62,7 @@ export class TextEvaluator {
    * @param signal stops between two runs of the graph
    * @param progress called after each run with the tokens predicted so far
    * @throws EncodeError, with the text's name, for a text that the tokenizer cannot express
-   * @throws MeanfieldError for a text of fewer than two tokens
+   * @throws MeanfieldError for a text of fewer than two tokens, and when a figure is not finite
    * @throws DOMException (AbortError) when stopped by the signal
    */
   async evaluate(
@@ -74,6 +74,7 @@ export class TextEvaluator {
       bytes += typeof text === 'string' ? Buffer.byteLength(text) : text.length;
       const ids = this.#encode(name, text);
       for await (const run of this.#runs(ids, signal)) {
+        if (!Number.isFinite(run.nats)) throw this.#unusable(name, run.nats);
         nats += run.nats;
         right += run.right;
         tokens += run.tokens;
@@ -82,14 +83,31 @@ export class TextEvaluator {
     }
     if (tokens === 0) throw new MeanfieldError('There is no text to evaluate: give at least one file.');
     const loss = nats / tokens;
-    const bitsPerByte = nats / Math.LN2 / bytes;
-    return { loss, perplexity: Math.exp(loss), bitsPerByte, accuracy: right / tokens, tokens, bytes };
+    const perplexity = Math.exp(loss);
+    if (!Number.isFinite(perplexity)) {
+      throw new MeanfieldError(
+        `The loss is ${loss.toFixed(0)} nats per token, whose perplexity is beyond every number: the model knows less ` +
+          'than nothing. Its weights are not usable, or belong to another configuration or tokenizer.',
+      );
+    }
+    return { loss, perplexity, bitsPerByte: nats / Math.LN2 / bytes, accuracy: right / tokens, tokens, bytes };
   }
 
   /** Frees the engine's memory. */
   async dispose(): Promise<void> {
     for (const session of this.#sessions.values()) await session.dispose();
     this.#sessions.clear();
+  }
+
+  #unusable(name: string, nats: number): MeanfieldError {
+    const { model, parameters } = this.#options;
+    const wrong = model.layout.entries.find(({ offset, size }) =>
+      parameters.subarray(offset, offset + size).some((value) => !Number.isFinite(value)),
+    );
+    const why = wrong === undefined ? 'Its weights are finite and too large' : `${wrong.name} holds NaN or infinity`;
+    return new MeanfieldError(
+      `The model's loss on ${name} is ${nats}. ${why}: the weights are not usable. Take an earlier checkpoint or another copy.`,
+    );
   }
 
   #encode(name: string, text: string | Uint8Array): Int32Array {

@@ -78,8 +78,9 @@ function optionOf({ options, run, search }: Planned['plan']): Candidate | null {
   return options.find((option) => option.run === run)?.candidate ?? search.best;
 }
 
-/** A value with its keys as `tokens_per_second`. */
+/** A value with its keys as `tokens_per_second`; what is without limit, which JSON cannot say, is null. */
 export function snakeCase(value: unknown): unknown {
+  if (value === Number.POSITIVE_INFINITY) return null;
   if (Array.isArray(value)) return value.map(snakeCase);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(

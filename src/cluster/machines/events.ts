@@ -60,8 +60,8 @@ export interface RoundEvent {
   readonly missed: readonly string[];
   /** Of this round. */
   readonly tokens: number;
-  /** Mean training loss over the round's tokens, in nats per token. */
-  readonly loss: number;
+  /** Mean training loss over the round's tokens, in nats per token; null where an earlier coordinator took it along. */
+  readonly loss: number | null;
   /** Euclidean norms of the pseudo-gradients, in the order of `workers`. */
   readonly norms: readonly number[];
   /** Where the time went. */

@@ -65,7 +65,7 @@ export function createClusterMetrics(status: () => ClusterStatus | undefined): C
     roundTime.observe(event.seconds.round);
     for (const phase of PHASES) phaseTime.observe({ phase }, event.seconds[phase]);
     utilization.set(event.utilization);
-    trainLoss.set(event.loss);
+    trainLoss.set(event.loss ?? Number.NaN);
   };
 
   const refresh = (now: ClusterStatus | undefined) => {

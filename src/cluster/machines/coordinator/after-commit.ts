@@ -218,7 +218,7 @@ function roundEvent(commit: Commit, seen: Observations, lastCommit: number | und
     workers,
     missed,
     tokens: state.progress.tokens - before.progress.tokens,
-    loss: state.progress.train_loss ?? Number.NaN,
+    loss: state.progress.train_loss,
     norms: contributions.map(({ norm }) => norm),
     seconds: { round, train, upload, wait, reduce, gather, commit: committing },
     bytes,

@@ -325,7 +325,7 @@ class Coordination {
       run: this.run_.paths.folder,
       step: stepOf(state),
       tokens: progress.tokens,
-      train_loss: progress.train_loss ?? Number.NaN,
+      train_loss: progress.train_loss,
       val_loss: progress.val_loss!,
       best_val_loss: progress.best_val_loss!,
       tokens_per_second: figures.tokensPerSecond,

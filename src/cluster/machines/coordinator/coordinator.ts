@@ -286,7 +286,9 @@ export class Coordinator {
           return;
         }
         seen.contributed(message);
-        const event: Contribute = { ...rest, contentHash: manifest.hash };
+        // A loss that is no figure comes of parameters that are none.
+        const finite = rest.finite && Number.isFinite(loss);
+        const event: Contribute = { ...rest, finite, contentHash: manifest.hash };
         void this.happen({ type: 'contribution', event, manifest, loss });
         return;
       }

@@ -39,17 +39,15 @@ export class Figures {
       this.#counted.tokens += event.tokens;
       this.#counted.seconds += event.seconds.round;
     } else this.#counted = { tokens: 0, seconds: 0 };
-    const told = this.#progress(event, progress);
-    this.log.metrics.append({ ...told, memory_bytes: process.memoryUsage.rss() });
+    const told = event.loss === null ? null : this.#progress(event, event.loss, progress);
+    if (told) this.log.metrics.append({ ...told, memory_bytes: process.memoryUsage.rss() });
     this.log.metrics.append({ ...event, seconds: { ...event.seconds }, bytes: { ...event.bytes } });
     this.log.board.scalars(event.step, {
-      'loss/train': event.loss,
-      'learning rate': told.lr,
-      'tokens per second': told.tokens_per_second,
+      ...(told && { 'loss/train': told.loss, 'learning rate': told.lr, 'tokens per second': told.tokens_per_second }),
       workers: event.workers.length,
       utilization: event.utilization,
     });
-    this.emit(told);
+    if (told) this.emit(told);
     this.emit(event);
   }
 
@@ -66,14 +64,14 @@ export class Figures {
     return this.log.close();
   }
 
-  #progress(event: RoundEvent, progress: Progress): ProgressEvent {
+  #progress(event: RoundEvent, loss: number, progress: Progress): ProgressEvent {
     const position = schedulePosition(this.plan, progress);
     return {
       type: 'progress',
       step: event.step,
       total_steps: totalSteps(this.plan, progress),
       round: event.round,
-      loss: event.loss,
+      loss,
       lr: learningRate(this.schedule, position),
       tokens: progress.tokens,
       tokens_per_second: this.tokensPerSecond,
