@@ -1,6 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { LARGEST_TRANSFER } from './atomic.js';
-import { MeanfieldError, messageOf } from './errors.js';
+import { MeanfieldError } from './errors.js';
+import { KNOWN_BY, knownFormat } from './known-format.js';
+import { pathFault } from './path-fault.js';
 import { DTYPE_BYTES, decodeFloat32, FLOAT_DTYPES, isFloatDtype } from './safetensors-dtype.js';
 import {
   fault,
@@ -42,17 +44,23 @@ export class SafetensorsFile {
 
   /** @throws MeanfieldError when the file cannot be opened or is no sound safetensors file */
   static async open(path: string): Promise<SafetensorsFile> {
-    let file: FileHandle;
-    try {
-      file = await open(path, 'r');
-    } catch (error) {
-      throw new MeanfieldError(`Cannot open ${path}: ${messageOf(error)}.`, { cause: error });
-    }
+    const wrong = await pathFault(path, 'file');
+    if (wrong !== undefined) throw new MeanfieldError(`Cannot open ${path}: ${wrong}.`);
+    return SafetensorsFile.from(await open(path, 'r'), path);
+  }
+
+  /**
+   * Reads the header of a file that is open, and closes it with {@link close}.
+   *
+   * @throws MeanfieldError when it is no sound safetensors file; it is closed then
+   */
+  static async from(file: FileHandle, path: string): Promise<SafetensorsFile> {
+    let start = new Uint8Array(0);
     try {
       const size = (await file.stat()).size;
-      if (size < 8) throw fault(path, `it has ${size} bytes, at least 8 are needed`);
-      const start = new Uint8Array(8);
+      start = new Uint8Array(Math.min(size, KNOWN_BY));
       await readFully(file, start, 0, path);
+      if (size < 8) throw fault(path, `it has ${size} bytes, at least 8 are needed`);
       const declared = new DataView(start.buffer).getBigUint64(0, true);
       if (declared > BigInt(Math.min(LARGEST_HEADER, size - 8))) {
         throw fault(
@@ -66,7 +74,10 @@ export class SafetensorsFile {
       return new SafetensorsFile(path, file, parseSafetensorsHeader(json, size - dataStart, path), dataStart);
     } catch (error) {
       await file.close();
-      throw error;
+      // Not before: a sound header may begin with any length.
+      const known = knownFormat(start);
+      if (known === undefined) throw error;
+      throw new MeanfieldError(`${path} is no safetensors file but ${known}.`, { cause: error });
     }
   }
 

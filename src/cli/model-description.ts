@@ -1,10 +1,8 @@
-import { join } from 'node:path';
-import { MeanfieldError, messageOf } from '../base/errors.js';
-import { isJsonObject, type JsonObject } from '../base/json.js';
-import { readJsonFile } from '../base/json-file.js';
-import { SafetensorsFile } from '../base/safetensors.js';
+import { messageOf } from '../base/errors.js';
+import type { JsonObject } from '../base/json.js';
 import { configNotices, refuseOthers, trainedFamilies } from '../model/config-rules.js';
 import { PublishedConfig, publishedFamilies, type SizeName } from '../model/published.js';
+import { readModelFolder } from '../training/model-folder.js';
 
 /** A model as its `config.json` and the header of its weights tell it. */
 export interface ModelDescription {
@@ -34,12 +32,10 @@ const SIZES: readonly (readonly [name: string, size: SizeName, ...keys: string[]
 
 /** @throws MeanfieldError when a file of the folder is missing or damaged */
 export async function readModelDescription(path: string): Promise<DescribedModel> {
-  const config = await readJsonFile(join(path, 'config.json'), 'A model folder needs it as Hugging Face writes it.');
-  if (!isJsonObject(config)) throw new MeanfieldError(`${join(path, 'config.json')} must hold a JSON object.`);
-  const weights = await SafetensorsFile.open(join(path, 'model.safetensors'));
+  const { config, weights, close } = await readModelFolder(path, { check: false });
   let parameters = 0;
   for (const { shape } of weights.tensors.values()) parameters += shape.reduce((product, size) => product * size, 1);
-  await weights.close();
+  await close();
   const { model, notices } = describeModel(config, parameters);
   return { model: { path, ...model }, notices };
 }

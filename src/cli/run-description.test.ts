@@ -69,9 +69,9 @@ test('a bare model folder is one', async () => {
 
 test.each<[string, Record<string, string> | undefined, string]>([
   ['missing', undefined, 'there is no such folder'],
-  ['empty', {}, 'neither run.json nor config.json'],
+  ['empty', {}, 'the folder is empty'],
   ['damaged', { 'run.json': '{"format":' }, 'run.json'],
-  ['odd', { 'config.json': '[]' }, 'must hold a JSON object'],
+  ['odd', { 'config.json': '[]' }, 'expected a JSON object'],
   ['bare', { 'config.json': '{}' }, 'model.safetensors'],
   ['torn', { 'config.json': '{}', 'model.safetensors': '\u0000\u0001' }, 'model.safetensors'],
 ])('a folder that is %s is refused with the reason', async (name, files, expected) => {

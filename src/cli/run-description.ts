@@ -1,8 +1,7 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { MeanfieldError } from '../base/errors.js';
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.js';
 import { listCheckpoints } from '../training/checkpoint.js';
+import { findModelFolder } from '../training/find-model.js';
 import { currentFolder } from '../training/folder-swap.js';
 import { readRunFile, runPaths } from '../training/run-folder.js';
 import { describeModel, type ModelDescription, readModelDescription } from './model-description.js';
@@ -54,11 +53,7 @@ export async function describeRun(folder: string): Promise<RunDescription> {
       environment: object(content.versions),
     };
   }
-  if (await exists(join(folder, 'config.json'))) {
-    return { run: folder, kind: 'model', ...(await readModelDescription(folder)) };
-  }
-  const found = (await exists(folder)) ? 'it holds neither run.json nor config.json' : 'there is no such folder';
-  throw new MeanfieldError(`${folder} is neither a run nor a model: ${found}. Name a folder that train has made.`);
+  return { run: folder, kind: 'model', ...(await readModelDescription(await findModelFolder(folder))) };
 }
 
 function object(value: JsonValue | undefined): JsonObject {

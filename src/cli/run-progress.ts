@@ -1,6 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { MeanfieldError, messageOf } from '../base/errors.js';
 import { isJsonObject, type JsonValue } from '../base/json.js';
+import { pathFault } from '../base/path-fault.js';
 
 /** How far a run is, by its metrics. Null where nothing tells it yet. */
 export interface RunProgress {
@@ -45,7 +47,9 @@ async function* eventsOf(path: string): AsyncGenerator<{ readonly [key: string]:
       if (isJsonObject(event)) yield event;
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    const fault = (await pathFault(path, 'file')) ?? messageOf(error);
+    throw new MeanfieldError(`Cannot read ${path}: ${fault}.`, { cause: error });
   }
 }
 

@@ -42,10 +42,15 @@ export async function repairFolder(folder: string): Promise<void> {
   await rm(`${folder}.tmp`, { recursive: true, force: true });
 }
 
+/** For all of them to fail, a writer must write as many folders between them. */
+const LOOKS = 8;
+
 /** Where a folder can be read right now: in its place, or beside it where a writer was killed, or is, mid-way. */
 export async function currentFolder(folder: string): Promise<string | undefined> {
-  // The place is looked at again last, because a living writer may have moved on between the first two looks.
-  for (const place of [folder, `${folder}.old`, folder]) if (await exists(place)) return place;
+  // At each moment one of the two is there, but a living writer may move on between any two looks.
+  for (let look = 0; look < LOOKS; look++) {
+    for (const place of [folder, `${folder}.old`]) if (await exists(place)) return place;
+  }
   return undefined;
 }
 

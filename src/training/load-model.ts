@@ -1,5 +1,3 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { MeanfieldError } from '../base/errors.js';
 import type { JsonObject } from '../base/json.js';
 import type { SafetensorsFile } from '../base/safetensors.js';
@@ -8,6 +6,7 @@ import { configNotices, someNames } from '../model/config-rules.js';
 import type { ParameterEntry } from '../model/layout.js';
 import { Model } from '../model/model.js';
 import { PublishedConfig } from '../model/published.js';
+import { findModelFolder } from './find-model.js';
 import { readModelFolder } from './model-folder.js';
 
 /** A model in memory, with what it reads and writes text by. */
@@ -29,8 +28,7 @@ export interface LoadedModel {
  * @throws UsageError for a configuration that no family can be
  */
 export async function loadModel(folder: string): Promise<LoadedModel> {
-  const isModel = await exists(join(folder, 'config.json'));
-  const opened = await readModelFolder(isModel ? folder : join(folder, 'model'));
+  const opened = await readModelFolder(await findModelFolder(folder));
   try {
     const model = Model.fromConfig(opened.config);
     const json = opened.tokenizerFiles['tokenizer.json'];
@@ -90,11 +88,4 @@ async function readParameter(
     );
   }
   await weights.readFloat32(name, into.subarray(entry.offset, entry.offset + entry.size));
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

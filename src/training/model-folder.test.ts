@@ -1,6 +1,7 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MeanfieldError } from '../base/errors.js';
 import { type ModelContent, readModelFolder, writeModelFolder } from './model-folder.js';
@@ -144,6 +145,35 @@ test('read while it is replaced again and again, a model is never a mixture', as
   }
   await writer;
   expect(reads).toBeGreaterThan(0);
+});
+
+test('a reader wins where reading takes longer than until the next replacement', async () => {
+  const data = new Float32Array(2 ** 22);
+  const versions = [1, 2].map((value) => join(parent, `version-${value}`));
+  for (const [i, path] of versions.entries()) {
+    const tensors = [{ name: 'transformer.wte.weight', shape: [data.length], data }];
+    await writeModelFolder(path, { ...content(i + 1), tensors });
+  }
+  await rename(versions[0]!, folder);
+  let reading = true;
+  const writer = (async () => {
+    for (let turn = 1; reading; turn++) {
+      await rename(folder, `${folder}.old`);
+      await rename(versions[turn % 2]!, folder);
+      await rename(`${folder}.old`, versions[(turn + 1) % 2]!);
+      await sleep(5);
+    }
+  })();
+  try {
+    for (let reads = 0; reads < 5; reads++) {
+      const model = await readModelFolder(folder);
+      expect(JSON.parse(model.tokenizerFiles['tokenizer_config.json']!)).toEqual({ n: model.config.n_layer });
+      await model.close();
+    }
+  } finally {
+    reading = false;
+    await writer;
+  }
 });
 
 test.each(['a/b', '../x', 'config.json', 'model.safetensors', 'meanfield.json'])(

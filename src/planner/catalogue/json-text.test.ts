@@ -41,9 +41,11 @@ test('refuses bytes that are no text, and survives nesting', () => {
 
 test('refuses files that are missing, folders, and files too large to be a description', async () => {
   await expect(readUserJson(join(folder, 'none.json'), 'a cluster file')).rejects.toThrow(
-    /Cannot read .*none.json: ENOENT.* Expected a cluster file/,
+    /Cannot read .*none.json: there is no such file\. Expected a cluster file/,
   );
-  await expect(readUserJson(folder, 'a cluster file')).rejects.toThrow(UsageError);
+  await expect(readUserJson(folder, 'a cluster file')).rejects.toThrow(
+    /it is a folder, not a file\. Expected a cluster file\. Name the file in it/,
+  );
   const large = join(folder, 'large.json');
   await writeFile(large, '');
   await truncate(large, 2 ** 21);

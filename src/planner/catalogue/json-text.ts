@@ -3,6 +3,7 @@ import { messageOf, UsageError } from '../../base/errors.js';
 import type { JsonValue } from '../../base/json.js';
 import { duplicateKey } from '../../base/json-duplicates.js';
 import { type JsonText, parseJsonBytes } from '../../base/json-text.js';
+import { pathFault } from '../../base/path-fault.js';
 
 /** A description of a cluster or a model takes a few kilobytes. */
 const LARGEST_FILE = 2 ** 20;
@@ -17,6 +18,11 @@ export const looksLikeFile = (name: string): boolean => /\.json$|[/\\]/i.test(na
  * @throws UsageError when it cannot be read, is larger than 1 MiB, is no JSON, or has a key twice
  */
 export async function readUserJson(path: string, what: string): Promise<JsonValue> {
+  const fault = await pathFault(path, 'file');
+  if (fault !== undefined) {
+    const inside = fault.startsWith('it is a folder') ? ' Name the file in it.' : '';
+    throw new UsageError(`Cannot read ${path}: ${fault}. Expected ${what}.${inside}`);
+  }
   let bytes: Uint8Array;
   try {
     const file = await open(path);
