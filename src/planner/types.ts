@@ -36,7 +36,26 @@ export interface Workload {
   readonly positions: 'learned' | 'rotary' | 'alibi' | 'none';
   readonly causal: boolean;
   /** Mixture of experts: experts of each layer, and those a token passes. */
-  readonly experts?: { readonly count: number; readonly active: number };
+  readonly experts?: {
+    readonly count: number;
+    readonly active: number;
+    /** Experts beside them that every token passes. Default: 0. */
+    readonly shared?: number;
+    /** Layers that have one feed-forward part instead, of this inner width. Default: 0. */
+    readonly denseLayers?: number;
+    readonly denseFeedForward?: number;
+  };
+  /**
+   * Multi-head latent attention (arXiv 2405.04434, §2.1): ranks of what queries (null: none) and keys and values are
+   * made from, and sizes of a head: keys' part with and without rotation, values.
+   */
+  readonly latent?: {
+    readonly query: number | null;
+    readonly keyValue: number;
+    readonly plain: number;
+    readonly rotated: number;
+    readonly value: number;
+  };
   /** Of an encoder and decoder: layers that attend to the encoder's output as well (4·hidden² more parameters). */
   readonly crossAttentionLayers?: number;
   /** Exact count of trained parameters. */

@@ -9,6 +9,13 @@ const read = (change: Readonly<Record<string, string>>) => {
 };
 
 describe('workloadOf', () => {
+  it('knows mixtures of experts by name, whole ones', () => {
+    const mixtral = read({ model: 'Mixtral 8x7B (MoE)', layers: '32', hidden: '4096' }).workload!;
+    expect(mixtral).toMatchObject({ experts: { count: 8, active: 2 }, parameters: 46_702_792_704 });
+    expect(read({ model: 'DeepSeek-V3', layers: '' }).workload).toMatchObject({ latent: { keyValue: 512 } });
+    expect(read({ model: 'DeepSeek-V3', layers: '8' }).workload!.experts).toBeUndefined();
+  });
+
   it('takes what is printed', () => {
     const { workload, assumptions } = read({});
     expect(workload).toMatchObject({

@@ -1,3 +1,4 @@
+import { findMixture } from '../catalogue/models.js';
 import type { Workload } from '../types.js';
 import { transformer } from '../workload/parameters.js';
 import type { Fields } from './fields.js';
@@ -20,6 +21,9 @@ const ASPECT = 128;
  */
 export function workloadOf(fields: Fields, sequence: number): Workload | undefined {
   const name = fields.text('model').slice(0, 200);
+  const mixture = findMixture(name);
+  // A cut-down one is described by its own figures alone.
+  if (mixture && (fields.count('layers', MOST_LAYERS) ?? mixture.layers) === mixture.layers) return mixture;
   const billions = fields.number('params_B');
   const parameters = billions !== undefined && billions < 1e6 ? billions * 1e9 : undefined;
   let layers = fields.count('layers', MOST_LAYERS);

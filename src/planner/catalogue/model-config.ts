@@ -35,7 +35,16 @@ interface Family {
   /** Key that, when not true, gives biases to all layers and norms. */
   readonly noBiasKey?: string;
   readonly contextDefault?: number;
-  readonly experts?: { readonly count: string; readonly active: string };
+  /** Keys of experts; `dense`: of the layers without, and of their inner width. */
+  readonly experts?: {
+    readonly count: string;
+    readonly active: string;
+    readonly shared?: string;
+    readonly dense?: string;
+    readonly denseFeedForward?: string;
+  };
+  /** Keys of latent attention's ranks and sizes of a head. */
+  readonly latent?: Readonly<Record<keyof NonNullable<ModelShape['latent']>, string>>;
   /** Keys that may have these values alone: others make another model, which the counts would be wrong for. */
   readonly only?: Readonly<Record<string, readonly JsonValue[]>>;
 }
@@ -107,7 +116,8 @@ function shapeOf(family: Family, config: PublishedConfig): ModelShape {
   if (heads % keyValueHeads !== 0) {
     throw new UsageError(`${type}: ${heads} heads are not divisible by ${keyValueHeads} key and value heads.`);
   }
-  const headSize = read('headSize', hidden / heads);
+  const latent = readLatent(family, config);
+  const headSize = latent ? latent.plain + latent.rotated : read('headSize', hidden / heads);
   if (!Number.isInteger(headSize)) {
     throw new UsageError(`${type}: width ${hidden} is not divisible by ${heads} heads, and no head_dim is given.`);
   }
@@ -116,10 +126,11 @@ function shapeOf(family: Family, config: PublishedConfig): ModelShape {
   const positions = family.alibiKey && config.value(family.alibiKey) !== true ? 'learned' : family.positions;
   const plainNorms = family.noBiasKey === undefined || config.value(family.noBiasKey) === true;
   const normKeys = Object.entries(family.finalNormKeys ?? {});
-  const experts = readExperts(family, config);
+  const layers = read('layers');
+  const experts = readExperts(family, config, layers);
   return {
     family: type,
-    layers: read('layers'),
+    layers,
     hidden,
     heads,
     keyValueHeads,
@@ -142,19 +153,46 @@ function shapeOf(family: Family, config: PublishedConfig): ModelShape {
     tokenTypes: family.tokenTypes ? sizeAt(config, family.tokenTypes, LARGEST_OTHER) : 0,
     pooler: family.pooler ?? false,
     ...(experts ? { experts } : {}),
+    ...(latent ? { latent } : {}),
     crossAttentionLayers: 0,
     stacks: 1,
   };
 }
 
-function readExperts(family: Family, config: PublishedConfig): ModelShape['experts'] {
+function readExperts(family: Family, config: PublishedConfig, layers: number): ModelShape['experts'] {
   if (!family.experts) return undefined;
   const count = sizeAt(config, family.experts.count, LARGEST.layers);
   const active = sizeAt(config, family.experts.active, LARGEST.layers);
   if (active > count) {
     throw new UsageError(`${config.family}: a token passes ${active} experts of a layer that has ${count}.`);
   }
-  return { count, active };
+  const { shared, dense, denseFeedForward } = family.experts;
+  if (shared === undefined || dense === undefined) return { count, active };
+  return {
+    count,
+    active,
+    shared: countAt(config, shared),
+    denseLayers: Math.min(layers, countAt(config, dense)),
+    denseFeedForward: sizeAt(config, denseFeedForward, LARGEST_OTHER),
+  };
+}
+
+/** A size that may be none at all. */
+function countAt(config: PublishedConfig, key: string): number {
+  return config.value(key) === 0 ? 0 : sizeAt(config, key, LARGEST.layers);
+}
+
+function readLatent({ latent }: Family, config: PublishedConfig): ModelShape['latent'] {
+  if (!latent) return undefined;
+  const size = (key: string) => sizeAt(config, key, LARGEST.hidden);
+  const withoutRank = config.given[latent.query] === null;
+  return {
+    query: withoutRank ? null : size(latent.query),
+    keyValue: size(latent.keyValue),
+    plain: size(latent.plain),
+    rotated: size(latent.rotated),
+    value: size(latent.value),
+  };
 }
 
 function biasesOf(family: Family, config: PublishedConfig): readonly Bias[] {

@@ -51,6 +51,19 @@ export function findModel(name: string): Workload {
   );
 }
 
+/**
+ * The mixture of experts of the catalogue that a name begins with (`Mixtral 8x7B (8 experts)`); undefined where there is
+ * none: what a table says of a model beside its name does not describe one.
+ */
+export function findMixture(name: string): Workload | undefined {
+  const wanted = plain(name.slice(0, 200));
+  const known = [...byName].find(([alias, entry]) => wanted.startsWith(alias) && isMixture(entries[entry]!.config));
+  return known && findModel(known[1]);
+}
+
+const isMixture = (config: JsonValue): boolean =>
+  typeof config === 'object' && config !== null && Object.keys(config).some((key) => /experts_per_tok/.test(key));
+
 /** What is published about a model of the catalogue: its parameters, whether they are exact, and where. */
 export function publishedParameters(name: string): CatalogueModel['published'] | undefined {
   const known = byName.get(plain(name));

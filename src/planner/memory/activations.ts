@@ -1,6 +1,6 @@
 import { operandBytes } from '../time/matrix.js';
 import type { Arrangement, FrameworkHabits, Workload } from '../types.js';
-import { attentionsOf } from '../workload/flop.js';
+import { attentionsOf, expertsOf, headSizes } from '../workload/flop.js';
 
 /**
  * Bytes that one layer keeps of one micro-batch for its backward pass, on one device (arXiv 2205.05198, §4):
@@ -18,18 +18,22 @@ export function layerActivations(w: Workload, arrangement: Arrangement, habits: 
   const kept = operandBytes[arrangement.precision] > 2 ? 4 : Math.min(2, operandBytes[arrangement.precision]);
   // Inputs of both norms and of both blocks, and the masks after them: 10·h with dropout in 16 bits.
   const shared = ((1 + attentions) * (2 + kept + mask) * h) / split;
-  const query = w.headSize * w.heads;
+  const head = headSizes(w);
+  const query = head.value * w.heads;
+  // Queries, keys and values as the core takes them.
+  const taken = w.latent ? w.heads * (2 * head.key + head.value) : query + 2 * w.headSize * w.keyValueHeads;
   const own = kept < 2 && arrangement.flashAttention ? 2 : 0;
-  const heads = (attentions * (2 * (query + 2 * w.headSize * w.keyValueHeads) + (kept + own) * query)) / tensor;
-  const active = w.experts?.active ?? 1;
-  const up = (w.feedForwardMatrices - 1) * w.feedForward;
-  const inner = (active * w.feedForward * (2 * (w.feedForwardMatrices - 1) + kept)) / tensor;
+  const heads = (attentions * (2 * taken + (kept + own) * query)) / tensor;
+  const { passed, dense } = expertsOf(w);
+  const width = passed * w.feedForward + dense;
+  const up = (w.feedForwardMatrices - 1) * width;
+  const inner = (width * (2 * (w.feedForwardMatrices - 1) + kept)) / tensor;
   const scores = arrangement.flashAttention ? 4 * w.heads : (2 + 3 * mask) * w.heads * sequence;
   const core = (attentions * scores) / tensor;
   if (arrangement.recompute === 'full') return (2 * T * h) / split;
   if (arrangement.recompute === 'selective' && habits.selectiveProducts) {
     // The layer's input, attention's output, and every second product's.
-    const products = attentions * (query + 2 * w.headSize * w.keyValueHeads) + active * up;
+    const products = attentions * taken + up;
     return (
       2 * T * (h / split + (attentions * query) / tensor + ((1 + attentions) * h) / split / 2 + products / tensor / 2)
     );

@@ -1,5 +1,5 @@
 import type { Arrangement, Cluster, FrameworkHabits, Workload } from '../types.js';
-import { attentionsOf } from '../workload/flop.js';
+import { attentionsOf, expertsOf, headSizes } from '../workload/flop.js';
 import { allReduceTime, allToAllTime, groupOf } from './collectives.js';
 import { matrixTime, operandBytes, sustainedRate } from './matrix.js';
 import type { TimeConstants } from './types.js';
@@ -49,8 +49,14 @@ export function layerTime(
   const experts = w.experts;
   const rows = experts ? (T * experts.active * arrangement.expert) / Math.max(1, experts.count) : T;
   const copies = experts ? experts.count / arrangement.expert : 1;
-  const up = (w.feedForwardMatrices - 1) * f;
-  const qkv = (a + 2 * g) * d;
+  const { mixed, dense } = expertsOf(w);
+  const gates = w.feedForwardMatrices - 1;
+  const up = gates * f;
+  const { latent } = w;
+  const head = headSizes(w);
+  // Of latent attention: ranks that all tensor-parallel devices make, then the heads of each.
+  const ranks = latent ? (latent.query ?? 0) + latent.keyValue + latent.rotated : 0;
+  const qkv = latent ? a * (head.key + latent.plain + head.value) : (a + 2 * g) * d;
 
   const product = (m: number, n: number, k: number, count = 1): number =>
     matrixTime(m, n, k, count, rate, bandwidth, bytes, c);
@@ -58,10 +64,32 @@ export function layerTime(
     product(m, k, n, count) + product(k, n, m, count);
   // Attention to an encoder's output, in some layers, has the same matrices again.
   const attentions = attentionsOf(w);
-  let forward = attentions * (product(T, qkv, h) + product(T, h, a * d));
-  let backward = attentions * (linear(T, qkv, h) + linear(T, h, a * d));
-  forward += product(rows, up, h, copies) + product(rows, h, f, copies);
-  backward += linear(rows, up, h, copies) + linear(rows, h, f, copies);
+  let forward = 0;
+  let backward = 0;
+  const multiply = (times: number, m: number, n: number, k: number, count = 1): void => {
+    if (times === 0) return;
+    forward += times * product(m, n, k, count);
+    backward += times * linear(m, n, k, count);
+  };
+  if (latent) {
+    multiply(attentions, T, ranks, h);
+    multiply(attentions, T, a * head.key, latent.query ?? h);
+    multiply(attentions, T, a * (latent.plain + head.value), latent.keyValue);
+  } else {
+    multiply(attentions, T, qkv, h);
+  }
+  multiply(attentions, T, h, a * head.value);
+  multiply(experts ? mixed : 1, rows, up, h, copies);
+  multiply(experts ? mixed : 1, rows, h, f, copies);
+  // Beside the experts: those that every token passes, and the feed-forward part of layers that have none.
+  const beside = [
+    { times: mixed, width: ((experts?.shared ?? 0) * w.feedForward) / tensor },
+    { times: 1 - mixed, width: experts ? (experts.denseFeedForward ?? 0) / tensor : 0 },
+  ].filter(({ times, width }) => times > 0 && width > 0);
+  for (const { times, width } of beside) {
+    multiply(times, T, gates * width, h);
+    multiply(times, T, h, width);
+  }
 
   // Attention: a batch of products over s × s scores, or one tiled kernel that never stores them.
   const s = arrangement.sequence;
@@ -71,7 +99,7 @@ export function layerTime(
   let core: number;
   let coreBytes = 0;
   if (arrangement.flashAttention) {
-    const flop = 4 * scores * d * causal;
+    const flop = 2 * scores * (head.key + head.value) * causal;
     // FlashAttention-3 and its like are for cards of 2022 and later.
     const generation = Math.min(habits.attentionKernel, card.kind === 'gpu' && card.year < 2022 ? 2 : 3) - 1;
     // FlashAttention-2 reaches 35 % of an H100, up to 70 % of an A100 (arXiv 2407.08608, §1).
@@ -101,8 +129,11 @@ export function layerTime(
   const residualBackward = pairs * (12 + 16 + (habits.dropout ? 10 : 0)) * h * (habits.fusedPasses ? 1 : 1.5);
   // Rotation pass by pass goes through 32 bits.
   const heads = attentions * (w.positions === 'rotary' ? (habits.fusedPasses ? 8 : 24) : 4) * qkv;
-  const inner = ((2 * up + 2 * f) * (habits.fusedPasses ? 1 : 2) * rows * copies) / T;
-  const innerBackward = ((4 * up + 2 * f) * (habits.fusedPasses ? 1 : 1.5) * rows * copies) / T;
+  // Widths that a token passes in a mean layer, here and in what the passes between the matrices move.
+  const passes = experts ? (mixed * rows * copies) / T : 1;
+  const besideWidth = (experts ? mixed * ((experts.shared ?? 0) * w.feedForward) + dense : 0) / tensor;
+  const inner = (2 * gates + 2) * (f * passes + besideWidth) * (habits.fusedPasses ? 1 : 2);
+  const innerBackward = (4 * gates + 2) * (f * passes + besideWidth) * (habits.fusedPasses ? 1 : 1.5);
   // Casting to a narrow format reads two bytes and writes the narrow ones twice: as it lies, and transposed.
   const cast = narrow ? (2 + 2 * bytes) * (attentions * (h + a * d) + h + f) : 0;
   const forwardBytes = T * (residual / split + heads + inner + cast) + coreBytes;
@@ -118,7 +149,7 @@ export function layerTime(
   }
   if (experts && arrangement.expert > 1) {
     const group = groupOf(cluster, arrangement.expert, tensor);
-    communication += 2 * allToAllTime(cluster, group, T * experts.active * h * 2, c);
+    communication += 2 * mixed * allToAllTime(cluster, group, T * experts.active * h * 2, c);
   }
   return {
     matricesForward: forward,

@@ -13,13 +13,45 @@ export function attentionsOf(w: Workload): number {
  * two per parameter of a matrix. Attention's scores and sums are {@link attentionFlop}.
  */
 export function layerFlop(w: Workload): number {
-  const query = w.heads * w.headSize;
-  const keyValue = 2 * w.keyValueHeads * w.headSize;
-  const active = w.experts?.active ?? 1;
-  const router = w.experts ? w.hidden * w.experts.count : 0;
+  const { mixed, passed, dense } = expertsOf(w);
+  const router = mixed * w.hidden * (w.experts?.count ?? 0);
   // Attention to an encoder's output: queries and output of these tokens, keys and values of as many others.
-  const attention = attentionsOf(w) * w.hidden * (2 * query + keyValue);
-  return 2 * (attention + active * w.feedForwardMatrices * w.hidden * w.feedForward + router);
+  const attention = attentionsOf(w) * attentionMatrices(w);
+  const widths = passed * w.feedForward + dense;
+  return 2 * (attention + w.feedForwardMatrices * w.hidden * widths + router);
+}
+
+/**
+ * Feed-forward parts of a mean layer: share of the layers that have experts, experts that a token passes, and inner width
+ * of what layers without have.
+ */
+export function expertsOf(w: Pick<Workload, 'experts' | 'layers'>): { mixed: number; passed: number; dense: number } {
+  const { experts } = w;
+  if (experts === undefined) return { mixed: 0, passed: 1, dense: 0 };
+  const without = (experts.denseLayers ?? 0) / w.layers;
+  const mixed = 1 - without;
+  return {
+    mixed,
+    passed: mixed * (experts.active + (experts.shared ?? 0)),
+    dense: without * (experts.denseFeedForward ?? 0),
+  };
+}
+
+/** Sizes of a head in attention's products: of queries and keys, and of values. */
+export function headSizes({ latent, headSize }: Pick<Workload, 'latent' | 'headSize'>): { key: number; value: number } {
+  return latent ? { key: latent.plain + latent.rotated, value: latent.value } : { key: headSize, value: headSize };
+}
+
+/** Elements of attention's matrices of a layer. */
+export function attentionMatrices(
+  w: Pick<Workload, 'latent' | 'headSize' | 'hidden' | 'heads' | 'keyValueHeads'>,
+): number {
+  const { latent, hidden, heads } = w;
+  if (!latent) return hidden * w.headSize * (2 * heads + 2 * w.keyValueHeads);
+  const { key, value } = headSizes(w);
+  const query = latent.query === null ? hidden * heads * key : latent.query * (hidden + heads * key);
+  const down = hidden * (latent.keyValue + latent.rotated);
+  return query + down + latent.keyValue * heads * (latent.plain + value) + heads * value * hidden;
 }
 
 /**
@@ -27,7 +59,8 @@ export function layerFlop(w: Workload): number {
  * half counts in full, as the published conventions do (arXiv 2104.04473, appendix; arXiv 2204.02311, appendix B).
  */
 export function attentionFlop(w: Workload, sequence: number): number {
-  return attentionsOf(w) * 4 * sequence * w.heads * w.headSize;
+  const { key, value } = headSizes(w);
+  return attentionsOf(w) * 2 * sequence * w.heads * (key + value);
 }
 
 /** FLOP of the head's product for one token, forward. */

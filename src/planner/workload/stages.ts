@@ -1,4 +1,5 @@
 import type { Arrangement, Workload } from '../types.js';
+import { expertsOf } from './flop.js';
 import { layerParameters, outerParameters } from './parameters.js';
 
 /** How layers are cut into stages. */
@@ -27,7 +28,9 @@ export function deviceParameters(w: Workload, arrangement: Arrangement, stages: 
   const { tensor, pipeline, expert } = arrangement;
   const layer = layerParameters(w);
   const outer = outerParameters(w);
-  const [all, own] = w.experts ? [w.experts.count, w.experts.count / expert] : [1, 1];
+  // Shared experts, and layers without any, are among what is split like attention.
+  const count = w.experts ? w.experts.count * expertsOf(w).mixed : 1;
+  const [all, own] = w.experts ? [count, count / expert] : [1, 1];
   // What the model's own count has beyond the usual parts (attention to an encoder, more norms) is split like them.
   const split = (w.parameters - outer) / w.layers - all * layer.feedForward - layer.router - layer.norms;
   const one = (split + own * layer.feedForward) / tensor + layer.router + layer.norms;
