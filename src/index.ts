@@ -28,6 +28,8 @@ export type {
 export { startTraining as train, type TrainingRun } from './cluster/train.js';
 export type { GenerateOptions, Generation, GenerationResult } from './generation/index.js';
 export { type EvaluateOptions, type LanguageModel, type LoadOptions, load } from './load.js';
+export type { FamilyName } from './model/model.js';
+export type { PresetName } from './model/presets.js';
 export {
   type Accelerator,
   type Arrangement,

@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { build, type InlineConfig } from 'tsdown';
 import { beforeAll, expect, test } from 'vitest';
 import { jsonLines, TINY, text, workFolder } from './command.js';
 
@@ -21,12 +24,14 @@ beforeAll(async () => {
 
 test('the package holds what it should and no more', async () => {
   const files = await readdir(at('node_modules/meanfield'));
-  expect(files.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'examples', 'package.json']);
+  const pages = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'];
+  expect(files.sort()).toEqual([...pages, 'dist', 'docs', 'examples', 'package.json']);
   expect(await readdir(at('node_modules/meanfield/docs'))).toEqual([
     'cluster-file.md',
     'cluster.md',
     'command-line.md',
     'concepts.md',
+    'first-model.md',
     'kubernetes.md',
     'numerics.md',
     'planner.md',
@@ -35,6 +40,40 @@ test('the package holds what it should and no more', async () => {
     'top500.md',
   ]);
   expect(await readFile(at('node_modules/meanfield/LICENSE'), 'utf8')).toMatch(/Apache License\n\s*Version 2\.0/);
+});
+
+test('it brings no more than it needs: what the README says, and one install script', async () => {
+  const lock = JSON.parse(await readFile(at('node_modules/.package-lock.json'), 'utf8'));
+  const packages = lock.packages as Record<string, { readonly hasInstallScript?: boolean }>;
+  const scripts = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript);
+  expect(scripts.map(([path]) => path)).toEqual(['node_modules/onnxruntime-node']);
+  const [, said] = /brings about (\d+) MB/.exec(await readFile(`${root}README.md`, 'utf8'))!;
+  const megabytes = (await sizeOf(at('node_modules'))) / 1e6;
+  expect(megabytes).toBeLessThanOrEqual(330);
+  expect(Math.abs(megabytes - Number(said))).toBeLessThan(0.05 * megabytes);
+});
+
+/** Bytes of the files below a folder. */
+async function sizeOf(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const sizes = entries.map(async (entry) =>
+    entry.isFile() ? (await stat(join(entry.parentPath, entry.name))).size : 0,
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+test('every link of its pages leads somewhere in it', async () => {
+  const folder = at('node_modules/meanfield');
+  const pages = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.md'));
+  const dead: string[] = [];
+  for (const page of pages) {
+    for (const [, link] of (await readFile(join(folder, page), 'utf8')).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+      if (/^[a-z]+:/.test(link!)) continue;
+      const target = join(folder, dirname(page), link!);
+      if (!target.startsWith(folder) || !existsSync(target)) dead.push(`${page}: ${link}`);
+    }
+  }
+  expect(dead).toEqual([]);
 });
 
 test('it gives the command', async () => {
@@ -53,8 +92,11 @@ test('it gives the command', async () => {
 test('it gives the typed API', async () => {
   await writeFile(at('use.ts'), USE);
   const compilerOptions = { strict: true, noEmitOnError: true, target: 'es2022', module: 'nodenext', types: [] };
-  await writeFile(at('tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
   const tsc = `${root}node_modules/typescript/bin/tsc`;
+  const bundler = { ...compilerOptions, module: 'esnext', moduleResolution: 'bundler', noEmit: true };
+  await writeFile(at('tsconfig.json'), JSON.stringify({ compilerOptions: bundler, files: ['use.ts'] }));
+  expect((await run(process.execPath, [tsc], options()).catch((error) => error)).stdout).toBe('');
+  await writeFile(at('tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
   const compiled = await run(process.execPath, [tsc], options()).catch((error) => error);
   expect(compiled.stdout).toBe('');
   const { stdout } = await run(process.execPath, ['use.js'], options());
@@ -68,6 +110,41 @@ test('it gives the typed API', async () => {
   });
   expect(said.text.length).toBeGreaterThan(0);
 });
+
+test('it works under require, in a thread of its own, and beside a bundle', async () => {
+  await writeFile(at('required.cjs'), "console.log(Object.keys(require('meanfield')).includes('train'));");
+  const hush = ['--disable-warning=ExperimentalWarning'];
+  expect((await run(process.execPath, [...hush, 'required.cjs'], options())).stdout).toBe('true\n');
+  await writeFile(at('small.js'), SMALL);
+  await writeFile(
+    at('thread.js'),
+    "import { Worker } from 'node:worker_threads'; new Worker(new URL('./small.js', import.meta.url));",
+  );
+  expect((await run(process.execPath, ['thread.js'], options())).stdout).toMatch(/^step 5\n$/);
+  const out = at('bundled');
+  await build({ config: false, cwd: at(), entry: ['small.js'], outDir: out, ...BUNDLED });
+  await writeFile(join(out, 'package.json'), '{ "type": "module" }');
+  expect((await run(process.execPath, [join(out, 'small.js')], options())).stdout).toMatch(/^step 5\n$/);
+});
+
+/** As docs/first-model.md tells those who bundle. */
+const BUNDLED: InlineConfig = {
+  format: 'esm',
+  platform: 'node',
+  fixedExtension: false,
+  dts: false,
+  logLevel: 'error',
+  deps: { neverBundle: ['meanfield'] },
+};
+
+/** Trains a little, wherever it runs. */
+const SMALL = `
+import { train } from 'meanfield';
+
+const run = 'runs/small-' + process.pid + '-' + Math.random();
+const sizes = { layers: 1, width: 16, heads: 2, context: 8, tokenizer: 'bytes', batchSize: 2, threads: 1, steps: 5 };
+console.log('step', (await train({ corpus: ['book.txt'], run, ...sizes }).result).step);
+`;
 
 /** A program of a newcomer, in which each type is one that the package exports. */
 const USE = `

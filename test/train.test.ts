@@ -114,7 +114,7 @@ describe('train stops with a clear error', () => {
   it.each([
     ['a missing file', { corpus: ['/nowhere/text.txt'] }, '/nowhere/text.txt'],
     ['a text shorter than the context', { context: 40_000 }, 'The training part has 27000 tokens'],
-    ['an option that is none', { preset: 'giant' }, '--preset'],
+    ['an option that is none', { preset: 'giant' as 'base' }, '--preset'],
     ['a device without its provider', { device: 'cuda' as const }, '--onnxruntime-node-install=cuda12'],
   ])('on %s, leaving no run behind', async (name, changes, message) => {
     const { error, exitCode } = await trainer.train(name, changes);

@@ -42,7 +42,7 @@ describe('a new run', () => {
   });
 
   it.each([
-    ['an unknown preset', { preset: 'huge' }, '--preset'],
+    ['an unknown preset', { preset: 'huge' as 'base' }, '--preset'],
     ['a width that the heads do not divide', { width: 100, heads: 3 }, 'not divisible'],
     ['too many replicas', { replicas: 100_000 }, '--replicas must be at most'],
     ['two limits', { tokens: 5 }, '--steps and --tokens'],

@@ -23,7 +23,9 @@ export interface TrainingRun extends AsyncIterable<TrainEvent> {
  * used, the run is in use, training diverges, or the disk is full
  *
  * @example
- * const run = startTraining({ corpus: ['examples/tinyshakespeare.txt'], run: 'runs/first', steps: 500 });
+ * import { train } from 'meanfield';
+ *
+ * const run = train({ corpus: ['examples/tinyshakespeare.txt'], run: 'runs/first', steps: 500 });
  * for await (const event of run) if (event.type === 'progress') console.log(event.step, event.loss);
  * console.log((await run.result).val_loss);
  */

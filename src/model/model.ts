@@ -5,8 +5,11 @@ import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
 import { llama } from './llama.js';
 
-/** The families that can be trained, by `model_type`. */
-export const families: Readonly<Record<string, ModelFamily>> = {
+/** The families that can be trained, as `model_type` names them. */
+export type FamilyName = 'gpt2' | 'llama';
+
+/** The families by name. */
+export const families: Readonly<Record<FamilyName, ModelFamily>> = {
   gpt2: gpt2 as ModelFamily,
   llama: llama as ModelFamily,
 };
@@ -77,7 +80,7 @@ export class Model {
 }
 
 function findFamily(name: string): ModelFamily {
-  const family = Object.hasOwn(families, name) ? families[name] : undefined;
+  const family = Object.hasOwn(families, name) ? families[name as FamilyName] : undefined;
   if (!family) throw new UsageError(`Unknown model ${name}. Allowed: ${Object.keys(families).join(', ')}.`);
   return family;
 }

@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { Model } from './model.js';
-import { findPreset, presetNames } from './presets.js';
+import { findPreset, type PresetName, presetNames } from './presets.js';
+import presets from './presets.json' with { type: 'json' };
 
 const parameters = (name: string, vocabulary: number) => {
   const preset = findPreset(name);
@@ -29,4 +30,9 @@ describe('presets', () => {
     expect(() => findPreset('huge')).toThrow(/Unknown preset huge. Allowed: nano, micro, .*gpt2-1.5b/);
     expect(() => findPreset('toString')).toThrow(/Unknown preset/);
   });
+});
+
+it('the type of names is that of the file', () => {
+  expectTypeOf<PresetName>().toEqualTypeOf<keyof typeof presets>();
+  expect(presetNames).toEqual(Object.keys(presets));
 });

@@ -10,7 +10,23 @@ export interface Preset extends Omit<Dimensions, 'vocabulary'> {
 }
 
 /** The names that `--preset` takes. */
-export const presetNames: readonly string[] = Object.keys(presets);
+export type PresetName =
+  | 'nano'
+  | 'micro'
+  | 'mini'
+  | 'small'
+  | 'base'
+  | 'gpt2-124m'
+  | 'gpt2-355m'
+  | 'gpt2-774m'
+  | 'gpt2-1.5b'
+  | 'llama-micro'
+  | 'llama-mini'
+  | 'llama-small'
+  | 'llama-base';
+
+/** All {@link PresetName}s; the assignment fails to compile where the file and the type do not agree. */
+export const presetNames: readonly PresetName[] = Object.keys(presets) as (keyof typeof presets)[];
 
 /** @throws UsageError naming the presets there are */
 export function findPreset(name: string): Preset {

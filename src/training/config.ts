@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
 import { optionIssues, optionName } from '../base/option-issues.js';
-import { families } from '../model/model.js';
-import { findPreset, presetNames } from '../model/presets.js';
+import { type FamilyName, families } from '../model/model.js';
+import { findPreset, type PresetName, presetNames } from '../model/presets.js';
 
 const count = z.number().int().positive();
 const whole = z.number().int().nonnegative();
 const fraction = z.number().gt(0).lt(1);
 const rate = z.number().positive();
-const familyNames = Object.keys(families) as [string, ...string[]];
+const familyNames = Object.keys(families) as FamilyName[];
 
 /** Everything that `train` takes, under the names of the command line in camel case. What is left out is chosen. */
 export interface TrainOptions {
@@ -17,9 +17,9 @@ export interface TrainOptions {
   /** The run's folder. Default `runs/` and a name made of the date. */
   run?: string | undefined;
   /** Sizes that work well together, by name. Default `micro`. */
-  preset?: string | undefined;
-  /** The family, `gpt2` or `llama`. Default that of the preset. */
-  model?: string | undefined;
+  preset?: PresetName | undefined;
+  /** The family. Default that of the preset. */
+  model?: FamilyName | undefined;
   /** Blocks. */
   layers?: number | undefined;
   /** The size of a token inside the model, a multiple of `heads`. */
@@ -94,7 +94,7 @@ export interface TrainOptions {
 export const trainOptionsSchema = z.strictObject({
   corpus: z.array(z.string().min(1)).min(1),
   run: z.string().min(1).optional(),
-  preset: z.enum(presetNames as [string, ...string[]]).optional(),
+  preset: z.enum(presetNames).optional(),
   model: z.enum(familyNames).optional(),
   layers: count.optional(),
   width: count.optional(),
