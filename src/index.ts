@@ -38,6 +38,7 @@ export {
   type BandwidthCurve,
   type BandwidthRange,
   type BandwidthReport,
+  type Calibration,
   type Candidate,
   type Cluster,
   compareBandwidths,
@@ -65,6 +66,7 @@ export {
   type StepPrediction,
   type StepTime,
   type StrategyResult,
+  type TimeInterval,
   type UnevenRound,
   type Workload,
 } from './planner/index.js';
