@@ -43,6 +43,7 @@ export {
   type Cluster,
   compareBandwidths,
   type DescribedCluster,
+  type ErrorPoint,
   type Fixed,
   type Framework,
   type FrameworkHabits,

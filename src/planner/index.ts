@@ -11,7 +11,7 @@ export type {
   UnevenRound,
 } from './averaging/index.js';
 export { type Calibration, type CalibrationResult, calibrate, type PairFit } from './calibration/calibrate.js';
-export type { TimeInterval } from './calibration/interval.js';
+export type { ErrorPoint, TimeInterval } from './calibration/interval.js';
 export { type DescribedCluster, describeModel, readCluster, readModel } from './catalogue/index.js';
 export { averagingWins, type BandwidthReport, compareBandwidths, type Plan, plan } from './plan.js';
 export { type Largest, largestModel } from './planning/largest.js';
