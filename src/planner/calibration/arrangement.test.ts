@@ -50,11 +50,16 @@ describe('words', () => {
   it('of ZeRO, offloading and recomputation', () => {
     expect([zeroOf(fields({ zero_stage: 'FSDP' }), 0), zeroOf(fields({ zero_stage: '2' }), 0)]).toEqual([3, 2]);
     expect(zeroOf(fields({ zero_stage: '7' }), 1)).toBe(1);
+    expect(['ZeRO-3', 'stage 1', 'full shard', 'HSDP'].map((text) => zeroOf(fields({ zero_stage: text }), 0))).toEqual([
+      3, 1, 3, 2,
+    ]);
+    expect(zeroOf(fields({ zero_stage: '', framework: 'DeepSpeed ZeRO-3' }), 2)).toBe(3);
     expect(offloadOf(fields({ offload: 'cpu optimizer+param' }))).toBe('optimizer+parameters');
     expect([offloadOf(fields({ offload: 'optimizer' })), offloadOf(fields({ offload: 'none' }))]).toEqual([
       'optimizer',
       'none',
     ]);
+    expect(recomputeOf(fields({ recompute: 'activation checkpointing' }))).toBe('full');
     expect(['full', 'none', 'selective', '?'].map((text) => recomputeOf(fields({ recompute: text })))).toEqual([
       'full',
       'none',

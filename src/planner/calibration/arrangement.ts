@@ -65,12 +65,19 @@ export function precisionOf(fields: Fields, cluster: Cluster, usual: Precision |
   }
 }
 
-/** ZeRO's stage: a number, or `FSDP` for 3 (all split). */
+/**
+ * ZeRO's stage: a number, `ZeRO-3`, or `FSDP` for 3 (all split); else what the framework's name says. Split within a node
+ * and repeated over nodes (`HSDP`) is nearest to 2 between nodes: parameters stay, gradients go once.
+ */
 export function zeroOf(fields: Fields, usual: Arrangement['zero']): Arrangement['zero'] {
   const text = fields.text('zero_stage');
+  if (/hsdp|hybrid/i.test(text)) return 2;
+  const named = /(?:zero|stage)[-_ ]*([0-3])/i;
+  const stage = (/^([0-3])/.exec(text) ?? named.exec(text))?.[1];
+  if (stage !== undefined) return Number(stage) as Arrangement['zero'];
   if (/fsdp|full/i.test(text)) return 3;
-  const stage = /^[0-3]/.exec(text)?.[0];
-  return stage === undefined ? fields.assume('zero_stage', usual) : (Number(stage) as Arrangement['zero']);
+  const told = named.exec(fields.text('framework'))?.[1];
+  return fields.assume('zero_stage', told === undefined ? usual : (Number(told) as Arrangement['zero']));
 }
 
 /** What is offloaded to the host, by the words of a row. */
@@ -85,7 +92,7 @@ export function recomputeOf(fields: Fields): Arrangement['recompute'] | undefine
   const text = fields.text('recompute').toLowerCase();
   if (/^(none|no|false|off)\b/.test(text)) return 'none';
   if (/select/.test(text)) return 'selective';
-  return /full|yes|true|all/.test(text) ? 'full' : undefined;
+  return /full|yes|true|\ball\b|checkpoint|ckpt|every|each/.test(text) ? 'full' : undefined;
 }
 
 /** Chunks of layers a device holds, as printed; `>1`: the least that cut a stage's layers evenly. */

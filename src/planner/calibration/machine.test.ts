@@ -30,6 +30,13 @@ describe('clusterOf', () => {
     expect(() => read({ accel: 'Frobnicator 9', accel_mem_GB: '' })).toThrow(/Unknown accelerator .*Nearest: /);
   });
 
+  it('takes a package of two dies as two devices where eight of a node are counted', () => {
+    const die = read({ accel: 'MI250X', accel_mem_GB: '', accel_per_node: '8' }).cluster.accelerator;
+    const whole = read({ accel: 'MI250X', accel_mem_GB: '', accel_per_node: '4' }).cluster.accelerator;
+    expect([die.name, whole.name]).toEqual(['MI250X-GCD', 'MI250X']);
+    expect(die.rates.bf16! * 2).toBe(whole.rates.bf16);
+  });
+
   it('has no node larger than the machine', () => {
     expect(read({ accel_per_node: '8' }, 2).cluster.perNode).toBe(2);
     expect(read({ accel_mem_GB: '1e20' }).cluster.accelerator.memory).toBeLessThan(1e12);

@@ -10,6 +10,10 @@ import type { Fields } from './fields.js';
  */
 function acceleratorOf(fields: Fields): Accelerator {
   const memoryGB = fields.number('accel_mem_GB');
+  // A package of two dies is two devices where eight are counted in a node of four packages.
+  if (/mi250/i.test(fields.text('accel')) && fields.count('accel_per_node') === 8) {
+    return findAccelerator(fields.text('accel'), { memoryGB: 64 });
+  }
   return findAccelerator(fields.text('accel'), memoryGB !== undefined && memoryGB < 1e5 ? { memoryGB } : {});
 }
 

@@ -13,7 +13,7 @@ export interface NameParts {
 }
 
 /** A catalogue's name without form, memory and power: `V100-SXM3-32GB-450W` is of the generation `V100`. */
-export const generationOf = (name: string): string => name.replace(/-(sxm[0-9]?|pcie|[0-9]+gb|[0-9]+w)\b/gi, '');
+export const generationOf = (name: string): string => name.replace(/-(sxm[0-9]?|pcie|gcd|[0-9]+gb|[0-9]+w)\b/gi, '');
 
 /** What a generation is called where no card of it is named: the one that everybody bought. */
 const architectures: readonly (readonly [RegExp, string])[] = [

@@ -95,6 +95,9 @@ describe('findAccelerator', () => {
     ['AMD MI300X OAM 192GB', 'MI300X'],
     ['A100 40GB PCIe', 'A100-PCIe-40GB'],
     ['Hopper', 'H100-SXM'],
+    ['MI250X (GCD)', 'MI250X-GCD'],
+    ['AMD MI250X 64GB', 'MI250X-GCD'],
+    ['AMD MI250X', 'MI250X'],
   ])('reads %s as %s', (name, expected) => {
     expect(findAccelerator(name).name).toBe(expected);
   });

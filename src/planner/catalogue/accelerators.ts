@@ -158,7 +158,7 @@ function resolve(name: string): Resolved | undefined {
 }
 
 /** A name without its memory. */
-const series = (name: string): string => name.replace(/-[0-9]+GB/, '');
+const series = (name: string): string => name.replace(/-([0-9]+GB|GCD)/, '');
 
 /** Whether a card's memory is what its seller calls so many GB: what the driver reports is a few per cent off. */
 function sameMemory(name: string, memoryGB: number): boolean {

@@ -81,14 +81,18 @@ export function layerTime(
   multiply(attentions, T, h, a * head.value);
   multiply(experts ? mixed : 1, rows, up, h, copies);
   multiply(experts ? mixed : 1, rows, h, f, copies);
-  // Beside the experts: those that every token passes, and the feed-forward part of layers that have none.
-  const beside = [
-    { times: mixed, width: ((experts?.shared ?? 0) * w.feedForward) / tensor },
-    { times: 1 - mixed, width: experts ? (experts.denseFeedForward ?? 0) / tensor : 0 },
-  ].filter(({ times, width }) => times > 0 && width > 0);
-  for (const { times, width } of beside) {
-    multiply(times, T, gates * width, h);
-    multiply(times, T, h, width);
+  if (experts) {
+    // Beside them: those that every token passes, and the feed-forward part of layers that have none.
+    const shared = ((experts.shared ?? 0) * w.feedForward) / tensor;
+    const alone = (experts.denseFeedForward ?? 0) / tensor;
+    if (shared > 0) {
+      multiply(mixed, T, gates * shared, h);
+      multiply(mixed, T, h, shared);
+    }
+    if (alone > 0) {
+      multiply(1 - mixed, T, gates * alone, h);
+      multiply(1 - mixed, T, h, alone);
+    }
   }
 
   // Attention: a batch of products over s × s scores, or one tiled kernel that never stores them.

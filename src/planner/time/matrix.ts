@@ -17,6 +17,20 @@ const fallbacks: Readonly<Record<Precision, readonly Precision[]>> = {
  * the share that the card's other formats reached (it is power that limits), or the usual share.
  */
 export function sustainedRate(card: Accelerator, precision: Precision, k: TimeConstants): number {
+  let known = rates.get(card);
+  if (known?.of !== k) {
+    known = { of: k, byFormat: new Map() };
+    rates.set(card, known);
+  }
+  const rate = known.byFormat.get(precision) ?? findRate(card, precision, k);
+  known.byFormat.set(precision, rate);
+  return rate;
+}
+
+/** Rates that were found: a search asks for the same ones a hundred thousand times. */
+const rates = new WeakMap<Accelerator, { readonly of: TimeConstants; readonly byFormat: Map<Precision, number> }>();
+
+function findRate(card: Accelerator, precision: Precision, k: TimeConstants): number {
   // Power goes with frequency and the square of voltage, which goes with frequency.
   const clock = Math.cbrt(card.powerShare ?? 1);
   for (const format of fallbacks[precision]) {
