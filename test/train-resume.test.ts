@@ -116,3 +116,42 @@ it('has nothing to do for a run that has ended', async () => {
   });
   expect(await remains('ended', 40)).toEqual(before);
 });
+
+it('goes on to more steps, by the schedule of a run so long from there on, bit for bit however often it is killed', async () => {
+  for (const run of ['longer', 'longer killed']) {
+    const first = await trainer.train(run, { steps: 100, checkpointEvery: 20 });
+    expect(first.result).toMatchObject({ step: 100 });
+  }
+  const more = { steps: 300, checkpointEvery: 20, resume: true };
+  expect((await trainer.train('longer', more)).result).toMatchObject({ step: 300 });
+  const training = trainer.start('longer killed', more);
+  await training.event('checkpoint', 140);
+  await kill(training.process);
+  // What it was given is its own from now on.
+  const { steps: _, ...own } = more;
+  expect((await trainer.train('longer killed', { ...own, steps: undefined as never })).result).toMatchObject({
+    step: 300,
+  });
+  expect(await remains('longer killed', 300)).toEqual(await remains('longer', 300));
+  await trainer.train('long from the start', { steps: 300, checkpointEvery: 20 });
+  const [longer, long] = [await trainer.losses('longer'), await trainer.losses('long from the start')];
+  expect(longer).toHaveLength(300);
+  expect(longer[299]).not.toBe(long[299]);
+});
+
+it('goes through what a run by time has recorded again as it was', async () => {
+  const timed = { steps: undefined as never, minutes: 0.2, checkpointEvery: 400, evalEvery: 100_000 };
+  const training = trainer.start('timed', timed);
+  const at = ((await training.event('checkpoint')) as { step: number }).step;
+  await training.event('progress', at + 200);
+  // Lines reach the disk in batches, a second apart at the most.
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await kill(training.process);
+  const before = await trainer.losses('timed');
+  const { result } = await trainer.train('timed', { ...timed, resume: true });
+  expect(result).toMatchObject({ ended: 'minutes' });
+  const after = await trainer.losses('timed');
+  expect(before.length).toBeGreaterThan(at);
+  expect(after.slice(0, before.length)).toEqual(before);
+  expect(after.length).toBe(result!.step);
+});

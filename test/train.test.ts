@@ -77,10 +77,10 @@ describe('train', () => {
     const record = async () => JSON.parse(await readFile(join(trainer.path('auto'), 'run.json'), 'utf8')).chosen;
     const chosen = await record();
     const { measured, replicas } = chosen;
-    const fastest = measured.reduce((a: typeof measured, b: typeof measured) =>
-      b.tokens_per_second > a.tokens_per_second ? b : a,
-    );
-    expect(replicas).toBe(fastest.replicas);
+    expect(measured.map((one: { replicas: number }) => one.replicas)).toContain(replicas);
+    expect(first.events.filter(({ type }) => type === 'notice')).toEqual([
+      expect.objectContaining({ message: expect.stringContaining(`${replicas} replica`) }),
+    ]);
     const again = await trainer.train('auto', { replicas: 'auto', threads: undefined as never, resume: true });
     expect(again.result!.replicas).toBe(replicas);
     expect(await record()).toEqual(chosen);
@@ -88,10 +88,9 @@ describe('train', () => {
 
   it('ends after the minutes given', async () => {
     const { result } = await trainer.train('minutes', { steps: undefined as never, minutes: 0.05 });
+    expect(result).toMatchObject({ interrupted: false, ended: 'minutes' });
     expect(result!.step).toBeGreaterThan(0);
-    expect(result!.interrupted).toBe(false);
-    const { schedule } = JSON.parse(await readFile(join(trainer.path('minutes'), 'run.json'), 'utf8')).chosen;
-    expect(result!.step).toBeLessThanOrEqual(schedule.steps);
+    expect(result!.seconds).toBeGreaterThan(3);
   });
 });
 

@@ -121,7 +121,13 @@ export class Trainer {
       .trimEnd()
       .split('\n')
       .map((line) => {
-        const { tokens_per_second: _s, eta_seconds: _e, memory_bytes: _m, ...rest } = JSON.parse(line);
+        const {
+          tokens_per_second: _s,
+          eta_seconds: _e,
+          memory_bytes: _m,
+          peak_memory_bytes: _p,
+          ...rest
+        } = JSON.parse(line);
         return rest;
       });
   }

@@ -12,6 +12,11 @@ export function short(value: number): string {
   return unit === 0 && Number.isInteger(scaled) ? String(scaled) : `${Number(scaled.toPrecision(3))}${units[unit]}`;
 }
 
+/** `1234567890` as `1.2 GB`, `1234567` as `1 MB`. */
+export function bytes(value: number): string {
+  return value < 999.5e6 ? `${Math.round(value / 1e6)} MB` : `${(value / 1e9).toFixed(1)} GB`;
+}
+
 /** `1234567` as `1,234,567`. */
 export function grouped(value: number): string {
   return value.toLocaleString('en-US');

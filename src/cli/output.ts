@@ -24,11 +24,16 @@ export interface Output {
   exact(text: string): void;
   /** As `text`; where a person watches, in place of all that the screen shows. */
   page(text: string): void;
-  /** Text on standard error, with or without `--json`. */
-  note(text: string): void;
+  /** Text on standard error, with or without `--json`; in a style where a person watches and `NO_COLOR` is not set. */
+  note(text: string, style?: Style): void;
   /** Puts a text in place of the last line on standard error, cut to the terminal's width; an empty one takes it away. */
   redraw(text: string): void;
 }
+
+/** How a line is set apart on a terminal: a success, a warning, what stands back. */
+export type Style = 'good' | 'warning' | 'dim';
+
+const CODES: Readonly<Record<Style, string>> = { good: '32', warning: '33', dim: '2' };
 
 /** The part of a stream that {@link createOutput} needs. */
 export interface Sink {
@@ -62,8 +67,14 @@ export function createOutput(
     page: (text) => {
       if (!json) stdout.write(`${live ? '\x1b[H\x1b[J' : ''}${printable(text)}`);
     },
-    note: (text) => {
-      stderr.write(printable(text));
+    note: (text, style) => {
+      // https://no-color.org: any value but an empty one.
+      const plain = style === undefined || !live || (process.env.NO_COLOR ?? '') !== '';
+      if (plain) stderr.write(printable(text));
+      else
+        stderr.write(
+          `\x1b[${CODES[style]}m${printable(text).replace(/\n$/, '')}\x1b[0m${text.endsWith('\n') ? '\n' : ''}`,
+        );
     },
     redraw: (text) => {
       // A line as wide as the terminal would wrap, and the next redraw would leave half of it behind.

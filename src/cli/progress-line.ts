@@ -1,4 +1,4 @@
-import type { Output } from './output.js';
+import type { Output, Style } from './output.js';
 
 /** How often the line of a terminal is redrawn, and how often a log gets one, in milliseconds. */
 const REDRAW = 100;
@@ -38,9 +38,9 @@ export class ProgressLine {
   }
 
   /** Writes a line that stays, above the one that is redrawn. */
-  note(text: string): void {
+  note(text: string, style?: Style): void {
     this.clear();
-    this.output.note(`${text}\n`);
+    this.output.note(`${text}\n`, style);
     if (this.output.live && this.last !== '') this.draw(this.last);
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ProgressEvent } from '../cluster/events.js';
 import { testOutput } from './test-output.js';
-import { progressText, startedText, TrainProgress } from './train-progress.js';
+import { evaluationText, progressText, settingsText, startedText, TrainProgress } from './train-progress.js';
 
 const progress: ProgressEvent = {
   type: 'progress',
@@ -15,10 +15,11 @@ const progress: ProgressEvent = {
   eta_seconds: 65,
 };
 
+const at = { val_loss: 2.1 };
 const text = 'step 500/2,000  loss 1.988  val 2.100  52.3k tokens/s  1 min 5 s left';
 
 test('a line says how far a run is', () => {
-  expect(progressText(progress, 2.1, 0)).toBe(text);
+  expect(progressText(progress, at, 0)).toBe(text);
   expect(progressText(progress, undefined, 0)).toBe(text.replace('2.100', '-'));
 });
 
@@ -28,11 +29,11 @@ test.each([
   [text.length + 7, ''],
   [20, ''],
 ])('a terminal of %i columns has a bar that fits', (columns, bar) => {
-  expect(progressText(progress, 2.1, columns)).toBe(bar + text);
+  expect(progressText(progress, at, columns)).toBe(bar + text);
 });
 
 test('a run that knows no end draws an empty bar', () => {
-  const endless = progressText({ ...progress, total_steps: 0, eta_seconds: Number.NaN }, 2.1, 200);
+  const endless = progressText({ ...progress, total_steps: 0, eta_seconds: Number.NaN }, at, 200);
   expect(endless).toContain('░'.repeat(24));
   expect(endless).toContain('unknown left');
 });
@@ -65,6 +66,7 @@ test('a log tells stages, notices, evaluations and some progress', () => {
   time = 6000;
   display.show(progress);
   display.show({ type: 'evaluation', step: 500, val_loss: 2.1 });
+  display.show({ type: 'evaluation', step: 750, val_loss: 2.2, sample: 'To be\n\x1b[2J' });
   display.show({ type: 'checkpoint', step: 500, path: 'runs/a/checkpoints/000500' });
   display.end();
   expect(output.stderr).toEqual([
@@ -73,5 +75,61 @@ test('a log tells stages, notices, evaluations and some progress', () => {
     'note: skipped 2 files\n',
     'step 500/2,000  loss 1.988  val -  52.3k tokens/s  1 min 5 s left\n',
     'step 500: validation loss 2.1000\n',
+    'step 750: validation loss 2.2000\n',
+    '  To be\\n\\x1b[2J\n',
   ]);
+});
+
+test('a terminal that is wide shows memory and the curve', () => {
+  const losses = [5, 4, 3, 2];
+  const shown = progressText({ ...progress, memory_bytes: 1.2e9 }, { val_loss: 2.1, bits_per_byte: 3 }, 200, losses);
+  expect(shown).toContain('val 2.100 (3.00 bits/byte)  52.3k tokens/s  1.2 GB  1 min 5 s left  █▆▃▁');
+  expect(progressText(progress, at, text.length + 5, losses)).toBe(text);
+});
+
+test('an evaluation tells how it stands beside the best', () => {
+  const event = { type: 'evaluation', step: 1500, val_loss: 2.1, bits_per_byte: 3.0296 } as const;
+  const best = { best_val_loss: 2, best_step: 1250 };
+  expect(evaluationText({ ...event, ...best, evaluations_since_best: 1 })).toBe(
+    'step 1,500: validation loss 2.1000, 3.030 bits/byte (best 2.0000 at step 1,250)',
+  );
+  expect(evaluationText({ ...event, best_val_loss: 2.1, best_step: 1500, evaluations_since_best: 0 })).toBe(
+    'step 1,500: validation loss 2.1000, 3.030 bits/byte, best so far',
+  );
+});
+
+test('settings and memory are told at the start', () => {
+  const settings = {
+    ...({ device: 'cpu', context: 64, batchSize: 12, gradAccum: 2, syncEvery: 25, lr: 3e-3, minLr: 3e-4 } as const),
+    ...{ warmup: 100, steps: 2000, evalEvery: 250, patience: 5, seed: 1337 },
+  };
+  const started = {
+    ...({ type: 'started', run: 'runs/a', step: 0, parameters: 1, replicas: 2, threads: 1, vocabulary: 65 } as const),
+    ...{ trainTokens: 1, validationTokens: 1 },
+  };
+  expect(settingsText(started)).toEqual([]);
+  const memory = { expected_memory_bytes: 3.21e8, available_memory_bytes: 2.3e10 };
+  expect(settingsText({ ...started, settings, ...memory })).toEqual([
+    'batch 12 × 64 × 2 micro-batches × 2 replicas, averaged every 25 steps = 3,072 tokens a step; 2,000 steps; ' +
+      'learning rate 0.003 after 100 steps of warm-up, to 0.0003; cpu, seed 1337; evaluated every 250 steps, at most 5 ' +
+      'without a better one',
+    'memory: about 321 MB expected, 23.0 GB free',
+  ]);
+});
+
+test('some lines have a colour on a terminal, unless NO_COLOR says no', () => {
+  const before = { ...process.env };
+  try {
+    Object.assign(process.env, { TERM: 'xterm', NO_COLOR: '' });
+    const event = { type: 'evaluation', step: 5, val_loss: 2, evaluations_since_best: 0 } as const;
+    const [shown, plain, log] = [testOutput(false, true), testOutput(false, true), testOutput()];
+    new TrainProgress(shown).show(event);
+    new TrainProgress(log).show(event);
+    process.env.NO_COLOR = '1';
+    new TrainProgress(plain).show(event);
+    expect(shown.stderr.join('')).toContain('\x1b[32mstep 5: validation loss 2.0000\x1b[0m\n');
+    for (const { stderr } of [plain, log]) expect(stderr.join('')).not.toContain('\x1b[32m');
+  } finally {
+    process.env = before;
+  }
 });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TrainOptions } from '../training/config.js';
 import { arrangeRun } from './arrange-run.js';
 import { replicaHere } from './cluster.test-support.js';
+import type { TrainEvent } from './events.js';
 import { OpenRun } from './open-run.js';
 import { prepareRun } from './prepare-run.js';
 
@@ -16,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-async function arrange(changes: Partial<TrainOptions>) {
+async function arrange(changes: Partial<TrainOptions>, from = 0) {
   const corpus = [join(folder, 'text.txt')];
   const sizes = { layers: 1, width: 16, heads: 2, context: 16, batchSize: 4 };
   const options: TrainOptions = { corpus, run: join(folder, 'run'), tokenizer: 'chars', ...sizes, ...changes };
@@ -24,16 +25,13 @@ async function arrange(changes: Partial<TrainOptions>) {
   let started = 0;
   try {
     const prepared = await prepareRun(run, () => {});
-    const setup = await arrangeRun(
-      run,
-      prepared,
-      () => {},
-      () => {
-        started++;
-        return replicaHere();
-      },
-    );
-    return { setup, chosen: run.chosen, started };
+    const notices: string[] = [];
+    const emit = (event: TrainEvent) => event.type === 'notice' && notices.push(event.message);
+    const arranged = await arrangeRun(run, prepared, emit, from, () => {
+      started++;
+      return replicaHere();
+    });
+    return { ...arranged, chosen: run.chosen, started, notices };
   } finally {
     await run.release();
   }
@@ -68,13 +66,38 @@ describe('arrangeRun', () => {
     expect(setup.outer.method).toBe('average');
   });
 
-  it('measures for minutes, once: a resumed run has the same steps', async () => {
-    const first = await arrange({ minutes: 0.2, threads: 1 });
-    expect(first.started).toBe(1);
-    expect(first.chosen.measured).toHaveLength(1);
-    expect(first.setup.schedule.steps).toBeGreaterThan(1);
-    const again = await arrange({ minutes: 0.2, threads: 1, resume: true });
-    expect(again.started).toBe(0);
-    expect(again.setup).toEqual(first.setup);
+  it('leaves a run by time to the clock, without measuring', async () => {
+    const { setup, started } = await arrange({ minutes: 0.2, threads: 1 });
+    expect(started).toBe(0);
+    expect(setup.schedule).toEqual({ peak: 3e-3, final: 3e-3 / 10, warmup: 100, steps: 2000, seconds: 12 });
+  });
+
+  it('measures arrangements in turn for auto, and says what it saw', async () => {
+    const { started, chosen, notices } = await arrange({ replicas: 'auto', threads: 1, steps: 10 });
+    if (availableParallelism() < 2) return;
+    expect(started).toBe(1 + Math.min(8, availableParallelism()));
+    expect(chosen.measured).toHaveLength(2);
+    expect(notices).toEqual([
+      expect.stringMatching(/^--replicas auto measured 1 replica of 1 thread \d+ tokens\/s \(/),
+    ]);
+    const again = await arrange({ replicas: 'auto', threads: 1, steps: 10, resume: true });
+    expect([again.started, again.setup.replicas]).toEqual([0, chosen.replicas]);
+  });
+
+  it('keeps the schedules of a run that is made longer, each up to where the next begins', async () => {
+    const first = await arrange({ steps: 100 });
+    const second = await arrange({ steps: 300, resume: true }, 100);
+    expect(second.setup.schedule).toEqual({ ...first.setup.schedule, steps: 300 });
+    expect(second.earlier).toEqual([{ until: 100, schedule: first.setup.schedule }]);
+    expect(second.notices).toEqual([
+      expect.stringContaining('Goes on to 300 steps instead of 100 steps: from step 100 on'),
+    ]);
+    const same = await arrange({ resume: true }, 150);
+    expect([same.setup.schedule, same.earlier]).toEqual([second.setup.schedule, second.earlier]);
+    // A checkpoint from before the last change is what it goes on from.
+    const third = await arrange({ steps: 400, resume: true }, 50);
+    expect(third.earlier).toEqual([{ until: 50, schedule: first.setup.schedule }]);
+    await expect(arrange({ steps: 399, resume: true }, 50)).rejects.toThrow('--steps was 400, now 399');
+    await expect(arrange({ minutes: 3, resume: true }, 50)).rejects.toThrow('Give one of --steps');
   });
 });

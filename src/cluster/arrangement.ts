@@ -1,4 +1,3 @@
-import { totalmem } from 'node:os';
 import type { ParameterLayout } from '../model/layout.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { Team, type TeamSetup } from './team.js';
@@ -10,59 +9,126 @@ export interface Arrangement {
   readonly threads: number;
 }
 
-/** An arrangement and how fast it was. */
-export interface MeasuredArrangement extends Arrangement {
-  /** Over all replicas, averaging included. */
-  readonly tokensPerSecond: number;
-}
-
 /** More replicas than this on one machine cost quality before they bring speed. */
 const MOST_REPLICAS = 8;
-/** Vectors of the model's size that a replica holds, beside what its graphs need. */
-const VECTORS = 9;
 const WARM_UP_STEPS = 2;
-const MEASURE_MILLISECONDS = 1500;
+/** A look at an arrangement is so long, or one step. */
+const LOOK_MILLISECONDS = 400;
+/** Looks at each arrangement: fewer, but never under three, where they are long. */
+const LOOKS = 5;
+const FEWEST_LOOKS = 3;
+const LONG_MILLISECONDS = 10_000;
+
+/** About how long {@link measureSpeeds} takes for two arrangements of a small model, in seconds. */
+export const MEASURE_SECONDS = (2 * LOOKS * LOOK_MILLISECONDS) / 1000;
 
 /** What `--replicas auto` chooses from: one replica on all cores, or as many as there are cores. */
-export function candidates(cores: number, threads: number | undefined, parameters: number): Arrangement[] {
+export function candidates(cores: number, threads: number | undefined): Arrangement[] {
   const single = { replicas: 1, threads: threads ?? cores };
   const replicas = Math.min(MOST_REPLICAS, Math.floor(cores / (threads ?? 1)));
-  const fits = replicas * VECTORS * 4 * parameters < 0.7 * totalmem();
-  if (replicas < 2 || !fits) return [single];
+  if (replicas < 2) return [single];
   return [single, { replicas, threads: threads ?? Math.floor(cores / replicas) }];
 }
 
 /**
- * Trains for a second or two from the given parameters and throws the result away.
+ * Trains by each arrangement in turn, A B A B ..., so that what else the machine does meets them alike, and throws the
+ * results away.
  *
- * @param setup with the arrangement to measure
- * @param parameters moved to the replicas
+ * @param parameters what to start from; called for each team, which takes it
+ * @param together whether all teams fit in memory at once; else each is started anew for each look
+ * @returns the looks at each, in tokens per second over all replicas, averaging included
  */
-export async function measureSpeed(
-  setup: TeamSetup,
+export async function measureSpeeds(
+  setups: readonly TeamSetup[],
   layout: ParameterLayout,
-  parameters: Float32Array,
+  parameters: () => Float32Array,
+  together: boolean,
   start?: () => ReplicaHandle,
-): Promise<number> {
-  const team = await Team.start(setup, layout, { round: 0, parameters, moments: [], samplers: [] }, start);
+): Promise<number[][]> {
+  const open = (setup: TeamSetup) => Probe.start(setup, layout, parameters(), start);
+  const looks: number[][] = setups.map(() => []);
+  const probes: Probe[] = [];
+  const begun = performance.now();
   try {
-    for (let step = 0; step < WARM_UP_STEPS; step++) await team.rounds.runRound(step, 1);
+    if (together) for (const setup of setups) probes.push(await open(setup));
+    for (let look = 0; look < LOOKS; look++) {
+      if (look >= FEWEST_LOOKS && performance.now() - begun > LONG_MILLISECONDS) break;
+      for (const [i, setup] of setups.entries()) {
+        const probe = probes[i] ?? (await open(setup));
+        try {
+          looks[i]!.push(await probe.look());
+        } finally {
+          if (!together) await probe.close();
+        }
+      }
+    }
+    return looks;
+  } finally {
+    for (const probe of probes) await probe.close();
+  }
+}
+
+/** A team that is trained for a moment at a time. */
+class Probe {
+  #step = WARM_UP_STEPS;
+
+  private constructor(
+    private readonly setup: TeamSetup,
+    private readonly team: Team,
+  ) {}
+
+  static async start(setup: TeamSetup, layout: ParameterLayout, parameters: Float32Array, start?: () => ReplicaHandle) {
+    const team = await Team.start(setup, layout, { round: 0, parameters, moments: [], samplers: [] }, start);
+    try {
+      for (let step = 0; step < WARM_UP_STEPS; step++) await team.rounds.runRound(step, 1);
+    } catch (error) {
+      await team.close();
+      throw error;
+    }
+    return new Probe(setup, team);
+  }
+
+  /** Tokens a second over a moment. */
+  async look(): Promise<number> {
     let steps = 0;
     let [training, averaging] = [0, 0];
-    for (; training + averaging < MEASURE_MILLISECONDS; steps++) {
+    for (; training + averaging < LOOK_MILLISECONDS; steps++) {
       const begun = performance.now();
       let trained = begun;
-      await team.rounds.runRound(WARM_UP_STEPS + steps, 1, () => {
+      await this.team.rounds.runRound(this.#step++, 1, () => {
         trained = performance.now();
       });
       training += trained - begun;
       averaging += performance.now() - trained;
     }
     // Averaged after each step here, after H in the run.
-    const milliseconds = (training + averaging / setup.syncEvery) / steps;
-    const { replicas, batchSize, context, gradAccum } = setup;
+    const milliseconds = (training + averaging / this.setup.syncEvery) / steps;
+    const { replicas, batchSize, context, gradAccum } = this.setup;
     return (1000 * replicas * batchSize * context * gradAccum) / milliseconds;
-  } finally {
-    await team.close();
   }
+
+  close(): Promise<void> {
+    return this.team.close();
+  }
+}
+
+/** What looks at arrangements tell. */
+export interface Comparison {
+  /** Of each, tokens per second. */
+  readonly medians: readonly number[];
+  /** The fastest by its median. */
+  readonly fastest: number;
+  /** Whether its looks lie above those of all others, but for the most extreme one of each. */
+  readonly clear: boolean;
+}
+
+/** @param looks at each arrangement, all as many */
+export function compareLooks(looks: readonly (readonly number[])[]): Comparison {
+  const sorted = looks.map((some) => [...some].sort((a, b) => a - b));
+  const medians = sorted.map((some) => some[some.length >> 1]!);
+  const fastest = medians.indexOf(Math.max(...medians));
+  const cut = sorted[0]!.length > FEWEST_LOOKS ? 1 : 0;
+  const least = sorted[fastest]![cut]!;
+  const clear = sorted.every((some, i) => i === fastest || some.at(-1 - cut)! < least);
+  return { medians, fastest, clear };
 }

@@ -32,6 +32,31 @@ export interface StartedEvent {
   readonly vocabulary: number;
   readonly trainTokens: number;
   readonly validationTokens: number;
+  /** What is in force of the options that decide speed and outcome, under their own names. */
+  readonly settings?: TrainSettings;
+  /** What the run is expected to take at its peak, in bytes; on the CPU alone. */
+  readonly expected_memory_bytes?: number;
+  /** What the process may take, as it was found before the first step. */
+  readonly available_memory_bytes?: number;
+}
+
+/** Options of a run with what was chosen for those left open. */
+export interface TrainSettings {
+  readonly device: 'cpu' | 'webgpu' | 'cuda';
+  readonly context: number;
+  readonly batchSize: number;
+  readonly gradAccum: number;
+  readonly syncEvery: number;
+  /** The peak of the schedule. */
+  readonly lr: number;
+  readonly minLr: number;
+  readonly warmup: number;
+  /** Over which the learning rate falls; missing where time does that. */
+  readonly steps?: number;
+  readonly minutes?: number;
+  readonly evalEvery: number;
+  readonly patience?: number;
+  readonly seed: number;
 }
 
 /** After each round, and every few steps of one replica. */
@@ -48,12 +73,25 @@ export interface ProgressEvent {
   readonly tokens: number;
   readonly tokens_per_second: number;
   readonly eta_seconds: number;
+  /** Of the process, now and at its peak; told by `train`. */
+  readonly memory_bytes?: number;
+  readonly peak_memory_bytes?: number;
 }
 
+/** The validation loss of the committed parameters, with what a model of them is like; `train` tells all of it. */
 export interface EvaluationEvent {
   readonly type: 'evaluation';
   readonly step: number;
+  /** In nats per token. */
   readonly val_loss: number;
+  /** The same loss over the bytes of the text: comparable between tokenizers. */
+  readonly bits_per_byte?: number;
+  readonly best_val_loss?: number;
+  readonly best_step?: number;
+  /** Evaluations since the best one, 0 for the best itself. */
+  readonly evaluations_since_best?: number;
+  /** The beginning of a text that the parameters write, always by the same chance. */
+  readonly sample?: string;
 }
 
 export interface CheckpointEvent {
@@ -73,6 +111,14 @@ export interface TrainResult {
   readonly train_loss: number | null;
   readonly val_loss: number;
   readonly best_val_loss: number;
+  /** The step of the best model, which is in `model/`. */
+  readonly best_step: number;
+  /** The best loss in bits over the bytes of the text. */
+  readonly bits_per_byte: number;
+  /** Why the run is over: its length, its time, a loss that was to be reached, no progress any more, or a stop. */
+  readonly ended: 'steps' | 'minutes' | 'loss' | 'patience' | 'stopped';
+  /** Of the process, in bytes. */
+  readonly peak_memory_bytes: number;
   /** Of all replicas, over the time spent in rounds but for the first 10 steps. */
   readonly tokens_per_second: number;
   /** Wall time of everything. */

@@ -1,9 +1,11 @@
 import type { ParsedTrainOptions } from '../training/config.js';
 
 /** Steps of a run without a limit of its own; over as many its learning rate falls. */
-const DEFAULT_STEPS = 2000;
+export const DEFAULT_STEPS = 2000;
 /** A run that only a loss ends goes on for so many times its schedule at the lowest rate, then ends all the same. */
 const PATIENCE = 10;
+/** Steps of the schedule of a run that the clock ends: it goes through them by time, however many it does. */
+export const CLOCK_STEPS = 2000;
 
 /** How far a run goes. */
 export interface StepPlan {
@@ -13,38 +15,22 @@ export interface StepPlan {
   readonly most: number;
 }
 
-/** What `--minutes` is turned into steps by. */
-export interface MeasuredSpeed {
-  /** Over all replicas. */
-  readonly tokensPerSecond: number;
-  /** Tokens of one evaluation. */
-  readonly evaluationTokens: number;
-}
-
 /**
- * The steps of a run. `--minutes` gives as many as fit at the measured speed, counting an evaluation's token as a third
- * of a trained one (it has no backward pass), less 5 % for saving; the clock ends the run as well.
+ * The steps of a run. With `--minutes` the clock ends it, whatever its steps.
  *
  * @param tokensPerStep of all replicas together
- * @param speed needed with `minutes` alone
  */
 export function planSteps(
-  options: Pick<ParsedTrainOptions, 'steps' | 'tokens' | 'minutes' | 'untilLoss' | 'evalEvery'>,
+  options: Pick<ParsedTrainOptions, 'steps' | 'tokens' | 'minutes' | 'untilLoss'>,
   tokensPerStep: number,
-  speed?: MeasuredSpeed,
 ): StepPlan {
-  const { steps, tokens, minutes, untilLoss, evalEvery } = options;
+  const { steps, tokens, minutes, untilLoss } = options;
   if (steps !== undefined) return { schedule: steps, most: steps };
   if (tokens !== undefined) {
     const needed = Math.ceil(tokens / tokensPerStep);
     return { schedule: needed, most: needed };
   }
-  if (minutes !== undefined) {
-    if (!speed) throw new Error('minutes need a measured speed');
-    const tokensAStep = tokensPerStep + speed.evaluationTokens / 3 / evalEvery;
-    const fitting = Math.floor((0.95 * 60 * minutes * speed.tokensPerSecond) / tokensAStep);
-    return { schedule: Math.max(1, fitting), most: Math.max(1, fitting) };
-  }
+  if (minutes !== undefined) return { schedule: CLOCK_STEPS, most: Number.MAX_SAFE_INTEGER };
   return { schedule: DEFAULT_STEPS, most: untilLoss === undefined ? DEFAULT_STEPS : PATIENCE * DEFAULT_STEPS };
 }
 

@@ -1,7 +1,7 @@
 import type { SamplerState } from '../data/index.js';
 import type { AdamwOptions } from '../training/adamw.js';
 import type { OuterOptions } from '../training/outer.js';
-import type { ScheduleOptions, ScheduleSpan } from '../training/schedule.js';
+import type { ScheduleOptions } from '../training/schedule.js';
 
 /** What replicas give each other: nothing (there is one), gradients after every step, or parameters after H steps. */
 export type Exchange = 'nothing' | 'gradients' | 'parameters';
@@ -86,17 +86,22 @@ export interface Commands {
   init: [ReplicaSetup, null];
   /** Answers the hash of the parameters. */
   load: [ReplicaState, string];
-  /** Trains `steps` inner steps, the first of which is `step`, counted from 0. Without a span the schedule counts steps. */
-  train: [{ readonly step: number; readonly steps: number; readonly span?: ScheduleSpan }, Trained];
+  /**
+   * Trains `steps` inner steps, the first of which is `step`, counted from 0. `rates`: the learning rate of each, where
+   * it is not that of the schedule.
+   */
+  train: [{ readonly step: number; readonly steps: number; readonly rates?: readonly number[] }, Trained];
   /** Sums the own shard; answers the parts, which hold the result now, and the hash of the shard. */
   merge: [{ readonly weights: readonly number[]; readonly parts: Parts }, { parts: Parts; hash: string }];
   /** Takes the other shards' results, by replica; with gradients, makes the step. */
   take: [
-    { readonly step: number; readonly span?: ScheduleSpan; readonly parts: Parts },
+    { readonly step: number; readonly parts: Parts; readonly rate?: number },
     { hash: string; gradientNorm: number },
   ];
   /** The sum of the mean losses of validation windows. */
   evaluate: [readonly number[], number];
+  /** The beginning of a text that the parameters write, so many tokens at most. */
+  sample: [number, string];
   snapshot: [SnapshotRequest, Snapshot];
   close: [null, null];
 }

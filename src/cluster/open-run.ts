@@ -8,6 +8,7 @@ import { chooseDevice } from '../training/device.js';
 import { createRun, type Run, type RunPaths, resumeRun, writeRunFile } from '../training/run-folder.js';
 import {
   type Chosen,
+  furtherRecord,
   newRecord,
   parseRecord,
   type RunRecord,
@@ -37,7 +38,7 @@ export class OpenRun {
    * @throws MeanfieldError when the run is in use, or the device is not available
    */
   static async open(given: TrainOptions): Promise<OpenRun> {
-    if (given.resume) return OpenRun.#resume(given);
+    if (given?.resume) return OpenRun.#resume(given);
     const options = parseTrainOptions(given);
     await check(options);
     const record = newRecord(options);
@@ -49,11 +50,13 @@ export class OpenRun {
     if (given.run === undefined) throw new UsageError('Which run is to be resumed? Name its folder with --run.');
     const run = await resumeRun(given.run, { force: given.force ?? false });
     try {
-      const known = parseRecord(run.content, run.paths.run);
-      const { options, record } = resumedOptions(given, known);
+      const record = parseRecord(run.content, run.paths.run);
+      const options = resumedOptions(given, record);
       await check(options);
-      if (record !== known) await writeRunFile(run.paths, recordJson(record));
-      return new OpenRun(run, record, options, true, [...run.notices, ...versionNotices(record)]);
+      return new OpenRun(run, furtherRecord(record, options), options, true, [
+        ...run.notices,
+        ...versionNotices(record),
+      ]);
     } catch (error) {
       await run.lock.release();
       throw error;

@@ -1,11 +1,11 @@
 import type { RunPaths } from '../training/run-folder.js';
-import { learningRate, rateWithin, type ScheduleOptions, type ScheduleSpan } from '../training/schedule.js';
-import type { ProgressEvent, TrainEvent } from './events.js';
-import type { RunClock } from './run-clock.js';
+import { learningRate, type ScheduleOptions } from '../training/schedule.js';
+import type { EvaluationEvent, ProgressEvent, TrainEvent } from './events.js';
 import { RunLog } from './run-log.js';
 import type { Progress } from './saved-state.js';
 import type { JointStep } from './threads.js';
 import type { Throughput } from './throughput.js';
+import type { TimedRound } from './timed-rounds.js';
 
 /** A line of `metrics.jsonl` tells of at least so many steps, those of a round or more. */
 const REPORT_EVERY = 10;
@@ -18,24 +18,24 @@ export interface RecorderOptions {
   /** The step of the checkpoint that the run goes on from, 0 without one; undefined for a new run. */
   readonly resumedAt: number | undefined;
   readonly schedule: ScheduleOptions;
-  /** After which the run ends; more than those of the schedule where only a loss ends it. None where a clock does. */
+  /** After which the run ends; more than those of the schedule where only a loss ends it. */
   readonly mostSteps: number;
-  /** What ends a run by time. */
-  readonly clock?: RunClock | undefined;
   /** Of all replicas. */
   readonly tokensPerStep: number;
   readonly throughput: Throughput;
+  /** The learning rate of a step of the round in progress, where it is not that of the schedule. */
+  readonly rate?: (step: number) => number | undefined;
+  /** Of a run that time ends: what is spent and what is left, in seconds. */
+  readonly time?: { spent(): number; left(): number };
   readonly emit: (event: TrainEvent) => void;
 }
 
 /** Keeps a run's figures: `metrics.jsonl`, TensorBoard, and the events for whoever watches. */
 export class Recorder {
   #pending: JointStep[] = [];
+  #pendingRounds: TimedRound[] = [];
   #trainLoss: number | null;
   #told = 0;
-  /** Of the last step. */
-  #rate: number;
-  #round = { first: 0, steps: 1, span: { position: 0, advance: 1 } };
 
   private constructor(
     private readonly options: RecorderOptions,
@@ -43,9 +43,8 @@ export class Recorder {
     progress: Progress,
   ) {
     this.#pending = [...progress.pending];
+    this.#pendingRounds = [...progress.pending_rounds];
     this.#trainLoss = progress.train_loss;
-    const { schedule, clock } = options;
-    this.#rate = learningRate(schedule, clock === undefined ? progress.step - 1 : clock.position(schedule.steps));
   }
 
   /** Cuts older figures back to the step that the run goes on from, and opens the files. */
@@ -58,26 +57,29 @@ export class Recorder {
     return [...this.#pending];
   }
 
+  /** Rounds of a run by time that no line tells of yet; a checkpoint keeps them. */
+  get pendingRounds(): TimedRound[] {
+    return [...this.#pendingRounds];
+  }
+
+  /** A round of a run by time begins. */
+  beginRound(round: TimedRound): void {
+    this.#pendingRounds.push(round);
+  }
+
   /** The mean loss of the steps of the last line, or of those since where there is no line yet. */
   get trainLoss(): number | null {
     return this.#trainLoss ?? (this.#pending.length > 0 ? meanOf(this.#pending, 'loss') : null);
   }
 
-  /** A round of `steps` begins, the first of which is `first`, counted from 0. */
-  beginRound(first: number, steps: number, span: ScheduleSpan): void {
-    this.#round = { first, steps, span };
-  }
-
   /** All replicas have done a step. */
   step(done: JointStep, round: number): void {
     const { log, options } = this;
-    const { first, steps, span } = this.#round;
-    this.#rate = rateWithin(options.schedule, span, done.step - first, steps);
     this.#pending.push(done);
     log.board.scalars(done.step + 1, {
       'loss/train': done.loss,
       'gradient norm': done.gradientNorm,
-      'learning rate': this.#rate,
+      'learning rate': this.#rate(done.step),
     });
     const now = performance.now();
     if (now - this.#told < TELL_EVERY) return;
@@ -99,19 +101,22 @@ export class Recorder {
     this.#trainLoss = event.loss;
     this.#pending = [];
     this.#told = performance.now();
-    const memory = process.memoryUsage.rss();
     this.log.metrics.append({
       ...event,
       losses: done.map(({ loss }) => loss),
       gradient_norm: meanOf(done, 'gradientNorm'),
-      memory_bytes: memory,
+      ...(this.#pendingRounds.length > 0 && { timed_rounds: this.#pendingRounds.map((one) => ({ ...one })) }),
     });
-    this.log.board.scalars(event.step, { 'tokens per second': event.tokens_per_second, 'memory, bytes': memory });
+    this.#pendingRounds = [];
+    this.log.board.scalars(event.step, {
+      'tokens per second': event.tokens_per_second,
+      'memory, bytes': event.memory_bytes!,
+    });
     this.options.emit(event);
   }
 
-  evaluation(step: number, loss: number): void {
-    this.options.emit(this.log.evaluation(step, loss));
+  evaluation(step: number, loss: number, more: Omit<EvaluationEvent, 'type' | 'step' | 'val_loss'> = {}): void {
+    this.options.emit(this.log.evaluation(step, loss, more));
   }
 
   /** Makes all figures outlast a power cut, as they must before a checkpoint. */
@@ -123,29 +128,43 @@ export class Recorder {
     return this.log.close();
   }
 
+  #rate(step: number): number {
+    return this.options.rate?.(step) ?? learningRate(this.options.schedule, step);
+  }
+
+  /** How far the run will go, and for how long still. */
+  #outlook(step: number, speed: number): Pick<ProgressEvent, 'total_steps' | 'eta_seconds'> {
+    const { schedule, mostSteps, tokensPerStep, time } = this.options;
+    if (time) {
+      const left = time.left();
+      return { total_steps: Math.round(step * (1 + left / Math.max(time.spent(), 1e-3))), eta_seconds: left };
+    }
+    const total = step <= schedule.steps ? schedule.steps : mostSteps;
+    return { total_steps: total, eta_seconds: speed > 0 ? ((total - step) * tokensPerStep) / speed : 0 };
+  }
+
   #progress(round: number): ProgressEvent {
     const { tokensPerStep, throughput } = this.options;
     const last = this.#pending.at(-1)!.step;
+    const speed = throughput.tokensPerSecond;
     return {
       type: 'progress',
       step: last + 1,
       round,
       loss: meanOf(this.#pending, 'loss'),
-      lr: this.#rate,
+      lr: this.#rate(last),
       tokens: (last + 1) * tokensPerStep,
-      tokens_per_second: throughput.tokensPerSecond,
-      ...this.#end(last + 1),
+      tokens_per_second: speed,
+      ...this.#outlook(last + 1, speed),
+      memory_bytes: process.memoryUsage.rss(),
+      peak_memory_bytes: peakMemory(),
     };
   }
+}
 
-  /** How many steps the run will have and how many seconds are left of it, as far as can be told. */
-  #end(step: number): { total_steps: number; eta_seconds: number } {
-    const { schedule, mostSteps, clock, tokensPerStep, throughput } = this.options;
-    if (clock !== undefined) return { total_steps: clock.expectedSteps(step), eta_seconds: clock.left };
-    const total = step <= schedule.steps ? schedule.steps : mostSteps;
-    const speed = throughput.tokensPerSecond;
-    return { total_steps: total, eta_seconds: speed > 0 ? ((total - step) * tokensPerStep) / speed : 0 };
-  }
+/** The most that this process has held, in bytes. */
+export function peakMemory(): number {
+  return 1024 * process.resourceUsage().maxRSS;
 }
 
 function meanOf(steps: readonly JointStep[], key: 'loss' | 'gradientNorm'): number {

@@ -1,11 +1,13 @@
 import { MeanfieldError } from '../base/errors.js';
 import { BatchSampler, type Dataset, openDataset } from '../data/index.js';
+import { Generator } from '../generation/index.js';
 import { Model } from '../model/model.js';
 import { createEngine } from '../training/device.js';
+import type { Engine } from '../training/engine-types.js';
 import { Evaluator } from '../training/evaluation.js';
 import { OuterOptimizer } from '../training/outer.js';
 import { Replica } from '../training/replica.js';
-import { rateWithin, type ScheduleOptions, type ScheduleSpan } from '../training/schedule.js';
+import { learningRate } from '../training/schedule.js';
 import { VectorNorm } from '../training/vector-norm.js';
 import type {
   CommandName,
@@ -33,10 +35,11 @@ export class ReplicaHost {
     const handlers: { [N in CommandName]: (input: Commands[N][0]) => Promise<Commands[N][1]> } = {
       init: (setup) => this.#init(setup),
       load: async (state) => this.#replica.load(state),
-      train: ({ step, steps, span = { position: step, advance: steps } }) => this.#train(step, steps, span, onStep),
+      train: ({ step, steps, rates }) => this.#train(step, steps, rates, onStep),
       merge: ({ weights, parts }) => this.#replica.merge(weights, parts),
-      take: ({ step, span = { position: step, advance: 1 }, parts }) => this.#replica.take(step, span, parts),
+      take: ({ step, parts, rate }) => this.#replica.take(step, parts, rate),
       evaluate: (windows) => this.#replica.evaluate(windows),
+      sample: (tokens) => this.#replica.sample(tokens),
       snapshot: async (request) => this.#replica.snapshot(request),
       close: () => this.#close(),
     };
@@ -61,14 +64,14 @@ export class ReplicaHost {
   async #train(
     step: number,
     steps: number,
-    span: ScheduleSpan,
+    rates: readonly number[] | undefined,
     onStep: (step: StepDone) => void,
   ): Promise<Commands['train'][1]> {
     const replica = this.#replica;
     this.#cancelled = false;
     const started = performance.now();
     for (let i = 0; i < steps; i++) {
-      const done = await replica.step(step + i, rateWithin(replica.schedule, span, i, steps));
+      const done = await replica.step(step + i, rates?.[i]);
       onStep(done);
       if (!Number.isFinite(done.loss) || !Number.isFinite(done.gradientNorm)) {
         return { tokens: 0, steps: i, seconds: 0, finite: false, norm: Number.NaN, parts: [], fault: done };
@@ -94,20 +97,23 @@ class Live {
   readonly #momentum: Float32Array;
   /** The last committed parameters, from which a pseudo-gradient is measured. */
   readonly #base: Float32Array | undefined;
+  #generator: Generator | undefined;
   /** Where values for the others travel; moved away with each contribution, moved back with the result. */
   #parts: Parts;
 
   private constructor(
     private readonly setup: ReplicaSetup,
+    private readonly model: Model,
+    private readonly engine: Engine,
     private readonly replica: Replica,
     private readonly dataset: Dataset,
     private readonly sampler: BatchSampler,
     private readonly evaluator: Evaluator,
     private readonly norms: VectorNorm,
     private readonly outer: OuterOptimizer | undefined,
-    size: number,
   ) {
     const { replicas, replica: own, exchange } = setup;
+    const { size } = model.layout;
     this.#shards = cutShards(size, replicas);
     this.#own = this.#shards[own]!;
     this.#momentum = new Float32Array(this.#own.end - this.#own.start);
@@ -148,11 +154,7 @@ class Live {
       setup.exchange === 'nothing'
         ? undefined
         : await OuterOptimizer.create(engine, end - start, replicas, setup.outer);
-    return new Live(setup, replica, dataset, sampler, evaluator, norms, outer, model.layout.size);
-  }
-
-  get schedule(): ScheduleOptions {
-    return this.setup.schedule;
+    return new Live(setup, model, engine, replica, dataset, sampler, evaluator, norms, outer);
   }
 
   load(state: ReplicaState): string {
@@ -165,7 +167,7 @@ class Live {
   }
 
   /** One inner step; where gradients are averaged, the gradient alone. */
-  async step(step: number, rate: number): Promise<StepDone> {
+  async step(step: number, rate = learningRate(this.setup.schedule, step)): Promise<StepDone> {
     const loss = await this.replica.computeGradient(() => this.sampler.next());
     if (this.setup.exchange === 'gradients' || !Number.isFinite(loss)) return { step, loss, gradientNorm: 0 };
     const { gradientNorm } = await this.replica.applyGradient(step, rate);
@@ -200,7 +202,7 @@ class Live {
     return { parts, hash: hashShard(this.#exchanged[0]!, this.#own) };
   }
 
-  async take(step: number, span: ScheduleSpan, parts: Parts): Promise<Commands['take'][1]> {
+  async take(step: number, parts: Parts, rate = learningRate(this.setup.schedule, step)): Promise<Commands['take'][1]> {
     parts.forEach((part, i) => {
       const { start, end } = this.#shards[i]!;
       this.#exchanged.forEach((vector, k) => {
@@ -211,7 +213,7 @@ class Live {
     const { parameters } = this.replica.vectors;
     let gradientNorm = 0;
     if (this.setup.exchange === 'gradients') {
-      ({ gradientNorm } = await this.replica.applyGradient(step, rateWithin(this.schedule, span, 0, 1)));
+      ({ gradientNorm } = await this.replica.applyGradient(step, rate));
     }
     this.#base?.set(parameters);
     return { hash: hashVector(parameters, this.#shards), gradientNorm };
@@ -219,6 +221,20 @@ class Live {
 
   evaluate(windows: readonly number[]): Promise<number> {
     return this.evaluator.lossSum(this.replica.vectors.parameters, this.dataset.validation, windows);
+  }
+
+  /** Chance comes from a generator of its own, so that the training never notices. */
+  async sample(maxTokens: number): Promise<string> {
+    const { model, engine, dataset } = this;
+    // Kept, since its graphs take longer to compile than the text to be written.
+    this.#generator ??= new Generator({
+      model,
+      engine,
+      parameters: this.replica.vectors.parameters,
+      tokenizer: dataset.tokenizer,
+      compile: { threads: this.setup.threads, arena: false },
+    });
+    return (await this.#generator.generate({ maxTokens }).result()).text;
   }
 
   snapshot({ parameters, moments, outerMomentum, reuse }: SnapshotRequest): Snapshot {
@@ -235,6 +251,7 @@ class Live {
   async dispose(): Promise<void> {
     await this.replica.dispose();
     await this.evaluator.dispose();
+    await this.#generator?.dispose();
     await this.norms.dispose();
     await this.outer?.dispose();
     this.dataset.train.close();

@@ -22,11 +22,14 @@ export class RunLog {
     return new RunLog(metrics, board);
   }
 
-  /** Writes a validation loss down; returns the event that tells of it. */
-  evaluation(step: number, loss: number): EvaluationEvent {
-    const event = { type: 'evaluation', step, val_loss: loss } as const;
-    this.metrics.append(event);
-    this.board.scalars(step, { 'loss/validation': loss });
+  /** Writes an evaluation down; returns the event that tells of it. */
+  evaluation(step: number, loss: number, more: Omit<EvaluationEvent, 'type' | 'step' | 'val_loss'> = {}) {
+    const event: EvaluationEvent = { type: 'evaluation', step, val_loss: loss, ...more };
+    this.metrics.append({ ...event });
+    this.board.scalars(step, {
+      'loss/validation': loss,
+      ...(more.bits_per_byte !== undefined && { 'bits per byte/validation': more.bits_per_byte }),
+    });
     return event;
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../base/errors.js';
 import { parseTrainOptions } from '../training/config.js';
-import { newRecord, parseRecord, recordJson, resumedOptions, versionNotices } from './run-record.js';
+import { furtherRecord, newRecord, parseRecord, recordJson, resumedOptions, versionNotices } from './run-record.js';
 
 const options = { corpus: ['a.txt'], run: 'runs/a', steps: 20, lr: 0.01, resume: false, force: true };
 const record = () => parseRecord(recordJson(newRecord(parseTrainOptions(options))), 'run.json');
@@ -28,15 +28,13 @@ describe('the record of a run', () => {
 
 describe('resumedOptions', () => {
   it("takes the run's own for what is not given", () => {
-    const known = record();
-    const resumed = resumedOptions({ corpus: [], run: 'runs/a', resume: true }, known);
-    expect(resumed.record).toBe(known);
-    expect(resumed.options).toMatchObject({ corpus: ['a.txt'], steps: 20, lr: 0.01, resume: true });
+    const resumed = resumedOptions({ corpus: [], run: 'runs/a', resume: true }, record());
+    expect(resumed).toMatchObject({ corpus: ['a.txt'], steps: 20, lr: 0.01, resume: true });
   });
 
   it('takes equal ones, and a new number of checkpoints to keep', () => {
     const given = { ...options, resume: true, keep: 7, batchSize: 12, warmup: undefined as never };
-    expect(resumedOptions(given, record()).options).toMatchObject({ keep: 7, steps: 20 });
+    expect(resumedOptions(given, record())).toMatchObject({ keep: 7, steps: 20 });
   });
 
   it('refuses others and lists every difference', () => {
@@ -51,51 +49,44 @@ describe('resumedOptions', () => {
     expect(refused).not.toThrow('--lr');
   });
 
+  it.each([
+    [{ steps: 20 }, { steps: 21 }, true],
+    [{}, { steps: 2001 }, true],
+    [{}, { steps: 2000 }, false],
+    [{ tokens: 100 }, { tokens: 200 }, true],
+    [{ tokens: 100 }, { tokens: 99 }, false],
+    [{ minutes: 1 }, { minutes: 1.5 }, true],
+    [{ untilLoss: 2 }, { untilLoss: 1.5 }, true],
+    [{ untilLoss: 2 }, { untilLoss: 2.5 }, true],
+    [{ steps: 20 }, { minutes: 5 }, false],
+    [{}, { patience: 3 }, true],
+    [{ patience: 3 }, { patience: 2 }, false],
+    [{}, { tokens: 1e9 }, false],
+  ])('lets a run of %j go on to %j: %s', (was, is, allowed) => {
+    const own = newRecord(parseTrainOptions({ corpus: ['a.txt'], ...was }));
+    const resumed = () => resumedOptions({ corpus: [], run: 'runs/a', resume: true, ...is }, own);
+    if (!allowed) return expect(resumed).toThrow(UsageError);
+    expect(resumed()).toMatchObject(is);
+    expect(furtherRecord(own, resumed()).options).toMatchObject(is);
+  });
+
+  it('gives a run between machines the schedule of its new length', () => {
+    const schedule = { peak: 1, final: 0.1, warmup: 2, steps: 20 };
+    const cluster = { id: 'a', options: { minWorkers: 2 } };
+    const resumed = (was: object, is: object) => {
+      const own = { ...newRecord(parseTrainOptions({ corpus: ['a.txt'], ...was })), chosen: { schedule, cluster } };
+      const options = resumedOptions({ corpus: [], run: 'runs/a', resume: true, ...is }, own);
+      return furtherRecord(own, options).chosen.schedule!.steps;
+    };
+    expect(resumed({ steps: 20 }, { steps: 50 })).toBe(50);
+    const sizes = { batchSize: 4, context: 8 };
+    expect(resumed({ tokens: 1280, ...sizes }, { tokens: 6400 })).toBe(100);
+  });
+
   it('refuses another kind of limit as well', () => {
     expect(() => resumedOptions({ corpus: [], run: 'runs/a', resume: true, minutes: 5 }, record())).toThrow(
       '--minutes',
     );
-  });
-});
-
-describe('a longer run', () => {
-  const schedule = { peak: 1, final: 0.1, warmup: 2, steps: 20 };
-  const started = (given: object, chosen: object = { schedule, replicas: 2 }) => {
-    const fresh = recordJson(newRecord(parseTrainOptions({ corpus: ['a.txt'], run: 'runs/a', ...given })));
-    return parseRecord({ ...(fresh as object), chosen } as never, 'run.json');
-  };
-  const resume = (given: object, from: object, chosen?: object) =>
-    resumedOptions({ corpus: [], run: 'runs/a', resume: true, ...given }, started(from, chosen));
-
-  it('has the schedule of its new length, in the options and in the record', () => {
-    const { options: wanted, record: longer } = resume({ steps: 50 }, { steps: 20 });
-    expect(wanted.steps).toBe(50);
-    expect(longer.options.steps).toBe(50);
-    expect(longer.chosen.schedule).toEqual({ ...schedule, steps: 50 });
-    expect(resumedOptions({ corpus: [], run: 'runs/a' }, longer).record).toBe(longer);
-  });
-
-  it('counts tokens in steps of all replicas, and minutes by their ratio', () => {
-    const sizes = { batchSize: 4, context: 8 };
-    const tokens = resume({ tokens: 6400 }, { tokens: 1280, ...sizes });
-    expect(tokens.record.chosen.schedule!.steps).toBe(100);
-    expect(resume({ minutes: 10 }, { minutes: 4 }).record.chosen.schedule!.steps).toBe(50);
-  });
-
-  it("goes on from the default's steps, and before there is a schedule", () => {
-    expect(resume({ steps: 3000 }, {}, { schedule: { ...schedule, steps: 2000 } }).options.steps).toBe(3000);
-    expect(resume({ steps: 3000 }, {}, {}).record.options.steps).toBe(3000);
-    expect(() => resume({ steps: 1500 }, {}, {})).toThrow('--steps was not given, now 1500');
-  });
-
-  it('is of the same kind', () => {
-    expect(() => resume({ minutes: 5 }, {})).toThrow('--minutes was not given, now 5');
-    expect(() => resume({ steps: 15 }, { steps: 20 })).toThrow('--steps was 20, now 15');
-  });
-
-  it('may end at another loss', () => {
-    const { options: wanted, record: other } = resume({ untilLoss: 1.5 }, { untilLoss: 2 });
-    expect([wanted.untilLoss, other.options.untilLoss]).toEqual([1.5, 1.5]);
   });
 });
 

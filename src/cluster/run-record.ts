@@ -5,9 +5,16 @@ import { MeanfieldError, UsageError } from '../base/errors.js';
 import type { JsonValue } from '../base/json.js';
 import { optionName } from '../base/option-issues.js';
 import { modelShape, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from '../training/config.js';
-import { planSteps } from './limits.js';
+import { DEFAULT_STEPS, planSteps } from './limits.js';
 
 const count = z.int().nonnegative();
+const scheduleSchema = z.strictObject({
+  peak: z.number(),
+  final: z.number(),
+  warmup: count,
+  steps: count.min(1),
+  seconds: z.number().positive().optional(),
+});
 
 /** What was chosen for a run, as soon as it is known; a resumed run takes it over. */
 const chosenSchema = z.strictObject({
@@ -40,7 +47,9 @@ const chosenSchema = z.strictObject({
     })
     .optional(),
   /** The learning rate; `steps` are those over which it falls. */
-  schedule: z.strictObject({ peak: z.number(), final: z.number(), warmup: count, steps: count.min(1) }).optional(),
+  schedule: scheduleSchema.optional(),
+  /** Those that a run had until it was made longer: each up to, not including, a step. */
+  earlier: z.array(z.strictObject({ until: count, schedule: scheduleSchema })).optional(),
   /** Of a run between machines: its id in the message system, and its options. */
   cluster: z.record(z.string(), z.json()).optional(),
 });
@@ -62,6 +71,14 @@ export type Chosen = z.infer<typeof chosenSchema>;
 
 /** Options that may differ when a run is resumed: they change nothing of what it computes. */
 const FREE_OPTIONS = ['run', 'resume', 'force', 'keep', 'untilLoss'];
+/** What ends a run: these may be given anew, if they let it go further. */
+const LENGTHS: Readonly<Record<string, (was: unknown, is: unknown) => boolean>> = {
+  // A run of which no length was given has the default's.
+  steps: (was, is) => is !== undefined && Number(is) > Number(was ?? DEFAULT_STEPS),
+  tokens: (was, is) => was !== undefined && Number(is) > Number(was),
+  minutes: (was, is) => was !== undefined && Number(is) > Number(was),
+  patience: (was, is) => was === undefined || Number(is) > Number(was),
+};
 
 /** The record of a new run. */
 export function newRecord(options: ParsedTrainOptions): RunRecord {
@@ -92,62 +109,53 @@ export function parseRecord(content: JsonValue, path: string): RunRecord {
   throw new MeanfieldError(`${path} is not the record of a run: ${problem}. Restore it from a copy.`);
 }
 
-/** Limits of a run's length; a resumed run may get a larger one of the same kind. */
-const LIMITS = ['steps', 'tokens', 'minutes'] as const;
-
 /**
- * The options of a resumed run: those that are given must be the run's own, but that the run may be made longer; the
- * others are taken from it.
+ * The options of a resumed run: those that are given must be the run's own; the others are taken from it.
  *
- * @returns the record as well, which knows the longer schedule where there is one
  * @throws UsageError that lists the differences
  */
-export function resumedOptions(
-  given: TrainOptions,
-  record: RunRecord,
-): { readonly options: ParsedTrainOptions; readonly record: RunRecord } {
+export function resumedOptions(given: TrainOptions, record: RunRecord): ParsedTrainOptions {
   const stored = record.options as unknown as TrainOptions;
   const set = Object.entries(given).filter(
     ([key, value]) => value !== undefined && !(key === 'corpus' && Array.isArray(value) && value.length === 0),
   );
+  const parsed = parseTrainOptions({ ...stored, ...Object.fromEntries(set) });
   const before = parseTrainOptions(stored);
-  const wanted = parseTrainOptions({ ...stored, ...Object.fromEntries(set) });
-  const longer = lengthened(before, wanted, record);
-  const free = longer === undefined ? FREE_OPTIONS : [...FREE_OPTIONS, ...LIMITS];
-  const differences = Object.keys({ ...before, ...wanted })
-    .filter((key) => !free.includes(key))
-    .map((key) => [key, show(before, key), show(wanted, key)] as const)
+  const differences = Object.keys({ ...before, ...parsed })
+    .filter((key) => !FREE_OPTIONS.includes(key))
+    .filter((key) => !goesFurther(before, parsed, key))
+    .map((key) => [key, show(before, key), show(parsed, key)] as const)
     .filter(([, was, is]) => was !== is)
     .map(([key, was, is]) => `${key === 'corpus' ? 'corpus' : optionName(key)} was ${was}, now ${is}`);
   if (differences.length > 0) {
     throw new UsageError(
       `${given.run} was started with other options: ${differences.join('; ')}. ` +
         'Resume it with its own (leave these out), or start a new run. --steps, --tokens or --minutes, whichever it ' +
-        'was started with, may be larger, and --until-loss another.',
+        'was started with, and --patience may be larger, and --until-loss another.',
     );
   }
-  const { untilLoss } = wanted;
-  if (untilLoss === before.untilLoss) return { options: wanted, record: longer ?? record };
-  const known = longer ?? record;
-  return { options: wanted, record: { ...known, options: { ...known.options, untilLoss: untilLoss! } } };
+  return parsed;
 }
 
-/** The record of a run that goes on for longer than it was started for; undefined where it does not. */
-function lengthened(before: ParsedTrainOptions, wanted: ParsedTrainOptions, record: RunRecord): RunRecord | undefined {
-  const kind = LIMITS.find((name) => wanted[name] !== undefined);
-  const { schedule, replicas, cluster } = record.chosen;
-  if (kind === undefined || LIMITS.some((name) => name !== kind && before[name] !== undefined)) return undefined;
-  // Without a limit of its own a run has the default's steps.
-  const was = before[kind] ?? (kind === 'steps' ? (schedule?.steps ?? planSteps(before, 1).schedule) : undefined);
-  if (was === undefined || !(wanted[kind]! > was)) return undefined;
-  const options = { ...record.options, [kind]: wanted[kind]! };
-  if (schedule === undefined) return { ...record, options };
-  const members = replicas ?? (cluster?.options as { minWorkers?: number } | undefined)?.minWorkers ?? 1;
-  const tokensPerStep = members * wanted.batchSize * wanted.gradAccum * modelShape(wanted).context;
-  // Time is no number of steps: as many more are thought to fit. Between machines their number never meant anything.
-  const minutes = cluster === undefined ? Math.round((schedule.steps * wanted[kind]!) / was) : schedule.steps;
-  const steps = kind === 'minutes' ? minutes : planSteps(wanted, tokensPerStep).schedule;
-  return { ...record, options, chosen: { ...record.chosen, schedule: { ...schedule, steps } } };
+function goesFurther(before: ParsedTrainOptions, now: ParsedTrainOptions, key: string): boolean {
+  // A length of another kind is another schedule.
+  if (key === 'steps' && (before.tokens !== undefined || before.minutes !== undefined)) return false;
+  const name = key as keyof ParsedTrainOptions;
+  return Object.hasOwn(LENGTHS, key) && LENGTHS[key]!(before[name], now[name]);
+}
+
+/**
+ * The record of a run whose options may let it go further than when it was started. Between machines its schedule is
+ * that of the new length; on one machine `arrangeRun` sees to that, which knows the step.
+ */
+export function furtherRecord(record: RunRecord, options: ParsedTrainOptions): RunRecord {
+  const { schedule, cluster } = record.chosen;
+  const further = { ...record, options: newRecord(options).options };
+  if (cluster === undefined || schedule === undefined) return further;
+  const members = (cluster.options as { minWorkers?: number } | undefined)?.minWorkers ?? 1;
+  const tokensPerStep = members * options.batchSize * options.gradAccum * modelShape(options).context;
+  const { schedule: steps } = planSteps(options, tokensPerStep);
+  return { ...further, chosen: { ...record.chosen, schedule: { ...schedule, steps } } };
 }
 
 /** Notices about what is no longer as when the run was started, though it may go on. */

@@ -10,7 +10,7 @@ import type { TrainEvent, TrainResult } from './events.js';
 import { OpenRun } from './open-run.js';
 import { initialParameters, prepareRun } from './prepare-run.js';
 import type { ReplicaHandle } from './replica-thread.js';
-import { divergenceAdvice, RunningTraining } from './running-training.js';
+import { RunningTraining } from './running-training.js';
 import { loadState, NO_PROGRESS } from './saved-state.js';
 
 const source = new URL('../../examples/tinyshakespeare.txt', import.meta.url);
@@ -38,7 +38,6 @@ async function train(
   events = [];
   try {
     const prepared = await prepareRun(run, () => {});
-    const setup = await arrangeRun(run, prepared, () => {});
     const { checkpoint } = await loadLatestCheckpoint(run.paths.checkpoints);
     const parameters = initialParameters(prepared.model, 1);
     const from = checkpoint
@@ -46,7 +45,8 @@ async function train(
       : { progress: NO_PROGRESS, team: { round: 0, parameters, moments: [], samplers: [] } };
     await checkpoint?.close();
     const emit = (event: TrainEvent) => events.push(event);
-    const training = await RunningTraining.start({ run, prepared, setup, emit, startReplica }, from);
+    const arranged = await arrangeRun(run, prepared, emit, from.progress.step);
+    const training = await RunningTraining.start({ run, prepared, ...arranged, emit, startReplica }, from);
     return await training.run(control, performance.now());
   } finally {
     await run.release();
@@ -92,6 +92,51 @@ describe('a running training', () => {
     expect(await model('model')).not.toEqual(await model('checkpoints/000025'));
   });
 
+  it('tells of each evaluation how it stands beside the best, and what the model writes', async () => {
+    const result = await train({ steps: 20, evalEvery: 5 });
+    const told = events.flatMap((event) => (event.type === 'evaluation' ? [event] : []));
+    expect(told).toHaveLength(4);
+    let best = { val_loss: Number.POSITIVE_INFINITY, step: 0, at: -1 };
+    for (const [i, event] of told.entries()) {
+      if (event.val_loss < best.val_loss) best = { val_loss: event.val_loss, step: event.step, at: i };
+      expect(event).toMatchObject({ best_val_loss: best.val_loss, best_step: best.step });
+      expect(event.evaluations_since_best).toBe(i - best.at);
+      // A character of this text is a byte.
+      expect(event.bits_per_byte).toBeCloseTo(event.val_loss / Math.LN2, 10);
+      expect(event.sample!.length).toBeGreaterThan(20);
+    }
+    expect(result).toMatchObject({ best_step: best.step, ended: 'steps' });
+    expect(result.bits_per_byte).toBeCloseTo(best.val_loss / Math.LN2, 10);
+    const progress = events.find((event) => event.type === 'progress')!;
+    expect(progress).toMatchObject({ memory_bytes: expect.any(Number), peak_memory_bytes: expect.any(Number) });
+  });
+
+  it('ends when it gets no better, with the best model, and can be given more patience', async () => {
+    // The rate rises to what no model stands.
+    const rising = { steps: 60, lr: 1e-2, minLr: 20, warmup: 10, evalEvery: 5, keep: 99 };
+    const result = await train({ ...rising, patience: 2 });
+    expect(result).toMatchObject({ ended: 'patience', interrupted: false, step: result.best_step + 10 });
+    const model = (path: string) => readFile(join(folder, 'run', path, 'model.safetensors'));
+    expect(await model('model')).toEqual(await model(`checkpoints/${String(result.best_step).padStart(6, '0')}`));
+    expect(JSON.parse(await readFile(join(folder, 'run/run.json'), 'utf8')).options.patience).toBe(2);
+    const over = await train({ ...rising, patience: 2, resume: true });
+    expect(over).toMatchObject({ ended: 'patience', step: result.step, best_step: result.best_step });
+    const further = await train({ ...rising, patience: 4, resume: true });
+    expect(further.step).toBeGreaterThan(result.step);
+  });
+
+  it('lets the rate follow the clock where minutes are given, and records its rounds', async () => {
+    const result = await train({ steps: undefined, minutes: 0.02, evalEvery: 1000 });
+    expect(result.ended).toBe('minutes');
+    const lines = (await readFile(join(folder, 'run/metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+    const told = lines.map((line) => JSON.parse(line)).filter(({ type }) => type === 'progress');
+    expect(told.at(-1).lr).toBeLessThan(3.5e-4);
+    for (const { eta_seconds } of told) expect(eta_seconds).toBeLessThanOrEqual(1.2);
+    const rounds = told.flatMap(({ timed_rounds }) => timed_rounds);
+    expect(rounds[0]).toMatchObject({ step: 0, steps: 1 });
+    expect(rounds.reduce((sum, { steps }) => sum + steps, 0)).toBe(result.step);
+  });
+
   it('ends at the loss, even after its steps have ended with a schedule of their own', async () => {
     const result = await train({ untilLoss: 3.8, steps: 500, evalEvery: 5 });
     expect(result.val_loss).toBeLessThan(3.8);
@@ -109,7 +154,8 @@ describe('a running training', () => {
     const lines = await readFile(join(folder, 'run/metrics.jsonl'), 'utf8');
     await rm(join(folder, 'run'), { recursive: true });
     const whole = await train({ evalEvery: 20 });
-    expect({ ...rest, seconds: 0, tokens_per_second: 0 }).toEqual({ ...whole, seconds: 0, tokens_per_second: 0 });
+    const varying = { seconds: 0, tokens_per_second: 0, peak_memory_bytes: 0 };
+    expect({ ...rest, ...varying }).toEqual({ ...whole, ...varying });
     const losses = (text: string) =>
       text
         .trimEnd()
@@ -147,48 +193,4 @@ describe('a running training', () => {
     const options = { lr: 1e-3, minLr: 1e38, warmup: 10, clip: 0, evalEvery: 5, weightDecay: 0 };
     await expect(train(options)).rejects.toThrow(/diverged: .*last good checkpoint is .*checkpoints\/0000(05|10|15)/);
   });
-});
-
-describe('what a diverged run is advised', () => {
-  const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 };
-  const schedule = { peak: 3e-3, final: 3e-4, warmup: 100, steps: 2000 };
-
-  it('is what was not in force', () => {
-    expect(divergenceAdvice({ schedule, optimizer })).toBe(
-      'Start a new run with --lr 0.001 (it was 0.003), or with --warmup 400 (it was 100); --resume would come to the same.',
-    );
-    const warm = { ...schedule, warmup: 400 };
-    expect(divergenceAdvice({ schedule: warm, optimizer })).not.toMatch(/--clip|--warmup/);
-    expect(divergenceAdvice({ schedule: warm, optimizer: { ...optimizer, clip: 0 } })).toContain('--clip 1 (gradients');
-    expect(divergenceAdvice({ schedule: warm, optimizer: { ...optimizer, clip: 5 } })).toContain('--clip 1 (it was 5)');
-  });
-});
-
-it('goes on to more steps after its end', async () => {
-  const options = { steps: 10, syncEvery: 5, evalEvery: 5, keep: 5 };
-  await train(options);
-  const result = await train({ ...options, steps: 40, resume: true });
-  expect([result.step, result.interrupted]).toEqual([40, false]);
-  const rates = (await readFile(join(folder, 'run', 'metrics.jsonl'), 'utf8'))
-    .split('\n')
-    .filter((line) => line.includes('"progress"'))
-    .map((line) => JSON.parse(line).lr as number);
-  // At steps 10, 20, 30 and 40: the first the end of a run of 10, the second half of the way of one of 40.
-  expect(rates).toHaveLength(4);
-  expect(rates[1]).toBeGreaterThan(3 * rates[0]!);
-  expect(rates[3]).toBeLessThan(rates[2]!);
-});
-
-it('ends by the clock with a rate that has fallen', async () => {
-  const options = { steps: undefined, minutes: 0.05, syncEvery: 5, evalEvery: 1000 };
-  const before = performance.now();
-  const result = await train(options);
-  expect(result.interrupted).toBe(false);
-  const progress = events.filter((event) => event.type === 'progress');
-  const { lr, eta_seconds, total_steps, step } = progress.at(-1)!;
-  expect(performance.now() - before).toBeGreaterThan(3000);
-  expect(Math.max(...progress.map((event) => event.eta_seconds))).toBeLessThanOrEqual(3);
-  expect(eta_seconds).toBeLessThan(0.5);
-  expect(lr).toBeLessThan(0.3 * Math.max(...progress.map((event) => event.lr)));
-  expect(total_steps).toBeGreaterThanOrEqual(step);
 });

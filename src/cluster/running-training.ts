@@ -1,26 +1,49 @@
 import { MeanfieldError } from '../base/errors.js';
 import { listCheckpoints } from '../training/checkpoint.js';
+import type { EarlierSchedule } from '../training/schedule.js';
+import { divergenceAdvice } from './advice.js';
 import { writeBestModel } from './best-model.js';
-import type { TrainEvent, TrainResult } from './events.js';
+import type { TrainEvent, TrainResult, TrainSettings } from './events.js';
 import { crosses, planSteps } from './limits.js';
 import type { OpenRun } from './open-run.js';
+import { Clock, Rates } from './pace.js';
 import type { PreparedRun } from './prepare-run.js';
-import { Recorder } from './recorder.js';
+import { peakMemory, Recorder } from './recorder.js';
 import type { ReplicaHandle } from './replica-thread.js';
-import { RunClock } from './run-clock.js';
 import { type Progress, type SavedState, saveState } from './saved-state.js';
+import { Standing } from './standing.js';
 import { Team, type TeamSetup } from './team.js';
 import { DivergedError, type JointStep } from './threads.js';
 import { Throughput } from './throughput.js';
+import { readTimedRounds, type TimedRound, TimedRounds } from './timed-rounds.js';
+
+/** How long the sample of an evaluation is: about so many bytes, of at least so many tokens. */
+const SAMPLE_BYTES = 160;
+const SAMPLE_TOKENS = 40;
 
 /** What training starts or goes on from. */
 export interface TrainingStart {
   readonly run: OpenRun;
   readonly prepared: PreparedRun;
   readonly setup: TeamSetup;
+  /** The schedules that the run had until it was made longer. */
+  readonly earlier?: readonly EarlierSchedule[];
+  /** What was found out about memory, for the event of the start. */
+  readonly memory?: { readonly expected_memory_bytes?: number; readonly available_memory_bytes: number };
   readonly emit: (event: TrainEvent) => void;
   /** How a replica is started: as a thread unless given. */
   readonly startReplica?: () => ReplicaHandle;
+}
+
+/** What {@link RunningTraining} is made of. */
+interface Parts {
+  readonly team: Team;
+  readonly recorder: Recorder;
+  readonly throughput: Throughput;
+  readonly clock: Clock;
+  readonly rates: Rates;
+  readonly timed: TimedRounds | undefined;
+  readonly most: number;
 }
 
 /** A run from its first round (or the first after a checkpoint) to its end: rounds, evaluations, checkpoints. */
@@ -32,26 +55,24 @@ export class RunningTraining {
   /** Of all replicas. */
   readonly #tokensPerStep: number;
   readonly #mostSteps: number;
-  readonly #clock: RunClock | undefined;
   /** Steps done by earlier processes. */
   readonly #from: number;
   /** Steps done, per replica. */
   #step: number;
-  #validation: number | null;
-  #best: number | null;
+  readonly #standing: Standing;
+  /** Bytes of the text that an evaluation predicts, a token of it. */
+  readonly #bytesPerToken: number;
   #evaluatedAt = -1;
   #savedAt = -1;
-  /** When the first step of this process began, less what earlier processes spent. */
-  readonly #begun: number;
+  readonly #clock: Clock;
+  readonly #rates: Rates;
+  /** Of a run that time ends. */
+  readonly #timed: TimedRounds | undefined;
 
   private constructor(
     start: TrainingStart,
     progress: Progress,
-    team: Team,
-    recorder: Recorder,
-    throughput: Throughput,
-    most: number,
-    clock: RunClock | undefined,
+    { team, recorder, throughput, clock, rates, timed, most }: Parts,
   ) {
     const { setup } = start;
     this.#start = start;
@@ -59,13 +80,14 @@ export class RunningTraining {
     this.#team = team;
     this.#recorder = recorder;
     this.#throughput = throughput;
+    this.#clock = clock;
+    this.#rates = rates;
+    this.#timed = timed;
     this.#tokensPerStep = tokensPerStep(setup);
     this.#mostSteps = most;
-    this.#clock = clock;
     this.#step = progress.step;
-    this.#validation = progress.val_loss;
-    this.#best = progress.best_val_loss;
-    this.#begun = performance.now() - 1000 * progress.seconds;
+    this.#standing = new Standing(progress);
+    this.#bytesPerToken = bytesPerToken(start.prepared);
   }
 
   /**
@@ -76,10 +98,13 @@ export class RunningTraining {
   static async start(start: TrainingStart, from: SavedState): Promise<RunningTraining> {
     const { run, setup, prepared, emit, startReplica } = start;
     const { progress } = from;
-    const { minutes } = run.options;
-    const clock =
-      minutes === undefined ? undefined : new RunClock(60 * minutes, setup.schedule.steps, progress.seconds);
-    const most = clock ? Number.MAX_SAFE_INTEGER : planSteps(run.options, tokensPerStep(setup)).most;
+    const { seconds: limit } = setup.schedule;
+    const { most } = planSteps(run.options, tokensPerStep(setup));
+    // Before the figures of later steps are cut off.
+    const recorded = await recordedRounds(start, progress.step);
+    const clock = new Clock(progress.seconds);
+    const rates = new Rates(setup.schedule, start.earlier ?? []);
+    const timed = limit === undefined ? undefined : new TimedRounds(limit, setup.syncEvery, recorded);
     const team = await Team.start(setup, prepared.model.layout, from.team, startReplica);
     try {
       const throughput = new Throughput(tokensPerStep(setup));
@@ -89,14 +114,15 @@ export class RunningTraining {
           resumedAt: run.resumed ? progress.step : undefined,
           schedule: setup.schedule,
           mostSteps: most,
-          clock,
           tokensPerStep: tokensPerStep(setup),
           throughput,
+          rate: (step) => rates.at(step),
+          ...(timed && { time: { spent: () => clock.seconds, left: () => timed.left(clock.seconds) } }),
           emit,
         },
         progress,
       );
-      return new RunningTraining(start, progress, team, recorder, throughput, most, clock);
+      return new RunningTraining(start, progress, { team, recorder, throughput, clock, rates, timed, most });
     } catch (error) {
       await team.close();
       throw error;
@@ -111,10 +137,10 @@ export class RunningTraining {
   async run(control: { readonly stopping: boolean }, started: number): Promise<TrainResult> {
     try {
       this.#tellStarted();
-      const finished = await this.#rounds(control);
-      await this.#end(finished);
+      const ended = await this.#rounds(control);
+      await this.#end(ended !== 'stopped');
       await this.#recorder.close();
-      return this.#result(finished, started);
+      return this.#result(ended, started);
     } catch (error) {
       // What it could not write any more, on a full disk for example, must not hide what went wrong first.
       await this.#recorder.close().catch(() => {});
@@ -124,40 +150,49 @@ export class RunningTraining {
     }
   }
 
-  /** Whether the run came to its end. */
-  async #rounds(control: { readonly stopping: boolean }): Promise<boolean> {
+  /** Why the rounds are over. */
+  async #rounds(control: { readonly stopping: boolean }): Promise<TrainResult['ended']> {
     const { options } = this.#start.run;
-    const { evalEvery, checkpointEvery = evalEvery, untilLoss } = options;
-    if (untilLoss !== undefined && this.#validation !== null && this.#validation < untilLoss) return true;
-    while (this.#step < this.#mostSteps && this.#clock?.left !== 0) {
-      if (control.stopping) return false;
+    const { evalEvery, checkpointEvery = evalEvery } = options;
+    let reached = this.#reached();
+    while (reached === undefined) {
+      const timed = this.#timed?.next(this.#step, this.#clock.seconds);
+      const left = this.#timed ? (timed?.steps ?? 0) : this.#mostSteps - this.#step;
+      if (left <= 0) break;
+      if (control.stopping) return 'stopped';
       const before = this.#step;
-      await this.#round();
-      if (crosses(before, this.#step, evalEvery)) await this.#evaluate();
-      const reached = untilLoss !== undefined && this.#evaluatedAt === this.#step && this.#validation! < untilLoss;
-      if (!reached && crosses(before, this.#step, checkpointEvery)) await this.#save();
-      if (reached) return true;
+      await this.#round(Math.min(this.#start.setup.syncEvery, left), timed);
+      if (crosses(before, this.#step, evalEvery)) {
+        await this.#evaluate();
+        reached = this.#reached();
+      }
+      if (reached === undefined && crosses(before, this.#step, checkpointEvery)) await this.#save();
     }
-    return true;
+    return reached ?? (options.minutes === undefined ? 'steps' : 'minutes');
   }
 
-  async #round(): Promise<void> {
+  /** Whether the last evaluation ends the run. */
+  #reached(): 'loss' | 'patience' | undefined {
+    const { untilLoss, patience } = this.#start.run.options;
+    const { last, sinceBest } = this.#standing;
+    if (untilLoss !== undefined && last !== null && last < untilLoss) return 'loss';
+    return patience !== undefined && sinceBest >= patience ? 'patience' : undefined;
+  }
+
+  async #round(steps: number, timed: TimedRound | undefined): Promise<void> {
     const { rounds } = this.#team;
-    const { syncEvery, schedule } = this.#start.setup;
-    const most = Math.min(syncEvery, this.#mostSteps - this.#step);
-    const steps = this.#clock?.roundSteps(most) ?? most;
-    const span = this.#clock?.span(schedule.steps, steps) ?? { position: this.#step, advance: steps };
     const number = rounds.round + 1;
     const begun = performance.now();
+    const rates = this.#rates.begin(this.#step, steps, timed);
+    if (timed) this.#recorder.beginRound(timed);
     this.#throughput.beginRound();
-    this.#recorder.beginRound(this.#step, steps, span);
-    const onStep = (done: JointStep) => {
+    const tell = (done: JointStep) => {
       this.#throughput.step();
       this.#recorder.step(done, number);
     };
-    await rounds.runRound(this.#step, steps, onStep, span);
+    await rounds.runRound(this.#step, steps, tell, rates);
     this.#throughput.endRound();
-    this.#clock?.tookRound(steps, (performance.now() - begun) / 1000);
+    if (timed) this.#timed!.done(timed, (performance.now() - begun) / 1000);
     this.#step += steps;
     this.#recorder.endRound(number);
   }
@@ -166,14 +201,34 @@ export class RunningTraining {
   async #evaluate(): Promise<void> {
     const begun = performance.now();
     const loss = await this.#team.evaluate(this.#start.prepared.windows);
-    this.#clock?.tookEvaluation((performance.now() - begun) / 1000);
+    this.#timed?.evaluated((performance.now() - begun) / 1000);
     if (!Number.isFinite(loss)) throw new DivergedError(`after step ${this.#step} the validation loss is ${loss}`);
-    this.#validation = loss;
     this.#evaluatedAt = this.#step;
-    this.#recorder.evaluation(this.#step, loss);
-    if (this.#best !== null && loss >= this.#best) return;
-    await this.#writeModel();
-    this.#best = loss;
+    const { run, emit } = this.#start;
+    const trainLoss = this.#recorder.trainLoss;
+    const best = this.#standing.add(this.#step, loss, trainLoss);
+    this.#recorder.evaluation(this.#step, loss, await this.#evaluation(loss));
+    if (best) await this.#writeModel();
+    const message = this.#standing.overfitting(trainLoss, run.paths.model);
+    if (message !== undefined) emit({ type: 'notice', message });
+  }
+
+  /** What is told of an evaluation beside its loss. */
+  async #evaluation(loss: number) {
+    const { best, bestStep, sinceBest } = this.#standing;
+    const tokens = Math.round(Math.min(SAMPLE_BYTES, Math.max(SAMPLE_TOKENS, SAMPLE_BYTES / this.#bytesPerToken)));
+    return {
+      bits_per_byte: this.#bits(loss),
+      best_val_loss: best!,
+      best_step: bestStep!,
+      evaluations_since_best: sinceBest,
+      sample: await this.#team.sample(tokens),
+    };
+  }
+
+  /** Nats per token as bits per byte. */
+  #bits(loss: number): number {
+    return loss / Math.LN2 / this.#bytesPerToken;
   }
 
   async #writeModel(): Promise<void> {
@@ -198,10 +253,12 @@ export class RunningTraining {
       if (this.#evaluatedAt !== this.#step && !this.#isResumedAtEnd) await this.#evaluate();
     }
     if (this.#savedAt !== this.#step && !this.#isResumedAtEnd) await this.#save();
-    if (this.#best === null) {
+    if (this.#standing.best === null) {
       // After the checkpoint: a resumed run must not know of an evaluation that an undisturbed one would not make.
-      this.#validation = this.#best = await this.#team.evaluate(this.#start.prepared.windows);
-      this.#start.emit({ type: 'evaluation', step: this.#step, val_loss: this.#validation });
+      const loss = await this.#team.evaluate(this.#start.prepared.windows);
+      this.#standing.add(this.#step, loss, this.#recorder.trainLoss);
+      const more = await this.#evaluation(loss);
+      this.#start.emit({ type: 'evaluation', step: this.#step, val_loss: loss, ...more });
       await this.#writeModel();
     }
     await this.#team.rounds.stop();
@@ -209,27 +266,23 @@ export class RunningTraining {
 
   /** A run that had ended was resumed: there is nothing to do. */
   get #isResumedAtEnd(): boolean {
-    return this.#step === this.#from && this.#step > 0 && this.#validation !== null;
-  }
-
-  get #seconds(): number {
-    return (performance.now() - this.#begun) / 1000;
+    return this.#step === this.#from && this.#step > 0 && this.#standing.last !== null;
   }
 
   #progress(): Progress {
     return {
       step: this.#step,
       tokens: this.#step * this.#tokensPerStep,
-      seconds: this.#seconds,
+      seconds: this.#clock.seconds,
       train_loss: this.#recorder.trainLoss,
-      val_loss: this.#validation,
-      best_val_loss: this.#best,
+      ...this.#standing.progress,
       pending: this.#recorder.pending,
+      pending_rounds: this.#recorder.pendingRounds,
     };
   }
 
   #tellStarted(): void {
-    const { run, prepared, setup, emit } = this.#start;
+    const { run, prepared, setup, memory, emit } = this.#start;
     emit({
       type: 'started',
       run: run.paths.folder,
@@ -240,10 +293,32 @@ export class RunningTraining {
       vocabulary: prepared.dataset.tokenizer.vocabularySize,
       trainTokens: prepared.dataset.train.length,
       validationTokens: prepared.dataset.validation.length,
+      settings: this.#settings(),
+      ...memory,
     });
   }
 
-  #result(finished: boolean, started: number): TrainResult {
+  #settings(): TrainSettings {
+    const { run, setup } = this.#start;
+    const { minutes, evalEvery, patience, seed } = run.options;
+    const { peak, final, warmup } = setup.schedule;
+    return {
+      device: setup.device,
+      context: setup.context,
+      batchSize: setup.batchSize,
+      gradAccum: setup.gradAccum,
+      syncEvery: setup.syncEvery,
+      lr: peak,
+      minLr: final,
+      warmup,
+      ...(minutes === undefined ? { steps: this.#mostSteps } : { minutes }),
+      evalEvery,
+      ...(patience !== undefined && { patience }),
+      seed,
+    };
+  }
+
+  #result(ended: TrainResult['ended'], started: number): TrainResult {
     const { run, prepared, setup } = this.#start;
     return {
       type: 'result',
@@ -251,14 +326,18 @@ export class RunningTraining {
       step: this.#step,
       tokens: this.#step * this.#tokensPerStep,
       train_loss: this.#recorder.trainLoss ?? null,
-      val_loss: this.#validation!,
-      best_val_loss: this.#best!,
+      val_loss: this.#standing.last!,
+      best_val_loss: this.#standing.best!,
+      best_step: this.#standing.bestStep ?? this.#step,
+      bits_per_byte: this.#bits(this.#standing.best!),
+      ended,
+      peak_memory_bytes: peakMemory(),
       tokens_per_second: this.#throughput.tokensPerSecond,
       seconds: (performance.now() - started) / 1000,
       parameters: prepared.model.layout.size,
       replicas: setup.replicas,
       rounds: this.#team.rounds.round,
-      interrupted: !finished,
+      interrupted: ended === 'stopped',
     };
   }
 
@@ -271,21 +350,31 @@ export class RunningTraining {
       saved === undefined
         ? 'No checkpoint was saved yet.'
         : `The last good checkpoint is ${checkpointPath(run, saved)}.`;
-    return new MeanfieldError(`${error.message} ${good} ${divergenceAdvice(setup)}`, { cause: error });
+    const { peak: lr, warmup } = setup.schedule;
+    const advice = divergenceAdvice({ lr, clip: setup.optimizer.clip, warmup, step: this.#step });
+    return new MeanfieldError(`${error.message} ${good} ${advice}`, { cause: error });
   }
 }
 
-/** What else a diverged run can be started with: only what was not in force. */
-export function divergenceAdvice({ schedule, optimizer }: Pick<TeamSetup, 'schedule' | 'optimizer'>): string {
-  const { peak, warmup, steps } = schedule;
-  const lower = Number((peak / 3).toPrecision(1));
-  const choices = [`--lr ${lower} (it was ${Number(peak.toPrecision(3))})`];
-  const { clip } = optimizer;
-  if (clip === 0 || clip > 1)
-    choices.push(`--clip 1 (${clip === 0 ? 'gradients were not clipped' : `it was ${clip}`})`);
-  const longer = Math.floor(steps / 5);
-  if (warmup < longer / 2) choices.push(`--warmup ${longer} (it was ${warmup})`);
-  return `Start a new run with ${choices.join(', or with ')}; --resume would come to the same.`;
+/** Rounds after a checkpoint that a run by time has gone through already; none once it was given more time there. */
+function recordedRounds(
+  { run, setup, earlier = [] }: TrainingStart,
+  step: number,
+): Promise<TimedRound[]> | TimedRound[] {
+  const anew = earlier.some(({ until }) => until === step);
+  return setup.schedule.seconds === undefined || anew ? [] : readTimedRounds(run.paths.metrics, step);
+}
+
+/** Of the very tokens that an evaluation predicts. */
+function bytesPerToken({ dataset, windows, model }: PreparedRun): number {
+  const { context } = model.dimensions;
+  const ids = new Int32Array(context + 1);
+  let bytes = 0;
+  for (const start of windows) {
+    dataset.validation.read(start, context + 1, ids, 0);
+    bytes += dataset.tokenizer.decodeBytes(ids.subarray(1)).length;
+  }
+  return bytes / (windows.length * context);
 }
 
 function tokensPerStep({ replicas, batchSize, gradAccum, context }: TeamSetup): number {

@@ -11,6 +11,7 @@ const { layout } = tinyModel(9);
 const vector = (seed: number) => Float32Array.from({ length: layout.size }, (_, i) => Math.sin(seed * 1000 + i));
 const sampler = (microBatches: number) => ({ microBatches, order: { seed: 1, context: 8, tokens: 100 } });
 const progress: Progress = {
+  ...NO_PROGRESS,
   step: 7,
   tokens: 700,
   seconds: 1.25,

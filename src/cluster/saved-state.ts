@@ -4,6 +4,7 @@ import type { NamedTensor } from '../base/safetensors-writer.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { type Checkpoint, saveCheckpoint } from '../training/checkpoint.js';
 import type { Moments, TeamState } from './team.js';
+import { timedRoundSchema } from './timed-rounds.js';
 
 const count = z.int().nonnegative();
 
@@ -20,8 +21,18 @@ const progressSchema = z.strictObject({
   /** The last evaluation. */
   val_loss: z.number().nullable(),
   best_val_loss: z.number().nullable(),
+  // Runs of earlier versions have none of these.
+  /** Of the best evaluation, with the training loss then. */
+  best_step: count.nullable().default(null),
+  best_train_loss: z.number().nullable().default(null),
+  /** Evaluations since the best. */
+  since_best: count.default(0),
+  /** Whether it was told that the model learns its text by heart. */
+  told_overfitting: z.boolean().default(false),
   /** Steps that no line of `metrics.jsonl` tells of yet. */
   pending: z.array(z.strictObject({ step: count, loss: z.number(), gradientNorm: z.number() })),
+  /** Rounds of a run by time of which no line tells yet. */
+  pending_rounds: z.array(timedRoundSchema).default([]),
 });
 
 const stateSchema = z.strictObject({
@@ -54,7 +65,12 @@ export const NO_PROGRESS: Progress = {
   train_loss: null,
   val_loss: null,
   best_val_loss: null,
+  best_step: null,
+  best_train_loss: null,
+  since_best: 0,
+  told_overfitting: false,
   pending: [],
+  pending_rounds: [],
 };
 
 /** A model's vector as the tensors of a Hugging Face model; nothing is copied. */

@@ -98,6 +98,11 @@ export class Team {
     return sums.reduce((sum, value) => sum + value, 0) / windows.length;
   }
 
+  /** The beginning of a text that the committed parameters write, the same for the same parameters. */
+  sample(tokens: number): Promise<string> {
+    return this.replicas[0]!.ask('sample', tokens);
+  }
+
   /** The committed parameters. The array is filled again by the next call of this or {@link state}. */
   async parameters(): Promise<Float32Array> {
     const [snapshot] = await this.#snapshots([0], () => ({ parameters: true, moments: false, outerMomentum: false }));

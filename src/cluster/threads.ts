@@ -9,7 +9,6 @@ import {
   threadOptions,
   tick,
 } from '../rounds/index.js';
-import type { ScheduleSpan } from '../training/schedule.js';
 import type { Exchange, StepDone, Trained } from './messages.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { joinHashes } from './shards.js';
@@ -65,7 +64,7 @@ export class ThreadRounds {
   #owing: { readonly replica: number; readonly round: number; readonly closed: number }[] = [];
   #contributions: (Trained | undefined)[] = [];
   #step = 0;
-  #span: ScheduleSpan = { position: 0, advance: 0 };
+  #rates: readonly number[] | undefined;
   /** By step of the round, then by replica. */
   #done: StepDone[][] = [];
   #onStep: (step: JointStep) => void = () => {};
@@ -100,17 +99,17 @@ export class ThreadRounds {
    * @param step inner steps done so far
    * @param steps of this round
    * @param onStep hears of each step when all replicas have done it
-   * @param span of the learning rate's schedule; by default it counts steps
+   * @param rates the learning rate of each step, where it is not that of the schedule
    * @throws DivergedError, or what a replica failed with; the other replicas have stopped then
    */
   async runRound(
     step: number,
     steps: number,
     onStep: (step: JointStep) => void = () => {},
-    span: ScheduleSpan = { position: step, advance: steps },
+    rates?: readonly number[],
   ): Promise<void> {
     this.#step = step;
-    this.#span = span;
+    this.#rates = rates;
     this.#onStep = onStep;
     this.#done = Array.from({ length: steps }, () => []);
     const before = this.round;
@@ -183,7 +182,11 @@ export class ThreadRounds {
     const work = members.map(async ({ worker, steps }) => {
       const replica = indexOf(worker);
       const onStep = (done: StepDone) => this.#collect(replica, done);
-      const trained = await replicas[replica]!.ask('train', { step: this.#step, steps, span: this.#span }, onStep);
+      const trained = await replicas[replica]!.ask(
+        'train',
+        { step: this.#step, steps, ...(this.#rates && { rates: this.#rates }) },
+        onStep,
+      );
       if (trained.fault) throw diverged(replica, trained.fault);
       this.#contributions[replica] = trained;
       const { tokens, seconds, finite, norm } = trained;
@@ -221,7 +224,9 @@ export class ThreadRounds {
       if (exchange === 'parameters') merged = joinHashes(shards.map(({ hash }) => hash));
     }
     const taken = await allOrCancel(
-      replicas.map((replica, i) => replica.ask('take', { step: this.#step, span: this.#span, parts: parts[i]! })),
+      replicas.map((replica, i) =>
+        replica.ask('take', { step: this.#step, parts: parts[i]!, ...(this.#rates && { rate: this.#rates[0]! }) }),
+      ),
       replicas,
     );
     const { gradientNorm } = taken[0]!;

@@ -40,3 +40,30 @@ it('lets the same command be given again after a text that was too short', async
     await expect(result).rejects.toThrow('needs at least 65');
   }
 });
+
+it('takes what is no object of options for wrong usage', async () => {
+  for (const options of [undefined, null, 'book.txt', []]) {
+    await expect(startTraining(options as never).result).rejects.toThrow(UsageError);
+  }
+});
+
+it('is heard of when it fails and nobody waits for it', async () => {
+  const heard: unknown[] = [];
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', (error) => heard.push(error));
+  try {
+    startTraining({ corpus: ['a'], batchSize: 0 });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const read = async () => {
+      for await (const _ of startTraining({ corpus: ['a'], batchSize: 0 }));
+    };
+    await read().catch(() => {});
+    await startTraining({ corpus: ['a'], batchSize: 0 }).result.catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const listener of others) process.on('unhandledRejection', listener);
+  }
+  expect(heard).toEqual([expect.any(UsageError)]);
+});

@@ -8,9 +8,15 @@ import { initialParameters, type PreparedRun, prepareRun } from './prepare-run.j
 import { RunningTraining } from './running-training.js';
 import { loadState, NO_PROGRESS, type SavedState } from './saved-state.js';
 
-/** A run that trains. Its events can be read once, with `for await`; reading them is not needed. */
+/**
+ * A run that trains. Its events can be read once, with `for await`; reading them is not needed. Leaving the loop early,
+ * as by `break`, is {@link stop}.
+ */
 export interface TrainingRun extends AsyncIterable<TrainEvent> {
-  /** Fulfilled at the end, rejected with a MeanfieldError when the run cannot go on. */
+  /**
+   * Fulfilled at the end, rejected with a MeanfieldError when the run cannot go on. A failure of which neither this nor
+   * the events tell anybody is an unhandled rejection, which ends the process.
+   */
   readonly result: Promise<TrainResult>;
   /** Ends the run after the round in progress and saves; the result says `interrupted`. */
   stop(): void;
@@ -32,17 +38,29 @@ export interface TrainingRun extends AsyncIterable<TrainEvent> {
 export function startTraining(options: TrainOptions): TrainingRun {
   const events = new EventQueue<TrainEvent>();
   const control = { stopping: false };
-  const result = train(options, control, (event) => events.push(event));
-  result.then(
+  const work = train(options, control, (event) => events.push(event));
+  work.then(
     () => events.end(),
     (error: unknown) => events.end({ error }),
   );
+  // A promise of its own, since `work` has a listener by now: a failure that nobody waits for is an unhandled rejection.
+  const result = work.then((value) => value);
+  const stop = () => {
+    control.stopping = true;
+  };
   return {
     result,
-    stop: () => {
-      control.stopping = true;
+    stop,
+    async *[Symbol.asyncIterator]() {
+      // Whoever reads the events hears of a failure there.
+      result.catch(() => {});
+      try {
+        yield* events;
+      } finally {
+        // Of no effect at the end of the events; a reader that leaves before does not want the run to go on.
+        stop();
+      }
     },
-    [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
   };
 }
 
@@ -57,18 +75,21 @@ async function train(
   try {
     for (const message of run.notices) emit({ type: 'notice', message });
     const prepared = await prepareRun(run, emit);
-    const setup = await arrangeRun(run, prepared, emit);
-    const start = { run, prepared, setup, emit };
-    // Its vectors are moved to the replicas: nothing here may keep them for the length of the run.
-    const from = (await lastSaved(run, prepared, emit)) ?? firstState(run, prepared);
+    const training = await begin(run, prepared, emit);
     begun = true;
-    const training = await RunningTraining.start(start, from);
     return await training.run(control, started);
   } finally {
     // What failed before it began leaves nothing that would stand in the way of the corrected command.
     if (!begun) await run.discard();
     else await run.release();
   }
+}
+
+async function begin(run: OpenRun, prepared: PreparedRun, emit: (event: TrainEvent) => void): Promise<RunningTraining> {
+  // Its vectors are moved to the replicas: nothing may keep them for the length of the run.
+  const saved = await lastSaved(run, prepared, emit);
+  const arranged = await arrangeRun(run, prepared, emit, saved?.progress.step);
+  return RunningTraining.start({ run, prepared, ...arranged, emit }, saved ?? firstState(run, prepared));
 }
 
 function firstState(run: OpenRun, { model }: PreparedRun): SavedState {

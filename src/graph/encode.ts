@@ -10,6 +10,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from 'onnx-buf';
+import { peakBytes } from './peak-memory.js';
 import { recompute } from './recompute.js';
 import { simplify } from './simplify.js';
 import {
@@ -30,6 +31,8 @@ export interface Program {
   readonly target: Target;
   readonly inputs: ReadonlyMap<string, TensorType>;
   readonly outputs: ReadonlyMap<string, TensorType>;
+  /** Bytes of the machine that intermediate values take on the CPU: see `peak-memory.ts`. */
+  readonly peakBytes: number;
 }
 
 /** How a graph is lowered. */
@@ -64,11 +67,12 @@ export function encode(
   let roots = simplify(Object.values(outputs), target);
   if (recomputeAfter) roots = recompute(roots, roots[names.indexOf(recomputeAfter)]!);
   const encoder = new Encoder(target);
-  for (const node of emissionOrder(roots)) encoder.add(node);
+  const order = emissionOrder(roots);
+  for (const node of order) encoder.add(node);
   roots.forEach((tensor, i) => {
     encoder.addOutput(names[i]!, tensor);
   });
-  return encoder.finish();
+  return encoder.finish(peakBytes(order, roots));
 }
 
 /**
@@ -112,7 +116,7 @@ class Encoder implements Emitter {
     this.#outputs.set(name, { shape: tensor.shape, dtype: tensor.dtype });
   }
 
-  finish(): Program {
+  finish(peakBytes: number): Program {
     const model = create(ModelProtoSchema, {
       irVersion: IR_VERSION,
       producerName: 'meanfield',
@@ -120,7 +124,7 @@ class Encoder implements Emitter {
       graph: this.#graph,
     });
     const { target } = this;
-    return { onnx: toBinary(ModelProtoSchema, model), target, inputs: this.#inputs, outputs: this.#outputs };
+    return { onnx: toBinary(ModelProtoSchema, model), target, inputs: this.#inputs, outputs: this.#outputs, peakBytes };
   }
 
   emit(

@@ -74,6 +74,8 @@ export interface TrainOptions {
   minutes?: number | undefined;
   /** Stop when the validation loss falls below this, in nats per token. */
   untilLoss?: number | undefined;
+  /** Stop after this many evaluations in a row without a lower validation loss. */
+  patience?: number | undefined;
   /** The part of the text that is held out. Default 0.1. */
   validationFraction?: number | undefined;
   /** Steps between two evaluations; one takes place at the end of the round in which it falls. Default 250. */
@@ -86,7 +88,7 @@ export interface TrainOptions {
   seed?: number | undefined;
   /** Continue the run in its folder. */
   resume?: boolean | undefined;
-  /** Take over a lock of another host. */
+  /** Take over a lock of another host; train although memory may not suffice. */
   force?: boolean | undefined;
 }
 
@@ -123,6 +125,7 @@ export const trainOptionsSchema = z.strictObject({
   tokens: count.optional(),
   minutes: z.number().positive().optional(),
   untilLoss: z.number().positive().optional(),
+  patience: count.optional(),
   validationFraction: fraction.default(0.1),
   evalEvery: count.default(250),
   checkpointEvery: count.optional(),
@@ -141,6 +144,11 @@ export type ParsedTrainOptions = z.output<typeof trainOptionsSchema>;
  * @throws UsageError naming every option that is wrong, as the command line spells it, and what is allowed
  */
 export function parseTrainOptions(options: TrainOptions): ParsedTrainOptions {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new UsageError(
+      `Options must be an object, such as { corpus: ['book.txt'] }; got ${JSON.stringify(options)}.`,
+    );
+  }
   const result = trainOptionsSchema.safeParse(options, { reportInput: true });
   if (!result.success) {
     throw new UsageError(`Cannot train with these options: ${optionIssues(result.error)}. See meanfield train --help.`);

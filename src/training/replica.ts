@@ -1,4 +1,5 @@
 import type { CompileOptions, Engine, Session } from '../engine/engine.js';
+import type { Program } from '../graph/index.js';
 import type { Model } from '../model/model.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from './adamw.js';
 import { type MicroBatch, traceGradient, vectorArrays } from './step-program.js';
@@ -6,6 +7,17 @@ import { fillTokens } from './tokens.js';
 
 /** From this many parameters on memory is dearer than the last percent of speed: cheap activations are made twice. */
 const LARGE_MODEL = 30e6;
+
+/** The graph of a replica's micro-batch: loss and gradient. */
+export function traceReplica(
+  model: Model,
+  microBatch: MicroBatch,
+  gradientAccumulation: number,
+  engine: Pick<Engine, 'target' | 'views'>,
+): Program {
+  const recompute = model.layout.size >= LARGE_MODEL;
+  return traceGradient(model, microBatch, engine, { accumulate: gradientAccumulation > 1, recompute });
+}
 
 /** What a replica trains and with what. */
 export interface ReplicaOptions {
@@ -52,12 +64,7 @@ export class Replica {
 
   static async create(options: ReplicaOptions): Promise<Replica> {
     const { model, engine, microBatch, gradientAccumulation, optimizer, compile = {} } = options;
-    const large = model.layout.size >= LARGE_MODEL;
-    const program = traceGradient(model, microBatch, engine, {
-      accumulate: gradientAccumulation > 1,
-      recompute: large,
-    });
-    const gradient = await engine.compile(program, compile);
+    const gradient = await engine.compile(traceReplica(model, microBatch, gradientAccumulation, engine), compile);
     const adamw = await Adamw.create(engine, model.layout, optimizer, compile);
     return new Replica(options, gradient, adamw);
   }

@@ -6,6 +6,15 @@ export interface ScheduleOptions {
   readonly warmup: number;
   /** Steps of the whole run; from there on the rate stays at `final`. */
   readonly steps: number;
+  /** The limit of a run that time ends: it goes through `steps`, and `warmup` of them, by the clock. */
+  readonly seconds?: number | undefined;
+}
+
+/** The schedule that a run had until it was made longer. */
+export interface EarlierSchedule {
+  /** The first step of the next one. */
+  readonly until: number;
+  readonly schedule: ScheduleOptions;
 }
 
 /** The learning rate of a step, counted from 0. */
@@ -16,15 +25,7 @@ export function learningRate({ peak, final, warmup, steps }: ScheduleOptions, st
   return final + ((peak - final) * (1 + Math.cos(Math.PI * progress))) / 2;
 }
 
-/** How far a schedule goes over a round. In its own steps, which are those of the run unless a clock ends it. */
-export interface ScheduleSpan {
-  /** Where the round begins. */
-  readonly position: number;
-  /** How far it has gone when all of the round's steps are done. */
-  readonly advance: number;
-}
-
-/** The learning rate of step `i`, counted from 0, of a round of `steps`. */
-export function rateWithin(schedule: ScheduleOptions, { position, advance }: ScheduleSpan, i: number, steps: number) {
-  return learningRate(schedule, position + (advance * i) / steps);
+/** The schedule by which a step goes. */
+export function scheduleAt(now: ScheduleOptions, earlier: readonly EarlierSchedule[], step: number): ScheduleOptions {
+  return earlier.find(({ until }) => step < until)?.schedule ?? now;
 }

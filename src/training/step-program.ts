@@ -10,6 +10,9 @@ export interface MicroBatch {
   readonly length: number;
 }
 
+/** What a trace needs to know of the engine. */
+type Target = Pick<Engine, 'target' | 'views'>;
+
 /** How a model's vector is fed: as one view a parameter, or whole and cut inside the graph. */
 const VECTOR = 'parameters';
 const GRADIENT = 'gradient';
@@ -50,7 +53,7 @@ function tokenInputs({ batch, length }: MicroBatch) {
  * The loss of a micro-batch. Inputs: the parameters, `ids` and `targets` [batch · length] int64, time-major.
  * Output: `loss`, the mean in nats per token.
  */
-export function traceLoss(model: Model, { batch, length }: MicroBatch, engine: Engine): Program {
+export function traceLoss(model: Model, { batch, length }: MicroBatch, engine: Target): Program {
   const parameters = vectorInputs(model.layout, VECTOR, engine.views);
   const [ids, targets] = tokenInputs({ batch, length });
   return encode({ loss: model.loss(parameters, ids, targets, batch, length) }, engine.target);
@@ -65,7 +68,7 @@ export function traceLoss(model: Model, { batch, length }: MicroBatch, engine: E
 export function traceGradient(
   model: Model,
   size: MicroBatch,
-  engine: Engine,
+  engine: Target,
   { accumulate, recompute }: { accumulate: boolean; recompute: boolean },
 ): Program {
   const { layout } = model;

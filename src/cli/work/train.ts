@@ -1,10 +1,11 @@
+import { dirname } from 'node:path';
 import { UsageError } from '../../base/errors.js';
 import type { TrainResult } from '../../cluster/events.js';
 import { startTraining } from '../../cluster/train.js';
 import type { TrainOptions } from '../../training/config.js';
 import type { TrainFlags } from '../commands/train-options.js';
 import { type Context, INTERRUPTED } from '../context.js';
-import { duration, grouped, loss, shellQuote, short } from '../format.js';
+import { bytes, duration, grouped, loss, shellQuote, short } from '../format.js';
 import { onInterrupt } from '../interrupt.js';
 import { TrainProgress } from '../train-progress.js';
 
@@ -35,20 +36,30 @@ export async function train(corpus: readonly string[], flags: TrainFlags, contex
   }
 }
 
+/** Why a run is over, but for its length. */
+const REASONS: Readonly<Record<string, string>> = {
+  loss: ' The loss was reached.',
+  patience: ' It got no better any more.',
+  minutes: ' The time is over.',
+};
+
 /** How a run ended, and what can be done next. */
 export function summary(result: TrainResult): string {
   const run = shellQuote(result.run);
   const head = result.interrupted ? `Interrupted at step ${grouped(result.step)}; saved.` : 'Done.';
   const lines = [
     '',
-    `${head} ${grouped(result.step)} steps, ${short(result.tokens)} tokens in ${duration(result.seconds)} ` +
-      `(${short(result.tokens_per_second)} tokens/s).`,
-    `Validation loss ${loss(result.val_loss)}, best ${loss(result.best_val_loss)}. The best model: ${result.run}/model`,
+    `${head}${REASONS[result.ended] ?? ''} ${grouped(result.step)} steps, ${short(result.tokens)} tokens in ` +
+      `${duration(result.seconds)} (${short(result.tokens_per_second)} tokens/s), at most ` +
+      `${bytes(result.peak_memory_bytes)} of memory.`,
+    `Validation loss ${loss(result.val_loss)}, best ${loss(result.best_val_loss)} (${result.bits_per_byte.toFixed(3)} ` +
+      `bits/byte) at step ${grouped(result.best_step)}. The best model: ${result.run}/model`,
     '',
     'Next:',
     `  meanfield generate ${run}`,
     `  meanfield eval ${run} FILE`,
   ];
   if (result.interrupted) lines.push(`  meanfield train --run ${run} --resume`);
+  lines.push(`  tensorboard --logdir ${shellQuote(dirname(result.run))}     (curves; pip install tensorboard)`);
   return `${lines.join('\n')}\n`;
 }

@@ -115,7 +115,7 @@ export interface RefusedEvent {
 }
 
 /** The end of a coordinated run; `replicas` is how many contributed to the last round. */
-export type ClusterResult = TrainResult;
+export type ClusterResult = Omit<TrainResult, 'best_step' | 'bits_per_byte' | 'ended' | 'peak_memory_bytes'>;
 
 /** What a worker's process tells while it works. */
 export type WorkerEvent =

@@ -12,7 +12,7 @@ export const refOf = (key: string): BlobRef => ({ key, bytes: 1, chunks: 1, hash
 
 /** A run of workers that do 4 steps of 2 samples, 10 tokens each, to the 12th step. */
 export function contextOf(fragments = 1): RunContext {
-  const options = { steps: 12, tokens: undefined, minutes: undefined, untilLoss: undefined, evalEvery: 100 };
+  const options = { steps: 12, tokens: undefined, minutes: undefined, untilLoss: undefined };
   return { plan: planRun(options, 20, 2), samplesPerStep: 2, tokensPerStep: 20, steps: 4, fragments };
 }
 

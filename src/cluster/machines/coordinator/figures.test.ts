@@ -10,7 +10,7 @@ import { NO_PROGRESS } from './run-state.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'meanfield-figures-'));
 afterAll(() => rm(folder, { recursive: true }));
-const none = { steps: undefined, tokens: undefined, minutes: undefined, untilLoss: undefined, evalEvery: 10 };
+const none = { steps: undefined, tokens: undefined, minutes: undefined, untilLoss: undefined };
 const schedule = { peak: 1, final: 0.1, warmup: 0, steps: 40 };
 
 const round = (step: number): RoundEvent => ({

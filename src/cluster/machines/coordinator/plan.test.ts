@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { advanceOf, isFinished, nextSteps, planRun, schedulePosition } from './plan.js';
 
-const none = { steps: undefined, tokens: undefined, minutes: undefined, untilLoss: undefined, evalEvery: 10 };
+const none = { steps: undefined, tokens: undefined, minutes: undefined, untilLoss: undefined };
 const start = { position: 0, tokens: 0, seconds: 0, last: null };
 
 it('counts steps of each replica, whoever they are', () => {

@@ -1,5 +1,5 @@
 import type { ParsedTrainOptions } from '../../../training/config.js';
-import { planSteps, type StepPlan } from '../../limits.js';
+import { CLOCK_STEPS, planSteps, type StepPlan } from '../../limits.js';
 
 /** How far a run between machines goes, and over how many steps its learning rate falls. */
 export interface RunPlan {
@@ -24,9 +24,6 @@ export interface Standing {
   readonly last: { readonly steps: number; readonly seconds: number } | null;
 }
 
-/** Steps of the schedule where only the clock ends a run: how many there will be is not known. */
-const CLOCK_STEPS = 2000;
-
 /**
  * The limits of a run from the options of `train`. `steps` are those of each replica. `tokens` are those of all, so the
  * schedule counts them in steps of `members` replicas, however many come.
@@ -35,7 +32,7 @@ const CLOCK_STEPS = 2000;
  * @param members replicas that are expected
  */
 export function planRun(
-  options: Pick<ParsedTrainOptions, 'steps' | 'tokens' | 'minutes' | 'untilLoss' | 'evalEvery'>,
+  options: Pick<ParsedTrainOptions, 'steps' | 'tokens' | 'minutes' | 'untilLoss'>,
   tokensPerStep: number,
   members: number,
 ): RunPlan {

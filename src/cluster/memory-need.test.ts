@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { Model } from '../model/model.js';
+import { memoryNeed, requireMemory } from './memory-need.js';
+
+const sizes = { layers: 2, width: 64, heads: 2, keyValueHeads: 2, context: 64, vocabulary: 256 };
+const model = Model.create('gpt2', sizes);
+const setup = {
+  model: model.config,
+  ...{ replicas: 1, batchSize: 16, gradAccum: 1, context: 64, averageMoments: true },
+  exchange: 'nothing' as const,
+};
+
+describe('memoryNeed', () => {
+  it('grows with the batch in its activations alone', () => {
+    const [one, two] = [memoryNeed(setup), memoryNeed({ ...setup, batchSize: 32 })];
+    expect(two.vectors).toBe(one.vectors);
+    expect(two.activations / one.activations).toBeGreaterThan(1.7);
+    expect(two.activations / one.activations).toBeLessThan(2.2);
+    // Parameters, gradient, two moments; and three of them again for checkpoints.
+    expect(one.vectors).toBe(7 * 4 * model.layout.size);
+  });
+
+  it('counts what replicas hold for each other', () => {
+    const vectors = (changes: object) => memoryNeed({ ...setup, ...changes }).vectors / 4 / model.layout.size;
+    expect(vectors({ gradAccum: 2 })).toBe(8);
+    expect(vectors({ replicas: 2, exchange: 'gradients' })).toBe(2 * 4.5 + 3);
+    // Beside their own four: the round's start, half an outer momentum, half of three vectors for the other.
+    expect(vectors({ replicas: 2, exchange: 'parameters' })).toBe(2 * (4 + 1 + 0.5 + 1.5) + 4);
+    expect(vectors({ replicas: 2, exchange: 'parameters', averageMoments: false })).toBe(2 * (4 + 1 + 0.5 + 0.5) + 6);
+  });
+});
+
+describe('requireMemory', () => {
+  it('takes what fits', () => {
+    const need = memoryNeed(setup);
+    requireMemory(setup, need, need.total);
+  });
+
+  it('names the largest batch that fits, and how to keep the step', () => {
+    const need = memoryNeed(setup);
+    const available = memoryNeed({ ...setup, batchSize: 8 }).total;
+    expect(() => requireMemory(setup, need, available)).toThrow(
+      /would need about \d+ MB of memory, and \d+ MB are free: .* --batch-size 8 fits \(with --grad-accum 2 for the same steps\)\. --force/,
+    );
+  });
+
+  it('says when none fits', () => {
+    expect(() => requireMemory({ ...setup, replicas: 2, exchange: 'gradients' }, memoryNeed(setup), 1e6)).toThrow(
+      'Not even --batch-size 1 fits: take a smaller --context, fewer --replicas or a smaller model.',
+    );
+  });
+});

@@ -1,0 +1,98 @@
+import { MeanfieldError } from '../base/errors.js';
+import { Model } from '../model/model.js';
+import { traceReplica } from '../training/replica.js';
+import { traceLoss } from '../training/step-program.js';
+import type { TeamSetup } from './team.js';
+
+/** Node with ONNX Runtime, the text's tokens and compiled graphs, before the first step (measured: 170 to 230 MB). */
+const PROCESS = 200e6;
+/** A further thread with its engine. */
+const THREAD = 50e6;
+/** An evaluation has no arena, and freed memory between its blocks goes back late (measured: 1.18 to 1.29). */
+const WITHOUT_ARENA = 1.25;
+/** Of an arena: what alignment and the operators' own scratch add (measured: 1.03 to 1.1). */
+const SCRATCH = 1.05;
+
+/** The parts of what a run takes of the machine's memory at its peak, in bytes. */
+export interface MemoryNeed {
+  /** Parameters, gradients, moments and what replicas exchange, with the copies of which checkpoints are written. */
+  readonly vectors: number;
+  /** What a step keeps between its forward and its backward pass; grows with batch and context. */
+  readonly activations: number;
+  readonly evaluation: number;
+  /** Of these and of the process itself. */
+  readonly total: number;
+}
+
+type Sizes = Pick<
+  TeamSetup,
+  'model' | 'replicas' | 'batchSize' | 'gradAccum' | 'context' | 'exchange' | 'averageMoments'
+>;
+
+/**
+ * What a run will need, from the very graphs that it will run (see `graph/peak-memory.ts`); within 15 % of what was
+ * measured (`npm run bench -- memory-need`). On the CPU alone: other devices have memory of their own.
+ */
+export function memoryNeed(setup: Sizes): MemoryNeed {
+  const model = Model.fromConfig(setup.model);
+  const { replicas, gradAccum, batchSize, context } = setup;
+  const microBatch = { batch: batchSize, length: context };
+  const engine = { target: 'cpu', views: true } as const;
+  const step = traceReplica(model, microBatch, gradAccum, engine);
+  const loss = traceLoss(model, microBatch, engine);
+  const vectors = 4 * model.layout.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));
+  // A graph's constants, such as masks, are in its file, and in the session that was made of it.
+  const activations = replicas * (SCRATCH * step.peakBytes + 2 * step.onnx.length);
+  const evaluation = replicas * (WITHOUT_ARENA * loss.peakBytes + 2 * loss.onnx.length);
+  const own = PROCESS + (replicas - 1) * THREAD;
+  return { vectors, activations, evaluation, total: Math.round(vectors + activations + evaluation + own) };
+}
+
+/** How many vectors of the model's size a replica holds. */
+function replicaVectors({ replicas, gradAccum, exchange, averageMoments }: Sizes): number {
+  const own = 4 + (gradAccum > 1 ? 1 : 0);
+  if (exchange === 'nothing') return own;
+  const others = (replicas - 1) / replicas;
+  if (exchange === 'gradients') return own + others;
+  // The round's start, the outer momentum of its shard, and what travels to the others.
+  return own + 1 + 1 / replicas + others * (averageMoments ? 3 : 1);
+}
+
+/** How many such vectors are copied out for a checkpoint. */
+function snapshotVectors({ replicas, exchange, averageMoments }: Sizes): number {
+  if (exchange !== 'parameters') return 3;
+  return averageMoments ? 4 : 2 + 2 * replicas;
+}
+
+/**
+ * Refuses a run that would not fit, before its first step: the system ends such a process without a word.
+ *
+ * @param available bytes that the process may have
+ * @throws MeanfieldError with the batch size that fits, if any does
+ */
+export function requireMemory(setup: Sizes, need: MemoryNeed, available: number): void {
+  if (need.total <= available) return;
+  const fits = (batchSize: number) => memoryNeed({ ...setup, batchSize }).total <= available;
+  let [low, high] = [0, setup.batchSize];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  const accumulate = setup.batchSize % low === 0 ? ` --grad-accum ${(setup.gradAccum * setup.batchSize) / low}` : '';
+  const instead =
+    low > 0
+      ? `--batch-size ${low} fits${accumulate && ` (with${accumulate} for the same steps)`}.`
+      : `Not even --batch-size 1 fits: take a smaller --context${setup.replicas > 1 ? ', fewer --replicas' : ''} or a smaller model.`;
+  throw new MeanfieldError(
+    `This run would need about ${gigabytes(need.total)} of memory, and ${gigabytes(available)} are free: ` +
+      `${gigabytes(need.activations)} for a step of ${setup.batchSize} × ${setup.context} tokens` +
+      `${setup.replicas > 1 ? ` on ${setup.replicas} replicas` : ''}, ${gigabytes(need.vectors)} for the model and its ` +
+      `optimiser. ${instead} --force trains all the same.`,
+  );
+}
+
+/** `1.5 GB`. */
+function gigabytes(bytes: number): string {
+  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}

@@ -1,0 +1,86 @@
+import type { Progress } from './saved-state.js';
+
+/** Evaluations without a better one after which it is told that the model learns its text by heart. */
+const TELL_AFTER = 3;
+/** By how much the validation loss must have risen above the best, and the training loss fallen. */
+const RISEN = 1.005;
+
+/** The evaluations of a run so far: the last, the best, and whether it goes on getting better. */
+export class Standing {
+  #last: number | null;
+  #best: number | null;
+  #bestStep: number | null;
+  #bestTrainLoss: number | null;
+  #sinceBest: number;
+  #told: boolean;
+
+  constructor(progress: Progress) {
+    this.#last = progress.val_loss;
+    this.#best = progress.best_val_loss;
+    this.#bestStep = progress.best_step;
+    this.#bestTrainLoss = progress.best_train_loss;
+    this.#sinceBest = progress.since_best;
+    this.#told = progress.told_overfitting;
+  }
+
+  /** The last validation loss, in nats per token; null before the first. */
+  get last(): number | null {
+    return this.#last;
+  }
+
+  get best(): number | null {
+    return this.#best;
+  }
+
+  get bestStep(): number | null {
+    return this.#bestStep;
+  }
+
+  /** Evaluations since the best. */
+  get sinceBest(): number {
+    return this.#sinceBest;
+  }
+
+  /** Takes an evaluation in. @returns whether it is the best so far */
+  add(step: number, loss: number, trainLoss: number | null): boolean {
+    this.#last = loss;
+    if (this.#best !== null && loss >= this.#best) {
+      this.#sinceBest++;
+      return false;
+    }
+    this.#best = loss;
+    this.#bestStep = step;
+    this.#bestTrainLoss = trainLoss;
+    this.#sinceBest = 0;
+    return true;
+  }
+
+  /**
+   * Says, once in a run, that the model learns its text by heart: the validation loss has been above its best for
+   * several evaluations while the training loss went on falling.
+   */
+  overfitting(trainLoss: number | null, model: string): string | undefined {
+    const [best, then] = [this.#best, this.#bestTrainLoss];
+    if (this.#told || this.#sinceBest < TELL_AFTER || best === null || then === null || trainLoss === null) return;
+    if (this.#last! < RISEN * best || trainLoss > then / RISEN) return;
+    this.#told = true;
+    return (
+      `The model has begun to learn its text by heart: the validation loss has risen from ${best.toFixed(3)} (step ` +
+      `${this.#bestStep}) to ${this.#last!.toFixed(3)} while the training loss fell from ${then.toFixed(3)} to ` +
+      `${trainLoss.toFixed(3)}. ${model} keeps the model of step ${this.#bestStep}. More text or a smaller model helps; ` +
+      '--patience N ends a run that gets no better.'
+    );
+  }
+
+  /** As a checkpoint keeps it. */
+  get progress() {
+    return {
+      val_loss: this.#last,
+      best_val_loss: this.#best,
+      best_step: this.#bestStep,
+      best_train_loss: this.#bestTrainLoss,
+      since_best: this.#sinceBest,
+      told_overfitting: this.#told,
+    };
+  }
+}
