@@ -51,7 +51,10 @@ describe('a run from training to text', () => {
     expect(events.at(-1).best_val_loss).toBe(Math.min(...losses));
     const progress = events.filter(({ type }) => type === 'progress');
     expect(Object.keys(progress.at(-1)).sort()).toEqual(
-      ['type', 'step', 'total_steps', 'round', 'loss', 'lr', 'tokens', 'tokens_per_second', 'eta_seconds'].sort(),
+      [
+        ...['type', 'step', 'total_steps', 'round', 'loss', 'lr', 'tokens', 'tokens_per_second', 'eta_seconds'],
+        ...['memory_bytes', 'peak_memory_bytes'],
+      ].sort(),
     );
     expect(progress.at(-1)).toMatchObject({ step: 20, total_steps: 20, tokens: 320 });
   });
