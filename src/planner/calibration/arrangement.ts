@@ -1,3 +1,4 @@
+import { hasTiledAttention } from '../catalogue/accelerators.js';
 import type { Arrangement, Cluster, Precision, Workload } from '../types.js';
 import type { Fields } from './fields.js';
 import type { FrameworkDefaults } from './frameworks.js';
@@ -161,7 +162,7 @@ export function arrangementOf(
     microBatch: Math.min(micro ?? 1, Math.max(1, Math.ceil((global ?? Number.POSITIVE_INFINITY) / degrees.data))),
     globalBatch: global ?? degrees.data * (micro ?? 1) * steps,
     sequence,
-    flashAttention: defaults.flashAttention,
+    flashAttention: defaults.flashAttention && hasTiledAttention(cluster.accelerator),
   };
   return {
     arrangement,

@@ -8,7 +8,7 @@ import { cellsOf, tableOf } from './rows.test-support.js';
 
 /** Runs of a stack that reaches half of what the shipped constants say. */
 const slow = ['1', '2', '4', '8', '16', '32'].map((micro_batch) => {
-  const change = { framework: 'our own', accel: 'H100-SXM', accel_mem_GB: '80', micro_batch, grade: '' };
+  const change = { framework: 'our own', accel: 'H100-SXM', accel_mem_GB: '80', micro_batch, year: '2025', grade: '' };
   const known = { ...shippedConstants, efficiency: { fitted: {}, default: 0.45 } };
   const { speed } = predictRow(cellsOf({ ...change, grade: 'A', step_time_s: '1' }), known);
   return { ...change, step_time_s: String(speed!.predicted) };

@@ -38,7 +38,8 @@ export function describeRun(cells: Cells, constants: Constants): Run | string {
   const year = fields.count('year', 9999);
   const usual = findFramework(name, cluster.accelerator.name, constants, year);
   const family = frameworkFamily(name, year);
-  if (family === 'default') fields.assumptions.push(`framework ${JSON.stringify(name.slice(0, 40))} unknown, defaults`);
+  if (family.startsWith('default'))
+    fields.assumptions.push(`framework ${JSON.stringify(name.slice(0, 40))} unknown, defaults`);
   if (usual.efficiencySource === 'default') {
     fields.assumptions.push(`efficiency ${usual.efficiency} (nothing measured for this framework and accelerator)`);
   }

@@ -43,11 +43,10 @@ export function frameworkFamily(name: string, year?: number): string {
   const lower = name.trim().toLowerCase().slice(0, 200);
   const found = (beginnings.find(([start]) => lower.startsWith(start)) ??
     beginnings.find(([start]) => lower.includes(start)))?.[1];
-  if (found === undefined) return 'default';
-  const era = entries[found]!.eras?.find(
+  const era = entries[found ?? 'default']!.eras?.find(
     ({ from = 0, until = Number.POSITIVE_INFINITY }) => year !== undefined && year >= from && year <= until,
   );
-  return era?.entry ?? found;
+  return era?.entry ?? found ?? 'default';
 }
 
 /** Habits of a framework; of one that the table does not know, those of its `default`. */

@@ -118,6 +118,10 @@ function withPower(card: Accelerator, power: number | undefined): Accelerator {
   };
 }
 
+/** Whether kernels exist that compute attention in tiles: cards of 2020 and later (arXiv 2205.14135), and TPUs. */
+export const hasTiledAttention = ({ kind, year }: Accelerator): boolean =>
+  kind === 'tpu' || (kind === 'gpu' && year >= 2020);
+
 /** Whether a name, or one of its kind, is in the catalogue. */
 export const isKnownAccelerator = (name: string): boolean => resolve(name) !== undefined;
 

@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js';
+import { hasTiledAttention } from '../catalogue/accelerators.js';
 import { divisors, type Fixed, tensorSplits } from '../search/index.js';
 import type { Cluster, Precision, Workload } from '../types.js';
 import type { PlanOptions } from './options.js';
@@ -27,8 +28,7 @@ export function settleSizes(workload: Workload, cluster: Cluster, options: PlanO
   const precision = precisionOf(cluster, options, assumptions);
   const sequence = sequenceOf(workload, options, assumptions);
   const globalBatch = options.globalBatch ?? defaultBatch(workload, cluster, sequence, tokens, assumptions);
-  const { kind, year } = cluster.accelerator;
-  const flashAttention = kind === 'tpu' || (kind === 'gpu' && year >= 2020);
+  const flashAttention = hasTiledAttention(cluster.accelerator);
   assumptions.push(
     flashAttention
       ? 'Attention is computed in tiles (FlashAttention).'
