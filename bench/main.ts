@@ -10,6 +10,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
   quality: { about: "nanoGPT's CPU setting: loss after 2,000 steps, time to 1.88", load: () => import('./quality.js') },
   replicas: { about: 'two replicas: speed and loss beside the joint batch', load: () => import('./replicas.js') },
   memory: { about: 'memory over 1,000 steps', load: () => import('./memory.js') },
+  'memory-need': {
+    about: 'memory that a run is expected to take beside its peak',
+    load: () => import('./memory-need.js'),
+  },
   bpe: { about: 'training and encoding of BPE; needs a folder of text', load: () => import('./bpe.js') },
   generation: { about: 'tokens per second with a KV cache', load: () => import('./generation.js') },
   cluster: {

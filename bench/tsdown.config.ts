@@ -7,6 +7,7 @@ export default defineConfig({
   entry: {
     main: 'bench/main.ts',
     ours: 'bench/ours.ts',
+    'run-memory': 'bench/run-memory.ts',
     'plain-exchange': 'bench/cluster/plain-exchange.ts',
     'schedules-worker': 'bench/cluster/schedules-worker.ts',
     ...workers,
