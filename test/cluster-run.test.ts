@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { natsThere } from '../src/cluster/nats/server.test-support.js';
 import { CLUSTER, coordinate, ENDLESS, endLeftovers, resultOf, takePart } from './cluster.js';
@@ -75,6 +75,22 @@ describe.skipIf(!natsThere)('a run of many machines (skipped without nats-server
     const last = Number(before.at(-1)!.round);
     expect([last, last + 1]).toContain(Number(after[0]!.round) - 1);
     expect(Number(after[0]!.step)).toBeGreaterThan(Number(before.at(-1)!.step));
+  });
+
+  test('our server is killed and comes back by itself; the run goes on with the same workers', async () => {
+    const coordinator = await coordinate(at('revived'), at('good.txt'), ...ENDLESS, '--min-workers', '2');
+    const workers = ['a', 'b'].map((name) => takePart(coordinator.invitation, name, at('cache')));
+    await coordinator.said(/"type":"round".*"round":3,/);
+    const { pid } = JSON.parse(await readFile(at('revived/nats/server.json'), 'utf8')) as { pid: number };
+    process.kill(pid, 'SIGKILL');
+    await coordinator.said(/"type":"notice".*started again.*(\n.*)*"type":"round"/);
+    for (const { child } of workers) expect(child.exitCode).toBeNull();
+    coordinator.child.kill('SIGINT');
+    const outcome = await coordinator.done;
+    expect(outcome.code, outcome.stderr).toBe(130);
+    const rounds = jsonLines(outcome).filter(({ type }) => type === 'round');
+    expect(rounds.map(({ round }) => round)).toEqual(rounds.map((_, i) => i + 1));
+    for (const worker of workers) expect((await worker.done).code).toBe(0);
   });
 
   test('Ctrl-C at a worker leaves; status and stop tell and end the run', async () => {

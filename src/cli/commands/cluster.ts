@@ -140,7 +140,7 @@ function defineStart(cluster: Command, start: Start): void {
       'of the server that is started, 0: a free one (default: 4222, or a free one where that is taken)',
       port,
     )
-    .option('--host <name>', 'by which others reach this machine; may be given again', collect)
+    .option('--host <name>', 'by which others reach this machine, 127.0.0.1: none do; may be given again', collect)
     .option('--invite-hours <n>', 'for which the invitation is good', positive, 7 * 24)
     .option('--metrics-port <n>', 'serve metrics for Prometheus there', port)
     .optionsGroup('Output:')

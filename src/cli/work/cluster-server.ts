@@ -56,12 +56,14 @@ export async function checkServerFlags(flags: ServerFlags): Promise<void> {
 export async function openServer(
   run: { readonly id: string; readonly folder: string },
   flags: ServerFlags,
+  onNotice: (message: string) => void,
 ): Promise<RunServer> {
   const common = { run: run.id, runFolder: run.folder, validHours: flags.inviteHours };
   if (!flags.nats) {
     const { startOwnServer } = await import('../../cluster/trust/own-server.js');
     return startOwnServer({
       ...common,
+      onNotice,
       ...(flags.port !== undefined && { port: flags.port }),
       ...(flags.host && { hosts: flags.host }),
     });
@@ -81,12 +83,13 @@ export async function openServer(
  *
  * @throws MeanfieldError when it is not
  */
-export async function requirePort({ port = 0 }: ServerFlags): Promise<void> {
+export async function requirePort({ port = 0, host }: ServerFlags): Promise<void> {
   if (port === 0) return;
+  const { listenAddress } = await import('../../cluster/trust/listen-address.js');
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject).listen(port, '0.0.0.0', resolve);
+      server.once('error', reject).listen(port, listenAddress(host), resolve);
     });
     await new Promise((resolve) => server.close(resolve));
   } catch (error) {

@@ -34,9 +34,15 @@ test('flags of a server that contradict each other are refused', async () => {
 test('a credential that cannot be read says whose option it was', async () => {
   const run = { id: 'r', folder: '/nonexistent' };
   const base = { nats: ['nats://h'], inviteHours: 1 };
-  await expect(openServer(run, { ...base, natsCreds: '/nonexistent/x' })).rejects.toThrow(/file of --nats-creds/);
-  await expect(openServer(run, { ...base, natsNkey: import.meta.filename })).rejects.toThrow(/no seed of a user/);
-  await expect(openServer(run, { ...base, natsSigningKey: import.meta.filename })).rejects.toThrow(/SA and 56/);
+  await expect(openServer(run, { ...base, natsCreds: '/nonexistent/x' }, () => {})).rejects.toThrow(
+    /file of --nats-creds/,
+  );
+  await expect(openServer(run, { ...base, natsNkey: import.meta.filename }, () => {})).rejects.toThrow(
+    /no seed of a user/,
+  );
+  await expect(openServer(run, { ...base, natsSigningKey: import.meta.filename }, () => {})).rejects.toThrow(
+    /SA and 56/,
+  );
 });
 
 test('the end says what to do next', () => {

@@ -6,7 +6,8 @@ import {
   parseClusterOptions,
   startCoordinator,
 } from '../../cluster/machines/index.js';
-import { openNatsTransport } from '../../cluster/nats/transport.js';
+import { knownFaults } from '../../cluster/nats/known-faults.js';
+import { type NatsTransport, openNatsTransport } from '../../cluster/nats/transport.js';
 import { createClusterMetrics, type MetricsServer, serveMetrics } from '../../cluster/prometheus/index.js';
 import type { Transport } from '../../cluster/transport.js';
 import type { RunServer } from '../../cluster/trust/run-server.js';
@@ -48,7 +49,12 @@ export async function startCluster(corpus: readonly string[], flags: ClusterFlag
     opened.observe = (event) => metrics.observe(event);
     progress.note(`metrics: ${opened.metrics.url}`);
   }
-  const coordinator = startCoordinator({ train, cluster, connect: (run) => connect(run, server, opened) });
+  const notice = (message: string) => {
+    const event = { type: 'notice', message } as const;
+    output.event(event);
+    progress.show(event);
+  };
+  const coordinator = startCoordinator({ train, cluster, connect: (run) => connect(run, server, opened, notice) });
   const interruption = onInterrupt(output, 'stopping: finishing the round, then saving', () => coordinator.stop());
   closed.addEventListener('abort', () => coordinator.stop());
   let finished = false;
@@ -89,9 +95,10 @@ async function connect(
   run: { readonly id: string; readonly folder: string },
   flags: ServerFlags,
   opened: Opened,
+  notice: (message: string) => void,
 ): Promise<Connection> {
-  const server = await openServer(run, flags);
-  let transport: Transport;
+  const server = await openServer(run, flags, notice);
+  let transport: NatsTransport;
   try {
     transport = await openNatsTransport({
       ...server.address,
@@ -107,6 +114,8 @@ async function connect(
   }
   opened.server = server;
   opened.transport = transport;
+  const faults = knownFaults(transport.serverVersion, flags.nats ? undefined : false);
+  if (faults !== undefined) notice(faults);
   server.serve(transport.control);
   return { transport, gate: server.gate };
 }

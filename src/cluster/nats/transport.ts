@@ -21,6 +21,12 @@ export interface NatsTransportOptions extends NatsAddress, PatienceOptions {
   readonly create?: StreamOptions;
 }
 
+/** A run on a NATS server. */
+export interface NatsTransport extends Transport {
+  /** The server's, as it tells it. */
+  readonly serverVersion: string;
+}
+
 /** Milliseconds between signs of life. Those of the tensors wait behind tensors. */
 const CONTROL_PING = 3000;
 const TENSOR_PING = 20_000;
@@ -30,7 +36,7 @@ const TENSOR_PING = 20_000;
  *
  * @throws MeanfieldError as {@link connectNats} and {@link createStreams} do
  */
-export async function openNatsTransport(options: NatsTransportOptions): Promise<Transport> {
+export async function openNatsTransport(options: NatsTransportOptions): Promise<NatsTransport> {
   const subjects = subjectsOf(options.run, options.isolated);
   const connect = (name: string, pingInterval: number) => {
     const connection: ConnectOptions = { ...options, name: `${options.name} ${name}`, pingInterval };
@@ -48,7 +54,7 @@ export async function openNatsTransport(options: NatsTransportOptions): Promise<
       blobs: new NatsBlobs(tensors, subjects, patience.tensors),
       state: new NatsState(control, subjects, patience.control),
     };
-    return new NatsTransport(parts, [
+    return new OpenTransport(control.info?.version ?? '', parts, [
       { connection: control, patience: patience.control },
       { connection: tensors, patience: patience.tensors },
     ]);
@@ -70,7 +76,7 @@ interface Line {
   readonly patience: Patience;
 }
 
-class NatsTransport implements Transport {
+class OpenTransport implements NatsTransport {
   readonly control: ControlChannel;
   readonly blobs: BlobStore;
   readonly state: StateStore;
@@ -79,6 +85,7 @@ class NatsTransport implements Transport {
   private closing = false;
 
   constructor(
+    readonly serverVersion: string,
     parts: Parts,
     private readonly lines: readonly Line[],
   ) {

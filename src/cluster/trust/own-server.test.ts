@@ -3,7 +3,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectNats } from '../nats/connect.js';
 import { natsThere } from '../nats/server.test-support.js';
@@ -27,7 +26,9 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     opened.push(one);
     return one;
   };
-  const options = () => ({ run: 'r', runFolder: folder, hosts: ['127.0.0.1'], validHours: 1 });
+  const notices: string[] = [];
+  const onNotice = (message: string) => void notices.push(message);
+  const options = () => ({ run: 'r', runFolder: folder, hosts: ['127.0.0.1'], validHours: 1, onNotice });
   const lead = (create: boolean) =>
     openNatsTransport({
       ...server.address,
@@ -67,20 +68,14 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     );
   });
 
-  test('speaks WebSocket, which browsers need, under the same certificate', async () => {
-    const file = JSON.parse(await readFile(join(folder, 'nats', 'secrets.json'), 'utf8'));
-    const socket = connect({ host: '127.0.0.1', port: file.ports.websocket, ca: server.address.certificate });
-    socket.setTimeout(10_000, () => socket.destroy(new Error('no answer')));
-    const upgrade = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13'];
-    const key = `Sec-WebSocket-Key: ${Buffer.alloc(16, 7).toString('base64')}`;
-    socket.write(['GET / HTTP/1.1', 'Host: localhost', ...upgrade, key, '', ''].join('\r\n'));
-    let answer = '';
-    for await (const chunk of socket) {
-      answer += (chunk as Buffer).toString('latin1');
-      if (answer.includes('"max_payload"')) break;
-    }
-    expect(answer).toMatch(/^HTTP\/1\.1 101 /);
-    expect(answer).toContain('INFO {"server_id"');
+  test('listens at one port, where it was asked to, and for nothing but NATS', async () => {
+    const { pid } = JSON.parse(await readFile(join(folder, 'nats', 'server.json'), 'utf8'));
+    const ports = JSON.parse(await readFile(join(folder, 'nats', `nats-server_${pid}.ports`), 'utf8'));
+    expect(ports).toEqual({ nats: [expect.stringMatching(/^tls:\/\/127\.0\.0\.1:\d+$/)] });
+    expect(await readFile(join(folder, 'nats', 'server.conf'), 'utf8')).not.toMatch(/websocket|0\.0\.0\.0/);
+    expect(decodeInvitation(server.invitation).servers.map((url) => new URL(url).hostname)).toEqual([
+      ...['127.0.0.1', 'localhost'],
+    ]);
   });
 
   test('a stranger is refused, whatever key it has', async () => {
@@ -271,6 +266,33 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     await worker.blobs.put('e1/x', bytes('x'));
     const operator = kept(await openNatsTransport({ ...(await readConnection(folder)), name: 'operator' }));
     expect(text((await operator.state.get('guarded'))?.value)).toBe('true');
+  });
+
+  test('killed, it is started again, and its workers go on', async () => {
+    const worker = await enter('k1');
+    const ref = await worker.blobs.put('k1/x', bytes('kept'));
+    const { pid } = JSON.parse(await readFile(join(folder, 'nats', 'server.json'), 'utf8'));
+    process.kill(pid, 'SIGKILL');
+    // Whoever comes just now waits for the server, or starts it.
+    await server.gate.admit('k2', makeNkey().key);
+    expect(text(await coordinator.blobs.get(ref))).toBe('kept');
+    await worker.blobs.put('k1/y', bytes('more'));
+    expect(notices).toEqual(notices.filter((message) => /started again/.test(message)));
+  });
+
+  test('asked to listen elsewhere, it does', async () => {
+    const another = await mkdtemp(join(tmpdir(), 'meanfield-listen-'));
+    const first = await startOwnServer({ ...options(), runFolder: another, port: 0, hosts: ['192.0.2.7'] });
+    const listens = async () =>
+      /listen: "(.*):\d+"/.exec(await readFile(join(another, 'nats/server.conf'), 'utf8'))![1];
+    expect(await listens()).toBe('0.0.0.0');
+    const second = await startOwnServer({ ...options(), runFolder: another, port: 0 });
+    expect(await listens()).toBe('127.0.0.1');
+    expect(second.found).toBe(false);
+    expect(second.address.servers).toEqual(first.address.servers);
+    await first.stop(false);
+    await second.stop(true);
+    await rm(another, { recursive: true });
   });
 
   test('a port that is taken is given up for a free one, unless it was asked for', async () => {

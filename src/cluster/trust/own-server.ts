@@ -1,15 +1,16 @@
 import { rm } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
 import { writeFileAtomic } from '../../base/atomic.js';
 import { MeanfieldError } from '../../base/errors.js';
 import type { Gate } from '../transport.js';
 import { secretFolder, writeConnection } from './connection-file.js';
 import { encodeInvitation } from './invitation.js';
 import { isUserKey, nkeyOf } from './keys.js';
+import { beforePort, listenAddress, nearAddress, networkAddresses, reaches } from './listen-address.js';
 import type { RunServer } from './run-server.js';
 import { inboxOf, serverConfig } from './server-config.js';
 import { loadServerFile, type ServerFile, serverPaths, writeServerFile } from './server-files.js';
-import { startServer } from './server-process.js';
+import { startServer, stopServer } from './server-process.js';
+import { supervise } from './supervise.js';
 
 export interface OwnServerOptions {
   readonly run: string;
@@ -20,6 +21,8 @@ export interface OwnServerOptions {
   readonly hosts?: readonly string[];
   /** Hours for which the invitation is good. */
   readonly validHours: number;
+  /** Told for people: that the server had ended, and was started again. */
+  readonly onNotice?: (message: string) => void;
 }
 
 /** A server that we run. */
@@ -44,7 +47,11 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   const certified = [...(options.hosts ?? networkAddresses()), ...here];
   let file = await loadServerFile(paths, options.run, certified, options.validHours * HOUR);
   if (options.hosts) file = { ...file, hosts: [...options.hosts] };
-  const names = [...new Set([...(file.hosts ?? networkAddresses()), ...here])];
+  const listen = listenAddress(file.hosts);
+  const names = [...new Set([...(file.hosts ?? networkAddresses()), ...here])].filter((name) => reaches(listen, name));
+  // A server that runs stays where it listens.
+  if (file.listen !== undefined && file.listen !== listen) await stopServer(paths.folder);
+  file = { ...file, listen };
   const write = async () => {
     await writeServerFile(paths, file);
     await writeFileAtomic(paths.config, configOf(file, paths, options.port), { secret: true });
@@ -55,19 +62,22 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   };
   const server = await begin().catch(async (error) => {
     // Someone else's server has the usual port; nobody has an invitation with it yet.
-    if (options.port !== undefined || file.ports || !/in use/.test(String(error))) throw error;
-    file = { ...file, ports: { nats: FREE, websocket: FREE } };
+    if (options.port !== undefined || file.port !== undefined || !/in use/.test(String(error))) throw error;
+    file = { ...file, port: FREE };
     return begin();
   });
-  // The configuration must name the ports that were found, or reading it anew would move them.
-  file = { ...file, ports: server.ports };
+  // The configuration must name the port that was found, or reading it anew would move it.
+  file = { ...file, port: server.port };
   const apply = serialized(async () => {
     await write();
+    // One that had ended reads it as it starts.
+    if (await server.revive()) return;
     // The first reading makes new accounts, but only the second ties them to what they import (2.9.10).
     await server.reload();
     await server.reload();
   });
   await apply();
+  const supervision = supervise(server, options.onNotice ?? (() => {}));
   // A server that is gone by then lets nobody in either.
   const lapse = setTimeout(
     () => void apply().catch(() => {}),
@@ -90,7 +100,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
     ),
     invitation: encodeInvitation({
       run: options.run,
-      servers: names.map((name) => `tls://${name}:${server.ports.nats}`),
+      servers: names.map((name) => `tls://${beforePort(name)}:${server.port}`),
       credential: { kind: 'nkey', seed: file.joinSeed },
       certificate: file.certificate,
       access: 'own',
@@ -100,6 +110,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
     serve: () => {},
     stop: async (finished) => {
       clearTimeout(lapse);
+      supervision.end();
       await server.stop();
       if (finished) await rm(paths.storage, { recursive: true, force: true });
     },
@@ -108,7 +119,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
 
 function addressOf(file: ServerFile) {
   return {
-    servers: [`tls://127.0.0.1:${file.ports?.nats ?? PORT}`],
+    servers: [`tls://${beforePort(nearAddress(file.listen!))}:${file.port ?? PORT}`],
     credential: { kind: 'nkey' as const, seed: file.coordinatorSeed },
     certificate: file.certificate,
   };
@@ -118,8 +129,7 @@ function configOf(file: ServerFile, paths: ReturnType<typeof serverPaths>, port:
   const join = file.joinExpires > Date.now() ? nkeyOf(file.joinSeed).key : undefined;
   return serverConfig({
     run: file.run,
-    listen: `0.0.0.0:${file.ports?.nats ?? (port === 0 ? FREE : (port ?? PORT))}`,
-    websocket: `0.0.0.0:${file.ports?.websocket ?? FREE}`,
+    listen: `${beforePort(file.listen!)}:${file.port ?? (port === 0 ? FREE : (port ?? PORT))}`,
     storage: paths.storage,
     certificateFile: paths.certificate,
     keyFile: paths.key,
@@ -162,11 +172,4 @@ function serialized(work: () => Promise<void>): () => Promise<void> {
       });
     return next;
   };
-}
-
-/** Addresses of this machine as others see it. */
-function networkAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses = []) =>
-    addresses.filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address),
-  );
 }

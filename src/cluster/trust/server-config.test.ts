@@ -6,7 +6,6 @@ const [coordinator, join, worker] = [makeNkey().key, makeNkey().key, makeNkey().
 const settings = {
   run: 'r',
   listen: '0.0.0.0:4222',
-  websocket: '0.0.0.0:-1',
   storage: '/runs/a "b"\\c/store',
   certificateFile: '/c.pem',
   keyFile: '/k.pem',

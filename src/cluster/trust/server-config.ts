@@ -13,7 +13,6 @@ export interface ServerSettings {
   readonly run: string;
   /** `host:port` to listen at. */
   readonly listen: string;
-  readonly websocket: string;
   readonly storage: string;
   readonly certificateFile: string;
   readonly keyFile: string;
@@ -50,7 +49,6 @@ export function serverConfig({ run, users, ...settings }: ServerSettings): strin
     'ping_interval: "15s"',
     'ping_max: 3',
     `tls { ${tls(settings)} }`,
-    `websocket { listen: ${quoted(settings.websocket)}, tls { ${tls(settings)} } }`,
     `jetstream { store_dir: ${quoted(settings.storage)} }`,
     'accounts {',
     '  RUN {',

@@ -19,8 +19,9 @@ const schema = z.object({
   certificate: z.string(),
   /** By which others reach this machine, where the user has said so. */
   hosts: z.array(z.string()).optional(),
-  /** Ports once they are known, so that invitations stay right when the server is started again. */
-  ports: z.object({ nats: z.int(), websocket: z.int() }).optional(),
+  /** Address and port once they are known, so that invitations stay right when the server is started again. */
+  listen: z.string().optional(),
+  port: z.int().optional(),
   workers: z.array(z.object({ key, names: z.array(name) })),
   /** Keys that never come in again. */
   evicted: z.array(key),

@@ -34,10 +34,10 @@ describe.skipIf(!natsThere)('our server (skipped without nats-server)', () => {
     await configure('listen: "127.0.0.1:-1"\n');
     const first = await startServer(folder);
     expect(first.found).toBe(false);
-    expect(first.ports.nats).toBeGreaterThan(0);
+    expect(first.port).toBeGreaterThan(0);
     const second = await startServer(folder);
-    expect(second).toMatchObject({ found: true, ports: first.ports });
-    await configure(`listen: "127.0.0.1:${first.ports.nats}"\nmax_payload: 2MB\n`);
+    expect(second).toMatchObject({ found: true, port: first.port });
+    await configure(`listen: "127.0.0.1:${first.port}"\nmax_payload: 2MB\n`);
     await second.reload();
     await configure('nonsense_here: 7');
     await expect(second.reload()).rejects.toThrow(/refuses its configuration: .*nonsense_here/);
@@ -47,5 +47,23 @@ describe.skipIf(!natsThere)('our server (skipped without nats-server)', () => {
     const third = await startServer(folder);
     expect(third.found).toBe(false);
     await third.stop();
+  });
+
+  test('that was killed is started again, at the same port, by one of those who notice; not after its end', async () => {
+    await configure('listen: "127.0.0.1:-1"\n');
+    const server = await startServer(folder);
+    await configure(`listen: "127.0.0.1:${server.port}"\n`);
+    expect(await server.revive()).toBe(false);
+    const pid = async () => JSON.parse(await readFile(join(folder, 'server.json'), 'utf8')).pid as number;
+    const old = await pid();
+    process.kill(old, 'SIGKILL');
+    await expect.poll(() => server.revive()).toBe(true);
+    expect(await pid()).not.toBe(old);
+    process.kill(await pid(), 'SIGKILL');
+    await expect.poll(() => Promise.all([server.revive(), server.revive()])).toEqual([true, true]);
+    await server.reload();
+    expect(await startServer(folder)).toMatchObject({ found: true, port: server.port });
+    await server.stop();
+    expect(await server.revive()).toBe(false);
   });
 });

@@ -18,25 +18,23 @@ const RELOADED = /Reloaded server configuration|\[ERR\] Failed to reload.*/;
 
 /** A `nats-server` of ours, which outlives us: workers go on while a coordinator is started anew. */
 export interface ServerProcess {
-  /** Ports by the server's own account. */
-  readonly ports: Ports;
+  /** Where it listens, by its own account. */
+  readonly port: number;
   /** Whether it ran already. */
   readonly found: boolean;
   /** Makes it read its configuration anew. @throws MeanfieldError when it refuses it or is gone */
   reload(): Promise<void>;
+  /**
+   * Starts it again where it has ended other than by {@link stop}.
+   *
+   * @returns whether it had
+   * @throws MeanfieldError when it does not start
+   */
+  revive(): Promise<boolean>;
   stop(): Promise<void>;
 }
 
-export interface Ports {
-  readonly nats: number;
-  readonly websocket: number;
-}
-
-const recordSchema = z.object({
-  pid: z.int().positive(),
-  start: z.string(),
-  ports: z.object({ nats: z.int(), websocket: z.int() }),
-});
+const recordSchema = z.object({ pid: z.int().positive(), start: z.string(), port: z.int() });
 type ServerRecord = z.output<typeof recordSchema>;
 
 /**
@@ -47,7 +45,16 @@ type ServerRecord = z.output<typeof recordSchema>;
  */
 export async function startServer(folder: string): Promise<ServerProcess> {
   const running = await runningServer(folder);
-  if (running) return serverProcess(folder, running, true);
+  return running ? serverProcess(folder, running, true) : serverProcess(folder, await launch(folder), false);
+}
+
+/** Ends the server of a folder, where one runs. */
+export async function stopServer(folder: string): Promise<void> {
+  const running = await runningServer(folder);
+  if (running) await serverProcess(folder, running, true).stop();
+}
+
+async function launch(folder: string): Promise<ServerRecord> {
   await makeFolder(folder);
   for (const name of await readdir(folder)) if (name.endsWith('.ports')) await rm(join(folder, name));
   const before = await logLength(folder);
@@ -59,14 +66,15 @@ export async function startServer(folder: string): Promise<ServerProcess> {
       child.once('error', (error: NodeJS.ErrnoException) =>
         resolve(error.code === 'ENOENT' ? INSTALL : `${PROGRAM} cannot be started: ${messageOf(error)}.`),
       );
-      child.once('exit', async () => resolve(startError(await logSince(folder, before))));
+      // Its end may come much later, when its folder is gone.
+      child.once('exit', async () => resolve(startError(await logSince(folder, before).catch(() => ''))));
     });
-    const ports = await Promise.race([portsOf(folder, child.pid), ended]);
-    if (typeof ports === 'string') throw new MeanfieldError(ports);
+    const port = await Promise.race([portOf(folder, child.pid), ended]);
+    if (typeof port === 'string') throw new MeanfieldError(port);
     child.unref();
-    const record = { pid: child.pid!, start: (await processStart(child.pid!)) ?? '', ports };
+    const record = { pid: child.pid!, start: (await processStart(child.pid!)) ?? '', port };
     await writeFileAtomic(recordPath(folder), JSON.stringify(record));
-    return serverProcess(folder, record, false);
+    return record;
   } finally {
     await log.close();
   }
@@ -76,10 +84,18 @@ const INSTALL =
   `There is no ${PROGRAM} on the PATH. Install it (Debian and Ubuntu: apt install nats-server; macOS: brew install ` +
   'nats-server; else https://nats.io/download), or name a running server: --nats nats://host:4222.';
 
-function serverProcess(folder: string, record: ServerRecord, found: boolean): ServerProcess {
+function serverProcess(folder: string, first: ServerRecord, found: boolean): ServerProcess {
+  let record = first;
+  let stopped = false;
+  let reviving: Promise<boolean> | undefined;
   const lives = async () => (await processStart(record.pid)) === record.start;
+  const revive = async () => {
+    if (stopped || (await lives())) return false;
+    record = await launch(folder);
+    return true;
+  };
   return {
-    ports: record.ports,
+    port: first.port,
     found,
     reload: async () => {
       const before = await logLength(folder);
@@ -95,7 +111,15 @@ function serverProcess(folder: string, record: ServerRecord, found: boolean): Se
       }
       throw new MeanfieldError(`${PROGRAM} has not read its configuration anew. ${seeLog(folder)}`);
     },
+    revive: () => {
+      reviving ??= revive().finally(() => {
+        reviving = undefined;
+      });
+      return reviving;
+    },
     stop: async () => {
+      stopped = true;
+      await reviving?.catch(() => {});
       if (await lives()) process.kill(record.pid, 'SIGTERM');
       for (let waited = 0; waited < PATIENCE && (await lives()); waited += LOOK_EVERY) await sleep(LOOK_EVERY);
       await rm(recordPath(folder), { force: true });
@@ -114,22 +138,18 @@ async function runningServer(folder: string): Promise<ServerRecord | undefined> 
   return (await processStart(record.pid)) === record.start ? record : undefined;
 }
 
-/** The server writes its ports when it listens. */
-async function portsOf(folder: string, pid: number | undefined): Promise<Ports | string> {
+/** The server writes its port when it listens. */
+async function portOf(folder: string, pid: number | undefined): Promise<number | string> {
   const path = join(folder, `${PROGRAM}_${pid}.ports`);
   for (let waited = 0; waited < PATIENCE; waited += LOOK_EVERY) {
     try {
-      const { nats, websocket } = JSON.parse(await readFile(path, 'utf8')) as Record<string, string[] | undefined>;
-      return { nats: portOf(nats), websocket: portOf(websocket) };
+      const { nats } = JSON.parse(await readFile(path, 'utf8')) as { readonly nats: readonly string[] };
+      return Number(/:(\d+)$/.exec(nats[0]!)![1]);
     } catch {
       await sleep(LOOK_EVERY);
     }
   }
   return `${PROGRAM} has not come to listen. ${seeLog(folder)}`;
-}
-
-function portOf(urls: readonly string[] | undefined): number {
-  return Number(/:(\d+)$/.exec(urls?.[0] ?? '')?.[1] ?? 0);
 }
 
 function startError(log: string): string {
