@@ -61,7 +61,7 @@ test('it is measured on files, all together', async () => {
 });
 
 test('what cannot be read is told by name', async () => {
-  await expect(model.evaluate([join(folder, 'missing.txt')])).rejects.toThrow(/Cannot read .*missing\.txt/);
+  await expect(model.evaluate([join(folder, 'missing.txt')])).rejects.toThrow(/no file or folder .*missing\.txt/);
   await expect(load(join(folder, 'nowhere'))).rejects.toBeInstanceOf(MeanfieldError);
 });
 

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { MeanfieldError, messageOf, UsageError } from './base/errors.js';
+import { MeanfieldError, UsageError } from './base/errors.js';
 import { Turns } from './base/turns.js';
+import { corpusNotices, readDocuments } from './data/index.js';
 import { NodeEngine } from './engine/node/engine.js';
 import { type GenerateOptions, type Generation, Generator } from './generation/index.js';
 import { type LoadedModel, loadModel } from './training/load-model.js';
-import { type EvaluationText, type TextEvaluation, TextEvaluator } from './training/text-evaluator.js';
+import { type TextEvaluation, TextEvaluator } from './training/text-evaluator.js';
 
 /** How to compute with a model. */
 export interface LoadOptions {
@@ -15,6 +15,10 @@ export interface LoadOptions {
 
 /** What may go on beside an evaluation. */
 export interface EvaluateOptions {
+  /** The field of JSON rows, or the column of Parquet files, that holds the text. Default `text`. */
+  readonly field?: string;
+  /** Called with what the user should hear of the text, such as files that were passed over. */
+  readonly notice?: (message: string) => void;
   /** Stops it with an AbortError. */
   readonly signal?: AbortSignal;
   /** Called now and then with the tokens predicted so far. */
@@ -75,11 +79,13 @@ export class LanguageModel {
   }
 
   /**
-   * Measures how well the model predicts the text of files, each on its own: every token but a file's first, from what
-   * comes before it in its window of `context` tokens. The figures are those of all files together.
+   * Measures how well the model predicts the text of files and folders, read as `train` reads them: every token but a
+   * document's first (a document is a text file, or a row of JSON or Parquet), from what comes before it in its window
+   * of `context` tokens. The figures are those of all documents together. A character that a tokenizer of characters
+   * does not know costs what {@link TextEvaluation.unseenCost} says.
    *
-   * @throws MeanfieldError for a file that cannot be read, has fewer than two tokens or holds characters that the model
-   * does not know, or when the model is closed
+   * @throws MeanfieldError for a file that cannot be read, when there are fewer than two tokens in every document, or when
+   * the model is closed
    *
    * @example
    * import { load } from 'meanfield';
@@ -91,14 +97,18 @@ export class LanguageModel {
   async evaluate(files: readonly string[], options: EvaluateOptions = {}): Promise<TextEvaluation> {
     this.#checkOpen();
     if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) {
-      throw new UsageError("Cannot evaluate: expected a list of files, such as ['chapter-1.txt'].");
+      throw new UsageError("Cannot evaluate: expected a list of files and folders, such as ['chapter-1.txt'].");
     }
-    const { signal, progress } = options;
+    const { field, notice, signal, progress } = options;
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
     const end = await this.#evaluations.take(either);
     try {
-      return await this.#evaluator.evaluate(textsOf(files), { signal: either, ...(progress && { progress }) });
+      const documents = readDocuments({ paths: files, field, signal: either });
+      const result = await this.#evaluator.evaluate(documents, { signal: either, progress });
+      for (const message of corpusNotices(documents.statistics)) notice?.(message);
+      for (const message of evaluationNotices(result)) notice?.(message);
+      return result;
     } finally {
       end();
     }
@@ -140,15 +150,13 @@ function checked(run: unknown, options: LoadOptions): LoadOptions {
   return options;
 }
 
-async function* textsOf(files: readonly string[]): AsyncGenerator<EvaluationText> {
-  for (const name of files) {
-    let text: Uint8Array;
-    try {
-      text = await readFile(name);
-    } catch (error) {
-      throw new MeanfieldError(`Cannot read ${name}: ${messageOf(error)}.`, { cause: error });
-    }
-    yield { name, text };
+function* evaluationNotices({ unseen, unseenCost, tokens, tooShort }: TextEvaluation): Iterable<string> {
+  if (unseen > 0) {
+    yield `${unseen} of ${tokens} characters are not in this model's vocabulary: each costs ${unseenCost.toFixed(2)} nats ` +
+      `(any of the other characters of Unicode), ${((unseen * unseenCost) / tokens).toFixed(4)} of the loss in all.`;
+  }
+  if (tooShort > 0) {
+    yield `Passed over ${tooShort === 1 ? '1 text' : `${tooShort} texts`} of a single token, in which nothing is predicted.`;
   }
 }
 

@@ -26,6 +26,8 @@ export class OpenRun {
     record: RunRecord,
     readonly options: ParsedTrainOptions,
     readonly resumed: boolean,
+    /** Whether a corpus is named in other words than when the run was started; it must have the same content. */
+    readonly namesCorpusAnew: boolean,
     readonly notices: readonly string[],
   ) {
     this.#record = record;
@@ -43,7 +45,7 @@ export class OpenRun {
     await check(options);
     const record = newRecord(options);
     const run = await createRun(options.run ?? defaultFolder(), recordJson(record), { force: options.force });
-    return new OpenRun(run, record, options, false, run.notices);
+    return new OpenRun(run, record, options, false, false, run.notices);
   }
 
   static async #resume(given: TrainOptions): Promise<OpenRun> {
@@ -53,7 +55,8 @@ export class OpenRun {
       const record = parseRecord(run.content, run.paths.run);
       const options = resumedOptions(given, record);
       await check(options);
-      return new OpenRun(run, furtherRecord(record, options), options, true, [
+      const anew = JSON.stringify(options.corpus) !== JSON.stringify(record.options.corpus);
+      return new OpenRun(run, furtherRecord(record, options), options, true, anew, [
         ...run.notices,
         ...versionNotices(record),
       ]);

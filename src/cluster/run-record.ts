@@ -69,8 +69,11 @@ export type RunRecord = z.infer<typeof runRecordSchema>;
 /** What was chosen for a run. */
 export type Chosen = z.infer<typeof chosenSchema>;
 
-/** Options that may differ when a run is resumed: they change nothing of what it computes. */
-const FREE_OPTIONS = ['run', 'resume', 'force', 'keep', 'untilLoss'];
+/**
+ * Options that may differ when a run is resumed: they change nothing of what it computes. Of the corpus its content
+ * counts, not how its path is spelled.
+ */
+const FREE_OPTIONS = ['run', 'resume', 'force', 'keep', 'untilLoss', 'corpus'];
 /** What ends a run: these may be given anew, if they let it go further. */
 const LENGTHS: Readonly<Record<string, (was: unknown, is: unknown) => boolean>> = {
   // A run of which no length was given has the default's.
@@ -126,7 +129,7 @@ export function resumedOptions(given: TrainOptions, record: RunRecord): ParsedTr
     .filter((key) => !goesFurther(before, parsed, key))
     .map((key) => [key, show(before, key), show(parsed, key)] as const)
     .filter(([, was, is]) => was !== is)
-    .map(([key, was, is]) => `${key === 'corpus' ? 'corpus' : optionName(key)} was ${was}, now ${is}`);
+    .map(([key, was, is]) => `${optionName(key)} was ${was}, now ${is}`);
   if (differences.length > 0) {
     throw new UsageError(
       `${given.run} was started with other options: ${differences.join('; ')}. ` +

@@ -38,7 +38,8 @@ export interface TrainingRun extends AsyncIterable<TrainEvent> {
 export function startTraining(options: TrainOptions): TrainingRun {
   const events = new EventQueue<TrainEvent>();
   const control = { stopping: false };
-  const work = train(options, control, (event) => events.push(event));
+  const stopping = new AbortController();
+  const work = train(options, control, stopping.signal, (event) => events.push(event));
   work.then(
     () => events.end(),
     (error: unknown) => events.end({ error }),
@@ -47,6 +48,7 @@ export function startTraining(options: TrainOptions): TrainingRun {
   const result = work.then((value) => value);
   const stop = () => {
     control.stopping = true;
+    stopping.abort();
   };
   return {
     result,
@@ -67,6 +69,7 @@ export function startTraining(options: TrainOptions): TrainingRun {
 async function train(
   given: TrainOptions,
   control: { readonly stopping: boolean },
+  stopping: AbortSignal,
   emit: (event: TrainEvent) => void,
 ): Promise<TrainResult> {
   const started = performance.now();
@@ -74,7 +77,7 @@ async function train(
   let begun = run.resumed;
   try {
     for (const message of run.notices) emit({ type: 'notice', message });
-    const prepared = await prepareRun(run, emit);
+    const prepared = await prepareRun(run, emit, stopping);
     const training = await begin(run, prepared, emit);
     begun = true;
     return await training.run(control, started);

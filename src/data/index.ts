@@ -1,7 +1,9 @@
+export { corpusNotices } from './corpus/notices.js';
 export { type Documents, readDocuments } from './corpus/read-documents.js';
 export type { CorpusOptions, CorpusStatistics, DocumentPiece } from './corpus/types.js';
+export { type EncodedPiece, encodeDocuments } from './dataset/encode-documents.js';
 export { type Dataset, openDataset } from './dataset/open.js';
-export { type PrepareOptions, type PrepareProgress, prepareDataset } from './dataset/prepare.js';
+export { OtherTextError, type PrepareOptions, type PrepareProgress, prepareDataset } from './dataset/prepare.js';
 export { BatchSampler, type SamplerOptions, type SamplerState } from './sampling/batch-sampler.js';
 export { validationWindows } from './sampling/validation-windows.js';
 export { TokenShards } from './shards/token-shards.js';

@@ -32,7 +32,7 @@ export interface TrainOptions {
   context?: number | undefined;
   /** Default `bpe`. */
   tokenizer?: 'chars' | 'bytes' | 'bpe' | undefined;
-  /** Entries of the BPE tokenizer to train. */
+  /** Entries of the BPE tokenizer to train. Default those of the preset, or by the size of the text. */
   vocab?: number | undefined;
   /** The key of JSONL rows, or the column of Parquet files, that holds the text. */
   field?: string | undefined;
@@ -185,9 +185,9 @@ export function modelShape(o: ParsedTrainOptions): ModelShape {
   };
 }
 
-/** Vocabulary to aim at when a BPE tokenizer is trained. */
-export function vocabularyGoal(o: ParsedTrainOptions): number {
-  return o.vocab ?? findPreset(o.preset ?? 'micro').vocabulary ?? 4096;
+/** Vocabulary to aim at when a BPE tokenizer is trained; undefined where the size of the text decides. */
+export function vocabularyGoal(o: ParsedTrainOptions): number | undefined {
+  return o.tokenizer === 'bpe' ? (o.vocab ?? findPreset(o.preset ?? 'micro').vocabulary) : undefined;
 }
 
 /** The peak learning rate for a model of so many parameters, where none was given. */

@@ -5,7 +5,7 @@ import { SafetensorsFile } from '../base/safetensors.js';
 import { CharsTokenizer, EncodeError } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { Model } from '../model/model.js';
-import { TextEvaluator } from './text-evaluator.js';
+import { TextEvaluator, unseenCost } from './text-evaluator.js';
 
 const fixtures = new URL('../../test/fixtures/', import.meta.url).pathname;
 const expected = JSON.parse(await readFile(`${fixtures}evaluation/expected.json`, 'utf8')) as Record<
@@ -28,8 +28,10 @@ async function open(name: string) {
   const tokenizer = new CharsTokenizer(Array.from({ length: model.dimensions.vocabulary }, (_, id) => 0x100 + id));
   const evaluator = new TextEvaluator({ model, parameters, tokenizer, engine: new NodeEngine() });
   cleanups.push(() => evaluator.dispose());
-  const text = (ids: readonly number[], at = 'text') => ({ name: at, text: tokenizer.decode(ids) });
-  return { evaluator, text, model, parameters };
+  const text = (ids: readonly number[], source = 'text') => ({
+    ...{ bytes: tokenizer.decodeBytes(ids), source, end: true },
+  });
+  return { evaluator, text, tokenizer, model, parameters };
 }
 
 describe.each(Object.entries(expected))('evaluating by %s', (name, { one, many }) => {
@@ -70,16 +72,12 @@ describe('TextEvaluator', () => {
     expect(loss).toBeGreaterThan(0);
   });
 
-  it('names the text that has fewer tokens or unknown characters', async () => {
+  it('passes over a text of one token, and refuses where there is no other', async () => {
     const { evaluator, text } = await open('gpt2');
-    for (const ids of [[], [1]]) {
-      await expect(evaluator.evaluate([text([1, 2]), text(ids, 'b.txt')])).rejects.toThrow(
-        `b.txt has ${ids.length} tokens`,
-      );
-    }
-    const foreign = evaluator.evaluate([{ name: 'c.txt', text: 'ĀāA' }]);
-    await expect(foreign).rejects.toThrow(EncodeError);
-    await expect(foreign).rejects.toThrow('at byte 4 of c.txt');
+    const alone = await evaluator.evaluate([text([1, 2])]);
+    const both = await evaluator.evaluate([text([1, 2]), text([1], 'b.txt')]);
+    expect(both).toEqual({ ...alone, tooShort: 1 });
+    await expect(evaluator.evaluate([text([1], 'b.txt')])).rejects.toThrow('b.txt has 1 tokens');
     await expect(evaluator.evaluate([])).rejects.toThrow('no text');
   });
 
@@ -97,6 +95,46 @@ describe('TextEvaluator', () => {
     const ids = Array.from({ length: 9 }, (_, i) => i);
     for (let i = 0; i < parameters.length; i++) parameters[i]! *= 1e3;
     await expect(evaluator.evaluate([text(ids)])).rejects.toThrow(/perplexity is beyond every number/);
+  });
+
+  it('names the text that is none, with the place', async () => {
+    const { evaluator } = await open('gpt2');
+    const pieces = [
+      { bytes: Buffer.from('ĀāĂ'), source: 'c.txt', end: false },
+      { bytes: Uint8Array.of(0xff), source: 'c.txt', end: true },
+    ];
+    const foreign = evaluator.evaluate(pieces);
+    await expect(foreign).rejects.toThrow(EncodeError);
+    await expect(foreign).rejects.toThrow('at byte 6 of c.txt');
+  });
+
+  it('charges a character that the tokenizer does not know, and goes on', async () => {
+    const { evaluator, text, tokenizer } = await open('gpt2');
+    const cost = unseenCost(tokenizer.vocabularySize);
+    expect(cost).toBeCloseTo(Math.log(1_112_064 - tokenizer.vocabularySize), 12);
+    const known = await evaluator.evaluate([text([1, 2])]);
+    // The last is never read, so what stands in for it does not matter.
+    const bytes = Buffer.concat([tokenizer.decodeBytes([1, 2]), Buffer.from('漢')]);
+    const result = await evaluator.evaluate([{ bytes, source: 'c.txt', end: true }]);
+    expect(result.loss).toBeCloseTo((known.loss + cost) / 2, 5);
+    expect(result).toMatchObject({ tokens: 2, bytes: 7, unseen: 1, unseenCost: cost });
+    expect(result.accuracy).toBeCloseTo(known.accuracy / 2, 12);
+    const between = Buffer.concat([tokenizer.decodeBytes([1]), Buffer.from('漢'), tokenizer.decodeBytes([2])]);
+    expect(await evaluator.evaluate([{ bytes: between, source: 'd', end: true }])).toMatchObject({ unseen: 1 });
+  });
+
+  it('gives a text in pieces the figures of the whole', async () => {
+    const { evaluator, tokenizer } = await open('gpt2');
+    const ids = Array.from({ length: 9000 }, (_, i) => (i * i) % tokenizer.vocabularySize);
+    const bytes = tokenizer.decodeBytes(Array.from({ length: 20 }, () => ids).flat());
+    const cuts = [0, 1, 2, 131_072, 131_073, 300_001, bytes.length];
+    const pieces = cuts.slice(1).map((to, i) => ({
+      ...{ bytes: bytes.subarray(cuts[i], to), source: 'a', end: to === bytes.length },
+    }));
+    const whole = await evaluator.evaluate([{ bytes, source: 'a', end: true }]);
+    const cut = await evaluator.evaluate(pieces);
+    expect(cut.loss).toBeCloseTo(whole.loss, 12);
+    expect(cut).toMatchObject({ tokens: 179_999, bytes: 360_000, accuracy: whole.accuracy });
   });
 
   it('stops on a signal', async () => {

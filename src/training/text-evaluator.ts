@@ -1,18 +1,11 @@
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { MeanfieldError } from '../base/errors.js';
-import { EncodeError, type Tokenizer } from '../data/index.js';
+import { type DocumentPiece, encodeDocuments, type Tokenizer } from '../data/index.js';
 import type { CompileOptions, Engine, HostArrays, Session } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import type { MicroBatch } from './step-program.js';
 import { traceTokenLosses } from './text-program.js';
 import { fillTokens } from './tokens.js';
-
-/** A text to be predicted. */
-export interface EvaluationText {
-  /** What to call it in errors. */
-  readonly name: string;
-  readonly text: string | Uint8Array;
-}
 
 /** How well a model predicts texts. */
 export interface TextEvaluation {
@@ -28,6 +21,12 @@ export interface TextEvaluation {
   readonly tokens: number;
   /** Bytes of the texts. */
   readonly bytes: number;
+  /** How many of the tokens are characters that the tokenizer (`chars`) does not know. */
+  readonly unseen: number;
+  /** What each of those costs within `loss`, in nats; see {@link unseenCost}. */
+  readonly unseenCost: number;
+  /** Texts of a single token, which were passed over because nothing can be predicted in them. */
+  readonly tooShort: number;
 }
 
 /** What a {@link TextEvaluator} computes with. */
@@ -38,6 +37,17 @@ export interface TextEvaluatorOptions {
   readonly tokenizer: Tokenizer;
   readonly engine: Engine;
   readonly compile?: CompileOptions;
+}
+
+/** Code points that a text can hold: all but the surrogates. */
+const CODE_POINTS = 0x110000 - 0x800;
+
+/**
+ * What it costs to predict a character that a tokenizer of characters does not know, in nats: that it is one of all
+ * those, each as likely as any other. That the character is unknown is not charged.
+ */
+export function unseenCost(vocabularySize: number): number {
+  return Math.log(CODE_POINTS - vocabularySize);
 }
 
 /** Tokens of one run of the graph, about: enough for its products to run well. */
@@ -59,29 +69,59 @@ export class TextEvaluator {
   }
 
   /**
+   * Memory does not grow with a text.
+   *
+   * @param pieces the texts in one or more pieces each, as `readDocuments` gives them
    * @param signal stops between two runs of the graph
    * @param progress called after each run with the tokens predicted so far
    * @throws EncodeError, with the text's name, for a text that the tokenizer cannot express
-   * @throws MeanfieldError for a text of fewer than two tokens, and when a figure is not finite
+   * @throws MeanfieldError when no text has two tokens, and when a figure is not finite
    * @throws DOMException (AbortError) when stopped by the signal
    */
   async evaluate(
-    texts: Iterable<EvaluationText> | AsyncIterable<EvaluationText>,
-    { signal, progress }: { signal?: AbortSignal; progress?: (tokens: number) => void } = {},
+    pieces: Iterable<DocumentPiece> | AsyncIterable<DocumentPiece>,
+    { signal, progress }: { signal?: AbortSignal | undefined; progress?: ((tokens: number) => void) | undefined } = {},
   ): Promise<TextEvaluation> {
-    let [nats, right, tokens, bytes] = [0, 0, 0, 0];
-    for await (const { name, text } of texts) {
-      bytes += typeof text === 'string' ? Buffer.byteLength(text) : text.length;
-      const ids = this.#encode(name, text);
-      for await (const run of this.#runs(ids, signal)) {
-        if (!Number.isFinite(run.nats)) throw this.#unusable(name, run.nats);
-        nats += run.nats;
+    const { tokenizer, model } = this.#options;
+    const cost = unseenCost(tokenizer.vocabularySize);
+    const group = this.#mostWindows() * model.dimensions.context;
+    let [nats, right, tokens, bytes, unseen, tooShort] = [0, 0, 0, 0, 0, 0];
+    let shortest: { source: string; ids: number } | undefined;
+    /** Of the text that is being read: its bytes, whether runs of it are done, and the ids from the last one on. */
+    let text = { bytes: 0, begun: false, ids: new Int32Array(0) };
+    for await (const piece of encodeDocuments(tokenizer, pieces)) {
+      signal?.throwIfAborted();
+      this.#check(piece.ids);
+      text.bytes += piece.bytes;
+      text.ids = joined(text.ids, piece.ids);
+      const ready = piece.end ? text.ids.length : Math.floor((text.ids.length - 1) / group) * group + 1;
+      for await (const run of this.#runs(text.ids.subarray(0, ready), text.begun, signal)) {
+        if (!Number.isFinite(run.nats)) throw this.#unusable(piece.source, run.nats);
+        nats += run.nats + run.unseen * cost;
         right += run.right;
         tokens += run.tokens;
+        unseen += run.unseen;
+        text.begun = true;
         progress?.(tokens);
       }
+      if (!piece.end) {
+        text.ids = text.ids.slice(Math.max(0, ready - 1));
+        continue;
+      }
+      if (text.begun) {
+        bytes += text.bytes;
+      } else {
+        tooShort++;
+        shortest ??= { source: piece.source, ids: text.ids.length };
+      }
+      text = { bytes: 0, begun: false, ids: new Int32Array(0) };
     }
-    if (tokens === 0) throw new MeanfieldError('There is no text to evaluate: give at least one file.');
+    if (tokens === 0) {
+      if (shortest === undefined) throw new MeanfieldError('There is no text to evaluate: give at least one file.');
+      throw new MeanfieldError(
+        `${shortest.source} has ${shortest.ids} tokens. A text needs at least two: the second is predicted from the first.`,
+      );
+    }
     const loss = nats / tokens;
     const perplexity = Math.exp(loss);
     if (!Number.isFinite(perplexity)) {
@@ -90,7 +130,9 @@ export class TextEvaluator {
           'than nothing. Its weights are not usable, or belong to another configuration or tokenizer.',
       );
     }
-    return { loss, perplexity, bitsPerByte: nats / Math.LN2 / bytes, accuracy: right / tokens, tokens, bytes };
+    const bitsPerByte = nats / Math.LN2 / bytes;
+    const figures = { loss, perplexity, bitsPerByte, accuracy: right / tokens, tokens, bytes };
+    return { ...figures, unseen, unseenCost: cost, tooShort };
   }
 
   /** Frees the engine's memory. */
@@ -110,37 +152,33 @@ export class TextEvaluator {
     );
   }
 
-  #encode(name: string, text: string | Uint8Array): Int32Array {
-    const { tokenizer, model } = this.#options;
-    const { vocabulary } = model.dimensions;
-    let ids: Uint32Array;
-    try {
-      ids = tokenizer.encode(text);
-    } catch (error) {
-      throw error instanceof EncodeError ? new EncodeError(error.reason, error.offset, name) : error;
-    }
-    if (ids.length < 2) {
-      throw new MeanfieldError(
-        `${name} has ${ids.length} tokens. A text needs at least two: the second is predicted from the first.`,
-      );
-    }
+  #check(ids: Int32Array): void {
+    const { vocabulary } = this.#options.model.dimensions;
     const unknown = ids.find((id) => id >= vocabulary);
-    if (unknown !== undefined) {
-      throw new MeanfieldError(
-        `The tokenizer gives id ${unknown}, but the model knows ${vocabulary} tokens: they do not belong together.`,
-      );
-    }
-    return Int32Array.from(ids);
+    if (unknown === undefined) return;
+    throw new MeanfieldError(
+      `The tokenizer gives id ${unknown}, but the model knows ${vocabulary} tokens: they do not belong together.`,
+    );
   }
 
-  /** One run of the graph after another, over all windows of a text. */
-  async *#runs(ids: Int32Array, signal?: AbortSignal) {
+  /** Windows of `context` tokens in one run of the graph. */
+  #mostWindows(length = this.#options.model.dimensions.context): number {
+    return Math.max(1, Math.floor(RUN_TOKENS / length));
+  }
+
+  /**
+   * One run of the graph after another, over all windows of a text, or of a part of it that begins with a window.
+   *
+   * @param begun whether that is not the first part
+   */
+  async *#runs(ids: Int32Array, begun: boolean, signal: AbortSignal | undefined) {
     const { context } = this.#options.model.dimensions;
     const predicted = ids.length - 1;
+    if (predicted < 1) return;
     // Filling behind a window's last token changes nothing before it, so few sizes of graph serve all texts.
-    const length = Math.min(context, 2 ** Math.ceil(Math.log2(predicted)));
+    const length = begun ? context : Math.min(context, 2 ** Math.ceil(Math.log2(predicted)));
     const windows = Math.ceil(predicted / length);
-    const most = Math.max(1, Math.floor(RUN_TOKENS / length));
+    const most = this.#mostWindows(length);
     for (let first = 0; first < windows; first += most) {
       signal?.throwIfAborted();
       const batch = Math.min(most, windows - first);
@@ -152,21 +190,27 @@ export class TextEvaluator {
 
   /** @param ids of `batch` consecutive windows and the token after them; the last window may be short */
   async #run(ids: Int32Array, { batch, length }: MicroBatch) {
+    const { standIn = 0 } = this.#options.tokenizer;
     const rows = new Int32Array(batch * (length + 1));
     for (let b = 0; b < batch; b++) rows.set(ids.subarray(b * length, (b + 1) * length + 1), b * (length + 1));
+    for (let at = rows.indexOf(-1); at >= 0; at = rows.indexOf(-1, at + 1)) rows[at] = standIn;
     const given = new BigInt64Array(batch * length);
     const targets = new BigInt64Array(batch * length);
     fillTokens(rows, { batch, length }, given, targets);
     const session = await this.#session({ batch, length });
     const outputs = await session.run({ ...this.#parameters, ids: given, targets });
     const tokens = ids.length - 1;
-    let [nats, right] = [0, 0];
+    let [nats, right, unseen] = [0, 0, 0];
     for (let i = 0; i < tokens; i++) {
+      if (ids[i + 1] === -1) {
+        unseen++;
+        continue;
+      }
       const at = (i % length) * batch + Math.floor(i / length);
       nats += outputs.losses![at] as number;
       if (outputs.predictions![at] === ids[i + 1]) right++;
     }
-    return { nats, right, tokens };
+    return { nats, right, tokens, unseen };
   }
 
   async #session(size: MicroBatch): Promise<Session> {
@@ -181,4 +225,11 @@ export class TextEvaluator {
     }
     return session;
   }
+}
+
+function joined(a: Int32Array, b: Int32Array): Int32Array<ArrayBuffer> {
+  const all = new Int32Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
 }

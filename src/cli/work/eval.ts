@@ -4,8 +4,18 @@ import { grouped, table } from '../format.js';
 import { onInterrupt } from '../interrupt.js';
 import { ProgressLine } from '../progress-line.js';
 
+/** What commander makes of the options of `meanfield eval`. */
+export interface EvalFlags {
+  readonly field?: string;
+}
+
 /** Measures a model on files. */
-export async function evaluateFiles(run: string, files: readonly string[], context: Context): Promise<number> {
+export async function evaluateFiles(
+  run: string,
+  files: readonly string[],
+  flags: EvalFlags,
+  context: Context,
+): Promise<number> {
   const { output, closed } = context;
   const model = await load(run);
   const stop = new AbortController();
@@ -18,10 +28,19 @@ export async function evaluateFiles(run: string, files: readonly string[], conte
   }
   try {
     const progress = (tokens: number) => line.show(`${grouped(tokens)} tokens`);
-    const { bitsPerByte, ...figures } = await model.evaluate(files, { signal: stop.signal, progress });
-    const { loss, perplexity, accuracy, tokens, bytes } = figures;
+    const notice = (message: string) => {
+      output.event({ type: 'notice', message });
+      line.note(`note: ${message}`);
+    };
+    const result = await model.evaluate(files, { ...flags, signal: stop.signal, progress, notice });
+    const { loss, perplexity, bitsPerByte, accuracy, tokens, bytes, unseen, unseenCost } = result;
     line.end();
-    output.event({ type: 'result', loss, perplexity, bits_per_byte: bitsPerByte, accuracy, tokens, bytes });
+    output.event({
+      type: 'result',
+      ...{ loss, perplexity, bits_per_byte: bitsPerByte, accuracy, tokens, bytes },
+      // Only a tokenizer of characters meets any.
+      ...(unseen > 0 && { unseen, unseen_nats: unseen * unseenCost }),
+    });
     output.text(
       table([
         ['loss', `${loss.toFixed(4)} nats per token`],

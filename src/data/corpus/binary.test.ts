@@ -17,5 +17,5 @@ it('tells what makes a file binary', () => {
   const packed = gzipSync(Buffer.from(Array.from({ length: 500 }, (_, i) => (i * i * 7919) % 1009).join(' '))).filter(
     (byte) => byte !== 0,
   );
-  expect(binaryReason(packed)).toMatch(/% of its first bytes are control characters/);
+  expect(binaryReason(packed.subarray(3))).toMatch(/% of its first bytes are control characters/);
 });

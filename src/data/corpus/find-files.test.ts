@@ -62,6 +62,38 @@ it('passes over links that lead out of the folder, but for those that are named'
   }
 });
 
+it('passes over the folders of runs and those excepted, and refuses a run that is named', async () => {
+  const corpus = mkdtempSync(join(tmpdir(), 'meanfield-runs-'));
+  for (const name of ['a.txt', 'runs/old/metrics.jsonl', 'runs/new/metrics.jsonl', 'made/run.json', 'made/b.txt']) {
+    mkdirSync(join(corpus, name, '..'), { recursive: true });
+    writeFileSync(join(corpus, name), '{"type":"progress"}\n');
+  }
+  for (const run of ['old', 'new']) {
+    writeFileSync(join(corpus, 'runs', run, 'run.json'), JSON.stringify({ format: 'meanfield-run' }, null, 2));
+  }
+  try {
+    const { files, skippedRuns } = await findFiles({ paths: [corpus], except: [join(corpus, 'runs', 'new')] });
+    expect(files.map(({ path }) => path.slice(corpus.length + 1))).toEqual([
+      'a.txt',
+      join('made', 'b.txt'),
+      join('made', 'run.json'),
+    ]);
+    expect(skippedRuns).toEqual([join(corpus, 'runs', 'old')]);
+    await expect(findFiles({ paths: [join(corpus, 'runs', 'old')] })).rejects.toThrow(
+      /is the folder of a run.*--resume/,
+    );
+  } finally {
+    rmSync(corpus, { recursive: true });
+  }
+});
+
+it('says what is wrong with a path', async () => {
+  await expect(findFiles({ paths: [join(folder, 'n'.repeat(300))] })).rejects.toThrow(
+    /name has 300 bytes.*at most 255/,
+  );
+  await expect(findFiles({ paths: [join(folder, 'a.md', 'x')] })).rejects.toThrow(/is a file, not a folder/);
+});
+
 it('takes named files whatever their extension, in the order given', async () => {
   const paths = [join(folder, 'image.png'), join(folder, 'a.md')];
   const { files } = await findFiles({ paths });

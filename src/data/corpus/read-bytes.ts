@@ -7,13 +7,16 @@ import { MeanfieldError, messageOf } from '../../base/errors.js';
 const CHUNK_BYTES = 1 << 18;
 
 /**
- * The bytes of a file in pieces, unpacked when its name ends in `.gz`.
+ * The bytes of a file in pieces, unpacked when it is gzip.
  *
+ * @param packed whether it is gzip: by its name unless given
  * @throws MeanfieldError when the file cannot be read or its gzip data is damaged
  */
-export async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
+export async function* readBytes(
+  path: string,
+  packed = path.toLowerCase().endsWith('.gz'),
+): AsyncGenerator<Uint8Array> {
   const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
-  const packed = path.toLowerCase().endsWith('.gz');
   // The callback is needed, and the error itself comes out of the iteration.
   const stream: Readable = packed ? pipeline(file, createGunzip({ chunkSize: CHUNK_BYTES }), () => {}) : file;
   try {

@@ -54,8 +54,10 @@ describe('readDocuments', () => {
       bytes: 5 + 3 + 3 + 5 + 6 + 4 + 4,
       empty: 2,
       skippedBinary: 1,
-      skippedBinaryFiles: [join(folder, 'f', 'binary.txt')],
+      skippedBinaryFiles: [{ path: join(folder, 'f', 'binary.txt'), reason: 'it has a NUL byte at 1' }],
       skippedOther: 1,
+      skippedRuns: [],
+      remarks: [],
       skippedLinks: 0,
       skippedLinkFiles: [],
     });

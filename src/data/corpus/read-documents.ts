@@ -1,12 +1,16 @@
-import { MeanfieldError } from '../../base/errors.js';
-import { binaryReason, SNIFF_BYTES } from './binary.js';
-import { bareName, type CorpusFile, type FoundFiles, findFiles } from './find-files.js';
+import { MeanfieldError, UsageError } from '../../base/errors.js';
+import { nulReason } from './binary.js';
+import { encodingHint, Utf8Watch } from './encodings.js';
+import { type CorpusFile, type FoundFiles, findFiles } from './find-files.js';
+import { type Inspection, inspect } from './inspect.js';
 import { readBytes } from './read-bytes.js';
 import { readJsonLines } from './read-jsonl.js';
+import { readObjects } from './read-objects.js';
 import { readParquet } from './read-parquet.js';
 import type { CorpusOptions, CorpusStatistics, DocumentPiece } from './types.js';
 
-const NAMES_KEPT = 100;
+/** How many names and remarks are kept. */
+const KEPT = 100;
 
 /** The documents of files and folders, one after the other, each in one or more pieces. */
 export interface Documents extends AsyncIterable<DocumentPiece> {
@@ -15,12 +19,15 @@ export interface Documents extends AsyncIterable<DocumentPiece> {
 }
 
 /**
- * Reads a corpus: text files (a document each), JSON Lines and Parquet (a document a row), any of the first two also
- * packed with gzip, and folders of them. Memory does not grow with the size of a file.
+ * Reads a corpus: text files (a document each), tables in JSON (lines or an array of objects) and Parquet (a document a
+ * row), all but the last also packed with gzip, and folders of them. What a file is, its content says. Memory does not
+ * grow with the size of a file.
  *
  * Can be iterated once. Without `found`, the files are looked for when the iteration starts.
  *
- * @throws MeanfieldError (from the iteration) when there is nothing to read, or a named file is empty, binary or damaged
+ * @throws MeanfieldError (from the iteration) when there is nothing to read, or a named file is binary or damaged
+ * @throws UsageError for a field where there is no table
+ * @throws DOMException (AbortError) when stopped by the signal
  * @example
  * const documents = readDocuments({ paths: ['books', 'chat.jsonl.gz'], field: 'text' });
  * for await (const { bytes, source, end } of documents) console.log(source, bytes.length, end);
@@ -37,6 +44,8 @@ export function readDocuments(options: CorpusOptions, found?: FoundFiles): Docum
     skippedOther: 0,
     skippedLinks: 0,
     skippedLinkFiles: [],
+    skippedRuns: [],
+    remarks: [],
   };
   return {
     statistics,
@@ -47,62 +56,118 @@ export function readDocuments(options: CorpusOptions, found?: FoundFiles): Docum
 async function* read(
   options: CorpusOptions,
   statistics: CorpusStatistics,
-  found: FoundFiles | undefined,
+  given: FoundFiles | undefined,
 ): AsyncGenerator<DocumentPiece> {
-  const { files, ...skipped } = found ?? (await findFiles(options));
+  const { files, ...skipped } = given ?? (await findFiles(options));
   Object.assign(statistics, skipped);
+  if (options.field !== undefined) await requireTable(files, options);
   for (const file of files) {
-    let read = 0;
-    for await (const piece of readFile(file, options.field ?? 'text', statistics)) {
-      read += piece.bytes.length;
+    options.signal?.throwIfAborted();
+    const inspection = await inspect(file, options);
+    if (inspection.remark !== undefined) remark(statistics, inspection.remark);
+    const before = statistics.bytes;
+    for await (const piece of documentsOf(file, inspection, options.field ?? 'text', statistics)) {
+      options.signal?.throwIfAborted();
+      if (piece.bytes.length === 0) {
+        statistics.empty++;
+        continue;
+      }
       statistics.bytes += piece.bytes.length;
       if (piece.end) statistics.documents++;
       yield piece;
     }
-    if (read === 0 && file.named) throw new MeanfieldError(`${file.path} is empty: there is no text to read in it.`);
+    if (statistics.bytes === before && file.named) remark(statistics, `${file.path} is empty and was passed over.`);
   }
-  if (statistics.documents === 0) {
-    throw new MeanfieldError(
-      `No text in ${options.paths.join(', ')}: ${statistics.empty} empty, ${statistics.skippedBinary} binary files.`,
-    );
-  }
+  if (statistics.documents === 0) throw nothingToRead(options.paths, files, statistics);
 }
 
-/** The documents of one file that are not empty. */
-async function* readFile(file: CorpusFile, field: string, statistics: CorpusStatistics): AsyncGenerator<DocumentPiece> {
-  const name = bareName(file.path);
-  if (name.endsWith('.parquet')) {
-    if (/\.gz$/i.test(file.path)) {
-      throw new MeanfieldError(`${file.path}: a Parquet file cannot be read through gzip; unpack it (gunzip) first.`);
-    }
-    statistics.files++;
-    yield* withText(readParquet(file.path, field), statistics);
-    return;
+function nothingToRead(
+  paths: readonly string[],
+  files: readonly CorpusFile[],
+  statistics: CorpusStatistics,
+): MeanfieldError {
+  const [only] = files;
+  if (files.length === 1 && only?.named) {
+    return new MeanfieldError(`${only.path} is empty: there is no text to read in it.`);
   }
-  const { start, rest } = await firstBytes(readBytes(file.path), SNIFF_BYTES);
-  if (start.length === 0) {
-    statistics.empty++;
-    return;
-  }
-  const reason = binaryReason(start);
-  if (reason !== undefined) {
-    await rest.return?.(undefined);
-    if (file.named) throw new MeanfieldError(`${file.path} is not a text file: ${reason}.`);
-    statistics.skippedBinary++;
-    if (statistics.skippedBinaryFiles.length < NAMES_KEPT) statistics.skippedBinaryFiles.push(file.path);
-    return;
+  const { empty, skippedBinary, skippedBinaryFiles, skippedOther, remarks } = statistics;
+  const [binary] = skippedBinaryFiles;
+  const example = binary === undefined ? '' : ` (${binary.path}: ${binary.reason})`;
+  const more = remarks.slice(0, 3).map((sentence) => `\n${sentence}`);
+  return new MeanfieldError(
+    `No text in ${paths.join(', ')}: ${empty} empty, ${skippedBinary} binary files${example}, ` +
+      `${skippedOther} of other kinds.${more.join('')}`,
+  );
+}
+
+/** The documents of one file. */
+async function* documentsOf(
+  file: CorpusFile,
+  inspection: Inspection,
+  field: string,
+  statistics: CorpusStatistics,
+): AsyncGenerator<DocumentPiece> {
+  const { path, named } = file;
+  switch (inspection.format) {
+    case 'empty':
+      if (!named) statistics.empty++;
+      return;
+    case 'other':
+      statistics.skippedOther++;
+      return;
+    case 'binary':
+      if (named) throw new MeanfieldError(`${path} is not a text file: ${inspection.reason}.`);
+      statistics.skippedBinary++;
+      if (statistics.skippedBinaryFiles.length < KEPT) {
+        statistics.skippedBinaryFiles.push({ path, reason: inspection.reason });
+      }
+      return;
   }
   statistics.files++;
-  const chunks = chain(start, rest);
-  if (/\.(jsonl|ndjson)$/.test(name)) yield* withText(readJsonLines(chunks, file.path, field), statistics);
-  else yield* asOneDocument(chunks, file.path);
+  if (inspection.format === 'parquet') return yield* readParquet(path, field);
+  const bytes = readBytes(path, inspection.packed);
+  if (inspection.format === 'lines') return yield* readJsonLines(bytes, path, field);
+  if (inspection.format === 'objects') return yield* readObjects(bytes, path, field);
+  const watch = new Utf8Watch();
+  yield* asOneDocument(plainText(bytes, path, watch), path);
+  if (watch.found !== undefined) remark(statistics, notUtf8(path, watch.found));
 }
 
-async function* withText(documents: AsyncIterable<DocumentPiece>, statistics: CorpusStatistics) {
-  for await (const piece of documents) {
-    if (piece.bytes.length > 0) yield piece;
-    else statistics.empty++;
+/** @throws UsageError when no file is a table, so that the field that was asked for is in none */
+async function requireTable(files: readonly CorpusFile[], options: CorpusOptions): Promise<void> {
+  const read: string[] = [];
+  for (const file of files) {
+    const { format } = await inspect(file, options);
+    if (format === 'lines' || format === 'objects' || format === 'parquet') return;
+    if (format !== 'other' || file.named) read.push(file.path);
   }
+  const examples = read.slice(0, 3).join(', ') + (read.length > 3 ? ', …' : '');
+  throw new UsageError(
+    `--field ${options.field} chooses a field of JSON rows or a column of Parquet, but there is no such table in ` +
+      `${options.paths.join(', ')}${examples === '' ? '' : ` (read: ${examples})`}. Leave --field out for plain text.`,
+  );
+}
+
+/** Passes a text on, and refuses it where it proves not to be one. */
+async function* plainText(bytes: AsyncIterable<Uint8Array>, path: string, watch: Utf8Watch) {
+  let offset = 0;
+  for await (const chunk of bytes) {
+    const nul = chunk.indexOf(0);
+    if (nul >= 0) throw new MeanfieldError(`${path} is not a text file: ${nulReason(offset + nul)}.`);
+    offset += chunk.length;
+    watch.add(chunk);
+    yield chunk;
+  }
+  watch.end();
+}
+
+function notUtf8(path: string, guess: string): string {
+  const hint = encodingHint(guess, path);
+  return `${path} is not UTF-8; its bytes are read as they are.${hint === '' ? '' : ` Better: ${hint}.`}`;
+}
+
+function remark(statistics: CorpusStatistics, sentence: string): void {
+  if (statistics.remarks.length < KEPT) statistics.remarks.push(sentence);
 }
 
 /** Marks the last piece, which is known only when there is no other. */
@@ -114,21 +179,4 @@ async function* asOneDocument(chunks: AsyncIterable<Uint8Array>, source: string)
     held = bytes;
   }
   if (held !== undefined) yield { bytes: held, source, end: true };
-}
-
-/** At least `length` bytes from the start (all, where there are fewer), and an iterator over what follows. */
-async function firstBytes(chunks: AsyncGenerator<Uint8Array>, length: number) {
-  const parts: Uint8Array[] = [];
-  for (let got = 0; got < length; ) {
-    const next = await chunks.next();
-    if (next.done) break;
-    parts.push(next.value);
-    got += next.value.length;
-  }
-  return { start: Buffer.concat(parts), rest: chunks };
-}
-
-async function* chain(start: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield start;
-  yield* rest;
 }

@@ -1,7 +1,7 @@
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { toBytes } from '../tokenizers/utf8.js';
-import { noField } from './read-jsonl.js';
+import { noField } from './row-text.js';
 import type { DocumentPiece } from './types.js';
 
 /**

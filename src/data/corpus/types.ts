@@ -10,30 +10,38 @@ export interface DocumentPiece {
 /** What was read; complete when the iteration is. */
 export interface CorpusStatistics {
   files: number;
-  /** Documents that are not empty: a text file, or a row of a JSONL or Parquet file. */
+  /** Documents that are not empty: a text file, or a row of JSON or Parquet. */
   documents: number;
   /** The bytes of the documents' text. */
   bytes: number;
-  /** Rows and (in folders) files without any text. */
+  /** Files and rows without any text. */
   empty: number;
-  /** Files in folders that were left out because they are binary. */
+  /** Files in folders that were left out because they are not text. */
   skippedBinary: number;
-  /** The names of the first hundred of them. */
-  skippedBinaryFiles: string[];
-  /** Files in folders that were left out because of their extension. */
+  /** The first hundred of them, and why. */
+  skippedBinaryFiles: { path: string; reason: string }[];
+  /** Files in folders that were left out because of their extension, or because they are JSON but no table. */
   skippedOther: number;
   /** Files in folders that were left out because they are links to files outside of the folder. */
   skippedLinks: number;
   /** The names of the first three of them. */
   skippedLinkFiles: string[];
+  /** Folders of runs that were left out. */
+  skippedRuns: string[];
+  /** What else the user should hear, in sentences: of files that are read otherwise than their names say, and so on. */
+  remarks: string[];
 }
 
 /** What to read. */
 export interface CorpusOptions {
   /** Files and folders, in this order; a folder is read recursively, sorted by name. */
   paths: readonly string[];
-  /** The field of a JSONL row or the column of a Parquet file that holds the text: `text` unless given. */
+  /** The field of a row of JSON, or the column of a Parquet file, that holds the text: `text` unless given. */
   field?: string | undefined;
   /** Which files of a folder are read, by how their names end (before `.gz`); text-extensions.json unless given. */
   extensions?: readonly string[] | undefined;
+  /** Folders within those that are none of the corpus. */
+  except?: readonly string[] | undefined;
+  /** Ends the reading with an AbortError. */
+  signal?: AbortSignal | undefined;
 }

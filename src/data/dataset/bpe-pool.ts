@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { workerFile } from '../../base/worker-file.js';
@@ -11,6 +12,8 @@ import type { WorkerAnswer, WorkerRequest } from './worker-messages.js';
 /** Below this much text, starting threads costs more than they save. */
 const PARALLEL_BYTES = 1 << 24;
 const MOST_WORKERS = 8;
+/** Words whose counts are added before others have a turn: some milliseconds. */
+const WORDS_A_TURN = 1 << 15;
 
 /** How many threads to use for so much text; 0 stands for none but the caller's. */
 export function encodeWorkers(bytes: number): number {
@@ -29,9 +32,15 @@ export class BpePool {
   readonly #engines: Engine[];
   #next = 0;
 
-  /** @param workers how many threads to start; 0 for none */
-  constructor(workers: number) {
-    this.#engines = workers === 0 ? [inline()] : Array.from({ length: workers }, () => startWorker());
+  readonly #signal: AbortSignal | undefined;
+
+  /**
+   * @param workers how many threads to start; 0 for none
+   * @param signal fails whatever is asked, at once; the pool must still be closed
+   */
+  constructor(workers: number, signal?: AbortSignal) {
+    this.#signal = signal;
+    this.#engines = workers === 0 ? [inline()] : Array.from({ length: workers }, () => startWorker(signal));
   }
 
   /** How many batches to have under way at once. */
@@ -48,7 +57,15 @@ export class BpePool {
   async counts(): Promise<WordCounts> {
     const answers = await Promise.all(this.#engines.map((engine) => engine.ask({ type: 'counts' })));
     const total = new WordCounter();
-    for (const answer of answers) if ('counts' in answer) total.addCounts(answer.counts);
+    for (const answer of answers) {
+      if (!('counts' in answer)) continue;
+      const words = answer.counts.ends.length;
+      for (let from = 0; from < words; from += WORDS_A_TURN) {
+        total.addCounts(answer.counts, from, Math.min(words, from + WORDS_A_TURN));
+        await othersTurn();
+        this.#signal?.throwIfAborted();
+      }
+    }
     return total.result();
   }
 
@@ -78,17 +95,20 @@ function inline(): Engine {
   return { ask: async (request) => engine.handle(request), close: async () => {} };
 }
 
-function startWorker(): Engine {
+function startWorker(signal: AbortSignal | undefined): Engine {
   const worker = new Worker(workerFile('encode-worker'));
   const waiting: { resolve: (answer: WorkerAnswer) => void; reject: (error: Error) => void }[] = [];
   let failure: Error | undefined;
   const fail = (error: unknown) => {
-    failure ??= new MeanfieldError(`An encoding thread stopped: ${messageOf(error)}.`, { cause: error });
-    for (const { reject } of waiting.splice(0)) reject(failure);
+    failure ??= signal?.aborted
+      ? signal.reason
+      : new MeanfieldError(`An encoding thread stopped: ${messageOf(error)}.`, { cause: error });
+    for (const { reject } of waiting.splice(0)) reject(failure!);
   };
-  worker.on('message', (answer: WorkerAnswer) => waiting.shift()!.resolve(answer));
+  worker.on('message', (answer: WorkerAnswer) => waiting.shift()?.resolve(answer));
   worker.on('error', fail);
   worker.on('exit', (code) => fail(`exit code ${code}`));
+  signal?.addEventListener('abort', fail);
   return {
     ask: (request) =>
       new Promise((resolve, reject) => {
@@ -97,6 +117,7 @@ function startWorker(): Engine {
         worker.postMessage(request, 'batch' in request ? [request.batch.bytes.buffer as ArrayBuffer] : []);
       }),
     close: async () => {
+      signal?.removeEventListener('abort', fail);
       await worker.terminate();
     },
   };

@@ -23,7 +23,15 @@ async function encode(tokenizer: 'bytes' | 'bpe', workers: number, shardTokens =
   const found = await findFiles(corpus);
   const scan = await scanCorpus(corpus, found, () => {});
   const out = join(folder, `${tokenizer}${workers}`);
-  const options = { folder: out, tokenizer, vocabularySize: 300, workers, shardTokens, onProgress: undefined };
+  const options = {
+    folder: out,
+    tokenizer,
+    vocabularySize: 300,
+    minFrequency: 1,
+    workers,
+    shardTokens,
+    onProgress: undefined,
+  };
   const made = await encodeCorpus(corpus, scan, found, options);
   const decode = (list: typeof made.train) => {
     const shards = new TokenShards(out, list);

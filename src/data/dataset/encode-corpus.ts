@@ -9,7 +9,7 @@ import { CharsTokenizer } from '../tokenizers/chars.js';
 import { lastWordCut } from '../tokenizers/pretokenize.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { END_OF_TEXT } from '../tokenizers/tokenizer-files.js';
-import { trainBpe } from '../tokenizers/train-bpe.js';
+import { trainBpeInTurns } from '../tokenizers/train-bpe.js';
 import { BpePool } from './bpe-pool.js';
 import { encodeBatch } from './encode-batch.js';
 import type { PrepareOptions } from './prepare.js';
@@ -25,6 +25,8 @@ export interface EncodeOptions {
   folder: string;
   tokenizer: PrepareOptions['tokenizer'];
   vocabularySize: number;
+  /** How often a pair must come for `bpe` to merge it. */
+  minFrequency: number;
   workers: number;
   shardTokens: number;
   onProgress: PrepareOptions['onProgress'];
@@ -38,7 +40,7 @@ export async function encodeCorpus(
   options: EncodeOptions,
 ): Promise<{ tokenizer: Tokenizer; train: ShardList; validation: ShardList }> {
   const needsPool = options.tokenizer === 'bpe' || options.tokenizer instanceof BpeTokenizer;
-  const pool = needsPool ? new BpePool(options.workers) : undefined;
+  const pool = needsPool ? new BpePool(options.workers, corpus.signal) : undefined;
   try {
     const tokenizer = await makeTokenizer(corpus, scan, found, options, pool);
     let encode: (batch: TextBatch) => Promise<Uint32Array> = async (batch) => encodeBatch(tokenizer, batch);
@@ -56,7 +58,7 @@ async function makeTokenizer(
   corpus: CorpusOptions,
   scan: CorpusScan,
   found: FoundFiles,
-  { tokenizer, vocabularySize, onProgress }: EncodeOptions,
+  { tokenizer, vocabularySize, minFrequency, onProgress }: EncodeOptions,
   pool: BpePool | undefined,
 ): Promise<Tokenizer> {
   if (tokenizer === 'chars') return new CharsTokenizer(scan.characters ?? []);
@@ -78,7 +80,8 @@ async function makeTokenizer(
   const counts = await pool.counts();
   const progress = (done: number) => onProgress?.({ phase: 'merging', done, total: vocabularySize });
   progress(0);
-  return new BpeTokenizer(trainBpe(counts, { vocabularySize, special: [END_OF_TEXT], onProgress: progress }));
+  const training = { vocabularySize, special: [END_OF_TEXT], minFrequency, onProgress: progress };
+  return new BpeTokenizer(await trainBpeInTurns(counts, training, corpus.signal));
 }
 
 async function writeTokens(

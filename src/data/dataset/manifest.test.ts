@@ -27,6 +27,8 @@ const good = {
     skippedOther: 0,
     skippedLinks: 0,
     skippedLinkFiles: [],
+    skippedRuns: [],
+    remarks: [],
   },
   tokenizerFiles: { 'tokenizer.json': hash, 'tokenizer_config.json': hash },
   train: { width: 2, length: 0, files: [] },

@@ -15,9 +15,11 @@ const settingsSchema = z.strictObject({
   field: z.string(),
   /** `chars`, `bytes`, `bpe`, or the sha256 of the `tokenizer.json` that was given. */
   tokenizer: z.string(),
-  /** What was asked for; 0 where the tokenizer decides. */
+  /** What was asked for; 0 where the tokenizer or the size of the text decides. */
   vocabularySize: count,
   validationFraction: z.number(),
+  /** How often a pair must come for `bpe` to merge it. */
+  minFrequency: count.optional(),
 });
 
 const manifestSchema = z.strictObject({
@@ -29,17 +31,25 @@ const manifestSchema = z.strictObject({
   fingerprint: hash,
   /** The files read, by which it is known without reading them that they are the same. */
   inputs: z.array(z.strictObject({ path: z.string(), size: count, modified: z.number() })),
-  statistics: z.strictObject({
+  statistics: z.object({
     files: count,
     documents: count,
     bytes: count,
     empty: count,
     skippedBinary: count,
-    skippedBinaryFiles: z.array(z.string()),
+    skippedBinaryFiles: z.array(
+      z.union([
+        z.strictObject({ path: z.string(), reason: z.string() }),
+        // Of a data set made before the reasons were kept.
+        z.string().transform((path) => ({ path, reason: 'it is not text' })),
+      ]),
+    ),
     skippedOther: count,
     // Not in what was stored before links were passed over.
     skippedLinks: count.default(0),
     skippedLinkFiles: z.array(z.string()).default([]),
+    skippedRuns: z.array(z.string()).default([]),
+    remarks: z.array(z.string()).default([]),
   }),
   /** The sha256 of the tokenizer's files. */
   tokenizerFiles: z.strictObject({ 'tokenizer.json': hash, 'tokenizer_config.json': hash }),

@@ -13,8 +13,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../../base/errors.js';
 import { END_OF_TEXT } from '../tokenizers/tokenizer-files.js';
-import type { Dataset } from './open.js';
-import { type PrepareOptions, type PrepareProgress, prepareDataset } from './prepare.js';
+import { type Dataset, openDataset } from './open.js';
+import { OtherTextError, type PrepareOptions, type PrepareProgress, prepareDataset } from './prepare.js';
 
 let folder: string;
 beforeEach(() => {
@@ -69,6 +69,30 @@ describe('prepareDataset', () => {
     expect(bpe.tokenizer.encode('aaaa').length).toBeLessThan(3);
     expect(bpe.tokenizer.encode('zzzz').length).toBe(4);
     expect((await prepare(path, { tokenizer: 'chars' })).tokenizer.vocabularySize).toBe(3);
+  });
+
+  it('stops on a signal in any phase, and leaves no data set', async () => {
+    const path = write('a.txt', long.repeat(20));
+    for (const stage of ['reading', 'counting', 'merging', 'encoding'] as const) {
+      const controller = new AbortController();
+      const onProgress = ({ phase }: PrepareProgress) => phase === stage && controller.abort();
+      const options = { tokenizer: 'bpe', workers: 2, signal: controller.signal, onProgress } as const;
+      await expect(prepare(path, options), stage).rejects.toThrow(/aborted/);
+      await expect(openDataset(data()), stage).rejects.toThrow(/is missing/);
+    }
+  });
+
+  it('learns no pair that comes once, and as many entries as the text is large where none are asked for', async () => {
+    const few = await prepare(write('a.txt', `${'ab '.repeat(40)}cd${' xy'.repeat(20)}`), { tokenizer: 'bpe' });
+    expect(few.tokenizer.encode('cd').length).toBe(2);
+    const sizes: number[] = [];
+    const words = Array.from({ length: 40_000 }, (_, i) => `w${(i * i) % 997}x${(i * 31) % 89} `);
+    for (const count of [1000, 20_000, 40_000]) {
+      const made = await prepare(write('a.txt', words.slice(0, count).join('')), { tokenizer: 'bpe' });
+      sizes.push(made.tokenizer.vocabularySize);
+    }
+    expect(sizes[0]).toBeLessThan(sizes[1]!);
+    expect(sizes[1]).toBeLessThan(sizes[2]!);
   });
 
   it('does not depend on the number of threads', async () => {
@@ -144,10 +168,21 @@ describe('a folder that was prepared before', () => {
     expect([moved.reused, moved.fingerprint, made()]).toEqual([true, first.fingerprint, before]);
   });
 
+  it('is left as it is when another text was expected', async () => {
+    const first = await prepare(write('a.txt', long));
+    const other = prepare(write('b.txt', `${long}!`), { expected: first.fingerprint });
+    await expect(other).rejects.toThrow(OtherTextError);
+    expect((await prepare(join(folder, 'a.txt'), { expected: first.fingerprint })).reused).toBe(true);
+  });
+
   it('is made anew when text or settings differ', async () => {
     const path = write('a.txt', long);
     const prints = [(await prepare(path)).fingerprint];
-    for (const options of [{ validationFraction: 0.2 }, { tokenizer: 'chars' as const }, { field: 'x' }]) {
+    for (const options of [
+      { validationFraction: 0.2 },
+      { tokenizer: 'chars' as const },
+      { tokenizer: 'bpe' as const },
+    ]) {
       const again = await prepare(path, options);
       expect(again.reused).toBe(false);
       prints.push(again.fingerprint);

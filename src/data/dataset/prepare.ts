@@ -1,17 +1,26 @@
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeFileAtomic } from '../../base/atomic.js';
-import { UsageError } from '../../base/errors.js';
+import { MeanfieldError, UsageError } from '../../base/errors.js';
 import { sha256 } from '../../base/hash.js';
 import { findFiles } from '../corpus/find-files.js';
 import type { CorpusOptions } from '../corpus/types.js';
 import { SHARD_TOKENS } from '../shards/shard-writer.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
+import { vocabularyFor } from '../tokenizers/vocabulary-for.js';
 import { encodeWorkers } from './bpe-pool.js';
 import { encodeCorpus } from './encode-corpus.js';
 import { type DatasetManifest, type DatasetSettings, MANIFEST, readManifest } from './manifest.js';
 import { type Dataset, datasetOf } from './open.js';
 import { type CorpusScan, scanCorpus } from './scan.js';
+
+/** A pair that comes once in a text saves one token of it, and costs a row of the model's embedding. */
+const MIN_FREQUENCY = 2;
+
+/** The text is another than the one that was expected. */
+export class OtherTextError extends MeanfieldError {
+  override name = 'OtherTextError';
+}
 
 /** How far {@link prepareDataset} is: bytes of text, or tokens while `merging`. */
 export interface PrepareProgress {
@@ -26,7 +35,7 @@ export interface PrepareOptions extends CorpusOptions {
   folder: string;
   /** A kind to make for this text, or a tokenizer to use as it is. */
   tokenizer: 'chars' | 'bytes' | 'bpe' | Tokenizer;
-  /** Tokens for `bpe` to learn, from 257: 8192 unless given. The others ignore it. */
+  /** Tokens for `bpe` to learn, from 257: by the size of the text unless given. The others ignore it. */
   vocabularySize?: number | undefined;
   /** The part of the text, between 0 and 1, that is kept for validation: 0.1 unless given. */
   validationFraction?: number | undefined;
@@ -35,6 +44,8 @@ export interface PrepareOptions extends CorpusOptions {
   workers?: number | undefined;
   /** Tokens in one file on disk. */
   shardTokens?: number | undefined;
+  /** The fingerprint that the data set must have: with any other text nothing is made, or unmade. */
+  expected?: string | undefined;
 }
 
 /**
@@ -45,17 +56,18 @@ export interface PrepareOptions extends CorpusOptions {
  *
  * The manifest is removed first and written last: if the process dies in between, the next call starts over.
  *
- * @throws MeanfieldError when the text cannot be read or encoded, or the disk is full; UsageError for a wrong option
+ * @throws MeanfieldError when the text cannot be read or encoded, or the disk is full; OtherTextError when it is not the
+ * one that was expected; UsageError for a wrong option; DOMException (AbortError) when stopped by the signal
  */
 export async function prepareDataset(options: PrepareOptions): Promise<Dataset & { reused: boolean }> {
   const settings = checkedSettings(options);
-  const found = await findFiles(options);
+  const found = await findFiles({ ...options, except: [...(options.except ?? []), options.folder] });
   const inputs = found.files.map(({ path, size, modified }) => ({ path: resolve(path), size, modified }));
 
   const old = (await readManifest(options.folder)).manifest;
   const sameSettings = old !== undefined && JSON.stringify(old.settings) === JSON.stringify(settings);
   if (sameSettings && JSON.stringify(old.inputs) === JSON.stringify(inputs)) {
-    const dataset = await wholeDataset(options.folder, old);
+    const dataset = await wholeDataset(options.folder, old, options.signal);
     if (dataset !== undefined) return { ...dataset, reused: true };
   }
 
@@ -67,13 +79,20 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset &
   );
   if (sameSettings && old.content === scan.content) {
     const manifest = { ...old, inputs };
-    const dataset = await wholeDataset(options.folder, manifest);
+    const dataset = await wholeDataset(options.folder, manifest, options.signal);
     if (dataset !== undefined) {
       await writeManifest(options.folder, manifest);
       return { ...dataset, reused: true };
     }
   }
 
+  const fingerprint = fingerprintOf(settings, scan.content);
+  if (options.expected !== undefined && fingerprint !== options.expected) {
+    throw new OtherTextError(
+      `The text in ${options.paths.join(', ')} is not the one that the tokens in ${options.folder} were made of. ` +
+        'Restore the text, or prepare this one in another folder.',
+    );
+  }
   const manifest = await makeDataset(options, settings, scan, found, inputs);
   return { ...(await datasetOf(options.folder, manifest)), reused: false };
 }
@@ -89,11 +108,13 @@ async function makeDataset(
   const { tokenizer, train, validation } = await encodeCorpus(options, scan, found, {
     folder: options.folder,
     tokenizer: options.tokenizer,
-    vocabularySize: settings.vocabularySize,
+    vocabularySize: settings.vocabularySize || vocabularyFor(scan.statistics.bytes),
+    minFrequency: MIN_FREQUENCY,
     workers: options.workers ?? encodeWorkers(scan.statistics.bytes),
     shardTokens: options.shardTokens ?? SHARD_TOKENS,
     onProgress: options.onProgress,
   });
+  options.signal?.throwIfAborted();
   const files = tokenizer.files();
   for (const name of ['tokenizer.json', 'tokenizer_config.json'] as const) {
     await writeFileAtomic(join(options.folder, name), files[name]);
@@ -102,7 +123,7 @@ async function makeDataset(
     format: 'meanfield-dataset',
     settings,
     content: scan.content,
-    fingerprint: sha256(JSON.stringify([settings, scan.content])),
+    fingerprint: fingerprintOf(settings, scan.content),
     inputs,
     statistics: scan.statistics,
     tokenizerFiles: {
@@ -116,14 +137,23 @@ async function makeDataset(
   return manifest;
 }
 
+function fingerprintOf(settings: DatasetSettings, content: string): string {
+  return sha256(JSON.stringify([settings, content]));
+}
+
 /** The data set of a manifest if every file of it is as it was written; else undefined, and it is made again. */
-async function wholeDataset(folder: string, manifest: DatasetManifest): Promise<Dataset | undefined> {
+async function wholeDataset(
+  folder: string,
+  manifest: DatasetManifest,
+  signal?: AbortSignal,
+): Promise<Dataset | undefined> {
   try {
     const dataset = await datasetOf(folder, manifest);
-    await dataset.train.verify();
-    await dataset.validation.verify();
+    await dataset.train.verify(signal);
+    await dataset.validation.verify(signal);
     return dataset;
   } catch {
+    signal?.throwIfAborted();
     return undefined;
   }
 }
@@ -139,8 +169,12 @@ function checkedSettings({ tokenizer, vocabularySize, validationFraction, field 
       `The validation fraction must be more than 0 and less than 1, for example 0.1, not ${fraction}.`,
     );
   }
-  const size = tokenizer === 'bpe' ? (vocabularySize ?? 8192) : 0;
-  if (tokenizer === 'bpe' && !(Number.isInteger(size) && size >= 257 && size <= 2 ** 20)) {
+  const size = tokenizer === 'bpe' ? (vocabularySize ?? 0) : 0;
+  if (
+    tokenizer === 'bpe' &&
+    vocabularySize !== undefined &&
+    !(Number.isInteger(size) && size >= 257 && size <= 2 ** 20)
+  ) {
     throw new UsageError(
       `A bpe tokenizer has 256 bytes and one special token before it learns any other: its vocabulary must be from 257 to ${2 ** 20}, not ${size}.`,
     );
@@ -151,5 +185,6 @@ function checkedSettings({ tokenizer, vocabularySize, validationFraction, field 
     tokenizer: typeof tokenizer === 'string' ? tokenizer : sha256(tokenizer.files()['tokenizer.json']),
     vocabularySize: size,
     validationFraction: fraction,
+    ...(tokenizer === 'bpe' && { minFrequency: MIN_FREQUENCY }),
   };
 }

@@ -59,6 +59,12 @@ export async function scanCorpus(
     onBytes(documents.statistics.bytes);
   }
   collect(batcher.flush());
+  if (planner.allEqual) {
+    documents.statistics.remarks.push(
+      `All ${documents.statistics.documents} documents are equal: the end of their text validates, and its loss says ` +
+        'nothing about any other text.',
+    );
+  }
   return {
     content: content.digest(),
     statistics: documents.statistics,

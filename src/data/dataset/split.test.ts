@@ -31,6 +31,19 @@ const piece = (text: string | Uint8Array, end = true): DocumentPiece => ({
 });
 
 describe('a corpus of few documents', () => {
+  it('is cut as well where all of many documents would validate, as when they are equal', () => {
+    const planner = new SplitPlanner(0.1);
+    for (let i = 0; i < 60; i++) planner.add(digest('same'));
+    expect(planner.plan(240)).toEqual({ at: 216 });
+    expect(planner.allEqual).toBe(true);
+    planner.add(digest('other'));
+    expect(planner.allEqual).toBe(false);
+    expect(planner.plan(245)).toHaveProperty('validates');
+    const one = new SplitPlanner(0.1);
+    one.add(digest('x'));
+    expect(one.allEqual).toBe(false);
+  });
+
   it('is cut at the end of its text', () => {
     expect(plan(['abcde', 'fghij'], 0.1)).toEqual({ at: 9 });
     expect(route({ at: 9 }, [piece('abcde'), piece('fghij')])).toEqual({ train: 'abcde|fghi|', validation: 'j|' });

@@ -11,7 +11,8 @@ export type Split = { at: number } | { validates: (document: number) => boolean 
 
 /**
  * Decides, while the documents are gone through once, which of them validate: those whose content hash, taken as a
- * fraction, is below `fraction`. So the same document is always on the same side, and so are copies of it.
+ * fraction, is below `fraction`. So the same document is always on the same side, and so are copies of it. Few
+ * documents, and those that would all validate, are cut at the end of their text instead.
  */
 export class SplitPlanner {
   readonly #fraction: number;
@@ -20,6 +21,9 @@ export class SplitPlanner {
   #anyChosen = false;
   /** The lowest hash and the documents that have it: they validate when no document is below the fraction. */
   #lowest = { hash: Number.POSITIVE_INFINITY, documents: [] as number[] };
+  #training = 0;
+  #first: Buffer | undefined;
+  #different = false;
 
   constructor(fraction: number) {
     this.#fraction = fraction;
@@ -28,18 +32,29 @@ export class SplitPlanner {
   /** @param digest the sha256 of the document's bytes */
   add(digest: Buffer): void {
     const document = this.#documents++;
+    this.#first ??= digest;
+    this.#different ||= !this.#first.equals(digest);
     const hash = digest.readUIntBE(0, 6) / 2 ** 48;
     if (hash < this.#fraction) {
       this.#choose(document);
       this.#anyChosen = true;
+    } else {
+      this.#training++;
     }
     if (hash < this.#lowest.hash) this.#lowest = { hash, documents: [document] };
     else if (hash === this.#lowest.hash) this.#lowest.documents.push(document);
   }
 
+  /** Whether there are several documents that are all the same. */
+  get allEqual(): boolean {
+    return this.#documents > 1 && !this.#different;
+  }
+
   /** @param bytes of the whole corpus */
   plan(bytes: number): Split {
-    if (this.#documents < DOCUMENTS_TO_DEAL) return { at: Math.floor(bytes * (1 - this.#fraction)) };
+    // Where no document would be left to train on (all are equal, say), only a cut makes two parts.
+    const left = this.#anyChosen ? this.#training : this.#documents - this.#lowest.documents.length;
+    if (this.#documents < DOCUMENTS_TO_DEAL || left === 0) return { at: Math.floor(bytes * (1 - this.#fraction)) };
     if (!this.#anyChosen) for (const document of this.#lowest.documents) this.#choose(document);
     const chosen = this.#chosen;
     return { validates: (document) => ((chosen[document >> 3] ?? 0) >> (document & 7)) % 2 === 1 };

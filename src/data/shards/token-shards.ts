@@ -51,9 +51,9 @@ export class TokenShards implements TokenSource {
   }
 
   /** Compares every file with its hash. @throws MeanfieldError naming the first that differs */
-  async verify(): Promise<void> {
+  async verify(signal?: AbortSignal): Promise<void> {
     for (const { path, sha256 } of this.#files) {
-      if ((await sha256File(path)) !== sha256) {
+      if ((await sha256File(path, signal)) !== sha256) {
         throw new MeanfieldError(`${path} is damaged: its sha256 is not the one in its manifest.`);
       }
     }

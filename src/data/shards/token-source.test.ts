@@ -27,6 +27,6 @@ it('requireWindow names the part, the lengths and what to do', () => {
     /training part has 64 tokens, but a context of 64 needs at least 65\. Use more text or a --context of at most 63/,
   );
   expect(() => requireWindow({ length: 0 }, 8, 'validation')).toThrow(
-    /validation part has 0 .*--validation-fraction.*at most 0/,
+    /too little text.*validation part has 0 .*larger --validation-fraction/,
   );
 });

@@ -43,6 +43,13 @@ export function requireWindow(
   part: 'training' | 'validation' = 'training',
 ): void {
   if (tokens.length >= context + 1) return;
+  if (tokens.length < 2) {
+    const fraction = part === 'training' ? 'smaller' : 'larger';
+    throw new MeanfieldError(
+      `There is too little text: its ${part} part has ${tokens.length === 1 ? '1 token' : '0 tokens'}, but a context ` +
+        `of ${context} needs at least ${context + 1}. Use more text, or a ${fraction} --validation-fraction.`,
+    );
+  }
   const other = part === 'training' ? '' : ', a larger --validation-fraction';
   throw new MeanfieldError(
     `The ${part} part has ${tokens.length} tokens, but a context of ${context} needs at least ${context + 1}. ` +

@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../../base/errors.js';
+import { encodingHint, guessEncoding } from '../corpus/encodings.js';
 import { byteStreamDecoder, bytesToText, EncodeError, type Tokenizer, unknownId } from './tokenizer.js';
 import { charsFiles } from './tokenizer-files.js';
 import { codePointAt, codePointLength, lastCharacterCut, toBytes } from './utf8.js';
@@ -25,13 +26,29 @@ export class CharsTokenizer implements Tokenizer {
   }
 
   encode(text: string | Uint8Array): Uint32Array {
-    const bytes = toBytes(text);
-    const ids = new Uint32Array(bytes.length);
+    const ids = this.#encode(toBytes(text), (point, at) => {
+      throw new EncodeError(`The character ${describe(point)} is not in this tokenizer's vocabulary:`, at);
+    });
+    return new Uint32Array(ids.buffer);
+  }
+
+  encodeKnown(text: string | Uint8Array): Int32Array {
+    return this.#encode(toBytes(text), () => {});
+  }
+
+  /** A space tells a model least, as it stands beside anything. */
+  get standIn(): number {
+    return Math.max(0, this.#idOf[0x20]!);
+  }
+
+  /** The ids of a text; `unseen` is called for what has none, which is −1. */
+  #encode(bytes: Uint8Array, unseen: (point: number, at: number) => void): Int32Array {
+    const ids = new Int32Array(bytes.length);
     let count = 0;
     for (let at = 0; at < bytes.length; ) {
       const point = checkedCodePoint(bytes, at);
       const id = this.#idOf[point]!;
-      if (id < 0) throw new EncodeError(`The character ${describe(point)} is not in this tokenizer's vocabulary:`, at);
+      if (id < 0) unseen(point, at);
       ids[count++] = id;
       at += codePointLength;
     }
@@ -86,8 +103,10 @@ function checkedCodePoint(bytes: Uint8Array, at: number): number {
   const point = codePointAt(bytes, at, bytes.length);
   if (point >= 0) return point;
   const byte = `0x${bytes[at]!.toString(16).padStart(2, '0')}`;
+  const hint = encodingHint(guessEncoding(bytes));
   throw new EncodeError(
-    `Invalid UTF-8: the tokenizer chars needs text, the tokenizers bytes and bpe keep such bytes. Found ${byte}`,
+    `Invalid UTF-8: the tokenizer chars needs text${hint === '' ? '' : ` (${hint})`}, the tokenizers bytes and bpe ` +
+      `keep such bytes. Found ${byte}`,
     at,
   );
 }

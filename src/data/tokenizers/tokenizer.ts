@@ -31,6 +31,10 @@ export interface Tokenizer {
    * @throws EncodeError when the text holds what the tokenizer cannot express, with its offset
    */
   encode(text: string | Uint8Array): Uint32Array;
+  /** As {@link encode}, but with −1 for each character that has no token, where that is refused by `encode`. */
+  encodeKnown?(text: string | Uint8Array): Int32Array;
+  /** The token that a model reads in place of a character that has none, where {@link encodeKnown} is there. */
+  readonly standIn?: number;
   /** The bytes of some tokens. @throws MeanfieldError when an id is not in the vocabulary */
   decodeBytes(ids: ArrayLike<number>): Uint8Array;
   /** The text of some tokens; bytes that are not UTF-8 come out as U+FFFD. Special tokens are written out. */

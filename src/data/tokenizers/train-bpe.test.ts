@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BYTE_CHARACTERS, bytesToToken } from './byte-level.js';
-import { trainBpe } from './train-bpe.js';
+import { trainBpe, trainBpeInTurns } from './train-bpe.js';
 import { toBytes } from './utf8.js';
 import { WordCounter } from './word-counts.js';
 
@@ -80,4 +80,26 @@ describe('trainBpe', () => {
     trainBpe(counter.result(), { vocabularySize: 530, special: [], onProgress: (tokens) => seen.push(tokens) });
     expect(seen).toEqual([512]);
   });
+});
+
+it('merges only what comes often enough', () => {
+  const counter = new WordCounter();
+  counter.addText(toBytes('abab abab xy'));
+  const counts = counter.result();
+  const merges = (minFrequency: number) => {
+    return trainBpe(counts, { vocabularySize: 400, special: [], minFrequency }).merges.length;
+  };
+  expect(merges(1)).toBe(5);
+  expect(merges(2)).toBe(2);
+  expect(merges(3)).toBe(1);
+  expect(merges(9)).toBe(0);
+});
+
+it('learns the same in turns, and can be stopped between them', async () => {
+  const counter = new WordCounter();
+  counter.addText(toBytes(Array.from({ length: 60_000 }, (_, i) => `w${(i * i) % 9973}x${i % 89} `).join('')));
+  const options = { vocabularySize: 3000, special: ['<|endoftext|>'] };
+  expect(await trainBpeInTurns(counter.result(), options, undefined)).toEqual(trainBpe(counter.result(), options));
+  const stopped = trainBpeInTurns(counter.result(), options, AbortSignal.abort());
+  await expect(stopped).rejects.toThrow('aborted');
 });

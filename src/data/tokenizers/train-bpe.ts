@@ -1,3 +1,4 @@
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import { BYTE_CHARACTERS, bytesToToken } from './byte-level.js';
 import { MergeQueue } from './merge-queue.js';
 import { PairTable } from './pair-table.js';
@@ -14,12 +15,17 @@ export interface BpeModel {
   special: Map<number, string>;
 }
 
+/** Milliseconds of work after which others have a turn. */
+const TURN = 50;
+
 /** What {@link trainBpe} makes. */
 export interface BpeTraining {
   /** How many tokens to have, with the 256 bytes and the special tokens; fewer when there is nothing left to merge. */
   vocabularySize: number;
   /** Special tokens; they get the first ids. */
   special: string[];
+  /** How often a pair must come to be merged: once unless given. */
+  minFrequency?: number;
   /** Called now and then with the number of tokens made. */
   onProgress?: (tokens: number) => void;
 }
@@ -30,7 +36,33 @@ export interface BpeTraining {
  * Gives the same ids and merges as `BpeTrainer` of Hugging Face `tokenizers` with `ByteLevel.alphabet()`.
  */
 export function trainBpe(counted: WordCounts, options: BpeTraining): BpeModel {
-  return new Trainer(counted, options).train();
+  const work = new Trainer(counted, options).train();
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
+/**
+ * As {@link trainBpe}, giving others a turn now and then, so that signals are heard.
+ *
+ * @throws DOMException (AbortError) when stopped by the signal
+ */
+export async function trainBpeInTurns(
+  counted: WordCounts,
+  options: BpeTraining,
+  signal: AbortSignal | undefined,
+): Promise<BpeModel> {
+  signal?.throwIfAborted();
+  const work = new Trainer(counted, options).train();
+  for (let turn = performance.now(); ; ) {
+    const { done, value } = work.next();
+    if (done) return value;
+    if (performance.now() - turn < TURN) continue;
+    await othersTurn();
+    signal?.throwIfAborted();
+    turn = performance.now();
+  }
 }
 
 class Trainer {
@@ -60,19 +92,22 @@ class Trainer {
       this.#addToken(Uint8Array.of(byte));
     }
     this.#wordCounts = counted.counts;
-    this.#symbols = Int32Array.from(counted.bytes, (byte) => idOfByte[byte]!);
+    this.#symbols = new Int32Array(counted.bytes.length);
+    for (let at = 0; at < this.#symbols.length; at++) this.#symbols[at] = idOfByte[counted.bytes[at]!]!;
     this.#starts = new Uint32Array(counted.ends.length);
     for (let word = 1; word < counted.ends.length; word++) this.#starts[word] = counted.ends[word - 1]!;
     this.#lengths = counted.ends.map((end, word) => end - this.#starts[word]!);
   }
 
-  train(): BpeModel {
-    const { vocabularySize, special, onProgress } = this.#options;
+  /** Rests between pieces of work that take milliseconds. */
+  *train(): Generator<void, BpeModel> {
+    const { vocabularySize, special, minFrequency = 1, onProgress } = this.#options;
     for (let word = 0; word < this.#starts.length; word++) {
       const end = this.#starts[word]! + this.#lengths[word]!;
       for (let at = this.#starts[word]! + 1; at < end; at++) {
         this.#change(this.#symbols[at - 1]!, this.#symbols[at]!, 1, word);
       }
+      if (word % 4096 === 0) yield;
     }
     this.#enqueueFound();
 
@@ -81,7 +116,7 @@ class Trainer {
       const top = this.#queue.pop();
       if (top === undefined) break;
       const count = this.#pairCounts[top.pair]!;
-      if (count < 1) continue;
+      if (count < minFrequency) continue;
       if (count !== top.count) {
         this.#queue.push({ ...top, count });
         continue;
@@ -90,9 +125,13 @@ class Trainer {
       // A pair can be queued twice, where two ways lead to one token; its last place in the order is the one that counts.
       merges.delete(top.pair);
       merges.set(top.pair, [top.left, top.right]);
-      for (const word of top.words) this.#mergeInWord(word, top.left, top.right, merged);
+      for (const [i, word] of top.words.entries()) {
+        this.#mergeInWord(word, top.left, top.right, merged);
+        if (i % 4096 === 4095) yield;
+      }
       this.#enqueueFound();
       if (this.#tokens.length % 256 === 0) onProgress?.(this.#tokens.length);
+      yield;
     }
     const names = new Map(special.map((name, id) => [id, name]));
     return { tokens: this.#tokens, merges: [...merges.values()], special: names };

@@ -25,9 +25,9 @@ export class WordCounter {
     }
   }
 
-  /** Adds what another counter found. */
-  addCounts({ bytes, ends, counts }: WordCounts): void {
-    for (let word = 0, at = 0; word < ends.length; at = ends[word++]!) {
+  /** Adds what another counter found: its words `[from, to)`. */
+  addCounts({ bytes, ends, counts }: WordCounts, from = 0, to = ends.length): void {
+    for (let word = from, at = from === 0 ? 0 : ends[from - 1]!; word < to; at = ends[word++]!) {
       this.#add(bytes, at, ends[word]!, counts[word]!);
     }
   }

@@ -54,7 +54,7 @@ export async function coordinate(
   let begun = run.resumed;
   try {
     for (const message of run.notices) emit({ type: 'notice', message });
-    const prepared = await prepareRun(run, emit);
+    const prepared = await prepareRun(run, emit, control.stopping);
     const arranged = await arrangeCluster(run, prepared, options.cluster);
     const connection = await options.connect({ id: arranged.id, folder: run.paths.folder });
     begun = true;
