@@ -50,9 +50,7 @@ describe('resumedOptions', () => {
   });
 
   it('takes a corpus by another path, which the content decides on', () => {
-    expect(resumedOptions({ corpus: ['./a.txt'], run: 'runs/a', resume: true }, record()).corpus).toEqual([
-      './a.txt',
-    ]);
+    expect(resumedOptions({ corpus: ['./a.txt'], run: 'runs/a', resume: true }, record()).corpus).toEqual(['./a.txt']);
   });
 
   it.each([
