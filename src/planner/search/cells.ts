@@ -29,12 +29,20 @@ export interface Cell {
 }
 
 /** Every grid with what it can be combined with; together the whole space but for recomputation. */
-export function cellsOf(workload: Workload, cluster: Cluster, fixed: Fixed, leaders: Leaders): Cell[] {
+export function cellsOf(
+  workload: Workload,
+  cluster: Cluster,
+  fixed: Fixed,
+  leaders: Leaders,
+  shardedPipeline = false,
+): Cell[] {
   const places = offloads(cluster, fixed);
   return gridsOf(workload, cluster, fixed).flatMap((grid) => {
     const schedules = schedulesOf(grid, workload.layers, fixed);
     if (schedules.length === 0) return [];
-    const states = zeroStages(grid, fixed).map((zero) => statesOf(grid, zero, places, schedules[0]!, leaders));
+    const states = zeroStages(grid, fixed, shardedPipeline).map((zero) =>
+      statesOf(grid, zero, places, schedules[0]!, leaders),
+    );
     return [{ devices: devices(grid), grid, schedules, states }];
   });
 }

@@ -36,6 +36,7 @@ test('ZeRO needs ranks, and its later stages no pipeline', () => {
   expect(zeroStages(grid, fixed)).toEqual([0, 1, 2, 3]);
   expect(zeroStages({ ...grid, data: 1 }, fixed)).toEqual([0]);
   expect(zeroStages({ ...grid, pipeline: 2 }, fixed)).toEqual([0, 1]);
+  expect(zeroStages({ ...grid, pipeline: 2 }, fixed, true)).toEqual([0, 1, 3]);
   expect(zeroStages(grid, { ...fixed, zero: 2 })).toEqual([2]);
 });
 

@@ -32,13 +32,20 @@ export function schedulesOf(grid: Grid, layers: number, fixed: Fixed): Schedule[
 }
 
 /**
- * ZeRO stages of a grid. Stages 2 and 3 exclude a pipeline: each micro-batch of a stage would scatter its gradients
+ * ZeRO stages of a grid. Stages 2 and 3 exclude a pipeline where each micro-batch of a stage would scatter its gradients
  * or gather its parameters anew (DeepSpeed refuses the pair for that reason).
+ *
+ * @param sharded whether the framework keeps what stage 3 gathered until the step's end, as FSDP can
  */
-export function zeroStages({ data, context, pipeline }: Grid, fixed: Fixed): readonly (0 | 1 | 2 | 3)[] {
+export function zeroStages(
+  { data, context, pipeline }: Grid,
+  fixed: Fixed,
+  sharded = false,
+): readonly (0 | 1 | 2 | 3)[] {
   if (fixed.zero !== undefined) return [fixed.zero];
   if (data * context === 1) return [0];
-  return pipeline > 1 ? [0, 1] : [0, 1, 2, 3];
+  if (pipeline === 1) return [0, 1, 2, 3];
+  return sharded ? [0, 1, 3] : [0, 1];
 }
 
 /** Places for state: the device, the host's memory, the host's disks where it has any. */

@@ -83,7 +83,7 @@ export function searchArrangements(
     }
   };
 
-  const cells = cellsOf(workload, cluster, fixed, leaders);
+  const cells = cellsOf(workload, cluster, fixed, leaders, framework.habits?.shardedPipeline);
   const bound = stepBound(workload, cluster, framework, fixed, predict);
   const visits = cells.flatMap((cell) =>
     cell.schedules.map((schedule) => ({ cell, schedule, seconds: bound(cell.grid, schedule) })),

@@ -24,6 +24,8 @@ describe('bytes that a device sends', () => {
     expect(four.bytesInter).toBeCloseTo(((15 / 16) * 1e9 * 8) / 4, 0);
     const three = traffic({ tensor: 8, pipeline: 1, data: 16, zero: 3 });
     expect(three.bytesInter).toBeCloseTo((15 / 16) * 1e9 * 10 * 8, 0);
+    const piped = traffic({ tensor: 8, pipeline: 8, data: 16, zero: 3 }).bytesInter;
+    expect(piped - traffic({ tensor: 8, pipeline: 8, data: 16, zero: 1 }).bytesInter).toBeCloseTo(0, 0);
   });
 
   it('with a pipeline are two hand-overs a micro-batch and chunk', () => {

@@ -40,7 +40,9 @@ export function trafficOf(
     const share = (ranks - 1) / ranks;
     const once =
       zero === 3
-        ? m * (2 * habits.gatherBytes + habits.reduceBytes)
+        ? pipeline > 1
+          ? habits.gatherBytes + habits.reduceBytes
+          : m * (2 * habits.gatherBytes + habits.reduceBytes)
         : habits.reduceBytes + (zero === 0 ? habits.reduceBytes : habits.gatherBytes);
     add(ranks, tensor, share * parameters * once);
   }
