@@ -1,5 +1,6 @@
 import { printableLine } from '../base/printable.js';
 import type { EvaluationEvent, ProgressEvent, StartedEvent, TrainEvent } from '../cluster/events.js';
+import { CLOCK_STEPS } from '../cluster/limits.js';
 import { bytes, duration, grouped, loss, short } from './format.js';
 import type { Output } from './output.js';
 import { ProgressLine } from './progress-line.js';
@@ -91,7 +92,10 @@ export function settingsText({ settings, ...event }: StartedEvent): string[] {
   const replicas =
     event.replicas > 1 ? ` × ${event.replicas} replicas, averaged every ${settings.syncEvery} steps` : '';
   const length = minutes === undefined ? `${grouped(steps ?? 0)} steps` : `${minutes} min`;
-  const rise = minutes === undefined ? `${grouped(warmup)} steps` : 'its first part';
+  const rise =
+    minutes === undefined
+      ? `${grouped(warmup)} steps`
+      : `${Number(((100 * warmup) / CLOCK_STEPS).toPrecision(2))} % of the time`;
   const lines = [
     `batch ${batchSize} × ${context}${accumulated}${replicas} = ${grouped(tokens)} tokens a step; ${length}; ` +
       `learning rate ${short(lr)} after ${rise} of warm-up, to ${short(minLr)}; ${settings.device}, seed ${settings.seed}; ` +

@@ -58,7 +58,7 @@ class Contents {
     const key = `${array.constructor.name} ${array.length} ${hash(words)}`;
     const bucket = this.#buckets.get(key) ?? [];
     if (bucket.length === 0) this.#buckets.set(key, bucket);
-    const same = bucket.find((other) => wordsOf(other).every((word, i) => word === words[i]));
+    const same = bucket.find((other) => equal(wordsOf(other), words));
     if (!same) bucket.push(array);
     const number = same ? this.#numbers.get(same)! : this.#numbers.size;
     this.#numbers.set(array, number);
@@ -73,6 +73,12 @@ function wordsOf(array: ConstantData): Uint32Array {
 /** FNV-1a over 32-bit words: only narrows the search, equality is decided by comparing. */
 function hash(words: Uint32Array): number {
   let h = 0x811c9dc5;
-  for (const word of words) h = Math.imul(h ^ word, 0x01000193);
+  // By index: an iterator takes ten times as long, and a mask has millions of words.
+  for (let i = 0; i < words.length; i++) h = Math.imul(h ^ words[i]!, 0x01000193);
   return h >>> 0;
+}
+
+function equal(a: Uint32Array, b: Uint32Array): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -15,10 +15,18 @@ const MASKED = -1e9;
 
 /** The causal mask as a term for scores, [T, S]: query t, the last T of S positions, sees keys up to its own. */
 export function causalMask(T: number, S: number): Tensor {
-  const mask = new Float32Array(T * S);
-  for (let t = 0; t < T; t++) mask.fill(MASKED, t * S + (S - T) + t + 1, (t + 1) * S);
+  const key = `${T} ${S}`;
+  let mask = masks.get(key)?.deref();
+  if (mask === undefined) {
+    mask = new Float32Array(T * S);
+    for (let t = 0; t < T; t++) mask.fill(MASKED, t * S + (S - T) + t + 1, (t + 1) * S);
+    masks.set(key, new WeakRef(mask));
+  }
   return constant(mask, [T, S]);
 }
+
+/** Every layer of every trace asks for the same: one of 4,096 tokens has 64 MB, and to compare two takes a while. */
+const masks = new Map<string, WeakRef<Float32Array>>();
 
 function probabilities(q_TBHD: Tensor, k_SBHD: Tensor): Tensor {
   const scores_BHTS = matmul(q_TBHD, k_SBHD, {
