@@ -1,4 +1,5 @@
 import type { Step } from './events.js';
+import { suspendStruck } from './membership.js';
 import { abortRound, mergeRound, openRound, refuseMembers, stopRun } from './phases.js';
 import { decideGathering, decideRound } from './quorum.js';
 import { andThen, chain } from './step.js';
@@ -13,6 +14,7 @@ export function advance(from: Step, now: Milliseconds): Step {
   for (;;) {
     const { phase, options, open } = at.state;
     if (phase === 'gathering') {
+      at = chain(at, (state) => suspendStruck(state, now));
       const decision = decideGathering(at.state, options, now);
       if (decision.action === 'wait') return andThen(at, at.state, decision.reason);
       at = chain(at, (state) =>

@@ -17,8 +17,9 @@ export function objectionToRun(state: RoundsState, message: WorkerMessage): Obje
       code: 'malformed',
       reason: `a worker needs a name and a whole number as incarnation; got '${message.worker}', ${message.incarnation}`,
     };
-  if (state.evicted.includes(message.worker))
-    return { code: 'evicted', reason: `${message.worker} was evicted by the operator` };
+  if (state.evicted.includes(message.worker)) return { code: 'evicted', reason: `${message.worker} was evicted` };
+  const suspended = find(state.suspended, message.worker);
+  if (suspended) return { code: 'suspended', reason: suspended.reason };
   if (state.phase === 'stopped') return { code: 'stopped', reason: `run ${state.run} is over` };
   return null;
 }

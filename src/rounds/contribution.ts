@@ -5,7 +5,7 @@ import { smoothSpeed } from './pace.js';
 import { abortRound, commitRound, refuseMembers, withMember, withMemberStatus, withWorker } from './phases.js';
 import { heal } from './presence.js';
 import { address, chain, refuse, step } from './step.js';
-import type { Contribution, LayoutId, Member, Milliseconds, RoundsState } from './types.js';
+import type { Contribution, Member, Milliseconds, RoundsState } from './types.js';
 
 /** Counts a contribution once, or says why it does not count (rules 1, 2 and 7). */
 export function onContribution(state: RoundsState, event: Contribute, now: Milliseconds): Step {
@@ -35,7 +35,7 @@ export function onContribution(state: RoundsState, event: Contribute, now: Milli
     const reason = `round ${event.round} starts from ${state.committed.hash}; this from ${event.baseHash}`;
     return chain(refuse(seen, event, 'wrong-base', reason), (at) => heal(at, find(at.workers, event.worker)!, reason));
   }
-  const fault = faultOf(event, state.layout);
+  const fault = faultOf(event, member.steps, state);
   if (fault) return refuse(withMemberStatus(seen, event.worker, 'refused'), event, fault.code, fault.reason);
   if (member.status === 'refused')
     return refuse(seen, event, 'too-late', `${event.worker} was refused in round ${event.round} already`);
@@ -76,8 +76,12 @@ function onRepeated(state: RoundsState, event: Contribute, member: Member): Step
   });
 }
 
-/** What is wrong with the contribution itself, whatever the others say (rule 7). */
-function faultOf(it: Contribution, layout: LayoutId): Objection | null {
+/**
+ * What is wrong with the contribution itself, whatever the others say (rule 7).
+ *
+ * @param steps that the round gave
+ */
+function faultOf(it: Contribution, steps: number, { layout, options }: RoundsState): Objection | null {
   if (it.layoutHash !== layout.hash)
     return { code: 'wrong-layout', reason: `the parameters' layout is ${layout.hash}; got ${it.layoutHash}` };
   if (it.length !== layout.length)
@@ -89,6 +93,16 @@ function faultOf(it: Contribution, layout: LayoutId): Objection | null {
     return {
       code: 'malformed',
       reason: `it needs tokens and steps from 1, a norm from 0 and a hash; got ${it.tokens}, ${it.steps}, ${it.norm}, '${it.contentHash}'`,
+    };
+  if (it.steps !== steps)
+    return { code: 'wrong-steps', reason: `the round gave it ${steps} steps; got a contribution of ${it.steps}` };
+  const { tokensPerStep, normPerStep } = options;
+  if (tokensPerStep !== null && it.tokens !== steps * tokensPerStep)
+    return { code: 'wrong-steps', reason: `${steps} steps have ${steps * tokensPerStep} tokens; got ${it.tokens}` };
+  if (normPerStep !== null && it.norm > steps * normPerStep)
+    return {
+      code: 'outlier',
+      reason: `${steps} steps come to a norm of at most ${(steps * normPerStep).toPrecision(3)}; got ${it.norm.toPrecision(3)}`,
     };
   return null;
 }

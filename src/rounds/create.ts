@@ -17,6 +17,10 @@ export function threadOptions(replicas: number, steps: number): RoundOptions {
     adaptiveSteps: false,
     idleRounds: 3,
     healAttempts: 3,
+    tokensPerStep: null,
+    normPerStep: null,
+    strikes: 3,
+    suspension: null,
   };
 }
 
@@ -32,6 +36,10 @@ export function machineOptions(options: Partial<RoundOptions> & { readonly steps
     adaptiveSteps: true,
     idleRounds: 3,
     healAttempts: 3,
+    tokensPerStep: null,
+    normPerStep: null,
+    strikes: 3,
+    suspension: 300_000,
     ...options,
   };
 }
@@ -72,6 +80,8 @@ export function createRounds({ run, layout, options, committed, now }: RoundsSta
     workers: [],
     departed: [],
     evicted: [],
+    strikes: [],
+    suspended: [],
     stopping: false,
   };
 }
@@ -93,4 +103,8 @@ export function checkOptions(options: RoundOptions): void {
   check('steps', whole(options.steps), 'a whole number from 1');
   check('idleRounds', whole(options.idleRounds), 'a whole number from 1');
   check('healAttempts', whole(options.healAttempts), 'a whole number from 1');
+  check('tokensPerStep', options.tokensPerStep === null || whole(options.tokensPerStep), 'a whole number, or null');
+  check('normPerStep', positiveOrNull(options.normPerStep), 'a norm above 0, or null for any');
+  check('strikes', whole(options.strikes), 'a whole number from 1');
+  check('suspension', positiveOrNull(options.suspension), 'milliseconds above 0, or null for never');
 }

@@ -61,8 +61,10 @@ export type DriverEvent =
   | { readonly type: 'timer' }
   /** A coordinator starts from a stored state, perhaps on another machine with another clock. */
   | { readonly type: 'restart' }
-  /** The operator bans a worker. */
+  /** The operator bans a worker, or the driver one that has told a false sum. */
   | { readonly type: 'evict'; readonly worker: string; readonly reason: string }
+  /** The driver has had enough of a worker's messages: it may not take part for a while. */
+  | { readonly type: 'suspend'; readonly worker: string; readonly reason: string }
   /** Another H from the next round on (a warm-up, a short last round). */
   | { readonly type: 'steps'; readonly steps: number }
   /** The run ends once the round in progress is committed or aborted. */
@@ -84,11 +86,13 @@ export type RefusalCode =
   | 'wrong-base'
   | 'wrong-layout'
   | 'wrong-shape'
+  | 'wrong-steps'
   | 'not-finite'
   | 'outlier'
   | 'conflict'
   | 'damaged'
   | 'evicted'
+  | 'suspended'
   | 'stopped';
 
 /**

@@ -1,6 +1,7 @@
 import { objectionToRun } from './check.js';
 import type { DriverEvent, Join, Leave, Step } from './events.js';
 import { compareNames, find, withItem, withoutItem } from './order.js';
+import { believable } from './pace.js';
 import { withMemberStatus, withWorker } from './phases.js';
 import { address, refuse, standing, step } from './step.js';
 import type { Address, Milliseconds, RoundsState } from './types.js';
@@ -34,7 +35,6 @@ export function onJoin(state: RoundsState, join: Join, now: Milliseconds): Step 
     });
 
   const cleared = known ? withoutWorker(state, known) : state;
-  const speed = join.stepsPerSecond;
   const admitted = withWorker(cleared, {
     worker,
     incarnation,
@@ -42,7 +42,7 @@ export function onJoin(state: RoundsState, join: Join, now: Milliseconds): Step 
     lastSeen: now,
     missed: 0,
     heals: 0,
-    stepsPerSecond: speed !== null && speed > 0 && Number.isFinite(speed) ? speed : null,
+    stepsPerSecond: believable(join.stepsPerSecond),
   });
   const welcome = { type: 'welcome', ...standing(admitted, [{ worker, incarnation }]) } as const;
   if (!known) return step(admitted, `${worker} joins`, welcome);
@@ -60,7 +60,7 @@ export function onLeave(state: RoundsState, leave: Leave): Step {
   return step(withoutWorker(state, leave), `${leave.worker} leaves: ${leave.reason}`);
 }
 
-/** The operator bans a worker, at once and for good. */
+/** The operator, or the driver for a false sum, bans a worker, at once and for good. */
 export function onEvict(state: RoundsState, event: Extract<DriverEvent, { type: 'evict' }>): Step {
   const known = find(state.workers, event.worker);
   const evicted = state.evicted.includes(event.worker)
@@ -70,7 +70,48 @@ export function onEvict(state: RoundsState, event: Extract<DriverEvent, { type: 
   if (!known) return step(banned, `${event.worker} is banned: ${event.reason}`);
   const delivered = state.phase === 'training' && find(state.open!.members, event.worker)?.status === 'contributed';
   const purged = delivered ? withMemberStatus(banned, event.worker, 'refused') : banned;
-  return removeWorkers(purged, [known], `evicted by the operator: ${event.reason}`);
+  return removeWorkers(purged, [known], `evicted: ${event.reason}`);
+}
+
+/** A worker whose messages are nonsense again and again may not take part for a while. */
+export function onSuspend(
+  state: RoundsState,
+  event: Extract<DriverEvent, { type: 'suspend' }>,
+  now: Milliseconds,
+): Step {
+  const { suspension } = state.options;
+  const known = find(state.workers, event.worker);
+  if (suspension === null || !known) return step(state, `${event.worker} cannot be suspended`);
+  return suspendWorkers(state, now, [event.worker], event.reason);
+}
+
+/** Suspends, and removes, workers that have spoiled too many rounds in a row. */
+export function suspendStruck(state: RoundsState, now: Milliseconds): Step {
+  const { strikes, suspension } = state.options;
+  const struck = state.strikes.filter(({ count }) => count >= strikes).map(({ worker }) => worker);
+  if (suspension === null || struck.length === 0) return step(state, '');
+  return suspendWorkers(state, now, struck, `it has spoiled ${strikes} rounds in a row`);
+}
+
+function suspendWorkers(state: RoundsState, now: Milliseconds, workers: readonly string[], why: string): Step {
+  const { suspension } = state.options;
+  const reason = `suspended for ${Math.ceil(suspension! / 1000)} seconds: ${why}`;
+  const known = workers.flatMap((worker) => find(state.workers, worker) ?? []);
+  const next: RoundsState = {
+    ...state,
+    strikes: state.strikes.filter(({ worker }) => !workers.includes(worker)),
+    suspended: workers.reduce<RoundsState['suspended']>(
+      (all, worker) => withItem(all, { worker, until: now + suspension!, reason }),
+      state.suspended,
+    ),
+  };
+  return known.length > 0 ? removeWorkers(next, known, reason) : step(next, `${workers.join(', ')} ${reason}`);
+}
+
+/** Those whose time is over may come again. */
+export function withoutExpired(state: RoundsState, now: Milliseconds): RoundsState {
+  if (state.suspended.every(({ until }) => until > now)) return state;
+  return { ...state, suspended: state.suspended.filter(({ until }) => until > now) };
 }
 
 /** Takes those for dead that were silent for too long (rule 2: each death re-evaluates the round). */

@@ -9,7 +9,7 @@ describe('pace', () => {
   });
 
   it('keeps between 1 and 4 H, and H for the unknown', () => {
-    expect(paceSteps(at(0.001, 10, 10, 1000, null), 100, true)).toEqual([1, 100, 100, 400, 100]);
+    expect(paceSteps(at(0.001, 10, 10, 1000, null), 100, true)).toEqual([6, 100, 100, 400, 100]);
     expect(paceSteps(at(null, null), 7, true)).toEqual([7, 7]);
   });
 

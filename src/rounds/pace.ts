@@ -3,6 +3,10 @@ import type { WorkerState } from './types.js';
 
 /** A member does at most so many times H, however fast: a long drift from the others' parameters costs quality. */
 const MOST = 4;
+/** And at least such a share of H, so that speeds that others tell cannot keep it from training. */
+const LEAST = 1 / 16;
+/** Inner steps a second that are believed: no machine is slower or faster. */
+const SPEEDS = [1e-6, 1e6] as const;
 
 /**
  * The H of each worker: the one of median speed does `steps`, a faster one more and a slower one fewer, so that all
@@ -16,13 +20,20 @@ export function paceSteps(
   const typical = adaptive ? median(workers.flatMap((worker) => worker.stepsPerSecond ?? [])) : undefined;
   return workers.map(({ stepsPerSecond }) => {
     if (typical === undefined || stepsPerSecond === null) return steps;
-    return Math.min(MOST * steps, Math.max(1, Math.round((steps * stepsPerSecond) / typical)));
+    const share = Math.min(MOST, Math.max(LEAST, stepsPerSecond / typical));
+    return Math.max(1, Math.round(steps * share));
   });
 }
 
 /** The speed after a measurement: half the old, half the new, so that one odd round does not swing H. */
 export function smoothSpeed(old: number | null, steps: number, seconds: number): number | null {
-  const speed = steps / seconds;
-  if (!(speed > 0) || !Number.isFinite(speed)) return old;
+  const speed = believable(steps / seconds);
+  if (speed === null) return old;
   return old === null ? speed : (old + speed) / 2;
+}
+
+/** A told or measured speed, brought into what machines have; null where it says nothing. */
+export function believable(speed: number | null): number | null {
+  if (speed === null || !(speed > 0) || !Number.isFinite(speed)) return null;
+  return Math.min(SPEEDS[1], Math.max(SPEEDS[0], speed));
 }

@@ -1,5 +1,5 @@
 import type { RefusalCode, Step } from './events.js';
-import { find, withItem } from './order.js';
+import { find, withItem, withoutItem } from './order.js';
 import { paceSteps } from './pace.js';
 import { refusal, standing, step } from './step.js';
 import type { Member, MemberStatus, Milliseconds, RoundsState, WorkerState } from './types.js';
@@ -65,7 +65,7 @@ export function merge(state: RoundsState) {
 /** The merged parameters are the truth from now on; all take them and report their hash (rules 4 and 6). */
 export function commitRound(state: RoundsState, now: Milliseconds, hash: string): Step {
   const round = state.open!.round;
-  const next: RoundsState = { ...closed(state, now, true), committed: { round, hash } };
+  const next: RoundsState = { ...closed(state, now, true, true), committed: { round, hash } };
   return step(next, `round ${round} is committed`, { type: 'commit', ...standing(next, next.workers) });
 }
 
@@ -76,7 +76,7 @@ export function commitRound(state: RoundsState, now: Milliseconds, hash: string)
  */
 export function abortRound(state: RoundsState, now: Milliseconds, reason: string, late: boolean): Step {
   const round = state.open!.round;
-  const next = closed(state, now, late);
+  const next = closed(state, now, late, false);
   return step(next, `round ${round} is aborted: ${reason}`, {
     type: 'abort',
     ...standing(next, next.workers),
@@ -85,14 +85,25 @@ export function abortRound(state: RoundsState, now: Milliseconds, reason: string
   });
 }
 
-function closed(state: RoundsState, now: Milliseconds, late: boolean): RoundsState {
+function closed(state: RoundsState, now: Milliseconds, late: boolean, committed: boolean): RoundsState {
   const workers = state.workers.map((worker): WorkerState => {
     const member = find(state.open!.members, worker.worker);
     const own = member?.incarnation === worker.incarnation ? member.status : null;
     const missed = own === 'contributed' ? 0 : own === 'training' && late ? worker.missed + 1 : worker.missed;
     return { ...worker, missed, status: worker.status === 'ready' ? 'syncing' : worker.status };
   });
-  return { ...state, phase: 'gathering', since: now, open: null, workers };
+  return { ...state, phase: 'gathering', since: now, open: null, workers, strikes: strikesAfter(state, committed) };
+}
+
+/** One more for who was refused, or left a round that has failed; none for who has contributed to one that has not. */
+function strikesAfter({ open, strikes }: RoundsState, committed: boolean): RoundsState['strikes'] {
+  let next = strikes;
+  for (const { worker, status } of open!.members) {
+    if (status === 'refused' || (status === 'left' && !committed))
+      next = withItem(next, { worker, count: 1 + (find(next, worker)?.count ?? 0) });
+    else if (status === 'contributed' && committed && find(next, worker)) next = withoutItem(next, worker);
+  }
+  return next;
 }
 
 export function stopRun(state: RoundsState, now: Milliseconds, reason: string): Step {

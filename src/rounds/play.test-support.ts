@@ -57,7 +57,9 @@ export class Play {
   }
 
   contribute(worker: string, changes: Partial<Contribute> = {}): this {
-    return this.tell({ ...contribution(worker, this.state.round, this.state.committed.hash), ...changes });
+    const steps = this.state.open?.members.find((member) => member.worker === worker)?.steps ?? 10;
+    const all = contribution(worker, this.state.round, this.state.committed.hash);
+    return this.tell({ ...all, steps, tokens: 64 * steps, ...changes });
   }
 
   /** Joins and reports; a round that opens then opens with all of them. */

@@ -2,7 +2,7 @@ import { advance } from './advance.js';
 import { onContribution, onMerged } from './contribution.js';
 import { checkOptions } from './create.js';
 import type { Effect, RoundEvent, Step } from './events.js';
-import { onEvict, onJoin, onLeave, onSilence } from './membership.js';
+import { onEvict, onJoin, onLeave, onSilence, onSuspend, withoutExpired } from './membership.js';
 import { merge, startRound } from './phases.js';
 import { onHeartbeat, onReport } from './presence.js';
 import { standing, step } from './step.js';
@@ -39,7 +39,8 @@ import { waitingChanged } from './waiting.js';
  * 5. Only a worker that has reported the committed hash takes part. What is committed first comes from the
  *    coordinator; there is no event by which a worker's parameters become the truth (`presence.ts`).
  * 6. After a commit all owe the hash of their parameters; who differs heals and is out until then (`presence.ts`).
- * 7. Contributions of wrong layout, shape, round, with NaN or an outlying norm are refused (`contribution.ts`).
+ * 7. Contributions of wrong layout, shape, round, steps, with NaN or an outlying norm are refused (`contribution.ts`);
+ *    who spoils round after round is suspended for a while (`phases.ts`, `membership.ts`).
  * 8. The state is plain JSON and complete; `restart` carries on with the open round on another clock (this file).
  * 9. Any message is a sign of life, heartbeats carry no tensor; the driver keeps them apart (`presence.ts`).
  * 10. The committed parameters are those of the outer optimiser; effects name no other (`events.ts`).
@@ -48,7 +49,7 @@ import { waitingChanged } from './waiting.js';
  * const { state, effects, reason } = tick(before, { type: 'timer' }, Date.now());
  */
 export function tick(state: RoundsState, event: RoundEvent, now: Milliseconds): Step {
-  const handled = handle(state, event, now);
+  const handled = handle(withoutExpired(state, now), event, now);
   const moved = advance(handled, now);
   const waiting = waitingChanged(state, moved.state);
   return waiting ? { ...moved, effects: [...moved.effects, waiting] } : moved;
@@ -73,6 +74,8 @@ function handle(state: RoundsState, event: RoundEvent, now: Milliseconds): Step 
       return onSilence(state, now);
     case 'evict':
       return onEvict(state, event);
+    case 'suspend':
+      return onSuspend(state, event, now);
     case 'restart':
       return onRestart(state, now);
     case 'steps':
@@ -93,6 +96,7 @@ function onRestart(state: RoundsState, now: Milliseconds): Step {
     ...state,
     since: now,
     workers: state.workers.map((worker) => ({ ...worker, lastSeen: now })),
+    suspended: state.suspended.map((one) => ({ ...one, until: now + (state.options.suspension ?? 0) })),
     open: open && { ...open, openedAt: now, quorumAt: open.quorumAt === null ? null : now },
   };
   const behind = next.workers.filter((worker) => worker.status !== 'ready');

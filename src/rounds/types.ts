@@ -26,6 +26,14 @@ export interface RoundOptions {
   readonly idleRounds: number;
   /** A worker whose hash is still wrong after so many healings in a row is evicted. */
   readonly healAttempts: number;
+  /** Tokens of an inner step, by which those of a contribution are checked; `null`: they are believed. */
+  readonly tokensPerStep: number | null;
+  /** The norm of a contribution may be at most so many times its steps; `null`: no such check. */
+  readonly normPerStep: number | null;
+  /** A worker that has spoiled so many rounds in a row (refused, or left a round that failed) is suspended. */
+  readonly strikes: number;
+  /** For how long a worker is suspended; `null`: nobody is. */
+  readonly suspension: Milliseconds | null;
 }
 
 /** The form of what is averaged; a contribution of any other is refused. */
@@ -103,6 +111,13 @@ export interface Member extends Address {
   readonly contribution: Contribution | null;
 }
 
+/** A worker that may not take part for a while. */
+export interface Suspended {
+  readonly worker: string;
+  readonly until: Milliseconds;
+  readonly reason: string;
+}
+
 /** The round in progress; its members were frozen when it opened and are sorted in replica order. */
 export interface OpenRound {
   readonly round: number;
@@ -136,6 +151,10 @@ export interface RoundsState {
   readonly departed: readonly Address[];
   /** Workers the operator has banned, in replica order. */
   readonly evicted: readonly string[];
+  /** Rounds in a row that a worker has spoiled, in replica order; kept by name, so that a new life does not clear it. */
+  readonly strikes: readonly { readonly worker: string; readonly count: number }[];
+  /** In replica order. */
+  readonly suspended: readonly Suspended[];
   /** Whether the run ends with the round in progress. */
   readonly stopping: boolean;
 }

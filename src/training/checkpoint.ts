@@ -94,6 +94,7 @@ export async function tidyCheckpoints(checkpoints: string): Promise<void> {
  * Opens the newest checkpoint that is sound. Notices say which damaged ones were passed over, and why.
  *
  * @param checkpoints the run's folder of checkpoints; the caller holds the run's lock
+ * @param check looks at its state; a MeanfieldError goes back to the checkpoint before, as damage does
  * @returns no checkpoint when none was saved yet
  * @throws MeanfieldError when all are damaged
  *
@@ -104,12 +105,19 @@ export async function tidyCheckpoints(checkpoints: string): Promise<void> {
  */
 export async function loadLatestCheckpoint(
   checkpoints: string,
+  check: (checkpoint: Checkpoint) => void = () => {},
 ): Promise<{ readonly checkpoint?: Checkpoint; readonly notices: readonly string[] }> {
   await tidyCheckpoints(checkpoints);
   const damaged: string[] = [];
   for (const step of (await listCheckpoints(checkpoints)).reverse()) {
     try {
       const checkpoint = await loadCheckpoint(checkpoints, step);
+      try {
+        check(checkpoint);
+      } catch (error) {
+        await checkpoint.close();
+        throw error;
+      }
       return { checkpoint, notices: damaged.map((fault) => `${fault} Went back to the one of step ${step}.`) };
     } catch (error) {
       if (!(error instanceof MeanfieldError)) throw error;

@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { NodeEngine } from '../engine/node/engine.js';
-import { exceedsNorm, RangeNorm } from './merge-norm.js';
+import { MERGES, Merge } from './merge.js';
+import { exceedsNorm, mergedNorm, RangeNorm } from './merge-norm.js';
 
 it('sums the squares of ranges of any length, over more than one run', async () => {
   const norm = new RangeNorm(new NodeEngine());
@@ -15,10 +17,38 @@ it('sums the squares of ranges of any length, over more than one run', async () 
 });
 
 it('finds what is larger than its sender told, NaN too', () => {
-  expect(exceedsNorm(3, 9)).toBe(false);
-  expect(exceedsNorm(3, 35.9)).toBe(false);
-  expect(exceedsNorm(3, 36.1)).toBe(true);
-  expect(exceedsNorm(0, 0)).toBe(false);
-  expect(exceedsNorm(3, Number.NaN)).toBe(true);
-  expect(exceedsNorm(Number.NaN, 1)).toBe(true);
+  expect(exceedsNorm(3, 9, false)).toBe(false);
+  expect(exceedsNorm(3, 9.18, false)).toBe(false);
+  expect(exceedsNorm(3, 9.19, false)).toBe(true);
+  expect(exceedsNorm(3, 35.9, true)).toBe(false);
+  expect(exceedsNorm(3, 36.1, true)).toBe(true);
+  expect(exceedsNorm(0, 0, false)).toBe(false);
+  expect(exceedsNorm(3, Number.NaN, false)).toBe(true);
+  expect(exceedsNorm(Number.NaN, 1, true)).toBe(true);
+});
+
+it('bounds what a merge of any contributions can come to', async () => {
+  const engine = new NodeEngine();
+  for (const method of MERGES) {
+    const merge = new Merge(engine, method);
+    const value = fc.oneof(fc.double({ min: -100, max: 100, noNaN: true }), fc.constantFrom(0, 1, -1));
+    const vectors = fc.integer({ min: 1, max: 4 }).chain((length) => {
+      const vector = fc.array(value, { minLength: length, maxLength: length });
+      return fc.array(fc.tuple(vector, fc.integer({ min: 1, max: 9 })), { minLength: 1, maxLength: 9 });
+    });
+    await fc.assert(
+      fc.asyncProperty(vectors, async (all) => {
+        const total = all.reduce((sum, [, tokens]) => sum + tokens, 0);
+        const weights = all.map(([, tokens]) => tokens / total);
+        const contributions = all.map(([vector]) => Float32Array.from(vector));
+        const squares = contributions.map((x) => x.reduce((sum, one) => sum + one * one, 0));
+        const into = new Float32Array(contributions[0]!.length);
+        await merge.merge(contributions, weights, into);
+        const found = into.reduce((sum, one) => sum + one * one, 0);
+        expect(exceedsNorm(mergedNorm(method, weights, squares) + 1e-6, found, false)).toBe(false);
+      }),
+      { numRuns: 150 },
+    );
+    await merge.dispose();
+  }
 });

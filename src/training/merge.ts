@@ -102,7 +102,7 @@ export class Merge {
 }
 
 /** Which places of the sorted contributions count: from the first up to, not including, the second. */
-function keptPlaces(method: MergeMethod, n: number): [number, number] {
+export function keptPlaces(method: MergeMethod, n: number): [number, number] {
   if (method === 'mean') return [0, n];
   const left = method === 'median' ? Math.floor((n - 1) / 2) : n < 3 ? 0 : Math.max(1, Math.floor(TRIM * n));
   return [left, n - left];

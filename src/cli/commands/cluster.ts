@@ -92,6 +92,7 @@ export interface ClusterFlags {
   readonly minWorkers?: number;
   readonly adaptiveSteps?: boolean;
   readonly outlierFactor?: number;
+  readonly doubleSums?: boolean;
   readonly format?: string;
   readonly momentsFormat?: string;
   readonly merge?: string;
@@ -125,6 +126,7 @@ function defineStart(cluster: Command, start: Start): void {
     .option('--round-timeout <seconds>', 'then a round is committed or aborted (default: 600)', positive)
     .option('--heartbeat-timeout <seconds>', 'silence after which a worker is dead (default: 10)', positive)
     .option('--no-adaptive-steps', 'the same inner steps for all, whatever their speed')
+    .option('--double-sums', 'two workers sum each shard, and are compared')
     .option('--outlier-factor <x>', 'refuse a norm so many times the median (default: 10)', positive)
     .option('--data <send|path:folder|URL>', 'how workers come by the tokens (default: send)', dataSource)
     .option('--threads <n>', "the coordinator's own threads (default: the cores)", count)

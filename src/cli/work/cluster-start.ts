@@ -20,7 +20,16 @@ import { onInterrupt } from '../interrupt.js';
 import { checkServerFlags, openServer, requirePort, type ServerFlags } from './cluster-server.js';
 
 const CLUSTER = [
-  ...(['quorum', 'grace', 'roundTimeout', 'heartbeatTimeout', 'minWorkers', 'adaptiveSteps', 'outlierFactor'] as const),
+  ...([
+    'quorum',
+    'grace',
+    'roundTimeout',
+    'heartbeatTimeout',
+    'minWorkers',
+    'adaptiveSteps',
+    'outlierFactor',
+    'doubleSums',
+  ] as const),
   ...(['format', 'momentsFormat', 'merge', 'fragments', 'overlap', 'mixing', 'data'] as const),
 ];
 const SERVER: readonly (keyof ServerFlags)[] = [

@@ -63,7 +63,7 @@ export class TestCluster {
     return new TestCluster(await testData(8000), train, cluster);
   }
 
-  coordinator(resume = false, folder = this.folder): TestCoordinator {
+  coordinator(resume = false, folder = this.folder, random?: () => number): TestCoordinator {
     let client: Client | undefined;
     const run = startCoordinator({
       train: {
@@ -82,6 +82,7 @@ export class TestCluster {
       },
       startHost: () => hostHere(),
       leaderTimeout: 250,
+      ...(random && { random }),
     });
     this.#started.push(run);
     const events = collect(run);

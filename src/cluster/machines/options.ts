@@ -30,6 +30,8 @@ const clusterOptionsSchema = z.strictObject({
   adaptiveSteps: z.boolean().default(true),
   /** A pseudo-gradient whose norm is so many times the round's median is refused; null: no such check. */
   outlierFactor: z.number().gt(1).nullable().default(10),
+  /** Whether two workers sum each shard and are compared, instead of a check of one in a hundred. */
+  doubleSums: z.boolean().default(false),
   format: z.enum(FORMATS).default('fp32'),
   /** How averaged moments travel. */
   momentsFormat: z

@@ -26,6 +26,8 @@ export interface CoordinatorOptions {
   readonly startHost?: () => MemberHandle;
   /** Milliseconds of silence after which a leader may be followed by another. Default 12,000. */
   readonly leaderTimeout?: number;
+  /** From 0 to 1, for what no worker must foretell: which sums are checked. Cryptographic unless given. */
+  readonly random?: () => number;
 }
 
 /** A coordinated run. Its events can be read once, with `for await`; reading them is not needed. */

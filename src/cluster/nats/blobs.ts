@@ -54,7 +54,11 @@ export class NatsBlobs implements BlobStore {
   }
 
   async get(ref: BlobRef, into?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    const target = into ?? new Uint8Array(ref.bytes);
+    const size = Math.ceil(ref.bytes / ref.chunks);
+    // What comes of a stranger's reference: no room is made for chunks that nobody can have stored.
+    if (!(size <= LARGEST_CHUNK) || ref.chunks > Math.max(1, ref.bytes))
+      throw new BlobDamagedError(`The blob ${ref.key} is said to have ${ref.bytes} bytes in ${ref.chunks} chunks.`);
+    const target = into ?? roomFor(ref);
     if (target.length !== ref.bytes) throw new Error(`${ref.key} has ${ref.bytes} bytes, the array ${target.length}`);
     if ((await this.read(ref, target, false, signal)) === ref.hash) return target;
     // A replica that lags behind gave chunks of what was there before; the leader has the newest.
@@ -116,6 +120,16 @@ export class NatsBlobs implements BlobStore {
       this.traffic.received += found.value.length;
       return found.value;
     }, signal);
+  }
+}
+
+function roomFor({ key, bytes }: BlobRef): Uint8Array {
+  try {
+    return new Uint8Array(bytes);
+  } catch (error) {
+    throw new BlobDamagedError(`There is no room for the ${bytes} bytes that ${key} is said to have.`, {
+      cause: error,
+    });
   }
 }
 

@@ -2,7 +2,7 @@ import { Random } from '../../base/random.js';
 import { machineOptions, threadOptions } from '../create.js';
 import type { RoundOptions } from '../types.js';
 import type { LineOptions } from './network.js';
-import type { Character } from './worker.js';
+import { type Character, TOKENS_PER_STEP } from './worker.js';
 
 /**
  * - `steady`: joins, leaves, delays, duplicates, reordering, odd characters; nothing is lost
@@ -54,6 +54,8 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
         roundTimeout: whole(1000, 4000),
         outlierFactor: chance(0.5) ? 10 : null,
         adaptiveSteps: chance(0.5),
+        tokensPerStep: TOKENS_PER_STEP,
+        suspension: 1500,
       });
   const calmAt = 4000;
   const actions: { at: number; action: Action }[] = [];

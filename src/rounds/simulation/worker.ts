@@ -14,6 +14,11 @@ import type { SimulatedStore } from './store.js';
  */
 export type Character = 'honest' | 'idle' | 'fresh' | 'stubborn' | 'early';
 
+/** Tokens of a simulated inner step. */
+export const TOKENS_PER_STEP = 64;
+/** Virtual milliseconds between two attempts of a suspended worker to join again. */
+const KNOCK = 1000;
+
 /** What a simulated worker lives in. */
 export interface Surroundings {
   readonly run: string;
@@ -52,6 +57,7 @@ export class SimulatedWorker {
   #round: number | null = null;
   #pending: WorkerMessage | null = null;
   #lineFree = 0;
+  #knocking = false;
 
   constructor(surroundings: Surroundings, name: string, incarnation: number, speed: number, character: Character) {
     this.#in = surroundings;
@@ -92,6 +98,7 @@ export class SimulatedWorker {
       case 'refuse':
         if (message.about === 'contribution') this.#pending = null;
         if (message.code === 'unknown-worker' || message.code === 'old-incarnation') this.#again();
+        if (message.code === 'suspended') this.#onSuspended();
         break;
       case 'evict':
         this.thrownOut++;
@@ -160,7 +167,7 @@ export class SimulatedWorker {
     const contribution = this.#message({
       type: 'contribution',
       round,
-      tokens: steps * 64,
+      tokens: steps * TOKENS_PER_STEP,
       steps,
       seconds: steps / this.speed / 1000,
       layoutHash: this.#in.layout.hash,
@@ -177,6 +184,16 @@ export class SimulatedWorker {
       this.#in.send(contribution);
       if (this.character === 'early' && contribution.type === 'contribution')
         this.#in.send({ ...contribution, round: round + 1 });
+    });
+  }
+
+  /** Keeps quiet for a while, then tries a new life; words of the old one are no matter. */
+  #onSuspended(): void {
+    if (this.#knocking) return;
+    this.#knocking = true;
+    this.#later(KNOCK, () => {
+      this.#knocking = false;
+      this.#again();
     });
   }
 

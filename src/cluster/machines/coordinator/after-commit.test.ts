@@ -52,7 +52,7 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
   };
   const ask = async (name: string) => answers[name]!();
   const host = { ask, close: async () => {} } as unknown as MemberHandle;
-  const keeper = await Keeper.start(host, undefined as never, 2, size);
+  const keeper = await Keeper.start(host, undefined as never, 2, size, []);
   const play = new Play();
   for (const worker of ['a', 'b']) play.join(worker);
   const events: CoordinatorEvent[] = [];

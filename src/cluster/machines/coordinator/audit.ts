@@ -1,10 +1,8 @@
 import { MeanfieldError, messageOf } from '../../../base/errors.js';
-import { inParallel } from '../../../base/in-parallel.js';
 import type { BlobRef, BlobStore } from '../../transport.js';
 import { BlobDamagedError, BlobMissingError } from '../../transport-errors.js';
 import { fragmentOf } from '../fragments.js';
-import { getList } from '../protocol/manifest.js';
-import { ownerOf } from '../protocol/wire.js';
+import { getParts } from '../protocol/manifest.js';
 import type { ClusterAudit } from '../status.js';
 import type { Keeper } from './keeper.js';
 import type { RunState } from './run-state.js';
@@ -100,12 +98,10 @@ export class Auditor {
   }
 
   async #fetch(worker: string, round: number, manifest: BlobRef): Promise<Uint8Array[]> {
-    const { blobs } = this.options;
+    const { blobs, keeper, fragments } = this.options;
     try {
-      const refs = await getList(blobs, manifest);
-      const foreign = refs.find((ref) => ownerOf(ref) !== worker);
-      if (foreign) throw new BlobDamagedError(`${foreign.key} is not ${worker}'s`);
-      return await inParallel(refs, (ref) => blobs.get(ref));
+      const bytes = keeper.sizes[fragmentOf(round, fragments)]!;
+      return await getParts(blobs, manifest, { owner: worker, bytes });
     } catch (error) {
       if (error instanceof BlobMissingError) throw goneError(worker, round);
       if (!(error instanceof BlobDamagedError)) throw error;

@@ -61,12 +61,13 @@ export async function loadFolder(
   keeper: Keeper,
   initial: { readonly state: RunState | undefined; readonly vectors: () => readonly Float32Array[] },
 ): Promise<FolderState> {
-  const { checkpoint, notices } = await loadLatestCheckpoint(folder.checkpoints);
+  const stateOf = (one: Checkpoint) => parseState(one.state, `${one.path}/state.json`);
+  const { checkpoint, notices } = await loadLatestCheckpoint(folder.checkpoints, stateOf);
   const all = [...notices];
   let { state } = initial;
   if (checkpoint) {
     try {
-      state = parseState(checkpoint.state, `${checkpoint.path}/state.json`);
+      state = stateOf(checkpoint);
       const { hash } = await keeper.load(state.rounds.committed.round, await readVectors(checkpoint, layout, kinds));
       requireHash(hash, state, checkpoint.path);
     } finally {

@@ -9,6 +9,7 @@ import { OpenRun } from '../../open-run.js';
 import { initialParameters, type PreparedRun, prepareRun } from '../../prepare-run.js';
 import type { ClusterResult, CoordinatorEvent } from '../events.js';
 import { startMemberThread } from '../host/member-thread.js';
+import { partSizes } from '../part-sizes.js';
 import type { ClusterStatus } from '../status.js';
 import type { Connection, CoordinatorOptions } from '../types.js';
 import { vectorsOf } from '../worker/work.js';
@@ -25,7 +26,7 @@ import { lead } from './leadership.js';
 import { Observations } from './observations.js';
 import { isFinished } from './plan.js';
 import { publish } from './publish.js';
-import { takeUp } from './resume.js';
+import { limitsOf, takeUp } from './resume.js';
 import type { RunState } from './run-state.js';
 import { statusOf } from './status-of.js';
 
@@ -139,7 +140,8 @@ class Coordination {
       run: setup,
     };
     try {
-      return await Keeper.start(host, hostSetup, vectorsOf({ setup }), this.prepared.model.layout.size);
+      const sizes = partSizes(this.arranged.fragments, setup);
+      return await Keeper.start(host, hostSetup, vectorsOf({ setup }), this.prepared.model.layout.size, sizes);
     } catch (error) {
       await host.close();
       throw error;
@@ -229,6 +231,8 @@ class Coordination {
       layoutHash: layoutHash(model.layout),
       cluster,
       steps: context.steps,
+      limits: limitsOf(setup, context, model.layout.size),
+      onNotice: (message) => this.emit({ type: 'notice', message }),
       samples,
       seed: setup.seed,
       publish: () => {
@@ -265,7 +269,7 @@ class Coordination {
   }
 
   #coordinator(keeper: Keeper, stored: { state: RunState; revision: number }, after: AfterCommit): Coordinator {
-    const { id, context, fragments, cluster } = this.arranged;
+    const { id, context, fragments, cluster, setup } = this.arranged;
     const { transport, gate } = this.connection;
     return new Coordinator({
       run: id,
@@ -277,6 +281,9 @@ class Coordination {
       shards: fragments.map(({ shards }) => shards.length),
       // As long as a whole silence: a slow line is no reason to do the work twice.
       patience: 3000 * cluster.heartbeatTimeout,
+      exchange: setup.cluster,
+      doubleSums: cluster.doubleSums,
+      ...(this.options.random && { random: this.options.random }),
       ...stored,
       emit: this.emit,
       onCommit: (commit) => after.onCommit(commit),

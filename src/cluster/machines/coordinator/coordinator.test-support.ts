@@ -10,9 +10,9 @@ export const hashOf = (n: number): string => String(n).padStart(64, '0');
 
 export const refOf = (key: string): BlobRef => ({ key, bytes: 1, chunks: 1, hash: hashOf(7) });
 
-/** A run of workers that do 4 steps of 2 samples, 10 tokens each, to the 12th step. */
-export function contextOf(fragments = 1): RunContext {
-  const options = { steps: 12, tokens: undefined, minutes: undefined, untilLoss: undefined };
+/** A run of workers that do 4 steps of 2 samples, 10 tokens each, to the 12th step or another. */
+export function contextOf(fragments = 1, last = 12): RunContext {
+  const options = { steps: last, tokens: undefined, minutes: undefined, untilLoss: undefined };
   return { plan: planRun(options, 20, 2), samplesPerStep: 2, tokensPerStep: 20, steps: 4, fragments };
 }
 

@@ -1,19 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MeanfieldError } from '../../../base/errors.js';
-import { type Contribute, type Effect, nextDeadline, type Report, type RoundEvent } from '../../../rounds/index.js';
+import { MeanfieldError, messageOf } from '../../../base/errors.js';
+import { type Effect, nextDeadline } from '../../../rounds/index.js';
 import type { StateStore, Transport } from '../../transport.js';
 import { StateConflictError } from '../../transport-errors.js';
 import type { CoordinatorEvent } from '../events.js';
+import { fragmentOf } from '../fragments.js';
 import type { UpMessage } from '../protocol/up.js';
-import { ownerOf } from '../protocol/wire.js';
+import { inputOf, senderOfInput } from './inputs.js';
 import type { Journal } from './journal.js';
 import type { Keeper } from './keeper.js';
 import { Mailbox, readMessage } from './mailbox.js';
-import { Merging } from './merging.js';
+import { Merging, type MergingOptions } from './merging.js';
+import { ENOUGH, Nuisance } from './nuisance.js';
 import type { Observations } from './observations.js';
 import { encodeState, type RunState } from './run-state.js';
 import { waitingOf } from './status-of.js';
-import { type RunContext, type RunInput, stepRun, worthStoring } from './step-run.js';
+import { type RunContext, type RunInput, type RunStep, stepRun, worthStoring } from './step-run.js';
 
 /** The state's key in the message system. */
 export const STATE = 'state';
@@ -34,6 +36,11 @@ export interface CoordinatorParts {
   readonly shards: readonly number[];
   /** Milliseconds of silence after which a reducer's shards go to others. */
   readonly patience: number;
+  readonly exchange: MergingOptions['exchange'];
+  /** Whether two reduce each shard and are compared. */
+  readonly doubleSums: boolean;
+  /** From 0 to 1, for what nobody must foretell; cryptographic unless given. */
+  readonly random?: () => number;
   /** Stored already, at this revision; the keeper holds its committed vectors. */
   readonly state: RunState;
   readonly revision: number;
@@ -73,6 +80,7 @@ export class Coordinator {
   readonly #parts: CoordinatorParts;
   readonly #mailbox: Mailbox;
   readonly #merging: Merging;
+  readonly #nuisance = new Nuisance();
   #state: RunState;
   #revision: number;
   #queue: Queued[] = [];
@@ -97,6 +105,8 @@ export class Coordinator {
         if (address) this.#mailbox.send(address, message);
       },
       refuse: (...about) => this.refuse(...about),
+      evict: (worker, reason) => void this.happen({ type: 'event', event: { type: 'evict', worker, reason } }),
+      ...{ exchange: parts.exchange, double: parts.doubleSums, ...(parts.random && { random: parts.random }) },
       onEnd: (input) => void this.happen(input),
       onFailure: (error) => this.#reject(error),
     });
@@ -163,7 +173,7 @@ export class Coordinator {
       let state = before;
       const effects: Effect[] = [];
       for (const { input } of batch) {
-        const step = stepRun(this.#parts.context, state, input, performance.now());
+        const step = this.#step(state, input);
         if (input.type === 'merged') await this.#commit(step.state);
         state = step.state;
         effects.push(...step.effects);
@@ -183,6 +193,18 @@ export class Coordinator {
     }
     this.#draining = false;
     this.#arm();
+  }
+
+  /** Whatever a worker says, the run goes on: what nobody foresaw of it is refused, and told. */
+  #step(state: RunState, input: RunInput): RunStep {
+    try {
+      return stepRun(this.#parts.context, state, input, performance.now());
+    } catch (error) {
+      const worker = senderOfInput(input);
+      if (worker === null) throw error;
+      this.refuse(worker, 'message', 'malformed', `it cannot be dealt with: ${messageOf(error)}`);
+      return { state, effects: [], reason: '' };
+    }
   }
 
   /** The commit outlives this machine from here on. */
@@ -243,7 +265,8 @@ export class Coordinator {
           this.#parts.emit({ type: 'member', worker, change: 'evicted', reason: effect.reason });
         break;
       case 'startRound':
-        if (before.rounds.open?.round !== effect.round) this.#parts.emit({ ...roundOpened(effect) });
+        if (before.rounds.open?.round !== effect.round && state.rounds.open?.round === effect.round)
+          this.#parts.emit(roundOpened(state));
         break;
     }
     this.#mailbox.deliver(effect, state);
@@ -277,40 +300,19 @@ export class Coordinator {
     const { seen } = this.#parts;
     const known = this.#state.rounds.workers.find((one) => one.worker === message.worker);
     if (known?.incarnation === message.incarnation) seen.heard(message);
-    switch (message.type) {
-      case 'contribution': {
-        const { manifest, loss, gradientNorm: _norm, uploadSeconds: _upload, traffic: _traffic, ...rest } = message;
-        if (ownerOf(manifest) !== message.worker) {
-          const reason = `its parts lie at ${manifest.key}, which is not ${message.worker}'s`;
-          this.refuse(message.worker, message.type, 'malformed', reason);
-          return;
-        }
-        seen.contributed(message);
-        // A loss that is no figure comes of parameters that are none.
-        const finite = rest.finite && Number.isFinite(loss);
-        const event: Contribute = { ...rest, finite, contentHash: manifest.hash };
-        void this.happen({ type: 'contribution', event, manifest, loss });
-        return;
-      }
-      case 'reduced':
-      case 'reduce-failed': {
-        const objection = this.#merging.hear(message);
-        if (objection !== null) this.refuse(message.worker, message.type, 'malformed', objection);
-        return;
-      }
-      case 'heartbeat': {
-        const { traffic: _traffic, ...event } = message;
-        void this.happen({ type: 'event', event });
-        return;
-      }
-      case 'report': {
-        const { gatherSeconds: _gather, ...event }: Report & { gatherSeconds: number } = message;
-        void this.happen({ type: 'event', event });
-        return;
-      }
-      default:
-        void this.happen({ type: 'event', event: message satisfies RoundEvent });
+    if (message.type === 'reduced' || message.type === 'reduce-failed') {
+      const objection = this.#merging.hear(message);
+      if (objection !== null) this.refuse(message.worker, message.type, 'malformed', objection);
+      return;
     }
+    const { context, shards } = this.#parts;
+    const input = inputOf(message, (round) => shards[fragmentOf(Math.max(1, round), context.fragments)]!);
+    if (typeof input === 'string') {
+      this.refuse(message.worker, message.type, 'malformed', input);
+      return;
+    }
+    if (message.type === 'contribution') seen.contributed(message);
+    void this.happen(input);
   }
 
   /** While the connection is lost nobody can be heard, so nobody is taken for dead; all time-outs begin anew then. */
@@ -352,12 +354,19 @@ export class Coordinator {
   }
 
   #note(worker: string, about: string, code: string, reason: string): void {
+    // It was told for how long; what it says meanwhile need not be told to people.
+    if (code === 'suspended') return;
     this.#parts.seen.refused({ worker, about, code, reason });
     this.#parts.emit({ type: 'refused', worker, about, code, reason });
+    if (!this.#state.rounds.workers.some((one) => one.worker === worker) || !this.#nuisance.refused(worker)) return;
+    const enough = `${ENOUGH} of its messages were refused within a minute, the last one because ${reason}`;
+    void this.happen({ type: 'event', event: { type: 'suspend', worker, reason: enough } });
   }
 }
 
-function roundOpened({ round, members }: Extract<Effect, { type: 'startRound' }>) {
+/** With the steps that each member was given, which samples given out before may decide. */
+function roundOpened({ rounds }: RunState) {
+  const { round, members } = rounds.open!;
   const each = members.map(({ worker, steps }) => ({ worker, steps }));
   return { type: 'round-opened', round, members: each } as const;
 }

@@ -13,11 +13,19 @@ export class Keeper {
     /** Committed vectors, and elements of each. */
     readonly vectors: number,
     readonly length: number,
+    /** Bytes of each part of a contribution or a result, by fragment and shard. */
+    readonly sizes: readonly (readonly number[])[],
   ) {}
 
-  static async start(host: MemberHandle, setup: HostSetup, vectors: number, length: number): Promise<Keeper> {
+  static async start(
+    host: MemberHandle,
+    setup: HostSetup,
+    vectors: number,
+    length: number,
+    sizes: Keeper['sizes'],
+  ): Promise<Keeper> {
     await host.ask('init', setup);
-    return new Keeper(host, vectors, length);
+    return new Keeper(host, vectors, length, sizes);
   }
 
   get held(): Held {
@@ -43,11 +51,12 @@ export class Keeper {
    * The outer step with a round's result.
    *
    * @param parts moved away; the answer has them
-   * @throws MeanfieldError when a part cannot be decoded; nothing has changed then
+   * @param norms that the contributions allow, by shard; none: they were checked before
+   * @throws MeanfieldError when a part cannot be decoded, or is larger than is allowed; nothing has changed then
    */
-  apply(round: number, fragment: number, parts: readonly Uint8Array[]): Promise<Applied> {
+  apply(round: number, fragment: number, parts: readonly Uint8Array[], norms?: readonly number[]): Promise<Applied> {
     return this.exclusive(async () => {
-      const applied = await this.host.ask('apply', { fragment, parts });
+      const applied = await this.host.ask('apply', { fragment, parts, ...(norms && { norms }) });
       this.#held = { round, hash: applied.hash };
       return applied;
     });
@@ -56,9 +65,9 @@ export class Keeper {
   /** Comes to the end of a chain as any other machine does. */
   catchUp(blobs: BlobStore, chain: Chain): Promise<Held> {
     return this.exclusive(async () => {
-      const { host, vectors, length } = this;
+      const { host, vectors, length, sizes } = this;
       const held = this.#held.round < 0 ? null : this.#held;
-      this.#held = await catchUp({ blobs, host, vectors, length }, chain, held);
+      this.#held = await catchUp({ blobs, host, vectors, length, sizes }, chain, held);
       return this.#held;
     });
   }

@@ -54,7 +54,7 @@ it('sends the way to the committed parameters with every word about them', () =>
   expect(sent).toHaveLength(2);
   expect(sent[1]).toMatchObject({ type: 'commit', worker: 'b', closed: 1, chain: play.state.chain });
   play.happen({ type: 'event', event: { type: 'evict', worker: 'b', reason: 'bad' } });
-  expect(sentBy(play)).toEqual([{ worker: 'b', type: 'evict', banned: true, reason: 'evicted by the operator: bad' }]);
+  expect(sentBy(play)).toEqual([{ worker: 'b', type: 'evict', banned: true, reason: 'evicted: bad' }]);
 });
 
 it('reads what a worker says in its own name alone', () => {

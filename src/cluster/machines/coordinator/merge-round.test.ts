@@ -11,24 +11,27 @@ const network = new MemoryNetwork();
 const { blobs } = network.connect().transport;
 
 /** Reduces by taking the greatest byte; a result of 99 cannot be decoded. Applies by adding up. */
-async function keeperOf() {
+async function keeperOf(norms: (readonly number[])[] = []) {
   let sum = 0;
   const host = {
     ask: async (name: string, input: unknown) => {
       if (name === 'init') return 0;
       const { parts } = input as { parts: Uint8Array[] };
       const values = parts.map((part) => part[0]!);
-      if (name === 'reduce') return { merged: Uint8Array.of(Math.max(...values)) };
+      if (name === 'reduce') return { merged: Uint8Array.of(Math.max(...values)), squares: values.map(() => 0.25) };
+      norms.push((input as { norms: number[] }).norms);
       if (values.includes(99)) throw new MergeError('not decodable', []);
       sum += values.reduce((a, b) => a + b, 0);
       return { hash: hashOf(sum), parts };
     },
     close: async () => {},
   } as unknown as MemberHandle;
-  return Keeper.start(host, undefined as never, 1, 1);
+  return Keeper.start(host, undefined as never, 1, 1, [[1, 1]]);
 }
 
-async function merging(changes: { reducers?: () => string[]; patience?: number; check?: number } = {}) {
+type Changes = { reducers?: () => string[]; patience?: number; check?: number; double?: boolean };
+
+async function merging(changes: Changes = {}) {
   const manifests = new Map<string, Awaited<ReturnType<typeof putParts>>>();
   const contributions: Merge['contributions'][number][] = [];
   for (const [i, worker] of ['a', 'b'].entries()) {
@@ -38,21 +41,25 @@ async function merging(changes: { reducers?: () => string[]; patience?: number; 
   }
   const merge: Merge = { type: 'merge', round: 3, base: { round: 2, hash: 'h' }, contributions, totalTokens: 16 };
   const asked: [string, readonly number[]][] = [];
-  const keeper = await keeperOf();
+  const norms: (readonly number[])[] = [];
+  const keeper = await keeperOf(norms);
+  const useless: string[] = [];
   const distrusted: string[] = [];
   const round = new RoundMerge({
     ...{ merge, fragment: 0, shards: 2, manifests, keeper, blobs, patience: 10_000, every: 20, check: null },
     distrust: (worker, reason) => void distrusted.push(`${worker}: ${reason}`),
+    ...{ exchange: { merge: 'mean', format: 'fp32' } as const, double: false },
+    onUseless: (worker) => void useless.push(worker),
     reducers: () => ['a', 'b'],
     send: (worker, { shards }) => void asked.push([worker, shards]),
     ...changes,
   });
   const told = { run: 'r', incarnation: 0, round: 3, attempt: round.attempt };
-  const reduced = async (worker: string, shard: number, value: number) => {
+  const reduced = async (worker: string, shard: number, value: number, squares = [0.25, 0.25]) => {
     const result = await blobs.put(`${worker}/r/3/${round.attempt}/${shard}`, Uint8Array.of(value));
-    return round.hear({ type: 'reduced', ...told, worker, shard, result });
+    return round.hear({ type: 'reduced', ...told, worker, shard, result, squares });
   };
-  return { round, merge, asked, reduced, told, keeper, distrusted };
+  return { round, merge, asked, reduced, told, keeper, distrusted, norms, useless };
 }
 
 it('gathers what reducers made, and applies it once', async () => {
@@ -108,7 +115,7 @@ it('makes a result again that is lost, and trusts its own when one cannot be dec
   await reduced('a', 0, 2);
   const result = await blobs.put(`b/r/3/${round.attempt}/1`, Uint8Array.of(6));
   network.blobs.delete(result.key);
-  round.hear({ type: 'reduced', ...told, worker: 'b', shard: 1, result });
+  round.hear({ type: 'reduced', ...told, worker: 'b', shard: 1, result, squares: [0.25, 0.25] });
   while (!asked.some(([worker, shards]) => worker === 'a' && shards[0] === 1))
     await new Promise((resolve) => setTimeout(resolve, 5));
   await reduced('a', 1, 6);
@@ -150,11 +157,15 @@ it('says why a word about it does not count', async () => {
   const { round, told } = await merging();
   const result = await blobs.put('b/x/1', Uint8Array.of(1));
   const say = (changes: object) =>
-    round.hear({ type: 'reduced', ...told, worker: 'a', shard: 0, result, ...changes } as never);
+    round.hear({ type: 'reduced', ...told, worker: 'a', shard: 0, result, squares: [1, 1], ...changes } as never);
   expect(say({})).toContain("not a's to give");
   expect(say({ attempt: 'other' })).toContain('round 3 is being merged');
   expect(say({ shard: 2 })).toContain('there are 2 shards');
   expect(say({ worker: 'stranger' })).toContain('has not contributed');
+  const of = (key: string, changes: object = {}) => ({ result: { ...result, key, ...changes } });
+  expect(say(of('a/x/1', { bytes: 2 ** 40 }))).toContain('has 1 bytes; this has');
+  expect(say({ ...of('a/x/1'), squares: [1] })).toContain('the squares of 1');
+  expect(say({ ...of('a/x/1'), shard: 1 })).toBe("shard 1 is not a's to reduce");
 });
 
 it('tells merges of other contributions apart', async () => {
@@ -167,4 +178,46 @@ it('tells merges of other contributions apart', async () => {
   const merged = round.run();
   round.cancel();
   await expect(merged).rejects.toThrow('given up');
+});
+
+it('adds the squares of shards up, and refuses a contribution that is larger than was told', async () => {
+  const honest = await merging();
+  const merged = honest.round.run();
+  await honest.reduced('a', 0, 2, [0.6, 0.1]);
+  await honest.reduced('b', 1, 6, [0.4, 0.1]);
+  await merged;
+  // Σ w‖x‖ of each shard.
+  expect(honest.norms).toEqual([[(Math.sqrt(0.6) + Math.sqrt(0.1)) / 2, (Math.sqrt(0.4) + Math.sqrt(0.1)) / 2]]);
+
+  // Who says so falsely is found out: the coordinator looks itself.
+  const framed = await merging();
+  const result = framed.round.run();
+  await framed.reduced('a', 0, 2, [0.25, 0.9]);
+  await framed.reduced('b', 1, 6, [0.25, 0.25]);
+  expect((await result).hash).toBe(hashOf(8));
+  expect(framed.distrusted).toEqual(['a: its sum of shard 0 is not that of the contributions']);
+});
+
+it('compares the sums of two, and finds out whose is false', async () => {
+  const agreed = await merging({ double: true });
+  const merged = agreed.round.run();
+  for (const worker of ['a', 'b']) {
+    await agreed.reduced(worker, 0, 2);
+    await agreed.reduced(worker, 1, 6);
+  }
+  expect((await merged).hash).toBe(hashOf(8));
+  expect(agreed.distrusted).toEqual([]);
+
+  const lied = await merging({ double: true });
+  const found = lied.round.run();
+  for (const [worker, value] of [
+    ['a', 2],
+    ['b', 3],
+  ] as const) {
+    await lied.reduced(worker, 0, value);
+    await lied.reduced(worker, 1, 6);
+  }
+  await lied.reduced('a', 1, 6);
+  expect((await found).parts.map((part) => part[0])).toEqual([2, 6]);
+  expect(lied.distrusted).toEqual(['b: its sum of shard 0 is not that of the contributions']);
 });

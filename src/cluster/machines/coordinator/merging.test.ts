@@ -22,13 +22,14 @@ async function merging(apply: () => Promise<unknown> = async () => ({ hash: hash
     rounds: { workers: [{ worker: 'a', incarnation: 0 }] },
     opening: { contributions: [{ worker: 'a', manifest }] },
   } as unknown as RunState;
-  const ask = async (name: string) => (name === 'apply' ? apply() : { merged: Uint8Array.of(3) });
+  const ask = async (name: string) => (name === 'apply' ? apply() : { merged: Uint8Array.of(3), squares: [1] });
   const host = { ask, close: async () => {} } as unknown as MemberHandle;
   const [sent, ended, failed]: [ReduceMessage[], RunInput[], unknown[]] = [[], [], []];
   const it = new Merging({
     context: contextOf(),
-    keeper: await Keeper.start(host, undefined as never, 1, 1),
+    keeper: await Keeper.start(host, undefined as never, 1, 1, [[1]]),
     ...{ blobs, shards: [1], patience: 10_000, state: () => state, refuse: () => {} },
+    ...{ evict: () => {}, exchange: { merge: 'mean', format: 'fp32' }, double: false },
     send: (_worker, message) => void sent.push(message),
     onEnd: (input) => void ended.push(input),
     onFailure: (error) => void failed.push(error),
@@ -40,7 +41,7 @@ async function merging(apply: () => Promise<unknown> = async () => ({ hash: hash
     await until(() => sent.length > 0);
     const { round, attempt } = sent.at(-1)!;
     const result = await blobs.put(`a/r/${round}/${attempt}/0`, Uint8Array.of(3));
-    it.hear({ type: 'reduced', run: 'r', worker: 'a', incarnation: 0, round, attempt, shard: 0, result });
+    it.hear({ type: 'reduced', run: 'r', worker: 'a', incarnation: 0, round, attempt, shard: 0, result, squares: [1] });
   };
   return { it, merge, sent, ended, failed, deliver, until };
 }

@@ -5,12 +5,15 @@ import { fragmentOf } from '../fragments.js';
 import type { ReduceMessage } from '../protocol/down.js';
 import type { UpMessage } from '../protocol/up.js';
 import type { Keeper } from './keeper.js';
-import { type MergedRound, MergeError, RoundMerge, shardToCheck } from './merge-round.js';
+import { type MergedRound, MergeError, type MergeOptions, RoundMerge, shardToCheck } from './merge-round.js';
 import type { RunState } from './run-state.js';
 import type { RunContext, RunInput } from './step-run.js';
 
 /** Between two looks at a merge, at most: milliseconds. */
 const LOOK = 1000;
+/** Rounds in which a reducer that did not deliver is not asked; twice as many each time. */
+const SPARED = 8;
+const MOST_SPARED = 1024;
 
 export interface MergingOptions {
   readonly context: RunContext;
@@ -23,6 +26,13 @@ export interface MergingOptions {
   readonly state: () => RunState;
   readonly send: (worker: string, message: ReduceMessage) => void;
   readonly refuse: (worker: string, about: string, code: string, reason: string) => void;
+  /** A worker has told a false sum. */
+  readonly evict: (worker: string, reason: string) => void;
+  readonly exchange: MergeOptions['exchange'];
+  /** Whether two reduce each shard and are compared. */
+  readonly double: boolean;
+  /** From 0 to 1: which shards the coordinator sums itself. Nobody must foretell it. */
+  readonly random?: () => number;
   /** A merge is over; what it gave is to be had from {@link Merging.take}. */
   readonly onEnd: (input: RunInput) => void;
   /** Something failed that never should. */
@@ -37,8 +47,8 @@ export interface Merged extends MergedRound {
 /** The merges of a run, one at a time. */
 export class Merging {
   readonly #options: MergingOptions;
-  /** Workers whose sums were false: they contribute, and others reduce. */
-  readonly #distrusted = new Set<string>();
+  /** Workers that did not reduce what they were asked to, and the round from which they are asked again. */
+  readonly #useless = new Map<string, { readonly until: number; readonly spared: number }>();
   #current: RoundMerge | undefined;
   #begunAt = 0;
   #merged: Merged | undefined;
@@ -83,23 +93,30 @@ export class Merging {
   }
 
   #roundOf(merge: Merge): RoundMerge {
-    const { context, keeper, blobs, shards, patience, state, send, refuse } = this.#options;
+    const { context, keeper, blobs, shards, patience, state, send, refuse, evict } = this.#options;
+    const { exchange, double, random } = this.#options;
     const fragment = fragmentOf(merge.round, context.fragments);
     const isHere = ({ worker, incarnation }: Merge['contributions'][number]) =>
       state().rounds.workers.some((one) => one.worker === worker && one.incarnation === incarnation);
     return new RoundMerge({
-      ...{ merge, fragment, keeper, blobs, patience, send },
+      ...{ merge, fragment, keeper, blobs, patience, send, exchange, double },
       shards: shards[fragment]!,
       manifests: new Map(state().opening!.contributions.map(({ worker, manifest }) => [worker, manifest])),
       reducers: () =>
         merge.contributions
-          .filter((one) => isHere(one) && !this.#distrusted.has(one.worker))
+          .filter((one) => isHere(one) && !((this.#useless.get(one.worker)?.until ?? 0) > merge.round))
           .map(({ worker }) => worker),
       every: Math.min(LOOK, patience / 12),
-      check: shardToCheck(shards[fragment]!),
+      check: shardToCheck(shards[fragment]!, random),
       distrust: (worker, reason) => {
-        this.#distrusted.add(worker);
         refuse(worker, 'reduced', 'wrong-sum', reason);
+        evict(worker, reason);
+      },
+      onUseless: (worker) => {
+        const known = this.#useless.get(worker);
+        if (known && known.until > merge.round) return;
+        const spared = Math.min(MOST_SPARED, 2 * (known?.spared ?? SPARED / 2));
+        this.#useless.set(worker, { until: merge.round + spared, spared });
       },
     });
   }

@@ -1,13 +1,15 @@
 import { MeanfieldError } from '../../../base/errors.js';
 import { createLedger } from '../../../data/ledger/index.js';
-import { createRounds, machineOptions } from '../../../rounds/index.js';
+import { createRounds, machineOptions, type RoundOptions } from '../../../rounds/index.js';
 import { compareNames } from '../../../rounds/order.js';
 import type { BlobRef, Transport } from '../../transport.js';
 import type { ParsedClusterOptions } from '../options.js';
+import type { RunSetup } from '../protocol/configuration.js';
 import { putSnapshot } from '../snapshot.js';
 import { STATE } from './coordinator.js';
 import type { Keeper } from './keeper.js';
 import { decodeState, encodeState, NO_PROGRESS, type RunState } from './run-state.js';
+import type { RunContext } from './step-run.js';
 
 /** What a run's state is made from. */
 export interface StateStart {
@@ -20,11 +22,36 @@ export interface StateStart {
   readonly cluster: ParsedClusterOptions;
   /** H. */
   readonly steps: number;
+  readonly limits: Limits;
+  readonly onNotice: (message: string) => void;
   /** Samples of an epoch, and the seed of their order. */
   readonly samples: number;
   readonly seed: number;
   /** Stores the configuration and the tokens, where they are not stored. */
   readonly publish: () => Promise<BlobRef>;
+}
+
+/** What a contribution can come to: by these a worker's word is checked. */
+export type Limits = Pick<RoundOptions, 'tokensPerStep' | 'normPerStep'>;
+
+/** How far AdamW may move a parameter in a step, in learning rates: at most about 1.2 but for its first steps. */
+const MOST_RATES = 2;
+/** The root mean square of parameters, at most, by which weight decay moves them. */
+const MOST_WEIGHT = 4;
+
+/**
+ * AdamW moves no parameter further in a step than about its learning rate and the weight decay's share, so a contribution
+ * cannot be longer than its steps allow, however odd the data. With P fragments a part was trained for P rounds.
+ */
+export function limitsOf(
+  { optimizer, schedule }: Pick<RunSetup, 'optimizer' | 'schedule'>,
+  { tokensPerStep, fragments }: Pick<RunContext, 'tokensPerStep' | 'fragments'>,
+  parameters: number,
+): Limits {
+  const perParameter = schedule.peak * (MOST_RATES + MOST_WEIGHT * optimizer.weightDecay);
+  // Where a part is mixed with the result and not replaced by it, what was there before remains in it.
+  const rounds = fragments > 1 ? 2 * fragments : 1;
+  return { tokensPerStep, normPerStep: rounds * perParameter * Math.sqrt(parameters) };
 }
 
 /** A state that is stored, and whose committed vectors the keeper holds. */
@@ -42,7 +69,7 @@ export interface StoredState {
 export async function takeUp(start: StateStart): Promise<StoredState> {
   const { transport, keeper, run, fromFolder } = start;
   const found = await transport.state.get(STATE);
-  const stored = found && decodeState(found.value, `the message system`);
+  const stored = readable(found?.value, start);
   const revision = found?.revision ?? 0;
   if (stored && stored.rounds.run !== run)
     throw new MeanfieldError(
@@ -56,7 +83,7 @@ export async function takeUp(start: StateStart): Promise<StoredState> {
       throw new MeanfieldError(
         `Round ${committed.round} was committed with the hash ${committed.hash.slice(0, 12)}, but what is stored gives ${keeper.held.hash.slice(0, 12)}.`,
       );
-    const state = reopened(stored);
+    const state = reopened(stored, start.limits);
     return { state, revision: await transport.state.set(STATE, encodeState(state), revision) };
   }
   if (!fromFolder && keeper.held.round > 0)
@@ -69,12 +96,27 @@ export async function takeUp(start: StateStart): Promise<StoredState> {
   const manifest = await putSnapshot(transport.blobs, `run/s/${round}`, vectors);
   const chain = { snapshot: { round, hash, manifest }, results: [] };
   const state: RunState = fromFolder
-    ? reopened({ ...fromFolder, configuration, chain, retired: [], next: Math.max(fromFolder.next, stored?.next ?? 0) })
+    ? reopened(
+        { ...fromFolder, configuration, chain, retired: [], next: Math.max(fromFolder.next, stored?.next ?? 0) },
+        start.limits,
+      )
     : { ...firstState(start), configuration, chain };
   return { state, revision: await transport.state.set(STATE, encodeState(state), revision) };
 }
 
-function firstState({ run, keeper, layoutHash, cluster, steps, samples, seed }: StateStart) {
+/** The message system's state; one that cannot be read is gone back from, to the newest that the folder holds. */
+function readable(value: Uint8Array | undefined, { fromFolder, onNotice }: StateStart): RunState | undefined {
+  if (value === undefined) return undefined;
+  try {
+    return decodeState(value, 'the message system');
+  } catch (error) {
+    if (!(error instanceof MeanfieldError) || !fromFolder) throw error;
+    onNotice(`${error.message} Went back to round ${fromFolder.rounds.committed.round}, which the run's folder holds.`);
+    return undefined;
+  }
+}
+
+function firstState({ run, keeper, layoutHash, cluster, steps, limits, samples, seed }: StateStart) {
   const milliseconds = (seconds: number) => Math.round(1000 * seconds);
   return {
     format: 'meanfield-cluster',
@@ -92,6 +134,7 @@ function firstState({ run, keeper, layoutHash, cluster, steps, samples, seed }: 
         minimumMembers: cluster.minWorkers,
         adaptiveSteps: cluster.adaptiveSteps,
         outlierFactor: cluster.outlierFactor,
+        ...limits,
       }),
       now: performance.now(),
     }),
@@ -106,12 +149,12 @@ function firstState({ run, keeper, layoutHash, cluster, steps, samples, seed }: 
 }
 
 /** A run that was told to stop goes on, with workers that join anew. Round numbers, and who was banned, stay. */
-function reopened(state: RunState): RunState {
-  const { rounds } = state;
-  if (rounds.phase !== 'stopped') return { ...state, rounds: { ...rounds, stopping: false } };
+function reopened(state: RunState, limits: Limits): RunState {
+  const rounds = { ...state.rounds, options: { ...state.rounds.options, ...limits }, stopping: false };
+  if (rounds.phase !== 'stopped') return { ...state, rounds };
   const gone = rounds.workers.map(({ worker, incarnation }) => ({ worker, incarnation }));
   const departed = [...rounds.departed.filter(({ worker }) => !gone.some((one) => one.worker === worker)), ...gone];
   departed.sort((a, b) => compareNames(a.worker, b.worker));
   const since = performance.now();
-  return { ...state, rounds: { ...rounds, phase: 'gathering', since, stopping: false, workers: [], departed } };
+  return { ...state, rounds: { ...rounds, phase: 'gathering', since, workers: [], departed } };
 }

@@ -52,6 +52,11 @@ export const roundsSchema: z.ZodType<RoundsState> = z
       adaptiveSteps: z.boolean(),
       idleRounds: count,
       healAttempts: count,
+      // What follows was not in what was stored before these were checked.
+      tokensPerStep: count.nullable().default(null),
+      normPerStep: z.number().nullable().default(null),
+      strikes: count.default(3),
+      suspension: span.default(300_000),
     }),
     layout: z.strictObject({ hash: z.string(), length: count }),
     steps: count.min(1),
@@ -65,6 +70,8 @@ export const roundsSchema: z.ZodType<RoundsState> = z
     workers: z.array(worker),
     departed: z.array(z.strictObject(address)),
     evicted: z.array(z.string()),
+    strikes: z.array(z.strictObject({ worker: z.string().min(1), count })).default([]),
+    suspended: z.array(z.strictObject({ worker: z.string().min(1), until: time, reason: z.string() })).default([]),
     stopping: z.boolean(),
   })
   .refine(({ phase, open }) => (open !== null) === (phase === 'training' || phase === 'merging'), {

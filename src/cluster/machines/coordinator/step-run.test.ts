@@ -57,25 +57,21 @@ it('gives back the samples of a round that came to nothing, and of who was left 
 });
 
 it('ends at its end, with a last round as short as it must be', () => {
-  const play = opened();
-  for (const [round, steps] of [
-    [1, 4],
-    [2, 4],
-    [3, 3],
-  ] as const) {
+  const play = opened(new Play(contextOf(1, 13)));
+  for (const round of [1, 2, 3]) {
     expect(play.state.rounds.open!.round).toBe(round);
-    for (const worker of ['a', 'b']) play.contribute(worker, steps);
+    for (const worker of ['a', 'b']) play.contribute(worker);
     play.merged();
     for (const worker of ['a', 'b']) if (play.state.rounds.phase !== 'training') play.report(worker);
   }
-  // 11 of 12 steps are done.
+  // 12 of 13 steps are done.
   expect(play.state.rounds.steps).toBe(1);
   expect(play.state.rounds.open!.members.map(({ steps }) => steps)).toEqual([1, 1]);
   for (const worker of ['a', 'b']) play.contribute(worker, 1);
   play.merged();
   for (const worker of ['a', 'b']) if (play.state.rounds.phase !== 'stopped') play.report(worker);
   expect(play.state.rounds.phase).toBe('stopped');
-  expect(play.state.progress.position).toBe(12);
+  expect(play.state.progress.position).toBe(13);
 });
 
 it('gives out samples ahead where training goes on through the exchange', () => {

@@ -6,6 +6,9 @@ import type { Chain } from '../protocol/down.js';
 import { advanceOf, isFinished, nextSteps, type RunPlan, schedulePosition } from './plan.js';
 import type { LastRound, Progress, RunState } from './run-state.js';
 
+/** A training loss above this, in nats per token, is nothing that a model of ours comes to. */
+const MOST_LOSS = 1e6;
+
 /** What is fixed for a run. */
 export interface RunContext {
   readonly plan: RunPlan;
@@ -156,7 +159,12 @@ function progressAfter(
   const mean = (of: (one: (typeof contributions)[number]) => number) =>
     contributions.reduce((sum, one) => sum + of(one) * one.tokens, 0) / tokens;
   const steps = mean((one) => one.steps);
-  const loss = mean(({ worker }) => opening?.contributions.find((one) => one.worker === worker)?.loss ?? Number.NaN);
+  const told = contributions.flatMap(({ worker, tokens }) => {
+    const loss = opening?.contributions.find((one) => one.worker === worker)?.loss ?? null;
+    return loss === null ? [] : { loss, tokens };
+  });
+  const loss =
+    told.reduce((sum, one) => sum + one.loss * one.tokens, 0) / told.reduce((sum, one) => sum + one.tokens, 0);
   return {
     ...progress,
     position: progress.position + steps,
@@ -169,20 +177,26 @@ function progressAfter(
 
 function openRound(context: RunContext, state: RunState): RunState {
   const { plan, samplesPerStep, tokensPerStep, fragments } = context;
-  const { round, members } = state.rounds.open!;
-  const all = members.reduce((sum, { steps }) => sum + steps, 0);
-  // By tokens, as it will be counted: who does more steps weighs more.
-  const mean = members.reduce((sum, { steps }) => sum + steps * steps, 0) / all;
+  const { round, members: opened } = state.rounds.open!;
   let { ledger } = state;
-  for (const { worker, steps } of members) {
+  for (const { worker, steps } of opened) {
     const samples = steps * samplesPerStep;
     // With fragments training goes on before the next round opens, so its samples are given out with this one's, and
     // stay as they are: they may have been trained on.
     if (leasedTo(ledger, worker, round).length === 0) ({ ledger } = lease(ledger, worker, round, samples));
     if (fragments > 1) ({ ledger } = lease(ledger, worker, round + 1, samples));
   }
+  // What a member was given before is what it does, whatever its speed has become.
+  const members = opened.map((one) => {
+    const lease = leasedTo(ledger, one.worker, round);
+    return { ...one, steps: lease.reduce((sum, { start, end }) => sum + end - start, 0) / samplesPerStep };
+  });
+  const all = members.reduce((sum, { steps }) => sum + steps, 0);
+  // By tokens, as it will be counted: who does more steps weighs more.
+  const mean = members.reduce((sum, { steps }) => sum + steps * steps, 0) / all;
   return {
     ...state,
+    rounds: { ...state.rounds, open: { ...state.rounds.open!, members } },
     ledger,
     opening: {
       round,
@@ -200,7 +214,7 @@ export function leasedTo(ledger: RunState['ledger'], worker: string, round: numb
 
 function withContribution(state: RunState, worker: string, manifest: BlobRef, loss: number): RunState {
   const others = state.opening!.contributions.filter((one) => one.worker !== worker);
-  const own = { worker, manifest, loss: Number.isFinite(loss) ? loss : null };
+  const own = { worker, manifest, loss: loss >= 0 && loss <= MOST_LOSS ? loss : null };
   return { ...state, opening: { ...state.opening!, contributions: [...others, own] } };
 }
 

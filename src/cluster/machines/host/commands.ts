@@ -83,14 +83,28 @@ export type HostCommands = {
       /** What each contributor told of its pseudo-gradient. */
       readonly norms: readonly number[];
     },
-    /** `damaged`: which contribution cannot be decoded, or is larger than was told. */
-    { readonly merged: Uint8Array } | { readonly damaged: number; readonly reason: string },
+    /**
+     * `squares`: of each contribution's pseudo-gradient in this shard. `damaged`: which one cannot be decoded, or is
+     * larger than was told.
+     */
+    (
+      | { readonly merged: Uint8Array; readonly squares: readonly number[] }
+      | { readonly damaged: number; readonly reason: string }
+    ),
   ];
   /**
    * The outer step with a round's result, by shard of the fragment. Local parameters stay as they are, but with several
    * fragments, where they are mixed with the result.
    */
-  apply: [{ readonly fragment: number; readonly parts: readonly Uint8Array[] }, Applied];
+  apply: [
+    {
+      readonly fragment: number;
+      readonly parts: readonly Uint8Array[];
+      /** Norms that the contributions allow, by shard: a result that is larger is refused. */
+      readonly norms?: readonly number[];
+    },
+    Applied,
+  ];
   /** The sum of the mean losses of the committed parameters over validation windows. */
   evaluate: [readonly number[], number];
   /** What one contribution alone makes of the parameters that it started from. Others have their turn meanwhile. */

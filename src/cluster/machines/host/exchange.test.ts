@@ -30,6 +30,7 @@ function machine(changes: Partial<RunSetup> = {}) {
   const setup = {
     outer: { method: 'nesterov', learningRate: 0.5, momentum: 0.5 },
     averageMoments,
+    optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clip: 0 },
     cluster: { format: 'fp32', momentsFormat: 'bf16', merge: 'mean', fragments: 2, mixing: 0.25 },
     ...changes,
   } as unknown as RunSetup;

@@ -2,6 +2,7 @@ import { MeanfieldError, messageOf } from '../../../base/errors.js';
 import type { Engine } from '../../../training/engine-types.js';
 import { Merge } from '../../../training/merge.js';
 import { exceedsNorm, RangeNorm } from '../../../training/merge-norm.js';
+import { arePossible, type MomentsBound, momentsBound } from '../../../training/moments-bound.js';
 import { OuterStep } from '../../../training/outer-step.js';
 import { VectorSum } from '../../../training/vector-sum.js';
 import { type Codec, createCodec } from '../../formats/index.js';
@@ -32,6 +33,8 @@ export class Exchange {
   readonly #sums: VectorSum;
   readonly #norm: RangeNorm;
   readonly #residual: Float32Array | undefined;
+  readonly #feedback: boolean;
+  readonly #moments: MomentsBound;
   /** Room for the pseudo-gradient of a shard. */
   readonly #gradient: Float32Array;
 
@@ -43,6 +46,8 @@ export class Exchange {
   ) {
     const { format, momentsFormat, merge } = setup.cluster;
     const gradient = createCodec(engine, format, COMPILE);
+    this.#feedback = gradient.feedback;
+    this.#moments = momentsBound(setup.optimizer);
     const moments = setup.averageMoments ? createCodec(engine, momentsFormat, COMPILE) : undefined;
     this.#codecs = moments ? [gradient, moments, moments] : [gradient];
     this.#merge = new Merge(engine, merge, COMPILE);
@@ -89,13 +94,16 @@ export class Exchange {
     const range = this.fragments[fragment]?.shards[shard];
     if (!range) throw new MeanfieldError(`There is no shard ${shard} of fragment ${fragment} in this run's model.`);
     const decoded: Float32Array[][] = [];
+    const all: number[] = [];
     for (const [i, part] of parts.entries()) {
       try {
         const vectors = await this.#decode(part, range);
         // Outliers were looked for among the norms that were told (design of rounds, rule 7): they must be true.
         const squares = await this.#norm.squares(vectors[0]!);
-        if (exceedsNorm(norms[i]!, squares)) return { damaged: i, reason: largerThanTold(shard, norms[i]!, squares) };
+        if (exceedsNorm(norms[i]!, squares, this.#feedback))
+          return { damaged: i, reason: largerThanTold(shard, norms[i]!, squares) };
         decoded.push(vectors);
+        all.push(squares);
       } catch (error) {
         if (!(error instanceof MeanfieldError)) throw error;
         return { damaged: i, reason: messageOf(error) };
@@ -111,19 +119,24 @@ export class Exchange {
       );
       pieces.push(await codec.encode(merged));
     }
-    return { merged: joined(pieces) };
+    return { merged: joined(pieces), squares: all };
   }
 
   /**
    * The outer step of a fragment with a round's result.
    *
    * @param onReady called when it is known that the result can be used, before anything changes
-   * @throws MeanfieldError when a part cannot be decoded; nothing has changed then
+   * @throws MeanfieldError when a part cannot be decoded, or is larger than is allowed; nothing has changed then
    */
-  async apply({ fragment, parts }: HostCommands['apply'][0], onReady: () => void = () => {}): Promise<void> {
+  async apply({ fragment, parts, norms }: HostCommands['apply'][0], onReady: () => void = () => {}): Promise<void> {
     const shards = this.#shardsOf(fragment, parts);
     const decoded: Float32Array[][] = [];
-    for (const [i, range] of shards.entries()) decoded.push(await this.#decode(parts[i]!, range));
+    for (const [i, range] of shards.entries()) {
+      const vectors = await this.#decode(parts[i]!, range);
+      if (norms && exceedsNorm(norms[i]!, await this.#norm.squares(vectors[0]!), this.#feedback))
+        throw new MeanfieldError(`The sum of shard ${i} is larger than its contributions allow.`);
+      decoded.push(vectors);
+    }
     onReady();
     const { parameters, momentum, moments } = this.committed.vectors;
     for (const [i, { start, end }] of shards.entries()) {
@@ -191,6 +204,9 @@ export class Exchange {
     for (const [k, codec] of this.#codecs.entries()) {
       vectors.push(await codec.decode(part.subarray(at, (at += sizes[k]!)), length));
     }
+    const [, moment1, moment2] = vectors;
+    if (moment1 && moment2 && !arePossible(moment1, moment2, this.#moments))
+      throw new MeanfieldError('its moments are none that AdamW comes to');
     return vectors;
   }
 }

@@ -11,9 +11,11 @@ it('stores parts with their list, and gets them in order', async () => {
   const list = await putParts(blobs, 'w/c/1/0', parts);
   expect(list.key).toBe('w/c/1/0/list');
   expect((await getList(blobs, list)).map(({ key }) => key)).toEqual(['w/c/1/0/0', 'w/c/1/0/1', 'w/c/1/0/2']);
-  expect((await getParts(blobs, list)).map((part) => part[0])).toEqual([1, 2, 3]);
+  const expected = { owner: 'w', bytes: [1, 1, 1] };
+  expect((await getParts(blobs, list, expected)).map((part) => part[0])).toEqual([1, 2, 3]);
   network.blobs.delete('w/c/1/0/1');
-  await expect(getParts(blobs, list)).rejects.toThrow(BlobMissingError);
+  await expect(getParts(blobs, list, { ...expected, owner: 'v' })).rejects.toThrow("is not v's");
+  await expect(getParts(blobs, list, expected)).rejects.toThrow(BlobMissingError);
 });
 
 it('calls a list damaged that is none', async () => {

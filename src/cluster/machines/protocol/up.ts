@@ -57,6 +57,8 @@ export const upMessage = z.discriminatedUnion('type', [
     attempt: text,
     shard: count,
     result: blobRef,
+    /** Σ x² of each contribution's pseudo-gradient in this shard, in the order in which they were given. */
+    squares: z.array(z.number().nonnegative()).min(1).max(10_000),
   }),
   z.strictObject({
     type: z.literal('reduce-failed'),

@@ -20,7 +20,7 @@ function holder() {
     return name === 'load' ? `h${value}` : { hash: `h${value}`, parts: [] };
   };
   const host = { ask } as unknown as Pick<MemberHandle, 'ask'>;
-  return { asked, holder: { blobs, host, vectors: 1, length: 1 } };
+  return { asked, holder: { blobs, host, vectors: 1, length: 1, sizes: [[1]] } };
 }
 
 async function chain(): Promise<Chain> {

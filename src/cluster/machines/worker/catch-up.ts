@@ -16,6 +16,8 @@ export interface Holder {
   readonly host: Pick<MemberHandle, 'ask'>;
   readonly vectors: number;
   readonly length: number;
+  /** Bytes of each part of a result, by fragment and shard. */
+  readonly sizes: readonly (readonly number[])[];
 }
 
 /** What leads from what is held to the end of a chain: whether the snapshot is needed, and the results after that. */
@@ -34,7 +36,7 @@ export function pathOf(chain: Chain, held: Held | null): { snapshot: boolean; re
  * @throws MeanfieldError when a blob is missing or damaged
  */
 export async function catchUp(
-  { blobs, host, vectors, length }: Holder,
+  { blobs, host, vectors, length, sizes }: Holder,
   chain: Chain,
   held: Held | null,
   onHeld: (held: Held) => void = () => {},
@@ -47,11 +49,13 @@ export async function catchUp(
     now = { round: chain.snapshot.round, hash: await host.ask('load', all) };
     onHeld(now);
   }
-  let coming = results[0] && getParts(blobs, results[0].manifest, signal);
+  const partsOf = ({ manifest, fragment }: Chain['results'][number]) =>
+    getParts(blobs, manifest, { owner: null, bytes: sizes[fragment] ?? [] }, signal);
+  let coming = results[0] && partsOf(results[0]);
   for (const [i, { round, fragment }] of results.entries()) {
     const parts = await coming!;
     const next = results[i + 1];
-    coming = next && getParts(blobs, next.manifest, signal);
+    coming = next && partsOf(next);
     // A failure is seen where it is waited for; before that it must not count as unhandled.
     coming?.catch(() => {});
     const { hash } = await host.ask('apply', { fragment, parts });

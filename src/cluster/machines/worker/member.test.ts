@@ -36,6 +36,7 @@ async function live(heartbeatSeconds = 60) {
       control,
       blobs: new BlobCache(blobs, { members: 1, mostBytes: 1e6 }),
       host,
+      sizes: [[1]],
       vectors: 1,
       overlap: 0,
     },

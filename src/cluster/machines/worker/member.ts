@@ -20,6 +20,8 @@ export interface MemberOptions {
   /** Its graphs are compiled; it holds no parameters yet. */
   readonly host: MemberHandle;
   readonly layout: { readonly hash: string; readonly length: number };
+  /** Bytes of each part of a contribution or a result, by fragment and shard. */
+  readonly sizes: readonly (readonly number[])[];
   /** Committed vectors: parameters, and what else the machines agree on. */
   readonly vectors: number;
   /** τ. */
@@ -31,6 +33,8 @@ export interface MemberOptions {
 }
 
 type Ended = WorkerResult['ended'];
+/** Heartbeats between two attempts of a suspended member to join again. */
+const KNOCKS = 4;
 type Body<T> = T extends UpMessage ? Omit<T, 'run' | 'worker' | 'incarnation'> : never;
 
 /** Inner steps of the round after the one that was contributed to, made while that one is merged. */
@@ -72,6 +76,8 @@ export class Member {
   #taking: Promise<void> = Promise.resolve();
   #training: Promise<void> = Promise.resolve();
   #beat: NodeJS.Timeout | undefined;
+  #suspended = false;
+  #knocks = 0;
   #over = false;
   #resolve: (ended: Ended) => void = () => {};
   #reject: (error: unknown) => void = () => {};
@@ -84,10 +90,14 @@ export class Member {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const { worker, blobs, host } = options;
+    const { worker, blobs, host, sizes } = options;
     const tell = (reduced: Parameters<ConstructorParameters<typeof Reducer>[0]['tell']>[0]) =>
-      this.#send('result' in reduced ? { type: 'reduced', ...reduced } : { type: 'reduce-failed', ...reduced });
-    this.#reducer = new Reducer({ worker, blobs, host, tell });
+      this.#send(
+        'result' in reduced
+          ? { type: 'reduced', ...reduced, squares: [...reduced.squares] }
+          : { type: 'reduce-failed', ...reduced },
+      );
+    this.#reducer = new Reducer({ worker, blobs, host, sizes, tell });
   }
 
   /** Asks to take part, and from then on gives signs of life. */
@@ -142,6 +152,7 @@ export class Member {
 
   #onStanding(message: StandingMessage): void {
     this.#welcome = true;
+    this.#suspended = false;
     this.#closed = Math.max(this.#closed, message.closed);
     if (this.#round !== null && this.#round <= this.#closed) this.#closeRound(message);
     else if (this.#ahead !== null && this.#ahead.round <= this.#closed) this.#drop();
@@ -181,7 +192,7 @@ export class Member {
   }
 
   async #catchUp({ chain, committed }: StandingMessage): Promise<void> {
-    const { blobs, host, vectors, layout, worker, emit } = this.#options;
+    const { blobs, host, vectors, layout, sizes, worker, emit } = this.#options;
     if (this.#ahead === null) await this.#training;
     else await this.#ahead.mayMix;
     const began = performance.now();
@@ -190,7 +201,7 @@ export class Member {
       this.#holds = held;
     };
     try {
-      await catchUp({ blobs, host, vectors, length: layout.length }, chain, this.#holds, taken);
+      await catchUp({ blobs, host, vectors, sizes, length: layout.length }, chain, this.#holds, taken);
       // Who trains on is drawn to the committed parameters; all others start from them.
       if (this.#ahead === null) await host.ask('rollback', null);
       emit({ type: 'committed', worker, round: this.#holds!.round });
@@ -301,12 +312,24 @@ export class Member {
       case 'evicted':
         this.#end('evicted');
         return;
+      case 'suspended':
+        this.#onSuspended(reason);
+        return;
       case 'stopped':
         this.#end('finished');
         return;
     }
     emit({ type: 'refused', worker, about, code, reason });
     if (about === 'join') this.#fail(new MeanfieldError(`${worker} was refused: ${reason}.`));
+  }
+
+  /** It may come again when its time is over: until then it asks now and then. */
+  #onSuspended(reason: string): void {
+    const { worker, emit } = this.#options;
+    if (!this.#suspended) emit({ type: 'notice', message: `${worker} may not take part for now: ${reason}` });
+    this.#suspended = true;
+    this.#welcome = false;
+    this.#wait('the end of its suspension');
   }
 
   /** A new life, since the last one is over for the coordinator. */
@@ -328,10 +351,18 @@ export class Member {
   }
 
   #heartbeat(): void {
-    if (!this.#welcome) this.#join();
+    if (this.#suspended) this.#knock();
+    else if (!this.#welcome) this.#join();
     else
       this.#send({ type: 'heartbeat', holds: this.#holds?.round ?? null, round: this.#round, traffic: this.#traffic });
     if (this.#pending) this.#post(this.#pending);
+  }
+
+  /** Each time as a new life: the last one is over. */
+  #knock(): void {
+    if (++this.#knocks % KNOCKS !== 0) return;
+    this.#incarnation++;
+    this.#join();
   }
 
   get #traffic(): { sent: number; received: number } {

@@ -13,9 +13,13 @@ const host = {
   ask: async (_name: string, { parts, weights }: { parts: Uint8Array[]; weights: number[] }) => {
     const damaged = parts.findIndex((part) => part[0] === 255);
     if (damaged >= 0) return { damaged, reason: 'no such format' };
-    return { merged: Uint8Array.of(parts.reduce((sum, part, i) => sum + part[0]! * weights[i]!, 0)) };
+    const merged = Uint8Array.of(parts.reduce((sum, part, i) => sum + part[0]! * weights[i]!, 0));
+    return { merged, squares: parts.map((part) => part[0]! ** 2) };
   },
 } as unknown as Pick<MemberHandle, 'ask'>;
+
+const sizes = [[1, 1]];
+const reducing = { blobs, host, sizes };
 
 async function message(values: readonly number[], shards = [0, 1]): Promise<ReduceMessage> {
   const contributions = values.map(async (value, i) => {
@@ -35,7 +39,7 @@ async function message(values: readonly number[], shards = [0, 1]): Promise<Redu
 
 function reducer() {
   const told: Reduced[] = [];
-  return { told, reducer: new Reducer({ worker: 'w0', blobs, host, tell: (reduced) => told.push(reduced) }) };
+  return { told, reducer: new Reducer({ worker: 'w0', blobs, host, sizes, tell: (reduced) => told.push(reduced) }) };
 }
 
 it('merges each shard by tokens, stores it, and tells again when asked again', async () => {
@@ -43,7 +47,7 @@ it('merges each shard by tokens, stores it, and tells again when asked again', a
   const request = await message([30, 60]);
   await it.reduce(request);
   expect(told).toMatchObject([
-    { shard: 0, result: { key: 'w0/r/1/x/0' } },
+    { shard: 0, result: { key: 'w0/r/1/x/0' }, squares: [900, 3600] },
     { shard: 1, result: { key: 'w0/r/1/x/1' } },
   ]);
   // (1 · 30 + 2 · 60) / 3
@@ -61,18 +65,33 @@ it('names whose contribution cannot be used', async () => {
   expect(told[0]).toMatchObject({ shard: 0, culprit: 'w1', reason: 'no such format' });
   const missing = await message([30, 60]);
   network.blobs.delete('w1/c/1/0/1');
-  await expect(reduceShard({ blobs, host, lists: new PartLists() }, missing, 1)).rejects.toThrow(ContributionError);
-  await expect(reduceShard({ blobs, host, lists: new PartLists() }, missing, 1)).rejects.toThrow(
+  await expect(reduceShard({ ...reducing, lists: new PartLists() }, missing, 1)).rejects.toThrow(ContributionError);
+  await expect(reduceShard({ ...reducing, lists: new PartLists() }, missing, 1)).rejects.toThrow(
     'shard 1 of w1 cannot be had',
   );
-  await expect(reduceShard({ blobs, host, lists: new PartLists() }, missing, 9)).rejects.toThrow('no shard 9');
+  await expect(reduceShard({ ...reducing, lists: new PartLists() }, missing, 9)).rejects.toThrow('no shard 9');
+});
+
+it('makes no room for parts that are not of the size that the layout gives', async () => {
+  const request = await message([30, 60]);
+  const tried = (parts: Uint8Array[], change: object = {}) =>
+    putParts(blobs, 'w1/c/9/0', parts).then((manifest) => {
+      const contributions = [
+        request.contributions[0]!,
+        { ...request.contributions[1]!, manifest: { ...manifest, ...change } },
+      ];
+      return reduceShard({ ...reducing, lists: new PartLists() }, { fragment: 0, contributions }, 0);
+    });
+  await expect(tried([Uint8Array.of(1)])).rejects.toThrow('names 1 parts; the model has 2');
+  await expect(tried([Uint8Array.of(1), Uint8Array.of(1, 2)])).rejects.toThrow('has 2 bytes, not 1');
+  await expect(tried([Uint8Array.of(1), Uint8Array.of(2)], { bytes: 2 ** 50 })).rejects.toThrow('too many for a list');
 });
 
 it('takes no part of another in the name of one', async () => {
   const request = await message([30, 60]);
   const foreign = await putParts(blobs, 'w2/c/1/0', [Uint8Array.of(9)]);
   const contributions = [{ ...request.contributions[0]!, manifest: foreign }];
-  await expect(reduceShard({ blobs, host, lists: new PartLists() }, { fragment: 0, contributions }, 0)).rejects.toThrow(
+  await expect(reduceShard({ ...reducing, lists: new PartLists() }, { fragment: 0, contributions }, 0)).rejects.toThrow(
     'w0',
   );
 });

@@ -4,11 +4,18 @@ import type { BlobRef, BlobStore } from '../../transport.js';
 import { BlobDamagedError, BlobMissingError } from '../../transport-errors.js';
 import type { MemberHandle } from '../host/commands.js';
 import type { ReduceMessage } from '../protocol/down.js';
-import { getList } from '../protocol/manifest.js';
+import { type ExpectedParts, getPartList } from '../protocol/manifest.js';
 
 /** What became of a shard. */
 export type Reduced =
-  | { readonly round: number; readonly attempt: string; readonly shard: number; readonly result: BlobRef }
+  | {
+      readonly round: number;
+      readonly attempt: string;
+      readonly shard: number;
+      readonly result: BlobRef;
+      /** Σ x² of each contribution in this shard. */
+      readonly squares: readonly number[];
+    }
   | {
       readonly round: number;
       readonly attempt: string;
@@ -36,15 +43,31 @@ type Contributions = ReduceMessage['contributions'];
 export class PartLists {
   readonly #lists = new Map<string, Promise<BlobRef[]>>();
 
-  get(blobs: BlobStore, manifest: BlobRef, signal?: AbortSignal): Promise<BlobRef[]> {
+  /** @throws BlobDamagedError when it does not name the parts that it must */
+  get(blobs: BlobStore, manifest: BlobRef, expected: ExpectedParts, signal?: AbortSignal): Promise<BlobRef[]> {
     const known = this.#lists.get(manifest.key);
     if (known) return known;
-    const list = getList(blobs, manifest, signal);
+    const list = getPartList(blobs, manifest, expected, signal);
     this.#lists.set(manifest.key, list);
     // Whoever waits for it hears of a failure; the next who wants it tries again.
     list.catch(() => this.#lists.delete(manifest.key));
     return list;
   }
+}
+
+/** What a reducer works with. */
+export interface Reducing {
+  readonly blobs: BlobStore;
+  readonly host: Pick<MemberHandle, 'ask'>;
+  /** Bytes of each part, by fragment and shard. */
+  readonly sizes: readonly (readonly number[])[];
+  readonly lists: PartLists;
+}
+
+/** A shard of all contributions as one, and Σ x² of each contribution in it. */
+export interface ShardSum {
+  readonly merged: Uint8Array;
+  readonly squares: readonly number[];
 }
 
 /**
@@ -53,21 +76,18 @@ export class PartLists {
  * @throws ContributionError when one is missing, damaged, not decodable, or larger than its sender told
  */
 export async function reduceShard(
-  {
-    blobs,
-    host,
-    lists,
-  }: { readonly blobs: BlobStore; readonly host: Pick<MemberHandle, 'ask'>; readonly lists: PartLists },
+  { blobs, host, lists, sizes }: Reducing,
   { fragment, contributions }: { readonly fragment: number; readonly contributions: Contributions },
   shard: number,
   signal?: AbortSignal,
-): Promise<Uint8Array> {
+): Promise<ShardSum> {
+  const bytes = sizes[fragment] ?? [];
   const total = contributions.reduce((sum, { tokens }) => sum + tokens, 0);
-  const parts = await Promise.all(contributions.map((one) => partOf(blobs, lists, one, shard, signal)));
+  const parts = await Promise.all(contributions.map((one) => partOf(blobs, lists, bytes, one, shard, signal)));
   const weights = contributions.map(({ tokens }) => tokens / total);
   const norms = contributions.map(({ norm }) => norm);
   const answer = await host.ask('reduce', { fragment, shard, parts, weights, norms });
-  if ('merged' in answer) return answer.merged;
+  if ('merged' in answer) return answer;
   throw new ContributionError(contributions[answer.damaged]!.worker, answer.reason);
 }
 
@@ -75,14 +95,15 @@ export async function reduceShard(
 async function partOf(
   blobs: BlobStore,
   lists: PartLists,
+  bytes: readonly number[],
   { worker, manifest }: Contributions[number],
   shard: number,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   try {
-    const refs = await lists.get(blobs, manifest, signal);
+    const refs = await lists.get(blobs, manifest, { owner: worker, bytes }, signal);
     const ref = refs[shard];
-    if (!ref?.key.startsWith(`${worker}/`)) throw new BlobDamagedError(`its list has no shard ${shard} of its own`);
+    if (!ref) throw new BlobDamagedError(`its list has no shard ${shard}`);
     return await blobs.get(ref, undefined, signal);
   } catch (error) {
     const damaged = error instanceof BlobMissingError || error instanceof BlobDamagedError;
@@ -103,6 +124,7 @@ export class Reducer {
       readonly worker: string;
       readonly blobs: BlobStore;
       readonly host: Pick<MemberHandle, 'ask'>;
+      readonly sizes: Reducing['sizes'];
       readonly tell: (reduced: Reduced) => void;
     },
   ) {}
@@ -149,9 +171,9 @@ export class Reducer {
     const { round, attempt } = message;
     const { worker, blobs } = this.member;
     try {
-      const merged = await reduceShard({ ...this.member, lists: this.#lists }, message, shard, signal);
+      const { merged, squares } = await reduceShard({ ...this.member, lists: this.#lists }, message, shard, signal);
       const result = await blobs.put(`${worker}/r/${round}/${attempt}/${shard}`, merged, signal);
-      return { round, attempt, shard, result };
+      return { round, attempt, shard, result, squares };
     } catch (error) {
       const culprit = error instanceof ContributionError ? error.worker : null;
       return { round, attempt, shard, culprit, reason: messageOf(error) };

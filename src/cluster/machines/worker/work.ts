@@ -7,9 +7,11 @@ import { chooseDevice } from '../../../training/device.js';
 import { layoutHash } from '../../layout-hash.js';
 import type { Transport } from '../../transport.js';
 import type { WorkerEvent, WorkerResult } from '../events.js';
+import { cutFragments } from '../fragments.js';
 import type { MemberHandle } from '../host/commands.js';
 import { startMemberThread } from '../host/member-thread.js';
 import { keptMessages } from '../memory.js';
+import { partSizes } from '../part-sizes.js';
 import { type AdmissionAnswer, ASK, admissionAnswer } from '../protocol/admission.js';
 import { type Configuration, configurationSchema } from '../protocol/configuration.js';
 import { downEnvelope } from '../protocol/down.js';
@@ -53,6 +55,7 @@ export async function work(
     const setup = await hostSetup(options, names.length, configuration, tokens);
     await Promise.all(hosts.map((host) => host.ask('init', setup)));
     emit({ type: 'joined', run: configuration.run, workers: names });
+    const sizes = partSizes(cutFragments(model.layout, configuration.setup.cluster.fragments), configuration.setup);
     const mostBytes = keptMessages(model, configuration.setup, names.length);
     const blobs = new BlobCache(stored, { members: names.length, mostBytes });
     const members = admitted.workers.map(
@@ -65,6 +68,7 @@ export async function work(
           blobs,
           host: hosts[i]!,
           layout: { hash: layoutHash(model.layout), length: model.layout.size },
+          sizes,
           vectors: vectorsOf(configuration),
           overlap: configuration.setup.cluster.overlap,
           heartbeatSeconds: configuration.heartbeatSeconds,
