@@ -134,6 +134,16 @@ export function batchOf(
   return { micro, steps: steps ?? fields.assume('grad_accum', 1) };
 }
 
+/** Devices that share a layer's experts: as printed, else as many as a node has, where experts and ranks divide so. */
+function expertsOver(fields: Fields, w: Workload, cluster: Cluster, { data, context }: Degrees): number {
+  const ranks = data * context;
+  const printed = fields.count('ep');
+  if (printed !== undefined || !w.experts) return Math.min(printed ?? 1, ranks);
+  let devices = Math.min(cluster.perNode, w.experts.count, ranks);
+  while (w.experts.count % devices !== 0 || ranks % devices !== 0) devices--;
+  return fields.assume('ep', devices);
+}
+
 /** An arrangement of what is printed and what the framework does unless told otherwise. */
 export function arrangementOf(
   fields: Fields,
@@ -153,7 +163,7 @@ export function arrangementOf(
     pipeline: degrees.pipeline,
     interleave: interleaveOf(fields, w, degrees.pipeline),
     context: degrees.context,
-    expert: Math.min(fields.count('ep') ?? 1, degrees.data * degrees.context),
+    expert: expertsOver(fields, w, cluster, degrees),
     zero: zeroOf(fields, defaults.zero),
     offload: offloadOf(fields),
     offloadTo: /disk|nvme/i.test(fields.text('offload')) ? 'disk' : 'host',

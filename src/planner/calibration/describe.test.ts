@@ -9,6 +9,14 @@ const run = (change: Readonly<Record<string, string>> = {}): Run => {
   return found;
 };
 
+it('spreads the experts of a mixture over a node where a row does not say', () => {
+  const run = describeRun(
+    cellsOf({ model: 'Mixtral 8x7B', layers: '32', accel: 'H100', n_accel: '128', tp: '1', pp: '4', dp: '32' }),
+    shippedConstants,
+  );
+  expect(run).toMatchObject({ arrangement: { expert: 8, data: 32 }, assumptions: expect.arrayContaining(['ep 8']) });
+});
+
 describe('describeRun', () => {
   it('reads a whole description without assuming anything', () => {
     const { arrangement, pair, assumptions } = run();
