@@ -24,6 +24,7 @@ export type {
   StartedEvent,
   TrainEvent,
   TrainResult,
+  TrainSettings,
 } from './cluster/events.js';
 export { startTraining as train, type TrainingRun } from './cluster/train.js';
 export type { GenerateOptions, Generation, GenerationResult } from './generation/index.js';

@@ -7,13 +7,21 @@ import { type GenerateOptions, type Generation, Generator } from './generation/i
 import { type LoadedModel, loadModel } from './training/load-model.js';
 import { type TextEvaluation, TextEvaluator } from './training/text-evaluator.js';
 
-/** How to compute with a model. */
+/**
+ * How to compute with a model.
+ *
+ * @category Using a model
+ */
 export interface LoadOptions {
   /** Threads of the engine. Default: one a core. */
   readonly threads?: number;
 }
 
-/** What may go on beside an evaluation. */
+/**
+ * What may go on beside an evaluation.
+ *
+ * @category Using a model
+ */
 export interface EvaluateOptions {
   /** The field of JSON rows, or the column of Parquet files, that holds the text. Default `text`. */
   readonly field?: string;
@@ -30,6 +38,8 @@ export interface EvaluateOptions {
  *
  * Any number of requests may be made at once: texts are written one after another, in the order in which they were
  * begun, and so are evaluations. Its work is done on the thread that asks, a token or so at a time.
+ *
+ * @category Using a model
  */
 export class LanguageModel {
   readonly #generator: Generator;
@@ -173,6 +183,8 @@ function* evaluationNotices({ unseen, unseenCost, tokens, tooShort }: TextEvalua
  * const model = await load('runs/book');
  * console.log(await model.generate({ prompt: 'Once' }).result());
  * await model.close();
+ *
+ * @category Using a model
  */
 export function load(run: string, options: LoadOptions = {}): Promise<LanguageModel> {
   return LanguageModel.load(run, options);

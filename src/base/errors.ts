@@ -3,6 +3,8 @@
  * trace, and exits with 1. Say what was expected, what came, what is allowed and what to do next.
  *
  * Programming mistakes (a broken invariant of our own) throw a plain `Error` instead.
+ *
+ * @category Errors
  */
 export class MeanfieldError extends Error {
   override name = 'MeanfieldError';
@@ -10,7 +12,11 @@ export class MeanfieldError extends Error {
   readonly exitCode: number = 1;
 }
 
-/** The command line, an option or a configuration key was used wrongly: exit code 2. */
+/**
+ * The command line, an option or a configuration key was used wrongly: exit code 2.
+ *
+ * @category Errors
+ */
 export class UsageError extends MeanfieldError {
   override name = 'UsageError';
   override readonly exitCode = 2;

@@ -1,4 +1,8 @@
-/** What `train` tells while it works. The command line prints these as JSON lines with `--json`. */
+/**
+ * What `train` tells while it works. The command line prints these as JSON lines with `--json`.
+ *
+ * @category Training
+ */
 export type TrainEvent =
   | NoticeEvent
   | PreparingEvent
@@ -7,13 +11,21 @@ export type TrainEvent =
   | EvaluationEvent
   | CheckpointEvent;
 
-/** Something that the user should know and that stops nothing: an option ignored, files skipped, a lock taken over. */
+/**
+ * Something that the user should know and that stops nothing: an option ignored, files skipped, a lock taken over.
+ *
+ * @category Training
+ */
 export interface NoticeEvent {
   readonly type: 'notice';
   readonly message: string;
 }
 
-/** Long work before the first step: reading, tokenizing, measuring arrangements. */
+/**
+ * Long work before the first step: reading, tokenizing, measuring arrangements.
+ *
+ * @category Training
+ */
 export interface PreparingEvent {
   readonly type: 'preparing';
   readonly stage: string;
@@ -21,7 +33,11 @@ export interface PreparingEvent {
   readonly fraction?: number;
 }
 
-/** The run is about to take its first step (or the first after a checkpoint). */
+/**
+ * The run is about to take its first step (or the first after a checkpoint).
+ *
+ * @category Training
+ */
 export interface StartedEvent {
   readonly type: 'started';
   readonly run: string;
@@ -40,7 +56,11 @@ export interface StartedEvent {
   readonly available_memory_bytes?: number;
 }
 
-/** Options of a run with what was chosen for those left open. */
+/**
+ * Options of a run with what was chosen for those left open.
+ *
+ * @category Training
+ */
 export interface TrainSettings {
   readonly device: 'cpu' | 'webgpu' | 'cuda';
   readonly context: number;
@@ -59,7 +79,11 @@ export interface TrainSettings {
   readonly seed: number;
 }
 
-/** After each round, and every few steps of one replica. */
+/**
+ * After each round, and every few steps of one replica.
+ *
+ * @category Training
+ */
 export interface ProgressEvent {
   readonly type: 'progress';
   /** Inner steps done, per replica. */
@@ -78,7 +102,11 @@ export interface ProgressEvent {
   readonly peak_memory_bytes?: number;
 }
 
-/** The validation loss of the committed parameters, with what a model of them is like; `train` tells all of it. */
+/**
+ * The validation loss of the committed parameters, with what a model of them is like; `train` tells all of it.
+ *
+ * @category Training
+ */
 export interface EvaluationEvent {
   readonly type: 'evaluation';
   readonly step: number;
@@ -94,13 +122,22 @@ export interface EvaluationEvent {
   readonly sample?: string;
 }
 
+/**
+ * Everything that the run needs to go on is saved.
+ *
+ * @category Training
+ */
 export interface CheckpointEvent {
   readonly type: 'checkpoint';
   readonly step: number;
   readonly path: string;
 }
 
-/** The end of a run. */
+/**
+ * The end of a run.
+ *
+ * @category Training
+ */
 export interface TrainResult {
   readonly type: 'result';
   /** The run's folder. */

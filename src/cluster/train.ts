@@ -11,6 +11,8 @@ import { loadState, NO_PROGRESS, type SavedState } from './saved-state.js';
 /**
  * A run that trains. Its events can be read once, with `for await`; reading them is not needed. Leaving the loop early,
  * as by `break`, is {@link stop}.
+ *
+ * @category Training
  */
 export interface TrainingRun extends AsyncIterable<TrainEvent> {
   /**
@@ -34,6 +36,8 @@ export interface TrainingRun extends AsyncIterable<TrainEvent> {
  * const run = train({ corpus: ['examples/tinyshakespeare.txt'], run: 'runs/first', steps: 500 });
  * for await (const event of run) if (event.type === 'progress') console.log(event.step, event.loss);
  * console.log((await run.result).val_loss);
+ *
+ * @category Training
  */
 export function startTraining(options: TrainOptions): TrainingRun {
   const events = new EventQueue<TrainEvent>();

@@ -7,7 +7,11 @@ import type { ResolvedOptions } from './options.js';
 import { Sampler } from './sampler.js';
 import { StopStrings } from './stop-strings.js';
 
-/** What came of a generation. */
+/**
+ * What came of a generation.
+ *
+ * @category Using a model
+ */
 export interface GenerationResult {
   /** The text that was written, without the prompt. */
   readonly text: string;
@@ -41,6 +45,8 @@ export interface GenerationTask {
  * A text being written. Read it piece by piece, once, or ask for the {@link result} at once; the first of these begins
  * it. From its turn on it is written whether or not its reader keeps up, so that a slow reader, or one that itself asks
  * the model, holds up no one. A reader that leaves stops it after the token in work.
+ *
+ * @category Using a model
  */
 export class Generation implements AsyncIterable<string> {
   /** What the user should be told. */

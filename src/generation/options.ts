@@ -17,7 +17,11 @@ const schema = z.strictObject({
   signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal').optional(),
 });
 
-/** How to sample; what is left out has its default. */
+/**
+ * How to sample; what is left out has its default.
+ *
+ * @category Using a model
+ */
 export interface GenerateOptions {
   /** The text to continue. Default empty: the model starts a text of its own. */
   readonly prompt?: string | undefined;

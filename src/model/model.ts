@@ -5,7 +5,11 @@ import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
 import { llama } from './llama.js';
 
-/** The families that can be trained, as `model_type` names them. */
+/**
+ * The families that can be trained, as `model_type` names them.
+ *
+ * @category Training
+ */
 export type FamilyName = 'gpt2' | 'llama';
 
 /** The families by name. */

@@ -9,7 +9,11 @@ export interface Preset extends Omit<Dimensions, 'vocabulary'> {
   readonly vocabulary?: number;
 }
 
-/** The names that `--preset` takes. */
+/**
+ * The names that `--preset` takes.
+ *
+ * @category Training
+ */
 export type PresetName =
   | 'nano'
   | 'micro'

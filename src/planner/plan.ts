@@ -25,7 +25,11 @@ import { predictStep } from './step.js';
 import type { Cluster, Framework, StepPrediction, Workload } from './types.js';
 import { planRun, type RunPlan, secondsUntil } from './whole-run/index.js';
 
-/** How a model would be trained on a cluster, and what that takes. */
+/**
+ * How a model would be trained on a cluster, and what that takes.
+ *
+ * @category Planning a machine
+ */
 export interface Plan {
   readonly model: Workload;
   readonly cluster: Cluster;
@@ -71,6 +75,8 @@ const LAW = 'replication';
  *
  * const { run, search } = plan('turing-nlg-17b', 'azure-openai-2020');
  * console.log(run?.days, search.best?.arrangement);
+ *
+ * @category Planning a machine
  */
 export function plan(model: string | Workload, cluster: string | Cluster, options: PlanOptions = {}): Plan {
   checkPlanOptions(options);
@@ -137,6 +143,8 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
  * Utilisation by the bandwidth between nodes, and where averaging overtakes an exchange every step.
  *
  * @returns `null` where there is nothing to compare: one node, no network, or one of the methods is not possible
+ *
+ * @category Planning a machine
  */
 export function compareBandwidths(planned: Plan, options: PlanOptions = {}): BandwidthReport | null {
   const comparison = comparisonOf(planned, options);
@@ -169,7 +177,11 @@ function comparisonOf(planned: Plan, options: PlanOptions): Comparison | null {
   };
 }
 
-/** What {@link compareBandwidths} finds. */
+/**
+ * What {@link compareBandwidths} finds.
+ *
+ * @category Planning a machine
+ */
 export interface BandwidthReport {
   readonly curves: readonly BandwidthCurve[];
   /** Where averaging comes to the same loss a tenth sooner; `null`: nowhere. */

@@ -3,16 +3,28 @@
  * US dollars; tables that people write or read have the unit in the column's name.
  */
 
-/** Number formats of matrix products, by their usual names. */
+/**
+ * Number formats of matrix products, by their usual names.
+ *
+ * @category Planning a machine
+ */
 export type Precision = 'fp32' | 'tf32' | 'fp16' | 'bf16' | 'fp8' | 'mxfp8' | 'nvfp4';
 
-/** Where a figure was found, and whether it is a vendor's claim or was measured. */
+/**
+ * Where a figure was found, and whether it is a vendor's claim or was measured.
+ *
+ * @category Planning a machine
+ */
 export interface Source {
   readonly kind: 'datasheet' | 'measured' | 'paper' | 'estimate';
   readonly where: string;
 }
 
-/** A transformer language model, as far as its cost goes. */
+/**
+ * A transformer language model, as far as its cost goes.
+ *
+ * @category Planning a machine
+ */
 export interface Workload {
   readonly name: string;
   /** `gpt2`, `llama`, `bert`, `mixtral`, …: a Hugging Face `model_type`, or the nearest. */
@@ -64,7 +76,11 @@ export interface Workload {
   readonly activeParameters: number;
 }
 
-/** A card, a CPU, or a browser on one. */
+/**
+ * A card, a CPU, or a browser on one.
+ *
+ * @category Planning a machine
+ */
 export interface Accelerator {
   readonly name: string;
   readonly year: number;
@@ -91,7 +107,11 @@ export interface Accelerator {
   readonly sources: Readonly<Record<string, Source>>;
 }
 
-/** Nodes of accelerators on a network. */
+/**
+ * Nodes of accelerators on a network.
+ *
+ * @category Planning a machine
+ */
 export interface Cluster {
   readonly name: string;
   readonly accelerator: Accelerator;
@@ -126,7 +146,11 @@ export interface Cluster {
   readonly sources: Readonly<Record<string, Source>>;
 }
 
-/** How a model is laid over a cluster, and what a step is. `data · tensor · context · pipeline` accelerators are used. */
+/**
+ * How a model is laid over a cluster, and what a step is. `data · tensor · context · pipeline` accelerators are used.
+ *
+ * @category Planning a machine
+ */
 export interface Arrangement {
   readonly data: number;
   readonly tensor: number;
@@ -156,7 +180,11 @@ export interface Arrangement {
   readonly flashAttention: boolean;
 }
 
-/** Software whose habits matter: what it keeps in which format, what it overlaps, how well its kernels do. */
+/**
+ * Software whose habits matter: what it keeps in which format, what it overlaps, how well its kernels do.
+ *
+ * @category Planning a machine
+ */
 export interface Framework {
   readonly name: string;
   /** Share of the roofline's rate that its kernels reach in all, the one constant fitted per accelerator. */
@@ -166,7 +194,11 @@ export interface Framework {
   readonly habits?: FrameworkHabits;
 }
 
-/** What training software does that shows in time and memory, read from its documentation and code. */
+/**
+ * What training software does that shows in time and memory, read from its documentation and code.
+ *
+ * @category Planning a machine
+ */
 export interface FrameworkHabits {
   /** Bytes of one parameter as the device holds it for the products, of its gradient, of its optimiser's state. */
   readonly parameterBytes: number;
@@ -201,7 +233,11 @@ export interface FrameworkHabits {
   readonly headAsLayer: boolean;
 }
 
-/** Bytes of one device at the peak of a step. */
+/**
+ * Bytes of one device at the peak of a step.
+ *
+ * @category Planning a machine
+ */
 export interface MemoryUse {
   readonly parameters: number;
   readonly gradients: number;
@@ -217,7 +253,11 @@ export interface MemoryUse {
   readonly host: number;
 }
 
-/** Seconds of a step by what takes them, on the critical path; they add up to `total`. */
+/**
+ * Seconds of a step by what takes them, on the critical path; they add up to `total`.
+ *
+ * @category Planning a machine
+ */
 export interface StepTime {
   readonly matrices: number;
   /** Passes over memory: norms, activations, softmax, dropout. */
@@ -233,7 +273,11 @@ export interface StepTime {
   readonly total: number;
 }
 
-/** What a step of an arrangement is predicted to take. */
+/**
+ * What a step of an arrangement is predicted to take.
+ *
+ * @category Planning a machine
+ */
 export interface StepPrediction {
   readonly memory: MemoryUse;
   readonly fits: boolean;

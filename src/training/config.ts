@@ -10,7 +10,11 @@ const fraction = z.number().gt(0).lt(1);
 const rate = z.number().positive();
 const familyNames = Object.keys(families) as FamilyName[];
 
-/** Everything that `train` takes, under the names of the command line in camel case. What is left out is chosen. */
+/**
+ * Everything that `train` takes, under the names of the command line in camel case. What is left out is chosen.
+ *
+ * @category Training
+ */
 export interface TrainOptions {
   /** Files and folders of text, JSONL or Parquet. */
   corpus: readonly string[];

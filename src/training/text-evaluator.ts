@@ -7,7 +7,11 @@ import type { MicroBatch } from './step-program.js';
 import { traceTokenLosses } from './text-program.js';
 import { fillTokens } from './tokens.js';
 
-/** How well a model predicts texts. */
+/**
+ * How well a model predicts texts.
+ *
+ * @category Using a model
+ */
 export interface TextEvaluation {
   /** Mean nats per token, over the tokens predicted. */
   readonly loss: number;

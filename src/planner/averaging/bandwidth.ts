@@ -3,7 +3,11 @@ import type { Cluster, Framework, StepPrediction, Workload } from '../types.js';
 import { type AveragingPlan, type AveragingRequest, type Replica, soonest, stepOf } from './choose.js';
 import type { AveragingMethod } from './types.js';
 
-/** How a method's utilisation depends on the network between nodes. */
+/**
+ * How a method's utilisation depends on the network between nodes.
+ *
+ * @category Planning a machine
+ */
 export interface BandwidthCurve {
   readonly method: string;
   /** Bytes a second and direction of a node, ascending; FLOP of the model over what all accelerators could do, 0 to 1. */
@@ -65,7 +69,11 @@ export function bandwidthCurves(comparison: Comparison): BandwidthCurve[] {
   ];
 }
 
-/** Bandwidths of a node between which averaging comes to the same loss a tenth sooner or more, bytes a second. */
+/**
+ * Bandwidths of a node between which averaging comes to the same loss a tenth sooner or more, bytes a second.
+ *
+ * @category Planning a machine
+ */
 export interface BandwidthRange {
   /** 0: at any slower one, too. Below it, one node by itself is sooner done. */
   readonly from: number;

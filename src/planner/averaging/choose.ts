@@ -21,13 +21,21 @@ export interface AveragingRequest {
   readonly law: LossLaw;
 }
 
-/** A way to cut a cluster into replicas, and the best arrangement of one. */
+/**
+ * A way to cut a cluster into replicas, and the best arrangement of one.
+ *
+ * @category Planning a machine
+ */
 export interface Replica extends Division {
   /** Within its island; its batch is the replica's share. */
   readonly inner: Candidate;
 }
 
-/** Periodic averaging on a cluster, as it would be done and what it takes. */
+/**
+ * Periodic averaging on a cluster, as it would be done and what it takes.
+ *
+ * @category Planning a machine
+ */
 export interface AveragingPlan extends Replica {
   readonly method: AveragingMethod;
   readonly round: RoundTime;

@@ -9,7 +9,11 @@ export interface LossLaw {
   readonly beta: number;
 }
 
-/** What averaging every H steps costs in quality. */
+/**
+ * What averaging every H steps costs in quality.
+ *
+ * @category Planning a machine
+ */
 export interface QualityCost {
   /** Loss over that of synchronising every step, at equal tokens: 0.01 is one percent more. */
   readonly gap: number;

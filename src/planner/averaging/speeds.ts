@@ -1,4 +1,8 @@
-/** Replicas of different speeds in one round. */
+/**
+ * Replicas of different speeds in one round.
+ *
+ * @category Planning a machine
+ */
 export interface UnevenRound {
   /** Inner steps of each replica. */
   readonly innerSteps: readonly number[];

@@ -1,7 +1,15 @@
-/** Number formats in which a replica's change travels. */
+/**
+ * Number formats in which a replica's change travels.
+ *
+ * @category Planning a machine
+ */
 export type OuterPrecision = 'fp32' | 'bf16' | 'int8' | 'int4';
 
-/** How replicas are averaged (local SGD, arXiv 1805.09767; DiLoCo, arXiv 2311.08105; streaming, arXiv 2501.18512). */
+/**
+ * How replicas are averaged (local SGD, arXiv 1805.09767; DiLoCo, arXiv 2311.08105; streaming, arXiv 2501.18512).
+ *
+ * @category Planning a machine
+ */
 export interface AveragingMethod {
   /** Inner steps between two averages of the same parameter. */
   readonly innerSteps: number;
@@ -14,7 +22,11 @@ export interface AveragingMethod {
   readonly overlapSteps: number;
 }
 
-/** What of the network a replica has to the others. */
+/**
+ * What of the network a replica has to the others.
+ *
+ * @category Planning a machine
+ */
 export interface ReplicaLink {
   /** Bytes a second and direction. */
   readonly bandwidth: number;
@@ -22,7 +34,11 @@ export interface ReplicaLink {
   readonly latency: number;
 }
 
-/** A round of averaging, as it is predicted. */
+/**
+ * A round of averaging, as it is predicted.
+ *
+ * @category Planning a machine
+ */
 export interface RoundTime {
   /** Seconds of the whole round, from one average of a parameter to its next. */
   readonly seconds: number;

@@ -6,7 +6,11 @@ import { errorAt, fitEfficiency, type Sample, samplesOf, signedRatio } from './f
 import { type ErrorPoint, featuresOf, pointsJson, readPoints } from './interval.js';
 import { checkColumns } from './validate.js';
 
-/** What a user's own measurements say of their stack. */
+/**
+ * What a user's own measurements say of their stack.
+ *
+ * @category Planning a machine
+ */
 export interface Calibration {
   /** Share of the roofline reached by framework and accelerator, `NAME @ ACCELERATOR`. */
   readonly efficiency: Readonly<Record<string, number>>;

@@ -16,7 +16,11 @@ export interface RunFeatures {
   readonly sharded: boolean;
 }
 
-/** A measured run: its speed over the one predicted with its source, framework and accelerator left out. */
+/**
+ * A measured run: its speed over the one predicted with its source, framework and accelerator left out.
+ *
+ * @category Planning a machine
+ */
 export interface ErrorPoint extends RunFeatures {
   readonly source: string;
   readonly ratio: number;
@@ -133,7 +137,11 @@ export function speedInterval(run: RunFeatures, points: readonly ErrorPoint[] = 
   return { share: SHARE, low: quantile((1 - SHARE) / 2), high: quantile((1 + SHARE) / 2) };
 }
 
-/** Factors of a predicted time (or cost) between which the measured one lies, and how often. */
+/**
+ * Factors of a predicted time (or cost) between which the measured one lies, and how often.
+ *
+ * @category Planning a machine
+ */
 export interface TimeInterval {
   readonly share: number;
   readonly low: number;

@@ -7,7 +7,11 @@ import { describedCluster, type NodeDescription, usualNodeDescription } from './
 import { given, resolveSources } from './sources.js';
 import { rangeWarning, unitWarning } from './units.js';
 
-/** A cluster that a file describes, and what in it looks like a slip of units. */
+/**
+ * A cluster that a file describes, and what in it looks like a slip of units.
+ *
+ * @category Planning a machine
+ */
 export interface DescribedCluster {
   readonly cluster: Cluster;
   readonly warnings: readonly string[];

@@ -16,6 +16,8 @@ export interface DescribedModel {
  * A cluster by its name in the catalogue, as `NxACCELERATOR`, or from a JSON file.
  *
  * @throws UsageError naming the nearest names, or each key of the file that is wrong
+ *
+ * @category Planning a machine
  */
 export async function readCluster(nameOrPath: string): Promise<DescribedCluster> {
   if (!looksLikeFile(nameOrPath)) return { cluster: findCluster(nameOrPath), warnings: [] };
@@ -29,6 +31,8 @@ export async function readCluster(nameOrPath: string): Promise<DescribedCluster>
  * A model by its name in the catalogue, or from a Hugging Face `config.json`.
  *
  * @throws UsageError naming the nearest names, or the file and its key that is wrong
+ *
+ * @category Planning a machine
  */
 export async function readModel(nameOrPath: string): Promise<Workload> {
   return (await describeModel(nameOrPath)).model;

@@ -3,7 +3,11 @@ import { type OuterPrecision, outerPrecisions } from '../averaging/index.js';
 import type { Calibration } from '../calibration/calibrate.js';
 import type { Arrangement, Precision } from '../types.js';
 
-/** What may be asked of a plan. All of it may be left out; counts are whole numbers from 1. */
+/**
+ * What may be asked of a plan. All of it may be left out; counts are whole numbers from 1.
+ *
+ * @category Planning a machine
+ */
 export interface PlanOptions {
   /** Tokens to train on, over all replicas. Default: 20 for each parameter (arXiv 2203.15556). */
   readonly tokens?: number | undefined;

@@ -4,7 +4,11 @@ import { type Candidate, devices } from '../search/index.js';
 import type { Cluster, StepPrediction, Workload } from '../types.js';
 import { planRun, type RunPlan } from '../whole-run/index.js';
 
-/** A whole run on part of the cluster. */
+/**
+ * A whole run on part of the cluster.
+ *
+ * @category Planning a machine
+ */
 export interface RunOption {
   readonly accelerators: number;
   readonly candidate: Candidate;

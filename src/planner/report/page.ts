@@ -12,6 +12,8 @@ import { bits, dollars, percent, quantity, range, time } from './units.js';
  * whole in itself: no script, no network.
  *
  * @param bandwidths what `compareBandwidths` found; `null` leaves that chart out
+ *
+ * @category Planning a machine
  */
 export function planPage(plan: Plan, bandwidths: BandwidthReport | null): string {
   const { model, cluster, step } = plan;

@@ -8,23 +8,39 @@ export type Predict = (
   framework: Framework,
 ) => StepPrediction;
 
-/** What a search may not choose: sizes of a step, and any choice that someone has already made. */
+/**
+ * What a search may not choose: sizes of a step, and any choice that someone has already made.
+ *
+ * @category Planning a machine
+ */
 export type Fixed = Pick<Arrangement, 'globalBatch' | 'sequence' | 'precision' | 'flashAttention'> &
   Partial<Omit<Arrangement, 'globalBatch' | 'sequence' | 'precision' | 'flashAttention'>>;
 
-/** An arrangement and what it takes. */
+/**
+ * An arrangement and what it takes.
+ *
+ * @category Planning a machine
+ */
 export interface Candidate {
   readonly arrangement: Arrangement;
   readonly prediction: StepPrediction;
 }
 
-/** The best of one kind of arrangement, or the one that came nearest to fitting. */
+/**
+ * The best of one kind of arrangement, or the one that came nearest to fitting.
+ *
+ * @category Planning a machine
+ */
 export interface StrategyResult extends Candidate {
   /** Such as `tensor + pipeline`; see `strategyOf`. */
   readonly strategy: string;
 }
 
-/** What a search found. */
+/**
+ * What a search found.
+ *
+ * @category Planning a machine
+ */
 export interface SearchResult {
   /** The fastest that fits; none where nothing fits. */
   readonly best: Candidate | null;

@@ -20,7 +20,11 @@ export interface RunOptions {
   readonly nodeMeanTimeBetweenFailures?: number;
 }
 
-/** A whole training run. Times in seconds, of the wall unless they say otherwise. */
+/**
+ * A whole training run. Times in seconds, of the wall unless they say otherwise.
+ *
+ * @category Planning a machine
+ */
 export interface RunPlan {
   readonly tokens: number;
   /** Of the model, no recomputation. */
