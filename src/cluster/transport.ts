@@ -51,7 +51,12 @@ export interface BlobRef {
 }
 
 export interface BlobStore {
-  /** Resolves when the system has acknowledged every chunk; the same key again replaces it. */
+  /**
+   * Resolves when the system has acknowledged every chunk. A key is written once: the same again must have the same
+   * content, but where we may delete as well, which replaces it.
+   *
+   * @throws MeanfieldError when something else lies there
+   */
   put(key: string, content: Uint8Array, signal?: AbortSignal): Promise<BlobRef>;
   /**
    * @param into an array of the right size to be filled, instead of a new one

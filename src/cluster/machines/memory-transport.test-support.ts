@@ -181,6 +181,9 @@ export class Client implements Transport {
           throw new MeanfieldError(`May not write ${key}.`);
         if (network.blobDelay > 0) await new Promise((resolve) => setTimeout(resolve, network.blobDelay));
         alive();
+        const before = network.blobs.get(key);
+        if (workers !== null && before && Buffer.compare(before, content) !== 0)
+          throw new MeanfieldError(`${key} is written already.`);
         network.blobs.set(key, content.slice());
         this.#traffic.sent += content.length;
         return { key, bytes: content.length, chunks: 1, hash: sha256(content) };

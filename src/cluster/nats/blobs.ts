@@ -5,7 +5,7 @@ import type { BlobRef, BlobStore } from '../transport.js';
 import { BlobDamagedError, BlobMissingError } from '../transport-errors.js';
 import { ByteWindow } from './byte-window.js';
 import type { Patience } from './patience.js';
-import { jetStreamReply, request } from './requests.js';
+import { JetStreamRefusal, jetStreamReply, request } from './requests.js';
 import { nearestMessage, newestMessage } from './stored-message.js';
 import { keySubject, type Subjects } from './subjects.js';
 
@@ -17,7 +17,7 @@ const HEADROOM = 4096;
 const PARALLEL = 16;
 
 /**
- * Blobs as chunks in a JetStream stream, one message a chunk under a subject of its own: the last one counts. Chunks
+ * Blobs as chunks in a JetStream stream, one message a chunk under a subject of its own, which is written once. Chunks
  * are equal but for the last, so a reader knows where each belongs; they are read by Direct Get, which every replica of
  * the stream answers, and again from the leader where one lags behind.
  */
@@ -68,20 +68,30 @@ export class NatsBlobs implements BlobStore {
   }
 
   async delete(prefix: string): Promise<void> {
-    const what = `delete ${prefix}`;
     const filter = `${this.subjects.blobs}.${keySubject(prefix)}.>`;
+    await this.patience.keepTrying((timeout) => this.purge(filter, timeout));
+  }
+
+  private async purge(filter: string, timeout: number): Promise<void> {
+    const what = `delete ${filter}`;
     const payload = new TextEncoder().encode(JSON.stringify({ filter }));
-    await this.patience.keepTrying(async (timeout) => {
-      const subject = `${this.subjects.api}.STREAM.PURGE.${this.subjects.blobStream}`;
-      jetStreamReply(await request(this.connection, subject, payload, { timeout, what }), what);
-    });
+    const subject = `${this.subjects.api}.STREAM.PURGE.${this.subjects.blobStream}`;
+    jetStreamReply(await request(this.connection, subject, payload, { timeout, what }), what);
   }
 
   private async putChunk(subject: string, part: Uint8Array, signal?: AbortSignal): Promise<void> {
     const what = `store ${subject}`;
     await this.patience.keepTrying(async (timeout) => {
       this.traffic.sent += part.length;
-      jetStreamReply(await request(this.connection, subject, part, { timeout, what }), what);
+      try {
+        jetStreamReply(await request(this.connection, subject, part, { timeout, what }), what);
+      } catch (error) {
+        if (!(error instanceof JetStreamRefusal && error.taken)) throw error;
+        // Ours, whose acknowledgement was lost, or the same bits made again; anything else only we may put in its place.
+        if (Buffer.compare(await this.getChunk(subject, true, signal), part) === 0) return;
+        await this.purge(subject, timeout);
+        jetStreamReply(await request(this.connection, subject, part, { timeout, what }), what);
+      }
     }, signal);
   }
 

@@ -19,9 +19,15 @@ export interface ApiError {
   readonly description?: string;
 }
 
+/** Whether a message is refused because there is one of its subject, which is written once. */
+export function isTaken({ description }: ApiError): boolean {
+  return description !== undefined && /maximum messages per subject/i.test(description);
+}
+
 /** Turns JetStream's refusal into an error that says what to do. */
 export function apiError(error: ApiError, what: string): MeanfieldError {
   const said = `${error.description ?? 'no reason'} (${error.err_code ?? error.code})`;
+  if (isTaken(error)) return new MeanfieldError(`What is there already is not overwritten: cannot ${what}.`);
   if (NO_ROOM.has(error.err_code ?? 0) || /no space left|insufficient resources/i.test(said)) {
     return new MeanfieldError(
       `The NATS server has no room for ${what}: ${said}. Free disk space there, or raise max_file in its jetstream ` +

@@ -9,7 +9,7 @@ import {
   TimeoutError,
 } from '@nats-io/nats-core';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
-import { type ApiError, apiError, isPassing, RefusedError } from './errors.js';
+import { type ApiError, apiError, isPassing, isTaken, RefusedError } from './errors.js';
 import { PassingError } from './patience.js';
 
 /**
@@ -79,9 +79,12 @@ export function jetStreamReply<T extends object>(message: Msg, what: string): T 
 export class JetStreamRefusal extends MeanfieldError {
   override name = 'JetStreamRefusal';
   readonly errorCode: number;
+  /** Whether something lies there already, and is not to be overwritten. */
+  readonly taken: boolean;
 
   constructor(error: ApiError, what: string) {
     super(apiError(error, what).message);
+    this.taken = isTaken(error);
     this.errorCode = error.err_code ?? error.code;
   }
 }

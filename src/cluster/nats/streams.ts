@@ -33,6 +33,8 @@ export async function createStreams(
     name: subjects.blobStream,
     subjects: [`${subjects.blobs}.>`],
     max_msgs_per_subject: 1,
+    // A chunk is written once: what was read and committed stays as it is, whoever wrote it.
+    discard_new_per_subject: true,
     max_bytes: maxBytes ?? -1,
     allow_direct: true,
     // Nothing is sent twice under one id; remembering ids would cost memory for every chunk.

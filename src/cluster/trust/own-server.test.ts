@@ -147,6 +147,25 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     }
   });
 
+  test('a worker cannot overwrite what it has written: a result that was committed stays as it is', async () => {
+    const worker = await enter('c1');
+    const content = new Uint8Array(2_500_000).map((_, i) => (i * 7919) >> 5);
+    const ref = await worker.blobs.put('c1/r/1', content);
+    // As after an acknowledgement that was lost.
+    expect(await worker.blobs.put('c1/r/1', content)).toEqual(ref);
+    await expect(
+      worker.blobs.put(
+        'c1/r/1',
+        content.map((byte) => byte ^ 1),
+      ),
+    ).rejects.toThrow(/no right/);
+    expect(Buffer.compare(await coordinator.blobs.get(ref), content)).toBe(0);
+    // The coordinator may delete, so it may put something else in the place of its own.
+    await coordinator.blobs.put('run/configuration', bytes('old'));
+    const replaced = await coordinator.blobs.put('run/configuration', bytes('new'));
+    expect(text(await worker.blobs.get(replaced))).toBe('new');
+  });
+
   test('a worker cannot write, delete, set or hear what is not its own', async () => {
     const worker = await enter('b1');
     const other = await enter('b2');
