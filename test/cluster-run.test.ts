@@ -137,6 +137,27 @@ describe.skipIf(!natsThere)('a run of many machines (skipped without nats-server
     expect(after.evicted).toEqual([name]);
     await coordinator.said(/"type":"round".*"workers":\["good-\d"\]/);
     expect(good.child.exitCode).toBeNull();
+    const secrets = async () =>
+      JSON.parse(await readFile(at('evicted/nats/secrets.json'), 'utf8')) as {
+        workers: { key: string; names: string[] }[];
+        evicted: string[];
+      };
+    const nameOfGood = (await secrets()).workers.flatMap(({ names }) => names)[0]!;
+    // One that is not there at the moment, and may come back by its old key.
+    const silent = takePart(coordinator.invitation, 'silent', at('cache'));
+    await coordinator.said(/"type":"round".*"workers":\["good-\d","silent-\d"\]/);
+    silent.child.kill('SIGKILL');
+    await coordinator.said(/"type":"member","worker":"silent-\d","change":"left"/);
+    const absent = (await secrets()).workers.find(({ names }) => names[0]!.startsWith('silent'))!;
+    const late = await meanfield('cluster', 'evict', at('evicted'), absent.names[0]!, '--json');
+    expect(resultOf(late)).toMatchObject({ evicted: absent.names[0], known: true });
+    await expect.poll(async () => (await secrets()).evicted).toContain(absent.key);
+    expect((await secrets()).workers.map(({ names }) => names)).toEqual([[nameOfGood]]);
+    // And one that says that it leaves is forgotten.
+    good.child.kill('SIGINT');
+    expect((await good.done).code).toBe(0);
+    await expect.poll(async () => (await secrets()).workers).toEqual([]);
+    expect((await secrets()).evicted).toHaveLength(2);
   });
 });
 

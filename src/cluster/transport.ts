@@ -92,15 +92,17 @@ export interface StateStore {
  */
 export interface Gate {
   /**
-   * Lets the holder of a key in under a worker's name, from now on. Several workers may share a key: those of one
-   * process. Resolves when the message system knows it.
+   * Lets the holder of a key in under names of workers, from now on: those of one process. Resolves when the message
+   * system knows it. One change, however many names.
    *
    * @param key what {@link Door.key} gave
    * @returns the pass that {@link Door.enter} wants: for the answer to the request to join
    */
-  admit(worker: string, key: string): Promise<string>;
-  /** Shuts a worker out, and all that share its key; its connection ends at once. */
-  evict(worker: string): Promise<void>;
+  admit(workers: readonly string[], key: string): Promise<string>;
+  /** Shuts workers out for good, and all that share a key with one; their connections end at once. */
+  evict(workers: readonly string[]): Promise<void>;
+  /** Forgets workers that will not come back, and each key of which no worker is left. */
+  forget(workers: readonly string[]): Promise<void>;
 }
 
 /** Where a machine with an invitation stands: it may ask to be let in, and nothing else. */

@@ -25,7 +25,7 @@ export async function evictWorker(folder: string, worker: string, reason: string
   context.output.text(
     answer.known
       ? `${worker} is out.\n`
-      : `No worker ${worker} takes part now; should it come, it is refused. Names: meanfield cluster status ` +
+      : `The run remembers no worker ${worker}; should it come, it is refused. Names: meanfield cluster status ` +
           `${shellQuote(folder)}\n`,
   );
   return 0;

@@ -43,14 +43,19 @@ export class MemoryNetwork {
   connect(): { readonly transport: Client; readonly gate: Gate } {
     const transport = new Client(this, null);
     const gate: Gate = {
-      admit: async (worker, key) => {
-        this.#keys.set(worker, key);
+      admit: async (workers, key) => {
+        for (const worker of workers) this.#keys.set(worker, key);
         return `pass-${key}`;
       },
-      evict: async (worker) => {
-        const key = this.#keys.get(worker);
-        for (const [name, other] of this.#keys) if (other === key) this.#keys.delete(name);
-        this.#clients.get(worker)?.cut();
+      evict: async (workers) => {
+        for (const worker of workers) {
+          const key = this.#keys.get(worker);
+          for (const [name, other] of this.#keys) if (other === key) this.#keys.delete(name);
+          this.#clients.get(worker)?.cut();
+        }
+      },
+      forget: async (workers) => {
+        for (const worker of workers) this.#keys.delete(worker);
       },
     };
     return { transport, gate };

@@ -28,7 +28,7 @@ function lead({ address, inbox }: RunServer): Promise<Transport> {
 async function enter(server: RunServer, worker: string): Promise<Transport> {
   const door = await openDoor(decodeInvitation(server.invitation));
   try {
-    return await door.enter([worker], await server.gate.admit(worker, door.key));
+    return await door.enter([worker], await server.gate.admit([worker], door.key));
   } finally {
     await door.close();
   }
@@ -148,7 +148,7 @@ describe.skipIf(!natsThere)("someone else's server (skipped without nats-server)
       expect(text(await door.ask('join', bytes(''), 5000))).toBe('welcome');
       await expect(door.ask('status', bytes(''), 2000)).rejects.toThrow(/no right/);
       await expect(door.enter(['w1'], '{"access":"signed"}')).rejects.toThrow(/pass that cannot be read/);
-      const pass = await server.gate.admit('w1', door.key);
+      const pass = await server.gate.admit(['w1'], door.key);
       const worker = await door.enter(['w1'], pass);
       expect(text(await coordinator.blobs.get(await worker.blobs.put('w1/x', bytes('x'))))).toBe('x');
       await expect(worker.blobs.put('w2/x', bytes('x'))).rejects.toThrow(/no right/);
@@ -157,10 +157,22 @@ describe.skipIf(!natsThere)("someone else's server (skipped without nats-server)
       const renewed = JSON.parse(text(await worker.control.ask('renew', bytes(jwt), 5000))) as { jwt: string };
       expect(readWorkerJwt(signer(), 'r', renewed.jwt)).toEqual({ key: door.key, workers: ['w1'] });
       await expect(worker.control.ask('renew', bytes('{}'), 5000)).rejects.toThrow(/Expected a JWT/);
-      await server.gate.evict('w1');
+      await server.gate.evict(['w1']);
       await expect(worker.control.ask('renew', bytes(jwt), 5000)).rejects.toThrow(/w1 was evicted/);
+      await server.gate.forget(['w1']);
+      await expect(worker.control.ask('renew', bytes(jwt), 5000)).rejects.toThrow(/w1 was evicted/);
+      await coordinator.close();
+      // Started anew it knows nobody; whoever begins to lead says who is out.
+      const again = await useForeignServer({ ...base, servers: [nats.url], signer: signer() });
+      await again.gate.evict(['w1']);
+      const successor = await lead(again);
+      again.serve(successor.control);
+      // By its answer the server has heard that we listen.
+      await successor.state.get('x');
+      await expect(worker.control.ask('renew', bytes(jwt), 5000)).rejects.toThrow(/w1 was evicted/);
+      await successor.close();
       stop();
-      await Promise.all([coordinator, worker, door].map((one) => one.close()));
+      await Promise.all([worker, door].map((one) => one.close()));
     });
   });
 });

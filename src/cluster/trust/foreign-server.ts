@@ -107,6 +107,8 @@ class SharedGate implements Gate {
   }
 
   async evict(): Promise<void> {}
+
+  async forget(): Promise<void> {}
 }
 
 class SigningGate implements Gate {
@@ -118,16 +120,24 @@ class SigningGate implements Gate {
     private readonly run: string,
   ) {}
 
-  async admit(worker: string, key: string): Promise<string> {
+  async admit(workers: readonly string[], key: string): Promise<string> {
     if (!isUserKey(key))
       throw new MeanfieldError(`Expected the public key of a NATS user, got ${JSON.stringify(key)}.`);
-    const names = [...new Set([...(this.names.get(key) ?? []), worker])];
+    const names = [...new Set([...(this.names.get(key) ?? []), ...workers])];
     this.names.set(key, names);
     return this.pass(key, names);
   }
 
-  async evict(worker: string): Promise<void> {
-    this.evicted.add(worker);
+  async evict(workers: readonly string[]): Promise<void> {
+    for (const worker of workers) this.evicted.add(worker);
+  }
+
+  async forget(workers: readonly string[]): Promise<void> {
+    for (const [key, names] of this.names) {
+      const left = names.filter((name) => !workers.includes(name));
+      if (left.length === 0) this.names.delete(key);
+      else if (left.length < names.length) this.names.set(key, left);
+    }
   }
 
   /**

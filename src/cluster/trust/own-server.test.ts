@@ -40,8 +40,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
   const door = async () => kept(await openDoor(decodeInvitation(server.invitation)));
   const enter = async (...workers: string[]) => {
     const at = await door();
-    let pass = '';
-    for (const worker of workers) pass = await server.gate.admit(worker, at.key);
+    const pass = await server.gate.admit(workers, at.key);
     return kept(await at.enter(workers, pass));
   };
 
@@ -205,7 +204,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
       worker.control.listen({ to: 'down', worker: 'c1' }, (message) => heard.push(text(message))),
     ];
     const key = makeNkey();
-    await server.gate.admit('c2', key.key);
+    await server.gate.admit(['c2'], key.key);
     const raw = await connectNats({
       ...server.address,
       credential: { kind: 'nkey', seed: key.seed },
@@ -228,8 +227,8 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
 
   test('who is evicted is out at once and stays out, with all names of its key; others notice nothing', async () => {
     const at = await door();
-    const pass = await server.gate.admit('d1', at.key);
-    await server.gate.admit('d2', at.key);
+    const pass = await server.gate.admit(['d1'], at.key);
+    await server.gate.admit(['d2'], at.key);
     const worker = kept(await at.enter(['d1', 'd2'], pass));
     const other = await enter('d3');
     const said: string[] = [];
@@ -239,19 +238,39 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
         if (shutOut) resolve(reason);
       });
     });
-    await server.gate.evict('d2');
+    await server.gate.evict(['d2']);
     expect(await lost).toMatch(/no longer takes our credential/);
     await expect(worker.blobs.put('d1/x', bytes('x'))).rejects.toThrow(/closed/);
     await expect(at.enter(['d1'], pass)).rejects.toThrow(/refused our credential/);
-    await expect(server.gate.admit('d1', at.key)).rejects.toThrow(/evicted/);
+    await expect(server.gate.admit(['d1'], at.key)).rejects.toThrow(/evicted/);
     await other.blobs.put('d3/x', bytes('x'));
     expect(said).toEqual([]);
-    await expect(server.gate.admit('x', 'no key } accounts {')).rejects.toThrow(/Expected the public key/);
+    await expect(server.gate.admit(['x'], 'no key } accounts {')).rejects.toThrow(/Expected the public key/);
+  });
+
+  test('a key is forgotten when all its names are gone, and who is absent can be evicted', async () => {
+    const file = async () => JSON.parse(await readFile(join(folder, 'nats', 'secrets.json'), 'utf8'));
+    const names = async () => (await file()).workers.flatMap((one: { names: string[] }) => one.names);
+    const at = await door();
+    const worker = kept(await at.enter(['q1', 'q2'], await server.gate.admit(['q1', 'q2'], at.key)));
+    await server.gate.forget(['q1', 'nobody']);
+    await worker.blobs.put('q2/x', bytes('x'));
+    expect(await names()).toContain('q2');
+    const out = new Promise((resolve) => worker.onStatus(({ shutOut }) => shutOut && resolve(true)));
+    await server.gate.forget(['q2']);
+    await out;
+    expect(await names()).not.toContain('q2');
+    expect((await file()).evicted).not.toContain(at.key);
+    const gone = await door();
+    const pass = await server.gate.admit(['q3'], gone.key);
+    await server.gate.evict(['q3', 'never-there']);
+    expect((await file()).evicted).toContain(gone.key);
+    await expect(gone.enter(['q3'], pass)).rejects.toThrow(/refused our credential/);
   });
 
   test('many are let in at once', async () => {
     const keys = Array.from({ length: 20 }, makeNkey);
-    await Promise.all(keys.map(({ key }, i) => server.gate.admit(`m${i}`, key)));
+    await Promise.all(keys.map(({ key }, i) => server.gate.admit([`m${i}`], key)));
     const config = await readFile(join(folder, 'nats', 'server.conf'), 'utf8');
     for (const { key } of keys) expect(config).toContain(key);
     const last = await openNatsTransport({
@@ -269,7 +288,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
   test('who comes just while the users are read anew gets in all the same', async () => {
     let done = false;
     const reading = (async () => {
-      for (let i = 0; !done; i++) await server.gate.admit(`n${i}`, makeNkey().key);
+      for (let i = 0; !done; i++) await server.gate.admit([`n${i}`], makeNkey().key);
     })();
     for (let i = 0; i < 10; i++) await (await enter(`o${i}`)).blobs.put(`o${i}/x`, bytes('x'));
     done = true;
@@ -293,7 +312,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     const { pid } = JSON.parse(await readFile(join(folder, 'nats', 'server.json'), 'utf8'));
     process.kill(pid, 'SIGKILL');
     // Whoever comes just now waits for the server, or starts it.
-    await server.gate.admit('k2', makeNkey().key);
+    await server.gate.admit(['k2'], makeNkey().key);
     expect(text(await coordinator.blobs.get(ref))).toBe('kept');
     await worker.blobs.put('k1/y', bytes('more'));
     expect(notices).toEqual(notices.filter((message) => /started again/.test(message)));

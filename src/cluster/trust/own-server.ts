@@ -139,21 +139,29 @@ function configOf(file: ServerFile, paths: ReturnType<typeof serverPaths>, port:
 
 function ownGate(current: () => ServerFile, change: (change: Partial<ServerFile>) => Promise<void>): Gate {
   return {
-    admit: async (worker, key) => {
+    admit: async (names, key) => {
       const { workers, evicted } = current();
       if (!isUserKey(key))
         throw new MeanfieldError(`Expected the public key of a NATS user, got ${JSON.stringify(key)}.`);
       if (evicted.includes(key)) throw new MeanfieldError('This key was evicted. Start the worker anew.');
       const others = workers.filter((one) => one.key !== key);
-      const names = workers.find((one) => one.key === key)?.names ?? [];
-      if (!names.includes(worker)) await change({ workers: [...others, { key, names: [...names, worker] }] });
+      const known = workers.find((one) => one.key === key)?.names ?? [];
+      const all = [...new Set([...known, ...names])];
+      if (all.length > known.length) await change({ workers: [...others, { key, names: all }] });
       return JSON.stringify({ access: 'own' });
     },
-    evict: async (worker) => {
+    evict: async (names) => {
       const { workers, evicted } = current();
-      const out = workers.filter(({ names }) => names.includes(worker)).map(({ key }) => key);
+      const out = workers.filter((one) => one.names.some((name) => names.includes(name))).map(({ key }) => key);
       if (out.length === 0) return;
       await change({ workers: workers.filter(({ key }) => !out.includes(key)), evicted: [...evicted, ...out] });
+    },
+    forget: async (names) => {
+      const { workers } = current();
+      const left = workers.map((one) => ({ ...one, names: one.names.filter((name) => !names.includes(name)) }));
+      const kept = left.filter((one) => one.names.length > 0);
+      if (kept.length < workers.length || left.some((one, i) => one.names.length < workers[i]!.names.length))
+        await change({ workers: kept });
     },
   };
 }

@@ -14,6 +14,8 @@ const PROGRAM = 'nats-server';
 /** Milliseconds that a server may take to start, to read its configuration anew, to end. */
 const PATIENCE = 20_000;
 const LOOK_EVERY = 10;
+/** Milliseconds for another to have written down what it started. */
+const ANOTHER = 500;
 const RELOADED = /Reloaded server configuration|\[ERR\] Failed to reload.*/;
 
 /** A `nats-server` of ours, which outlives us: workers go on while a coordinator is started anew. */
@@ -56,7 +58,7 @@ export async function stopServer(folder: string): Promise<void> {
 
 async function launch(folder: string): Promise<ServerRecord> {
   await makeFolder(folder);
-  for (const name of await readdir(folder)) if (name.endsWith('.ports')) await rm(join(folder, name));
+  for (const name of await readdir(folder)) if (isStale(name)) await rm(join(folder, name), { force: true });
   const before = await logLength(folder);
   const log = await open(logPath(folder), 'a', 0o600);
   try {
@@ -80,6 +82,14 @@ async function launch(folder: string): Promise<ServerRecord> {
   }
 }
 
+/** Where two look after one server, the slower finds the port taken. */
+async function startedByAnother(folder: string, error: unknown): Promise<ServerRecord> {
+  await sleep(ANOTHER);
+  const running = await runningServer(folder);
+  if (!running) throw error;
+  return running;
+}
+
 const INSTALL =
   `There is no ${PROGRAM} on the PATH. Install it (Debian and Ubuntu: apt install nats-server; macOS: brew install ` +
   'nats-server; else https://nats.io/download), or name a running server: --nats nats://host:4222.';
@@ -91,7 +101,7 @@ function serverProcess(folder: string, first: ServerRecord, found: boolean): Ser
   const lives = async () => (await processStart(record.pid)) === record.start;
   const revive = async () => {
     if (stopped || (await lives())) return false;
-    record = await launch(folder);
+    record = (await runningServer(folder)) ?? (await launch(folder).catch((error) => startedByAnother(folder, error)));
     return true;
   };
   return {
@@ -136,6 +146,17 @@ async function runningServer(folder: string): Promise<ServerRecord | undefined> 
     return undefined;
   }
   return (await processStart(record.pid)) === record.start ? record : undefined;
+}
+
+/** Whether a file names the ports of a process that has ended: another may come to have its number. */
+function isStale(name: string): boolean {
+  const pid = /_(\d+)\.ports$/.exec(name)?.[1];
+  if (pid === undefined) return false;
+  try {
+    return !process.kill(Number(pid), 0);
+  } catch {
+    return true;
+  }
 }
 
 /** The server writes its port when it listens. */

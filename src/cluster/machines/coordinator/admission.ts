@@ -3,9 +3,14 @@ import { messageOf } from '../../../base/errors.js';
 import type { Model } from '../../../model/model.js';
 import type { BlobRef, Gate } from '../../transport.js';
 import { describeNeed, memoryNeeded } from '../memory.js';
-import { type AdmissionAnswer, type AdmissionRequest, admissionRequest } from '../protocol/admission.js';
+import { type AdmissionAnswer, type AdmissionRequest, admissionRequest, BUSY } from '../protocol/admission.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import { decodeMessage, PROTOCOL } from '../protocol/wire.js';
+import type { Doorkeeper } from './doorkeeper.js';
+import { MOST_NAMES } from './names.js';
+
+/** More bytes than any request has. */
+const LONGEST = 16_384;
 
 /** What decides on who is let in. */
 export interface AdmissionOptions {
@@ -16,19 +21,24 @@ export interface AdmissionOptions {
   readonly configuration: () => BlobRef;
   /** Whether the run still takes workers. */
   readonly open: () => boolean;
-  /** Names for replicas of a machine, that nobody had before; stored when it resolves. */
-  readonly name: (host: string, replicas: number) => Promise<readonly string[]>;
+  readonly doorkeeper: Doorkeeper;
+  /** Names for replicas of a machine, that nobody had before; stored when it resolves. Undefined: there is no room. */
+  readonly name: (host: string, replicas: number) => Promise<readonly string[] | undefined>;
   readonly onRefused: (host: string, code: string, reason: string) => void;
 }
 
 /** Answers a machine that asks to take part. Never fails: whatever came is answered. */
 export async function admit(bytes: Uint8Array, options: AdmissionOptions): Promise<AdmissionAnswer> {
   let host = 'a stranger';
+  const { doorkeeper } = options;
   const refused = (code: string, reason: string): AdmissionAnswer => {
-    options.onRefused(host, code, reason);
+    if (doorkeeper.refusal()) options.onRefused(host, code, reason);
     return { accepted: false, code, reason };
   };
+  if (!doorkeeper.knock()) return { accepted: false, code: BUSY, reason: 'many ask at once; ask again in a while' };
   let request: AdmissionRequest;
+  if (bytes.length > LONGEST)
+    return refused('malformed', `a request has ${LONGEST} bytes at most, got ${bytes.length}`);
   try {
     request = decodeMessage(bytes, admissionRequest, 'a request to join');
   } catch (error) {
@@ -38,9 +48,11 @@ export async function admit(bytes: Uint8Array, options: AdmissionOptions): Promi
   const objection = objectionTo(request, options);
   if (objection) return refused(objection.code, objection.reason);
   try {
+    if (!doorkeeper.names(request.replicas))
+      return { accepted: false, code: BUSY, reason: 'many come at once; ask again in a while' };
     const workers = await options.name(slug(host), request.replicas);
-    let pass = '';
-    for (const worker of workers) pass = await options.gate.admit(worker, request.key);
+    if (!workers) return refused('full', `the run has as many workers as it takes, ${MOST_NAMES}`);
+    const pass = await options.gate.admit(workers, request.key);
     return {
       accepted: true,
       run: options.run,

@@ -9,6 +9,8 @@ import type { ClusterStatus } from '../status.js';
 import { admit } from './admission.js';
 import type { Auditor } from './audit.js';
 import type { Coordinator } from './coordinator.js';
+import { Doorkeeper } from './doorkeeper.js';
+import { knownNames, makeRoom } from './names.js';
 
 /** What a coordinator that leads is asked. */
 export interface AnswerOptions {
@@ -36,7 +38,11 @@ export function answerQuestions(options: AnswerOptions): () => void {
     gate,
     configuration: () => coordinator.state.configuration,
     open: () => !coordinator.state.rounds.stopping && coordinator.state.rounds.phase !== 'stopped',
+    doorkeeper: new Doorkeeper((count) =>
+      coordinator.refuse('strangers', 'join', 'refused', `${count} more requests in a minute`),
+    ),
     name: async (host: string, replicas: number) => {
+      if (!makeRoom(coordinator.state, replicas)) return undefined;
       const workers = Array.from({ length: replicas }, (_, i) => `${host}-${next + i}`);
       next += replicas;
       await coordinator.happen({ type: 'admitted', host, workers });
@@ -54,7 +60,7 @@ export function answerQuestions(options: AnswerOptions): () => void {
     transport.control.answer(ASK.evict, async (bytes) => {
       try {
         const { worker, reason } = decodeMessage(bytes, evictRequest, 'whom to evict and why');
-        const known = coordinator.state.rounds.workers.some((one) => one.worker === worker);
+        const known = knownNames(coordinator.state).has(worker);
         await coordinator.happen({ type: 'event', event: { type: 'evict', worker, reason } });
         return encodeMessage({ done: true, known });
       } catch (error) {

@@ -164,6 +164,8 @@ class Coordination {
       const after = this.#afterCommit(keeper, figures, stored.state, fail, (input) => coordinator.happen(input));
       const coordinator = this.#coordinator(keeper, stored, after);
       const { gate } = this.connection;
+      // The one who led before may have ended before it came to this; a gate of JWTs remembers nobody.
+      await gate.evict(stored.state.rounds.evicted);
       const status = () => this.#status(coordinator.state, figures);
       const stopAnswering = answerQuestions({
         transport,
@@ -287,13 +289,14 @@ class Coordination {
       ...stored,
       emit: this.emit,
       onCommit: (commit) => after.onCommit(commit),
-      onBanned: (worker) => {
-        // A little later, so that it hears why; what it says meanwhile counts no more.
-        setTimeout(() => {
-          gate.evict(worker).catch((error: Error) => this.emit({ type: 'notice', message: error.message }));
-        }, LAST_WORDS);
-      },
+      // A little later, so that they hear why; what they say meanwhile counts no more.
+      onBanned: (workers) => void setTimeout(() => this.#tellGate(gate.evict(workers)), LAST_WORDS),
+      onForgotten: (workers) => void setTimeout(() => this.#tellGate(gate.forget(workers)), LAST_WORDS),
     });
+  }
+
+  #tellGate(change: Promise<void>): void {
+    change.catch((error: Error) => this.emit({ type: 'notice', message: error.message }));
   }
 
   #status(state: RunState, figures: Figures): ClusterStatus {

@@ -147,6 +147,27 @@ it('tells a machine of another version, or of too little memory, why it is not t
   await coordinator.run.result;
 });
 
+it('goes on with its rounds while a crowd asks to be let in, and lets in so many a minute', async () => {
+  cluster = await TestCluster.create({ steps: 5000 });
+  const coordinator = cluster.coordinator();
+  cluster.worker({ host: 'honest' });
+  const { round } = await event(coordinator.events, 'round');
+  const crowd = await Promise.all(
+    Array.from({ length: 500 }, async (_, i) => {
+      const door = cluster!.network.door();
+      const request = { protocol: PROTOCOL, version: '0.1.0', key: door.key, replicas: 3, host: `m${i}`, memory: 2e9 };
+      const answer = await door.ask(ASK.admission, encodeMessage(request), 10_000);
+      return JSON.parse(new TextDecoder().decode(answer)) as { accepted: boolean; code?: string };
+    }),
+  );
+  const busy = crowd.filter(({ code }) => code === 'busy');
+  expect([crowd.filter(({ accepted }) => accepted).length, busy.length]).toEqual([119, 381]);
+  await event(coordinator.events, 'round', (one) => one.round > round + 5);
+  expect(coordinator.events.filter(({ type }) => type === 'refused')).toEqual([]);
+  coordinator.run.stop();
+  await coordinator.run.result;
+});
+
 it('loses nothing over a line that loses, delays and breaks', async () => {
   cluster = await TestCluster.create({ steps: 40 }, { minWorkers: 2, heartbeatTimeout: 0.6 });
   cluster.network.loss = 0.1;

@@ -11,6 +11,7 @@ import type { Journal } from './journal.js';
 import type { Keeper } from './keeper.js';
 import { Mailbox, readMessage } from './mailbox.js';
 import { Merging, type MergingOptions } from './merging.js';
+import { knownNames, makeRoom } from './names.js';
 import { ENOUGH, Nuisance } from './nuisance.js';
 import type { Observations } from './observations.js';
 import { encodeState, type RunState } from './run-state.js';
@@ -47,8 +48,10 @@ export interface CoordinatorParts {
   readonly emit: (event: CoordinatorEvent) => void;
   /** After each commit, when it is stored; the keeper holds it until this returns and for what is begun by then. */
   readonly onCommit: (commit: Commit) => void;
-  /** A worker was banned. */
-  readonly onBanned: (worker: string) => void;
+  /** Workers were banned, there at the moment or not. */
+  readonly onBanned: (workers: readonly string[]) => void;
+  /** Workers are gone for good and forgotten. */
+  readonly onForgotten: (workers: readonly string[]) => void;
 }
 
 /** A commit as it has just been stored. */
@@ -186,6 +189,7 @@ export class Coordinator {
       this.#state = state;
       this.#tellChanges(before, state);
       for (const effect of effects) this.#carryOut(effect, before);
+      this.#tellGone(before, state);
       for (const { done } of batch) done();
       const commit = batch.find(({ input }) => input.type === 'merged');
       if (commit) this.#onCommit(before, state);
@@ -270,8 +274,6 @@ export class Coordinator {
         break;
     }
     this.#mailbox.deliver(effect, state);
-    if (effect.type === 'evict')
-      for (const { worker } of effect.to) if (state.rounds.evicted.includes(worker)) this.#parts.onBanned(worker);
   }
 
   #onCommit(before: RunState, state: RunState): void {
@@ -305,6 +307,11 @@ export class Coordinator {
       if (objection !== null) this.refuse(message.worker, message.type, 'malformed', objection);
       return;
     }
+    // Where everybody has one credential, anyone may come under any name.
+    if (message.type === 'join' && !this.#mayCome(message.worker)) {
+      this.refuse(message.worker, 'join', 'full', 'the run knows as many workers as it can');
+      return;
+    }
     const { context, shards } = this.#parts;
     const input = inputOf(message, (round) => shards[fragmentOf(Math.max(1, round), context.fragments)]!);
     if (typeof input === 'string') {
@@ -313,6 +320,10 @@ export class Coordinator {
     }
     if (message.type === 'contribution') seen.contributed(message);
     void this.happen(input);
+  }
+
+  #mayCome(worker: string): boolean {
+    return knownNames(this.#state).has(worker) || makeRoom(this.#state, 1)?.length === 0;
   }
 
   /** While the connection is lost nobody can be heard, so nobody is taken for dead; all time-outs begin anew then. */
@@ -346,6 +357,19 @@ export class Coordinator {
     }
     for (const worker of was.keys())
       emit({ type: 'member', worker, change: 'left', reason: 'it said so, or was silent for too long' });
+  }
+
+  /** After all messages to them. */
+  #tellGone(before: RunState, state: RunState): void {
+    const { evicted } = state.rounds;
+    if (evicted !== before.rounds.evicted) {
+      const banned = evicted.filter((worker) => !before.rounds.evicted.includes(worker));
+      if (banned.length > 0) this.#parts.onBanned(banned);
+    }
+    if (state.hosts === before.hosts && state.rounds.departed === before.rounds.departed) return;
+    const known = knownNames(state);
+    const forgotten = [...knownNames(before)].filter((worker) => !known.has(worker));
+    if (forgotten.length > 0) this.#parts.onForgotten(forgotten);
   }
 
   #tellWaiting(): void {

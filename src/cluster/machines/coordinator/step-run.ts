@@ -3,6 +3,7 @@ import { type Effect, type RoundEvent, type RoundsState, type Step, tick } from 
 import type { BlobRef } from '../../transport.js';
 import { fragmentOf } from '../fragments.js';
 import type { Chain } from '../protocol/down.js';
+import { makeRoom, withoutNames } from './names.js';
 import { advanceOf, isFinished, nextSteps, type RunPlan, schedulePosition } from './plan.js';
 import type { LastRound, Progress, RunState } from './run-state.js';
 
@@ -48,8 +49,10 @@ export interface RunStep {
 /** What happens to a run when something happens: pure, as {@link tick} is, around which it lies. */
 export function stepRun(context: RunContext, state: RunState, input: RunInput, now: number): RunStep {
   switch (input.type) {
-    case 'event':
-      return onEvent(context, state, input.event, now);
+    case 'event': {
+      const stepped = onEvent(context, state, input.event, now);
+      return input.event.type === 'leave' ? forgetLeaver(state, stepped, input.event.worker) : stepped;
+    }
     case 'contribution': {
       const { event, manifest, loss } = input;
       const stepped = tick(state.rounds, event, now);
@@ -72,10 +75,18 @@ export function stepRun(context: RunContext, state: RunState, input: RunInput, n
       return quiet({ ...state, progress }, 'the parameters were evaluated');
     }
     case 'admitted': {
-      const hosts = { ...state.hosts, ...Object.fromEntries(input.workers.map((worker) => [worker, input.host])) };
-      return quiet({ ...state, hosts, next: state.next + input.workers.length }, `${input.host} was let in`);
+      const kept = withoutNames(state, makeRoom(state, input.workers.length) ?? []);
+      const hosts = { ...kept.hosts, ...Object.fromEntries(input.workers.map((worker) => [worker, input.host])) };
+      return quiet({ ...kept, hosts, next: state.next + input.workers.length }, `${input.host} was let in`);
     }
   }
+}
+
+/** Who has said that it leaves does not come back; who was silent may. */
+function forgetLeaver(before: RunState, stepped: RunStep, worker: string): RunStep {
+  const is = ({ rounds }: RunState) => rounds.workers.some((one) => one.worker === worker);
+  if (!is(before) || is(stepped.state)) return stepped;
+  return { ...stepped, state: withoutNames(stepped.state, [worker]) };
 }
 
 function onEvent(context: RunContext, state: RunState, event: RoundEvent, now: number): RunStep {

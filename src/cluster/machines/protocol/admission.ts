@@ -4,6 +4,9 @@ import { blobRef, count, name, text } from './wire.js';
 /** What is asked at the door, and of the coordinator by its operator. */
 export const ASK = { admission: 'join', status: 'status', stop: 'stop', evict: 'evict', audit: 'audit' } as const;
 
+/** The code of a refusal for the moment: whoever asks again later may be let in. */
+export const BUSY = 'busy';
+
 /** A machine asks to take part. */
 export const admissionRequest = z.strictObject({
   protocol: count,

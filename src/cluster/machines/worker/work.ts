@@ -12,7 +12,7 @@ import type { MemberHandle } from '../host/commands.js';
 import { startMemberThread } from '../host/member-thread.js';
 import { keptMessages } from '../memory.js';
 import { partSizes } from '../part-sizes.js';
-import { type AdmissionAnswer, ASK, admissionAnswer } from '../protocol/admission.js';
+import { type AdmissionAnswer, ASK, admissionAnswer, BUSY } from '../protocol/admission.js';
 import { type Configuration, configurationSchema } from '../protocol/configuration.js';
 import { downEnvelope } from '../protocol/down.js';
 import { decodeMessage, encodeMessage, PROTOCOL } from '../protocol/wire.js';
@@ -120,6 +120,12 @@ async function askAdmission(
       const bytes = await door.ask(ASK.admission, request, ASK_TIMEOUT);
       const answer = decodeMessage(bytes, admissionAnswer, 'an answer to the request to join');
       if (answer.accepted) return answer;
+      if (answer.code === BUSY) {
+        emit({ type: 'waiting', for: `its turn (${answer.reason})`, seconds });
+        // Not all at the same moment again, and for as long as it takes: the coordinator is there.
+        await sleep(KNOCK * (1 + 4 * Math.random()));
+        continue;
+      }
       throw new RefusedError(`The run does not take this machine: ${answer.reason}`);
     } catch (error) {
       if (error instanceof RefusedError || !(error instanceof MeanfieldError) || seconds >= patience) throw error;
