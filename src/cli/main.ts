@@ -1,6 +1,13 @@
 #!/usr/bin/env node
+import { createOutput } from './output.js';
+import { reportError } from './report-error.js';
 import { runCommandLine } from './run-command-line.js';
 
 // Without a listener Node opens its debugger, to whoever can send the signal.
 process.on('SIGUSR1', () => {});
+// What no command has caught is told like any other error, not by Node's page of source and stack.
+process.on('uncaughtException', (error) => {
+  const args = process.argv;
+  process.exit(reportError(error, createOutput(args.includes('--json')), args.includes('--debug')));
+});
 process.exitCode = await runCommandLine(process.argv.slice(2));

@@ -118,7 +118,7 @@ async function connect(
     });
   } catch (error) {
     // Before the folder is taken away under it, where the run is a new one.
-    await server.stop(false);
+    await server.stop(true).catch(() => {});
     throw error;
   }
   opened.server = server;
@@ -126,7 +126,11 @@ async function connect(
   const faults = knownFaults(transport.serverVersion, flags.nats ? undefined : false);
   if (faults !== undefined) notice(faults);
   server.serve(transport.control);
-  return { transport, gate: server.gate };
+  const abandon = async () => {
+    delete opened.server;
+    await server.stop(true).catch(() => {});
+  };
+  return { transport, gate: server.gate, abandon };
 }
 
 /** Sorts the flags by whose options they are: commander has them in one. */

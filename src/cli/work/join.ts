@@ -1,6 +1,8 @@
 import { homedir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
+import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { makeFolder } from '../../base/make-folder.js';
 import { startWorker, type WorkerEvent, type WorkerResult } from '../../cluster/machines/index.js';
 import { openDoor } from '../../cluster/trust/door.js';
 import { decodeInvitation } from '../../cluster/trust/invitation.js';
@@ -16,12 +18,17 @@ export async function join(given: string, options: JoinOptions, context: Context
   // The process list shows the command line to all users of this machine, and the invitation is a secret.
   process.title = 'meanfield join';
   const invitation = decodeInvitation(given === '-' ? await readAll(process.stdin) : given);
+  const { name, cache = userCache(), replicas, threads, device, patience } = options;
+  await makeFolder(cache).catch((error: unknown) => {
+    throw new MeanfieldError(`${messageOf(error)} The text of runs is kept there; --cache FOLDER names another.`, {
+      cause: error,
+    });
+  });
   const line = new ProgressLine(output);
   // A URL may hold a password.
   const servers = invitation.servers.map((url) => url.replace(/\/\/[^/]*@/, '//'));
   line.show(`knocking at ${servers.join(', ')}`, true);
   const door = await openDoor(invitation);
-  const { name, cache = userCache(), replicas, threads, device, patience } = options;
   const worker = startWorker({
     door,
     cache,
@@ -91,6 +98,16 @@ export function summary({ run, ended, rounds, tokens, seconds }: WorkerResult): 
 }
 
 function userCache(): string {
-  const base = process.env.XDG_CACHE_HOME || joinPath(homedir(), '.cache');
-  return joinPath(base, 'meanfield');
+  if (process.env.XDG_CACHE_HOME) return joinPath(process.env.XDG_CACHE_HOME, 'meanfield');
+  try {
+    return joinPath(homedir(), '.cache', 'meanfield');
+  } catch (error) {
+    // A container's user may have neither HOME nor an entry among the users.
+    throw new MeanfieldError(
+      'This user has no home folder to keep the text of runs in: name one with --cache FOLDER.',
+      {
+        cause: error,
+      },
+    );
+  }
 }

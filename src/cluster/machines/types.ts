@@ -9,6 +9,8 @@ import type { ClusterStatus } from './status.js';
 export interface Connection {
   readonly transport: Transport;
   readonly gate: Gate;
+  /** Takes away what was made for a run that then did not begin. */
+  readonly abandon?: () => Promise<void>;
 }
 
 /** What {@link startCoordinator} takes. */

@@ -72,7 +72,11 @@ async function launch(folder: string): Promise<ServerRecord> {
       child.once('exit', async () => resolve(startError(await logSince(folder, before).catch(() => ''))));
     });
     const port = await Promise.race([portOf(folder, child.pid), ended]);
-    if (typeof port === 'string') throw new MeanfieldError(port);
+    if (typeof port === 'string') {
+      // It may still run, without a port that anyone knows.
+      child.kill('SIGKILL');
+      throw new MeanfieldError(port);
+    }
     child.unref();
     const record = { pid: child.pid!, start: (await processStart(child.pid!)) ?? '', port };
     await writeFileAtomic(recordPath(folder), JSON.stringify(record));

@@ -58,11 +58,15 @@ export async function coordinate(
     const prepared = await prepareRun(run, emit, control.stopping);
     const arranged = await arrangeCluster(run, prepared, options.cluster);
     const connection = await options.connect({ id: arranged.id, folder: run.paths.folder });
-    begun = true;
+    const onBegun = () => {
+      begun = true;
+    };
     try {
-      return await new Coordination(options, run, prepared, arranged, connection, control, emit).run();
+      return await new Coordination(options, run, prepared, arranged, connection, control, emit, onBegun).run();
     } finally {
       await connection.transport.close();
+      // A server of ours still writes into the folder, which is taken away below.
+      if (!begun) await connection.abandon?.();
     }
   } finally {
     // What failed before it began leaves nothing that would stand in the way of the corrected command.
@@ -91,6 +95,7 @@ class Coordination {
     private readonly connection: Connection,
     private readonly control: CoordinatorControl,
     private readonly emit: Emit,
+    private readonly onBegun: () => void,
   ) {
     this.#journal = new Journal(join(run_.paths.folder, 'journal'));
     const { setup } = arranged;
@@ -153,6 +158,7 @@ class Coordination {
     const { transport } = this.connection;
     const { plan, setup } = this.arranged;
     const stored = await this.#takeUp(keeper, first);
+    this.onBegun();
     const resumed = this.run_.resumed || !first || stored.state.rounds.committed.round > 0;
     const from = resumed ? stepOf(stored.state) : undefined;
     const figures = await Figures.open(this.run_.paths, from, plan, setup.schedule, this.emit);

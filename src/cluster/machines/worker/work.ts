@@ -113,7 +113,7 @@ async function askAdmission(
   });
   const began = performance.now();
   for (;;) {
-    leaving.throwIfAborted();
+    if (leaving.aborted) throw new LeftEarly();
     const seconds = (performance.now() - began) / 1000;
     emit({ type: 'preparing', stage: 'asking' });
     try {
@@ -130,12 +130,21 @@ async function askAdmission(
     } catch (error) {
       if (error instanceof RefusedError || !(error instanceof MeanfieldError) || seconds >= patience) throw error;
       emit({ type: 'waiting', for: `a coordinator (${error.message})`, seconds });
-      await sleep(KNOCK);
+      await sleep(KNOCK, undefined, { signal: leaving }).catch(() => {});
     }
   }
 }
 
 class RefusedError extends MeanfieldError {}
+
+/** The machine was told to leave before the run had taken it. */
+class LeftEarly extends MeanfieldError {
+  override readonly exitCode = 130;
+
+  constructor() {
+    super('Stopped before the run had taken this machine.');
+  }
+}
 
 function modelOf({ setup, layoutHash: expected, version }: Configuration): Model {
   const model = Model.fromConfig(setup.model);
