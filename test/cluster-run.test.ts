@@ -165,7 +165,7 @@ test('a wrong invitation is refused with what to do', async () => {
   const none = await meanfield('join', 'hello');
   expect(none.code).toBe(1);
   expect(none.stderr).toMatch(/Expected an invitation.*cluster start/s);
-  const damaged = await meanfield('join', 'mf1.abc.00000000', '--json');
+  const damaged = await meanfield('join', 'mf2.abc.00000000', '--json');
   expect(damaged.code).toBe(1);
   expect(resultOf(damaged)).toMatchObject({ type: 'error', message: expect.stringContaining('copied in part') });
 });

@@ -33,7 +33,7 @@ export async function coordinate(
     written += text;
   });
   await run.said('"type":"invitation"');
-  const invitation = /"invitation":"(mf1[^"]+)"/.exec(written)![1]!;
+  const invitation = /"invitation":"(mf2[^"]+)"/.exec(written)![1]!;
   return { ...run, invitation };
 }
 

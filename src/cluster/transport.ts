@@ -109,6 +109,8 @@ export interface Gate {
 export interface Door {
   /** Public key of this process. The secret half never leaves it. */
   readonly key: string;
+  /** Public key of the run's coordinators: what they do not sign does not count. */
+  readonly coordinator: string;
   /** @throws MeanfieldError when nobody answers within `timeout` milliseconds */
   ask(what: string, message: Uint8Array, timeout: number): Promise<Uint8Array>;
   /**

@@ -130,7 +130,7 @@ async function connect(
     delete opened.server;
     await server.stop(true).catch(() => {});
   };
-  return { transport, gate: server.gate, abandon };
+  return { transport, gate: server.gate, key: server.key, abandon };
 }
 
 /** Sorts the flags by whose options they are: commander has them in one. */

@@ -42,6 +42,7 @@ test('what is no invitation is refused before anything is asked', async () => {
 test('a password in the invitation is not shown', async () => {
   const output = testOutput();
   const invitation = encodeInvitation({
+    coordinator: 'c'.repeat(43),
     ...{ run: 'r', servers: ['nats://u:secret@127.0.0.1:1'], credential: { kind: 'none' } },
     ...{ access: 'shared', expires: Date.now() + 60_000 },
   });

@@ -13,6 +13,7 @@ import { launchKubernetes } from './launch-kubernetes.js';
 
 const closed = new AbortController().signal;
 const invitation = encodeInvitation({
+  coordinator: 'c'.repeat(43),
   run: 'r1',
   servers: ['nats://host:4222'],
   credential: { kind: 'none' },

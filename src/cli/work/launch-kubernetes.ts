@@ -106,7 +106,7 @@ function advice(plan: KubernetesPlan, out: string | undefined, whole: boolean): 
     lines.push(
       'The workers wait for the invitation. When the coordinator has printed it:',
       `  ${kubectl} create secret generic ${plan.name}-invitation --from-literal=invitation="$(${kubectl} logs ` +
-        `job/${plan.name}-coordinator | grep -oE 'mf1\\.[A-Za-z0-9_-]+\\.[0-9a-f]+' | tail -n 1)"`,
+        `job/${plan.name}-coordinator | grep -oE 'mf2\\.[A-Za-z0-9_-]+\\.[0-9a-f]+' | tail -n 1)"`,
     );
   }
   return lines.map((line) => `${line}\n`).join('');

@@ -11,6 +11,7 @@ import { cancelSlurm, joinWords, launchSlurm, scaleSlurm } from './launch-slurm.
 
 const closed = new AbortController().signal;
 const invitation = encodeInvitation({
+  coordinator: 'c'.repeat(43),
   run: 'r1',
   servers: ['nats://host:4222'],
   credential: { kind: 'none' },

@@ -1,6 +1,7 @@
 import { MeanfieldError } from '../../base/errors.js';
 import { sha256 } from '../../base/hash.js';
 import { Random } from '../../base/random.js';
+import { RunKey } from '../signed.js';
 import type {
   Address,
   BlobRef,
@@ -19,6 +20,8 @@ const PATIENCE = 300;
 
 /** A whole message system in this process: what is stored outlives its clients; lines can lose, delay and be cut. */
 export class MemoryNetwork {
+  /** Of the run's coordinators; as of one that is started again. */
+  key = RunKey.fromPem(RunKey.make().toPem());
   readonly blobs = new Map<string, Uint8Array>();
   readonly state = new Map<string, { readonly value: Uint8Array; readonly revision: number }>();
   /** Of control messages: probability of loss, and milliseconds of delay at most. */
@@ -40,7 +43,7 @@ export class MemoryNetwork {
   #doors = 0;
 
   /** A client with the coordinator's rights. */
-  connect(): { readonly transport: Client; readonly gate: Gate } {
+  connect(): { readonly transport: Client; readonly gate: Gate; readonly key: RunKey } {
     const transport = new Client(this, null);
     const gate: Gate = {
       admit: async (workers, key) => {
@@ -58,7 +61,7 @@ export class MemoryNetwork {
         for (const worker of workers) this.#keys.delete(worker);
       },
     };
-    return { transport, gate };
+    return { transport, gate, key: this.key };
   }
 
   door(): Door & { transport?: Client } {
@@ -66,6 +69,7 @@ export class MemoryNetwork {
     const outside = new Client(this, []);
     const door: Door & { transport?: Client } = {
       key,
+      coordinator: this.key.public,
       ask: (what, message, timeout) => outside.control.ask(what, message, timeout),
       enter: async (workers, pass) => {
         const known = pass === `pass-${key}` && workers.every((worker) => this.#keys.get(worker) === key);

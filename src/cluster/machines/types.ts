@@ -1,4 +1,5 @@
 import type { TrainOptions } from '../../training/config.js';
+import type { RunKey } from '../signed.js';
 import type { Door, Gate, Transport } from '../transport.js';
 import type { ClusterResult, CoordinatorEvent, WorkerEvent, WorkerResult } from './events.js';
 import type { MemberHandle } from './host/commands.js';
@@ -9,6 +10,8 @@ import type { ClusterStatus } from './status.js';
 export interface Connection {
   readonly transport: Transport;
   readonly gate: Gate;
+  /** Of the run's coordinators, the same on each machine that may coordinate it. */
+  readonly key: RunKey;
   /** Takes away what was made for a run that then did not begin. */
   readonly abandon?: () => Promise<void>;
 }

@@ -11,6 +11,8 @@ export interface LeaseOptions {
   readonly holder: string;
   /** Milliseconds without a sign of life after which another may lead. */
   readonly ttl: number;
+  /** The least that the term may be: higher than any before, even where what the store had is lost. */
+  readonly leastTerm?: number;
   /** Milliseconds of a clock that never jumps. */
   readonly now?: () => number;
   /** Called while another leads, with who it is, whenever that changes. */
@@ -35,7 +37,7 @@ export class Lease {
     private readonly options: LeaseOptions,
     private readonly id: string,
     private revision: number,
-    /** Counts leaders: a later one has a higher number. */
+    /** A later leader has a higher one. */
     readonly term: number,
     private writtenAt: number,
   ) {
@@ -60,7 +62,7 @@ export class Lease {
       }
       if (content.id === '' || now() - seenAt >= options.ttl) {
         const began = now();
-        const term = content.term + 1;
+        const term = Math.max(content.term + 1, options.leastTerm ?? 1);
         try {
           const revision = await state.set(options.key, encode(id, options.holder, term), seen);
           return new Lease(state, options, id, revision, term, began);

@@ -40,6 +40,7 @@ export async function openDoor(invitation: Invitation): Promise<Door> {
   const control = new NatsControl(connection, run);
   return {
     key: own.key,
+    coordinator: invitation.coordinator,
     ask: (what, message, timeout) => control.ask(what, message, timeout),
     enter: async (workers, pass): Promise<Transport> => {
       const given = parsePass(pass);

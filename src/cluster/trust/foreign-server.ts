@@ -7,6 +7,7 @@ import type { Gate } from '../transport.js';
 import { type RunConnection, writeConnection } from './connection-file.js';
 import { encodeInvitation, type Invitation } from './invitation.js';
 import { isUserKey, makeNkey } from './keys.js';
+import { loadRunKey } from './run-key.js';
 import type { RunServer } from './run-server.js';
 import { inboxOf } from './server-config.js';
 import { readWorkerJwt, type Signer, signUser } from './user-jwt.js';
@@ -39,9 +40,10 @@ export const RENEW = 'renew';
  */
 export async function useForeignServer(options: ForeignServerOptions): Promise<RunServer> {
   const { run, servers, signer, shared, validHours } = options;
+  const key = await loadRunKey(options.runFolder);
   const expires = Date.now() + validHours * 3600_000;
   const invite = (rest: Pick<Invitation, 'credential' | 'access'>) =>
-    encodeInvitation({ run, servers: [...servers], expires, ...rest });
+    encodeInvitation({ run, coordinator: key.public, servers: [...servers], expires, ...rest });
   if (signer) {
     const own = makeNkey();
     const guest = makeNkey();
@@ -60,6 +62,7 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
         : { inbox: INBOX, credential: options.credential };
     return serverOf(options, leader, {
       gate,
+      key,
       invitation: invite({ credential: { kind: 'jwt', seed: guest.seed, jwt: guestJwt }, access: 'signed' }),
       notice:
         'Workers get JWTs that hold them to their own subjects. An evicted worker is ignored at once; the server lets ' +
@@ -72,6 +75,7 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
   const leader = { inbox: INBOX, credential: options.credential };
   return serverOf(options, leader, {
     gate: new SharedGate(),
+    key,
     invitation: invite({ credential: options.credential, access: 'shared' }),
     notice:
       'Every worker has your own credential (--shared-credential): each can read, write and delete all that you can ' +

@@ -8,6 +8,7 @@ import { decodeInvitation, encodeInvitation, type Invitation } from './invitatio
 
 const now = Date.UTC(2026, 5, 1);
 const invitation: Invitation = {
+  coordinator: 'c'.repeat(43),
   run: 'book-1',
   servers: ['tls://10.0.0.1:4222'],
   credential: { kind: 'nkey', seed: 'SUAMK2FG4MI6UE3ACF3FK3OIQBCEIEZV7NSWFFEW63UXMRLFM2XLAXK4GY' },
@@ -16,7 +17,7 @@ const invitation: Invitation = {
 };
 
 /** A word whose check sum is right, whatever it holds. */
-function word(content: string | Buffer, version = 1): string {
+function word(content: string | Buffer, version = 2): string {
   const text = Buffer.from(content).toString('base64url');
   return `mf${version}.${text}.${sha256(text).slice(0, 8)}`;
 }
@@ -26,14 +27,14 @@ describe('an invitation', () => {
     const { certificate } = await makeCertificate(['10.0.0.1']);
     const full = { ...invitation, certificate };
     const text = encodeInvitation(full);
-    expect(text).toMatch(/^mf1\.[\w-]+\.[0-9a-f]{8}$/);
+    expect(text).toMatch(/^mf2\.[\w-]+\.[0-9a-f]{8}$/);
     expect(text.length).toBeLessThan(1200);
     expect(decodeInvitation(`  ${text.replace(/(.{70})/g, '$1\r\n')}\n`, now)).toEqual(full);
     expect(decodeInvitation(encodeInvitation(invitation), now)).toEqual(invitation);
   });
 
   test('is refused when it is none', () => {
-    for (const text of ['', 'hello', 'nats://host:4222', 'mf.x.y', 'mfx.a.b', `mf1.${'A'.repeat(30_000)}.00000000`]) {
+    for (const text of ['', 'hello', 'nats://host:4222', 'mf.x.y', 'mfx.a.b', `mf2.${'A'.repeat(30_000)}.00000000`]) {
       expect(() => decodeInvitation(text, now)).toThrow(/Expected an invitation.*cluster start/s);
     }
   });
@@ -80,7 +81,7 @@ describe('an invitation', () => {
   test('of any bytes never fails but with a reason', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.string(), (bytes, text) => {
-        for (const input of [text, `mf1.${text}`, word(Buffer.from(bytes)), word(deflateRawSync(bytes))]) {
+        for (const input of [text, `mf2.${text}`, word(Buffer.from(bytes)), word(deflateRawSync(bytes))]) {
           expect(() => decodeInvitation(input, now)).toThrow(MeanfieldError);
         }
       }),

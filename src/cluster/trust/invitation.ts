@@ -13,6 +13,8 @@ export const credential = z.discriminatedUnion('kind', [
 
 const schema = z.strictObject({
   run: z.string().regex(/^[\w-]{1,128}$/),
+  /** Public key by which the run's coordinators sign what they say: 32 bytes in base64url. */
+  coordinator: z.string().regex(/^[\w-]{43}$/),
   /** Tried in this order. */
   servers: z.array(z.string().max(512)).min(1).max(16),
   credential,
@@ -31,7 +33,7 @@ const schema = z.strictObject({
 export type Invitation = z.output<typeof schema>;
 
 const NAME = 'mf';
-const VERSION = 1;
+const VERSION = 2;
 /** Of another machine's clock against ours. */
 const CLOCKS_DIFFER = 15 * 60_000;
 const LONGEST = 20_000;
@@ -39,7 +41,7 @@ const LONGEST_CONTENT = 64_000;
 const BEGIN = '-----BEGIN CERTIFICATE-----';
 const END = '-----END CERTIFICATE-----';
 
-/** An invitation as one word that can be copied: `mf1.` with its content and a check sum. */
+/** An invitation as one word that can be copied: `mf2.` with its content and a check sum. */
 export function encodeInvitation(invitation: Invitation): string {
   const certificate = invitation.certificate?.replace(BEGIN, '').replace(END, '').replace(/\s/g, '');
   const content = deflateRawSync(JSON.stringify({ ...invitation, certificate })).toString('base64url');

@@ -6,6 +6,7 @@ import { secretFolder, writeConnection } from './connection-file.js';
 import { encodeInvitation } from './invitation.js';
 import { isUserKey, nkeyOf } from './keys.js';
 import { beforePort, listenAddress, nearAddress, networkAddresses, reaches } from './listen-address.js';
+import { loadRunKey } from './run-key.js';
 import type { RunServer } from './run-server.js';
 import { inboxOf, serverConfig } from './server-config.js';
 import { loadServerFile, type ServerFile, serverPaths, writeServerFile } from './server-files.js';
@@ -43,6 +44,7 @@ const HOUR = 3600_000;
  */
 export async function startOwnServer(options: OwnServerOptions): Promise<OwnServer> {
   const paths = serverPaths(await secretFolder(options.runFolder));
+  const key = await loadRunKey(options.runFolder);
   const here = ['localhost', '127.0.0.1'];
   const certified = [...(options.hosts ?? networkAddresses()), ...here];
   let file = await loadServerFile(paths, options.run, certified, options.validHours * HOUR);
@@ -98,8 +100,10 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
         return apply();
       },
     ),
+    key,
     invitation: encodeInvitation({
       run: options.run,
+      coordinator: key.public,
       servers: names.map((name) => `tls://${beforePort(name)}:${server.port}`),
       credential: { kind: 'nkey', seed: file.joinSeed },
       certificate: file.certificate,

@@ -1,4 +1,5 @@
 import type { NatsAddress } from '../nats/connect.js';
+import type { RunKey } from '../signed.js';
 import type { ControlChannel, Gate } from '../transport.js';
 
 /** A NATS server with all that a run needs to use it. */
@@ -8,6 +9,8 @@ export interface RunServer {
   /** What replies to the coordinator come to. */
   readonly inbox: string;
   readonly gate: Gate;
+  /** By which the run's coordinators sign. */
+  readonly key: RunKey;
   /** For the other machines. */
   readonly invitation: string;
   /** What the user must know about who is trusted with what; undefined on a server of our own. */

@@ -54,7 +54,7 @@ describe('manifests', () => {
   });
 
   it('of workers are the invitation and an indexed Job', () => {
-    const manifests = workerManifests({ ...plan, namespace: 'ml' }, 'mf1.x.y');
+    const manifests = workerManifests({ ...plan, namespace: 'ml' }, 'mf2.x.y');
     expect(names(manifests)).toEqual(['Secret book-invitation', 'Job book-workers']);
     for (const manifest of manifests) {
       expect(objections(manifest)).toEqual([]);

@@ -44,9 +44,9 @@ describe('the Job of workers', () => {
     const job = JSON.stringify(workersJob(plan));
     expect(job).toContain(`meanfield join - --device 'a'\\\\''b' < /invitation/invitation &`);
     expect(job).toContain('"secretName":"book-invitation"');
-    expect(invitationSecret(plan, 'mf1.x.y')).toMatchObject({
+    expect(invitationSecret(plan, 'mf2.x.y')).toMatchObject({
       metadata: { name: 'book-invitation' },
-      stringData: { invitation: 'mf1.x.y' },
+      stringData: { invitation: 'mf2.x.y' },
     });
   });
 

@@ -52,7 +52,7 @@ describe('the batch script', () => {
   });
 
   it('never holds the invitation itself', () => {
-    expect(slurmScript(job)).not.toMatch(/nats:|mf1/);
+    expect(slurmScript(job)).not.toMatch(/nats:|mf2/);
   });
 
   it('refuses values of more than one line, which would be directives of their own', () => {

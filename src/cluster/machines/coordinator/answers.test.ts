@@ -1,6 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { MeanfieldError } from '../../../base/errors.js';
 import { Model } from '../../../model/model.js';
+import { RunVerifier } from '../../signed.js';
 import { MemoryNetwork } from '../memory-transport.test-support.js';
 import { ASK } from '../protocol/admission.js';
 import { encodeMessage, PROTOCOL } from '../protocol/wire.js';
@@ -12,7 +13,7 @@ const setup = { outer: { method: 'average' }, gradAccum: 1, batchSize: 4, cluste
 
 /** A coordinator that notes what happens, and someone who asks it. */
 function asking() {
-  const { transport, gate } = new MemoryNetwork().connect();
+  const { transport, gate, key } = new MemoryNetwork().connect();
   const play = new Play();
   const happen = vi.fn(async () => {});
   const refuse = vi.fn();
@@ -21,11 +22,13 @@ function asking() {
   });
   const coordinator = { state: play.state, happen, refuse };
   const status = () => ({ run: 'r' });
-  const options = { transport, gate, coordinator, run: 'r', model, setup, status, auditor: { audit } };
+  const options = { transport, gate, key, coordinator, run: 'r', model, setup, status, auditor: { audit } };
   const stop = answerQuestions(options as unknown as AnswerOptions);
   const ask = async (what: string, body: object): Promise<Record<string, unknown>> => {
-    const answer = await transport.control.ask(what, encodeMessage(body), 1000);
-    return JSON.parse(new TextDecoder().decode(answer));
+    const request = encodeMessage(body);
+    const answer = await transport.control.ask(what, request, 1000);
+    const opened = what === ASK.admission ? new RunVerifier(key.public).opened('join', answer, request) : answer;
+    return JSON.parse(new TextDecoder().decode(opened));
   };
   return { ask, happen, refuse, stop };
 }

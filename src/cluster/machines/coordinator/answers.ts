@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { messageOf } from '../../../base/errors.js';
 import type { Model } from '../../../model/model.js';
+import type { RunKey } from '../../signed.js';
 import type { Gate, Transport } from '../../transport.js';
 import { ASK } from '../protocol/admission.js';
 import type { RunSetup } from '../protocol/configuration.js';
@@ -16,6 +17,7 @@ import { knownNames, makeRoom } from './names.js';
 export interface AnswerOptions {
   readonly transport: Transport;
   readonly gate: Gate;
+  readonly key: RunKey;
   readonly coordinator: Coordinator;
   readonly run: string;
   readonly model: Model;
@@ -29,7 +31,7 @@ const auditRequest = z.strictObject({ worker: name, windows: z.int().min(1).max(
 
 /** Answers those who want to join, and the operator's questions. @returns what ends it */
 export function answerQuestions(options: AnswerOptions): () => void {
-  const { transport, coordinator, gate, run, model, setup, status, auditor } = options;
+  const { transport, coordinator, gate, key, run, model, setup, status, auditor } = options;
   let next = coordinator.state.next;
   const admission = {
     run,
@@ -51,7 +53,10 @@ export function answerQuestions(options: AnswerOptions): () => void {
     onRefused: (host: string, code: string, reason: string) => coordinator.refuse(host, 'join', code, reason),
   };
   const stops = [
-    transport.control.answer(ASK.admission, async (bytes) => encodeMessage(await admit(bytes, admission))),
+    transport.control.answer(ASK.admission, async (bytes) =>
+      // With what was asked, so that it answers nothing else.
+      key.signed('join', encodeMessage(await admit(bytes, admission)), bytes),
+    ),
     transport.control.answer(ASK.status, async () => encodeMessage(status())),
     transport.control.answer(ASK.stop, async () => {
       void coordinator.happen({ type: 'event', event: { type: 'stop' } });

@@ -109,7 +109,7 @@ class Coordination {
         const onWaiting = (leader: string) => this.emit({ type: 'standby', leader });
         const lease = await this.#acquire(onWaiting, first);
         try {
-          const ended = await this.#lead(keeper, first, lease.lost);
+          const ended = await this.#lead(keeper, first, lease);
           if (ended) return this.#result(ended.state, ended.figures);
         } finally {
           await lease.release();
@@ -154,8 +154,8 @@ class Coordination {
   }
 
   /** The state at the run's end, or undefined when another leads now. */
-  async #lead(keeper: Keeper, first: boolean, lost: AbortSignal) {
-    const { transport } = this.connection;
+  async #lead(keeper: Keeper, first: boolean, { term, lost }: Lease) {
+    const { transport, gate, key } = this.connection;
     const { plan, setup } = this.arranged;
     const stored = await this.#takeUp(keeper, first);
     this.onBegun();
@@ -168,14 +168,14 @@ class Coordination {
         fail = reject;
       });
       const after = this.#afterCommit(keeper, figures, stored.state, fail, (input) => coordinator.happen(input));
-      const coordinator = this.#coordinator(keeper, stored, after);
-      const { gate } = this.connection;
+      const coordinator = this.#coordinator(keeper, stored, after, term);
       // The one who led before may have ended before it came to this; a gate of JWTs remembers nobody.
       await gate.evict(stored.state.rounds.evicted);
       const status = () => this.#status(coordinator.state, figures);
       const stopAnswering = answerQuestions({
         transport,
         gate,
+        key,
         coordinator,
         run: this.arranged.id,
         model: this.prepared.model,
@@ -234,6 +234,7 @@ class Coordination {
     const taken = await takeUp({
       run: id,
       transport,
+      key: this.connection.key,
       keeper,
       fromFolder,
       layoutHash: layoutHash(model.layout),
@@ -276,15 +277,21 @@ class Coordination {
     });
   }
 
-  #coordinator(keeper: Keeper, stored: { state: RunState; revision: number }, after: AfterCommit): Coordinator {
+  #coordinator(
+    keeper: Keeper,
+    stored: { state: RunState; revision: number },
+    after: AfterCommit,
+    term: number,
+  ): Coordinator {
     const { id, context, fragments, cluster, setup } = this.arranged;
-    const { transport, gate } = this.connection;
+    const { transport, gate, key } = this.connection;
     return new Coordinator({
       run: id,
       context,
       keeper,
       journal: this.#journal,
       transport,
+      ...{ key, term },
       seen: this.#seen,
       shards: fragments.map(({ shards }) => shards.length),
       // As long as a whole silence: a slow line is no reason to do the work twice.

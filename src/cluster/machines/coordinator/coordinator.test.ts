@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, expect, it } from 'vitest';
 import { MeanfieldError } from '../../../base/errors.js';
+import { RunVerifier } from '../../signed.js';
 import type { RoundEvent } from '../events.js';
 import { event, TestCluster } from '../machines.test-support.js';
 import { ASK } from '../protocol/admission.js';
@@ -25,7 +26,8 @@ it('commits the round of a reducer that dies at its work, from what it had contr
   let dead: { readonly worker: string; readonly round: number } | undefined;
   cluster.network.filter = (address, bytes) => {
     if (address.to !== 'down' || dead) return true;
-    const { worker, message } = decodeMessage(bytes, downEnvelope, 'a message');
+    const opened = new RunVerifier(cluster!.network.key.public).opened('down', bytes);
+    const { worker, message } = decodeMessage(opened, downEnvelope, 'a message');
     if (message.type !== 'reduce' || message.contributions.length < 2) return true;
     dead = { worker, round: message.round };
     for (const one of workers)
@@ -86,7 +88,10 @@ it('goes on through garbage on every subject, and says what was wrong with it', 
   as(names[0]!, { type: 'leave', reason: 'not of this run' });
   as(names[0]!, { type: 'leave', worker: 'someone-else', reason: 'for another' });
   as(names[0]!, { type: 'report', round: -1, closed: 0, hash: '', gatherSeconds: 0 });
-  const answer = JSON.parse(new TextDecoder().decode(await doors[0]!.ask(ASK.admission, randomBytes(9), 1000)));
+  const request = randomBytes(9);
+  const signed = await doors[0]!.ask(ASK.admission, request, 1000);
+  const opened = new RunVerifier(network.key.public).opened('join', signed, request);
+  const answer = JSON.parse(new TextDecoder().decode(opened));
   expect(answer).toMatchObject({ accepted: false, code: 'malformed' });
   const result = await coordinator.run.result;
   expect(result.step).toBeGreaterThanOrEqual(30);
@@ -131,7 +136,9 @@ it('tells a machine of another version, or of too little memory, why it is not t
       memory: 2e9,
       ...changes,
     };
-    return JSON.parse(new TextDecoder().decode(await door.ask(ASK.admission, encodeMessage(request), 1000)));
+    const signed = await door.ask(ASK.admission, encodeMessage(request), 1000);
+    const opened = new RunVerifier(door.coordinator).opened('join', signed, encodeMessage(request));
+    return JSON.parse(new TextDecoder().decode(opened));
   };
   expect(await ask({ version: '0.0.9' })).toMatchObject({ accepted: false, code: 'wrong-version' });
   const little = await ask({ memory: 1e6 });
@@ -139,7 +146,9 @@ it('tells a machine of another version, or of too little memory, why it is not t
   expect(little.reason).toMatch(/for vectors \+ .* for activations \+ .* = .* GB, the machine has 0\.00 GB/);
   expect(coordinator.run.status()!.refusals.map(({ code }) => code)).toEqual(['not-enough-memory', 'wrong-version']);
   const stranger = cluster.network.door();
-  stranger.ask = async () => encodeMessage({ accepted: false, code: 'x', reason: 'not today' });
+  const refusal = encodeMessage({ accepted: false, code: 'x', reason: 'not today' });
+  const { key } = cluster.network;
+  stranger.ask = async (_, request) => key.signed('join', refusal, request);
   const worker = cluster.worker({ door: stranger });
   await expect(worker.run.result).rejects.toThrow(MeanfieldError);
   await expect(worker.run.result).rejects.toThrow('not today');

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeanfieldError, messageOf } from '../../../base/errors.js';
 import { type Effect, nextDeadline } from '../../../rounds/index.js';
+import type { RunKey } from '../../signed.js';
 import type { StateStore, Transport } from '../../transport.js';
 import { StateConflictError } from '../../transport-errors.js';
 import type { CoordinatorEvent } from '../events.js';
@@ -32,6 +33,10 @@ export interface CoordinatorParts {
   readonly keeper: Keeper;
   readonly journal: Journal;
   readonly transport: Transport;
+  /** By which what it says and stores is signed. */
+  readonly key: RunKey;
+  /** Higher than that of all who have led before. */
+  readonly term: number;
   readonly seen: Observations;
   /** Shards of each fragment. */
   readonly shards: readonly number[];
@@ -98,7 +103,7 @@ export class Coordinator {
     this.#parts = parts;
     this.#state = parts.state;
     this.#revision = parts.revision;
-    this.#mailbox = new Mailbox(parts.transport.control, parts.run, parts.context);
+    this.#mailbox = new Mailbox(parts.transport.control, parts.run, parts.context, parts.key, parts.term);
     const { context, keeper, shards, patience, transport } = parts;
     this.#merging = new Merging({
       ...{ context, keeper, shards, patience, blobs: transport.blobs },
@@ -224,7 +229,7 @@ export class Coordinator {
 
   /** False when another has written since. */
   async #store(state: RunState): Promise<boolean> {
-    const value = encodeState(state);
+    const value = this.#parts.key.signed('state', encodeState(state));
     const { state: store } = this.#parts.transport;
     while (!this.#over) {
       try {

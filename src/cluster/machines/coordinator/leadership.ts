@@ -22,7 +22,9 @@ export async function lead(
 ): Promise<Lease> {
   await freeIfDead(state);
   const holder = [hostname(), process.pid, await processStart(process.pid)].join(' ');
-  return Lease.acquire(state, { key: KEY, holder, ttl, onWaiting: (other) => onWaiting(nameOf(other)) }, signal);
+  // Workers outlive what a server keeps; clocks that differ do not matter while it keeps the last term.
+  const options = { key: KEY, holder, ttl, leastTerm: Date.now() };
+  return Lease.acquire(state, { ...options, onWaiting: (other) => onWaiting(nameOf(other)) }, signal);
 }
 
 /** Gives back the lease of a process of this host that is no more. */

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { MessageToWorker } from '../../../rounds/index.js';
+import { RunVerifier } from '../../signed.js';
 import { MemoryNetwork } from '../memory-transport.test-support.js';
 import { downEnvelope } from '../protocol/down.js';
 import { decodeMessage, encodeMessage } from '../protocol/wire.js';
@@ -10,12 +11,13 @@ function sentBy(play: Play) {
   const network = new MemoryNetwork();
   const sent: unknown[] = [];
   network.filter = (address, bytes) => {
-    const { message, worker } = decodeMessage(bytes, downEnvelope, 'a message');
+    const opened = new RunVerifier(network.key.public).opened('down', bytes);
+    const { message, worker } = decodeMessage(opened, downEnvelope, 'a message');
     expect(address).toEqual({ to: 'down', worker });
     sent.push({ worker, ...message });
     return false;
   };
-  const mailbox = new Mailbox(network.connect().transport.control, 'r', play.context);
+  const mailbox = new Mailbox(network.connect().transport.control, 'r', play.context, network.key, 1);
   for (const effect of play.last.effects)
     if (effect.type !== 'merge' && effect.type !== 'waiting') mailbox.deliver(effect as MessageToWorker, play.state);
   return sent;

@@ -1,5 +1,6 @@
 import { messageOf } from '../../../base/errors.js';
 import type { Address, Effect, MessageToWorker } from '../../../rounds/index.js';
+import type { RunKey } from '../../signed.js';
 import type { ControlChannel } from '../../transport.js';
 import { fragmentOf } from '../fragments.js';
 import type { DownMessage, Work } from '../protocol/down.js';
@@ -26,17 +27,24 @@ export function readMessage(bytes: Uint8Array, worker: string): UpMessage | Reje
   }
 }
 
-/** Sends the rounds machine's effects to workers, with what is needed to act on them. */
+/** Sends the rounds machine's effects to workers, signed, with what is needed to act on them. */
 export class Mailbox {
+  readonly #sent = new Map<string, number>();
+
   constructor(
     private readonly control: ControlChannel,
     private readonly run: string,
     private readonly context: RunContext,
+    private readonly key: RunKey,
+    /** Of the coordinator that sends. */
+    private readonly term: number,
   ) {}
 
   send({ worker, incarnation }: Address, message: DownMessage): void {
-    const envelope = { run: this.run, worker, incarnation, message };
-    this.control.send({ to: 'down', worker }, encodeMessage(envelope));
+    const sequence = this.#sent.get(worker) ?? 0;
+    this.#sent.set(worker, sequence + 1);
+    const envelope = { run: this.run, worker, incarnation, term: this.term, sequence, message };
+    this.control.send({ to: 'down', worker }, this.key.signed('down', encodeMessage(envelope)));
   }
 
   /** @param state after the step that had this effect */

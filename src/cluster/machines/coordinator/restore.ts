@@ -5,6 +5,7 @@ import { readJsonFile } from '../../../base/json-file.js';
 import { makeFolder } from '../../../base/make-folder.js';
 import { runPaths, writeRunFile } from '../../../training/run-folder.js';
 import { parseRecord } from '../../run-record.js';
+import { type RunKey, RunVerifier } from '../../signed.js';
 import type { Transport } from '../../transport.js';
 import { configurationSchema } from '../protocol/configuration.js';
 import { decodeMessage } from '../protocol/wire.js';
@@ -16,12 +17,14 @@ import { decodeState } from './run-state.js';
  * Makes a run's folder on a machine that has none, from what the message system holds: `run.json` and the tokens. A
  * coordinator can then be started there with `resume`; it leads, or stands by.
  *
+ * @param key of the run's coordinators; a coordinator needs it there too
  * @throws UsageError when the folder holds a run already
- * @throws MeanfieldError when the message system holds no run
+ * @throws MeanfieldError when the message system holds no run, or none that is signed by the key
  */
 export async function restoreRun(
   transport: Transport,
   folder: string,
+  key: RunKey,
   onProgress: (fraction: number) => void = () => {},
 ): Promise<void> {
   const paths = runPaths(folder);
@@ -32,7 +35,8 @@ export async function restoreRun(
   if (taken) throw new UsageError(`${folder} holds a run already. Resume it there, or choose another folder.`);
   const found = await transport.state.get(STATE);
   if (!found) throw new MeanfieldError('The message system holds no run: start one on the machine with the text.');
-  const { configuration: ref } = decodeState(found.value, 'the message system');
+  const state = new RunVerifier(key.public).opened('state', found.value);
+  const { configuration: ref } = decodeState(state, 'the message system');
   const configuration = decodeMessage(await transport.blobs.get(ref), configurationSchema, "the run's configuration");
   parseRecord(configuration.record, 'the configuration in the message system');
   await makeFolder(folder);

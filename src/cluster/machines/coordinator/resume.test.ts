@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { RunKey, RunVerifier } from '../../signed.js';
 import { event, TestCluster } from '../machines.test-support.js';
 import { downEnvelope } from '../protocol/down.js';
 import { decodeMessage } from '../protocol/wire.js';
@@ -15,9 +16,10 @@ afterEach(async () => {
 /** The hash of each round that any worker was told is committed; fails when one round has two. */
 function watchCommits({ network }: TestCluster): Map<number, string> {
   const commits = new Map<number, string>();
+  const verifier = new RunVerifier(network.key.public);
   network.filter = (address, bytes) => {
     if (address.to !== 'down') return true;
-    const { message } = decodeMessage(bytes, downEnvelope, 'a message');
+    const { message } = decodeMessage(verifier.opened('down', bytes), downEnvelope, 'a message');
     if ('committed' in message) {
       const { round, hash } = message.committed;
       expect(commits.get(round) ?? hash, `round ${round}`).toBe(hash);
@@ -93,7 +95,7 @@ it('stands by while another leads, and takes over when that falls silent', async
   cluster.worker();
   await event(first.events, 'round');
   const elsewhere = join(cluster.data.folder, 'elsewhere');
-  await restoreRun(cluster.network.connect().transport, elsewhere);
+  await restoreRun(cluster.network.connect().transport, elsewhere, cluster.network.key);
   const second = cluster.coordinator(true, elsewhere);
   await event(second.events, 'standby');
   first.client().cut();
@@ -125,4 +127,34 @@ it('leads again after the message system was away, and its folder serves a later
   await event(second.events, 'round', ({ round }) => round > before + 2);
   second.run.stop();
   expect((await second.run.result).interrupted).toBe(true);
+});
+
+it('takes no state that its coordinators have not signed, and goes on from its folder', async () => {
+  cluster = await TestCluster.create({ steps: 400 });
+  const first = cluster.coordinator();
+  cluster.worker();
+  await event(first.events, 'round', ({ round }) => round >= 2);
+  await first.kill();
+  const { network } = cluster;
+  const { value, revision } = network.state.get('state')!;
+  const forged = new TextDecoder().decode(value.subarray(64)).replace('"tokens":', '"tokens":9');
+  const bytes = Buffer.concat([value.subarray(0, 64), Buffer.from(forged)]);
+  network.state.set('state', { value: bytes, revision });
+  const second = cluster.coordinator(true);
+  expect((await event(second.events, 'notice')).message).toContain('is not signed by the coordinators');
+  const { round } = await event(second.events, 'leading');
+  expect(round).toBeGreaterThanOrEqual(2);
+  await event(second.events, 'round', (one) => one.round > round);
+  second.run.stop();
+  expect((await second.run.result).tokens).toBeLessThan(1e6);
+});
+
+it('does not lead where the folder lacks the key by which the run is signed', async () => {
+  cluster = await TestCluster.create({ steps: 400 });
+  const first = cluster.coordinator();
+  cluster.worker();
+  await event(first.events, 'round');
+  await first.kill();
+  cluster.network.key = RunKey.make();
+  await expect(cluster.coordinator(true).run.result).rejects.toThrow(/Copy nats\/run-key\.pem/);
 });

@@ -2,6 +2,7 @@ import { MeanfieldError } from '../../../base/errors.js';
 import { createLedger } from '../../../data/ledger/index.js';
 import { createRounds, machineOptions, type RoundOptions } from '../../../rounds/index.js';
 import { compareNames } from '../../../rounds/order.js';
+import { type RunKey, RunVerifier, UnsignedError } from '../../signed.js';
 import type { BlobRef, Transport } from '../../transport.js';
 import type { ParsedClusterOptions } from '../options.js';
 import type { RunSetup } from '../protocol/configuration.js';
@@ -15,6 +16,7 @@ import type { RunContext } from './step-run.js';
 export interface StateStart {
   readonly run: string;
   readonly transport: Transport;
+  readonly key: RunKey;
   readonly keeper: Keeper;
   /** After the last commit that the run's folder holds. */
   readonly fromFolder: RunState | undefined;
@@ -54,6 +56,9 @@ export function limitsOf(
   return { tokensPerStep, normPerStep: rounds * perParameter * Math.sqrt(parameters) };
 }
 
+/** How a state began before states were signed: with `{`. */
+const UNSIGNED = 0x7b;
+
 /** A state that is stored, and whose committed vectors the keeper holds. */
 export interface StoredState {
   readonly state: RunState;
@@ -64,7 +69,7 @@ export interface StoredState {
  * The state to carry on from: the message system's, or the folder's where that knows of later commits, as after a power
  * cut of the server; or the first one.
  *
- * @throws MeanfieldError when the two contradict each other
+ * @throws MeanfieldError when the two contradict each other, or another key has signed the stored state
  */
 export async function takeUp(start: StateStart): Promise<StoredState> {
   const { transport, keeper, run, fromFolder } = start;
@@ -84,7 +89,7 @@ export async function takeUp(start: StateStart): Promise<StoredState> {
         `Round ${committed.round} was committed with the hash ${committed.hash.slice(0, 12)}, but what is stored gives ${keeper.held.hash.slice(0, 12)}.`,
       );
     const state = reopened(stored, start.limits);
-    return { state, revision: await transport.state.set(STATE, encodeState(state), revision) };
+    return { state, revision: await set(start, state, revision) };
   }
   if (!fromFolder && keeper.held.round > 0)
     throw new MeanfieldError(
@@ -101,17 +106,34 @@ export async function takeUp(start: StateStart): Promise<StoredState> {
         start.limits,
       )
     : { ...firstState(start), configuration, chain };
-  return { state, revision: await transport.state.set(STATE, encodeState(state), revision) };
+  return { state, revision: await set(start, state, revision) };
 }
 
-/** The message system's state; one that cannot be read is gone back from, to the newest that the folder holds. */
-function readable(value: Uint8Array | undefined, { fromFolder, onNotice }: StateStart): RunState | undefined {
+function set({ transport, key }: StateStart, state: RunState, revision: number): Promise<number> {
+  return transport.state.set(STATE, key.signed('state', encodeState(state)), revision);
+}
+
+/**
+ * The message system's state; one that cannot be read, or that no coordinator of this run has signed, is gone back from,
+ * to the newest that the folder holds.
+ */
+function readable(value: Uint8Array | undefined, { fromFolder, key, onNotice }: StateStart): RunState | undefined {
   if (value === undefined) return undefined;
   try {
-    return decodeState(value, 'the message system');
+    return decodeState(new RunVerifier(key.public).opened('state', value), 'the message system');
   } catch (error) {
+    if (error instanceof UnsignedError && key.isNew && value[0] !== UNSIGNED)
+      throw new MeanfieldError(
+        "The coordinators of this run sign by a key that this machine's folder of the run lacks. Copy nats/run-key.pem " +
+          'there from the machine where the run was started, readable by you alone (chmod 600), and start again.',
+        { cause: error },
+      );
     if (!(error instanceof MeanfieldError) || !fromFolder) throw error;
-    onNotice(`${error.message} Went back to round ${fromFolder.rounds.committed.round}, which the run's folder holds.`);
+    const why =
+      error instanceof UnsignedError
+        ? 'The state in the message system is not signed by the coordinators of this run and does not count.'
+        : error.message;
+    onNotice(`${why} Went back to round ${fromFolder.rounds.committed.round}, which the run's folder holds.`);
     return undefined;
   }
 }

@@ -68,11 +68,14 @@ export const downMessage = z.discriminatedUnion('type', [
   }),
 ]);
 
-/** A message and which life of which member it is for. */
+/** A message and which life of which member it is for, as the coordinator signs it. */
 export const downEnvelope = z.strictObject({
   run: text,
   worker: name,
   incarnation: count,
+  /** Of the coordinator that leads, and how many it has sent to this member before: nothing counts twice. */
+  term: count,
+  sequence: count,
   message: downMessage,
 });
 

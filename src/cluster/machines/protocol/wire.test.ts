@@ -23,7 +23,14 @@ it('reads what it wrote', () => {
     gatherSeconds: 0.5,
   };
   expect(decodeMessage(encodeMessage(report), upMessage, 'a message')).toEqual(report);
-  const envelope = { run: 'r', worker: 'w-1', incarnation: 0, message: { type: 'accepted', round: 3 } };
+  const envelope = {
+    run: 'r',
+    worker: 'w-1',
+    incarnation: 0,
+    term: 4,
+    sequence: 5,
+    message: { type: 'accepted', round: 3 },
+  };
   expect(decodeMessage(encodeMessage(envelope), downEnvelope, 'a message')).toEqual(envelope);
 });
 

@@ -5,6 +5,7 @@ import { MeanfieldError } from '../../../base/errors.js';
 import { Model } from '../../../model/model.js';
 import { chooseDevice } from '../../../training/device.js';
 import { layoutHash } from '../../layout-hash.js';
+import { RunVerifier, UnsignedError } from '../../signed.js';
 import type { Transport } from '../../transport.js';
 import type { WorkerEvent, WorkerResult } from '../events.js';
 import { cutFragments } from '../fragments.js';
@@ -20,6 +21,7 @@ import type { WorkerOptions } from '../types.js';
 import { BlobCache } from './blob-cache.js';
 import { fetchData } from './fetch-data.js';
 import { Member } from './member.js';
+import { Replays } from './replays.js';
 
 /** Between two knocks at a door that nobody opens, and between two words about waiting: milliseconds. */
 const KNOCK = 1000;
@@ -35,7 +37,8 @@ export async function work(
   leaving: AbortSignal,
 ): Promise<WorkerResult> {
   const started = performance.now();
-  const admitted = await askAdmission(options, emit, leaving);
+  const verifier = new RunVerifier(options.door.coordinator);
+  const admitted = await askAdmission(options, verifier, emit, leaving);
   const names = admitted.workers.map(({ worker }) => worker);
   const transport = await options.door.enter(names, admitted.pass);
   const hosts: MemberHandle[] = [];
@@ -76,7 +79,7 @@ export async function work(
           emit,
         }),
     );
-    const ended = await takePart(transport, configuration.run, members, emit, leaving);
+    const ended = await takePart(transport, { run: configuration.run, verifier, members }, emit, leaving);
     return {
       type: 'result',
       run: configuration.run,
@@ -100,6 +103,7 @@ export function vectorsOf({ setup }: Pick<Configuration, 'setup'>): number {
 
 async function askAdmission(
   { door, replicas = 1, host = hostname(), patience = 60 }: WorkerOptions,
+  verifier: RunVerifier,
   emit: (event: WorkerEvent) => void,
   leaving: AbortSignal,
 ): Promise<Admitted> {
@@ -117,7 +121,7 @@ async function askAdmission(
     const seconds = (performance.now() - began) / 1000;
     emit({ type: 'preparing', stage: 'asking' });
     try {
-      const bytes = await door.ask(ASK.admission, request, ASK_TIMEOUT);
+      const bytes = verifier.opened('join', await door.ask(ASK.admission, request, ASK_TIMEOUT), request);
       const answer = decodeMessage(bytes, admissionAnswer, 'an answer to the request to join');
       if (answer.accepted) return answer;
       if (answer.code === BUSY) {
@@ -165,23 +169,31 @@ async function hostSetup(options: WorkerOptions, replicas: number, configuration
 /** Runs the members until all have ended; a failure of one ends them all. */
 async function takePart(
   transport: Transport,
-  run: string,
-  members: readonly Member[],
+  {
+    run,
+    verifier,
+    members,
+  }: { readonly run: string; readonly verifier: RunVerifier; readonly members: readonly Member[] },
   emit: (event: WorkerEvent) => void,
   leaving: AbortSignal,
 ): Promise<WorkerResult['ended']> {
-  const stops = members.map((member) =>
-    transport.control.listen({ to: 'down', worker: member.worker }, (bytes) => {
+  let forged = false;
+  const stops = members.map((member) => {
+    const replays = new Replays();
+    return transport.control.listen({ to: 'down', worker: member.worker }, (bytes) => {
       try {
-        const envelope = decodeMessage(bytes, downEnvelope, "the coordinator's word");
-        if (envelope.run === run && envelope.worker === member.worker)
-          member.receive(envelope.incarnation, envelope.message);
+        const content = verifier.opened('down', bytes);
+        const { message, ...to } = decodeMessage(content, downEnvelope, "the coordinator's word");
+        if (to.run === run && to.worker === member.worker && replays.take(to.term, to.sequence))
+          member.receive(to.incarnation, message);
       } catch (error) {
         if (!(error instanceof MeanfieldError)) throw error;
-        emit({ type: 'notice', message: error.message });
+        // Once: whoever forges may do so a thousand times a second.
+        if (!(error instanceof UnsignedError && forged)) emit({ type: 'notice', message: error.message });
+        forged ||= error instanceof UnsignedError;
       }
-    }),
-  );
+    });
+  });
   const leaveAll = () => {
     for (const member of members) member.leave('told to');
   };
