@@ -40,7 +40,7 @@ describe('an invitation', () => {
   });
 
   test('of another version says so', () => {
-    expect(() => decodeInvitation(word('{}', 2), now)).toThrow(/format 2, this Meanfield reads format 1/);
+    expect(() => decodeInvitation(word('{}', 1), now)).toThrow(/format 1, this Meanfield reads format 2/);
   });
 
   test('with any character changed, or cut short, is damaged', () => {
