@@ -161,11 +161,13 @@ it('goes on with its rounds while a crowd asks to be let in, and lets in so many
   const coordinator = cluster.coordinator();
   cluster.worker({ host: 'honest' });
   const { round } = await event(coordinator.events, 'round');
+  const verifier = new RunVerifier(cluster.network.key.public);
   const crowd = await Promise.all(
     Array.from({ length: 500 }, async (_, i) => {
       const door = cluster!.network.door();
       const request = { protocol: PROTOCOL, version: '0.1.0', key: door.key, replicas: 3, host: `m${i}`, memory: 2e9 };
-      const answer = await door.ask(ASK.admission, encodeMessage(request), 10_000);
+      const signed = await door.ask(ASK.admission, encodeMessage(request), 10_000);
+      const answer = verifier.opened('join', signed, encodeMessage(request));
       return JSON.parse(new TextDecoder().decode(answer)) as { accepted: boolean; code?: string };
     }),
   );
