@@ -111,6 +111,8 @@ export interface Door {
   readonly key: string;
   /** Public key of the run's coordinators: what they do not sign does not count. */
   readonly coordinator: string;
+  /** Of the servers in the invitation, without ports. */
+  readonly hosts: readonly string[];
   /** @throws MeanfieldError when nobody answers within `timeout` milliseconds */
   ask(what: string, message: Uint8Array, timeout: number): Promise<Uint8Array>;
   /**

@@ -4,8 +4,29 @@ import type { Start } from '../context.js';
 import { count, positive } from '../values.js';
 import { addDeviceOptions } from './train-options.js';
 
+/** What a run may ask of a machine; sizes in GB. */
+export interface LimitFlags {
+  readonly dataFolder?: readonly string[];
+  readonly dataHost?: readonly string[];
+  readonly maxData?: number;
+  readonly maxMemory?: number;
+}
+
+/** By which the owner of a machine says what a run may ask of it. */
+export function addLimitOptions(command: Command): Command {
+  return command
+    .option(
+      '--data-folder <folder>',
+      "from which the run's data may be read (default: none); may be given again",
+      collect,
+    )
+    .option('--data-host <host>', "from which it may be fetched, beside the invitation's; may be given again", collect)
+    .option('--max-data <GB>', 'tokens that the run may send here (default: 20)', positive)
+    .option('--max-memory <GB>', 'memory that the run may take (default: what is free)', positive);
+}
+
 /** What commander makes of the options of `join`. */
-export interface JoinOptions {
+export interface JoinOptions extends LimitFlags {
   readonly replicas?: number;
   readonly threads?: number;
   readonly device?: 'cpu' | 'webgpu' | 'cuda' | 'auto';
@@ -25,16 +46,21 @@ export function defineJoin(program: Command, start: Start): void {
     )
     .argument('<invitation>', 'what meanfield cluster start printed; - reads it from standard input')
     .option('--replicas <n>', 'copies of the model that train side by side (default: 1)', count);
-  addDeviceOptions(command, 'threads of each replica (default: the cores shared between them)')
-    .option('--name <text>', "what this machine is called in the status (default: the host's name)")
-    .option('--cache <folder>', "where tokens are kept for the next time (default: in the user's cache)")
-    .option('--patience <seconds>', 'how long to knock when no coordinator answers (default: 60)', positive)
-    .action((invitation: string, options: JoinOptions) =>
-      start(async (context) => (await import('../work/join.js')).join(invitation, options, context)),
-    );
+  addLimitOptions(
+    addDeviceOptions(command, 'threads of each replica (default: the cores shared between them)')
+      .option('--name <text>', "what this machine is called in the status (default: the host's name)")
+      .option('--cache <folder>', "where tokens are kept for the next time (default: in the user's cache)")
+      .option('--patience <seconds>', 'how long to knock when no coordinator answers (default: 60)', positive),
+  ).action((invitation: string, options: JoinOptions) =>
+    start(async (context) => (await import('../work/join.js')).join(invitation, options, context)),
+  );
   finish(command, [
     'meanfield join INVITATION',
     'meanfield join INVITATION --replicas 2 --threads 4',
     'meanfield join - < invitation.txt',
   ]);
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { finish } from '../common-options.js';
 import type { Start } from '../context.js';
 import { count, whole } from '../values.js';
+import { addLimitOptions, type LimitFlags } from './join.js';
 
 /** Options of `meanfield launch slurm`, as commander gives them. */
 export interface SlurmFlags extends JoinFlags {
@@ -36,7 +37,7 @@ export interface KubernetesFlags extends JoinFlags {
 }
 
 /** What goes on to `meanfield join`. */
-export interface JoinFlags {
+export interface JoinFlags extends LimitFlags {
   readonly replicas: number;
   readonly threads?: number;
   readonly device?: string;
@@ -152,7 +153,7 @@ function defineKubernetes(launch: Command, start: Start): void {
 
 /** Options that every worker is started with. */
 function joinOptions(command: Command): void {
-  command
+  addLimitOptions(command)
     .option('--replicas <n>', 'replicas of each worker', count, 1)
     .option('--threads <n>', "threads of each replica (default: the worker's cores shared between them)", count)
     .addOption(

@@ -3,10 +3,10 @@ import { join as joinPath } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { makeFolder } from '../../base/make-folder.js';
-import { startWorker, type WorkerEvent, type WorkerResult } from '../../cluster/machines/index.js';
+import { startWorker, type WorkerEvent, type WorkerLimits, type WorkerResult } from '../../cluster/machines/index.js';
 import { openDoor } from '../../cluster/trust/door.js';
 import { decodeInvitation } from '../../cluster/trust/invitation.js';
-import type { JoinOptions } from '../commands/join.js';
+import type { JoinOptions, LimitFlags } from '../commands/join.js';
 import type { Context } from '../context.js';
 import { duration, grouped, loss, short } from '../format.js';
 import { onInterrupt } from '../interrupt.js';
@@ -32,6 +32,7 @@ export async function join(given: string, options: JoinOptions, context: Context
   const worker = startWorker({
     door,
     cache,
+    limits: limitsOf(options),
     ...(name !== undefined && { host: name }),
     ...(replicas !== undefined && { replicas }),
     ...(threads !== undefined && { threads }),
@@ -57,6 +58,15 @@ export async function join(given: string, options: JoinOptions, context: Context
     interruption.release();
     await door.close();
   }
+}
+
+function limitsOf({ dataFolder, dataHost, maxData, maxMemory }: LimitFlags): WorkerLimits {
+  return {
+    ...(dataFolder && { dataFolders: dataFolder }),
+    ...(dataHost && { dataHosts: dataHost }),
+    ...(maxData !== undefined && { maxDataBytes: 1e9 * maxData }),
+    ...(maxMemory !== undefined && { maxMemoryBytes: 1e9 * maxMemory }),
+  };
 }
 
 /** Exit codes. Who was thrown out must not be started again as one that has failed (1); who left did as it was told. */

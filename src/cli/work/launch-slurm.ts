@@ -115,5 +115,9 @@ export function joinWords(flags: JoinFlags, cpus: number): string[] {
   return [
     ...['--replicas', String(flags.replicas), '--threads', String(threads)],
     ...(flags.device === undefined ? [] : ['--device', flags.device]),
+    ...(flags.dataFolder ?? []).flatMap((folder) => ['--data-folder', folder]),
+    ...(flags.dataHost ?? []).flatMap((host) => ['--data-host', host]),
+    ...(flags.maxData === undefined ? [] : ['--max-data', String(flags.maxData)]),
+    ...(flags.maxMemory === undefined ? [] : ['--max-memory', String(flags.maxMemory)]),
   ];
 }

@@ -5,4 +5,5 @@ export { type ClusterOptions, MERGES, type ParsedClusterOptions, parseClusterOpt
 export { ASK } from './protocol/admission.js';
 export type { ClusterAudit, ClusterStatus, WorkerLine } from './status.js';
 export type { Connection, CoordinatorOptions, CoordinatorRun, WorkerOptions, WorkerRun } from './types.js';
+export type { WorkerLimits } from './worker/limits.js';
 export { startWorker } from './worker/start.js';

@@ -70,6 +70,7 @@ export class MemoryNetwork {
     const door: Door & { transport?: Client } = {
       key,
       coordinator: this.key.public,
+      hosts: ['127.0.0.1'],
       ask: (what, message, timeout) => outside.control.ask(what, message, timeout),
       enter: async (workers, pass) => {
         const known = pass === `pass-${key}` && workers.every((worker) => this.#keys.get(worker) === key);

@@ -5,6 +5,7 @@ import type { ClusterResult, CoordinatorEvent, WorkerEvent, WorkerResult } from 
 import type { MemberHandle } from './host/commands.js';
 import type { ClusterOptions } from './options.js';
 import type { ClusterStatus } from './status.js';
+import type { WorkerLimits } from './worker/limits.js';
 
 /** What a coordinator is connected to. */
 export interface Connection {
@@ -57,6 +58,8 @@ export interface WorkerOptions {
   readonly device?: 'cpu' | 'webgpu' | 'cuda' | 'auto';
   /** A folder for tokens, used again by later workers of this machine. */
   readonly cache: string;
+  /** What the run may ask of this machine. */
+  readonly limits?: WorkerLimits;
   /** What the machine is called in `status`. Default: the host's name. */
   readonly host?: string;
   /** How long to knock when no coordinator answers, in seconds. Default 60. */

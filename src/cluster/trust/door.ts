@@ -41,6 +41,7 @@ export async function openDoor(invitation: Invitation): Promise<Door> {
   return {
     key: own.key,
     coordinator: invitation.coordinator,
+    hosts: servers.map((url) => new URL(url.includes('://') ? url : `nats://${url}`).hostname),
     ask: (what, message, timeout) => control.ask(what, message, timeout),
     enter: async (workers, pass): Promise<Transport> => {
       const given = parsePass(pass);

@@ -2,8 +2,9 @@ import { availableParallelism, hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import packageJson from '../../../../package.json' with { type: 'json' };
 import { MeanfieldError } from '../../../base/errors.js';
-import { Model } from '../../../model/model.js';
+import type { Model } from '../../../model/model.js';
 import { chooseDevice } from '../../../training/device.js';
+import { availableMemory } from '../../available-memory.js';
 import { layoutHash } from '../../layout-hash.js';
 import { RunVerifier, UnsignedError } from '../../signed.js';
 import type { Transport } from '../../transport.js';
@@ -20,6 +21,7 @@ import { decodeMessage, encodeMessage, PROTOCOL } from '../protocol/wire.js';
 import type { WorkerOptions } from '../types.js';
 import { BlobCache } from './blob-cache.js';
 import { fetchData } from './fetch-data.js';
+import { allowedModel, MOST_CONFIGURATION } from './limits.js';
 import { Member } from './member.js';
 import { Replays } from './replays.js';
 
@@ -44,15 +46,23 @@ export async function work(
   const hosts: MemberHandle[] = [];
   try {
     const { blobs: stored } = transport;
+    const { bytes } = admitted.configuration;
+    if (bytes > MOST_CONFIGURATION)
+      throw new MeanfieldError(
+        `The run's configuration has ${bytes} bytes; a worker takes ${MOST_CONFIGURATION} at most.`,
+      );
     emit({ type: 'preparing', stage: 'configuration' });
     const configuration = decodeMessage(
       await stored.get(admitted.configuration),
       configurationSchema,
       "the run's configuration",
     );
-    const model = modelOf(configuration);
+    const model = modelOf(configuration, allowedModel(configuration, names.length, memoryOf(options)));
     const onProgress = (fraction: number) => emit({ type: 'preparing', stage: 'tokens', fraction });
-    const tokens = await fetchData(configuration, { blobs: stored, cache: options.cache, onProgress, signal: leaving });
+    const tokens = await fetchData(configuration, {
+      ...{ blobs: stored, cache: options.cache, onProgress, signal: leaving },
+      allowed: { ...options.limits, dataHosts: [...options.door.hosts, ...(options.limits?.dataHosts ?? [])] },
+    });
     emit({ type: 'preparing', stage: 'graphs' });
     for (const _ of names) hosts.push((options.startHost ?? startMemberThread)());
     const setup = await hostSetup(options, names.length, configuration, tokens);
@@ -102,18 +112,19 @@ export function vectorsOf({ setup }: Pick<Configuration, 'setup'>): number {
 }
 
 async function askAdmission(
-  { door, replicas = 1, host = hostname(), patience = 60 }: WorkerOptions,
+  options: WorkerOptions,
   verifier: RunVerifier,
   emit: (event: WorkerEvent) => void,
   leaving: AbortSignal,
 ): Promise<Admitted> {
+  const { door, replicas = 1, host = hostname(), patience = 60 } = options;
   const request = encodeMessage({
     protocol: PROTOCOL,
     version: packageJson.version,
     key: door.key,
     replicas,
     host: host.slice(0, 200),
-    memory: process.availableMemory(),
+    memory: memoryOf(options),
   });
   const began = performance.now();
   for (;;) {
@@ -150,8 +161,12 @@ class LeftEarly extends MeanfieldError {
   }
 }
 
-function modelOf({ setup, layoutHash: expected, version }: Configuration): Model {
-  const model = Model.fromConfig(setup.model);
+/** Bytes that the run may have here. */
+function memoryOf({ limits }: WorkerOptions): number {
+  return Math.floor(Math.min(availableMemory(), limits?.maxMemoryBytes ?? Number.POSITIVE_INFINITY));
+}
+
+function modelOf({ layoutHash: expected, version }: Configuration, model: Model): Model {
   const found = layoutHash(model.layout);
   if (found === expected) return model;
   throw new MeanfieldError(
