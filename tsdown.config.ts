@@ -5,6 +5,7 @@ export const workers = {
   'probe-device': 'src/engine/probe-device.ts',
   'encode-worker': 'src/data/encode-worker.ts',
   'replica-worker': 'src/cluster/replica-worker.ts',
+  'linpack-worker': 'src/linpack/worker.ts',
   'member-worker': 'src/cluster/machines/host/member-worker.ts',
 };
 

@@ -8,6 +8,7 @@ import { defineGenerate } from './commands/generate.js';
 import { defineInfo } from './commands/info.js';
 import { defineJoin } from './commands/join.js';
 import { defineLaunch } from './commands/launch.js';
+import { defineLinpack } from './commands/linpack.js';
 import { definePlan } from './commands/plan.js';
 import { defineTrain } from './commands/train.js';
 import { finish } from './common-options.js';
@@ -36,6 +37,7 @@ export function createProgram(start: Start): Command {
     defineGenerate,
     defineInfo,
     defineDevices,
+    defineLinpack,
     definePlan,
     defineCluster,
     defineJoin,

@@ -1,7 +1,7 @@
 import type { DType, Program, Target } from '../graph/index.js';
 
-/** Values in this process's memory: Float32Array for float32, BigInt64Array for int64, Int8Array for int8. */
-export type HostArray = Float32Array | BigInt64Array | Int8Array;
+/** Values in this process's memory: Float32Array for float32, Float64Array, BigInt64Array, Int8Array for the others. */
+export type HostArray = Float32Array | Float64Array | BigInt64Array | Int8Array;
 
 /** Values by input or output name. */
 export type HostArrays = Readonly<Record<string, HostArray>>;
@@ -56,7 +56,7 @@ export function checkArrays(program: Program, feeds: HostArrays, into: HostArray
   }
 }
 
-const arrayTypes = { float32: Float32Array, int64: BigInt64Array, int8: Int8Array } as const;
+const arrayTypes = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array, int8: Int8Array } as const;
 
 function checkArray(what: string, name: string, shape: readonly number[], dtype: DType, array?: HostArray): void {
   const size = shape.reduce((product, n) => product * n, 1);

@@ -48,7 +48,12 @@ const OPSETS = [
 ];
 const IR_VERSION = 10n;
 
-const elementTypes = { float32: DataType.FLOAT, int64: DataType.INT64, int8: DataType.INT8 } as const;
+const elementTypes = {
+  float32: DataType.FLOAT,
+  float64: DataType.DOUBLE,
+  int64: DataType.INT64,
+  int8: DataType.INT8,
+} as const;
 
 type AttributeInit = number | string | readonly number[] | FloatAttribute;
 

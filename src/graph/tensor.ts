@@ -3,9 +3,9 @@ export type Shape = readonly number[];
 
 /**
  * What a tensor holds. `int64` is for token ids and positions, which ONNX wants that wide; `int8` for quantised values
- * that leave the machine.
+ * that leave the machine, `float64` for the products of LINPACK.
  */
-export type DType = 'float32' | 'int64' | 'int8';
+export type DType = 'float32' | 'float64' | 'int64' | 'int8';
 
 /** The values of a constant: Float32Array for `float32`, BigInt64Array for `int64`. */
 export type ConstantData = Float32Array | BigInt64Array;

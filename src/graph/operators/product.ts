@@ -1,6 +1,6 @@
 import { apply1, formatShape, type Lowering, type Operator, type Shape, type Tensor } from '../tensor.js';
 import { scale, unbroadcast } from './elementwise.js';
-import { float32 } from './rules.js';
+import { float32, sameReal } from './rules.js';
 import { transpose } from './shaping.js';
 
 /** Attributes of {@link gemm}: y = alpha · op(a) · op(b) + beta · c, op transposing on request. */
@@ -98,7 +98,7 @@ export const product = {
     name: 'gemm',
     infer: (inputs, attributes) => {
       const { transA, transB } = gemmOptions({ attributes });
-      const [a, b, c] = inputs.map((x) => float32('gemm', x));
+      const [a, b, c] = sameReal('gemm', inputs);
       const [m, k] = canonical(a!.shape, false, transA);
       const [k2, n] = canonical(b!.shape, false, transB);
       const fits = a!.shape.length === 2 && b!.shape.length === 2 && k === k2;
@@ -108,7 +108,7 @@ export const product = {
       ) {
         throw new Error(`gemm: shapes ${inputs.map((x) => formatShape(x.shape)).join(', ')} do not fit together`);
       }
-      return [{ shape: [m!, n!], dtype: 'float32' }];
+      return [{ shape: [m!, n!], dtype: a!.dtype }];
     },
     gradient: (node, [g]) => {
       const { transA, transB, alpha, beta } = gemmOptions(node);
@@ -152,7 +152,8 @@ export const product = {
 } satisfies Record<string, Operator>;
 
 /**
- * alpha · op(a) · op(b) + beta · c for matrices; c is a full matrix, a row [N] (bias) or absent.
+ * alpha · op(a) · op(b) + beta · c for matrices, all float32 or all float64; c is a full matrix, a row [N] (bias) or
+ * absent.
  *
  * @param a [M, K], or [K, M] with `transA`
  * @param b [K, N], or [N, K] with `transB`

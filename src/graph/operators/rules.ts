@@ -11,6 +11,15 @@ export function float32(operator: string, x: Tensor): Tensor {
   return x;
 }
 
+/** @throws Error unless the tensors hold all float32 or all float64 */
+export function sameReal(operator: string, tensors: readonly Tensor[]): readonly Tensor[] {
+  const dtypes = [...new Set(tensors.map(({ dtype }) => dtype))];
+  if (dtypes.length !== 1 || !/^float(32|64)$/.test(dtypes[0]!)) {
+    throw new Error(`${operator}: expected all float32 or all float64, got ${dtypes.join(' and ')}`);
+  }
+  return tensors;
+}
+
 /** NumPy's rule of broadcasting, for two float32 operands. */
 export function broadcastShapes(operator: string, a: Tensor, b: Tensor): Shape {
   float32(operator, a);
