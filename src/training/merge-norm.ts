@@ -13,6 +13,8 @@ const LENGTH = 2 ** 18;
  * two thirds, and error feedback sends what earlier rounds lost, at most about as much again.
  */
 const TOLERANCES = { exact: 1.01, feedback: 2 } as const;
+/** Squares below the least float come to 0: so much may be missing from a sum of them. */
+const UNDERFLOWN = 1e-30;
 
 /** Sums of squares of ranges of any length, such as the shards of a contribution. */
 export class RangeNorm {
@@ -51,7 +53,7 @@ export class RangeNorm {
  */
 export function exceedsNorm(norm: number, squares: number, feedback: boolean): boolean {
   const tolerance = feedback ? TOLERANCES.feedback : TOLERANCES.exact;
-  return !(squares <= (tolerance * norm) ** 2);
+  return !(squares <= (tolerance * norm) ** 2 + UNDERFLOWN);
 }
 
 /**
