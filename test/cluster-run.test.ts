@@ -118,6 +118,34 @@ describe.skipIf(!natsThere)('a run of many machines (skipped without nats-server
     expect(resultOf(watched)).toMatchObject({ type: 'result', run: status.run });
   });
 
+  test('an invitation is made, used once, listed and withdrawn', async () => {
+    const coordinator = await coordinate(at('invited'), at('good.txt'), ...ENDLESS);
+    const invite = async (...args: string[]) => {
+      const outcome = await meanfield('cluster', 'invite', at('invited'), ...args, '--json');
+      expect(outcome.code, outcome.stderr).toBe(0);
+      return resultOf(outcome);
+    };
+    const once = await invite('--once', '--invite-hours', '2');
+    const worker = takePart(String(once.invitation), 'a', at('cache'));
+    await coordinator.said('"type":"round"');
+    const second = await takePart(String(once.invitation), 'b', at('cache')).done;
+    expect(second.code).toBe(1);
+    expect(second.stdout + second.stderr).toMatch(/for one machine/);
+    expect((await invite('--list')).invitations).toEqual([
+      expect.objectContaining({ once: false, used: false }),
+      expect.objectContaining({ id: once.id, once: true, used: true }),
+    ]);
+    expect((await invite('--revoke', 'all')).revoked).toHaveLength(2);
+    const late = await takePart(coordinator.invitation, 'c', at('cache')).done;
+    expect(late.code).toBe(1);
+    expect(late.stdout + late.stderr).toMatch(/refused our credential.*withdrawn/s);
+    expect(worker.child.exitCode).toBeNull();
+    const wrong = await meanfield('cluster', 'invite', at('invited'), '--once', '--list');
+    expect(wrong.code).toBe(2);
+    coordinator.child.kill('SIGINT');
+    expect((await coordinator.done).code).toBe(130);
+  });
+
   test('who is evicted ends with the reason and does not come back; the others go on', async () => {
     const coordinator = await coordinate(at('evicted'), at('good.txt'), ...ENDLESS);
     const bad = takePart(coordinator.invitation, 'bad', at('cache'));

@@ -27,17 +27,24 @@ export type Address =
   | { readonly to: 'up'; readonly worker: string }
   | { readonly to: 'down'; readonly worker: string }
   | { readonly to: 'all' }
-  | { readonly to: 'ask'; readonly what: string };
+  | { readonly to: 'ask'; readonly what: string; readonly by?: string };
 
 export interface ControlChannel {
   /** @throws MeanfieldError when the message is larger than the system takes */
   send(address: Address, message: Uint8Array): void;
   /** `up` with worker `*` hears all workers. */
   listen(address: Address, handler: (message: Uint8Array, from: Address) => void): () => void;
-  /** Answers what is asked of this; at most one of the listeners is asked. */
-  answer(what: string, handler: (message: Uint8Array) => Promise<Uint8Array>): () => void;
-  /** @throws MeanfieldError when nobody answers within `timeout` milliseconds */
-  ask(what: string, message: Uint8Array, timeout: number): Promise<Uint8Array>;
+  /**
+   * Answers what is asked of this; at most one of the listeners is asked.
+   *
+   * @param handler gets also by which invitation one asks, where one asks by any
+   */
+  answer(what: string, handler: (message: Uint8Array, by?: string) => Promise<Uint8Array>): () => void;
+  /**
+   * @param by the invitation by which one asks
+   * @throws MeanfieldError when nobody answers within `timeout` milliseconds
+   */
+  ask(what: string, message: Uint8Array, timeout: number, by?: string): Promise<Uint8Array>;
 }
 
 /** What {@link BlobStore.put} stored: enough to get it again and to know it whole. */
@@ -96,9 +103,11 @@ export interface Gate {
    * system knows it. One change, however many names.
    *
    * @param key what {@link Door.key} gave
+   * @param by the invitation by which it asks
    * @returns the pass that {@link Door.enter} wants: for the answer to the request to join
+   * @throws MeanfieldError when the key or the invitation is not good (any more)
    */
-  admit(workers: readonly string[], key: string): Promise<string>;
+  admit(workers: readonly string[], key: string, by?: string): Promise<string>;
   /** Shuts workers out for good, and all that share a key with one; their connections end at once. */
   evict(workers: readonly string[]): Promise<void>;
   /** Forgets workers that will not come back, and each key of which no worker is left. */

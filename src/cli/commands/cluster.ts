@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { finish } from '../common-options.js';
 import type { Start } from '../context.js';
 import { count, notNegative, number, positive, whole } from '../values.js';
+import type { InviteFlags } from '../work/cluster-orders.js';
 import { addOuterOptions, addTrainOptions } from './train-options.js';
 
 // As `parseClusterOptions` takes them; importing them from there would load the engine for a line of help.
@@ -44,6 +45,18 @@ export function defineCluster(program: Command, start: Start): void {
         (await import('../work/cluster-orders.js')).evictWorker(folder, worker, options.reason, context),
       ),
     );
+  run(cluster.command('invite').summary('make an invitation to a run, or withdraw one'))
+    .description(
+      'Make another invitation to a run, withdraw one or all, or list those that are good. Who is in already stays: ' +
+        'see cluster evict.',
+    )
+    .option('--invite-hours <n>', 'for which it is good', positive, 7 * 24)
+    .option('--once', 'for one machine alone')
+    .option('--revoke <id>', 'withdraw the one of this id, or all')
+    .option('--list', 'tell which are good')
+    .action((folder: string, options: InviteFlags) =>
+      start(async (context) => (await import('../work/cluster-orders.js')).invite(folder, options, context)),
+    );
   run(cluster.command('audit').summary('try the contribution of one worker'))
     .description(
       "Apply a worker's contribution to the round in progress, or else to the last one, alone to what the round began " +
@@ -65,6 +78,11 @@ export function defineCluster(program: Command, start: Start): void {
     ],
     status: ['meanfield cluster status runs/book', 'meanfield cluster status runs/book --json'],
     watch: ['meanfield cluster watch runs/book'],
+    invite: [
+      'meanfield cluster invite runs/book --once',
+      'meanfield cluster invite runs/book --list',
+      'meanfield cluster invite runs/book --revoke all',
+    ],
     stop: ['meanfield cluster stop runs/book'],
     audit: ['meanfield cluster audit runs/book box-2', 'meanfield cluster audit runs/book box-2 --windows 128 --json'],
     evict: ['meanfield cluster evict runs/book box-2 --reason "too slow"'],

@@ -35,16 +35,21 @@ export class NatsControl implements ControlChannel {
     });
   }
 
-  answer(what: string, handler: (message: Uint8Array) => Promise<Uint8Array>): () => void {
-    return this.subscribe({ to: 'ask', what }, (message) => {
+  answer(what: string, handler: (message: Uint8Array, by?: string) => Promise<Uint8Array>): () => void {
+    const take = (message: Msg) => {
       if (!ANSWERED.some((prefix) => message.reply?.startsWith(prefix))) return;
-      void this.respond(message, handler);
-    });
+      const by = message.subject.split('.')[4];
+      void this.respond(message, (bytes) => handler(bytes, by));
+    };
+    const stops = [{}, { by: '*' }].map((by) => this.subscribe({ to: 'ask', what, ...by }, take));
+    return () => {
+      for (const stop of stops) stop();
+    };
   }
 
-  async ask(what: string, message: Uint8Array, timeout: number): Promise<Uint8Array> {
+  async ask(what: string, message: Uint8Array, timeout: number, by?: string): Promise<Uint8Array> {
     this.checkSize(message);
-    const subject = controlSubject(this.run, { to: 'ask', what });
+    const subject = controlSubject(this.run, { to: 'ask', what, ...(by !== undefined && { by }) });
     let data: Uint8Array;
     try {
       ({ data } = await request(this.connection, subject, message, { timeout, what: `ask for ${what}` }));

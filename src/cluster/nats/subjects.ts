@@ -53,7 +53,7 @@ export function controlSubject(run: string, address: Address): string {
     case 'all':
       return `mf.${run}.all`;
     case 'ask':
-      return `mf.${run}.ask.${segment(address.what)}`;
+      return `mf.${run}.ask.${segment(address.what)}${address.by === undefined ? '' : `.${address.by === '*' ? '*' : segment(address.by)}`}`;
   }
 }
 

@@ -42,7 +42,7 @@ export async function openDoor(invitation: Invitation): Promise<Door> {
     key: own.key,
     coordinator: invitation.coordinator,
     hosts: servers.map((url) => new URL(url.includes('://') ? url : `nats://${url}`).hostname),
-    ask: (what, message, timeout) => control.ask(what, message, timeout),
+    ask: (what, message, timeout) => control.ask(what, message, timeout, invitation.id),
     enter: async (workers, pass): Promise<Transport> => {
       const given = parsePass(pass);
       const open = (credential: Credential, isolated = false) =>

@@ -28,7 +28,10 @@ function lead({ address, inbox }: RunServer): Promise<Transport> {
 async function enter(server: RunServer, worker: string): Promise<Transport> {
   const door = await openDoor(decodeInvitation(server.invitation));
   try {
-    return await door.enter([worker], await server.gate.admit([worker], door.key));
+    return await door.enter(
+      [worker],
+      await server.gate.admit([worker], door.key, decodeInvitation(server.invitation).id),
+    );
   } finally {
     await door.close();
   }
@@ -61,7 +64,7 @@ test('only a JWT of the same signer, run and a worker is read', async () => {
   const wrong = [
     await signUser({ seed: text(createAccount().getSeed()) }, 'r', key, { workers: ['a'] }, 1),
     await signUser(signer, 'other', key, { workers: ['a'] }, 1),
-    await signUser(signer, 'r', key, 'join', 1),
+    await signUser(signer, 'r', key, { invited: 'x' }, 1),
     `${jwt.slice(0, -4)}AAAA`,
     'a.b.c',
     '',
@@ -148,7 +151,7 @@ describe.skipIf(!natsThere)("someone else's server (skipped without nats-server)
       expect(text(await door.ask('join', bytes(''), 5000))).toBe('welcome');
       await expect(door.ask('status', bytes(''), 2000)).rejects.toThrow(/no right/);
       await expect(door.enter(['w1'], '{"access":"signed"}')).rejects.toThrow(/pass that cannot be read/);
-      const pass = await server.gate.admit(['w1'], door.key);
+      const pass = await server.gate.admit(['w1'], door.key, decodeInvitation(server.invitation).id);
       const worker = await door.enter(['w1'], pass);
       expect(text(await coordinator.blobs.get(await worker.blobs.put('w1/x', bytes('x'))))).toBe('x');
       await expect(worker.blobs.put('w2/x', bytes('x'))).rejects.toThrow(/no right/);
@@ -157,6 +160,20 @@ describe.skipIf(!natsThere)("someone else's server (skipped without nats-server)
       const renewed = JSON.parse(text(await worker.control.ask('renew', bytes(jwt), 5000))) as { jwt: string };
       expect(readWorkerJwt(signer(), 'r', renewed.jwt)).toEqual({ key: door.key, workers: ['w1'] });
       await expect(worker.control.ask('renew', bytes('{}'), 5000)).rejects.toThrow(/Expected a JWT/);
+      // The server says by which invitation one asks, so one that was withdrawn is of no use.
+      const ask = async (content: object) =>
+        JSON.parse(text(await coordinator.control.ask('invite', bytes(JSON.stringify(content)), 5000)));
+      const other = await ask({ hours: 1, once: true });
+      const word = decodeInvitation(other.invitation);
+      const thief = await openDoor({ ...word, id: decodeInvitation(server.invitation).id });
+      await expect(thief.ask('join', bytes(''), 2000)).rejects.toThrow(/no right/);
+      await thief.close();
+      await expect(worker.control.ask('join', bytes(''), 2000, word.id)).rejects.toThrow(/no right/);
+      await server.gate.admit(['w2'], makeNkey().key, word.id);
+      await expect(server.gate.admit(['w3'], makeNkey().key, word.id)).rejects.toThrow(/for one machine/);
+      await ask({ revoke: 'all' });
+      const late = server.gate.admit(['w4'], makeNkey().key, decodeInvitation(server.invitation).id);
+      await expect(late).rejects.toThrow(/withdrawn/);
       await server.gate.evict(['w1']);
       await expect(worker.control.ask('renew', bytes(jwt), 5000)).rejects.toThrow(/w1 was evicted/);
       await server.gate.forget(['w1']);

@@ -6,7 +6,9 @@ import { subjectsOf } from '../nats/subjects.js';
 import type { Gate } from '../transport.js';
 import { type RunConnection, writeConnection } from './connection-file.js';
 import { encodeInvitation, type Invitation } from './invitation.js';
-import { isUserKey, makeNkey } from './keys.js';
+import { InvitationFile } from './invitation-file.js';
+import { answerInvite, type InvitationBook, type KeptInvitation, makeInvitation } from './invitations.js';
+import { isUserKey, makeNkey, nkeyOf } from './keys.js';
 import { loadRunKey } from './run-key.js';
 import type { RunServer } from './run-server.js';
 import { inboxOf } from './server-config.js';
@@ -39,16 +41,22 @@ export const RENEW = 'renew';
  * @throws UsageError when workers could get in neither by JWTs nor by a shared credential
  */
 export async function useForeignServer(options: ForeignServerOptions): Promise<RunServer> {
-  const { run, servers, signer, shared, validHours } = options;
-  const key = await loadRunKey(options.runFolder);
-  const expires = Date.now() + validHours * 3600_000;
-  const invite = (rest: Pick<Invitation, 'credential' | 'access'>) =>
-    encodeInvitation({ run, coordinator: key.public, servers: [...servers], expires, ...rest });
+  const { run, servers, signer, shared, validHours, runFolder } = options;
+  if (!signer) requireCredentials({ signed: false, shared });
+  const runKey = await loadRunKey(runFolder);
+  const file = await InvitationFile.open(runFolder);
+  const first = makeInvitation(validHours, false);
+  await file.keep([...file.all(), first]);
+  const encode = ({ id, expires }: KeptInvitation, rest: Pick<Invitation, 'credential' | 'access'>) =>
+    encodeInvitation({ id, run, coordinator: runKey.public, servers: [...servers], expires, ...rest });
   if (signer) {
     const own = makeNkey();
-    const guest = makeNkey();
-    const guestJwt = await signUser(signer, run, guest.key, 'join', Math.floor(expires / 1000));
-    const gate = new SigningGate(signer, run);
+    const word = async (one: KeptInvitation) => {
+      const rights = { invited: one.id };
+      const jwt = await signUser(signer, run, nkeyOf(one.seed).key, rights, Math.floor(one.expires / 1000));
+      return encode(one, { credential: { kind: 'jwt', seed: one.seed, jwt }, access: 'signed' });
+    };
+    const gate = new SigningGate(signer, run, file);
     const leader =
       options.credential.kind === 'none'
         ? {
@@ -62,26 +70,33 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
         : { inbox: INBOX, credential: options.credential };
     return serverOf(options, leader, {
       gate,
-      key,
-      invitation: invite({ credential: { kind: 'jwt', seed: guest.seed, jwt: guestJwt }, access: 'signed' }),
+      key: runKey,
+      invitation: await word(first),
       notice:
         'Workers get JWTs that hold them to their own subjects. An evicted worker is ignored at once; the server lets ' +
         `it in until its JWT ends, within ${WORKER_VALIDITY / 60} minutes. Only a server that Meanfield runs keeps a ` +
         'hostile worker from overwriting the state.',
-      serve: (control) => void control.answer(RENEW, (message) => gate.renew(message)),
+      serve: (control) => {
+        control.answer(RENEW, (message) => gate.renew(message));
+        answerInvite(control, bookOf(file, word));
+      },
     });
   }
-  requireCredentials({ signed: false, shared });
+  const word = async (one: KeptInvitation) => encode(one, { credential: options.credential, access: 'shared' });
   const leader = { inbox: INBOX, credential: options.credential };
   return serverOf(options, leader, {
-    gate: new SharedGate(),
-    key,
-    invitation: invite({ credential: options.credential, access: 'shared' }),
+    gate: new SharedGate(file),
+    key: runKey,
+    invitation: await word(first),
     notice:
       'Every worker has your own credential (--shared-credential): each can read, write and delete all that you can ' +
       'on this server, and an evicted worker is ignored, not shut out. Invite only whom you trust.',
-    serve: () => {},
+    serve: (control) => void answerInvite(control, bookOf(file, word)),
   });
+}
+
+function bookOf(file: InvitationFile, word: InvitationBook['word']): InvitationBook {
+  return { all: () => file.all(), keep: (all) => file.keep(all), word };
 }
 
 const INBOX = `${INBOXES}.coordinator`;
@@ -106,7 +121,10 @@ async function serverOf(
 }
 
 class SharedGate implements Gate {
-  async admit(): Promise<string> {
+  constructor(private readonly invitations: InvitationFile) {}
+
+  async admit(_workers: readonly string[], key: string, by?: string): Promise<string> {
+    await this.invitations.use(by, key);
     return JSON.stringify({ access: 'shared' });
   }
 
@@ -122,11 +140,13 @@ class SigningGate implements Gate {
   constructor(
     private readonly signer: Signer,
     private readonly run: string,
+    private readonly invitations: InvitationFile,
   ) {}
 
-  async admit(workers: readonly string[], key: string): Promise<string> {
+  async admit(workers: readonly string[], key: string, by?: string): Promise<string> {
     if (!isUserKey(key))
       throw new MeanfieldError(`Expected the public key of a NATS user, got ${JSON.stringify(key)}.`);
+    await this.invitations.use(by, key);
     const names = [...new Set([...(this.names.get(key) ?? []), ...workers])];
     this.names.set(key, names);
     return this.pass(key, names);

@@ -12,6 +12,11 @@ export const credential = z.discriminatedUnion('kind', [
 ]);
 
 const schema = z.strictObject({
+  /** Of this invitation among those to the run. */
+  id: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional(),
   run: z.string().regex(/^[\w-]{1,128}$/),
   /** Public key by which the run's coordinators sign what they say: 32 bytes in base64url. */
   coordinator: z.string().regex(/^[\w-]{43}$/),

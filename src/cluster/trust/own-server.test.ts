@@ -37,10 +37,11 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
       inbox: server.inbox,
       ...(create && { create: { replicas: 1 as const } }),
     });
+  const invited = () => decodeInvitation(server.invitation).id;
   const door = async () => kept(await openDoor(decodeInvitation(server.invitation)));
   const enter = async (...workers: string[]) => {
     const at = await door();
-    const pass = await server.gate.admit(workers, at.key);
+    const pass = await server.gate.admit(workers, at.key, invited());
     return kept(await at.enter(workers, pass));
   };
 
@@ -204,7 +205,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
       worker.control.listen({ to: 'down', worker: 'c1' }, (message) => heard.push(text(message))),
     ];
     const key = makeNkey();
-    await server.gate.admit(['c2'], key.key);
+    await server.gate.admit(['c2'], key.key, invited());
     const raw = await connectNats({
       ...server.address,
       credential: { kind: 'nkey', seed: key.seed },
@@ -227,8 +228,8 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
 
   test('who is evicted is out at once and stays out, with all names of its key; others notice nothing', async () => {
     const at = await door();
-    const pass = await server.gate.admit(['d1'], at.key);
-    await server.gate.admit(['d2'], at.key);
+    const pass = await server.gate.admit(['d1'], at.key, invited());
+    await server.gate.admit(['d2'], at.key, invited());
     const worker = kept(await at.enter(['d1', 'd2'], pass));
     const other = await enter('d3');
     const said: string[] = [];
@@ -242,17 +243,17 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     expect(await lost).toMatch(/no longer takes our credential/);
     await expect(worker.blobs.put('d1/x', bytes('x'))).rejects.toThrow(/closed/);
     await expect(at.enter(['d1'], pass)).rejects.toThrow(/refused our credential/);
-    await expect(server.gate.admit(['d1'], at.key)).rejects.toThrow(/evicted/);
+    await expect(server.gate.admit(['d1'], at.key, invited())).rejects.toThrow(/evicted/);
     await other.blobs.put('d3/x', bytes('x'));
     expect(said).toEqual([]);
-    await expect(server.gate.admit(['x'], 'no key } accounts {')).rejects.toThrow(/Expected the public key/);
+    await expect(server.gate.admit(['x'], 'no key } accounts {', invited())).rejects.toThrow(/Expected the public key/);
   });
 
   test('a key is forgotten when all its names are gone, and who is absent can be evicted', async () => {
     const file = async () => JSON.parse(await readFile(join(folder, 'nats', 'secrets.json'), 'utf8'));
     const names = async () => (await file()).workers.flatMap((one: { names: string[] }) => one.names);
     const at = await door();
-    const worker = kept(await at.enter(['q1', 'q2'], await server.gate.admit(['q1', 'q2'], at.key)));
+    const worker = kept(await at.enter(['q1', 'q2'], await server.gate.admit(['q1', 'q2'], at.key, invited())));
     await server.gate.forget(['q1', 'nobody']);
     await worker.blobs.put('q2/x', bytes('x'));
     expect(await names()).toContain('q2');
@@ -262,15 +263,69 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     expect(await names()).not.toContain('q2');
     expect((await file()).evicted).not.toContain(at.key);
     const gone = await door();
-    const pass = await server.gate.admit(['q3'], gone.key);
+    const pass = await server.gate.admit(['q3'], gone.key, invited());
     await server.gate.evict(['q3', 'never-there']);
     expect((await file()).evicted).toContain(gone.key);
     await expect(gone.enter(['q3'], pass)).rejects.toThrow(/refused our credential/);
   });
 
+  test('an invitation can be made anew, used once, and withdrawn; what it is is told by the server', async () => {
+    server.serve(coordinator.control);
+    const operator = kept(await openNatsTransport({ ...(await readConnection(folder)), name: 'operator' }));
+    const ask = async (content: object) =>
+      JSON.parse(text(await operator.control.ask('invite', bytes(JSON.stringify(content)), 5000)));
+    const asked: (string | undefined)[] = [];
+    const stop = coordinator.control.answer('join', async (message, by) => {
+      asked.push(by);
+      return bytes(await server.gate.admit([`v${asked.length}`], text(message), by));
+    });
+    const once = await ask({ hours: 1, once: true });
+    const at = kept(await openDoor(decodeInvitation(once.invitation)));
+    const worker = kept(await at.enter(['v1'], text(await at.ask('join', bytes(at.key), 5000))));
+    expect(asked).toEqual([once.id]);
+    await expect(at.ask('join', bytes(makeNkey().key), 5000)).rejects.toThrow(/for one machine/);
+    await at.ask('join', bytes(at.key), 5000);
+    // A worker may not ask for others, and nobody by another's invitation.
+    await expect(worker.control.ask('join', bytes(makeNkey().key), 2000, invited())).rejects.toThrow(/no right/);
+    await expect(worker.control.ask('join', bytes(makeNkey().key), 2000)).rejects.toThrow(/no right/);
+    const thief = kept(await openDoor({ ...decodeInvitation(once.invitation), id: invited() }));
+    await expect(thief.ask('join', bytes(makeNkey().key), 2000)).rejects.toThrow(/no right/);
+    await expect(worker.control.ask('invite', bytes('{"list":true}'), 2000)).rejects.toThrow(/no right/);
+    const many = await ask({ hours: 1, once: false });
+    expect((await ask({ list: true })).invitations).toHaveLength(3);
+    expect(await ask({ revoke: many.id })).toEqual({ revoked: [many.id] });
+    await expect(openDoor(decodeInvitation(many.invitation))).rejects.toThrow(/refused our credential/);
+    await worker.blobs.put('v1/x', bytes('x'));
+    const short = await ask({ hours: 1 / 3600, once: false });
+    const late = kept(await openDoor(decodeInvitation(short.invitation)));
+    await expect
+      .poll(() => late.ask('join', bytes(late.key), 500).catch(String), { timeout: 8000, interval: 500 })
+      .toMatch(/has expired|is closed/);
+    // And the server shuts it out by itself, a moment later.
+    const coming = () =>
+      openDoor(decodeInvitation(short.invitation)).then(
+        (one) => one.close(),
+        (error: Error) => error.message,
+      );
+    await expect.poll(coming, { timeout: 15_000, interval: 500 }).toMatch(/refused our credential/);
+    stop();
+  });
+
+  test('a key has so many connections, and its messages so many bytes', async () => {
+    const key = makeNkey();
+    await server.gate.admit(['limited'], key.key, invited());
+    const address = { ...server.address, credential: { kind: 'nkey' as const, seed: key.seed } };
+    const open = () => connectNats({ ...address, name: 'x', inbox: `_MF.${key.key}`, pingInterval: 1e4 });
+    const some = await Promise.all(Array.from({ length: 8 }, open));
+    await expect(open()).rejects.toThrow();
+    expect(some[0]!.info!.max_payload).toBe(2 * 1024 * 1024);
+    expect(() => some[0]!.publish('mf.r.up.limited', new Uint8Array(3_000_000))).toThrow(/max_payload/);
+    await Promise.all(some.map((one) => one.close()));
+  });
+
   test('many are let in at once', async () => {
     const keys = Array.from({ length: 20 }, makeNkey);
-    await Promise.all(keys.map(({ key }, i) => server.gate.admit([`m${i}`], key)));
+    await Promise.all(keys.map(({ key }, i) => server.gate.admit([`m${i}`], key, invited())));
     const config = await readFile(join(folder, 'nats', 'server.conf'), 'utf8');
     for (const { key } of keys) expect(config).toContain(key);
     const last = await openNatsTransport({
@@ -288,7 +343,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
   test('who comes just while the users are read anew gets in all the same', async () => {
     let done = false;
     const reading = (async () => {
-      for (let i = 0; !done; i++) await server.gate.admit([`n${i}`], makeNkey().key);
+      for (let i = 0; !done; i++) await server.gate.admit([`n${i}`], makeNkey().key, invited());
     })();
     for (let i = 0; i < 10; i++) await (await enter(`o${i}`)).blobs.put(`o${i}/x`, bytes('x'));
     done = true;
@@ -312,7 +367,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     const { pid } = JSON.parse(await readFile(join(folder, 'nats', 'server.json'), 'utf8'));
     process.kill(pid, 'SIGKILL');
     // Whoever comes just now waits for the server, or starts it.
-    await server.gate.admit(['k2'], makeNkey().key);
+    await server.gate.admit(['k2'], makeNkey().key, invited());
     expect(text(await coordinator.blobs.get(ref))).toBe('kept');
     await worker.blobs.put('k1/y', bytes('more'));
     expect(notices).toEqual(notices.filter((message) => /started again/.test(message)));

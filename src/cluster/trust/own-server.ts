@@ -4,6 +4,7 @@ import { MeanfieldError } from '../../base/errors.js';
 import type { Gate } from '../transport.js';
 import { secretFolder, writeConnection } from './connection-file.js';
 import { encodeInvitation } from './invitation.js';
+import { answerInvite, good, type KeptInvitation, unexpired, useInvitation } from './invitations.js';
 import { isUserKey, nkeyOf } from './keys.js';
 import { beforePort, listenAddress, nearAddress, networkAddresses, reaches } from './listen-address.js';
 import { loadRunKey } from './run-key.js';
@@ -35,7 +36,8 @@ export interface OwnServer extends RunServer {
 const PORT = 4222;
 /** As the server's configuration has it: one that is free. */
 const FREE = -1;
-const HOUR = 3600_000;
+/** The longest that a timer runs: milliseconds. */
+const LONGEST = 2 ** 31 - 1;
 
 /**
  * Starts a server of our own in the run's folder, or finds it running.
@@ -47,7 +49,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   const key = await loadRunKey(options.runFolder);
   const here = ['localhost', '127.0.0.1'];
   const certified = [...(options.hosts ?? networkAddresses()), ...here];
-  let file = await loadServerFile(paths, options.run, certified, options.validHours * HOUR);
+  let file = await loadServerFile(paths, options.run, certified, options.validHours);
   if (options.hosts) file = { ...file, hosts: [...options.hosts] };
   const listen = listenAddress(file.hosts);
   const names = [...new Set([...(file.hosts ?? networkAddresses()), ...here])].filter((name) => reaches(listen, name));
@@ -80,12 +82,36 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   });
   await apply();
   const supervision = supervise(server, options.onNotice ?? (() => {}));
-  // A server that is gone by then lets nobody in either.
-  const lapse = setTimeout(
-    () => void apply().catch(() => {}),
-    Math.min(file.joinExpires - Date.now() + 1000, 2 ** 31 - 1),
-  );
-  lapse.unref();
+  let lapse: NodeJS.Timeout | undefined;
+  const lapseNext = () => {
+    clearTimeout(lapse);
+    const next = Math.min(...unexpired(file.invitations).map(({ expires }) => expires));
+    if (next === Number.POSITIVE_INFINITY) return;
+    // A server that is gone by then lets nobody in either.
+    const write = () =>
+      void apply()
+        .catch(() => {})
+        .then(lapseNext);
+    lapse = setTimeout(write, Math.min(next - Date.now() + 1000, LONGEST));
+    lapse.unref();
+  };
+  lapseNext();
+  const word = async ({ id, expires, seed }: KeptInvitation) =>
+    encodeInvitation({
+      id,
+      run: options.run,
+      coordinator: key.public,
+      servers: names.map((name) => `tls://${beforePort(name)}:${server.port}`),
+      credential: { kind: 'nkey', seed },
+      certificate: file.certificate,
+      access: 'own',
+      expires,
+    });
+  const keep = async (invitations: readonly KeptInvitation[]) => {
+    file = { ...file, invitations: [...invitations] };
+    await apply();
+    lapseNext();
+  };
   const address = addressOf(file);
   const inbox = inboxOf(nkeyOf(file.coordinatorSeed).key);
   await writeConnection(options.runFolder, { run: options.run, ...address, inbox });
@@ -101,17 +127,9 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
       },
     ),
     key,
-    invitation: encodeInvitation({
-      run: options.run,
-      coordinator: key.public,
-      servers: names.map((name) => `tls://${beforePort(name)}:${server.port}`),
-      credential: { kind: 'nkey', seed: file.joinSeed },
-      certificate: file.certificate,
-      access: 'own',
-      expires: file.joinExpires,
-    }),
+    invitation: await word(file.invitations.at(-1)!),
     notice: undefined,
-    serve: () => {},
+    serve: (control) => void answerInvite(control, { all: () => file.invitations, keep, word }),
     stop: async (finished) => {
       clearTimeout(lapse);
       supervision.end();
@@ -130,28 +148,30 @@ function addressOf(file: ServerFile) {
 }
 
 function configOf(file: ServerFile, paths: ReturnType<typeof serverPaths>, port: number | undefined): string {
-  const join = file.joinExpires > Date.now() ? nkeyOf(file.joinSeed).key : undefined;
+  const invited = good(file.invitations).map(({ id, seed }) => ({ id, key: nkeyOf(seed).key }));
   return serverConfig({
     run: file.run,
     listen: `${beforePort(file.listen!)}:${file.port ?? (port === 0 ? FREE : (port ?? PORT))}`,
     storage: paths.storage,
     certificateFile: paths.certificate,
     keyFile: paths.key,
-    users: { coordinator: nkeyOf(file.coordinatorSeed).key, join, workers: file.workers },
+    users: { coordinator: nkeyOf(file.coordinatorSeed).key, invited, workers: file.workers },
   });
 }
 
 function ownGate(current: () => ServerFile, change: (change: Partial<ServerFile>) => Promise<void>): Gate {
   return {
-    admit: async (names, key) => {
-      const { workers, evicted } = current();
+    admit: async (names, key, by) => {
+      const { workers, evicted, invitations } = current();
       if (!isUserKey(key))
         throw new MeanfieldError(`Expected the public key of a NATS user, got ${JSON.stringify(key)}.`);
       if (evicted.includes(key)) throw new MeanfieldError('This key was evicted. Start the worker anew.');
       const others = workers.filter((one) => one.key !== key);
       const known = workers.find((one) => one.key === key)?.names ?? [];
       const all = [...new Set([...known, ...names])];
-      if (all.length > known.length) await change({ workers: [...others, { key, names: all }] });
+      const used = useInvitation(invitations, by, key);
+      if (all.length > known.length)
+        await change({ workers: [...others, { key, names: all }], invitations: [...used] });
       return JSON.stringify({ access: 'own' });
     },
     evict: async (names) => {

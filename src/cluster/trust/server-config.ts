@@ -4,8 +4,8 @@ import { subjectsOf, workerApi } from '../nats/subjects.js';
 /** Who may use a server, by public nkeys. */
 export interface Users {
   readonly coordinator: string;
-  /** The invitation's; undefined when it has expired. */
-  readonly join: string | undefined;
+  /** Those of invitations that are good, by their ids. */
+  readonly invited: readonly { readonly key: string; readonly id: string }[];
   readonly workers: readonly { readonly key: string; readonly names: readonly string[] }[];
 }
 
@@ -35,8 +35,8 @@ export function serverConfig({ run, users, ...settings }: ServerSettings): strin
   const subjects = subjectsOf(run);
   const read = [subjects.blobStream, subjects.stateStream].map((stream) => `$JS.API.DIRECT.GET.${stream}.>`);
   const heard = [`mf.${run}.all`, `${subjects.states}.>`];
-  const join = `mf.${run}.ask.join`;
-  const services = [join, `mf.${run}.up.>`, `${subjects.blobs}.>`, ...read];
+  const join = (id: string) => `mf.${run}.ask.join.${id}`;
+  const services = [join('*'), `mf.${run}.up.>`, `${subjects.blobs}.>`, ...read];
   const streams = [...heard, `mf.${run}.down.>`];
   const lines = [
     '# Written by Meanfield, which writes it anew whenever a worker comes or is evicted.',
@@ -57,19 +57,21 @@ export function serverConfig({ run, users, ...settings }: ServerSettings): strin
     `    exports: [ ${[...services.map(exported('service')), ...streams.map(exported('stream'))].join(', ')} ]`,
     '  }',
   ];
-  if (users.join !== undefined) {
-    lines.push(...account('JOIN', users.join, { publish: [join], hear: [], imports: [imported('service', join)] }));
+  for (const { key, id } of users.invited) {
+    const rights = { publish: [join(id)], hear: [], imports: [imported('service', join(id))] };
+    lines.push(...account(`J_${id}`, key, rights, DOOR));
   }
   for (const { key, names } of users.workers) {
     const write = names.flatMap((name) => [`mf.${run}.up.${name}`, `${subjects.blobs}.${name}.>`]);
     const hear = [...heard, ...names.map((name) => `mf.${run}.down.${name}`)];
     const local = (subject: string) => subject.replace('$JS.API', workerApi(run));
     const imports = [
-      ...[join, ...write].map((subject) => imported('service', subject)),
+      ...write.map((subject) => imported('service', subject)),
       ...read.map((subject) => imported('service', subject, local(subject))),
       ...hear.map((subject) => imported('stream', subject)),
     ];
-    lines.push(...account(`W_${key}`, key, { publish: [join, ...write, ...read.map(local)], hear, imports }));
+    const limits = { ...WORKER, subscriptions: WORKER.subscriptions + 4 * names.length };
+    lines.push(...account(`W_${key}`, key, { publish: [...write, ...read.map(local)], hear, imports }, limits));
   }
   return [...lines, '}', ''].join('\n');
 }
@@ -80,12 +82,25 @@ interface Rights {
   readonly imports: readonly string[];
 }
 
-function account(name: string, key: string, { publish, hear, imports }: Rights): string[] {
+interface Limits {
+  readonly connections: number;
+  readonly subscriptions: number;
+}
+
+/** A process has two connections; the server may take lost ones for living for a while. */
+const WORKER: Limits = { connections: 8, subscriptions: 64 };
+/** All who come by one invitation, until they are let in. */
+const DOOR: Limits = { connections: 1024, subscriptions: 8192 };
+/** Of a message, at most: a chunk of a blob has 1 MiB. */
+const PAYLOAD = '2MB';
+
+function account(name: string, key: string, { publish, hear, imports }: Rights, limits: Limits): string[] {
   const subscribe = [...hear, `${inboxOf(key)}.>`];
   return [
     `  ${name} {`,
     `    users: [ { nkey: ${key}, permissions: { publish: ${list(publish)}, subscribe: ${list(subscribe)} } } ]`,
     `    imports: [ ${imports.join(', ')} ]`,
+    `    limits { max_connections: ${limits.connections}, max_subscriptions: ${limits.subscriptions}, max_payload: ${PAYLOAD} }`,
     '  }',
   ];
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { writeFileAtomic } from '../../base/atomic.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { makeCertificate } from './certificate.js';
+import { good, type KeptInvitation, keptInvitation, makeInvitation, unexpired } from './invitations.js';
 import { makeNkey } from './keys.js';
 
 const key = z.string().regex(/^U[A-Z2-7]{55}$/);
@@ -12,9 +13,7 @@ const name = z.string().regex(/^[\w-]{1,128}$/);
 const schema = z.object({
   run: name,
   coordinatorSeed: z.string(),
-  joinSeed: z.string(),
-  /** Milliseconds since 1970. */
-  joinExpires: z.number(),
+  invitations: z.array(keptInvitation).default([]),
   /** PEM. */
   certificate: z.string(),
   /** By which others reach this machine, where the user has said so. */
@@ -52,28 +51,34 @@ export function serverPaths(folder: string): ServerPaths {
 }
 
 /**
- * What was kept, with a new key to join by; or all of it new when nothing was.
+ * What was kept, with an invitation that is good for long enough; or all of it new when nothing was.
  *
  * @param names by which the server is reached
- * @param validity of the invitation, in milliseconds
+ * @param hours for which an invitation is good
  * @throws MeanfieldError when the file is damaged
  */
 export async function loadServerFile(
   paths: ServerPaths,
   run: string,
   names: readonly string[],
-  validity: number,
+  hours: number,
 ): Promise<ServerFile> {
   const kept = await readServerFile(paths);
-  const now = Date.now();
-  // An invitation that still has half of its time is not withdrawn by starting again.
-  if (kept && kept.joinExpires - now > validity / 2) return kept;
-  const join = { joinSeed: makeNkey().seed, joinExpires: now + validity };
-  if (kept) return { ...kept, ...join };
+  const invitations = withInvitation(kept?.invitations ?? [], hours);
+  if (kept) return { ...kept, invitations };
   const { certificate, key: privateKey } = await makeCertificate(names);
   await writeFileAtomic(paths.certificate, certificate);
   await writeFileAtomic(paths.key, privateKey, { secret: true });
-  return { run, coordinatorSeed: makeNkey().seed, ...join, certificate, workers: [], evicted: [] };
+  return { run, coordinatorSeed: makeNkey().seed, invitations, certificate, workers: [], evicted: [] };
+}
+
+/** Those that are good, the last of them one for everybody that still has half of its time. */
+function withInvitation(kept: readonly KeptInvitation[], hours: number): KeptInvitation[] {
+  const there = unexpired(kept);
+  const soon = Date.now() + (hours * 3600_000) / 2;
+  const long = good(there).findLast(({ once, expires }) => !once && expires > soon);
+  // Starting again withdraws none.
+  return [...there.filter((one) => one !== long), long ?? makeInvitation(hours, false)];
 }
 
 /** @returns undefined when there is none @throws MeanfieldError when it is damaged */

@@ -104,7 +104,8 @@ function serverProcess(folder: string, first: ServerRecord, found: boolean): Ser
   let reviving: Promise<boolean> | undefined;
   const lives = async () => (await processStart(record.pid)) === record.start;
   const revive = async () => {
-    if (stopped || (await lives())) return false;
+    // Whoever stops a server removes its record; one that has died leaves it.
+    if (stopped || (await lives()) || !(await recordOf(folder))) return false;
     record = (await runningServer(folder)) ?? (await launch(folder).catch((error) => startedByAnother(folder, error)));
     return true;
   };
@@ -142,14 +143,17 @@ function serverProcess(folder: string, first: ServerRecord, found: boolean): Ser
 }
 
 async function runningServer(folder: string): Promise<ServerRecord | undefined> {
-  let record: ServerRecord;
+  const record = await recordOf(folder);
+  return record && (await processStart(record.pid)) === record.start ? record : undefined;
+}
+
+async function recordOf(folder: string): Promise<ServerRecord | undefined> {
   try {
-    record = recordSchema.parse(JSON.parse(await readFile(recordPath(folder), 'utf8')));
+    return recordSchema.parse(JSON.parse(await readFile(recordPath(folder), 'utf8')));
   } catch {
     // None, or torn: a server that nobody remembers holds its port, which the next one says.
     return undefined;
   }
-  return (await processStart(record.pid)) === record.start ? record : undefined;
 }
 
 /** Whether a file names the ports of a process that has ended: another may come to have its number. */

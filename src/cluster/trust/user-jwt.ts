@@ -30,7 +30,11 @@ export function parseSigner(text: string): Signer {
 }
 
 /** What the holder of a JWT may do; `all` is for the coordinator. */
-export type Rights = 'all' | 'join' | { readonly workers: readonly string[] };
+export type Rights =
+  | 'all'
+  /** To ask to be let in by the invitation of this id. */
+  | { readonly invited: string }
+  | { readonly workers: readonly string[] };
 
 /**
  * Signs what the holder of a key may do in a run.
@@ -40,7 +44,7 @@ export type Rights = 'all' | 'join' | { readonly workers: readonly string[] };
 export function signUser(signer: Signer, run: string, key: string, rights: Rights, expires: number): Promise<string> {
   const inbox = `${inboxOf(key)}.>`;
   const permissions = rights === 'all' ? {} : limited(run, rights, inbox);
-  const workers = typeof rights === 'object' ? rights.workers : [];
+  const workers = rights !== 'all' && 'workers' in rights ? rights.workers : [];
   return encodeUser(
     [nameOf(run), ...workers].join(' '),
     fromPublic(key),
@@ -79,13 +83,11 @@ function nameOf(run: string): string {
 
 function limited(run: string, rights: Exclude<Rights, 'all'>, inbox: string) {
   const { blobStream, stateStream, blobs, states } = subjectsOf(run);
-  const join = `mf.${run}.ask.join`;
-  if (rights === 'join') return { pub: { allow: [join] }, sub: { allow: [inbox] } };
+  if ('invited' in rights) return { pub: { allow: [`mf.${run}.ask.join.${rights.invited}`] }, sub: { allow: [inbox] } };
   const { workers } = rights;
   return {
     pub: {
       allow: [
-        join,
         `mf.${run}.ask.renew`,
         ...workers.flatMap((name) => [`mf.${run}.up.${name}`, `${blobs}.${name}.>`]),
         ...[blobStream, stateStream].flatMap((stream) => [

@@ -27,8 +27,12 @@ export interface AdmissionOptions {
   readonly onRefused: (host: string, code: string, reason: string) => void;
 }
 
-/** Answers a machine that asks to take part. Never fails: whatever came is answered. */
-export async function admit(bytes: Uint8Array, options: AdmissionOptions): Promise<AdmissionAnswer> {
+/**
+ * Answers a machine that asks to take part. Never fails: whatever came is answered.
+ *
+ * @param by the invitation by which it asks
+ */
+export async function admit(bytes: Uint8Array, options: AdmissionOptions, by?: string): Promise<AdmissionAnswer> {
   let host = 'a stranger';
   const { doorkeeper } = options;
   const refused = (code: string, reason: string): AdmissionAnswer => {
@@ -52,7 +56,7 @@ export async function admit(bytes: Uint8Array, options: AdmissionOptions): Promi
       return { accepted: false, code: BUSY, reason: 'many come at once; ask again in a while' };
     const workers = await options.name(slug(host), request.replicas);
     if (!workers) return refused('full', `the run has as many workers as it takes, ${MOST_NAMES}`);
-    const pass = await options.gate.admit(workers, request.key);
+    const pass = await options.gate.admit(workers, request.key, by);
     return {
       accepted: true,
       run: options.run,

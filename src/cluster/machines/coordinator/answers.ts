@@ -53,9 +53,9 @@ export function answerQuestions(options: AnswerOptions): () => void {
     onRefused: (host: string, code: string, reason: string) => coordinator.refuse(host, 'join', code, reason),
   };
   const stops = [
-    transport.control.answer(ASK.admission, async (bytes) =>
+    transport.control.answer(ASK.admission, async (bytes, by) =>
       // With what was asked, so that it answers nothing else.
-      key.signed('join', encodeMessage(await admit(bytes, admission)), bytes),
+      key.signed('join', encodeMessage(await admit(bytes, admission, by)), bytes),
     ),
     transport.control.answer(ASK.status, async () => encodeMessage(status())),
     transport.control.answer(ASK.stop, async () => {
