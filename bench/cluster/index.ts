@@ -28,12 +28,20 @@ const measures: Readonly<
     about: 'What averaged moments buy for their bytes, 2M tokens of 4×128 characters',
     load: () => import('./measures/moments.js'),
   },
+  price: {
+    about: 'The exchange beside that of another build, and with double sums',
+    load: () => import('./measures/price.js'),
+  },
+  liar: {
+    about: '1 liar of 4 within the norms: loss after 2M tokens by merge, in this process',
+    load: () => import('./measures/liar.js'),
+  },
   loss: { about: 'Loss after equal tokens, 4×128 characters', load: () => import('./measures/loss.js') },
 };
 
 /**
  * `npm run bench -- cluster [MEASURE...] --data FOLDER [--keep FOLDER] [--delay MS] [--workers 2,4]
- * [--minutes 10] [--seeds 1,2] [--quick yes]`: real processes in network
+ * [--minutes 10] [--seeds 1,2] [--base FOLDER] [--quick yes]`: real processes in network
  * namespaces, as root, with nats-server and iproute2. FOLDER holds train.txt of War and Peace. What was measured before
  * is kept and not measured again.
  */
@@ -42,7 +50,9 @@ export async function run(args: string[]): Promise<void> {
   const unknown = rest.find((name) => !Object.hasOwn(measures, name));
   if (unknown !== undefined)
     throw new Error(`there is no measure ${unknown}; there are ${Object.keys(measures).join(', ')}`);
-  const missing = options.data === undefined ? '--data FOLDER was not given' : networkMissing();
+  // Liars need no network of machines.
+  const network = rest.length === 0 || rest.some((name) => name !== 'liar');
+  const missing = options.data === undefined ? '--data FOLDER was not given' : network ? networkMissing() : undefined;
   if (missing !== undefined) {
     console.log(`Skipped: ${missing}.`);
     return;
@@ -51,6 +61,7 @@ export async function run(args: string[]): Promise<void> {
     kept: openKept(options.keep ?? `${root}bench/.cache/cluster`),
     data: options.data!,
     delay: Number(options.delay ?? 0),
+    base: options.base,
     quick: options.quick !== undefined,
     minutes: Number(options.minutes ?? 10),
     workers: (options.workers ?? '2,4').split(',').map(Number),

@@ -19,6 +19,8 @@ export interface ClusterPlan {
   /** Milliseconds each way between everybody and the NATS server. */
   readonly delay?: number;
   readonly natsServers?: 1 | 3;
+  /** The built command line; ours unless given. */
+  readonly build?: string | undefined;
 }
 
 /** A committed round, as the bench saw it. */
@@ -101,7 +103,7 @@ export async function startCluster(plan: ClusterPlan): Promise<LiveCluster> {
       '--run',
       join(folder, 'run'),
     ];
-    const program = startProgram(['cluster', 'start', ...args, ...where], host);
+    const program = startProgram(['cluster', 'start', ...args, ...where], host, plan.build);
     program.onLine(onLine);
     program.done.then((code) => {
       if (code !== null && code !== 0) fail(new Error(`the coordinator ended with ${code}: ${program.said()}`));
@@ -111,7 +113,7 @@ export async function startCluster(plan: ClusterPlan): Promise<LiveCluster> {
   let coordinator = startCoordinator(plan.start);
   const invitation = String((await coordinator.line(({ invitation }) => typeof invitation === 'string')).invitation);
   const startWorker = (i: number) => {
-    const worker = startProgram(['join', invitation, ...(plan.join ?? ['--threads', '1'])], machines[i]);
+    const worker = startProgram(['join', invitation, ...(plan.join ?? ['--threads', '1'])], machines[i], plan.build);
     workers[i] = worker;
     everyWorker.push(worker);
   };

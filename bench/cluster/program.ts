@@ -28,9 +28,9 @@ export interface Program {
 
 const BUILT = `${root}dist/cli.js`;
 
-/** Starts the built command line. `ip netns exec` becomes the program, so that signals reach it. */
-export function startProgram(args: readonly string[], machine?: Machine): Program {
-  const words = [...(machine?.prefix ?? []), process.execPath, BUILT, ...args, '--json'];
+/** Starts the built command line, ours unless another is given. `ip netns exec` becomes the program, so that signals reach it. */
+export function startProgram(args: readonly string[], machine?: Machine, build = BUILT): Program {
+  const words = [...(machine?.prefix ?? []), process.execPath, build, ...args, '--json'];
   const child = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
   const lines: Line[] = [];
   const listeners = new Set<(line: Line) => void>();

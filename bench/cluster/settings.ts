@@ -14,6 +14,8 @@ export interface Setting {
   readonly minutes: number;
   /** How many workers, where a measure compares 2 and 4. */
   readonly workers: readonly number[];
+  /** The folder of another build to compare with; undefined: none. */
+  readonly base: string | undefined;
   /** Of the runs whose losses are compared. */
   readonly seeds: readonly number[];
 }

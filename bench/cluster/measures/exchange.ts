@@ -16,25 +16,9 @@ const PHASES = ['upload', 'reduce', 'commit', 'gather'] as const;
  * coordinator's disk has it, beside the same bytes through plain JetStream.
  */
 export async function measure(setting: Setting): Promise<void> {
-  const { kept, quick, data } = setting;
+  const { kept, quick } = setting;
   const prefix = quick ? 'quick-' : '';
-  const ours = await kept.once(`${prefix}exchange`, () => {
-    // One wide layer and few tokens: much to exchange, little to compute.
-    const size = quick ? '--width 256 --heads 4' : '--width 3264 --heads 32';
-    const model = `--model gpt2 --layers 1 ${size} --context 8 --tokenizer bytes --batch-size 1 --sync-every 1 --steps 6 --validation-fraction 0.0005`;
-    const start = [`${data}/train.txt`, ...words(model), ...NEVER, ...words(`--moments keep --min-workers ${WORKERS}`)];
-    return withCluster({ start, workers: WORKERS }, async ({ commits, lines, result }) => {
-      await result;
-      const steady = commits.slice(2);
-      const phase = (name: (typeof PHASES)[number]) => median(steady.map(({ event }) => event.seconds[name]));
-      const phases = Object.fromEntries(PHASES.map((name) => [name, phase(name)]));
-      const spent = steady.map(({ event: { seconds } }) => PHASES.reduce((sum, name) => sum + seconds[name], 0));
-      const bytes = (key: 'sent' | 'received') =>
-        (commits.at(-1)!.traffic[key] - commits[1]!.traffic[key]) / steady.length / WORKERS;
-      const parameters = Number(lines.find(({ type }) => type === 'started')?.parameters);
-      return { parameters, phases, seconds: median(spent), sent: bytes('sent'), received: bytes('received') };
-    });
-  });
+  const ours = await kept.once(`${prefix}exchange`, () => exchange(setting));
   const plain = await kept.once(`${prefix}exchange-plain`, () => plainly(ours));
   const bytes = [mega(ours.sent), mega(ours.received), mega(4 * ours.parameters)];
   table(
@@ -45,6 +29,27 @@ export async function measure(setting: Setting): Promise<void> {
     ],
   );
   console.log(PHASES.map((name) => `${name} ${ours.phases[name]!.toFixed(2)} s`).join(', '));
+}
+
+/** The phases of an exchange, the medians of some rounds. @param options of the run, beside its own */
+export function exchange({ quick, data }: Setting, options = '', build?: string) {
+  // One wide layer and few tokens: much to exchange, little to compute.
+  const size = quick ? '--width 256 --heads 4' : '--width 3264 --heads 32';
+  const model = `--model gpt2 --layers 1 ${size} --context 8 --tokenizer bytes --batch-size 1 --sync-every 1 --steps 6 --validation-fraction 0.0005`;
+  const rest = words(`--moments keep --min-workers ${WORKERS} ${options}`);
+  const start = [`${data}/train.txt`, ...words(model), ...NEVER, ...rest];
+  return withCluster({ start, workers: WORKERS, build }, async ({ commits, lines, result }) => {
+    await result;
+    const steady = commits.slice(2);
+    const phase = (name: (typeof PHASES)[number]) => median(steady.map(({ event }) => event.seconds[name]));
+    const phases = Object.fromEntries(PHASES.map((name) => [name, phase(name)]));
+    const spent = steady.map(({ event: { seconds } }) => PHASES.reduce((sum, name) => sum + seconds[name], 0));
+    const bytes = (key: 'sent' | 'received') =>
+      (commits.at(-1)!.traffic[key] - commits[1]!.traffic[key]) / steady.length / WORKERS;
+    const parameters = Number(lines.find(({ type }) => type === 'started')?.parameters);
+    const rounds = median(steady.map(({ event }) => event.seconds.round));
+    return { parameters, phases, seconds: median(spent), rounds, sent: bytes('sent'), received: bytes('received') };
+  });
 }
 
 /**
