@@ -1,11 +1,14 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sha256File } from '../src/base/hash.js';
 import { Random } from '../src/base/random.js';
 import type { TrainOptions } from '../src/training/config.js';
 import { kill } from './child.js';
 import { Trainer } from './trainer.js';
+
+// Several runs a test, on machines that may have other work.
+vi.setConfig({ testTimeout: 180_000 });
 
 let trainer: Trainer;
 beforeAll(async () => {
@@ -140,10 +143,10 @@ it('goes on to more steps, by the schedule of a run so long from there on, bit f
 });
 
 it('goes through what a run by time has recorded again as it was', async () => {
-  const timed = { steps: undefined as never, minutes: 0.2, checkpointEvery: 400, evalEvery: 100_000 };
+  const timed = { steps: undefined as never, minutes: 0.3, checkpointEvery: 100, evalEvery: 100_000 };
   const training = trainer.start('timed', timed);
   const at = ((await training.event('checkpoint')) as { step: number }).step;
-  await training.event('progress', at + 200);
+  await training.event('progress', at + 50);
   // Lines reach the disk in batches, a second apart at the most.
   await new Promise((resolve) => setTimeout(resolve, 1500));
   await kill(training.process);
