@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { UsageError } from '../../base/errors.js';
 import { finish } from '../common-options.js';
 import type { Start } from '../context.js';
 
@@ -8,9 +9,23 @@ export function defineBench(program: Command, start: Start): void {
     .command('bench')
     .summary('measure this machine beside other programs')
     .description(
-      "Measure Meanfield beside other programs on this machine. It runs in a clone of Meanfield's repository.",
+      "Measure Meanfield beside other programs on this machine, in a clone of Meanfield's repository; or, anywhere, what " +
+        'the planner needs to know of this machine (--calibrate).',
     )
     .argument('[name...]', 'what to measure (default: everything)')
-    .action((names: string[]) => start(async (context) => (await import('../work/bench.js')).bench(names, context)));
-  finish(command, ['meanfield bench', 'meanfield bench gemm train']);
+    .option(
+      '--calibrate [file]',
+      'instead, train for some seconds at a few sizes and write rows for `plan calibrate` (default: calibrate.csv)',
+    )
+    .action((names: string[], { calibrate }: { readonly calibrate?: string | true }) =>
+      start(async (context) => {
+        if (calibrate === undefined) return (await import('../work/bench.js')).bench(names, context);
+        if (names.length > 0) {
+          throw new UsageError(`--calibrate measures nothing else: leave out ${names.join(' ').slice(0, 80)}.`);
+        }
+        const file = calibrate === true ? 'calibrate.csv' : calibrate;
+        return (await import('../work/bench-calibrate.js')).benchCalibrate(file, context);
+      }),
+    );
+  finish(command, ['meanfield bench', 'meanfield bench gemm train', 'meanfield bench --calibrate this.csv']);
 }

@@ -6,7 +6,10 @@ export function definePlanOptions(command: Command): Command {
   return command
     .optionsGroup('What and where:')
     .option('--model <name|file>', 'model of `plan models`, or a Hugging Face config.json')
-    .option('--cluster <name|file>', 'cluster of `plan clusters`, NxACCELERATOR such as 64xh100, or a JSON file')
+    .option(
+      '--cluster <name|file>',
+      'cluster of `plan clusters`, NxACCELERATOR such as 64xh100, a JSON file, or `this` machine, measured',
+    )
     .option('--framework <name>', 'training software whose habits to assume (default: a PyTorch trainer of 2024)')
     .option('--calibration <file>', 'what your own measurements say, as `plan calibrate` writes it')
     .optionsGroup('How much:')

@@ -3,6 +3,7 @@ import {
   averagingWins,
   type BandwidthRange,
   type Calibration,
+  type Cluster,
   describeModel,
   type Largest,
   largestModel,
@@ -32,11 +33,14 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
   const { model, cluster, law } = flags;
   if (typeof cluster !== 'string') {
     throw new UsageError(
-      'Missing --cluster: a name of `meanfield plan clusters`, NxACCELERATOR such as 64xh100, or a JSON file.',
+      'Missing --cluster: a name of `meanfield plan clusters`, NxACCELERATOR such as 64xh100, a JSON file, or `this` machine.',
     );
   }
-  const options = await optionsOf(flags);
-  const { cluster: machine, warnings } = await readCluster(cluster);
+  const isHere = cluster === HERE;
+  const options = { ...(isHere ? ofOurTrain : {}), ...(await optionsOf(flags)) };
+  const { cluster: machine, warnings } = isHere
+    ? { cluster: await measured(), warnings: [] }
+    : await readCluster(cluster);
   const largest = typeof model === 'string' ? null : largestModel(machine, options, law as string | undefined);
   const described = largest === null ? await describeModel(model as string) : { model: largest.model, warnings: [] };
   // The limits were kept with an exchange every step; averaging would cost something else.
@@ -51,6 +55,22 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
     averagingWins: averagingWins(planned, settled),
     largest,
   };
+}
+
+/** The cluster that stands for the machine at hand. */
+const HERE = 'this';
+
+/** What `train` does here, and has as its defaults, where the user says nothing else. */
+const ofOurTrain: PlanOptions = {
+  framework: 'Meanfield',
+  globalBatch: 12,
+  zero: 0,
+  recompute: 'none',
+  offload: 'none',
+};
+
+async function measured(): Promise<Cluster> {
+  return (await (await import('./this-machine.js')).measureThisMachine()).cluster;
 }
 
 /** The options under their names in code; `plan` checks every value. */

@@ -104,8 +104,8 @@ const mean = (values: readonly number[]): number => values.reduce((a, b) => a + 
 /** Constants with a user's efficiencies in the place of those that were shipped. */
 export function calibrated(calibration: Calibration | undefined, constants: Constants = shippedConstants): Constants {
   if (calibration === undefined) return constants;
-  const { fitted, default: usual } = constants.efficiency;
-  return { ...constants, efficiency: { fitted: { ...fitted, ...calibration.efficiency }, default: usual } };
+  const { fitted, ...others } = constants.efficiency;
+  return { ...constants, efficiency: { ...others, fitted: { ...fitted, ...calibration.efficiency } } };
 }
 
 /** A calibration as its file holds it. */

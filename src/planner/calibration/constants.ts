@@ -9,7 +9,9 @@ export interface Constants {
   readonly efficiency: {
     /** By framework and accelerator, `NAME @ ACCELERATOR`: the one constant fitted for each pair. */
     readonly fitted: Readonly<Record<string, number>>;
-    /** For a pair that no measurement covers. */
+    /** For a pair that no measurement covers, by the framework's kind where enough of it were measured. */
+    readonly kinds?: Readonly<Record<string, number>>;
+    /** For a pair of any other kind. */
     readonly default: number;
   };
 }

@@ -27,6 +27,7 @@ describe('fitEfficiencies', () => {
     expect(samplesOf(rows, shippedConstants)).toEqual([]);
     expect(fitEfficiencies(rows, shippedConstants).efficiency).toEqual({
       fitted: {},
+      kinds: { meanfield: shippedConstants.efficiency.kinds!.meanfield },
       default: shippedConstants.efficiency.default,
     });
   });

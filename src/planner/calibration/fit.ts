@@ -2,6 +2,7 @@ import type { Constants } from './constants.js';
 import type { Cells } from './csv.js';
 import { describeRun, predictRun, type Run } from './describe.js';
 import { Fields } from './fields.js';
+import { kindOf } from './frameworks.js';
 import { inPrintedUnit, isSlowness, type PrintedUnit, printedUnits } from './measure.js';
 import { isJudged, predictRow } from './row.js';
 
@@ -32,7 +33,32 @@ export function fitEfficiencies(rows: readonly Cells[], constants: Constants): C
   for (const [pair, samples] of [...pairs].sort(([a], [b]) => (a < b ? -1 : 1))) {
     fitted[pair] = Number(fitEfficiency(samples, constants).toFixed(3));
   }
-  return { ...constants, efficiency: { fitted, default: median(Object.values(fitted), constants.efficiency.default) } };
+  return withDefaults(fitted, constants);
+}
+
+/** Pairs from which on the median of a kind is believed. */
+const OF_A_KIND = 2;
+
+/**
+ * Constants with these efficiencies and what follows for pairs without one: the median over the pairs of a kind, where
+ * there are enough, and over all.
+ */
+export function withDefaults(fitted: Readonly<Record<string, number>>, constants: Constants): Constants {
+  const byKind = new Map<string, number[]>();
+  for (const [pair, efficiency] of Object.entries(fitted)) {
+    const kind = kindOf(pair.split(' @ ')[0]!);
+    if (kind !== undefined) byKind.set(kind, [...(byKind.get(kind) ?? []), efficiency]);
+  }
+  // Our own engine's was measured by `bench --calibrate`: no published table has it.
+  const { meanfield } = constants.efficiency.kinds ?? {};
+  const kinds: Record<string, number> = meanfield === undefined ? {} : { meanfield };
+  for (const [kind, values] of [...byKind].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (values.length >= OF_A_KIND) kinds[kind] = median(values, constants.efficiency.default);
+  }
+  return {
+    ...constants,
+    efficiency: { fitted, kinds, default: median(Object.values(fitted), constants.efficiency.default) },
+  };
 }
 
 /** The judged rows of a table that print a throughput. */

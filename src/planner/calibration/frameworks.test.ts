@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { shippedConstants } from './constants.js';
+import { withDefaults } from './fit.js';
 import { chosenFramework, defaultsOf, findFramework, frameworkFamily, habitsOf } from './frameworks.js';
 
 describe('frameworks', () => {
@@ -65,4 +66,16 @@ describe('a framework that a user chose', () => {
     expect(() => chosenFramework('__proto__', 'H100-SXM')).toThrow(/Unknown framework/);
     expect(() => chosenFramework('', 'H100-SXM')).toThrow(/Unknown framework ""/);
   });
+});
+
+it('starts from what others of a kind reach where nothing was measured, and from all where the kind is unknown', () => {
+  const fitted = { 'PyTorch FSDP @ X': 0.5, 'PyTorch FSDP @ Y': 0.7, 'torchtitan @ X': 0.8, 'Megatron-LM @ X': 0.9 };
+  const constants = withDefaults(fitted, shippedConstants);
+  const at = (name: string) => findFramework(name, 'Z', constants).efficiency;
+  expect(at('PyTorch FSDP')).toBeCloseTo(0.6, 6);
+  // One pair is no kind.
+  expect(at('JAX')).toBeCloseTo(0.75, 6);
+  expect(at('something else')).toBeCloseTo(0.75, 6);
+  expect(withDefaults(shippedConstants.efficiency.fitted, shippedConstants)).toEqual(shippedConstants);
+  expect(at('Meanfield')).toBe(shippedConstants.efficiency.kinds!.meanfield);
 });

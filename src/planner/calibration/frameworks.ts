@@ -15,7 +15,11 @@ export interface FrameworkDefaults
   readonly sumsFrom?: string;
 }
 
+/** What software is like: where nothing was measured of one, what others of its kind reach is the best guess. */
+export type FrameworkKind = 'fused' | 'eager' | 'compiled' | 'fsdp' | 'zero' | 'meanfield';
+
 interface Entry {
+  readonly kind?: FrameworkKind;
   readonly habits: Partial<FrameworkHabits>;
   readonly defaults: Partial<FrameworkDefaults>;
   readonly source: string;
@@ -59,12 +63,15 @@ export function defaultsOf(name: string, year?: number): FrameworkDefaults {
   return { ...fallback.defaults, ...entries[frameworkFamily(name, year)]!.defaults } as FrameworkDefaults;
 }
 
+/** The kind of a framework of the table; undefined for its defaults. */
+export const kindOf = (family: string): FrameworkKind | undefined => entries[family]?.kind;
+
 /** The key of a fitted constant. */
 export const pairKey = (family: string, accelerator: string): string => `${family} @ ${accelerator}`;
 
 /**
  * A framework on an accelerator: its habits and the share of the roofline that its kernels reach there. A pair that
- * nothing was fitted for gets the mean of the framework's other accelerators, or the default.
+ * nothing was fitted for gets the default of the framework's kind, or of all.
  *
  * @param accelerator the catalogue's name
  */
@@ -75,11 +82,13 @@ export function findFramework(
   year?: number,
 ): Framework {
   const family = frameworkFamily(name, year);
-  const { fitted, default: usual } = constants.efficiency;
+  const { fitted, kinds = {}, default: usual } = constants.efficiency;
   const own = fitted[pairKey(family, accelerator)];
   const habits = habitsOf(name, year);
   if (own !== undefined) return { name, efficiency: own, efficiencySource: 'fitted', habits };
-  return { name, efficiency: usual, efficiencySource: 'default', habits };
+  const kind = kindOf(family);
+  const efficiency = (kind && kinds[kind]) ?? usual;
+  return { name, efficiency, efficiencySource: 'default', habits };
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Constants } from './constants.js';
 import type { Cells } from './csv.js';
-import { fitEfficiencies, median, samplesOf } from './fit.js';
+import { fitEfficiencies, samplesOf, withDefaults } from './fit.js';
 import { isJudged, type RowResult } from './row.js';
 import { summarise } from './validate.js';
 
@@ -51,5 +51,5 @@ function withoutPairsOf(own: readonly Cells[], constants: Constants): Constants 
   const fitted = Object.fromEntries(
     Object.entries(constants.efficiency.fitted).filter(([pair]) => !pair.split(' @ ').some((part) => seen.has(part))),
   );
-  return { ...constants, efficiency: { fitted, default: median(Object.values(fitted), constants.efficiency.default) } };
+  return withDefaults(fitted, constants);
 }

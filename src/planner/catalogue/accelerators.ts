@@ -2,6 +2,7 @@ import { UsageError } from '../../base/errors.js';
 import type { Accelerator, Precision, Source } from '../types.js';
 import { generationOf, readName } from './accelerator-name.js';
 import table from './accelerators.json' with { type: 'json' };
+import { describedCpu } from './described-cpu.js';
 import { nearestNames, plain } from './nearest.js';
 import { given, resolveSources, type SourceKeys } from './sources.js';
 
@@ -55,11 +56,13 @@ export interface AskedCard {
 /**
  * An accelerator of the catalogue by name or alias, or by the parts of a name: the model, how it is mounted, its memory
  * and its power. `NVIDIA A100-SXM4-40GB` is `A100-SXM-40GB`, and `H100 (HBM2e 96GB, 500W)` an H100 with that memory and
- * power; a card of another model is never taken.
+ * power; a card of another model is never taken. A processor may be told by its measured figures ({@link describedCpu}).
  *
  * @throws UsageError naming the nearest names, or for a memory or power that no card can have
  */
 export function findAccelerator(name: string, asked: AskedCard = {}): Accelerator {
+  const cpu = describedCpu(name, asked.memoryGB);
+  if (cpu) return cpu;
   const found = resolve(name);
   if (!found) {
     const names = [...accelerators, ...Object.values(entries).flatMap(({ aliases }) => aliases)];

@@ -37,6 +37,8 @@ export function stepTime(
   const bandwidth = card.memoryBandwidth * c.memoryEfficiency * efficiency;
   const layer = layerTime(w, cluster, arrangement, habits, c);
   const head = headTime(w, cluster, arrangement, habits, c);
+  // A processor starts its own kernels: there is no host to wait for, in a layer or at a step's end.
+  const isHost = card.kind === 'cpu';
 
   const again =
     recompute === 'full'
@@ -55,7 +57,7 @@ export function stepTime(
   const layerExchange = passes * layer.communication * visible(habits.tensorOverlap, c);
   const onDevice = layerMatrices + layerMemory + layerAgain + layerExchange;
   // Where the host cannot start kernels as fast as the device is done with them, the device waits.
-  const layerWait = Math.max(0, passes * c.hostPass * (tensor > 1 ? 2 : 1) - onDevice);
+  const layerWait = isHost ? 0 : Math.max(0, passes * c.hostPass * (tensor > 1 ? 2 : 1) - onDevice);
   const layerSlot = onDevice + layerWait;
   const headMatrices = head.matrices / efficiency;
   const headMemory = head.memory / efficiency;
@@ -109,7 +111,7 @@ export function stepTime(
   const owned = zero === 0 ? parameters : parameters / (data * context);
   const offloaded = arrangement.offload !== 'none';
   const state = 2 * habits.optimizerBytes + 4 * habits.gradientBytes + habits.parameterBytes;
-  const optimizer = (offloaded ? 0 : (owned * state) / bandwidth) + c.stepOverhead;
+  const optimizer = (offloaded ? 0 : (owned * state) / bandwidth) + (isHost ? 0 : c.stepOverhead);
   const matrices = m * (layers * layerMatrices + heads * headMatrices);
   const memoryBound = m * (layers * (layerMemory + layerWait) + heads * headMemory + accumulation);
   const recomputed = m * layers * layerAgain;
