@@ -107,7 +107,8 @@ describe.skipIf(!natsThere)('hostile workers on a real server (skipped without n
     expect(beset.goodput / alone.goodput).toBeGreaterThanOrEqual(0.95);
     // Who takes part and sends nothing holds a round up by its grace window, and by no more.
     expect(beset.median).toBeLessThan(alone.median + 2 * GRACE);
-    expect(Math.abs(loss / without - 1)).toBeLessThanOrEqual(0.01);
+    // Early in a run the loss falls by more than that between two evaluations.
+    expect(Math.abs(loss / without - 1)).toBeLessThanOrEqual(SECONDS < 120 ? 0.05 : 0.01);
     const resumed = await coordinate(at('beset'), '--resume');
     takePart(resumed.invitation, 'honest', at('cache'));
     for (const name of HONEST.slice(1)) takePart(resumed.invitation, name, at('cache'));
