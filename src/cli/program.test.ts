@@ -66,7 +66,7 @@ test.each([
   [['train', 'a', '--tokenizer', 'words'], /chars, bytes, bpe/],
   [['train', 'a', '--steps', 'many'], /--steps <n>' argument 'many' is invalid. Expected a whole number/],
   [['train', 'a', '--steps'], /argument missing/],
-  [['eval', 'runs/a'], /Missing required argument 'file'/],
+  [['eval', 'runs/a'], /Missing required argument 'file\|folder'/],
   [['info', 'a', 'b'], /Too many arguments/],
   [['tain'], /Unknown command 'tain' \(Did you mean train\?\)\nCommands: train, eval/],
   [

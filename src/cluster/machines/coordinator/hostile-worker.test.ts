@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { RunVerifier } from '../../signed.js';
 import { event, hostHere, TestCluster } from '../machines.test-support.js';
 import type { Client } from '../memory-transport.test-support.js';
 import { ASK, admissionAnswer } from '../protocol/admission.js';
@@ -82,7 +83,7 @@ it('goes back from a stored state that cannot be read to the newest in its folde
   worker.kill();
   const { network } = cluster;
   const { revision } = network.state.get('state')!;
-  network.state.set('state', { value: encodeMessage({ tokens: 2 ** 54 }), revision });
+  network.state.set('state', { value: network.key.signed('state', encodeMessage({ tokens: 2 ** 54 })), revision });
   const second = cluster.coordinator(true);
   const { message } = await event(second.events, 'notice', ({ message }) => message.includes('Went back to round'));
   expect(message).toContain('the state of a run in the message system');
@@ -116,13 +117,16 @@ it('answers whoever floods it, and suspends it', async () => {
   await event(coordinator.events, 'leading');
   const door = cluster.network.door();
   const ask = { protocol: 3, version: '0.1.0', key: door.key, replicas: 1, host: 'flood', memory: 2 ** 50 };
-  const answer = decodeMessage(await door.ask(ASK.admission, encodeMessage(ask), 5000), admissionAnswer, 'an answer');
+  const verifier = new RunVerifier(cluster.network.key.public);
+  const request = encodeMessage(ask);
+  const answered = verifier.opened('join', await door.ask(ASK.admission, request, 5000), request);
+  const answer = decodeMessage(answered, admissionAnswer, 'an answer');
   if (!answer.accepted) throw new Error(answer.reason);
   const { worker, incarnation } = answer.workers[0]!;
   const client = (await door.enter([worker], answer.pass)) as Client;
   const told: string[] = [];
   client.control.listen({ to: 'down', worker }, (bytes) => {
-    const { message } = decodeMessage(bytes, downEnvelope, 'a message');
+    const { message } = decodeMessage(verifier.opened('down', bytes), downEnvelope, 'a message');
     if (message.type === 'refuse' || message.type === 'evict') told.push(message.reason);
   });
   const say = (body: object) =>
