@@ -22,7 +22,7 @@ import { settleSizes } from './planning/sizes.js';
 import { findLaw, lossOf, type ParametricLaw } from './scaling/index.js';
 import { type Fixed, type SearchResult, searchArrangements } from './search/index.js';
 import { predictStep } from './step.js';
-import type { Cluster, Framework, StepPrediction, Workload } from './types.js';
+import type { Arrangement, Cluster, Framework, StepPrediction, Workload } from './types.js';
 import { planRun, type RunPlan, secondsUntil } from './whole-run/index.js';
 
 /**
@@ -211,6 +211,15 @@ function intervalPoints(
   const pair = pairKey(frameworkFamily(framework.name), cluster.accelerator.name);
   const own = calibration?.points.filter(({ source }) => source === pair) ?? [];
   return own.length >= OWN_INTERVAL ? own : shippedPoints;
+}
+
+/** The interval of another arrangement than the chosen one, as {@link Plan}'s `interval`. */
+export function intervalOf(
+  { model, cluster, framework }: Plan,
+  arrangement: Arrangement,
+  { calibration }: PlanOptions = {},
+): TimeInterval {
+  return timeInterval(model, cluster.accelerator, arrangement, intervalPoints(calibration, framework, cluster));
 }
 
 /** The tokens that were asked for; where only a limit was given, as many as it allows. */

@@ -1,3 +1,4 @@
+import { intervalOf } from '../../planner/plan.js';
 import {
   arrangementText,
   bits,
@@ -120,13 +121,17 @@ function runText({ plan }: Planned, run: RunPlan): string {
   ]);
 }
 
-function lostText({ plan: { search, method } }: Planned): string {
+function lostText({ plan, options }: Planned): string {
+  const { search, method } = plan;
   const winner = method === 'data' ? search.best : null;
   const rows = search.strategies
     .slice(0, SHOWN)
     .map((result) => [
       result.strategy,
       result.prediction.fits ? time(result.prediction.time.total) : 'no',
+      result.prediction.fits
+        ? range(result.prediction.time.total, intervalOf(plan, result.arrangement, options), time)
+        : '',
       grouped(devices(result.arrangement)),
       search.best !== null &&
       result.prediction.time.total === search.best.prediction.time.total &&
@@ -135,7 +140,7 @@ function lostText({ plan: { search, method } }: Planned): string {
         : reasonLost(result, winner ?? search.best),
     ]);
   const counted = `${grouped(search.considered)} arrangements considered, ${grouped(search.evaluated)} of them predicted`;
-  return `${counted}:\n${table([['best of each kind', 'a step', 'devices', ''], ...rows], [1, 2])}`;
+  return `${counted}:\n${table([['best of each kind', 'a step', '', 'devices', ''], ...rows], [1, 3])}`;
 }
 
 function optionsText({ plan: { options } }: Planned): string {
