@@ -33,6 +33,7 @@ test('the package holds what it should and no more', async () => {
     'concepts.md',
     'first-model.md',
     'kubernetes.md',
+    'linpack.md',
     'numerics.md',
     'planner.md',
     'run-folder.md',

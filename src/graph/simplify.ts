@@ -73,5 +73,7 @@ function pass(outputs: readonly Tensor[]): { results: Tensor[]; changed: boolean
       map.set(tensor, consing.share(results[i]!, map));
     });
   }
-  return { results: outputs.map((tensor) => map.get(tensor)!), changed };
+  const results = outputs.map((tensor) => map.get(tensor)!);
+  // What became one has fewer users before it, which may let a rule in that waits for a single user.
+  return { results, changed: changed || topologicalOrder(results).length < order.length };
 }
