@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   cancelGroup,
   followGroup,
@@ -15,6 +15,9 @@ import {
 } from '../../src/cluster/launchers/slurm/index.js';
 import { readGroup } from '../../src/cluster/launchers/slurm/queue.js';
 import { slurmThere, startSlurm, type TestSlurm } from './slurm.js';
+
+// Jobs wait for Slurm's own clock, beside other tests.
+vi.setConfig({ testTimeout: 180_000 });
 
 /**
  * Stands in for `meanfield join -`, since it is Slurm's part that is tested here: it leaves a mark, and ends

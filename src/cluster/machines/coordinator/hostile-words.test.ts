@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { HONEST, HostilePlay, moves, NORM_PER_STEP, STEPS, speeds, TOKENS_PER_STEP } from './hostile.test-support.js';
 import { decodeState, encodeState } from './run-state.js';
 
-/** `HOSTILE_CASES=100000` tries as many, in about half an hour on one core. */
+/** `HOSTILE_CASES=100000` tries as many, in about five minutes. */
 const CASES = Number(process.env.HOSTILE_CASES ?? 400);
 
 const isHonest = (worker: string) => HONEST.some((name) => name === worker);
