@@ -1,9 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffersOf } from '../base/threads/messages.js';
 import { prepareDataset } from '../data/index.js';
 import { Model } from '../model/model.js';
-import { buffersOf } from './messages.js';
 import { initialParameters } from './prepare-run.js';
 import { ReplicaHost } from './replica-host.js';
 import type { ReplicaHandle } from './replica-thread.js';

@@ -107,30 +107,3 @@ export interface Commands {
 }
 
 export type CommandName = keyof Commands;
-
-/** To a thread. `cancel` ends `train` after the step in progress. */
-export type ToReplica =
-  | {
-      readonly [K in CommandName]: { readonly id: number; readonly name: K; readonly input: Commands[K][0] };
-    }[CommandName]
-  | { readonly name: 'cancel' };
-
-/** From a thread: a step of `train`, then the answer, or what went wrong. */
-export type FromReplica =
-  | { readonly id: number; readonly step: StepDone }
-  | { readonly id: number; readonly output: Commands[CommandName][1] }
-  | {
-      readonly id: number;
-      /** `forUser`: it is a {@link MeanfieldError}. */
-      readonly error: { readonly message: string; readonly stack: string | undefined; readonly forUser: boolean };
-    };
-
-/** The buffers of all Float32Arrays, and of Uint8Arrays that have one to themselves, in a message: to be moved with it. */
-export function buffersOf(message: unknown): ArrayBuffer[] {
-  if (message instanceof Float32Array) return [message.buffer as ArrayBuffer];
-  if (message instanceof Uint8Array) {
-    return message.byteLength === message.buffer.byteLength ? [message.buffer as ArrayBuffer] : [];
-  }
-  if (typeof message !== 'object' || message === null) return [];
-  return Object.values(message).flatMap(buffersOf);
-}

@@ -1,88 +1,11 @@
-import { Worker } from 'node:worker_threads';
-import { MeanfieldError, messageOf } from '../base/errors.js';
+import { type Handle, startThread } from '../base/threads/start.js';
 import { workerFile } from '../base/worker-file.js';
-import { buffersOf, type Commands, type FromReplica, type StepDone, type ToReplica } from './messages.js';
-
-/** What a thread can be asked for, by name: argument and answer. */
-type CommandMap<C> = { readonly [K in keyof C]: readonly [unknown, unknown] } & {
-  readonly close: readonly [null, null];
-};
-
-/** A thread that carries out commands, as the driver sees it. */
-export interface Handle<C extends CommandMap<C>> {
-  /**
-   * Carries out a command. The arrays in the input are moved.
-   *
-   * @param onStep hears of each step of `train`
-   */
-  ask<K extends keyof C>(name: K, input: C[K][0], onStep?: (step: StepDone) => void): Promise<C[K][1]>;
-  /** Ends `train` after the step in progress. */
-  cancel(): void;
-  /** Ends the thread after the commands asked before. Never fails. */
-  close(): Promise<void>;
-}
+import type { Commands, StepDone } from './messages.js';
 
 /** A replica as the driver of threads sees it: it takes one command after another, and a cancelled `train` fails. */
-export type ReplicaHandle = Handle<Commands>;
-
-interface Waiting {
-  readonly resolve: (output: never) => void;
-  readonly reject: (error: unknown) => void;
-  readonly onStep: ((step: StepDone) => void) | undefined;
-}
+export type ReplicaHandle = Handle<Commands, StepDone>;
 
 /** Starts a thread for a replica. */
 export function startReplicaThread(file: URL = workerFile('replica-worker')): ReplicaHandle {
-  return startThread<Commands>(file);
-}
-
-/** Starts a thread of commands. It is never terminated from outside: that would abort the process during a run. */
-export function startThread<C extends CommandMap<C>>(file: URL): Handle<C> {
-  const worker = new Worker(file);
-  const waiting = new Map<number, Waiting>();
-  let nextId = 0;
-  let failure: unknown;
-  const fail = (error: unknown) => {
-    failure ??= error;
-    for (const { reject } of waiting.values()) reject(failure);
-    waiting.clear();
-  };
-  const ended = new Promise<void>((resolve) => {
-    worker.on('exit', (code) => {
-      fail(new MeanfieldError(`A replica's thread ended with code ${code}.`));
-      resolve();
-    });
-  });
-  worker.on('error', (error) => {
-    fail(new MeanfieldError(`A replica's thread failed: ${messageOf(error)}.`, { cause: error }));
-  });
-  worker.on('message', (message: FromReplica) => {
-    const entry = waiting.get(message.id);
-    if (!entry) return;
-    if ('step' in message) return entry.onStep?.(message.step);
-    waiting.delete(message.id);
-    if ('output' in message) entry.resolve(message.output as never);
-    else entry.reject(revive(message.error));
-  });
-  const ask: Handle<C>['ask'] = (name, input, onStep) =>
-    new Promise((resolve, reject) => {
-      if (failure !== undefined) return reject(failure);
-      const id = nextId++;
-      waiting.set(id, { resolve, reject, onStep });
-      worker.postMessage({ id, name, input }, buffersOf(input));
-    });
-  return {
-    ask,
-    cancel: () => worker.postMessage({ name: 'cancel' } satisfies ToReplica),
-    close: async () => {
-      await ask('close', null).catch(() => {});
-      await ended;
-    },
-  };
-}
-
-function revive({ message, stack, forUser }: Extract<FromReplica, { error: unknown }>['error']): Error {
-  const error = forUser ? new MeanfieldError(message) : new Error(message);
-  if (stack !== undefined) error.stack = stack;
-  return error;
+  return startThread<Commands, StepDone>(file);
 }

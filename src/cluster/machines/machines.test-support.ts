@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffersOf } from '../../base/threads/messages.js';
 import type { TrainOptions } from '../../training/config.js';
 import { type TestData, testData } from '../cluster.test-support.js';
-import { buffersOf } from '../messages.js';
 import { startCoordinator } from './coordinator/start.js';
 import type { CoordinatorEvent, WorkerEvent } from './events.js';
 import type { HostCommands, MemberHandle } from './host/commands.js';

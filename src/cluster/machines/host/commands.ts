@@ -1,4 +1,5 @@
-import type { Handle } from '../../replica-thread.js';
+import type { Handle } from '../../../base/threads/start.js';
+import type { StepDone } from '../../messages.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { Work } from '../protocol/down.js';
 
@@ -115,4 +116,4 @@ export type HostCommands = {
 };
 
 /** A host of the model as the coordinator or a member sees it. */
-export type MemberHandle = Handle<HostCommands>;
+export type MemberHandle = Handle<HostCommands, StepDone>;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { serveThread } from './serve-thread.js';
+import { serveThread } from './serve.js';
 
 it('serves no thread where there is none', () => {
   const host = { handle: async () => null, cancel: () => {} };

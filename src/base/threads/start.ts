@@ -1,0 +1,79 @@
+import { Worker } from 'node:worker_threads';
+import { MeanfieldError, messageOf } from '../errors.js';
+import { buffersOf, type FromThread, type ToThread } from './messages.js';
+
+/** What a thread can be asked for, by name: argument and answer. */
+type CommandMap<C> = { readonly [K in keyof C]: readonly [unknown, unknown] } & {
+  readonly close: readonly [null, null];
+};
+
+/** A thread that carries out commands, as the driver sees it. `S`: what it tells of each step of `train`. */
+export interface Handle<C extends CommandMap<C>, S> {
+  /**
+   * Carries out a command. The arrays in the input are moved.
+   *
+   * @param onStep hears of each step of `train`
+   */
+  ask<K extends keyof C>(name: K, input: C[K][0], onStep?: (step: S) => void): Promise<C[K][1]>;
+  /** Ends `train` after the step in progress. */
+  cancel(): void;
+  /** Ends the thread after the commands asked before. Never fails. */
+  close(): Promise<void>;
+}
+
+interface Waiting<S> {
+  readonly resolve: (output: never) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onStep: ((step: S) => void) | undefined;
+}
+
+/** Starts a thread of commands. It is never terminated from outside: that would abort the process during a run. */
+export function startThread<C extends CommandMap<C>, S>(file: URL): Handle<C, S> {
+  const worker = new Worker(file);
+  const waiting = new Map<number, Waiting<S>>();
+  let nextId = 0;
+  let failure: unknown;
+  const fail = (error: unknown) => {
+    failure ??= error;
+    for (const { reject } of waiting.values()) reject(failure);
+    waiting.clear();
+  };
+  const ended = new Promise<void>((resolve) => {
+    worker.on('exit', (code) => {
+      fail(new MeanfieldError(`A replica's thread ended with code ${code}.`));
+      resolve();
+    });
+  });
+  worker.on('error', (error) => {
+    fail(new MeanfieldError(`A replica's thread failed: ${messageOf(error)}.`, { cause: error }));
+  });
+  worker.on('message', (message: FromThread<S>) => {
+    const entry = waiting.get(message.id);
+    if (!entry) return;
+    if ('step' in message) return entry.onStep?.(message.step);
+    waiting.delete(message.id);
+    if ('output' in message) entry.resolve(message.output as never);
+    else entry.reject(revive(message.error));
+  });
+  const ask: Handle<C, S>['ask'] = (name, input, onStep) =>
+    new Promise((resolve, reject) => {
+      if (failure !== undefined) return reject(failure);
+      const id = nextId++;
+      waiting.set(id, { resolve, reject, onStep });
+      worker.postMessage({ id, name, input }, buffersOf(input));
+    });
+  return {
+    ask,
+    cancel: () => worker.postMessage({ name: 'cancel' } satisfies ToThread),
+    close: async () => {
+      await ask('close', null).catch(() => {});
+      await ended;
+    },
+  };
+}
+
+function revive({ message, stack, forUser }: Extract<FromThread<never>, { error: unknown }>['error']): Error {
+  const error = forUser ? new MeanfieldError(message) : new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
