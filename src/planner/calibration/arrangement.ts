@@ -144,6 +144,19 @@ function expertsOver(fields: Fields, w: Workload, cluster: Cluster, { data, cont
   return fields.assume('ep', devices);
 }
 
+/** The micro-batch of a framework that cuts a rank's sequences into as many as the pipeline has ranks. */
+function cutByStages(
+  fields: Fields,
+  { data, pipeline }: Degrees,
+  { stageMicroBatchesUntil }: FrameworkDefaults,
+  global: number | undefined,
+): number | undefined {
+  const year = fields.count('year', 9999);
+  if (stageMicroBatchesUntil === undefined || year === undefined || year > stageMicroBatchesUntil) return undefined;
+  if (pipeline === 1 || global === undefined || fields.count('grad_accum', 1e6) !== undefined) return undefined;
+  return fields.assume('micro_batch', Math.max(1, Math.round(global / data / pipeline)));
+}
+
 /** An arrangement of what is printed and what the framework does unless told otherwise. */
 export function arrangementOf(
   fields: Fields,
@@ -153,7 +166,8 @@ export function arrangementOf(
   defaults: FrameworkDefaults,
   sequence: number,
 ): { readonly arrangement: Arrangement; readonly open: Open } {
-  const { global, micro, steps } = batchOf(fields, degrees.data, w.causal);
+  const { global, micro: printed, steps } = batchOf(fields, degrees.data, w.causal);
+  const micro = printed ?? cutByStages(fields, degrees, defaults, global);
   const recompute = recomputeOf(fields);
   const arrangement: Arrangement = {
     data: degrees.data,

@@ -50,6 +50,23 @@ describe('describeRun', () => {
     expect(bytes('date 02-20', { framework: 'Megatron-LM' })[1]).toBe(false);
   });
 
+  it('cuts a rank’s sequences by the pipeline where the framework of that year did', () => {
+    const titan = { framework: 'torchtitan', year: '2024', accel: 'H100', accel_mem_GB: '', n_accel: '1024', tp: '8' };
+    const piped = { ...titan, pp: '8', dp: '16', zero_stage: '3', micro_batch: '', global_batch_seqs: '512' };
+    const cut = (change: Readonly<Record<string, string>>) => {
+      const { arrangement, open, assumptions } = run({ ...piped, ...change });
+      return [arrangement.microBatch, open.microBatch, assumptions.includes('micro_batch 4')];
+    };
+    expect(cut({})).toEqual([4, false, true]);
+    expect(cut({ micro_batch: '2' })).toEqual([2, false, false]);
+    // What was not cut so is left to be chosen: by another, in another year, without a pipeline, in printed steps.
+    expect(cut({ framework: 'Megatron-Core' })[1]).toBe(true);
+    expect(cut({ year: '2025' })[1]).toBe(true);
+    expect(cut({ year: '' })[1]).toBe(true);
+    expect(cut({ pp: '1', dp: '128' })[1]).toBe(true);
+    expect(cut({ grad_accum: '4' })).toEqual([8, false, false]);
+  });
+
   it('splits the sequence where recomputation is selective, as those who introduced both did', () => {
     expect(run({ recompute: 'selective' }).arrangement.sequenceParallel).toBe(true);
     expect(run({ recompute: 'selective', tp: '1', dp: '' }).arrangement.sequenceParallel).toBe(false);

@@ -13,6 +13,8 @@ export interface FrameworkDefaults
   readonly precision?: Arrangement['precision'];
   /** Day (ISO 8601) from which it keeps sums of gradients in fp32 beside those in 16 bits; before, the latter alone. */
   readonly sumsFrom?: string;
+  /** Last year in which it cut a rank's batch into as many micro-batches as a pipeline has ranks unless told otherwise. */
+  readonly stageMicroBatchesUntil?: number;
 }
 
 /** What software is like: where nothing was measured of one, what others of its kind reach is the best guess. */
