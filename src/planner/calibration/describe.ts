@@ -33,7 +33,7 @@ export function describeRun(cells: Cells, constants: Constants): Run | string {
   const workload = workloadOf(fields, sequence);
   if (!workload) return 'neither layers, width nor parameters of the model are given';
   const degrees = degreesOf(fields);
-  const cluster = clusterOf(fields, degrees.accelerators);
+  const cluster = clusterOf(fields, degrees.accelerators, constants.time.linkEfficiency);
   const name = fields.text('framework') || fields.assume('framework', 'default');
   const year = fields.count('year', 9999);
   const usual = findFramework(name, cluster.accelerator.name, constants, year);

@@ -5,7 +5,7 @@ import { cellsOf } from './rows.test-support.js';
 
 const read = (change: Readonly<Record<string, string>>, accelerators = 64) => {
   const fields = new Fields(cellsOf(change));
-  return { cluster: clusterOf(fields, accelerators), assumptions: fields.assumptions };
+  return { cluster: clusterOf(fields, accelerators, 0.75), assumptions: fields.assumptions };
 };
 
 describe('clusterOf', () => {
@@ -21,7 +21,7 @@ describe('clusterOf', () => {
     expect(read({ inter_node_Gbps_per_node: '400 (4x OPA100)' }).cluster.interNode).toBeCloseTo(0.4 * 50e9, 0);
     const measured = '400 nominal (OPA); busbw 23-57 Gb/s measured';
     expect(read({ inter_node_Gbps_per_node: measured }).cluster.interNode).toBeCloseTo(
-      (Math.sqrt(23 * 57) / 8) * 1e9,
+      ((Math.sqrt(23 * 57) / 8) * 1e9) / 0.75,
       0,
     );
   });

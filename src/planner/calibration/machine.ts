@@ -23,18 +23,25 @@ function acceleratorOf(fields: Fields): Accelerator {
  */
 const OMNI_PATH = 0.4;
 
-/** Bytes a second between nodes: measured, where a row says so beside the nominal figure. */
-function networkOf(fields: Fields): number | undefined {
+/**
+ * Bytes a second between nodes. A bandwidth that exchanges were measured to reach, where a row prints one beside the
+ * nominal figure, has the share of the link that exchanges reach in it already.
+ */
+function networkOf(fields: Fields, linkEfficiency: number): number | undefined {
   const nominal = fields.number('inter_node_Gbps_per_node');
   if (nominal === undefined) return undefined;
   const text = fields.text('inter_node_Gbps_per_node');
   const measured = /(\d+)-(\d+) *gb\/s measured/i.exec(text);
-  if (measured) return (Math.sqrt(Number(measured[1]) * Number(measured[2])) / 8) * 1e9;
+  if (measured) return ((Math.sqrt(Number(measured[1]) * Number(measured[2])) / 8) * 1e9) / linkEfficiency;
   return (nominal / 8) * 1e9 * (/\bopa|omni/i.test(text.replace(/\d+/g, ' ')) ? OMNI_PATH : 1);
 }
 
-/** The machine of a row: so many accelerators in their usual nodes, with the links that the row prints. */
-export function clusterOf(fields: Fields, accelerators: number): Cluster {
+/**
+ * The machine of a row: so many accelerators in their usual nodes, with the links that the row prints.
+ *
+ * @param linkEfficiency share of a link's nominal bandwidth that exchanges reach
+ */
+export function clusterOf(fields: Fields, accelerators: number, linkEfficiency: number): Cluster {
   const usual = usualCluster(acceleratorOf(fields), accelerators);
   const perNode = Math.min(fields.count('accel_per_node') ?? usual.perNode, accelerators);
   const intra = fields.number('intra_node_GBps');
@@ -42,6 +49,6 @@ export function clusterOf(fields: Fields, accelerators: number): Cluster {
     ...usual,
     perNode,
     intraNode: intra === undefined ? usual.intraNode : intra * 1e9,
-    interNode: networkOf(fields) ?? usual.interNode,
+    interNode: networkOf(fields, linkEfficiency) ?? usual.interNode,
   };
 }
