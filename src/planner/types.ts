@@ -56,6 +56,11 @@ export interface Workload {
     /** Layers that have one feed-forward part instead, of this inner width. Default: 0. */
     readonly denseLayers?: number;
     readonly denseFeedForward?: number;
+    /**
+     * Groups of experts, and those that a token's experts are in at most: as many nodes get it, once each (arXiv
+     * 2412.19437, §3.2.2). Default: a token is sent to each of its experts by itself.
+     */
+    readonly groups?: { readonly count: number; readonly active: number };
   };
   /**
    * Multi-head latent attention (arXiv 2405.04434, §2.1): ranks of what queries (null: none) and keys and values are

@@ -72,6 +72,18 @@ describe('readModelConfig', () => {
     expect(() => readModelConfig(mixtral)).toThrow(/passes 3 experts of a layer that has 2/);
   });
 
+  it('reads the groups that a token’s experts lie in', () => {
+    const groupsOf = (change: Readonly<Record<string, JsonValue>>) =>
+      readModelConfig({ model_type: 'deepseek_v3', ...change }).experts?.groups;
+    expect(groupsOf({})).toEqual({ count: 8, active: 4 });
+    expect(groupsOf({ n_group: 4, topk_group: 2 })).toEqual({ count: 4, active: 2 });
+    // All of them, or those of another number of experts, are no limit.
+    expect(groupsOf({ n_group: 1, topk_group: 1 })).toBeUndefined();
+    expect(groupsOf({ n_routed_experts: 60 })).toBeUndefined();
+    expect(() => groupsOf({ n_routed_experts: 60, n_group: 8 })).toThrow(/60 experts in n_group 8, of which a token/);
+    expect(() => groupsOf({ n_group: 2, topk_group: 4 })).toThrow(/no more in use than there are/);
+  });
+
   it.each([0, -1, 1.5, 1e300, 2 ** 53, true, [], {}])('refuses %j as a size', (value) => {
     for (const key of Object.keys(gpt2).filter((name) => name !== 'model_type')) {
       expect(() => readModelConfig({ ...gpt2, [key]: value })).toThrow(UsageError);

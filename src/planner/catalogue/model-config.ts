@@ -42,6 +42,8 @@ interface Family {
     readonly shared?: string;
     readonly dense?: string;
     readonly denseFeedForward?: string;
+    readonly groups?: string;
+    readonly activeGroups?: string;
   };
   /** Keys of latent attention's ranks and sizes of a head. */
   readonly latent?: Readonly<Record<keyof NonNullable<ModelShape['latent']>, string>>;
@@ -174,7 +176,29 @@ function readExperts(family: Family, config: PublishedConfig, layers: number): M
     shared: countAt(config, shared),
     denseLayers: Math.min(layers, countAt(config, dense)),
     denseFeedForward: sizeAt(config, denseFeedForward, LARGEST_OTHER),
+    ...readGroups(family.experts, config, count),
   };
+}
+
+/** Groups that a token's experts must lie in; none where all of them may be used. */
+function readGroups(
+  keys: NonNullable<Family['experts']>,
+  config: PublishedConfig,
+  experts: number,
+): Pick<NonNullable<ModelShape['experts']>, 'groups'> {
+  if (keys.groups === undefined || config.value(keys.groups) == null) return {};
+  const count = sizeAt(config, keys.groups, LARGEST.layers);
+  const active = sizeAt(config, keys.activeGroups, LARGEST.layers);
+  const fits = active <= count && experts % count === 0;
+  // The class's own groups are for its own number of experts.
+  if (!fits && config.given[keys.groups] === undefined && config.given[keys.activeGroups!] === undefined) return {};
+  if (!fits) {
+    throw new UsageError(
+      `${config.family}: ${experts} experts in ${keys.groups} ${count}, of which a token uses ${keys.activeGroups} ${active}. ` +
+        'Expected groups of equally many experts, and no more in use than there are.',
+    );
+  }
+  return active === count ? {} : { groups: { count, active } };
 }
 
 /** A size that may be none at all. */

@@ -71,12 +71,23 @@ export function allReduceTime(cluster: Cluster, group: Group, bytes: number, c: 
   return 2 * gatherTime(cluster, group, bytes, c);
 }
 
-/** Seconds of an all-to-all in which each member sends `bytes` in all, spread over the members. */
-export function allToAllTime(cluster: Cluster, group: Group, bytes: number, c: TimeConstants): number {
+/**
+ * Seconds of an all-to-all in which each member sends `bytes` in all, spread over the members.
+ *
+ * @param crossing bytes that it would send over the network if all members were on other nodes: fewer where what several
+ *   members of a node get is sent there once
+ */
+export function allToAllTime(
+  cluster: Cluster,
+  group: Group,
+  bytes: number,
+  c: TimeConstants,
+  crossing = bytes,
+): number {
   if (group.size <= 1) return 0;
   const outside = (group.size - group.inNode) / group.size;
   const inside = (group.inNode - 1) / group.size;
-  const network = (outside * bytes * cluster.perNode) / (cluster.interNode * c.linkEfficiency);
+  const network = (outside * crossing * cluster.perNode) / (cluster.interNode * c.linkEfficiency);
   return (inside * bytes) / (cluster.intraNode * c.linkEfficiency) + network + latency(cluster, group);
 }
 

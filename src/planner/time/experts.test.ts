@@ -37,9 +37,25 @@ describe('DeepSeek-V3', () => {
     expect(held(1) - held(64)).toBeCloseTo((experts * 63) / 64, -3);
   });
 
+  it('sends a token over the network once to each of 4 nodes, not to 8 experts one by one', () => {
+    const cluster = findCluster('2048xh800');
+    const framework = findFramework('Megatron-Core', cluster.accelerator.name);
+    const limited = deepseek.experts!;
+    const { groups, ...free } = limited;
+    expect(groups).toEqual({ count: 8, active: 4 });
+    const exchange = (experts: NonNullable<typeof deepseek.experts>, expert: number): number =>
+      predictStep({ ...deepseek, experts }, cluster, { ...arrangement, expert }, framework).time.tensorCommunication;
+    const ratio = exchange(limited, 64) / exchange(free, 64);
+    expect(ratio).toBeGreaterThan(0.5);
+    expect(ratio).toBeLessThan(0.6);
+    // Over two nodes it goes to two at most, within one to none.
+    expect(exchange(limited, 16)).toBeLessThan(exchange(free, 16) / 2);
+    expect(exchange(limited, 8)).toBe(exchange(free, 8));
+  });
+
   it('takes about the GPU hours that were printed: 2,664 thousand of 2,048 H800 (arXiv 2412.19437, table 1)', () => {
     const cluster = findCluster('2048xh800');
-    // Its stack runs all-to-all beside the products (DualPipe), in 8 bits and to at most 4 nodes; here in 16 and to all.
+    // Its stack runs all-to-all beside the products (DualPipe), and what it sends to experts in 8 bits; here in 16.
     const framework = findFramework('Megatron-Core', cluster.accelerator.name);
     const { tokensPerSecond } = predictStep(deepseek, cluster, arrangement, framework);
     const hours = ((14.8e12 / tokensPerSecond) * 2048) / 3600;

@@ -1,6 +1,6 @@
 import type { Arrangement, Cluster, FrameworkHabits, Workload } from '../types.js';
 import { attentionsOf, expertsOf, headSizes } from '../workload/flop.js';
-import { allReduceTime, allToAllTime, groupOf } from './collectives.js';
+import { allReduceTime, allToAllTime, type Group, groupOf } from './collectives.js';
 import { matrixTime, operandBytes, sustainedRate } from './matrix.js';
 import type { TimeConstants } from './types.js';
 
@@ -14,6 +14,11 @@ export interface LayerTime {
   attentionCore: number;
   /** Exchange of tensor, context and expert parallelism, one direction. */
   communication: number;
+}
+
+/** Nodes that a token is sent to at most, once each; no limit where its experts may lie anywhere. */
+function nodesOfToken({ groups }: NonNullable<Workload['experts']>, { size, inNode }: Group): number {
+  return groups === undefined ? Number.POSITIVE_INFINITY : Math.min(groups.active, Math.ceil(size / inNode));
 }
 
 /** Rows of heads' products that are not a multiple of 8 elements read memory in pieces of less than 16 bytes. */
@@ -153,7 +158,9 @@ export function layerTime(
   }
   if (experts && arrangement.expert > 1) {
     const group = groupOf(cluster, arrangement.expert, tensor);
-    communication += 2 * mixed * allToAllTime(cluster, group, T * experts.active * h * 2, c);
+    const nodes = Math.min(experts.active, nodesOfToken(experts, group));
+    const one = T * h * 2;
+    communication += 2 * mixed * allToAllTime(cluster, group, experts.active * one, c, nodes * one);
   }
   return {
     matricesForward: forward,
