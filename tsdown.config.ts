@@ -2,11 +2,11 @@ import { defineConfig } from 'tsdown';
 
 /** Entries of their own, because a thread or process is started from a file, not from a function. */
 export const workers = {
-  'probe-device': 'src/engine/probe-device.ts',
+  'probe-device': 'src/engine/node/probe-device.ts',
   'encode-worker': 'src/data/encode-worker.ts',
-  'replica-worker': 'src/cluster/replica-worker.ts',
+  'replica-worker': 'src/local/replica-worker.ts',
   'linpack-worker': 'src/linpack/worker.ts',
-  'member-worker': 'src/cluster/machines/host/member-worker.ts',
+  'member-worker': 'src/cluster/model-thread/member-worker.ts',
 };
 
 export default defineConfig({

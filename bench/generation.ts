@@ -5,13 +5,13 @@ import type { JsonObject } from '../src/base/json.js';
 import { Random } from '../src/base/random.js';
 import { BytesTokenizer } from '../src/data/index.js';
 import { NodeEngine } from '../src/engine/node/engine.js';
-import { ContextWindow } from '../src/generation/context-window.js';
-import { Decoder } from '../src/generation/decoder.js';
-import { Sampler } from '../src/generation/sampler.js';
+import { loadModel } from '../src/hub/load-model.js';
+import { writeModelFolder } from '../src/hub/model-folder.js';
+import { ContextWindow } from '../src/inference/context-window.js';
+import { Decoder } from '../src/inference/decoder.js';
+import { Sampler } from '../src/inference/sampler.js';
 import { Model } from '../src/model/model.js';
 import { findPreset } from '../src/model/presets.js';
-import { loadModel } from '../src/training/load-model.js';
-import { writeModelFolder } from '../src/training/model-folder.js';
 import { median, parseArgs, peer, table } from './lib.js';
 
 const PROMPT = [1, 2, 3, 4, 5, 6, 7, 8];

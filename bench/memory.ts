@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startTraining } from '../src/cluster/train.js';
+import { startTraining } from '../src/local/train.js';
 import { parseArgs, root, table } from './lib.js';
 
 const WARM_UP = 50;

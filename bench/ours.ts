@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '../src/base/random.js';
-import { Team, type TeamSetup } from '../src/cluster/team.js';
 import { prepareDataset } from '../src/data/index.js';
+import { Team, type TeamSetup } from '../src/local/team.js';
 import { Model } from '../src/model/model.js';
 import { median } from './lib.js';
 

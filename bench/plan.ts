@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { writeFileAtomic } from '../src/base/atomic.js';
+import { writeFileAtomic } from '../src/base/files/atomic.js';
 import { type JsonValue, jsonText } from '../src/base/json.js';
 import { findFramework } from '../src/planner/calibration/frameworks.js';
 import {

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startTraining } from '../src/cluster/train.js';
-import type { TrainOptions } from '../src/training/config.js';
+import { startTraining } from '../src/local/train.js';
+import type { TrainOptions } from '../src/run/options.js';
 import { parseArgs, peer, root, table } from './lib.js';
 
 /** nanoGPT's CPU setting but for the schedule: 4 × 128, context 64, batch 12, characters of tiny Shakespeare. */

@@ -1,4 +1,4 @@
-import type { TrainOptions } from '../src/training/config.js';
+import type { TrainOptions } from '../src/run/options.js';
 import { mean, median, parseArgs, percentAbove, root, table } from './lib.js';
 import { trainOnce } from './quality.js';
 

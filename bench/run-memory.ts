@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startTraining } from '../src/cluster/train.js';
+import { startTraining } from '../src/local/train.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'meanfield-bench-'));
 try {

@@ -15,20 +15,9 @@
  * @packageDocumentation
  */
 export { MeanfieldError, UsageError } from './base/errors.js';
-export type {
-  CheckpointEvent,
-  EvaluationEvent,
-  NoticeEvent,
-  PreparingEvent,
-  ProgressEvent,
-  StartedEvent,
-  TrainEvent,
-  TrainResult,
-  TrainSettings,
-} from './cluster/events.js';
-export { startTraining as train, type TrainingRun } from './cluster/train.js';
-export type { GenerateOptions, Generation, GenerationResult } from './generation/index.js';
-export { type EvaluateOptions, type LanguageModel, type LoadOptions, load } from './load.js';
+export type { GenerateOptions, Generation, GenerationResult } from './inference/index.js';
+export { type EvaluateOptions, type LanguageModel, type LoadOptions, load } from './inference/language-model.js';
+export { startTraining as train, type TrainingRun } from './local/train.js';
 export type { FamilyName } from './model/model.js';
 export type { PresetName } from './model/presets.js';
 export {
@@ -75,5 +64,16 @@ export {
   type UnevenRound,
   type Workload,
 } from './planner/index.js';
-export type { TrainOptions } from './training/config.js';
+export type {
+  CheckpointEvent,
+  EvaluationEvent,
+  NoticeEvent,
+  PreparingEvent,
+  ProgressEvent,
+  StartedEvent,
+  TrainEvent,
+  TrainResult,
+  TrainSettings,
+} from './run/events.js';
+export type { TrainOptions } from './run/options.js';
 export type { TextEvaluation } from './training/text-evaluator.js';

@@ -5,7 +5,7 @@ import { bundle } from './child.js';
 export async function buildTrainer(): Promise<{ readonly script: string; remove(): Promise<void> }> {
   const { folder, remove } = await bundle({
     trainer: 'test/children/trainer.ts',
-    'replica-worker': 'src/cluster/replica-worker.ts',
+    'replica-worker': 'src/local/replica-worker.ts',
     'encode-worker': 'src/data/encode-worker.ts',
   });
   return { script: join(folder, 'trainer.js'), remove };

@@ -1,6 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { natsThere } from '../src/cluster/nats/server.test-support.js';
+import { natsThere } from '../src/transport/nats/server.test-support.js';
 import { CLUSTER, coordinate, ENDLESS, endLeftovers, resultOf, takePart } from './cluster.js';
 import { jsonLines, meanfield, start, text, workFolder } from './command.js';
 

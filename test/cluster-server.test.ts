@@ -1,8 +1,8 @@
 import { access, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectNats } from '../src/cluster/nats/connect.js';
-import { natsThere, startTestServer, type TestServer } from '../src/cluster/nats/server.test-support.js';
+import { connectNats } from '../src/transport/nats/connect.js';
+import { natsThere, startTestServer, type TestServer } from '../src/transport/nats/server.test-support.js';
 import { coordinate, endLeftovers, resultOf, takePart } from './cluster.js';
 import { meanfield, TINY, text, workFolder } from './command.js';
 

@@ -51,15 +51,15 @@ function inFile(text: string, source: string, code: string): string {
 
 /** What examples of a file take for given, as one who reads it would. */
 const GIVEN: Readonly<Record<string, string>> = {
-  'generation/generator.ts':
+  'inference/generator.ts':
     "import { NodeEngine } from '../engine/node/engine.js'; declare const { model, parameters, tokenizer }: import('./generator.js').GeneratorOptions;",
   'graph/gradients.ts': "import { input, mul, reduceSum } from './index.js';",
-  'training/model-folder.ts':
+  'hub/model-folder.ts':
     "declare const { config, tensors }: import('./model-folder.js').ModelContent; declare const text: string;",
-  'training/checkpoint.ts': 'declare const vector: Float32Array;',
+  'run/checkpoint.ts': 'declare const vector: Float32Array;',
   'rounds/tick.ts': "declare const before: import('./types.js').RoundsState;",
-  'cli/progress-line.ts': "declare const output: import('./output.js').Output;",
-  'base/safetensors-writer.ts': "import { writeFileAtomic } from './atomic.js';",
+  'cli/terminal/progress-line.ts': "declare const output: import('./output.js').Output;",
+  'base/safetensors-writer.ts': "import { writeFileAtomic } from './files/atomic.js';",
 };
 
 /** What the compiler finds wrong, by the sample's place. */

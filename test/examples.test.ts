@@ -4,7 +4,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { natsThere } from '../src/cluster/nats/server.test-support.js';
+import { natsThere } from '../src/transport/nats/server.test-support.js';
 import { type Outcome, text, workFolder } from './command.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { startTraining } from '../src/cluster/train.js';
 import { NodeEngine } from '../src/engine/node/engine.js';
-import { Decoder } from '../src/generation/index.js';
-import { loadModel } from '../src/training/load-model.js';
+import { loadModel } from '../src/hub/load-model.js';
+import { Decoder } from '../src/inference/index.js';
+import { startTraining } from '../src/local/train.js';
 
 const python = process.env.MEANFIELD_PYTHON;
 const text = 'The king — “who’s there?” — is naïve. 12 ducats!\n';

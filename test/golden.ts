@@ -1,4 +1,4 @@
-import type { TrainOptions } from '../src/training/config.js';
+import type { TrainOptions } from '../src/run/options.js';
 
 /** Runs whose losses are kept in `fixtures/golden/NAME.json`: 30 steps on a real text. */
 export const goldenRuns: Readonly<Record<string, Partial<TrainOptions>>> = {

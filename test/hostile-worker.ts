@@ -1,24 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withHeader } from '../src/averaging/formats/format.js';
+import { cutFragments } from '../src/averaging/fragments.js';
+import { layoutHash } from '../src/averaging/layout-hash.js';
 import { Random } from '../src/base/random.js';
-import { withHeader } from '../src/cluster/formats/format.js';
-import { layoutHash } from '../src/cluster/layout-hash.js';
-import { cutFragments } from '../src/cluster/machines/fragments.js';
-import { admissionAnswer } from '../src/cluster/machines/protocol/admission.js';
-import { configurationSchema } from '../src/cluster/machines/protocol/configuration.js';
-import {
-  type DownMessage,
-  downEnvelope,
-  type ReduceMessage,
-  type StartMessage,
-} from '../src/cluster/machines/protocol/down.js';
-import { putParts } from '../src/cluster/machines/protocol/manifest.js';
-import { decodeMessage, encodeMessage, PROTOCOL } from '../src/cluster/machines/protocol/wire.js';
-import { RunVerifier } from '../src/cluster/signed.js';
-import type { BlobRef, Transport } from '../src/cluster/transport.js';
-import { openDoor } from '../src/cluster/trust/door.js';
-import { decodeInvitation } from '../src/cluster/trust/invitation.js';
+import { admissionAnswer } from '../src/cluster/protocol/admission.js';
+import { configurationSchema } from '../src/cluster/protocol/configuration.js';
+import { type DownMessage, downEnvelope, type ReduceMessage, type StartMessage } from '../src/cluster/protocol/down.js';
+import { putParts } from '../src/cluster/protocol/manifest.js';
+import { decodeMessage, encodeMessage, PROTOCOL } from '../src/cluster/protocol/wire.js';
 import { Model } from '../src/model/model.js';
+import { RunVerifier } from '../src/transport/signed.js';
+import type { BlobRef, Transport } from '../src/transport/transport.js';
+import { openDoor } from '../src/transport/trust/door.js';
+import { decodeInvitation } from '../src/transport/trust/invitation.js';
 
 /** An admitted worker that does no work and says at random what would harm; it comes again when it is thrown out. */
 export class HostileWorker {

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { natsThere } from '../src/cluster/nats/server.test-support.js';
+import { natsThere } from '../src/transport/nats/server.test-support.js';
 import { coordinate, ENDLESS, endLeftovers, takePart } from './cluster.js';
 import { jsonLines, meanfield, workFolder } from './command.js';
 import { HostileWorker } from './hostile-worker.js';

@@ -1,10 +1,21 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join, normalize, relative } from 'node:path';
+import { build } from 'tsdown';
 import { describe, expect, it } from 'vitest';
 import rooms from './rooms.json' with { type: 'json' };
 
-/** What each room may import beside itself. The command line and the public API, directly in `src/`, may import all. */
-const allowed: Readonly<Record<string, readonly string[]>> = rooms;
+interface Room {
+  /** What it may import beside itself, all above it. */
+  readonly imports: readonly string[];
+  /** Where its code runs: in Node alone, or in a browser's page and worker as well. */
+  readonly runs: 'any' | 'node';
+  /** Of a room that runs anywhere: its folders and files that need Node nevertheless. */
+  readonly node?: readonly string[];
+}
+
+/** The command line and the public API, directly in `src/`, may import all. */
+const table: Readonly<Record<string, Room>> = rooms as Readonly<Record<string, Room>>;
 const src = new URL('../src', import.meta.url).pathname;
 
 interface Source {
@@ -50,8 +61,8 @@ function trespasses(sources: readonly Source[]): string[] {
   return sources.flatMap(({ path, ours }) => {
     const room = roomOf(path);
     if (room === 'cli' || room === publicApi) return [];
-    if (!Object.hasOwn(allowed, room)) return [`${path}: src/${room} is no room of the table`];
-    const may = [room, ...allowed[room]!];
+    if (!Object.hasOwn(table, room)) return [`${path}: src/${room} is no room of the table`];
+    const may = [room, ...table[room]!.imports];
     return (
       ours
         // The package's own description lies beside src/ and names the version.
@@ -59,6 +70,41 @@ function trespasses(sources: readonly Source[]): string[] {
         .map((target) => `${path} imports ${target}; src/${room} may import ${may.join(', ')}`)
     );
   });
+}
+
+const within = (path: string, part: string) => (part.endsWith('/') ? path.startsWith(part) : path === part);
+
+function runsAnywhere(path: string): boolean {
+  const room = table[roomOf(path)];
+  return (
+    room?.runs === 'any' &&
+    !path.endsWith('.test-support.ts') &&
+    !room.node?.some((part) => within(path, `${roomOf(path)}/${part}`))
+  );
+}
+
+/** The sets of files each of which reaches every other by imports (Tarjan 1972). */
+function circlesOf(sources: readonly Source[]): string[][] {
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const index = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const circles: string[][] = [];
+  const visit = (path: string): void => {
+    index.set(path, index.size);
+    low.set(path, index.get(path)!);
+    stack.push(path);
+    for (const target of byPath.get(path)!.ours) {
+      if (!byPath.has(target)) continue;
+      if (!index.has(target)) visit(target);
+      if (stack.includes(target)) low.set(path, Math.min(low.get(path)!, low.get(target)!));
+    }
+    if (low.get(path) !== index.get(path)) return;
+    const circle = stack.splice(stack.indexOf(path));
+    if (circle.length > 1) circles.push(circle);
+  };
+  for (const { path } of sources) if (!index.has(path)) visit(path);
+  return circles;
 }
 
 const all = await readSources();
@@ -71,9 +117,9 @@ describe('the rooms of src/', () => {
   });
 
   it('stand in an order in which each imports only those above it', () => {
-    const order = Object.keys(allowed);
-    for (const [room, others] of Object.entries(allowed)) {
-      for (const other of others)
+    const order = Object.keys(table);
+    for (const [room, { imports }] of Object.entries(table)) {
+      for (const other of imports)
         expect(order.indexOf(other), `${room} and ${other}`).toBeLessThan(order.indexOf(room));
     }
   });
@@ -84,17 +130,60 @@ describe('the rooms of src/', () => {
     expect(lines[Math.floor(lines.length / 2)]).toBeLessThan(150);
   });
 
-  it('keep what a browser trains with free of Node', () => {
-    const byPath = new Map(sources.map((source) => [source.path, source]));
-    const reached = new Set(['engine/web/engine.ts', 'training/replica.ts']);
-    for (const path of reached) for (const target of byPath.get(path)?.ours ?? []) reached.add(target);
-    expect(reached.size).toBeGreaterThan(20);
-    const node = [...reached].flatMap((path) =>
-      (byPath.get(path)?.foreign ?? [])
-        .filter((name) => name.startsWith('node:') || name === 'onnxruntime-node')
-        .map((name) => `${path} imports ${name}`),
-    );
-    expect(node).toEqual([]);
+  it('hold files that import each other in three circles at most', () => {
+    // Operators are defined by each other's gradients; a codec is chosen among its kinds; a data set and its encoding.
+    const circles = circlesOf(sources);
+    expect(circles.length, JSON.stringify(circles, null, 2)).toBeLessThanOrEqual(3);
+  });
+
+  it('are no larger than 24 % of the source', () => {
+    const sum = (of: readonly Source[]) => of.reduce((total, { lines }) => total + lines, 0);
+    const shares = Object.keys(table).map((room) => [
+      room,
+      sum(sources.filter(({ path }) => roomOf(path) === room)) / sum(sources),
+    ]);
+    expect(shares.filter(([, share]) => (share as number) > 0.24)).toEqual([]);
+  });
+
+  it('that run anywhere make a bundle for the browser without a module of Node', async () => {
+    const anywhere = sources.filter(({ path }) => runsAnywhere(path)).map(({ path }) => path);
+    expect(anywhere.length).toBeGreaterThan(150);
+    const folder = await mkdtemp(join(tmpdir(), 'meanfield-rooms-'));
+    try {
+      await build({
+        config: false,
+        cwd: join(src, '..'),
+        entry: Object.fromEntries(anywhere.map((path) => [path.replace(/\.ts$/, ''), join('src', path)])),
+        outDir: folder,
+        format: 'esm',
+        platform: 'browser',
+        fixedExtension: false,
+        deps: { alwaysBundle: [/^(?!node:)/], onlyBundle: false },
+        dts: false,
+        logLevel: 'error',
+      });
+      const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.js'));
+      expect(names.length).toBeGreaterThanOrEqual(anywhere.length);
+      const found = await Promise.all(
+        names.map(async (name) => {
+          const modules = importsOf(await readFile(join(folder, name), 'utf8'));
+          return modules.filter((module) => module.startsWith('node:')).map((module) => `${name} imports ${module}`);
+        }),
+      );
+      expect(found.flat()).toEqual([]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('name no file or folder that needs Node and is not there', () => {
+    for (const [room, { node = [] }] of Object.entries(table)) {
+      for (const part of node)
+        expect(
+          sources.some(({ path }) => within(path, `${room}/${part}`)),
+          part,
+        ).toBe(true);
+    }
   });
 });
 
@@ -121,5 +210,11 @@ describe('the check itself', () => {
     ]);
     expect(trespasses([source('attic/x.ts')])).toEqual(['attic/x.ts: src/attic is no room of the table']);
     expect(trespasses([source('cli/main.ts', 'model/model.ts'), source('graph/a.ts', 'base/hash.ts')])).toEqual([]);
+  });
+
+  it('finds circles', () => {
+    const source = (path: string, ...ours: string[]): Source => ({ path, lines: 1, ours, foreign: [] });
+    const sources = [source('a.ts', 'b.ts', 'd.ts'), source('b.ts', 'c.ts'), source('c.ts', 'a.ts'), source('d.ts')];
+    expect(circlesOf(sources).map((circle) => circle.sort())).toEqual([['a.ts', 'b.ts', 'c.ts']]);
   });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sha256File } from '../src/base/hash.js';
 import { Random } from '../src/base/random.js';
-import type { TrainOptions } from '../src/training/config.js';
+import type { TrainOptions } from '../src/run/options.js';
 import { kill } from './child.js';
 import { Trainer } from './trainer.js';
 

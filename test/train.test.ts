@@ -34,7 +34,7 @@ describe('train', () => {
     for (const [i, loss] of pair.entries()) expect(Math.abs(loss / joint[i]! - 1)).toBeLessThan(1e-4);
   });
 
-  it('tells events in order and leaves the folder that the design names', async () => {
+  it('tells events in order and leaves a whole run folder', async () => {
     const { events } = await trainer.train('folder', { checkpointEvery: 20, keep: 2 });
     const told = events
       .filter(({ type }) => type !== 'preparing')

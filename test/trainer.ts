@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TrainEvent, TrainResult } from '../src/cluster/events.js';
-import type { TrainOptions } from '../src/training/config.js';
+import type { TrainEvent, TrainResult } from '../src/run/events.js';
+import type { TrainOptions } from '../src/run/options.js';
 import { buildTrainer } from './build-trainer.js';
 
 /** How a training process ended: its events, and its result or the error's message. */

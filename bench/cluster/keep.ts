@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../../src/base/atomic.js';
+import { writeFileAtomic } from '../../src/base/files/atomic.js';
 import { type JsonObject, jsonText } from '../../src/base/json.js';
 
 /** What was measured before, by name: long benches go on from there. */

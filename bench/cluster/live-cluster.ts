@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RoundEvent } from '../../src/cluster/machines/index.js';
+import type { RoundEvent } from '../../src/cluster/index.js';
 import { type NatsServers, startNats } from './nats-servers.js';
 import { createNetwork, type Machine, type Traffic } from './network.js';
 import { type Line, type Program, startProgram } from './program.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SafetensorsFile } from './safetensors.js';
+import { SafetensorsFile } from './files/safetensors.js';
 import { encodeSafetensors } from './safetensors-writer.js';
 
 const bytesOf = (...args: Parameters<typeof encodeSafetensors>) => Buffer.concat([...encodeSafetensors(...args)]);

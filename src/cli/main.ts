@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { createOutput } from './output.js';
-import { reportError } from './report-error.js';
 import { runCommandLine } from './run-command-line.js';
+import { createOutput } from './terminal/output.js';
+import { reportError } from './terminal/report-error.js';
 
 // Without a listener Node opens its debugger, to whoever can send the signal.
 process.on('SIGUSR1', () => {});

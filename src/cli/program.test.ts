@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { UsageError } from '../base/errors.js';
 import { optionName } from '../base/option-issues.js';
 import { families } from '../model/model.js';
-import { type TrainOptions, trainOptionsSchema } from '../training/config.js';
+import { type TrainOptions, trainOptionsSchema } from '../run/options.js';
 import { createProgram } from './program.js';
 
 /** Parses without running anything; returns the options of the command that was named. */

@@ -1,19 +1,19 @@
 import { Command, type CommanderError } from 'commander';
 import packageFile from '../../package.json' with { type: 'json' };
-import { defineBench } from './commands/bench.js';
-import { defineCluster } from './commands/cluster.js';
-import { defineDevices } from './commands/devices.js';
-import { defineEval } from './commands/eval.js';
-import { defineGenerate } from './commands/generate.js';
-import { defineInfo } from './commands/info.js';
-import { defineJoin } from './commands/join.js';
-import { defineLaunch } from './commands/launch.js';
-import { defineLinpack } from './commands/linpack.js';
-import { definePlan } from './commands/plan.js';
-import { defineTrain } from './commands/train.js';
-import { finish } from './common-options.js';
-import type { Start } from './context.js';
-import { usageError } from './usage.js';
+import { defineCluster } from './cluster/define-cluster.js';
+import { defineJoin } from './cluster/define-join.js';
+import { defineLaunch } from './launch/define-launch.js';
+import { defineBench } from './machine/define-bench.js';
+import { defineDevices } from './machine/define-devices.js';
+import { defineLinpack } from './machine/define-linpack.js';
+import { defineEval } from './model/define-eval.js';
+import { defineGenerate } from './model/define-generate.js';
+import { defineInfo } from './model/define-info.js';
+import { definePlan } from './plan/define-plan.js';
+import { finish } from './terminal/common-options.js';
+import type { Start } from './terminal/context.js';
+import { usageError } from './terminal/usage.js';
+import { defineTrain } from './train/define-train.js';
 
 /**
  * The command line: names, options and help. What a command does is imported when it runs, so that help comes at once.

@@ -1,9 +1,9 @@
 import { CommanderError } from 'commander';
 import { asSystemError } from '../base/system-errors.js';
-import { INTERRUPTED } from './context.js';
-import { createOutput, type Output } from './output.js';
 import { createProgram } from './program.js';
-import { reportError } from './report-error.js';
+import { INTERRUPTED } from './terminal/context.js';
+import { createOutput, type Output } from './terminal/output.js';
+import { reportError } from './terminal/report-error.js';
 
 /**
  * Runs one command.

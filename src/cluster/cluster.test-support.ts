@@ -1,92 +1,147 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffersOf } from '../base/threads/messages.js';
-import { prepareDataset } from '../data/index.js';
-import { Model } from '../model/model.js';
-import { initialParameters } from './prepare-run.js';
-import { ReplicaHost } from './replica-host.js';
-import type { ReplicaHandle } from './replica-thread.js';
-import type { TeamSetup, TeamState } from './team.js';
+import { type TestData, testData } from '../local/local.test-support.js';
+import type { TrainOptions } from '../run/options.js';
+import { startCoordinator } from './coordinator/start.js';
+import type { CoordinatorEvent, WorkerEvent } from './events.js';
+import { type Client, MemoryNetwork } from './memory-transport.test-support.js';
+import type { HostCommands, MemberHandle } from './model-thread/commands.js';
+import { ModelHost } from './model-thread/host.js';
+import type { ClusterOptions } from './options.js';
+import type { CoordinatorRun, WorkerOptions, WorkerRun } from './types.js';
+import { startWorker } from './worker/start.js';
 
-/** A folder of its own for a test, with a short real text and its tokens. */
-export interface TestData {
-  readonly folder: string;
-  readonly text: string;
-  readonly tokens: string;
-  readonly vocabulary: number;
-  readonly validationTokens: number;
-  remove(): Promise<void>;
-}
-
-/** The first `characters` of tiny Shakespeare, and its tokens. */
-export async function testData(characters = 20_000): Promise<TestData> {
-  const folder = await mkdtemp(join(tmpdir(), 'meanfield-cluster-'));
-  const source = new URL('../../examples/tinyshakespeare.txt', import.meta.url);
-  const text = join(folder, 'text.txt');
-  await writeFile(text, (await readFile(source, 'utf8')).slice(0, characters));
-  const tokens = join(folder, 'tokens');
-  const dataset = await prepareDataset({ paths: [text], folder: tokens, tokenizer: 'chars' });
-  return {
-    folder,
-    text,
-    tokens,
-    vocabulary: dataset.tokenizer.vocabularySize,
-    validationTokens: dataset.validation.length,
-    remove: () => rm(folder, { recursive: true, force: true }),
-  };
-}
-
-export const CONTEXT = 8;
-
-export function tinyModel(vocabulary: number, family = 'gpt2'): Model {
-  const sizes = { layers: 1, width: 16, heads: 2, keyValueHeads: 2, context: CONTEXT };
-  return Model.create(family, { ...sizes, vocabulary });
-}
-
-/** A team of one replica for {@link tinyModel}, unless told otherwise. */
-export function tinySetup(data: TestData, changes: Partial<TeamSetup> = {}): TeamSetup {
-  return {
-    run: 'test',
-    replicas: 1,
-    device: 'cpu',
-    threads: 1,
-    tokens: data.tokens,
-    model: tinyModel(data.vocabulary).config,
-    context: CONTEXT,
-    batchSize: 4,
-    gradAccum: 1,
-    seed: 5,
-    optimizer: { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, clip: 1 },
-    schedule: { peak: 1e-2, final: 1e-3, warmup: 2, steps: 40 },
-    exchange: 'nothing',
-    outer: { method: 'nesterov', learningRate: 0.7, momentum: 0.7 },
-    averageMoments: true,
-    syncEvery: 5,
-    ...changes,
-  };
-}
-
-/** Fresh vectors for a team, which takes them. */
-export function firstTeamState(data: TestData): TeamState {
-  return { round: 0, parameters: initialParameters(tinyModel(data.vocabulary), 5), moments: [], samplers: [] };
-}
-
-/** A replica in the test's own thread. Messages are cloned and their arrays moved, as between threads. */
-export function replicaHere(host = new ReplicaHost()): ReplicaHandle {
+/** A model's host in the test's own thread. Messages are cloned and their arrays moved, as between threads. */
+export function hostHere(host = new ModelHost()): MemberHandle {
   const moved = <T>(message: T): T => structuredClone(message, { transfer: buffersOf(message) });
-  let last: Promise<unknown> = Promise.resolve();
+  const ask = async <K extends keyof HostCommands>(
+    name: K,
+    input: HostCommands[K][0],
+    onStep?: Parameters<MemberHandle['ask']>[2],
+  ): Promise<HostCommands[K][1]> => moved(await host.handle(name, moved(input), onStep));
   return {
-    ask: (name, input, onStep) => {
-      const sent = moved(input);
-      const answer = last.then(() => host.handle(name, sent, onStep)).then(moved);
-      last = answer.catch(() => {});
-      return answer;
-    },
+    ask,
     cancel: () => host.cancel(),
     close: async () => {
-      await last;
+      host.cancel();
       await host.handle('close', null);
     },
   };
+}
+
+/** A coordinator under test and what it has told. */
+export interface TestCoordinator {
+  readonly run: CoordinatorRun;
+  readonly events: CoordinatorEvent[];
+  readonly client: () => Client;
+  /** As if its process had been killed: nothing that it does counts any more. */
+  kill(): Promise<void>;
+}
+
+export interface TestWorker {
+  readonly run: WorkerRun;
+  readonly events: WorkerEvent[];
+  kill(): void;
+}
+
+/** A run of a tiny model over a network in memory. */
+export class TestCluster {
+  readonly network = new MemoryNetwork();
+  readonly folder: string;
+  readonly #started: (CoordinatorRun | WorkerRun)[] = [];
+
+  private constructor(
+    readonly data: TestData,
+    private readonly train: Partial<TrainOptions>,
+    private readonly cluster: ClusterOptions,
+  ) {
+    this.folder = join(data.folder, 'run');
+  }
+
+  static async create(train: Partial<TrainOptions> = {}, cluster: ClusterOptions = {}): Promise<TestCluster> {
+    return new TestCluster(await testData(8000), train, cluster);
+  }
+
+  coordinator(resume = false, folder = this.folder, random?: () => number): TestCoordinator {
+    let client: Client | undefined;
+    const run = startCoordinator({
+      train: {
+        ...{ corpus: [this.data.text], tokenizer: 'chars', layers: 1, width: 16, heads: 2, context: 8, batchSize: 4 },
+        ...{ steps: 20, syncEvery: 5, lr: 1e-2, warmup: 2, seed: 5, evalEvery: 1000 },
+        ...this.train,
+        run: folder,
+        resume,
+        force: true,
+      },
+      cluster: { heartbeatTimeout: 0.8, grace: 0.5, roundTimeout: 20, ...this.cluster },
+      connect: async () => {
+        const connection = this.network.connect();
+        client = connection.transport;
+        return connection;
+      },
+      startHost: () => hostHere(),
+      leaderTimeout: 250,
+      ...(random && { random }),
+    });
+    this.#started.push(run);
+    const events = collect(run);
+    return {
+      run,
+      events,
+      client: () => client!,
+      kill: async () => {
+        client?.cut();
+        await run.result.catch(() => {});
+      },
+    };
+  }
+
+  worker(options: Partial<WorkerOptions> = {}): TestWorker {
+    const door = this.network.door();
+    const cache = join(this.data.folder, 'cache');
+    const run = startWorker({ door, cache, threads: 1, startHost: () => hostHere(), ...options });
+    this.#started.push(run);
+    const events = collect(run);
+    return { run, events, kill: () => door.transport?.cut() };
+  }
+
+  async metrics(): Promise<Record<string, unknown>[]> {
+    const text = await readFile(join(this.folder, 'metrics.jsonl'), 'utf8');
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  async remove(): Promise<void> {
+    for (const run of this.#started) 'leave' in run ? run.leave() : run.stop();
+    await Promise.allSettled(this.#started.map((run) => run.result));
+    await this.data.remove();
+  }
+}
+
+function collect<T>(run: AsyncIterable<T>): T[] {
+  const events: T[] = [];
+  void (async () => {
+    try {
+      for await (const event of run) events.push(event);
+    } catch {
+      // The result says it.
+    }
+  })();
+  return events;
+}
+
+/** Resolves with the first event of a type that a list gets. */
+export async function event<T extends { readonly type: string }, K extends T['type']>(
+  events: readonly T[],
+  type: K,
+  matches: (event: Extract<T, { type: K }>) => boolean = () => true,
+): Promise<Extract<T, { type: K }>> {
+  for (;;) {
+    const found = events.find((one): one is Extract<T, { type: K }> => one.type === type && matches(one as never));
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }

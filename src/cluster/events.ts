@@ -1,168 +1,159 @@
-/**
- * What `train` tells while it works. The command line prints these as JSON lines with `--json`.
- *
- * @category Training
- */
-export type TrainEvent =
-  | NoticeEvent
-  | PreparingEvent
-  | StartedEvent
-  | ProgressEvent
-  | EvaluationEvent
-  | CheckpointEvent;
+import type { TrainEvent, TrainResult } from '../run/events.js';
 
-/**
- * Something that the user should know and that stops nothing: an option ignored, files skipped, a lock taken over.
- *
- * @category Training
- */
-export interface NoticeEvent {
-  readonly type: 'notice';
-  readonly message: string;
+/** What a coordinator tells while it works: what `train` tells, and what happens between machines. */
+export type CoordinatorEvent =
+  | TrainEvent
+  | StandbyEvent
+  | LeadingEvent
+  | WaitingEvent
+  | RoundOpenedEvent
+  | RoundEvent
+  | AbortedEvent
+  | MemberEvent
+  | RefusedEvent;
+
+/** Another coordinator leads; this one takes over when it is heard of no more. */
+export interface StandbyEvent {
+  readonly type: 'standby';
+  readonly leader: string;
 }
 
-/**
- * Long work before the first step: reading, tokenizing, measuring arrangements.
- *
- * @category Training
- */
-export interface PreparingEvent {
-  readonly type: 'preparing';
-  readonly stage: string;
-  /** 0 to 1, where it is known. */
-  readonly fraction?: number;
-}
-
-/**
- * The run is about to take its first step (or the first after a checkpoint).
- *
- * @category Training
- */
-export interface StartedEvent {
-  readonly type: 'started';
+/** This coordinator leads from now on; workers can join. */
+export interface LeadingEvent {
+  readonly type: 'leading';
+  /** The run's id in the message system. */
   readonly run: string;
-  readonly step: number;
-  readonly parameters: number;
-  readonly replicas: number;
-  readonly threads: number;
-  readonly vocabulary: number;
-  readonly trainTokens: number;
-  readonly validationTokens: number;
-  /** What is in force of the options that decide speed and outcome, under their own names. */
-  readonly settings?: TrainSettings;
-  /** What the run is expected to take at its peak, in bytes; on the CPU alone. */
-  readonly expected_memory_bytes?: number;
-  /** What the process may take, as it was found before the first step. */
-  readonly available_memory_bytes?: number;
-}
-
-/**
- * Options of a run with what was chosen for those left open.
- *
- * @category Training
- */
-export interface TrainSettings {
-  readonly device: 'cpu' | 'webgpu' | 'cuda';
-  readonly context: number;
-  readonly batchSize: number;
-  readonly gradAccum: number;
-  readonly syncEvery: number;
-  /** The peak of the schedule. */
-  readonly lr: number;
-  readonly minLr: number;
-  readonly warmup: number;
-  /** Over which the learning rate falls; missing where time does that. */
-  readonly steps?: number;
-  readonly minutes?: number;
-  readonly evalEvery: number;
-  readonly patience?: number;
-  readonly seed: number;
-}
-
-/**
- * After each round, and every few steps of one replica.
- *
- * @category Training
- */
-export interface ProgressEvent {
-  readonly type: 'progress';
-  /** Inner steps done, per replica. */
-  readonly step: number;
-  readonly total_steps: number;
+  /** The committed round that it starts or carries on from. */
   readonly round: number;
-  /** Mean training loss of the round, in nats per token. */
-  readonly loss: number;
-  readonly lr: number;
-  /** Tokens trained on so far, over all replicas. */
-  readonly tokens: number;
-  readonly tokens_per_second: number;
-  readonly eta_seconds: number;
-  /** Of the process, now and at its peak; told by `train`. */
-  readonly memory_bytes?: number;
-  readonly peak_memory_bytes?: number;
 }
 
-/**
- * The validation loss of the committed parameters, with what a model of them is like; `train` tells all of it.
- *
- * @category Training
- */
-export interface EvaluationEvent {
-  readonly type: 'evaluation';
-  readonly step: number;
-  /** In nats per token. */
-  readonly val_loss: number;
-  /** The same loss over the bytes of the text: comparable between tokenizers. */
-  readonly bits_per_byte?: number;
-  readonly best_val_loss?: number;
-  readonly best_step?: number;
-  /** Evaluations since the best one, 0 for the best itself. */
-  readonly evaluations_since_best?: number;
-  /** The beginning of a text that the parameters write, always by the same chance. */
-  readonly sample?: string;
-}
-
-/**
- * Everything that the run needs to go on is saved.
- *
- * @category Training
- */
-export interface CheckpointEvent {
-  readonly type: 'checkpoint';
-  readonly step: number;
-  readonly path: string;
-}
-
-/**
- * The end of a run.
- *
- * @category Training
- */
-export interface TrainResult {
-  readonly type: 'result';
-  /** The run's folder. */
-  readonly run: string;
-  readonly step: number;
-  readonly tokens: number;
-  /** Null where no step was taken. */
-  readonly train_loss: number | null;
-  readonly val_loss: number;
-  readonly best_val_loss: number;
-  /** The step of the best model, which is in `model/`. */
-  readonly best_step: number;
-  /** The best loss in bits over the bytes of the text. */
-  readonly bits_per_byte: number;
-  /** Why the run is over: its length, its time, a loss that was to be reached, no progress any more, or a stop. */
-  readonly ended: 'steps' | 'minutes' | 'loss' | 'patience' | 'stopped';
-  /** Of the process, in bytes. */
-  readonly peak_memory_bytes: number;
-  /** Of all replicas, over the time spent in rounds but for the first 10 steps. */
-  readonly tokens_per_second: number;
-  /** Wall time of everything. */
+/** For whom the run waits, how long already, how long still, and what happens then. */
+export interface Waiting {
+  readonly kind: 'members' | 'reports' | 'contributions' | 'merge';
+  /** Workers by name; empty when anyone would do. */
+  readonly for: readonly string[];
   readonly seconds: number;
-  readonly parameters: number;
-  readonly replicas: number;
+  /** Until something happens all the same; null: without limit. */
+  readonly seconds_left: number | null;
+  readonly afterwards: string;
+}
+
+export interface WaitingEvent extends Waiting {
+  readonly type: 'waiting';
+}
+
+export interface RoundOpenedEvent {
+  readonly type: 'round-opened';
+  readonly round: number;
+  readonly members: readonly { readonly worker: string; readonly steps: number }[];
+}
+
+/** A committed round. Also a line of `metrics.jsonl`. */
+export interface RoundEvent {
+  readonly type: 'round';
+  /** Committed inner steps per replica after it, rounded down. */
+  readonly step: number;
+  readonly round: number;
+  /** Who has contributed. */
+  readonly workers: readonly string[];
+  /** Members that were left out. */
+  readonly missed: readonly string[];
+  /** Of this round. */
+  readonly tokens: number;
+  /** Mean training loss over the round's tokens, in nats per token; null where an earlier coordinator took it along. */
+  readonly loss: number | null;
+  /** Euclidean norms of the pseudo-gradients, in the order of `workers`. */
+  readonly norms: readonly number[];
+  /** Where the time went. */
+  readonly seconds: RoundSeconds;
+  /** Of the workers, since the last commit, over all of them. */
+  readonly bytes: { readonly sent: number; readonly received: number };
+  /** Time spent on inner steps over the round's length, the mean over contributors; 0 to 1. */
+  readonly utilization: number;
+  /** Messages and contributions refused since the last commit. */
+  readonly refusals: number;
+}
+
+/** The phases of a round, in seconds. With fragments they overlap, and add up to more than the round. */
+export interface RoundSeconds {
+  /** From the last commit (of the first round: from its opening) to this one. */
+  readonly round: number;
+  /** Inner steps; the mean over contributors, by their clocks. */
+  readonly train: number;
+  /** From the last step to the stored contribution; likewise. */
+  readonly upload: number;
+  /** What the other phases leave: waiting for slower members, reports and messages. */
+  readonly wait: number;
+  /** From the last contribution to the last reduced shard, by the coordinator's clock. */
+  readonly reduce: number;
+  /** Taking the result of the round before; the mean over workers, by their clocks. */
+  readonly gather: number;
+  /** Fetching and applying the result, writing the journal and the state; by the coordinator's clock. */
+  readonly commit: number;
+}
+
+export interface AbortedEvent {
+  readonly type: 'aborted';
+  readonly round: number;
+  readonly reason: string;
+}
+
+export interface MemberEvent {
+  readonly type: 'member';
+  readonly worker: string;
+  readonly change: 'joined' | 'ready' | 'left' | 'evicted';
+  readonly reason: string;
+}
+
+/** Something was refused, and its sender was told. */
+export interface RefusedEvent {
+  readonly type: 'refused';
+  readonly worker: string;
+  readonly about: string;
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** The end of a coordinated run; `replicas` is how many contributed to the last round. */
+export type ClusterResult = Omit<TrainResult, 'best_step' | 'bits_per_byte' | 'ended' | 'peak_memory_bytes'>;
+
+/** What a worker's process tells while it works. */
+export type WorkerEvent =
+  | { readonly type: 'notice'; readonly message: string }
+  /** What it does before it takes part: `asking`, `configuration`, `tokens`, `parameters`. */
+  | { readonly type: 'preparing'; readonly stage: string; readonly fraction?: number }
+  | { readonly type: 'joined'; readonly run: string; readonly workers: readonly string[] }
+  | { readonly type: 'training'; readonly worker: string; readonly round: number; readonly steps: number }
+  | {
+      readonly type: 'contributed';
+      readonly worker: string;
+      readonly round: number;
+      readonly tokens: number;
+      /** In nats per token. */
+      readonly loss: number;
+      readonly tokens_per_second: number;
+    }
+  | { readonly type: 'committed'; readonly worker: string; readonly round: number }
+  | { readonly type: 'aborted'; readonly worker: string; readonly round: number; readonly reason: string }
+  | {
+      readonly type: 'refused';
+      readonly worker: string;
+      readonly about: string;
+      readonly code: string;
+      readonly reason: string;
+    }
+  /** Nothing to do now: for what, and since when in seconds. */
+  | { readonly type: 'waiting'; readonly for: string; readonly seconds: number };
+
+/** The end of a worker's part. */
+export interface WorkerResult {
+  readonly type: 'result';
+  readonly run: string;
+  readonly workers: readonly string[];
+  /** Rounds that it contributed to and that counted. */
   readonly rounds: number;
-  /** True when the run was asked to stop before its end; it can be resumed. */
-  readonly interrupted: boolean;
+  readonly tokens: number;
+  readonly seconds: number;
+  /** Why it ended: `finished` is the run's own end. */
+  readonly ended: 'finished' | 'left' | 'evicted';
 }

@@ -30,7 +30,7 @@ import { waitingChanged } from './waiting.js';
  *                         └──────────── grace over with no report ─────────────┘  └──┘
  * ```
  *
- * The rules, by their numbers in the design, and where they are kept:
+ * The rules of a round, and where they are kept:
  * 1. Run, incarnation and round of every message are checked; past and future rounds are refused (`check.ts`).
  * 2. Members are frozen when a round opens; every event ends in {@link advance}, which re-evaluates (`advance.ts`).
  * 3. All have contributed, or a quorum and the grace window is over; weights are tokens (`quorum.ts`). H follows

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { buildChild, kill, nextOutput } from '../../test/child.js';
 import { Random } from '../base/random.js';
-import { loadLatestCheckpoint } from './checkpoint.js';
+import { loadLatestCheckpoint } from '../run/checkpoint.js';
 
 test('killed at random moments while saving, the newest checkpoint is always whole', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'checkpoint-kill-'));

@@ -1,2 +1,2 @@
 /** Devices and engines for the rooms below, which do not see `engine/` itself. */
-export { chooseDevice, createEngine } from '../engine/create.js';
+export { chooseDevice, createEngine } from '../engine/node/create.js';

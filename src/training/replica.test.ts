@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { SafetensorsFile } from '../base/safetensors.js';
+import { SafetensorsFile } from '../base/files/safetensors.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { Model } from '../model/model.js';
 import { Replica } from './replica.js';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MeanfieldError } from '../base/errors.js';
-import { SafetensorsFile } from '../base/safetensors.js';
+import { SafetensorsFile } from '../base/files/safetensors.js';
 import { CharsTokenizer, EncodeError } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { Model } from '../model/model.js';

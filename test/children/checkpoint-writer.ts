@@ -2,7 +2,7 @@
  * Saves checkpoints one after another until it is killed. Every tensor of the checkpoint of a step is filled with the
  * step, so a mixture of two would show. Every third save repeats its step, which replaces a folder.
  */
-import { loadLatestCheckpoint, saveCheckpoint } from '../../src/training/checkpoint.js';
+import { loadLatestCheckpoint, saveCheckpoint } from '../../src/run/checkpoint.js';
 
 const folder = process.argv[2]!;
 const { checkpoint, notices } = await loadLatestCheckpoint(folder);

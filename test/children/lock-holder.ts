@@ -1,6 +1,6 @@
 /** Takes the lock of a folder, says so, and holds it until its standard input ends or it is killed. */
 import { messageOf } from '../../src/base/errors.js';
-import { acquireLock } from '../../src/training/lock.js';
+import { acquireLock } from '../../src/run/lock.js';
 
 try {
   const lock = await acquireLock(process.argv[2]!);

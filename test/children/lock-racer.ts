@@ -6,8 +6,8 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MeanfieldError } from '../../src/base/errors.js';
-import { acquireLock, type Lock } from '../../src/training/lock.js';
-import { processStart } from '../../src/training/process-identity.js';
+import { processStart } from '../../src/base/files/process-identity.js';
+import { acquireLock, type Lock } from '../../src/run/lock.js';
 
 const folder = process.argv[2]!;
 const note = join(folder, 'holder');

@@ -1,6 +1,6 @@
 /** Trains with the options that it is given as JSON, printing events as JSON lines; the result is the last. */
 import { messageOf } from '../../src/base/errors.js';
-import { startTraining } from '../../src/cluster/train.js';
+import { startTraining } from '../../src/local/train.js';
 
 const training = startTraining(JSON.parse(process.argv[2]!));
 process.on('SIGINT', () => training.stop());

@@ -12,8 +12,8 @@ import {
   scaleGroup,
   submitScript,
   writeSlurmJob,
-} from '../../src/cluster/launchers/slurm/index.js';
-import { readGroup } from '../../src/cluster/launchers/slurm/queue.js';
+} from '../../src/launch/slurm/index.js';
+import { readGroup } from '../../src/launch/slurm/queue.js';
 import { slurmThere, startSlurm, type TestSlurm } from './slurm.js';
 
 // Jobs wait for Slurm's own clock, beside other tests.

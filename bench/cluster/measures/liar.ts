@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HEADER_BYTES } from '../../../src/averaging/formats/format.js';
 import { Random } from '../../../src/base/random.js';
-import { HEADER_BYTES } from '../../../src/cluster/formats/format.js';
-import { startCoordinator } from '../../../src/cluster/machines/coordinator/start.js';
-import type { MemberHandle, Trained } from '../../../src/cluster/machines/host/commands.js';
-import { startMemberThread } from '../../../src/cluster/machines/host/member-thread.js';
-import { MemoryNetwork } from '../../../src/cluster/machines/memory-transport.test-support.js';
-import type { Work } from '../../../src/cluster/machines/protocol/down.js';
-import { startWorker } from '../../../src/cluster/machines/worker/start.js';
+import { startCoordinator } from '../../../src/cluster/coordinator/start.js';
+import { MemoryNetwork } from '../../../src/cluster/memory-transport.test-support.js';
+import type { MemberHandle, Trained } from '../../../src/cluster/model-thread/commands.js';
+import { startMemberThread } from '../../../src/cluster/model-thread/member-thread.js';
+import type { Work } from '../../../src/cluster/protocol/down.js';
+import { startWorker } from '../../../src/cluster/worker/start.js';
 import { percentAbove, table } from '../../lib.js';
 import type { Setting } from '../settings.js';
 

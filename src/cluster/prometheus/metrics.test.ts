@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ClusterStatus, RoundEvent } from '../machines/index.js';
+import type { ClusterStatus, RoundEvent } from '../index.js';
 import { createClusterMetrics } from './metrics.js';
 
 const round: RoundEvent = {

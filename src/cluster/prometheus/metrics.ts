@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { ClusterStatus, CoordinatorEvent, RoundEvent } from '../machines/index.js';
+import type { ClusterStatus, CoordinatorEvent, RoundEvent } from '../index.js';
 
 /** Seconds: a round of threads takes a fraction of one, of a large model behind a slow line minutes. */
 const BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];

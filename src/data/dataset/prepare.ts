@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { writeFileAtomic } from '../../base/atomic.js';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
+import { writeFileAtomic } from '../../base/files/atomic.js';
 import { sha256 } from '../../base/hash.js';
 import { findFiles } from '../corpus/find-files.js';
 import type { CorpusOptions } from '../corpus/types.js';
@@ -49,7 +49,7 @@ export interface PrepareOptions extends CorpusOptions {
 }
 
 /**
- * Turns a corpus into tokens on disk, in a training and a validation part (design: fewer than 20 documents are cut at
+ * Turns a corpus into tokens on disk, in a training and a validation part (fewer than 20 documents are cut at
  * the end of the text, else whole documents are chosen by their hash), making the tokenizer for it where asked: `chars`
  * over the whole corpus, `bpe` over the training part. A folder that already holds the tokens of the same text and
  * settings is used as it is. Memory does not grow with the corpus (for `bpe`, with its different words).

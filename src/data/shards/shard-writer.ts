@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asWriteError, syncFolder } from '../../base/atomic.js';
-import { makeFolder } from '../../base/make-folder.js';
+import { asWriteError, syncFolder } from '../../base/files/atomic.js';
+import { makeFolder } from '../../base/files/make-folder.js';
 import type { ShardList } from './shard-list.js';
 
 /** Tokens in one file unless told otherwise: 128 MiB at 16 bits. */

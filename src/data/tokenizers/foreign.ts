@@ -1,6 +1,6 @@
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { MeanfieldError } from '../../base/errors.js';
-import { TimeLimitError, withinTime } from '../../base/time-limit.js';
+import { TimeLimitError, withinTime } from '../../base/threads/time-limit.js';
 import { bytesToText, type StreamDecoder, type Tokenizer, type TokenizerFiles, unknownId } from './tokenizer.js';
 import { toBytes } from './utf8.js';
 

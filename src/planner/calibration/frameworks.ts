@@ -1,5 +1,5 @@
 import { UsageError } from '../../base/errors.js';
-import { nearestNames } from '../catalogue/nearest.js';
+import { nearestNames } from '../../base/nearest.js';
 import type { Arrangement, Framework, FrameworkHabits } from '../types.js';
 import { type Constants, shippedConstants } from './constants.js';
 import table from './frameworks.json' with { type: 'json' };

@@ -1,4 +1,4 @@
-import { plain } from './nearest.js';
+import { plain } from '../../base/nearest.js';
 
 /** What a name says of a card beside its model. */
 export interface NameParts {

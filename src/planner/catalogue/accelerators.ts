@@ -1,9 +1,9 @@
 import { UsageError } from '../../base/errors.js';
+import { nearestNames, plain } from '../../base/nearest.js';
 import type { Accelerator, Precision, Source } from '../types.js';
 import { generationOf, readName } from './accelerator-name.js';
 import table from './accelerators.json' with { type: 'json' };
 import { describedCpu } from './described-cpu.js';
-import { nearestNames, plain } from './nearest.js';
 import { given, resolveSources, type SourceKeys } from './sources.js';
 
 /** Rates by format, 10¹² FLOP/s. */

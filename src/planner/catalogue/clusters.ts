@@ -1,8 +1,8 @@
 import { UsageError } from '../../base/errors.js';
+import { nearestNames, plain } from '../../base/nearest.js';
 import type { Accelerator, Cluster, Source } from '../types.js';
 import { findAccelerator, usualNode } from './accelerators.js';
 import table from './clusters.json' with { type: 'json' };
-import { nearestNames, plain } from './nearest.js';
 import nodeTable from './nodes.json' with { type: 'json' };
 import { resolveSources, type SourceKeys } from './sources.js';
 

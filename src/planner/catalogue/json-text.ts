@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 import { messageOf, UsageError } from '../../base/errors.js';
+import { pathFault } from '../../base/files/path-fault.js';
 import type { JsonValue } from '../../base/json.js';
 import { duplicateKey } from '../../base/json-duplicates.js';
 import { type JsonText, parseJsonBytes } from '../../base/json-text.js';
-import { pathFault } from '../../base/path-fault.js';
 
 /** A description of a cluster or a model takes a few kilobytes. */
 const LARGEST_FILE = 2 ** 20;

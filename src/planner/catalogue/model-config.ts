@@ -1,9 +1,9 @@
 import { UsageError } from '../../base/errors.js';
 import { isJsonObject, type JsonValue } from '../../base/json.js';
+import { nearestNames } from '../../base/nearest.js';
 import { someNames, unknownKeys } from '../../model/config-rules.js';
 import { brief, PublishedConfig, publishedFamilies, type SizeName, sizeNames } from '../../model/published.js';
 import table from './families.json' with { type: 'json' };
-import { nearestNames } from './nearest.js';
 import type { Bias, ModelShape } from './shape.js';
 
 /** Traits of a family that its configuration does not tell, and keys that change them (`a.b`: within `a`). */

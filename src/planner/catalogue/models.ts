@@ -1,10 +1,10 @@
 import { UsageError } from '../../base/errors.js';
 import type { JsonValue } from '../../base/json.js';
+import { nearestNames, plain } from '../../base/nearest.js';
 import { findPreset, presetNames } from '../../model/presets.js';
 import type { Workload } from '../types.js';
 import { readModelConfig } from './model-config.js';
 import table from './models.json' with { type: 'json' };
-import { nearestNames, plain } from './nearest.js';
 import { toWorkload } from './shape.js';
 
 interface CatalogueModel {

@@ -1,5 +1,5 @@
-import { writeFileAtomic } from '../../base/atomic.js';
 import { UsageError } from '../../base/errors.js';
+import { writeFileAtomic } from '../../base/files/atomic.js';
 import type { Recording, Simulation, TimelineEvent, Track } from './timeline.js';
 
 /** About 150 bytes each: Perfetto in a browser opens traces up to about 2 GB. */

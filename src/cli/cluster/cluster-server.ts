@@ -1,0 +1,147 @@
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
+import { asSystemError } from '../../base/system-errors.js';
+import type { ForeignServerOptions } from '../../transport/trust/foreign-server.js';
+import type { RunServer } from '../../transport/trust/run-server.js';
+
+/** What commander makes of the options of `cluster start`, beside those of `train`. */
+export interface ClusterFlags {
+  readonly nats?: readonly string[];
+  readonly natsCreds?: string;
+  readonly natsNkey?: string;
+  readonly natsSigningKey?: string;
+  readonly natsReplicas?: '1' | '3';
+  readonly sharedCredential?: true;
+  readonly host?: readonly string[];
+  readonly port?: number;
+  readonly inviteHours: number;
+  readonly metricsPort?: number;
+  readonly quorum?: number;
+  readonly grace?: number;
+  readonly roundTimeout?: number;
+  readonly heartbeatTimeout?: number;
+  readonly minWorkers?: number;
+  readonly adaptiveSteps?: boolean;
+  readonly outlierFactor?: number;
+  readonly doubleSums?: boolean;
+  readonly format?: string;
+  readonly momentsFormat?: string;
+  readonly merge?: string;
+  readonly fragments?: number;
+  readonly overlap?: number;
+  readonly mixing?: number;
+  readonly data?: 'send' | { readonly path: string } | { readonly http: string };
+}
+
+/** Flags of the server; the rest of {@link ClusterFlags} is the run's. */
+export type ServerFlags = Pick<
+  ClusterFlags,
+  | 'nats'
+  | 'natsCreds'
+  | 'natsNkey'
+  | 'natsSigningKey'
+  | 'natsReplicas'
+  | 'sharedCredential'
+  | 'host'
+  | 'port'
+  | 'inviteHours'
+>;
+
+/**
+ * Objects to flags that do not go together, before anything is begun.
+ *
+ * @throws UsageError
+ */
+export async function checkServerFlags(flags: ServerFlags): Promise<void> {
+  const foreign = ['natsCreds', 'natsNkey', 'natsSigningKey', 'sharedCredential'] as const;
+  const own = ['host', 'port'] as const;
+  const wrong = (flags.nats ? own : foreign).find((name) => flags[name] !== undefined);
+  if (wrong !== undefined) {
+    const option = `--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new UsageError(
+      flags.nats
+        ? `${option} is for a server that Meanfield starts; with --nats it starts none.`
+        : `${option} is for a server that runs already: name it with --nats URL.`,
+    );
+  }
+  if (!flags.nats && flags.natsReplicas === '3') {
+    throw new UsageError('--nats-replicas 3 needs a cluster of three servers or more: name them with --nats URL.');
+  }
+  if (flags.natsCreds !== undefined && flags.natsNkey !== undefined) {
+    throw new UsageError('Give one of --nats-creds and --nats-nkey, not both.');
+  }
+  if (flags.natsSigningKey !== undefined && flags.sharedCredential) {
+    throw new UsageError('Give one of --nats-signing-key and --shared-credential: the first is the safer.');
+  }
+  if (flags.nats) {
+    const { requireCredentials } = await import('../../transport/trust/foreign-server.js');
+    requireCredentials({ signed: flags.natsSigningKey !== undefined, shared: flags.sharedCredential === true });
+  }
+}
+
+/** Starts the server that the flags ask for, or finds the one that they name. */
+export async function openServer(
+  run: { readonly id: string; readonly folder: string },
+  flags: ServerFlags,
+  onNotice: (message: string) => void,
+): Promise<RunServer> {
+  const common = { run: run.id, runFolder: run.folder, validHours: flags.inviteHours };
+  if (!flags.nats) {
+    const { startOwnServer } = await import('../../transport/trust/own-server.js');
+    return startOwnServer({
+      ...common,
+      onNotice,
+      ...(flags.port !== undefined && { port: flags.port }),
+      ...(flags.host && { hosts: flags.host }),
+    });
+  }
+  const { useForeignServer } = await import('../../transport/trust/foreign-server.js');
+  return useForeignServer({
+    ...common,
+    servers: flags.nats,
+    credential: await credentialOf(flags),
+    ...(flags.natsSigningKey !== undefined && { signer: await signerOf(flags.natsSigningKey) }),
+    shared: flags.sharedCredential === true,
+  });
+}
+
+/**
+ * Looks whether the port of a server of ours is free, before anything is begun.
+ *
+ * @throws MeanfieldError when it is not
+ */
+export async function requirePort({ port = 0, host }: ServerFlags): Promise<void> {
+  if (port === 0) return;
+  const { listenAddress } = await import('../../transport/trust/listen-address.js');
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(port, listenAddress(host), resolve);
+    });
+    await new Promise((resolve) => server.close(resolve));
+  } catch (error) {
+    throw asSystemError(error, `listen at port ${port}`, 'Give --port another one, or 0 for one that is free');
+  }
+}
+
+async function credentialOf({ natsCreds, natsNkey }: ServerFlags): Promise<ForeignServerOptions['credential']> {
+  if (natsCreds !== undefined) return { kind: 'creds', text: await secret(natsCreds, '--nats-creds') };
+  if (natsNkey === undefined) return { kind: 'none' };
+  const seed = /\bSU[A-Z2-7]{56}\b/.exec(await secret(natsNkey, '--nats-nkey'))?.[0];
+  if (seed === undefined) throw new UsageError(`${natsNkey} holds no seed of a user's nkey (SU and 56 letters).`);
+  return { kind: 'nkey', seed };
+}
+
+async function signerOf(path: string) {
+  const { parseSigner } = await import('../../transport/trust/user-jwt.js');
+  return parseSigner(await secret(path, '--nats-signing-key'));
+}
+
+async function secret(path: string, option: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new MeanfieldError(`Cannot read the file of ${option}: ${messageOf(error)}.`, { cause: error });
+  }
+}

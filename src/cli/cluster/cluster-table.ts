@@ -1,0 +1,55 @@
+import type { ClusterStatus, WorkerLine } from '../../cluster/index.js';
+import { duration, grouped, loss, short, table } from '../terminal/format.js';
+import { waitingText } from './cluster-progress.js';
+
+const HEAD = ['worker', 'host', 'state', 'steps', 'steps/s', 'tokens', 'rounds', 'sent', 'received', 'heard of', ''];
+const NUMBERS = [3, 4, 5, 6, 7, 8, 9];
+const REFUSALS = 5;
+
+/** The status of a run, for a person. */
+export function statusText(status: ClusterStatus): string {
+  const { round, committed, data } = status;
+  const lines = [
+    `${status.run}: ${status.phase}${round === null ? '' : `, round ${grouped(round)}`}; committed: round ` +
+      `${grouped(committed.round)} (${committed.hash.slice(0, 12)})`,
+    `step ${grouped(status.step)}/${grouped(status.total_steps)}, ${short(status.tokens)} tokens, ` +
+      `${short(status.tokens_per_second)} tokens/s, loss ${loss(status.train_loss)}, val ${loss(status.val_loss)}, ` +
+      `${duration(status.seconds)}`,
+    `epoch ${data.epoch}: ${percent(data.committed)} committed, ${percent(data.leased)} being trained on`,
+    ...(status.waiting ? [waitingText(status.waiting)] : []),
+    '',
+    status.workers.length === 0
+      ? 'No worker takes part yet.\n'
+      : table([HEAD, ...status.workers.map(workerRow)], NUMBERS),
+  ];
+  if (status.evicted.length > 0) lines.push(`evicted: ${status.evicted.join(', ')}`);
+  if (status.refusals.length > 0) lines.push('refused:');
+  for (const { worker, about, reason, seconds_ago } of status.refusals.slice(0, REFUSALS)) {
+    lines.push(`  ${duration(seconds_ago)} ago, ${worker}: ${about}: ${reason}`);
+  }
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+function workerRow(line: WorkerLine): string[] {
+  return [
+    line.worker,
+    line.host,
+    line.in_round ?? line.status,
+    line.steps === null ? '-' : grouped(line.steps),
+    line.speed === null ? '-' : line.speed.toPrecision(3),
+    short(line.tokens),
+    grouped(line.rounds),
+    size(line.bytes_sent),
+    size(line.bytes_received),
+    `${duration(line.silent_seconds)} ago`,
+    line.refused === null ? '' : `refused: ${line.refused}`,
+  ];
+}
+
+function size(bytes: number): string {
+  return `${short(bytes)}B`;
+}
+
+function percent(fraction: number): string {
+  return `${(100 * fraction).toFixed(1)} %`;
+}

@@ -1,0 +1,140 @@
+import { homedir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { text as readAll } from 'node:stream/consumers';
+import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { makeFolder } from '../../base/files/make-folder.js';
+import { startWorker, type WorkerEvent, type WorkerLimits, type WorkerResult } from '../../cluster/index.js';
+import { openDoor } from '../../transport/trust/door.js';
+import { decodeInvitation } from '../../transport/trust/invitation.js';
+import type { Context } from '../terminal/context.js';
+import { duration, grouped, loss, short } from '../terminal/format.js';
+import { onInterrupt } from '../terminal/interrupt.js';
+import { ProgressLine } from '../terminal/progress-line.js';
+
+/** What a run may ask of a machine; sizes in GB. */
+export interface LimitFlags {
+  readonly dataFolder?: readonly string[];
+  readonly dataHost?: readonly string[];
+  readonly maxData?: number;
+  readonly maxMemory?: number;
+}
+
+/** What commander makes of the options of `join`. */
+export interface JoinOptions extends LimitFlags {
+  readonly replicas?: number;
+  readonly threads?: number;
+  readonly device?: 'cpu' | 'webgpu' | 'cuda' | 'auto';
+  readonly name?: string;
+  readonly cache?: string;
+  readonly patience?: number;
+}
+
+/** Takes part in a run until it ends; Ctrl-C leaves politely. */
+export async function join(given: string, options: JoinOptions, context: Context): Promise<number> {
+  const { output, closed } = context;
+  // The process list shows the command line to all users of this machine, and the invitation is a secret.
+  process.title = 'meanfield join';
+  const invitation = decodeInvitation(given === '-' ? await readAll(process.stdin) : given);
+  const { name, cache = userCache(), replicas, threads, device, patience } = options;
+  await makeFolder(cache).catch((error: unknown) => {
+    throw new MeanfieldError(`${messageOf(error)} The text of runs is kept there; --cache FOLDER names another.`, {
+      cause: error,
+    });
+  });
+  const line = new ProgressLine(output);
+  // A URL may hold a password.
+  const servers = invitation.servers.map((url) => url.replace(/\/\/[^/]*@/, '//'));
+  line.show(`knocking at ${servers.join(', ')}`, true);
+  const door = await openDoor(invitation);
+  const worker = startWorker({
+    door,
+    cache,
+    limits: limitsOf(options),
+    ...(name !== undefined && { host: name }),
+    ...(replicas !== undefined && { replicas }),
+    ...(threads !== undefined && { threads }),
+    ...(device !== undefined && { device }),
+    ...(patience !== undefined && { patience }),
+  });
+  const interruption = onInterrupt(output, 'leaving: the step in progress ends first', () => worker.leave());
+  closed.addEventListener('abort', () => worker.leave());
+  try {
+    for await (const event of worker) {
+      output.event(event);
+      const { text, stays } = eventLine(event);
+      if (stays) line.note(text);
+      else line.show(text);
+    }
+    const result = await worker.result;
+    line.end();
+    output.event(result);
+    output.text(summary(result));
+    return ENDS[result.ended];
+  } finally {
+    line.end();
+    interruption.release();
+    await door.close();
+  }
+}
+
+function limitsOf({ dataFolder, dataHost, maxData, maxMemory }: LimitFlags): WorkerLimits {
+  return {
+    ...(dataFolder && { dataFolders: dataFolder }),
+    ...(dataHost && { dataHosts: dataHost }),
+    ...(maxData !== undefined && { maxDataBytes: 1e9 * maxData }),
+    ...(maxMemory !== undefined && { maxMemoryBytes: 1e9 * maxMemory }),
+  };
+}
+
+/** Exit codes. Who was thrown out must not be started again as one that has failed (1); who left did as it was told. */
+export const ENDS: Readonly<Record<WorkerResult['ended'], number>> = { finished: 0, left: 0, evicted: 3 };
+
+/** What an event says to a person, and whether the line stays. */
+export function eventLine(event: WorkerEvent): { readonly text: string; readonly stays: boolean } {
+  const passing = (text: string) => ({ text, stays: false });
+  const staying = (text: string) => ({ text, stays: true });
+  switch (event.type) {
+    case 'notice':
+      return staying(`note: ${event.message}`);
+    case 'preparing':
+      return passing(`${event.stage}${event.fraction === undefined ? '' : ` ${Math.floor(event.fraction * 100)} %`}`);
+    case 'joined':
+      return staying(`joined ${event.run} as ${event.workers.join(', ')}`);
+    case 'training':
+      return passing(`round ${grouped(event.round)}: training ${grouped(event.steps)} steps`);
+    case 'contributed':
+      return passing(
+        `round ${grouped(event.round)}: contributed ${short(event.tokens)} tokens, loss ${loss(event.loss)}, ` +
+          `${short(event.tokens_per_second)} tokens/s`,
+      );
+    case 'committed':
+      return passing(`round ${grouped(event.round)} committed`);
+    case 'aborted':
+      return staying(`round ${grouped(event.round)} aborted: ${event.reason}`);
+    case 'refused':
+      return staying(`${event.about} was refused: ${event.reason}`);
+    case 'waiting':
+      return passing(`waiting for ${event.for}, ${duration(event.seconds)}`);
+  }
+}
+
+/** What a worker has done, and why it ended. */
+export function summary({ run, ended, rounds, tokens, seconds }: WorkerResult): string {
+  const why = { finished: 'The run is over.', left: 'Left.', evicted: 'Evicted by the coordinator.' }[ended];
+  return `${why} ${grouped(rounds)} rounds and ${short(tokens)} tokens for ${run} in ${duration(seconds)}.\n`;
+}
+
+function userCache(): string {
+  if (process.env.XDG_CACHE_HOME) return joinPath(process.env.XDG_CACHE_HOME, 'meanfield');
+  try {
+    return joinPath(homedir(), '.cache', 'meanfield');
+  } catch (error) {
+    // A container's user may have neither HOME nor an entry among the users.
+    throw new MeanfieldError(
+      'This user has no home folder to keep the text of runs in: name one with --cache FOLDER.',
+      {
+        cause: error,
+      },
+    );
+  }
+}

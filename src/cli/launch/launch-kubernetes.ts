@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
+import { writeFileAtomic } from '../../base/files/atomic.js';
+import {
+  type CoordinatorPlan,
+  type CorpusPlan,
+  type KubernetesPlan,
+  LARGEST_FILE,
+  manifestsYaml,
+  runManifests,
+  workerManifests,
+} from '../../launch/kubernetes/index.js';
+import { decodeInvitation } from '../../transport/trust/invitation.js';
+import type { Context } from '../terminal/context.js';
+import { shellQuote } from '../terminal/format.js';
+import { type JoinFlags, joinWords } from './launch-slurm.js';
+
+/** Options of `meanfield launch kubernetes`, as commander gives them. */
+export interface KubernetesFlags extends JoinFlags {
+  readonly workers: number;
+  readonly cpus: number;
+  readonly memory: string;
+  readonly gpus: number;
+  readonly image: string;
+  readonly name: string;
+  readonly namespace?: string;
+  readonly corpus?: readonly string[];
+  readonly corpusClaim?: string;
+  readonly start?: string;
+  readonly natsServers: '1' | '3';
+  readonly natsImage: string;
+  readonly storage: string;
+  readonly storageClass?: string;
+  readonly out?: string;
+}
+
+/** Writes the manifests of workers, or with `--corpus` of a whole run. */
+export async function launchKubernetes(
+  invitation: string | undefined,
+  flags: KubernetesFlags,
+  { output }: Context,
+): Promise<number> {
+  // As in join: from here on the process list does not show it.
+  process.title = 'meanfield launch kubernetes';
+  const corpus = flags.corpus ?? [];
+  if ((invitation === undefined) === (corpus.length === 0))
+    throw new UsageError(
+      'Give either an invitation, for workers of a run that exists, or --corpus, for a run with all it needs.',
+    );
+  const plan: KubernetesPlan = {
+    name: flags.name,
+    ...(flags.namespace === undefined ? {} : { namespace: flags.namespace }),
+    image: flags.image,
+    workers: {
+      count: flags.workers,
+      cpus: flags.cpus,
+      memory: flags.memory,
+      gpus: flags.gpus,
+      join: joinWords(flags, flags.cpus),
+    },
+  };
+  if (invitation !== undefined) decodeInvitation(invitation);
+  const manifests =
+    invitation === undefined
+      ? runManifests(plan, await coordinatorPlan(flags, corpus))
+      : workerManifests(plan, invitation.replace(/\s/g, ''));
+  const yaml = manifestsYaml(manifests);
+  const kinds = manifests.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+  if (flags.out === undefined) output.text(yaml);
+  // The invitation, or the server's password, is in it.
+  else await writeFileAtomic(flags.out, yaml, { secret: true });
+  output.event({ type: 'result', objects: kinds, ...(flags.out === undefined ? { yaml } : { file: flags.out }) });
+  output.note(advice(plan, flags.out, invitation === undefined));
+  return 0;
+}
+
+async function coordinatorPlan(flags: KubernetesFlags, corpus: readonly string[]): Promise<CoordinatorPlan> {
+  return {
+    corpus: await corpusPlan(flags, corpus),
+    start: flags.start?.split(/\s+/).filter((word) => word !== '') ?? [],
+    natsServers: flags.natsServers === '3' ? 3 : 1,
+    natsImage: flags.natsImage,
+    // A letter first: the server would read digits alone as a number.
+    password: `p${randomBytes(16).toString('hex')}`,
+    storage: flags.storage,
+    ...(flags.storageClass === undefined ? {} : { storageClass: flags.storageClass }),
+  };
+}
+
+async function corpusPlan(flags: KubernetesFlags, corpus: readonly string[]): Promise<CorpusPlan> {
+  if (flags.corpusClaim !== undefined) {
+    return { kind: 'claim', claim: flags.corpusClaim, paths: corpus.map((path) => path.replace(/^\/+/, '')) };
+  }
+  const path = corpus[0]!;
+  if (corpus.length > 1)
+    throw new UsageError('One file can go along in a manifest. Put more of them on a volume: --corpus-claim NAME.');
+  let content: Uint8Array;
+  try {
+    content = await readFile(path);
+  } catch (error) {
+    throw new MeanfieldError(
+      `Cannot read ${path}: ${messageOf(error)}. With --corpus-claim NAME, --corpus is a path on that volume.`,
+      { cause: error },
+    );
+  }
+  const packed = path.endsWith('.gz') ? content : gzipSync(content, { level: 9 });
+  if (packed.length > LARGEST_FILE)
+    throw new MeanfieldError(
+      `${path} takes ${packed.length} bytes compressed; a manifest may hold ${LARGEST_FILE}. Put it on a volume ` +
+        'and name its claim: --corpus-claim NAME.',
+    );
+  // A ConfigMap's keys are of few characters, and end as the file did so that its kind is known.
+  const name = basename(path).replace(/[^\w.-]/g, '_');
+  return { kind: 'file', name: path.endsWith('.gz') ? name : `${name}.gz`, content: packed };
+}
+
+function advice(plan: KubernetesPlan, out: string | undefined, whole: boolean): string {
+  const kubectl = plan.namespace === undefined ? 'kubectl' : `kubectl -n ${plan.namespace}`;
+  const lines = out === undefined ? [] : [`Apply it: kubectl apply -f ${shellQuote(out)}`];
+  if (whole) {
+    lines.push(
+      'The workers wait for the invitation. When the coordinator has printed it:',
+      `  ${kubectl} create secret generic ${plan.name}-invitation --from-literal=invitation="$(${kubectl} logs ` +
+        `job/${plan.name}-coordinator | grep -oE 'mf2\\.[A-Za-z0-9_-]+\\.[0-9a-f]+' | tail -n 1)"`,
+    );
+  }
+  return lines.map((line) => `${line}\n`).join('');
+}

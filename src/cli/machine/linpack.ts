@@ -1,0 +1,125 @@
+import { availableParallelism, cpus, freemem } from 'node:os';
+import { MeanfieldError, UsageError } from '../../base/errors.js';
+import { type LinpackResult, linpackBytes, RESIDUAL_BOUND, runLinpack } from '../../linpack/index.js';
+import { rankOf, top500Lists } from '../../planner/top500/index.js';
+import { type Context, INTERRUPTED } from '../terminal/context.js';
+import { duration, grouped, table } from '../terminal/format.js';
+import { onInterrupt } from '../terminal/interrupt.js';
+import { ProgressLine } from '../terminal/progress-line.js';
+
+/** What the command line gives for `meanfield linpack`. */
+export interface LinpackFlags {
+  readonly n?: number;
+  readonly nb?: number;
+  readonly threads?: number;
+  readonly benchmark: 'hpl' | 'mxp' | 'both';
+}
+
+const USUAL_N = 8000;
+const USUAL_NB = 256;
+
+/** Each benchmark's factors, and the bytes of one of their values. */
+const BENCHMARKS = [
+  { benchmark: 'hpl', name: 'HPL', type: 'float64', precision: 'fp64' },
+  { benchmark: 'mxp', name: 'HPL-MxP', type: 'float32', precision: 'fp32, refined to fp64' },
+] as const;
+
+/** Runs LINPACK on this machine's threads. */
+export async function linpack(flags: LinpackFlags, { output, closed }: Context): Promise<number> {
+  const { nb = USUAL_NB, threads = availableParallelism() } = flags;
+  const chosen = BENCHMARKS.filter(({ benchmark }) => flags.benchmark === 'both' || flags.benchmark === benchmark);
+  const n = flags.n ?? usualN(nb, threads);
+  checkFits(n, nb, threads, chosen);
+  const line = new ProgressLine(output);
+  const controller = new AbortController();
+  const interruption = onInterrupt(output, 'stopping', () => controller.abort());
+  const signal = AbortSignal.any([controller.signal, closed]);
+  const results: (LinpackResult & (typeof BENCHMARKS)[number])[] = [];
+  try {
+    for (const benchmark of chosen) {
+      const { name, type } = benchmark;
+      line.show(`${name}: making the matrix and measuring products`, true);
+      const onProgress = (share: number) => {
+        line.show(`${name}: n ${grouped(n)}, ${(100 * share).toFixed(0)} % factored`);
+        output.event({ type: 'progress', benchmark: benchmark.benchmark, share });
+      };
+      const result = await runLinpack({ n, nb, threads, type, onProgress, signal });
+      if (!Number.isFinite(result.residual)) {
+        throw new MeanfieldError(`${name} ended with values that are not finite: its result is none.`);
+      }
+      results.push({ ...result, ...benchmark });
+    }
+  } catch (error) {
+    if (signal.aborted) return INTERRUPTED;
+    throw error;
+  } finally {
+    line.end();
+    interruption.release();
+  }
+  const hpl = results.find(({ benchmark }) => benchmark === 'hpl');
+  const rank = hpl === undefined ? null : rankOf(top500Lists.at(-1)!, hpl.gflops / 1000);
+  output.event({
+    type: 'result',
+    processor: processor(),
+    results: results.map(({ benchmark, seconds, gflops, residual, iterations, productGflops }) => ({
+      benchmark,
+      n,
+      nb,
+      threads,
+      seconds,
+      gflops,
+      residual,
+      passed: residual < RESIDUAL_BOUND,
+      iterations,
+      product_gflops: productGflops,
+      share_of_product: gflops / productGflops,
+    })),
+    ...(rank === null ? {} : { top500: { list: rank.list, text: rank.text } }),
+  });
+  output.text(`\n${linpackText(results)}`);
+  if (rank !== null) output.text(`\nTOP500 of ${rank.list}: ${rank.text}.\n`);
+  return results.every(({ residual }) => residual < RESIDUAL_BOUND) ? 0 : 1;
+}
+
+function processor(): string {
+  return cpus()[0]?.model.trim() ?? 'unknown';
+}
+
+function linpackText(results: readonly (LinpackResult & (typeof BENCHMARKS)[number])[]): string {
+  const { n, nb, threads } = results[0]!;
+  const rows = results.map(({ name, precision, gflops, productGflops, residual, iterations, seconds }) => [
+    name,
+    precision,
+    gflops.toFixed(1),
+    `${((100 * gflops) / productGflops).toFixed(0)} % of ${productGflops.toFixed(1)}`,
+    `${residual.toPrecision(3)} ${residual < RESIDUAL_BOUND ? 'passes' : 'FAILS'}`,
+    iterations === 0 ? '' : String(iterations),
+    duration(seconds),
+  ]);
+  const heads = ['', 'factors', 'GFLOP/s', 'of products', `residual (< ${RESIDUAL_BOUND})`, 'GMRES', 'time'];
+  const where = `${processor()}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, n ${grouped(n)}, blocks of ${nb}`;
+  return `${where}\n\n${table([heads, ...rows], [2, 5])}`;
+}
+
+/** 8,000, or less where a quarter of the free memory holds less. */
+function usualN(nb: number, threads: number): number {
+  let n = USUAL_N;
+  while (n > 500 && linpackBytes(n, nb, threads, 'float32') > freemem() / 4) n -= 500;
+  return n;
+}
+
+function checkFits(n: number, nb: number, threads: number, chosen: readonly (typeof BENCHMARKS)[number][]): void {
+  if (threads > 256) throw new UsageError(`--threads: expected at most 256, got ${threads}.`);
+  if (nb > n) throw new UsageError(`--nb: expected at most --n (${n}), got ${nb}.`);
+  for (const { name, type } of chosen) {
+    const bytes = linpackBytes(n, nb, threads, type);
+    const free = freemem();
+    if (bytes <= free) continue;
+    const gigabytes = (value: number) => `${(value / 1e9).toFixed(1)} GB`;
+    const fits = 100 * Math.floor(Math.sqrt((free * 0.8) / (type === 'float64' ? 8 : 12)) / 100);
+    throw new MeanfieldError(
+      `${name} of n = ${grouped(n)} needs ${gigabytes(bytes)} (the matrix alone 8 n² = ${gigabytes(8 * n * n)}), and ` +
+        `${gigabytes(free)} of this machine's memory are free. --n ${fits} fits.`,
+    );
+  }
+}

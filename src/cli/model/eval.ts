@@ -1,0 +1,63 @@
+import { load } from '../../inference/language-model.js';
+import { type Context, INTERRUPTED } from '../terminal/context.js';
+import { grouped, table } from '../terminal/format.js';
+import { onInterrupt } from '../terminal/interrupt.js';
+import { ProgressLine } from '../terminal/progress-line.js';
+
+/** What commander makes of the options of `meanfield eval`. */
+export interface EvalFlags {
+  readonly field?: string;
+}
+
+/** Measures a model on files. */
+export async function evaluateFiles(
+  run: string,
+  files: readonly string[],
+  flags: EvalFlags,
+  context: Context,
+): Promise<number> {
+  const { output, closed } = context;
+  const model = await load(run);
+  const stop = new AbortController();
+  const interruption = onInterrupt(output, 'stopping', () => stop.abort());
+  closed.addEventListener('abort', () => stop.abort());
+  const line = new ProgressLine(output);
+  for (const message of model.notices) {
+    output.event({ type: 'notice', message });
+    output.note(`note: ${message}\n`);
+  }
+  try {
+    const progress = (tokens: number) => line.show(`${grouped(tokens)} tokens`);
+    const notice = (message: string) => {
+      output.event({ type: 'notice', message });
+      line.note(`note: ${message}`);
+    };
+    const result = await model.evaluate(files, { ...flags, signal: stop.signal, progress, notice });
+    const { loss, perplexity, bitsPerByte, accuracy, tokens, bytes, unseen, unseenCost } = result;
+    line.end();
+    output.event({
+      type: 'result',
+      ...{ loss, perplexity, bits_per_byte: bitsPerByte, accuracy, tokens, bytes },
+      // Only a tokenizer of characters meets any.
+      ...(unseen > 0 && { unseen, unseen_nats: unseen * unseenCost }),
+    });
+    output.text(
+      table([
+        ['loss', `${loss.toFixed(4)} nats per token`],
+        ['perplexity', perplexity.toFixed(2)],
+        ['bits per byte', bitsPerByte.toFixed(4)],
+        ['accuracy', `${(100 * accuracy).toFixed(2)} %`],
+        ['tokens', grouped(tokens)],
+        ['bytes', grouped(bytes)],
+      ]),
+    );
+    return 0;
+  } catch (error) {
+    if (stop.signal.aborted) return INTERRUPTED;
+    throw error;
+  } finally {
+    line.end();
+    interruption.release();
+    await model.close();
+  }
+}

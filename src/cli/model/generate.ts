@@ -1,0 +1,53 @@
+import { load } from '../../inference/language-model.js';
+import { type Context, INTERRUPTED } from '../terminal/context.js';
+import { onInterrupt } from '../terminal/interrupt.js';
+
+/** Options of `meanfield generate`, as commander gives them. */
+export interface GenerateFlags {
+  readonly prompt?: string;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly seed?: number;
+  readonly stop?: readonly string[];
+}
+
+/** Writes a text as it comes; Ctrl-C ends it after the token in work. */
+export async function generateText(run: string, flags: GenerateFlags, context: Context): Promise<number> {
+  const { output, closed } = context;
+  const model = await load(run);
+  const stopping = new AbortController();
+  const interruption = onInterrupt(output, 'stopping', () => stopping.abort());
+  closed.addEventListener('abort', () => stopping.abort());
+  try {
+    const { prompt = '', maxTokens, temperature, topK, topP, seed, stop } = flags;
+    const given = Object.entries({ prompt, maxTokens, temperature, topK, topP, seed, stop });
+    const options = Object.fromEntries(given.filter(([, value]) => value !== undefined));
+    const generation = model.generate({ ...options, signal: stopping.signal });
+    for (const message of [...model.notices, ...generation.notices]) {
+      output.event({ type: 'notice', message });
+      output.note(`note: ${message}\n`);
+    }
+    output.exact(prompt);
+    for await (const text of generation) {
+      output.event({ type: 'text', text });
+      output.exact(text);
+    }
+    output.text('\n');
+    const { text, tokens, promptTokens, seconds, tokensPerSecond, stopped } = await generation.result();
+    output.event({
+      type: 'result',
+      text,
+      tokens,
+      prompt_tokens: promptTokens,
+      seconds,
+      tokens_per_second: tokensPerSecond,
+      stopped,
+    });
+    return interruption.requested || closed.aborted ? INTERRUPTED : 0;
+  } finally {
+    interruption.release();
+    await model.close();
+  }
+}

@@ -1,0 +1,87 @@
+import { messageOf } from '../../base/errors.js';
+import type { JsonObject } from '../../base/json.js';
+import { readModelFolder } from '../../hub/model-folder.js';
+import { configNotices, refuseOthers, trainedFamilies } from '../../model/config-rules.js';
+import { PublishedConfig, publishedFamilies, type SizeName } from '../../model/published.js';
+
+/** A model as its `config.json` and the header of its weights tell it. */
+export interface ModelDescription {
+  /** Where the best so far lies; missing before the first evaluation. */
+  readonly path?: string;
+  readonly family: string;
+  readonly parameters: number;
+  /** Layers, width and the like, by our names. */
+  readonly sizes: Readonly<Record<string, number>>;
+}
+
+/** A model, and what a user should know of its configuration. */
+export interface DescribedModel {
+  readonly model: ModelDescription;
+  readonly notices: readonly string[];
+}
+
+/** Sizes by our names, and what they are called in `config.json` where its family is not known. */
+const SIZES: readonly (readonly [name: string, size: SizeName, ...keys: string[]])[] = [
+  ['layers', 'layers', 'num_hidden_layers', 'n_layer'],
+  ['width', 'hidden', 'hidden_size', 'n_embd'],
+  ['heads', 'heads', 'num_attention_heads', 'n_head'],
+  ['kv heads', 'keyValueHeads', 'num_key_value_heads'],
+  ['context', 'context', 'max_position_embeddings', 'n_positions'],
+  ['vocabulary', 'vocabulary', 'vocab_size'],
+];
+
+/** @throws MeanfieldError when a file of the folder is missing or damaged */
+export async function readModelDescription(path: string): Promise<DescribedModel> {
+  const { config, weights, close } = await readModelFolder(path, { check: false });
+  let parameters = 0;
+  for (const { shape } of weights.tensors.values()) parameters += shape.reduce((product, size) => product * size, 1);
+  await close();
+  const { model, notices } = describeModel(config, parameters);
+  return { model: { path, ...model }, notices };
+}
+
+/** What a configuration tells; where its family is known, with the defaults of the published class. */
+export function describeModel(config: JsonObject, parameters: number): DescribedModel {
+  const family = String(config.model_type ?? 'unknown');
+  if (!publishedFamilies.includes(family))
+    return { model: { family, parameters, sizes: plainSizes(config) }, notices: [] };
+  let read: PublishedConfig;
+  try {
+    read = new PublishedConfig(family, config);
+  } catch (error) {
+    return { model: { family, parameters, sizes: plainSizes(config) }, notices: [messageOf(error)] };
+  }
+  return { model: { family, parameters, sizes: publishedSizes(read) }, notices: noticesOf(read) };
+}
+
+function plainSizes(config: JsonObject): Record<string, number> {
+  const sizes: Record<string, number> = {};
+  for (const [name, , ...keys] of SIZES) {
+    const size = keys.map((key) => config[key]).find((value) => typeof value === 'number');
+    if (typeof size === 'number') sizes[name] = size;
+  }
+  return sizes;
+}
+
+function publishedSizes(config: PublishedConfig): Record<string, number> {
+  const sizes: Record<string, number> = {};
+  for (const [name, size] of SIZES) {
+    const key = config.sizeKey(size);
+    const value = key === undefined ? undefined : config.value(key);
+    if (typeof value === 'number') sizes[name] = value;
+    // Heads that share no keys and values have as many of them.
+    else if (value === null && size === 'keyValueHeads' && sizes.heads !== undefined) sizes[name] = sizes.heads;
+  }
+  return sizes;
+}
+
+/** Why a model cannot be evaluated here, or what to know of it. */
+function noticesOf(config: PublishedConfig): string[] {
+  if (!trainedFamilies.includes(config.family)) return [];
+  try {
+    refuseOthers(config);
+  } catch (error) {
+    return [messageOf(error)];
+  }
+  return configNotices(config);
+}

@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { finish } from '../terminal/common-options.js';
+import type { Start } from '../terminal/context.js';
+import type { ListName } from './plan-lists.js';
+
+const LISTS = {
+  models: 'models with their exact parameters',
+  clusters: 'clusters with nodes, network and price',
+  accelerators: 'accelerators with rates, memory and sources',
+} as const satisfies Record<ListName, string>;
+
+/** `meanfield plan models`, `clusters` and `accelerators`. */
+export function definePlanLists(plan: Command, start: Start): void {
+  for (const [name, what] of Object.entries(LISTS) as [ListName, string][]) {
+    const command = plan
+      .command(name)
+      .summary(`list ${what}`)
+      .description(`List the catalogue's ${what}.`)
+      .action(() => start(async (context) => (await import('./plan-lists.js')).list(name, context)));
+    finish(command, [`meanfield plan ${name}`, `meanfield plan ${name} --json`]);
+  }
+}

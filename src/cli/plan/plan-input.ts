@@ -1,0 +1,88 @@
+import { UsageError } from '../../base/errors.js';
+import {
+  averagingWins,
+  type BandwidthRange,
+  type Calibration,
+  type Cluster,
+  describeModel,
+  type Largest,
+  largestModel,
+  type Plan,
+  type PlanOptions,
+  plan,
+  readCluster,
+} from '../../planner/index.js';
+import type { PlanFlags } from './plan-options.js';
+
+/** A plan and what the command line tells beside it. */
+export interface Planned {
+  readonly plan: Plan;
+  readonly options: PlanOptions;
+  /** Where averaging comes to the same loss sooner; `null`: nowhere, or it cannot be compared. */
+  readonly averagingWins: BandwidthRange | null;
+  /** Where no model was named: the largest within the limits. */
+  readonly largest: Largest | null;
+}
+
+/**
+ * Makes the plan that the options of `plan` ask for.
+ *
+ * @throws UsageError for whatever is missing, unknown or cannot be
+ */
+export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
+  const { model, cluster, law } = flags;
+  if (typeof cluster !== 'string') {
+    throw new UsageError(
+      'Missing --cluster: a name of `meanfield plan clusters`, NxACCELERATOR such as 64xh100, a JSON file, or `this` machine.',
+    );
+  }
+  const isHere = cluster === HERE;
+  const options = { ...(isHere ? ofOurTrain : {}), ...(await optionsOf(flags)) };
+  const { cluster: machine, warnings } = isHere
+    ? { cluster: await measured(), warnings: [] }
+    : await readCluster(cluster);
+  const largest = typeof model === 'string' ? null : largestModel(machine, options, law as string | undefined);
+  const described = largest === null ? await describeModel(model as string) : { model: largest.model, warnings: [] };
+  // The limits were kept with an exchange every step; averaging would cost something else.
+  const settled: PlanOptions =
+    largest === null
+      ? options
+      : { ...options, tokens: largest.optimum.tokens, flop: undefined, method: options.method ?? 'data' };
+  const planned = plan(described.model, machine, settled);
+  return {
+    plan: { ...planned, warnings: [...warnings, ...described.warnings, ...planned.warnings] },
+    options: settled,
+    averagingWins: averagingWins(planned, settled),
+    largest,
+  };
+}
+
+/** The cluster that stands for the machine at hand. */
+const HERE = 'this';
+
+/** What `train` does here, and has as its defaults, where the user says nothing else. */
+const ofOurTrain: PlanOptions = {
+  framework: 'Meanfield',
+  globalBatch: 12,
+  zero: 0,
+  recompute: 'none',
+  offload: 'none',
+};
+
+async function measured(): Promise<Cluster> {
+  return (await (await import('../machine/this-machine.js')).measureThisMachine()).cluster;
+}
+
+/** The options under their names in code; `plan` checks every value. */
+async function optionsOf({ contextParallel, calibration, ...flags }: PlanFlags): Promise<PlanOptions> {
+  const own = typeof calibration === 'string' ? await calibrationOf(calibration) : undefined;
+  return { ...flags, context: contextParallel, ...(own ? { calibration: own } : {}) } as PlanOptions;
+}
+
+async function calibrationOf(path: string): Promise<Calibration> {
+  const [{ readUserJson }, { readCalibration }] = await Promise.all([
+    import('../../planner/catalogue/json-text.js'),
+    import('../../planner/calibration/calibrate.js'),
+  ]);
+  return readCalibration(await readUserJson(path, 'a calibration'), path);
+}

@@ -1,0 +1,174 @@
+import { UsageError } from '../../base/errors.js';
+import type { AveragingPlan } from '../../planner/averaging/index.js';
+import { time } from '../../planner/report/index.js';
+import {
+  type AveragingSpec,
+  type ExchangeReport,
+  type ExchangeSpec,
+  finish,
+  type Simulation,
+  simulateAveraging,
+  simulateExchange,
+  simulateStep,
+  writeTrace,
+} from '../../planner/simulate/index.js';
+import type { Context } from '../terminal/context.js';
+import { shellQuote, table } from '../terminal/format.js';
+import { type Planned, planFromFlags } from './plan-input.js';
+import { snakeCase } from './plan-json.js';
+import type { PlanFlags } from './plan-options.js';
+
+/** Options of `plan simulate` beside those of `plan`. */
+interface SimulateFlags {
+  readonly trace?: string;
+  readonly schedule?: 'pipeline' | 'zero' | 'averaging' | 'exchange';
+  readonly rounds?: number;
+  readonly jitter?: number;
+  readonly prefetch?: number;
+  readonly shards?: number;
+  readonly seed?: number;
+}
+
+/** Plays what the plan chose, and writes the trace where one is asked for. */
+export async function simulate(flags: PlanFlags, { output }: Context): Promise<number> {
+  const {
+    trace,
+    schedule,
+    rounds,
+    jitter,
+    prefetch,
+    shards,
+    seed,
+    json: _json,
+    debug: _debug,
+    html: _html,
+    ...rest
+  } = flags;
+  const own = { trace, schedule, rounds, jitter, prefetch, shards, seed } as SimulateFlags;
+  const planned = await planFromFlags(forSchedule(rest, own.schedule));
+  const simulation = simulationOf(planned, own);
+  const summary = own.trace === undefined ? finish(simulation) : await writeTrace(own.trace, simulation);
+  const { model, cluster } = planned.plan;
+  output.event({
+    type: 'result',
+    model: model.name,
+    cluster: cluster.name,
+    trace: own.trace ?? null,
+    ...(snakeCase(summary) as object),
+  });
+  output.text(`\n${model.name} on ${cluster.name}\n\n${summaryText(summary)}`);
+  if ('criticalPath' in summary) output.text(criticalPathText((summary as ExchangeReport).criticalPath));
+  if (own.trace !== undefined) {
+    output.text(`\nWritten: ${shellQuote(own.trace)}. Open it at ui.perfetto.dev or chrome://tracing.\n`);
+  }
+  return 0;
+}
+
+/** The options of a plan whose best arrangement has the schedule that was asked for. */
+function forSchedule(flags: PlanFlags, schedule: SimulateFlags['schedule']): PlanFlags {
+  if (schedule === 'zero') return { ...flags, zero: 3, pipeline: 1, method: 'data' };
+  if (schedule === 'pipeline') return { ...flags, method: 'data' };
+  return schedule === undefined ? flags : { ...flags, method: 'averaging' };
+}
+
+function simulationOf({ plan }: Planned, flags: SimulateFlags): Simulation<object> {
+  const { model, cluster, search, averaging, method } = plan;
+  const { schedule = method === 'averaging' ? 'averaging' : 'pipeline' } = flags;
+  if (schedule === 'averaging' || schedule === 'exchange') {
+    if (averaging === null) throw new UsageError(`${cluster.name} holds no two replicas of ${model.name} to average.`);
+    return schedule === 'averaging'
+      ? simulateAveraging(averagingSpec(averaging, plan, flags))
+      : simulateExchange(exchangeSpec(averaging, model.parameters, flags));
+  }
+  const chosen = plan.options.find((option) => option.run === plan.run)?.candidate ?? search.best;
+  if (chosen === null) {
+    throw new UsageError(
+      `${model.name} fits on ${cluster.name} in no such arrangement. See \`meanfield plan\` for why.`,
+    );
+  }
+  const { jitter, prefetch, seed } = flags;
+  return simulateStep(chosen.prediction, model, cluster, chosen.arrangement, {
+    ...(jitter === undefined ? {} : { jitter }),
+    ...(prefetch === undefined ? {} : { prefetch }),
+    ...(seed === undefined ? {} : { seed }),
+  });
+}
+
+function averagingSpec(averaging: AveragingPlan, plan: Planned['plan'], flags: SimulateFlags): AveragingSpec {
+  const { replicas, island, inner, method, contribution, link, uneven } = averaging;
+  const seconds = inner.prediction.time.total;
+  const { globalBatch, sequence } = inner.arrangement;
+  const nodes = Math.ceil(island.accelerators / plan.cluster.perNode);
+  // A replica that does more steps in the same time is that much faster.
+  const speed = (i: number) => (uneven === null ? 1 / seconds : uneven.innerSteps[i]! / uneven.seconds);
+  return {
+    replicas: Array.from({ length: replicas }, (_, i) => ({
+      stepsPerSecond: speed(i),
+      up: link.bandwidth,
+      down: link.bandwidth,
+    })),
+    rounds: flags.rounds ?? 10,
+    steps: method.innerSteps,
+    tokensPerStep: globalBatch * sequence,
+    contributionBytes: contribution,
+    resultBytes: contribution,
+    stateBytes: averaging.outerBytes,
+    latency: link.latency,
+    meanTimeBetweenFailures: plan.cluster.nodeMeanTimeBetweenFailures / nodes,
+    ...(flags.jitter === undefined ? {} : { jitter: flags.jitter }),
+    seed: flags.seed ?? 1,
+  };
+}
+
+function exchangeSpec(averaging: AveragingPlan, parameters: number, flags: SimulateFlags): ExchangeSpec {
+  const { replicas, contribution, link } = averaging;
+  return {
+    workers: replicas,
+    parameters,
+    shards: flags.shards ?? Math.min(replicas, 256),
+    bytesPerParameter: contribution / parameters,
+    lines: [{ share: 1, up: link.bandwidth, down: link.bandwidth }],
+    latency: link.latency,
+    seed: flags.seed ?? 1,
+  };
+}
+
+/** The figures of a summary, indented by their depth; lists have tables of their own. */
+export function summaryText(summary: object): string {
+  const rows: string[][] = [];
+  const visit = (value: object, depth: number) => {
+    for (const [key, inner] of Object.entries(value)) {
+      const name = `${'  '.repeat(depth)}${key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}`;
+      if (typeof inner === 'number') rows.push([name, figure(key, inner)]);
+      else if (typeof inner === 'string') rows.push([name, inner]);
+      else if (inner === null) rows.push([name, 'does not apply']);
+      else if (typeof inner === 'object' && !Array.isArray(inner)) {
+        rows.push([name]);
+        visit(inner, depth + 1);
+      }
+    }
+  };
+  visit(summary, 0);
+  return table(rows, [1]);
+}
+
+/** What the end of an exchange waited for, link by link. */
+export function criticalPathText(links: ExchangeReport['criticalPath']): string {
+  const rows = links.map(({ what, from, to, start, end, limit }) => {
+    const where = from === to ? from : `${from} to ${to}`;
+    return [what, where, time(start), time(end - start), limit];
+  });
+  return `\nCritical path:\n${table([['', 'where', 'starts at', 'takes', 'bound by'], ...rows], [2, 3])}`;
+}
+
+/** Keys of summaries whose figures are seconds. */
+const SECONDS = new Set([
+  ...['seconds', 'predicted', 'closedForm', 'exposed', 'compute', 'communication', 'ready', 'reduced', 'summed'],
+  ...['gathered', 'first', 'median', 'last', 'train', 'upload', 'download', 'wait', 'away'],
+]);
+
+function figure(key: string, value: number): string {
+  if (SECONDS.has(key)) return time(value);
+  const exact = Number.isInteger(value) || Math.abs(value) >= 10_000;
+  return exact ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(4)));
+}

@@ -1,0 +1,24 @@
+import { writeFileAtomic } from '../../base/files/atomic.js';
+import { page } from '../../planner/report/index.js';
+import { trendPlot, trends, trendsSvg, trendsTable } from '../../planner/trends/index.js';
+import type { Context } from '../terminal/context.js';
+import { snakeCase } from './plan-json.js';
+
+/** Tells doubling times, draws them in the terminal, and writes a page where one is asked for. */
+export async function showTrends({ html }: { readonly html?: string }, { output }: Context): Promise<number> {
+  const all = trends();
+  if (html !== undefined) {
+    const svg = `<section>${trendsSvg(all)}</section>`;
+    const title = 'Doubling times of training compute and algorithmic efficiency';
+    await writeFileAtomic(html, page(title, [`<h1>${title}</h1>`, svg, `<pre>${escapeText(trendsTable(all))}</pre>`]));
+  }
+  output.event({ type: 'result', trends: all.map((trend) => snakeCase(trend)) });
+  const drawn = all.slice(0, 1).map((trend) => `\n${trendPlot(trend)}`);
+  output.text(`\n${trendsTable(all)}${drawn.join('')}`);
+  if (html !== undefined) output.text(`\nWritten: ${html}\n`);
+  return 0;
+}
+
+function escapeText(text: string): string {
+  return text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}

@@ -1,0 +1,22 @@
+import { compareBandwidths } from '../../planner/index.js';
+import type { Context } from '../terminal/context.js';
+import { planFromFlags } from './plan-input.js';
+import { planJson } from './plan-json.js';
+import type { PlanFlags } from './plan-options.js';
+import { planText } from './plan-text.js';
+
+/** Plans a model on a cluster, and writes the page with charts where one is asked for. */
+export async function planModel({ html, ...flags }: PlanFlags, { output }: Context): Promise<number> {
+  const planned = await planFromFlags(flags);
+  if (typeof html === 'string') {
+    const [{ planPage }, { writeFileAtomic }] = await Promise.all([
+      import('../../planner/report/index.js'),
+      import('../../base/files/atomic.js'),
+    ]);
+    await writeFileAtomic(html, planPage(planned.plan, compareBandwidths(planned.plan, planned.options)));
+  }
+  output.event(planJson(planned));
+  output.text(planText(planned));
+  if (typeof html === 'string') output.text(`\nWritten: ${html}\n`);
+  return 0;
+}

@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import { finish } from '../terminal/common-options.js';
+import type { Start } from '../terminal/context.js';
+import { countOrAuto } from '../terminal/values.js';
+import { addDeviceOptions, addOuterOptions, addTrainOptions, type TrainFlags } from './train-options.js';
+
+/** `meanfield train`. Bounds that this file leaves out are checked by `parseTrainOptions`. */
+export function defineTrain(program: Command, start: Start): void {
+  const command = program
+    .command('train')
+    .summary('train a language model from text')
+    .description('Train a language model from text files, folders, JSONL, gzip or Parquet, on this machine.')
+    .argument('[file|folder...]', 'what to learn from; may be left out with --resume')
+    .usage('[options] <file|folder...>');
+  addTrainOptions(command)
+    .optionsGroup('Replicas:')
+    .option('--replicas <n|auto>', 'copies that train side by side; auto measures (default: 1)', countOrAuto);
+  addDeviceOptions(command, 'threads of each replica (default: the cores shared between them)');
+  addOuterOptions(command)
+    .optionsGroup('Output:')
+    .action((corpus: string[], options: TrainFlags) =>
+      start(async (context) => (await import('./train.js')).train(corpus, options, context)),
+    );
+  finish(command, [
+    'meanfield train book.txt --run runs/book',
+    'meanfield train notes/ --preset mini --minutes 10 --replicas auto',
+    'meanfield train rows.jsonl --field text --tokenizer bpe --vocab 8192 --run runs/rows',
+    'meanfield train book.txt --run runs/book --resume',
+  ]);
+}

@@ -1,0 +1,135 @@
+import { expect, test } from 'vitest';
+import type { ProgressEvent } from '../../run/events.js';
+import { testOutput } from '../terminal/test-output.js';
+import { evaluationText, progressText, settingsText, startedText, TrainProgress } from './train-progress.js';
+
+const progress: ProgressEvent = {
+  type: 'progress',
+  step: 500,
+  total_steps: 2000,
+  round: 20,
+  loss: 1.98765,
+  lr: 0.003,
+  tokens: 384_000,
+  tokens_per_second: 52_345,
+  eta_seconds: 65,
+};
+
+const at = { val_loss: 2.1 };
+const text = 'step 500/2,000  loss 1.988  val 2.100  52.3k tokens/s  1 min 5 s left';
+
+test('a line says how far a run is', () => {
+  expect(progressText(progress, at, 0)).toBe(text);
+  expect(progressText(progress, undefined, 0)).toBe(text.replace('2.100', '-'));
+});
+
+test.each([
+  [200, '██████░░░░░░░░░░░░░░░░░░ '],
+  [text.length + 10, '██░░░░░░ '],
+  [text.length + 7, ''],
+  [20, ''],
+])('a terminal of %i columns has a bar that fits', (columns, bar) => {
+  expect(progressText(progress, at, columns)).toBe(bar + text);
+});
+
+test('a run that knows no end draws an empty bar', () => {
+  const endless = progressText({ ...progress, total_steps: 0, eta_seconds: Number.NaN }, at, 200);
+  expect(endless).toContain('░'.repeat(24));
+  expect(endless).toContain('unknown left');
+});
+
+test('the start names sizes and where it goes on', () => {
+  const started = {
+    type: 'started',
+    run: 'runs/a',
+    step: 250,
+    parameters: 810_000,
+    replicas: 2,
+    threads: 1,
+    vocabulary: 65,
+    trainTokens: 1_003_854,
+    validationTokens: 111_540,
+  } as const;
+  expect(startedText(started)).toBe(
+    'runs/a: 810k parameters, vocabulary 65, 1M training and 112k validation tokens, 2 replicas of 1 thread, from step 250',
+  );
+});
+
+test('a log tells stages, notices, evaluations and some progress', () => {
+  let time = 0;
+  const output = testOutput();
+  const display = new TrainProgress(output, () => time);
+  display.show({ type: 'preparing', stage: 'reading', fraction: 0.1 });
+  display.show({ type: 'preparing', stage: 'reading', fraction: 0.9 });
+  display.show({ type: 'preparing', stage: 'encoding' });
+  display.show({ type: 'notice', message: 'skipped 2 files' });
+  time = 6000;
+  display.show(progress);
+  display.show({ type: 'evaluation', step: 500, val_loss: 2.1 });
+  display.show({ type: 'evaluation', step: 750, val_loss: 2.2, sample: 'To be\n\x1b[2J' });
+  display.show({ type: 'checkpoint', step: 500, path: 'runs/a/checkpoints/000500' });
+  display.end();
+  expect(output.stderr).toEqual([
+    'reading 10 %\n',
+    'encoding\n',
+    'note: skipped 2 files\n',
+    'step 500/2,000  loss 1.988  val -  52.3k tokens/s  1 min 5 s left\n',
+    'step 500: validation loss 2.1000\n',
+    'step 750: validation loss 2.2000\n',
+    '  To be\\n\\x1b[2J\n',
+  ]);
+});
+
+test('a terminal that is wide shows memory and the curve', () => {
+  const losses = [5, 4, 3, 2];
+  const shown = progressText({ ...progress, memory_bytes: 1.2e9 }, { val_loss: 2.1, bits_per_byte: 3 }, 200, losses);
+  expect(shown).toContain('val 2.100 (3.00 bits/byte)  52.3k tokens/s  1.2 GB  1 min 5 s left  █▆▃▁');
+  expect(progressText(progress, at, text.length + 5, losses)).toBe(text);
+});
+
+test('an evaluation tells how it stands beside the best', () => {
+  const event = { type: 'evaluation', step: 1500, val_loss: 2.1, bits_per_byte: 3.0296 } as const;
+  const best = { best_val_loss: 2, best_step: 1250 };
+  expect(evaluationText({ ...event, ...best, evaluations_since_best: 1 })).toBe(
+    'step 1,500: validation loss 2.1000, 3.030 bits/byte (best 2.0000 at step 1,250)',
+  );
+  expect(evaluationText({ ...event, best_val_loss: 2.1, best_step: 1500, evaluations_since_best: 0 })).toBe(
+    'step 1,500: validation loss 2.1000, 3.030 bits/byte, best so far',
+  );
+});
+
+test('settings and memory are told at the start', () => {
+  const settings = {
+    ...({ device: 'cpu', context: 64, batchSize: 12, gradAccum: 2, syncEvery: 25, lr: 3e-3, minLr: 3e-4 } as const),
+    ...{ warmup: 100, steps: 2000, evalEvery: 250, patience: 5, seed: 1337 },
+  };
+  const started = {
+    ...({ type: 'started', run: 'runs/a', step: 0, parameters: 1, replicas: 2, threads: 1, vocabulary: 65 } as const),
+    ...{ trainTokens: 1, validationTokens: 1 },
+  };
+  expect(settingsText(started)).toEqual([]);
+  const memory = { expected_memory_bytes: 3.21e8, available_memory_bytes: 2.3e10 };
+  expect(settingsText({ ...started, settings, ...memory })).toEqual([
+    'batch 12 × 64 × 2 micro-batches × 2 replicas, averaged every 25 steps = 3,072 tokens a step; 2,000 steps; ' +
+      'learning rate 0.003 after 100 steps of warm-up, to 0.0003; cpu, seed 1337; evaluated every 250 steps, at most 5 ' +
+      'without a better one',
+    'memory: about 321 MB expected, 23.0 GB free',
+  ]);
+});
+
+test('some lines have a colour on a terminal, unless NO_COLOR says no', () => {
+  const before = { ...process.env };
+  try {
+    Object.assign(process.env, { TERM: 'xterm', NO_COLOR: '' });
+    const event = { type: 'evaluation', step: 5, val_loss: 2, evaluations_since_best: 0 } as const;
+    const [shown, plain, log] = [testOutput(false, true), testOutput(false, true), testOutput()];
+    new TrainProgress(shown).show(event);
+    new TrainProgress(log).show(event);
+    process.env.NO_COLOR = '1';
+    new TrainProgress(plain).show(event);
+    expect(shown.stderr.join('')).toContain('\x1b[32mstep 5: validation loss 2.0000\x1b[0m\n');
+    for (const { stderr } of [plain, log]) expect(stderr.join('')).not.toContain('\x1b[32m');
+  } finally {
+    process.env = before;
+  }
+});

@@ -1,0 +1,65 @@
+import { dirname } from 'node:path';
+import { UsageError } from '../../base/errors.js';
+import { startTraining } from '../../local/train.js';
+import type { TrainResult } from '../../run/events.js';
+import type { TrainOptions } from '../../run/options.js';
+import { type Context, INTERRUPTED } from '../terminal/context.js';
+import { bytes, duration, grouped, loss, shellQuote, short } from '../terminal/format.js';
+import { onInterrupt } from '../terminal/interrupt.js';
+import type { TrainFlags } from './train-options.js';
+import { TrainProgress } from './train-progress.js';
+
+/** Trains, telling its events; Ctrl-C finishes the round and saves. */
+export async function train(corpus: readonly string[], flags: TrainFlags, context: Context): Promise<number> {
+  const { output, closed } = context;
+  if (corpus.length === 0 && flags.resume !== true) {
+    throw new UsageError('Missing argument: name a text file or a folder to learn from. See meanfield train --help.');
+  }
+  // The flags bear the options' own names; startTraining checks every value.
+  const training = startTraining({ ...flags, corpus } as unknown as TrainOptions);
+  const progress = new TrainProgress(output);
+  const interruption = onInterrupt(output, 'stopping: finishing the round, then saving', () => training.stop());
+  closed.addEventListener('abort', () => training.stop());
+  try {
+    for await (const event of training) {
+      output.event(event);
+      progress.show(event);
+    }
+    const result = await training.result;
+    progress.end();
+    output.event(result);
+    output.text(summary(result));
+    return result.interrupted ? INTERRUPTED : 0;
+  } finally {
+    progress.end();
+    interruption.release();
+  }
+}
+
+/** Why a run is over, but for its length. */
+const REASONS: Readonly<Record<string, string>> = {
+  loss: ' The loss was reached.',
+  patience: ' It got no better any more.',
+  minutes: ' The time is over.',
+};
+
+/** How a run ended, and what can be done next. */
+export function summary(result: TrainResult): string {
+  const run = shellQuote(result.run);
+  const head = result.interrupted ? `Interrupted at step ${grouped(result.step)}; saved.` : 'Done.';
+  const lines = [
+    '',
+    `${head}${REASONS[result.ended] ?? ''} ${grouped(result.step)} steps, ${short(result.tokens)} tokens in ` +
+      `${duration(result.seconds)} (${short(result.tokens_per_second)} tokens/s), at most ` +
+      `${bytes(result.peak_memory_bytes)} of memory.`,
+    `Validation loss ${loss(result.val_loss)}, best ${loss(result.best_val_loss)} (${result.bits_per_byte.toFixed(3)} ` +
+      `bits/byte) at step ${grouped(result.best_step)}. The best model: ${result.run}/model`,
+    '',
+    'Next:',
+    `  meanfield generate ${run}`,
+    `  meanfield eval ${run} FILE`,
+  ];
+  if (result.interrupted) lines.push(`  meanfield train --run ${run} --resume`);
+  lines.push(`  tensorboard --logdir ${shellQuote(dirname(result.run))}     (curves; pip install tensorboard)`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,228 @@
+import { MeanfieldError } from '../../base/errors.js';
+import { writeBestModel } from '../../run/best-model.js';
+import { crosses } from '../../run/limits.js';
+import type { OpenRun } from '../../run/open-run.js';
+import type { PreparedRun } from '../../run/prepare-run.js';
+import type { BlobRef, BlobStore } from '../../transport/transport.js';
+import type { CoordinatorEvent, RoundEvent } from '../events.js';
+import { getList } from '../protocol/manifest.js';
+import { putSnapshot } from '../snapshot.js';
+import { saveClusterCheckpoint, stepOf, type VectorKinds } from './checkpoints.js';
+import type { Commit } from './coordinator.js';
+import type { Figures } from './figures.js';
+import type { Journal } from './journal.js';
+import type { Keeper } from './keeper.js';
+import { meanOf, type Observations } from './observations.js';
+import type { RunState } from './run-state.js';
+import type { RunInput } from './step-run.js';
+
+/** Results after a snapshot at most: who joins fetches them one after another. */
+const MOST_RESULTS = 16;
+/** Bytes of results for one of a snapshot: each snapshot is sent whole, whether anybody joins or not. */
+const RESULTS_TO_SNAPSHOT = 2;
+
+/** What is done after commits. */
+export interface AfterCommitOptions {
+  readonly run: OpenRun;
+  readonly prepared: PreparedRun;
+  readonly kinds: VectorKinds;
+  readonly keeper: Keeper;
+  readonly journal: Journal;
+  readonly figures: Figures;
+  readonly seen: Observations;
+  readonly blobs: BlobStore;
+  readonly happen: (input: RunInput) => Promise<void>;
+  readonly emit: (event: CoordinatorEvent) => void;
+  /** What goes wrong here ends the run. */
+  readonly onFailure: (error: unknown) => void;
+  readonly best: number | null;
+}
+
+/** After a commit: figures, evaluations, checkpoints, snapshots for joiners, and blobs that nobody needs any more. */
+export class AfterCommit {
+  readonly #options: AfterCommitOptions;
+  #best: number | null;
+  #lastCommit: number | undefined;
+  /** Bytes of the results since the last snapshot. */
+  #bytes = 0;
+  #snapshotUnderWay = false;
+  #evaluated: { readonly step: number; readonly loss: number } | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  readonly #jobs = new Set<Promise<void>>();
+
+  constructor(options: AfterCommitOptions) {
+    this.#options = options;
+    this.#best = options.best;
+  }
+
+  /** The keeper holds the commit for all that is begun here. */
+  onCommit(commit: Commit): void {
+    const { run, figures, seen, blobs } = this.#options;
+    const { before, state, workers } = commit;
+    figures.round(roundEvent(commit, seen, this.#lastCommit), state.progress);
+    this.#lastCommit = commit.times.committed;
+    const { round } = state.rounds.committed;
+    const kept = new Set(state.last?.contributions.map(({ worker }) => worker));
+    for (const { worker } of before.rounds.open?.members ?? [])
+      if (!kept.has(worker)) this.#begin(() => ignoreMissing(blobs.delete(`${worker}/c/${round}`)));
+    this.#begin(() => this.#deleteContributions(before));
+    const { evalEvery, checkpointEvery = evalEvery } = run.options;
+    const crossed = (every: number) => crosses(before.progress.position, state.progress.position + 1e-6, every);
+    if (crossed(evalEvery)) this.#begin(() => this.#evaluate(state));
+    if (crossed(checkpointEvery)) this.#begin(() => this.#save(state));
+    this.#bytes += commit.bytes;
+    if (workers.length > 0) this.#snapshotIfDue(state);
+  }
+
+  /** Waits for all that is under way. @throws what failed first */
+  async settle(): Promise<void> {
+    while (this.#jobs.size > 0) await Promise.all(this.#jobs);
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  /** The end of the run: what is not yet evaluated and saved is. @returns the state with its last evaluation */
+  async finish(state: RunState): Promise<RunState> {
+    await this.settle();
+    const step = stepOf(state);
+    if (this.#evaluated?.step !== step) await this.#evaluate(state);
+    const progress = { ...state.progress, val_loss: this.#evaluated!.loss, best_val_loss: this.#best };
+    const last = { ...state, progress };
+    await this.#save(last);
+    await this.#deleteContributions(last);
+    return last;
+  }
+
+  #begin(work: () => Promise<void>): void {
+    const job = work().catch((error: unknown) => {
+      this.#failure ??= { error };
+      this.#options.onFailure(error);
+    });
+    this.#jobs.add(job);
+    void job.finally(() => this.#jobs.delete(job));
+  }
+
+  async #evaluate(state: RunState): Promise<void> {
+    const { keeper, prepared, figures, run, happen } = this.#options;
+    const { windows, model, dataset } = prepared;
+    const { loss, best, parameters } = await keeper.exclusive(async () => {
+      const loss = (await keeper.host.ask('evaluate', windows)) / windows.length;
+      const better = Number.isFinite(loss) && (this.#best === null || loss < this.#best);
+      if (better) this.#best = loss;
+      return { loss, best: this.#best, parameters: better ? (await keeper.host.ask('snapshot', null))[0] : undefined };
+    });
+    const step = stepOf(state);
+    if (!Number.isFinite(loss))
+      throw new MeanfieldError(
+        `Training has diverged: after step ${step} the validation loss is ${loss}. Start a new run with a lower --lr.`,
+      );
+    figures.evaluation(step, loss);
+    this.#evaluated = { step, loss };
+    if (parameters) await this.#write(() => writeBestModel(run.paths.model, model, dataset.tokenizer, parameters));
+    void happen({ type: 'evaluated', loss, best: best! });
+    const { untilLoss } = run.options;
+    if (untilLoss !== undefined && loss < untilLoss) void happen({ type: 'event', event: { type: 'stop' } });
+  }
+
+  /** Makes the folder agree with what is committed, whatever commits lie in its journal. */
+  async saveNow(state: RunState): Promise<void> {
+    await this.#options.journal.trim(Number.POSITIVE_INFINITY);
+    await this.#save(state);
+  }
+
+  async #save(state: RunState): Promise<void> {
+    const { keeper, run, prepared, kinds, journal, figures, emit } = this.#options;
+    const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));
+    await figures.sync();
+    await this.#write(async () => {
+      const { checkpoints } = run.paths;
+      await saveClusterCheckpoint(checkpoints, prepared.model.layout, kinds, state, vectors, run.options.keep);
+      await journal.trim(state.rounds.committed.round);
+    });
+    const step = stepOf(state);
+    emit({ type: 'checkpoint', step, path: `${run.paths.checkpoints}/${String(step).padStart(6, '0')}` });
+  }
+
+  /** One after another, in the order of the commits: the next one may be due before this one is on the disk. */
+  #write(work: () => Promise<void>): Promise<void> {
+    this.#writing = this.#writing.then(work);
+    return this.#writing;
+  }
+
+  /** A new snapshot when a joiner would fetch several times as much in results as in it. */
+  #snapshotIfDue(state: RunState): void {
+    const { keeper, blobs, happen, emit } = this.#options;
+    const enough = RESULTS_TO_SNAPSHOT * 4 * keeper.vectors * keeper.length;
+    const due = this.#bytes >= enough || state.chain.results.length >= MOST_RESULTS;
+    if (!due || this.#snapshotUnderWay) return;
+    this.#snapshotUnderWay = true;
+    this.#bytes = 0;
+    const { round, hash } = state.rounds.committed;
+    const vectors = keeper.exclusive(() => keeper.host.ask('snapshot', null));
+    this.#begin(async () => {
+      try {
+        const manifest = await putSnapshot(blobs, `run/s/${round}`, await vectors);
+        await happen({ type: 'snapshot', snapshot: { round, hash, manifest } });
+        for (const old of state.retired) await this.#deleteList(old);
+      } catch (error) {
+        // The old one still serves, with more results after it; the next commit tries again.
+        if (!(error instanceof MeanfieldError)) throw error;
+        emit({ type: 'notice', message: `No snapshot of round ${round} could be stored: ${error.message}` });
+        this.#bytes = enough;
+      } finally {
+        this.#snapshotUnderWay = false;
+      }
+    });
+  }
+
+  /** Those to the last round of a state: nobody can audit them any more. */
+  async #deleteContributions({ last }: RunState): Promise<void> {
+    for (const { worker } of last?.contributions ?? [])
+      await ignoreMissing(this.#options.blobs.delete(`${worker}/c/${last!.round}`));
+  }
+
+  async #deleteList(list: BlobRef): Promise<void> {
+    const { blobs } = this.#options;
+    await ignoreMissing(
+      getList(blobs, list).then(async (refs) => {
+        const folders = new Set([list, ...refs].map(({ key }) => key.slice(0, key.lastIndexOf('/'))));
+        for (const folder of folders) await blobs.delete(folder);
+      }),
+    );
+  }
+}
+
+/** What cannot be deleted now costs room, not the run. */
+async function ignoreMissing(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof MeanfieldError)) throw error;
+  }
+}
+
+function roundEvent(commit: Commit, seen: Observations, lastCommit: number | undefined): RoundEvent {
+  const { before, state, workers, missed, times } = commit;
+  const { contributions, bytes, refusals, gather } = seen.committed(workers);
+  const open = before.rounds.open!;
+  const round = (times.committed - (lastCommit ?? open.openedAt)) / 1000;
+  const train = meanOf(contributions.map(({ seconds }) => seconds));
+  const upload = meanOf(contributions.map(({ uploadSeconds }) => uploadSeconds));
+  const reduce = (times.reduced - times.merging) / 1000;
+  const committing = (times.committed - times.reduced) / 1000;
+  const wait = Math.max(0, round - train - upload - reduce - committing - gather);
+  return {
+    type: 'round',
+    step: stepOf(state),
+    round: state.rounds.committed.round,
+    workers,
+    missed,
+    tokens: state.progress.tokens - before.progress.tokens,
+    loss: state.progress.train_loss,
+    norms: contributions.map(({ norm }) => norm),
+    seconds: { round, train, upload, wait, reduce, gather, commit: committing },
+    bytes,
+    utilization: round > 0 ? Math.min(1, train / round) : 0,
+    refusals,
+  };
+}

@@ -1,0 +1,108 @@
+import { MeanfieldError } from '../../base/errors.js';
+import type { JsonValue } from '../../base/json.js';
+import type { ParameterLayout } from '../../model/layout.js';
+import { type Checkpoint, loadLatestCheckpoint, saveCheckpoint } from '../../run/checkpoint.js';
+import { modelTensors } from '../../run/model-tensors.js';
+import type { Journal } from './journal.js';
+import type { Keeper } from './keeper.js';
+import { parseState, type RunState } from './run-state.js';
+
+/** Names of the committed vectors beside the parameters, in their order. */
+export interface VectorKinds {
+  readonly momentum: boolean;
+  readonly moments: boolean;
+}
+
+function namesOf({ momentum, moments }: VectorKinds): string[] {
+  return [...(momentum ? ['outer_momentum'] : []), ...(moments ? ['moment1', 'moment2'] : [])];
+}
+
+/** Inner steps of a run, as a checkpoint's name has them. */
+export function stepOf({ progress }: RunState): number {
+  return Math.floor(progress.position + 1e-6);
+}
+
+/** Saves the committed vectors and the run's state, in the layout of every run's checkpoints. */
+export async function saveClusterCheckpoint(
+  checkpoints: string,
+  layout: ParameterLayout,
+  kinds: VectorKinds,
+  state: RunState,
+  vectors: readonly Float32Array[],
+  keep: number,
+): Promise<void> {
+  const [parameters, ...others] = vectors;
+  const names = namesOf(kinds);
+  const optimizer = others.map((data, i) => ({ name: names[i]!, shape: [layout.size], data }));
+  const content = {
+    model: modelTensors(layout, parameters!),
+    optimizer,
+    state: JSON.parse(JSON.stringify(state)) as JsonValue,
+    metadata: { format: 'pt' },
+  };
+  await saveCheckpoint(checkpoints, stepOf(state), content, { keep });
+}
+
+/** What a run's folder knows. */
+export interface FolderState {
+  /** After the last commit that is there; undefined: none. */
+  readonly state: RunState | undefined;
+  readonly notices: readonly string[];
+}
+
+/**
+ * Brings the keeper to the last commit that the folder holds: the newest sound checkpoint, then the journal's commits,
+ * each checked by its hash.
+ */
+export async function loadFolder(
+  folder: { readonly checkpoints: string; readonly journal: Journal },
+  layout: ParameterLayout,
+  kinds: VectorKinds,
+  keeper: Keeper,
+  initial: { readonly state: RunState | undefined; readonly vectors: () => readonly Float32Array[] },
+): Promise<FolderState> {
+  const stateOf = (one: Checkpoint) => parseState(one.state, `${one.path}/state.json`);
+  const { checkpoint, notices } = await loadLatestCheckpoint(folder.checkpoints, stateOf);
+  const all = [...notices];
+  let { state } = initial;
+  if (checkpoint) {
+    try {
+      state = stateOf(checkpoint);
+      const { hash } = await keeper.load(state.rounds.committed.round, await readVectors(checkpoint, layout, kinds));
+      requireHash(hash, state, checkpoint.path);
+    } finally {
+      await checkpoint.close();
+    }
+  } else await keeper.load(0, initial.vectors());
+  const from = keeper.held.round;
+  for (const round of await folder.journal.rounds()) {
+    if (round <= from) continue;
+    try {
+      const entry = await folder.journal.read(round);
+      const { hash } = await keeper.apply(round, entry.fragment, entry.parts);
+      state = entry.state;
+      requireHash(hash, state, `the commit of round ${round}`);
+    } catch (error) {
+      if (!(error instanceof MeanfieldError)) throw error;
+      all.push(`${error.message} What was committed after it is looked for in the message system.`);
+      break;
+    }
+  }
+  return { state: keeper.held.hash === state?.rounds.committed.hash ? state : undefined, notices: all };
+}
+
+async function readVectors(checkpoint: Checkpoint, layout: ParameterLayout, kinds: VectorKinds) {
+  const parameters = new Float32Array(layout.size);
+  await checkpoint.model.fill(modelTensors(layout, parameters));
+  const vectors: Float32Array[] = [parameters];
+  for (const name of namesOf(kinds))
+    vectors.push(await checkpoint.optimizer.readFloat32(name, new Float32Array(layout.size)));
+  return vectors;
+}
+
+function requireHash(hash: string, { rounds }: RunState, what: string): void {
+  if (hash === rounds.committed.hash) return;
+  throw new MeanfieldError(
+    `${what} gives parameters with the hash ${hash.slice(0, 12)}, but round ${rounds.committed.round} was committed with ${rounds.committed.hash.slice(0, 12)}.`,
+  );
+}

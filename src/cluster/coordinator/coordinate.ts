@@ -1,0 +1,362 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { layoutHash } from '../../averaging/layout-hash.js';
+import { MeanfieldError } from '../../base/errors.js';
+import { RangeSampler } from '../../data/ledger/index.js';
+import { OpenRun } from '../../run/open-run.js';
+import type { TrainOptions } from '../../run/options.js';
+import { initialParameters, type PreparedRun, prepareRun } from '../../run/prepare-run.js';
+import type { Lease } from '../../transport/nats/lease.js';
+import type { ClusterResult, CoordinatorEvent } from '../events.js';
+import { startMemberThread } from '../model-thread/member-thread.js';
+import { partSizes } from '../part-sizes.js';
+import type { ClusterStatus } from '../status.js';
+import type { Connection, CoordinatorOptions } from '../types.js';
+import { vectorsOf } from '../worker/work.js';
+import { AfterCommit } from './after-commit.js';
+import { answerQuestions } from './answers.js';
+import { arrangeCluster, type ClusterArrangement } from './arrange.js';
+import { Auditor } from './audit.js';
+import { loadFolder, stepOf, type VectorKinds } from './checkpoints.js';
+import { Coordinator, type Outcome } from './coordinator.js';
+import { Figures, totalSteps } from './figures.js';
+import { Journal } from './journal.js';
+import { Keeper } from './keeper.js';
+import { lead } from './leadership.js';
+import { Observations } from './observations.js';
+import { isFinished } from './plan.js';
+import { publish } from './publish.js';
+import { limitsOf, takeUp } from './resume.js';
+import type { RunState } from './run-state.js';
+import { statusOf } from './status-of.js';
+
+/** How a run is spoken to from outside. */
+export interface CoordinatorControl {
+  readonly stopping: AbortSignal;
+  evict: (worker: string, reason: string) => void;
+  status: () => ClusterStatus | undefined;
+}
+
+/** Milliseconds between the word that a worker is banned and the end of its connection. */
+const LAST_WORDS = 200;
+
+/** Between two attempts to lead: milliseconds. */
+const AGAIN = 2000;
+
+type Emit = (event: CoordinatorEvent) => void;
+
+/** A coordinator's whole work, from its options to the result. */
+export async function coordinate(
+  options: CoordinatorOptions,
+  control: CoordinatorControl,
+  emit: Emit,
+): Promise<ClusterResult> {
+  const run = await OpenRun.open(trainOptions(options.train));
+  let begun = run.resumed;
+  try {
+    for (const message of run.notices) emit({ type: 'notice', message });
+    const prepared = await prepareRun(run, emit, control.stopping);
+    const arranged = await arrangeCluster(run, prepared, options.cluster);
+    const connection = await options.connect({ id: arranged.id, folder: run.paths.folder });
+    const onBegun = () => {
+      begun = true;
+    };
+    try {
+      return await new Coordination(options, run, prepared, arranged, connection, control, emit, onBegun).run();
+    } finally {
+      await connection.transport.close();
+      // A server of ours still writes into the folder, which is taken away below.
+      if (!begun) await connection.abandon?.();
+    }
+  } finally {
+    // What failed before it began leaves nothing that would stand in the way of the corrected command.
+    if (!begun) await run.discard();
+    else await run.release();
+  }
+}
+
+/** Between machines the moments stay where they are unless asked for: averaging them costs three times the bytes. */
+function trainOptions(train: TrainOptions): TrainOptions {
+  return train.resume ? train : { ...train, moments: train.moments ?? 'keep' };
+}
+
+/** A run's folder, connection and model, and the coordinator that leads with them whenever it may. */
+class Coordination {
+  readonly #started = performance.now();
+  readonly #journal: Journal;
+  readonly #kinds: VectorKinds;
+  readonly #seen = new Observations();
+
+  constructor(
+    private readonly options: CoordinatorOptions,
+    private readonly run_: OpenRun,
+    private readonly prepared: PreparedRun,
+    private readonly arranged: ClusterArrangement,
+    private readonly connection: Connection,
+    private readonly control: CoordinatorControl,
+    private readonly emit: Emit,
+    private readonly onBegun: () => void,
+  ) {
+    this.#journal = new Journal(join(run_.paths.folder, 'journal'));
+    const { setup } = arranged;
+    this.#kinds = { momentum: setup.outer.method === 'nesterov', moments: setup.averageMoments };
+  }
+
+  async run(): Promise<ClusterResult> {
+    const keeper = await this.#startKeeper();
+    try {
+      for (let first = true; ; first = false) {
+        const onWaiting = (leader: string) => this.emit({ type: 'standby', leader });
+        const lease = await this.#acquire(onWaiting, first);
+        try {
+          const ended = await this.#lead(keeper, first, lease);
+          if (ended) return this.#result(ended.state, ended.figures);
+        } finally {
+          await lease.release();
+        }
+        this.emit({ type: 'notice', message: 'Another coordinator leads; this one stands by.' });
+      }
+    } finally {
+      await keeper.close();
+    }
+  }
+
+  /** Waits for leadership. Who has led before outlasts a message system that is away; the first word must succeed. */
+  async #acquire(onWaiting: (leader: string) => void, first: boolean): Promise<Lease> {
+    const { state } = this.connection.transport;
+    for (;;) {
+      try {
+        return await lead(state, onWaiting, this.control.stopping, this.options.leaderTimeout);
+      } catch (error) {
+        if (first || this.control.stopping.aborted || !(error instanceof MeanfieldError)) throw error;
+        this.emit({ type: 'notice', message: `Cannot lead now: ${error.message}` });
+        await sleep(AGAIN);
+      }
+    }
+  }
+
+  async #startKeeper(): Promise<Keeper> {
+    const { setup } = this.arranged;
+    const host = (this.options.startHost ?? startMemberThread)();
+    const threads = this.run_.options.threads ?? 1;
+    const hostSetup = {
+      ...({ trains: false, alone: false, device: 'cpu', threads } as const),
+      tokens: this.prepared.tokens,
+      run: setup,
+    };
+    try {
+      const sizes = partSizes(this.arranged.fragments, setup);
+      return await Keeper.start(host, hostSetup, vectorsOf({ setup }), this.prepared.model.layout.size, sizes);
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+  }
+
+  /** The state at the run's end, or undefined when another leads now. */
+  async #lead(keeper: Keeper, first: boolean, { term, lost }: Lease) {
+    const { transport, gate, key } = this.connection;
+    const { plan, setup } = this.arranged;
+    const stored = await this.#takeUp(keeper, first);
+    this.onBegun();
+    const resumed = this.run_.resumed || !first || stored.state.rounds.committed.round > 0;
+    const from = resumed ? stepOf(stored.state) : undefined;
+    const figures = await Figures.open(this.run_.paths, from, plan, setup.schedule, this.emit);
+    try {
+      let fail: (error: unknown) => void = () => {};
+      const failed = new Promise<never>((_, reject) => {
+        fail = reject;
+      });
+      const after = this.#afterCommit(keeper, figures, stored.state, fail, (input) => coordinator.happen(input));
+      const coordinator = this.#coordinator(keeper, stored, after, term);
+      // The one who led before may have ended before it came to this; a gate of JWTs remembers nobody.
+      await gate.evict(stored.state.rounds.evicted);
+      const status = () => this.#status(coordinator.state, figures);
+      const stopAnswering = answerQuestions({
+        transport,
+        gate,
+        key,
+        coordinator,
+        run: this.arranged.id,
+        model: this.prepared.model,
+        setup,
+        status,
+        auditor: new Auditor({
+          state: () => coordinator.state,
+          keeper,
+          blobs: transport.blobs,
+          windows: this.prepared.windows,
+          fragments: this.arranged.fragments.length,
+        }),
+      });
+      this.control.status = status;
+      this.control.evict = (worker, reason) =>
+        void coordinator.happen({ type: 'event', event: { type: 'evict', worker, reason } });
+      const stop = () => void coordinator.happen({ type: 'event', event: { type: 'stop' } });
+      this.control.stopping.addEventListener('abort', stop);
+      try {
+        if (stored.differs) await after.saveNow(stored.state);
+        this.#tellStarted(stored.state);
+        if (this.control.stopping.aborted || isFinished(plan, stored.state.progress)) stop();
+        const outcome: Outcome = await Promise.race([coordinator.lead(lost), failed]);
+        if (outcome === 'lost') {
+          await after.settle();
+          return undefined;
+        }
+        return { state: await after.finish(coordinator.state), figures };
+      } finally {
+        this.control.stopping.removeEventListener('abort', stop);
+        stopAnswering();
+      }
+    } finally {
+      await figures.close();
+    }
+  }
+
+  async #takeUp(keeper: Keeper, first: boolean) {
+    const { model, dataset } = this.prepared;
+    const { setup, cluster, context, id } = this.arranged;
+    const { transport } = this.connection;
+    const { checkpoints } = this.run_.paths;
+    let fromFolder: RunState | undefined;
+    if (first) {
+      const vectors = () => {
+        const others = Array.from({ length: keeper.vectors - 1 }, () => new Float32Array(keeper.length));
+        return [initialParameters(model, setup.seed), ...others];
+      };
+      const folder = { checkpoints, journal: this.#journal };
+      const loaded = await loadFolder(folder, model.layout, this.#kinds, keeper, { state: undefined, vectors });
+      for (const message of loaded.notices) this.emit({ type: 'notice', message });
+      fromFolder = loaded.state;
+    }
+    const tokens = dataset.train;
+    const { samples } = new RangeSampler({ tokens, context: model.dimensions.context, seed: setup.seed });
+    const taken = await takeUp({
+      run: id,
+      transport,
+      key: this.connection.key,
+      keeper,
+      fromFolder,
+      layoutHash: layoutHash(model.layout),
+      cluster,
+      steps: context.steps,
+      limits: limitsOf(setup, context, model.layout.size),
+      onNotice: (message) => this.emit({ type: 'notice', message }),
+      samples,
+      seed: setup.seed,
+      publish: () => {
+        const onProgress = (fraction: number) => this.emit({ type: 'preparing', stage: 'publishing', fraction });
+        const record = this.run_.content;
+        return publish(transport.blobs, { run: id, prepared: this.prepared, setup, cluster, record, onProgress });
+      },
+    });
+    const { committed } = taken.state.rounds;
+    return { ...taken, differs: committed.round > 0 && committed.hash !== fromFolder?.rounds.committed.hash };
+  }
+
+  #afterCommit(
+    keeper: Keeper,
+    figures: Figures,
+    { progress }: RunState,
+    onFailure: (error: unknown) => void,
+    happen: Coordinator['happen'],
+  ): AfterCommit {
+    return new AfterCommit({
+      run: this.run_,
+      prepared: this.prepared,
+      kinds: this.#kinds,
+      keeper,
+      journal: this.#journal,
+      figures,
+      seen: this.#seen,
+      blobs: this.connection.transport.blobs,
+      happen,
+      emit: this.emit,
+      onFailure,
+      best: progress.best_val_loss,
+    });
+  }
+
+  #coordinator(
+    keeper: Keeper,
+    stored: { state: RunState; revision: number },
+    after: AfterCommit,
+    term: number,
+  ): Coordinator {
+    const { id, context, fragments, cluster, setup } = this.arranged;
+    const { transport, gate, key } = this.connection;
+    return new Coordinator({
+      run: id,
+      context,
+      keeper,
+      journal: this.#journal,
+      transport,
+      ...{ key, term },
+      seen: this.#seen,
+      shards: fragments.map(({ shards }) => shards.length),
+      // As long as a whole silence: a slow line is no reason to do the work twice.
+      patience: 3000 * cluster.heartbeatTimeout,
+      exchange: setup.cluster,
+      doubleSums: cluster.doubleSums,
+      ...(this.options.random && { random: this.options.random }),
+      ...stored,
+      emit: this.emit,
+      onCommit: (commit) => after.onCommit(commit),
+      // A little later, so that they hear why; what they say meanwhile counts no more.
+      onBanned: (workers) => void setTimeout(() => this.#tellGate(gate.evict(workers)), LAST_WORDS),
+      onForgotten: (workers) => void setTimeout(() => this.#tellGate(gate.forget(workers)), LAST_WORDS),
+    });
+  }
+
+  #tellGate(change: Promise<void>): void {
+    change.catch((error: Error) => this.emit({ type: 'notice', message: error.message }));
+  }
+
+  #status(state: RunState, figures: Figures): ClusterStatus {
+    const { plan } = this.arranged;
+    const numbers = {
+      totalSteps: totalSteps(plan, state.progress),
+      tokensPerSecond: figures.tokensPerSecond,
+      seconds: (performance.now() - this.#started) / 1000,
+    };
+    return statusOf(state, this.#seen, numbers, performance.now());
+  }
+
+  #tellStarted(state: RunState): void {
+    const { dataset, model } = this.prepared;
+    this.emit({
+      type: 'started',
+      run: this.run_.paths.folder,
+      step: stepOf(state),
+      parameters: model.layout.size,
+      replicas: state.rounds.workers.length,
+      threads: this.run_.options.threads ?? 1,
+      vocabulary: dataset.tokenizer.vocabularySize,
+      trainTokens: dataset.train.length,
+      validationTokens: dataset.validation.length,
+    });
+    this.emit({ type: 'leading', run: this.arranged.id, round: state.rounds.committed.round });
+  }
+
+  #result(state: RunState, figures: Figures): ClusterResult {
+    const { progress, rounds } = state;
+    const { plan } = this.arranged;
+    const { untilLoss } = this.run_.options;
+    const reached = untilLoss !== undefined && progress.val_loss !== null && progress.val_loss < untilLoss;
+    return {
+      type: 'result',
+      run: this.run_.paths.folder,
+      step: stepOf(state),
+      tokens: progress.tokens,
+      train_loss: progress.train_loss,
+      val_loss: progress.val_loss!,
+      best_val_loss: progress.best_val_loss!,
+      tokens_per_second: figures.tokensPerSecond,
+      seconds: (performance.now() - this.#started) / 1000,
+      parameters: this.prepared.model.layout.size,
+      replicas: Math.max(1, rounds.workers.length),
+      rounds: rounds.committed.round,
+      interrupted: !reached && !isFinished(plan, progress),
+    };
+  }
+}

@@ -1,0 +1,52 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { runPaths } from '../../run/run-folder.js';
+import type { CoordinatorEvent, RoundEvent } from '../events.js';
+import { Figures, totalSteps } from './figures.js';
+import { planRun } from './plan.js';
+import { NO_PROGRESS } from './run-state.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'meanfield-figures-'));
+afterAll(() => rm(folder, { recursive: true }));
+const none = { steps: undefined, tokens: undefined, minutes: undefined, untilLoss: undefined };
+const schedule = { peak: 1, final: 0.1, warmup: 0, steps: 40 };
+
+const round = (step: number): RoundEvent => ({
+  ...{ type: 'round', step, round: step / 10, workers: ['a'], missed: [], tokens: 600, loss: 2, norms: [1] },
+  seconds: { round: 3, train: 2, upload: 0, wait: 1, reduce: 0, gather: 0, commit: 0 },
+  ...{ bytes: { sent: 1, received: 2 }, utilization: 2 / 3, refusals: 0 },
+});
+const at = (position: number) => ({ ...NO_PROGRESS, position, tokens: 60 * position, seconds: 0.3 * position });
+
+it('writes a line for each round and cuts it back when the run goes on from before', async () => {
+  const events: CoordinatorEvent[] = [];
+  const plan = planRun({ ...none, steps: 40 }, 60, 1);
+  const paths = runPaths(folder);
+  const figures = await Figures.open(paths, undefined, plan, schedule, (event) => events.push(event));
+  for (const step of [10, 20]) figures.round(round(step), at(step));
+  figures.evaluation(20, 1.5);
+  await figures.sync();
+  await figures.close();
+  // The first round warms up: the second's 600 tokens took 3 seconds.
+  expect(events.find((event) => event.type === 'progress' && event.step === 20)).toMatchObject({
+    ...{ total_steps: 40, tokens: 1200, tokens_per_second: 200, eta_seconds: 6, lr: 0.55 },
+  });
+  const lines = async () =>
+    (await readFile(paths.metrics, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  expect((await lines()).map(({ type }) => type)).toEqual(['progress', 'round', 'progress', 'round', 'evaluation']);
+  const again = await Figures.open(paths, 10, plan, schedule, () => {});
+  await again.close();
+  expect((await lines()).map(({ step }) => step)).toEqual([10, 10]);
+});
+
+it('tells how many steps there will be, as far as that is known', () => {
+  expect(totalSteps(planRun({ ...none, steps: 40 }, 60, 1), at(10))).toBe(40);
+  const tokens = planRun({ ...none, tokens: 2400 }, 60, 1);
+  expect(totalSteps(tokens, at(0))).toBe(40);
+  expect(totalSteps(tokens, { ...at(10), tokens: 1200 })).toBe(20);
+});

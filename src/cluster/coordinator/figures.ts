@@ -1,0 +1,100 @@
+import type { ProgressEvent } from '../../run/events.js';
+import type { RunPaths } from '../../run/run-folder.js';
+import { RunLog } from '../../run/run-log.js';
+import { learningRate, type ScheduleOptions } from '../../training/schedule.js';
+import type { CoordinatorEvent, RoundEvent } from '../events.js';
+import { type RunPlan, schedulePosition } from './plan.js';
+import type { Progress } from './run-state.js';
+
+/** Keeps a run's figures: `metrics.jsonl`, TensorBoard, and the events for whoever watches. */
+export class Figures {
+  /** Of this process's rounds but for the first, in which caches and compilers warm up. */
+  #counted: { tokens: number; seconds: number } | undefined;
+
+  private constructor(
+    private readonly plan: RunPlan,
+    private readonly schedule: ScheduleOptions,
+    private readonly log: RunLog,
+    private readonly emit: (event: CoordinatorEvent) => void,
+  ) {}
+
+  /** @param resumedAt the committed step that the run goes on from; undefined for a new run */
+  static async open(
+    paths: RunPaths,
+    resumedAt: number | undefined,
+    plan: RunPlan,
+    schedule: ScheduleOptions,
+    emit: (event: CoordinatorEvent) => void,
+  ): Promise<Figures> {
+    return new Figures(plan, schedule, await RunLog.open(paths, resumedAt), emit);
+  }
+
+  get tokensPerSecond(): number {
+    return this.#counted && this.#counted.seconds > 0 ? this.#counted.tokens / this.#counted.seconds : 0;
+  }
+
+  /** A round is committed. */
+  round(event: RoundEvent, progress: Progress): void {
+    if (this.#counted) {
+      this.#counted.tokens += event.tokens;
+      this.#counted.seconds += event.seconds.round;
+    } else this.#counted = { tokens: 0, seconds: 0 };
+    const told = event.loss === null ? null : this.#progress(event, event.loss, progress);
+    if (told) this.log.metrics.append({ ...told, memory_bytes: process.memoryUsage.rss() });
+    this.log.metrics.append({ ...event, seconds: { ...event.seconds }, bytes: { ...event.bytes } });
+    this.log.board.scalars(event.step, {
+      ...(told && { 'loss/train': told.loss, 'learning rate': told.lr, 'tokens per second': told.tokens_per_second }),
+      workers: event.workers.length,
+      utilization: event.utilization,
+    });
+    if (told) this.emit(told);
+    this.emit(event);
+  }
+
+  evaluation(step: number, loss: number): void {
+    this.emit(this.log.evaluation(step, loss));
+  }
+
+  /** Makes all figures outlast a power cut. */
+  sync(): Promise<void> {
+    return this.log.sync();
+  }
+
+  close(): Promise<void> {
+    return this.log.close();
+  }
+
+  #progress(event: RoundEvent, loss: number, progress: Progress): ProgressEvent {
+    const position = schedulePosition(this.plan, progress);
+    return {
+      type: 'progress',
+      step: event.step,
+      total_steps: totalSteps(this.plan, progress),
+      round: event.round,
+      loss,
+      lr: learningRate(this.schedule, position),
+      tokens: progress.tokens,
+      tokens_per_second: this.tokensPerSecond,
+      eta_seconds: secondsLeft(this.plan, progress),
+    };
+  }
+}
+
+/** Steps per replica at the run's end, as far as they can be told. */
+export function totalSteps(plan: RunPlan, progress: Progress): number {
+  const done = doneOf(plan, progress);
+  if (plan.mostTokens === null && plan.mostSeconds === null) return plan.mostSteps;
+  return done > 0 ? Math.round(progress.position / done) : plan.schedule;
+}
+
+function secondsLeft(plan: RunPlan, progress: Progress): number {
+  const done = doneOf(plan, progress);
+  return done > 0 ? Math.max(0, (progress.seconds / done) * (1 - done)) : 0;
+}
+
+/** How much of the run is done, 0 to 1. */
+function doneOf({ mostSteps, mostTokens, mostSeconds }: RunPlan, { position, tokens, seconds }: Progress): number {
+  if (mostTokens !== null) return Math.min(1, tokens / mostTokens);
+  if (mostSeconds !== null) return Math.min(1, seconds / mostSeconds);
+  return Math.min(1, position / mostSteps);
+}

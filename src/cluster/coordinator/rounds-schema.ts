@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import type { RoundsState } from '../../rounds/index.js';
+
+const count = z.int().nonnegative();
+/** By the coordinator's own clock, which may begin anywhere. */
+const time = z.number();
+const address = { worker: z.string().min(1), incarnation: count };
+const span = z.number().nonnegative().nullable();
+
+const contribution = z.strictObject({
+  tokens: count,
+  steps: count,
+  seconds: z.number(),
+  baseHash: z.string(),
+  layoutHash: z.string(),
+  length: count,
+  finite: z.boolean(),
+  norm: z.number(),
+  contentHash: z.string(),
+});
+
+const member = z.strictObject({
+  ...address,
+  steps: count,
+  counted: z.boolean(),
+  status: z.enum(['training', 'contributed', 'left', 'refused']),
+  contribution: contribution.nullable(),
+});
+
+const worker = z.strictObject({
+  ...address,
+  status: z.enum(['joined', 'syncing', 'ready']),
+  lastSeen: time,
+  missed: count,
+  heals: count,
+  stepsPerSecond: z.number().nullable(),
+});
+
+/** The state of the rounds' machine as it was stored. */
+export const roundsSchema: z.ZodType<RoundsState> = z
+  .strictObject({
+    version: z.literal(1),
+    run: z.string().min(1),
+    options: z.strictObject({
+      quorum: z.number(),
+      grace: span,
+      heartbeatTimeout: span,
+      roundTimeout: span,
+      outlierFactor: z.number().nullable(),
+      minimumMembers: count,
+      steps: count,
+      adaptiveSteps: z.boolean(),
+      idleRounds: count,
+      healAttempts: count,
+      // What follows was not in what was stored before these were checked.
+      tokensPerStep: count.nullable().default(null),
+      normPerStep: z.number().nullable().default(null),
+      strikes: count.default(3),
+      suspension: span.default(300_000),
+    }),
+    layout: z.strictObject({ hash: z.string(), length: count }),
+    steps: count.min(1),
+    committed: z.strictObject({ round: count, hash: z.string().min(1) }),
+    round: count,
+    phase: z.enum(['gathering', 'training', 'merging', 'stopped']),
+    since: time,
+    open: z
+      .strictObject({ round: count, openedAt: time, quorumAt: time.nullable(), members: z.array(member) })
+      .nullable(),
+    workers: z.array(worker),
+    departed: z.array(z.strictObject(address)),
+    evicted: z.array(z.string()),
+    strikes: z.array(z.strictObject({ worker: z.string().min(1), count })).default([]),
+    suspended: z.array(z.strictObject({ worker: z.string().min(1), until: time, reason: z.string() })).default([]),
+    stopping: z.boolean(),
+  })
+  .refine(({ phase, open }) => (open !== null) === (phase === 'training' || phase === 'merging'), {
+    message: 'a round is open in training and merging, and only then',
+  });

@@ -1,0 +1,30 @@
+import { EventQueue } from '../../base/event-queue.js';
+import type { CoordinatorEvent } from '../events.js';
+import type { ClusterStatus } from '../status.js';
+import type { CoordinatorOptions, CoordinatorRun } from '../types.js';
+import { type CoordinatorControl, coordinate } from './coordinate.js';
+
+/**
+ * Coordinates a run between machines: prepares its folder as `train` does, publishes what workers need, leads its rounds,
+ * and saves what they commit. Where another coordinator leads the run already, it stands by.
+ *
+ * @throws (through `result` and the iteration) UsageError for wrong options; MeanfieldError when the text cannot be used,
+ * the folder is in use, the message system fails for good, training diverges, or the disk is full
+ */
+export function startCoordinator(options: CoordinatorOptions): CoordinatorRun {
+  const events = new EventQueue<CoordinatorEvent>();
+  const stopping = new AbortController();
+  const control: CoordinatorControl = { stopping: stopping.signal, evict: () => {}, status: () => undefined };
+  const result = coordinate(options, control, (event) => events.push(event));
+  result.then(
+    () => events.end(),
+    (error: unknown) => events.end({ error }),
+  );
+  return {
+    result,
+    stop: () => stopping.abort(),
+    evict: (worker, reason) => control.evict(worker, reason),
+    status: (): ClusterStatus | undefined => control.status(),
+    [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
+  };
+}

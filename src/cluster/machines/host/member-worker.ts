@@ -1,5 +1,0 @@
-// The entry of a model's thread (see member-thread.ts).
-import { serveThread } from '../../../base/threads/serve.js';
-import { ModelHost } from './host.js';
-
-serveThread(new ModelHost());

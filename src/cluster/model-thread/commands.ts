@@ -1,0 +1,119 @@
+import type { Handle } from '../../base/threads/start.js';
+import type { StepDone } from '../../local/messages.js';
+import type { RunSetup } from '../protocol/configuration.js';
+import type { Work } from '../protocol/down.js';
+
+/** All that a thread needs to hold the model for a member, or for the coordinator, but for the vectors. */
+export interface HostSetup {
+  /** Whether it trains; the coordinator's does not. */
+  readonly trains: boolean;
+  /** Whether no other replica shares its machine's cores. */
+  readonly alone: boolean;
+  readonly device: 'cpu' | 'webgpu' | 'cuda';
+  readonly threads: number;
+  /** The data set's folder. */
+  readonly tokens: string;
+  readonly run: RunSetup;
+}
+
+/** What a member has after its steps. */
+export interface Trained {
+  readonly tokens: number;
+  readonly steps: number;
+  readonly seconds: number;
+  /** The mean over steps, in nats per token. */
+  readonly loss: number;
+  /** Of the gradient before clipping; the mean over steps. */
+  readonly gradientNorm: number;
+  /** Whether no loss, gradient or parameter was NaN or infinite. */
+  readonly finite: boolean;
+  /** Euclidean norm of the pseudo-gradient. */
+  readonly norm: number;
+  /** The contribution as it travels, by shard of the fragment. */
+  readonly parts: readonly Uint8Array[];
+}
+
+/** A contribution, and what to try it on. */
+export interface AuditRequest {
+  readonly fragment: number;
+  /** Whether it started from the committed parameters, or from those before the last `apply`. */
+  readonly base: 'committed' | 'before';
+  /** As it travelled, by shard of the fragment. */
+  readonly parts: readonly Uint8Array[];
+  /** Where the validation windows start. */
+  readonly windows: readonly number[];
+}
+
+/** Mean losses over the windows, in nats per token; NaN or infinite where the parameters are no good. */
+export interface AuditLosses {
+  readonly base: number;
+  /** Of the base minus the contribution's pseudo-gradient. */
+  readonly contribution: number;
+  readonly committed: number;
+  /** Euclidean norm of the pseudo-gradient. */
+  readonly norm: number;
+}
+
+/** What the outer step came to: the hash of all committed vectors, and the result's parts again. */
+export interface Applied {
+  readonly hash: string;
+  readonly parts: readonly Uint8Array[];
+}
+
+/** What the host of a model can be asked for: argument and answer. Arrays are moved, not copied. */
+export type HostCommands = {
+  /** Compiles the graphs; answers the tokens of one inner step. */
+  init: [HostSetup, number];
+  /**
+   * Takes committed vectors: parameters, outer momentum where the outer optimiser has it, both moments where they are
+   * averaged. Answers their hash.
+   */
+  load: [readonly Float32Array[], string];
+  /** Null: told to stop, and local parameters are as they were left. */
+  train: [Work, Trained | null];
+  /** Local parameters (and averaged moments) become the committed ones again. */
+  rollback: [null, null];
+  /** Merges the contributions' parts of one shard. */
+  reduce: [
+    {
+      readonly fragment: number;
+      readonly shard: number;
+      readonly parts: readonly Uint8Array[];
+      /** One a contribution, of sum 1. */
+      readonly weights: readonly number[];
+      /** What each contributor told of its pseudo-gradient. */
+      readonly norms: readonly number[];
+    },
+    /**
+     * `squares`: of each contribution's pseudo-gradient in this shard. `damaged`: which one cannot be decoded, or is
+     * larger than was told.
+     */
+    (
+      | { readonly merged: Uint8Array; readonly squares: readonly number[] }
+      | { readonly damaged: number; readonly reason: string }
+    ),
+  ];
+  /**
+   * The outer step with a round's result, by shard of the fragment. Local parameters stay as they are, but with several
+   * fragments, where they are mixed with the result.
+   */
+  apply: [
+    {
+      readonly fragment: number;
+      readonly parts: readonly Uint8Array[];
+      /** Norms that the contributions allow, by shard: a result that is larger is refused. */
+      readonly norms?: readonly number[];
+    },
+    Applied,
+  ];
+  /** The sum of the mean losses of the committed parameters over validation windows. */
+  evaluate: [readonly number[], number];
+  /** What one contribution alone makes of the parameters that it started from. Others have their turn meanwhile. */
+  audit: [AuditRequest, AuditLosses];
+  /** Copies of the committed vectors, as `load` takes them. */
+  snapshot: [null, readonly Float32Array[]];
+  close: [null, null];
+};
+
+/** A host of the model as the coordinator or a member sees it. */
+export type MemberHandle = Handle<HostCommands, StepDone>;

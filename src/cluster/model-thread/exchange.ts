@@ -1,0 +1,228 @@
+import type { Committed } from '../../averaging/committed.js';
+import { type Codec, createCodec } from '../../averaging/formats/index.js';
+import type { Fragment } from '../../averaging/fragments.js';
+import { Merge } from '../../averaging/merge.js';
+import { exceedsNorm, RangeNorm } from '../../averaging/merge-norm.js';
+import { OuterStep } from '../../averaging/outer-step.js';
+import type { Shard } from '../../averaging/shards.js';
+import { VectorSum } from '../../averaging/vector-sum.js';
+import { MeanfieldError, messageOf } from '../../base/errors.js';
+import type { Engine } from '../../training/engine-types.js';
+import { arePossible, type MomentsBound, momentsBound } from '../../training/moments-bound.js';
+import type { RunSetup } from '../protocol/configuration.js';
+import type { HostCommands } from './commands.js';
+
+/** Not the exchange's numbers but its threads: none that spin while the replica trains. */
+const COMPILE = { threads: 1, spinning: false };
+
+/** The vectors of a replica between two rounds. */
+export interface LocalVectors {
+  readonly parameters: Float32Array;
+  readonly moment1: Float32Array;
+  readonly moment2: Float32Array;
+}
+
+/**
+ * What machines do to exchange their work, shard by shard: encode a contribution, reduce contributions, apply a result.
+ * A shard travels as the pseudo-gradient and, where they are averaged, both moments, one after the other.
+ */
+export class Exchange {
+  readonly #codecs: readonly Codec[];
+  readonly #merge: Merge;
+  readonly #outer: OuterStep;
+  readonly #sums: VectorSum;
+  readonly #norm: RangeNorm;
+  readonly #residual: Float32Array | undefined;
+  readonly #feedback: boolean;
+  readonly #moments: MomentsBound;
+  /** Room for the pseudo-gradient of a shard. */
+  readonly #gradient: Float32Array;
+
+  constructor(
+    engine: Engine,
+    private readonly setup: RunSetup,
+    private readonly fragments: readonly Fragment[],
+    private readonly committed: Committed,
+  ) {
+    const { format, momentsFormat, merge } = setup.cluster;
+    const gradient = createCodec(engine, format, COMPILE);
+    this.#feedback = gradient.feedback;
+    this.#moments = momentsBound(setup.optimizer);
+    const moments = setup.averageMoments ? createCodec(engine, momentsFormat, COMPILE) : undefined;
+    this.#codecs = moments ? [gradient, moments, moments] : [gradient];
+    this.#merge = new Merge(engine, merge, COMPILE);
+    this.#outer = new OuterStep(engine, setup.outer, COMPILE);
+    this.#sums = new VectorSum(engine, COMPILE);
+    this.#norm = new RangeNorm(engine, COMPILE);
+    const longest = Math.max(...fragments.flatMap(({ shards }) => shards.map(({ start, end }) => end - start)));
+    this.#gradient = new Float32Array(longest);
+    if (gradient.feedback) this.#residual = new Float32Array(committed.vectors.parameters.length);
+  }
+
+  /**
+   * The replica's contribution to a round of this fragment, by shard, and the Euclidean norm of its pseudo-gradient:
+   * where that is not finite there is nothing to contribute.
+   */
+  async encode(fragment: number, local: LocalVectors): Promise<{ norm: number; parts: Uint8Array[] }> {
+    const parts: Uint8Array[] = [];
+    let squares = 0;
+    const base = this.committed.vectors.parameters;
+    for (const { start, end } of this.fragments[fragment]!.shards) {
+      const gradient = this.#gradient.subarray(0, end - start);
+      await this.#sums.sum(1, base.subarray(start, end), -1, local.parameters.subarray(start, end), gradient);
+      squares += await this.#norm.squares(gradient);
+      if (!Number.isFinite(squares)) return { norm: squares, parts: [] };
+      const vectors = [gradient, local.moment1.subarray(start, end), local.moment2.subarray(start, end)];
+      const pieces: Uint8Array[] = [];
+      for (const [k, codec] of this.#codecs.entries())
+        pieces.push(
+          await codec.encode(vectors[k]!, k === 0 && codec.feedback ? this.#residual?.subarray(start, end) : undefined),
+        );
+      parts.push(joined(pieces));
+    }
+    return { norm: Math.sqrt(squares), parts };
+  }
+
+  /** Merges one shard of all contributions, in their order. */
+  async reduce({
+    fragment,
+    shard,
+    parts,
+    weights,
+    norms,
+  }: HostCommands['reduce'][0]): Promise<HostCommands['reduce'][1]> {
+    const range = this.fragments[fragment]?.shards[shard];
+    if (!range) throw new MeanfieldError(`There is no shard ${shard} of fragment ${fragment} in this run's model.`);
+    const decoded: Float32Array[][] = [];
+    const all: number[] = [];
+    for (const [i, part] of parts.entries()) {
+      try {
+        const vectors = await this.#decode(part, range);
+        // Outliers were looked for among the norms that were told (rule 7 of rounds/tick.ts): they must be true.
+        const squares = await this.#norm.squares(vectors[0]!);
+        if (exceedsNorm(norms[i]!, squares, this.#feedback))
+          return { damaged: i, reason: largerThanTold(shard, norms[i]!, squares) };
+        decoded.push(vectors);
+        all.push(squares);
+      } catch (error) {
+        if (!(error instanceof MeanfieldError)) throw error;
+        return { damaged: i, reason: messageOf(error) };
+      }
+    }
+    const pieces: Uint8Array[] = [];
+    for (const [k, codec] of this.#codecs.entries()) {
+      const merged = new Float32Array(range.end - range.start);
+      await this.#merge.merge(
+        decoded.map((vectors) => vectors[k]!),
+        weights,
+        merged,
+      );
+      pieces.push(await codec.encode(merged));
+    }
+    return { merged: joined(pieces), squares: all };
+  }
+
+  /**
+   * The outer step of a fragment with a round's result.
+   *
+   * @param onReady called when it is known that the result can be used, before anything changes
+   * @throws MeanfieldError when a part cannot be decoded, or is larger than is allowed; nothing has changed then
+   */
+  async apply({ fragment, parts, norms }: HostCommands['apply'][0], onReady: () => void = () => {}): Promise<void> {
+    const shards = this.#shardsOf(fragment, parts);
+    const decoded: Float32Array[][] = [];
+    for (const [i, range] of shards.entries()) {
+      const vectors = await this.#decode(parts[i]!, range);
+      if (norms && exceedsNorm(norms[i]!, await this.#norm.squares(vectors[0]!), this.#feedback))
+        throw new MeanfieldError(`The sum of shard ${i} is larger than its contributions allow.`);
+      decoded.push(vectors);
+    }
+    onReady();
+    const { parameters, momentum, moments } = this.committed.vectors;
+    for (const [i, { start, end }] of shards.entries()) {
+      const [gradient, moment1, moment2] = decoded[i]!;
+      const base = parameters.subarray(start, end);
+      // `average` has no momentum and leaves what it is given alone.
+      await this.#outer.apply(base, momentum?.subarray(start, end) ?? gradient!, gradient!, base);
+      if (moments) {
+        moments[0].set(moment1!, start);
+        moments[1].set(moment2!, start);
+      }
+    }
+    this.committed.changed(fragment);
+  }
+
+  /**
+   * Takes the pseudo-gradient of one contribution off a model's parameters: what its sender came to alone.
+   *
+   * @returns its Euclidean norm
+   * @throws MeanfieldError when it cannot be decoded
+   */
+  async subtract(fragment: number, parts: readonly Uint8Array[], parameters: Float32Array): Promise<number> {
+    let squares = 0;
+    for (const [i, { start, end }] of this.#shardsOf(fragment, parts).entries()) {
+      const [gradient] = await this.#decode(parts[i]!, { start, end });
+      squares += await this.#norm.squares(gradient!);
+      const range = parameters.subarray(start, end);
+      await this.#sums.sum(1, range, -1, gradient!, range);
+    }
+    return Math.sqrt(squares);
+  }
+
+  /** The replica's parameters of a fragment, drawn to the committed ones: α of its own remains (arXiv 2501.18512). */
+  async mix(fragment: number, local: LocalVectors): Promise<void> {
+    const { start, end } = this.fragments[fragment]!;
+    const own = local.parameters.subarray(start, end);
+    const { mixing } = this.setup.cluster;
+    await this.#sums.sum(mixing, own, 1 - mixing, this.committed.vectors.parameters.subarray(start, end), own);
+  }
+
+  async dispose(): Promise<void> {
+    for (const codec of new Set(this.#codecs)) await codec.dispose();
+    await this.#merge.dispose();
+    await this.#outer.dispose();
+    await this.#sums.dispose();
+    await this.#norm.dispose();
+  }
+
+  #shardsOf(fragment: number, parts: readonly Uint8Array[]): readonly Shard[] {
+    const shards = this.fragments[fragment]?.shards ?? [];
+    if (shards.length > 0 && shards.length === parts.length) return shards;
+    throw new MeanfieldError(
+      `What is for fragment ${fragment} in ${parts.length} parts is none of this run's model: it has ${this.fragments.length} fragments, that one in ${shards.length}.`,
+    );
+  }
+
+  async #decode(part: Uint8Array, { start, end }: Shard): Promise<Float32Array[]> {
+    const length = end - start;
+    const sizes = this.#codecs.map((codec) => codec.encodedBytes(length));
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    if (part.length !== total)
+      throw new MeanfieldError(`a part of ${length} elements should have ${total} bytes, it has ${part.length}`);
+    const vectors: Float32Array[] = [];
+    let at = 0;
+    for (const [k, codec] of this.#codecs.entries()) {
+      vectors.push(await codec.decode(part.subarray(at, (at += sizes[k]!)), length));
+    }
+    const [, moment1, moment2] = vectors;
+    if (moment1 && moment2 && !arePossible(moment1, moment2, this.#moments))
+      throw new MeanfieldError('its moments are none that AdamW comes to');
+    return vectors;
+  }
+}
+
+function largerThanTold(shard: number, told: number, squares: number): string {
+  const found = Math.sqrt(squares).toPrecision(3);
+  return `its shard ${shard} alone has the norm ${found}, but the norm of the whole was told as ${told.toPrecision(3)}`;
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!;
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

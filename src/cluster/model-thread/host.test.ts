@@ -1,0 +1,92 @@
+import { afterAll, expect, it } from 'vitest';
+import { testData, tinyModel } from '../../local/local.test-support.js';
+import { initialParameters } from '../../run/prepare-run.js';
+import { hostHere } from '../cluster.test-support.js';
+import type { Work } from '../protocol/down.js';
+import { ModelHost } from './host.js';
+import { hostSetupOf } from './host.test-support.js';
+
+const data = await testData(4000);
+const model = tinyModel(data.vocabulary);
+afterAll(() => data.remove());
+
+const outer = { method: 'nesterov', learningRate: 0.7, momentum: 0.7 } as const;
+const setupOf = (trains: boolean) => hostSetupOf(data, model, trains, { outer });
+
+const first = () => [initialParameters(model, 5), new Float32Array(model.layout.size)];
+const work = (changes: Partial<Work> = {}): Work => ({
+  ...{ steps: 3, fragment: 0, position: 0, advance: 3, lease: [{ epoch: 0, start: 0, end: 6 }] },
+  ...changes,
+});
+
+async function hosts() {
+  const [member, keeper] = [hostHere(), hostHere()];
+  expect(await member.ask('init', setupOf(true))).toBe(16);
+  expect(await keeper.ask('init', setupOf(false))).toBe(0);
+  const hashes = [await member.ask('load', first()), await keeper.ask('load', first())];
+  expect(hashes[0]).toBe(hashes[1]);
+  return { member, keeper, hash: hashes[0]! };
+}
+
+it('trains on its samples alone, and comes with others to the same parameters', async () => {
+  const { member, keeper, hash } = await hosts();
+  const steps: number[] = [];
+  const trained = (await member.ask('train', work(), ({ step }) => steps.push(step)))!;
+  expect(steps).toEqual([0, 1, 2]);
+  expect(trained).toMatchObject({ tokens: 48, steps: 3, finite: true });
+  expect(trained.norm).toBeGreaterThan(0);
+  const parts: Uint8Array[] = [];
+  for (const [shard, part] of trained.parts.entries()) {
+    const reduced = await keeper.ask('reduce', {
+      fragment: 0,
+      shard,
+      parts: [part.slice()],
+      weights: [1],
+      norms: [trained.norm],
+    });
+    parts.push((reduced as { merged: Uint8Array }).merged);
+  }
+  const [a, b] = [member, keeper].map((host) =>
+    host.ask('apply', { fragment: 0, parts: parts.map((part) => part.slice()) }),
+  );
+  expect(await a).toEqual({ hash: expect.any(String), parts });
+  expect(await b).toEqual(await a);
+  expect(await a).not.toMatchObject({ hash });
+  const [parameters, momentum] = await keeper.ask('snapshot', null);
+  expect(parameters).not.toEqual(first()[0]);
+  expect(momentum!.some((value) => value !== 0)).toBe(true);
+  expect(await keeper.ask('evaluate', [0, 8])).toBeGreaterThan(2);
+  await Promise.all([member.close(), keeper.close()]);
+});
+
+it('gives the same contribution again after it has gone back', async () => {
+  const { member, keeper } = await hosts();
+  const one = (await member.ask('train', work({ steps: 1, lease: [{ epoch: 0, start: 0, end: 2 }] })))!;
+  await member.ask('load', first());
+  const other = hostHere();
+  await other.ask('init', setupOf(true));
+  await other.ask('load', first());
+  const again = (await other.ask('train', work({ steps: 1, lease: [{ epoch: 0, start: 0, end: 2 }] })))!;
+  expect(again.parts).toEqual(one.parts);
+  expect(again.loss).toBe(one.loss);
+  await member.ask('rollback', null);
+  await Promise.all([member.close(), keeper.close(), other.close()]);
+});
+
+it('stops when it is told to, and refuses samples that are not as many as its steps need', async () => {
+  const host = new ModelHost();
+  await host.handle('init', setupOf(true));
+  await host.handle('load', first());
+  const training = host.handle('train', work({ steps: 50, lease: [{ epoch: 0, start: 0, end: 100 }] }), () =>
+    host.cancel(),
+  );
+  expect(await training).toBeNull();
+  await expect(host.handle('train', work({ steps: 2 }))).rejects.toThrow('2 steps need 4 samples');
+  const foreign = work({ lease: [{ epoch: 0, start: 1e6, end: 1e6 + 6 }] });
+  await expect(host.handle('train', foreign)).rejects.toThrow('the data here and at the coordinator differ');
+  await host.handle('close', null);
+});
+
+it('has something to do before it trains', async () => {
+  await expect(new ModelHost().handle('load', [])).rejects.toThrow('the first command must be init');
+});

@@ -1,0 +1,288 @@
+import { Committed } from '../../averaging/committed.js';
+import { cutFragments, type Fragment } from '../../averaging/fragments.js';
+import { MeanfieldError } from '../../base/errors.js';
+import { readManifest } from '../../data/dataset/manifest.js';
+import { type Dataset, openDataset, TokenShards } from '../../data/index.js';
+import { RangeSampler } from '../../data/ledger/index.js';
+import type { StepDone } from '../../local/messages.js';
+import { Model } from '../../model/model.js';
+import { createEngine } from '../../training/device.js';
+import { Evaluator } from '../../training/evaluation.js';
+import { Replica } from '../../training/replica.js';
+import { learningRate } from '../../training/schedule.js';
+import type { Work } from '../protocol/down.js';
+import type { Applied, AuditLosses, AuditRequest, HostCommands, HostSetup, Trained } from './commands.js';
+import { Exchange } from './exchange.js';
+
+type Name = keyof HostCommands;
+
+/** Windows that an audit evaluates between two turns of others. */
+const AUDIT_WINDOWS = 4;
+
+/**
+ * The model on one machine: committed vectors, and for a member a replica that trains. Commands are carried out one
+ * after another, but between two inner steps of `train` the others have their turn.
+ */
+export class ModelHost {
+  #live: Live | undefined;
+  #cancelled = false;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  handle<K extends Name>(
+    name: K,
+    input: HostCommands[K][0],
+    onStep: (step: StepDone) => void = () => {},
+  ): Promise<HostCommands[K][1]> {
+    const handlers: { [N in Name]: (input: HostCommands[N][0]) => Promise<HostCommands[N][1]> } = {
+      init: (setup) => this.#inTurn(() => this.#init(setup)),
+      load: (vectors) => this.#inTurn(() => this.#model.load(vectors)),
+      train: (work) => this.#train(work, onStep),
+      rollback: () => this.#inTurn(() => this.#model.rollback()),
+      reduce: (request) => this.#inTurn(() => this.#model.exchange.reduce(request)),
+      apply: (result) => this.#inTurn(() => this.#model.apply(result)),
+      evaluate: (windows) => this.#inTurn(() => this.#model.evaluate(windows)),
+      audit: (request) => this.#audit(request),
+      snapshot: () => this.#inTurn(async () => this.#model.committed.all.map((vector) => vector.slice())),
+      close: () => this.#inTurn(() => this.#close()),
+    };
+    return handlers[name](input);
+  }
+
+  /** Ends `train` after the step in progress. */
+  cancel(): void {
+    this.#cancelled = true;
+  }
+
+  get #model(): Live {
+    if (!this.#live) throw new Error('the first command must be init');
+    return this.#live;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #init(setup: HostSetup): Promise<number> {
+    this.#live = await Live.create(setup);
+    return this.#live.tokensPerStep;
+  }
+
+  async #train(work: Work, onStep: (step: StepDone) => void): Promise<Trained | null> {
+    this.#cancelled = false;
+    const sum = { loss: 0, gradientNorm: 0, seconds: 0 };
+    const { steps, fragment } = work;
+    await this.#inTurn(async () => this.#model.begin(work));
+    for (let i = 0; i < steps; i++) {
+      const started = performance.now();
+      const done = await this.#inTurn(() => this.#model.step(work, i));
+      sum.seconds += (performance.now() - started) / 1000;
+      sum.loss += done.loss / steps;
+      sum.gradientNorm += done.gradientNorm / steps;
+      onStep(done);
+      const finite = Number.isFinite(done.loss) && Number.isFinite(done.gradientNorm);
+      if (!finite) return { ...sum, tokens: 0, steps: i, finite, norm: Number.NaN, parts: [] };
+      // Runs block the thread: only here can a message come in.
+      await new Promise(setImmediate);
+      if (this.#cancelled) return null;
+    }
+    const contribution = await this.#inTurn(() => this.#model.contribution(fragment));
+    return { ...sum, ...contribution, tokens: steps * this.#model.tokensPerStep, steps };
+  }
+
+  async #audit(request: AuditRequest): Promise<AuditLosses> {
+    const { vectors, norm } = await this.#inTurn(() => this.#model.auditVectors(request));
+    const { windows } = request;
+    const sums = vectors.map(() => 0);
+    for (let first = 0; first < windows.length; first += AUDIT_WINDOWS) {
+      const some = windows.slice(first, first + AUDIT_WINDOWS);
+      for (const [i, parameters] of vectors.entries())
+        sums[i]! += await this.#inTurn(() => this.#model.evaluate(some, parameters));
+      // As in `train`: a commit that comes meanwhile need not wait for the whole audit.
+      await new Promise(setImmediate);
+    }
+    const [base, contribution, committed = base] = sums.map((sum) => sum / windows.length);
+    return { base: base!, contribution: contribution!, committed: committed!, norm };
+  }
+
+  async #close(): Promise<null> {
+    await this.#live?.dispose();
+    this.#live = undefined;
+    return null;
+  }
+}
+
+/** What a member has beside the committed vectors. */
+interface Trainer {
+  readonly replica: Replica;
+  readonly sampler: RangeSampler;
+  readonly tokens: TokenShards;
+  /** Steps since the moments began, by which their bias is corrected. */
+  momentSteps: number;
+}
+
+/** A model with its graphs compiled. */
+class Live {
+  /** A fragment's parameters before the last result was applied: what its contributions started from. */
+  #before: { readonly fragment: number; readonly parameters: Float32Array } | undefined;
+  #room: Float32Array | undefined;
+
+  private constructor(
+    private readonly setup: HostSetup,
+    private readonly fragments: readonly Fragment[],
+    readonly committed: Committed,
+    readonly exchange: Exchange,
+    private readonly trainer: Trainer | undefined,
+    private readonly evaluation: { readonly evaluator: Evaluator; readonly dataset: Dataset } | undefined,
+  ) {}
+
+  static async create(setup: HostSetup): Promise<Live> {
+    const { run, device, tokens, threads, trains } = setup;
+    const engine = await createEngine(device);
+    const model = Model.fromConfig(run.model);
+    const { context } = model.dimensions;
+    const fragments = cutFragments(model.layout, run.cluster.fragments);
+    const kinds = { momentum: run.outer.method === 'nesterov', moments: run.averageMoments };
+    const committed = new Committed(model.layout.size, fragments, kinds);
+    // On the CPU wherever training runs: all machines must come to the same bits, and GPUs fuse operations.
+    const exact = device === 'cpu' ? engine : await createEngine('cpu');
+    const exchange = new Exchange(exact, run, fragments, committed);
+    // No arena: what an evaluation needs is given back, since the next one is far.
+    const compile = { threads, spinning: false, arena: false };
+    if (!trains) {
+      const evaluator = new Evaluator(model, engine, context, run.batchSize, compile);
+      const evaluation = { evaluator, dataset: await openDataset(tokens) };
+      return new Live(setup, fragments, committed, exchange, undefined, evaluation);
+    }
+    const shards = await trainingTokens(tokens);
+    const sampler = new RangeSampler({ tokens: shards, context, seed: run.seed });
+    const replica = await Replica.create({
+      model,
+      engine,
+      microBatch: { batch: run.batchSize, length: context },
+      gradientAccumulation: run.gradAccum,
+      optimizer: run.optimizer,
+      // Threads that spin while their replica waits for the others would take the others' cores.
+      compile: { threads, spinning: threads > 1 && setup.alone },
+    });
+    const trainer = { replica, sampler, tokens: shards, momentSteps: 0 };
+    return new Live(setup, fragments, committed, exchange, trainer, undefined);
+  }
+
+  /** 0 where nothing is trained. */
+  get tokensPerStep(): number {
+    return this.trainer?.replica.tokensPerStep ?? 0;
+  }
+
+  async load(vectors: readonly Float32Array[]): Promise<string> {
+    this.committed.load(vectors);
+    this.#before = undefined;
+    await this.rollback();
+    return this.committed.hash;
+  }
+
+  async rollback(): Promise<null> {
+    if (!this.trainer) return null;
+    const { parameters, moments } = this.committed.vectors;
+    const { vectors } = this.trainer.replica;
+    vectors.parameters.set(parameters);
+    if (moments) {
+      vectors.moment1.set(moments[0]);
+      vectors.moment2.set(moments[1]);
+    }
+    return null;
+  }
+
+  begin({ lease, steps, position }: Work): void {
+    const { sampler } = this.#trainer;
+    sampler.assign(lease);
+    const { batchSize, gradAccum } = this.setup.run;
+    if (sampler.remaining !== steps * batchSize * gradAccum)
+      throw new MeanfieldError(
+        `${steps} steps need ${steps * batchSize * gradAccum} samples, the coordinator gave ${sampler.remaining}.`,
+      );
+    // Averaged moments are as old as the run; a member's own begin with it.
+    if (this.setup.run.averageMoments) this.#trainer.momentSteps = Math.floor(position);
+  }
+
+  async step({ steps, position, advance }: Work, i: number): Promise<StepDone> {
+    const trainer = this.#trainer;
+    const { replica, sampler } = trainer;
+    const { batchSize, schedule } = this.setup.run;
+    const loss = await replica.computeGradient(() => sampler.nextBatch(batchSize));
+    if (!Number.isFinite(loss)) return { step: i, loss, gradientNorm: Number.NaN };
+    const rate = learningRate(schedule, position + (advance * i) / steps);
+    const { gradientNorm } = await replica.applyGradient(trainer.momentSteps++, rate);
+    return { step: i, loss, gradientNorm };
+  }
+
+  async contribution(fragment: number): Promise<Pick<Trained, 'finite' | 'norm' | 'parts'>> {
+    const contribution = await this.exchange.encode(fragment, this.#trainer.replica.vectors);
+    return { finite: Number.isFinite(contribution.norm), ...contribution };
+  }
+
+  async apply(result: HostCommands['apply'][0]): Promise<Applied> {
+    const { fragment, parts } = result;
+    await this.exchange.apply(result, () => this.#keepBefore(fragment));
+    // With fragments the replica trains on meanwhile, and is drawn to the result; else it is told to start from it.
+    if (this.trainer && this.fragments.length > 1) await this.exchange.mix(fragment, this.trainer.replica.vectors);
+    return { hash: this.committed.hash, parts };
+  }
+
+  /** Only where contributions are audited; it costs a vector, which is made once: fresh memory is slow to come by. */
+  #keepBefore(fragment: number): void {
+    if (!this.evaluation) return;
+    const { start, end } = this.fragments[fragment]!;
+    this.#room ??= new Float32Array(Math.max(...this.fragments.map(({ start, end }) => end - start)));
+    const parameters = this.#room.subarray(0, end - start);
+    parameters.set(this.committed.vectors.parameters.subarray(start, end));
+    this.#before = { fragment, parameters };
+  }
+
+  async evaluate(windows: readonly number[], parameters = this.committed.vectors.parameters): Promise<number> {
+    if (!this.evaluation) throw new Error('a member does not evaluate');
+    const { evaluator, dataset } = this.evaluation;
+    return evaluator.lossSum(parameters, dataset.validation, windows);
+  }
+
+  /**
+   * Copies of the parameters that an audit compares: the base, the contribution's, and the committed ones where they are
+   * others than the base.
+   */
+  async auditVectors({ fragment, base, parts }: AuditRequest) {
+    const committed = this.committed.vectors.parameters.slice();
+    const start = committed.slice();
+    if (base === 'before') {
+      if (this.#before?.fragment !== fragment)
+        throw new MeanfieldError(
+          'What that round began from is not held any more: the coordinator has started again since. The next rounds can be audited.',
+        );
+      start.set(this.#before.parameters, this.fragments[fragment]!.start);
+    }
+    const contribution = start.slice();
+    const norm = await this.exchange.subtract(fragment, parts, contribution);
+    return { vectors: base === 'before' ? [start, contribution, committed] : [start, contribution], norm };
+  }
+
+  async dispose(): Promise<void> {
+    await this.exchange.dispose();
+    await this.trainer?.replica.dispose();
+    this.trainer?.tokens.close();
+    await this.evaluation?.evaluator.dispose();
+    this.evaluation?.dataset.train.close();
+    this.evaluation?.dataset.validation.close();
+  }
+
+  get #trainer(): Trainer {
+    if (!this.trainer) throw new Error('the coordinator does not train');
+    return this.trainer;
+  }
+}
+
+/** The training part alone: a worker has no other. */
+async function trainingTokens(folder: string): Promise<TokenShards> {
+  const read = await readManifest(folder);
+  if (read.manifest === undefined) throw new MeanfieldError(`${folder} holds no tokens: ${read.reason}.`);
+  return new TokenShards(folder, read.manifest.train);
+}

@@ -1,0 +1,66 @@
+import type { BlobStore } from '../../transport/transport.js';
+import type { MemberHandle } from '../model-thread/commands.js';
+import type { Chain } from '../protocol/down.js';
+import { getParts } from '../protocol/manifest.js';
+import { getSnapshot } from '../snapshot.js';
+
+/** Committed parameters that a machine holds. */
+export interface Held {
+  readonly round: number;
+  readonly hash: string;
+}
+
+/** Where committed vectors are held, and how many there are of which length. */
+export interface Holder {
+  readonly blobs: BlobStore;
+  readonly host: Pick<MemberHandle, 'ask'>;
+  readonly vectors: number;
+  readonly length: number;
+  /** Bytes of each part of a result, by fragment and shard. */
+  readonly sizes: readonly (readonly number[])[];
+}
+
+/** What leads from what is held to the end of a chain: whether the snapshot is needed, and the results after that. */
+export function pathOf(chain: Chain, held: Held | null): { snapshot: boolean; results: Chain['results'] } {
+  const points = [chain.snapshot, ...chain.results];
+  const at = held === null ? -1 : points.findIndex(({ round, hash }) => round === held.round && hash === held.hash);
+  return { snapshot: at < 0, results: chain.results.slice(Math.max(0, at)) };
+}
+
+/**
+ * Comes to the committed parameters: by the results since those that are held, or from the snapshot. What is fetched
+ * comes while what came before is applied.
+ *
+ * @param onHeld hears of each step, with the hash that was found: an interrupted way goes on from there
+ * @returns what is held then; its hash is the true one, right or wrong
+ * @throws MeanfieldError when a blob is missing or damaged
+ */
+export async function catchUp(
+  { blobs, host, vectors, length, sizes }: Holder,
+  chain: Chain,
+  held: Held | null,
+  onHeld: (held: Held) => void = () => {},
+  signal?: AbortSignal,
+): Promise<Held> {
+  const { snapshot, results } = pathOf(chain, held);
+  let now = held;
+  if (snapshot) {
+    const all = await getSnapshot(blobs, chain.snapshot.manifest, vectors, length, signal);
+    now = { round: chain.snapshot.round, hash: await host.ask('load', all) };
+    onHeld(now);
+  }
+  const partsOf = ({ manifest, fragment }: Chain['results'][number]) =>
+    getParts(blobs, manifest, { owner: null, bytes: sizes[fragment] ?? [] }, signal);
+  let coming = results[0] && partsOf(results[0]);
+  for (const [i, { round, fragment }] of results.entries()) {
+    const parts = await coming!;
+    const next = results[i + 1];
+    coming = next && partsOf(next);
+    // A failure is seen where it is waited for; before that it must not count as unhandled.
+    coming?.catch(() => {});
+    const { hash } = await host.ask('apply', { fragment, parts });
+    now = { round, hash };
+    onHeld(now);
+  }
+  return now!;
+}

@@ -1,0 +1,239 @@
+import { availableParallelism, hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { cutFragments } from '../../averaging/fragments.js';
+import { layoutHash } from '../../averaging/layout-hash.js';
+import { MeanfieldError } from '../../base/errors.js';
+import { availableMemory } from '../../base/files/available-memory.js';
+import type { Model } from '../../model/model.js';
+import { chooseDevice } from '../../training/device.js';
+import { RunVerifier, UnsignedError } from '../../transport/signed.js';
+import type { Transport } from '../../transport/transport.js';
+import type { WorkerEvent, WorkerResult } from '../events.js';
+import { keptMessages } from '../memory.js';
+import type { MemberHandle } from '../model-thread/commands.js';
+import { startMemberThread } from '../model-thread/member-thread.js';
+import { partSizes } from '../part-sizes.js';
+import { type AdmissionAnswer, ASK, admissionAnswer, BUSY } from '../protocol/admission.js';
+import { type Configuration, configurationSchema } from '../protocol/configuration.js';
+import { downEnvelope } from '../protocol/down.js';
+import { decodeMessage, encodeMessage, PROTOCOL } from '../protocol/wire.js';
+import type { WorkerOptions } from '../types.js';
+import { BlobCache } from './blob-cache.js';
+import { fetchData } from './fetch-data.js';
+import { allowedModel, MOST_CONFIGURATION } from './limits.js';
+import { Member } from './member.js';
+import { Replays } from './replays.js';
+
+/** Between two knocks at a door that nobody opens, and between two words about waiting: milliseconds. */
+const KNOCK = 1000;
+const TELL = 5000;
+const ASK_TIMEOUT = 10_000;
+
+type Admitted = Extract<AdmissionAnswer, { accepted: true }>;
+
+/** Takes part in a run from the door to the end. */
+export async function work(
+  options: WorkerOptions,
+  emit: (event: WorkerEvent) => void,
+  leaving: AbortSignal,
+): Promise<WorkerResult> {
+  const started = performance.now();
+  const verifier = new RunVerifier(options.door.coordinator);
+  const admitted = await askAdmission(options, verifier, emit, leaving);
+  const names = admitted.workers.map(({ worker }) => worker);
+  const transport = await options.door.enter(names, admitted.pass);
+  const hosts: MemberHandle[] = [];
+  try {
+    const { blobs: stored } = transport;
+    const { bytes } = admitted.configuration;
+    if (bytes > MOST_CONFIGURATION)
+      throw new MeanfieldError(
+        `The run's configuration has ${bytes} bytes; a worker takes ${MOST_CONFIGURATION} at most.`,
+      );
+    emit({ type: 'preparing', stage: 'configuration' });
+    const configuration = decodeMessage(
+      await stored.get(admitted.configuration),
+      configurationSchema,
+      "the run's configuration",
+    );
+    const model = modelOf(configuration, allowedModel(configuration, names.length, memoryOf(options)));
+    const onProgress = (fraction: number) => emit({ type: 'preparing', stage: 'tokens', fraction });
+    const tokens = await fetchData(configuration, {
+      ...{ blobs: stored, cache: options.cache, onProgress, signal: leaving },
+      allowed: { ...options.limits, dataHosts: [...options.door.hosts, ...(options.limits?.dataHosts ?? [])] },
+    });
+    emit({ type: 'preparing', stage: 'graphs' });
+    for (const _ of names) hosts.push((options.startHost ?? startMemberThread)());
+    const setup = await hostSetup(options, names.length, configuration, tokens);
+    await Promise.all(hosts.map((host) => host.ask('init', setup)));
+    emit({ type: 'joined', run: configuration.run, workers: names });
+    const sizes = partSizes(cutFragments(model.layout, configuration.setup.cluster.fragments), configuration.setup);
+    const mostBytes = keptMessages(model, configuration.setup, names.length);
+    const blobs = new BlobCache(stored, { members: names.length, mostBytes });
+    const members = admitted.workers.map(
+      ({ worker, incarnation }, i) =>
+        new Member({
+          run: configuration.run,
+          worker,
+          incarnation,
+          control: transport.control,
+          blobs,
+          host: hosts[i]!,
+          layout: { hash: layoutHash(model.layout), length: model.layout.size },
+          sizes,
+          vectors: vectorsOf(configuration),
+          overlap: configuration.setup.cluster.overlap,
+          heartbeatSeconds: configuration.heartbeatSeconds,
+          siblings: names.length,
+          emit,
+        }),
+    );
+    const ended = await takePart(transport, { run: configuration.run, verifier, members }, emit, leaving);
+    return {
+      type: 'result',
+      run: configuration.run,
+      workers: names,
+      rounds: Math.max(...members.map(({ rounds }) => rounds)),
+      tokens: members.reduce((sum, member) => sum + member.tokens, 0),
+      seconds: (performance.now() - started) / 1000,
+      ended,
+    };
+  } finally {
+    for (const host of hosts) host.cancel();
+    await Promise.all(hosts.map((host) => host.close()));
+    await transport.close();
+  }
+}
+
+/** How many committed vectors the machines of a run agree on. */
+export function vectorsOf({ setup }: Pick<Configuration, 'setup'>): number {
+  return 1 + (setup.outer.method === 'nesterov' ? 1 : 0) + (setup.averageMoments ? 2 : 0);
+}
+
+async function askAdmission(
+  options: WorkerOptions,
+  verifier: RunVerifier,
+  emit: (event: WorkerEvent) => void,
+  leaving: AbortSignal,
+): Promise<Admitted> {
+  const { door, replicas = 1, host = hostname(), patience = 60 } = options;
+  const request = encodeMessage({
+    protocol: PROTOCOL,
+    version: packageJson.version,
+    key: door.key,
+    replicas,
+    host: host.slice(0, 200),
+    memory: memoryOf(options),
+  });
+  const began = performance.now();
+  for (;;) {
+    if (leaving.aborted) throw new LeftEarly();
+    const seconds = (performance.now() - began) / 1000;
+    emit({ type: 'preparing', stage: 'asking' });
+    try {
+      const bytes = verifier.opened('join', await door.ask(ASK.admission, request, ASK_TIMEOUT), request);
+      const answer = decodeMessage(bytes, admissionAnswer, 'an answer to the request to join');
+      if (answer.accepted) return answer;
+      if (answer.code === BUSY) {
+        emit({ type: 'waiting', for: `its turn (${answer.reason})`, seconds });
+        // Not all at the same moment again, and for as long as it takes: the coordinator is there.
+        await sleep(KNOCK * (1 + 4 * Math.random()));
+        continue;
+      }
+      throw new RefusedError(`The run does not take this machine: ${answer.reason}`);
+    } catch (error) {
+      if (error instanceof RefusedError || !(error instanceof MeanfieldError) || seconds >= patience) throw error;
+      emit({ type: 'waiting', for: `a coordinator (${error.message})`, seconds });
+      await sleep(KNOCK, undefined, { signal: leaving }).catch(() => {});
+    }
+  }
+}
+
+class RefusedError extends MeanfieldError {}
+
+/** The machine was told to leave before the run had taken it. */
+class LeftEarly extends MeanfieldError {
+  override readonly exitCode = 130;
+
+  constructor() {
+    super('Stopped before the run had taken this machine.');
+  }
+}
+
+/** Bytes that the run may have here. */
+function memoryOf({ limits }: WorkerOptions): number {
+  return Math.floor(Math.min(availableMemory(), limits?.maxMemoryBytes ?? Number.POSITIVE_INFINITY));
+}
+
+function modelOf({ layoutHash: expected, version }: Configuration, model: Model): Model {
+  const found = layoutHash(model.layout);
+  if (found === expected) return model;
+  throw new MeanfieldError(
+    `The run's parameters have the layout ${expected.slice(0, 12)}, this machine would make ${found.slice(0, 12)} of the ` +
+      `same configuration. The coordinator has Meanfield ${version}, this machine ${packageJson.version}: use the same.`,
+  );
+}
+
+async function hostSetup(options: WorkerOptions, replicas: number, configuration: Configuration, tokens: string) {
+  const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / replicas));
+  const device = await chooseDevice(options.device ?? 'auto');
+  return { trains: true, alone: replicas === 1, device, threads, tokens, run: configuration.setup };
+}
+
+/** Runs the members until all have ended; a failure of one ends them all. */
+async function takePart(
+  transport: Transport,
+  {
+    run,
+    verifier,
+    members,
+  }: { readonly run: string; readonly verifier: RunVerifier; readonly members: readonly Member[] },
+  emit: (event: WorkerEvent) => void,
+  leaving: AbortSignal,
+): Promise<WorkerResult['ended']> {
+  let forged = false;
+  const stops = members.map((member) => {
+    const replays = new Replays();
+    return transport.control.listen({ to: 'down', worker: member.worker }, (bytes) => {
+      try {
+        const content = verifier.opened('down', bytes);
+        const { message, ...to } = decodeMessage(content, downEnvelope, "the coordinator's word");
+        if (to.run === run && to.worker === member.worker && replays.take(to.term, to.sequence))
+          member.receive(to.incarnation, message);
+      } catch (error) {
+        if (!(error instanceof MeanfieldError)) throw error;
+        // Once: whoever forges may do so a thousand times a second.
+        if (!(error instanceof UnsignedError && forged)) emit({ type: 'notice', message: error.message });
+        forged ||= error instanceof UnsignedError;
+      }
+    });
+  });
+  const leaveAll = () => {
+    for (const member of members) member.leave('told to');
+  };
+  leaving.addEventListener('abort', leaveAll);
+  const telling = setInterval(() => {
+    for (const { doing } of members) {
+      const seconds = (performance.now() - doing.since) / 1000;
+      if (1000 * seconds >= TELL && !doing.busy) emit({ type: 'waiting', for: doing.what, seconds });
+    }
+  }, TELL);
+  const stopStatus = transport.onStatus(({ reason, shutOut }) => {
+    emit({ type: 'notice', message: reason });
+    // Evicted, and the word about it did not arrive.
+    if (shutOut) for (const member of members) member.shutOut();
+  });
+  try {
+    for (const member of members) member.start();
+    if (leaving.aborted) leaveAll();
+    const all = await Promise.all(members.map((member) => member.ended));
+    return all.find((ended) => ended !== 'finished') ?? 'finished';
+  } finally {
+    for (const member of members) member.leave('another replica of its process has failed');
+    for (const stop of stops) stop();
+    leaving.removeEventListener('abort', leaveAll);
+    clearInterval(telling);
+    stopStatus();
+  }
+}

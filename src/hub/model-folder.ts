@@ -1,0 +1,107 @@
+import { basename, join } from 'node:path';
+import { MeanfieldError } from '../base/errors.js';
+import { writeFileSynced } from '../base/files/atomic.js';
+import { writeFolderAtomic } from '../base/files/folder-swap.js';
+import { SafetensorsFile } from '../base/files/safetensors.js';
+import { type JsonObject, jsonText } from '../base/json.js';
+import { encodeSafetensors, type NamedTensors } from '../base/safetensors-writer.js';
+import { HASHES, ModelFiles, RESTORE, TOKENIZER_FILES, WEIGHTS } from './model-files.js';
+import { otherWeights } from './other-weights.js';
+
+/** A model in the layout of Hugging Face. The same content gives the same bytes: nothing tells a time or a run. */
+export interface ModelContent {
+  /** `config.json`, in Hugging Face's own keys. */
+  readonly config: JsonObject;
+  /** `generation_config.json`; none is written when left out. */
+  readonly generationConfig?: JsonObject;
+  /** Weights under Hugging Face's own names. */
+  readonly tensors: NamedTensors;
+  /** Texts by file name: `tokenizer.json`, `tokenizer_config.json`. */
+  readonly tokenizerFiles: Readonly<Record<string, string>>;
+}
+
+/** A model folder that was found sound. {@link close} it after reading the weights. */
+export interface ModelFolder {
+  /** Where it was read. */
+  readonly path: string;
+  readonly config: JsonObject;
+  readonly generationConfig?: JsonObject;
+  /** Those of {@link TOKENIZER_FILES} that the folder has. */
+  readonly tokenizerFiles: Readonly<Record<string, string>>;
+  readonly weights: SafetensorsFile;
+  close(): Promise<void>;
+}
+
+/**
+ * Writes a model folder at once, in the place of an older one if there is one; for a kill between the two renames of
+ * that see `folder-swap.ts`. The tensors' memory must not change until the promise resolves.
+ *
+ * @throws MeanfieldError when there is no space left; the older folder is unharmed
+ *
+ * @example
+ * await writeModelFolder('runs/demo/model', { config, tensors, tokenizerFiles: { 'tokenizer.json': text } });
+ */
+export async function writeModelFolder(folder: string, content: ModelContent): Promise<void> {
+  const texts: Record<string, string> = { 'config.json': jsonText(content.config) };
+  if (content.generationConfig) texts['generation_config.json'] = jsonText(content.generationConfig);
+  for (const [name, text] of Object.entries(content.tokenizerFiles)) {
+    if (basename(name) !== name || name in texts || name === WEIGHTS || name === HASHES) {
+      throw new Error(`${JSON.stringify(name)} cannot be the name of a tokenizer's file`);
+    }
+    texts[name] = text;
+  }
+  await writeFolderAtomic(folder, async (temporary) => {
+    const weights = encodeSafetensors(content.tensors, { format: 'pt' });
+    const hashes: Record<string, string> = {};
+    for (const [name, data] of [...Object.entries(texts), [WEIGHTS, weights] as const]) {
+      hashes[name] = (await writeFileSynced(join(temporary, name), data)).sha256;
+    }
+    const sorted = Object.fromEntries(Object.entries(hashes).sort(([a], [b]) => (a < b ? -1 : 1)));
+    await writeFileSynced(join(temporary, HASHES), jsonText({ sha256: sorted }));
+  });
+}
+
+/**
+ * Opens a model folder: ours, every file of which must be as it was written, or another of Hugging Face's layout, which
+ * has no hashes. A writer may replace the folder meanwhile.
+ *
+ * @param check whether to compare our hashes, for which the whole file of weights is read
+ * @throws MeanfieldError when the folder is missing, a file is missing or damaged, or the weights are in another format
+ */
+export async function readModelFolder(folder: string, { check = true } = {}): Promise<ModelFolder> {
+  const files = await ModelFiles.open(folder);
+  try {
+    if (check) await checkHashes(files);
+    const { path } = files;
+    const config = await files.object('config.json', 'A model folder needs it as Hugging Face writes it.');
+    const generationConfig = files.has('generation_config.json')
+      ? await files.object('generation_config.json', 'Without it the model can be read as well: delete it.')
+      : undefined;
+    const tokenizerFiles: Record<string, string> = {};
+    for (const name of TOKENIZER_FILES) if (files.has(name)) tokenizerFiles[name] = await files.text(name);
+    if (!files.has(WEIGHTS)) {
+      throw new MeanfieldError((await otherWeights(path)) ?? `${path} has no ${WEIGHTS}. ${RESTORE}`);
+    }
+    const weights = await SafetensorsFile.from(files.take(WEIGHTS), join(path, WEIGHTS));
+    return {
+      path,
+      config,
+      ...(generationConfig && { generationConfig }),
+      tokenizerFiles,
+      weights,
+      close: () => weights.close(),
+    };
+  } finally {
+    await files.close();
+  }
+}
+
+async function checkHashes(files: ModelFiles): Promise<void> {
+  for (const [name, hash] of Object.entries(files.hashes ?? {})) {
+    if ((await files.sha256(name)) !== hash) {
+      throw new MeanfieldError(
+        `${join(files.path, name)} is damaged: its hash is not the one in ${HASHES}. ${RESTORE}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { SafetensorsFile } from '../base/files/safetensors.js';
+import { NodeEngine } from '../engine/node/engine.js';
+import { constant, encode } from '../graph/index.js';
+import { Model } from '../model/model.js';
+import { Decoder } from './decoder.js';
+
+const fixtures = new URL('../../test/fixtures/models/', import.meta.url).pathname;
+const engine = new NodeEngine();
+const cleanups: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+async function open(name: string) {
+  const model = Model.fromConfig(JSON.parse(await readFile(`${fixtures}${name}/config.json`, 'utf8')));
+  const weights = await SafetensorsFile.open(`${fixtures}${name}/model.safetensors`);
+  const expected = await SafetensorsFile.open(`${fixtures}${name}/expected.safetensors`);
+  const parameters = new Float32Array(model.layout.size);
+  for (const [key, view] of Object.entries(model.layout.views(parameters))) await weights.readFloat32(key, view);
+  const decoder = new Decoder({ model, parameters, engine });
+  const bytes = await expected.readBytes('input_ids');
+  const sequences = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+  cleanups.push(
+    () => weights.close(),
+    () => expected.close(),
+    () => decoder.dispose(),
+  );
+  return { model, parameters, decoder, sequences, logits: await expected.readFloat32('logits') };
+}
+
+/** Scores of the token after each prefix of a sequence, by one forward pass without a cache: [T, V]. */
+async function withoutCache(model: Model, parameters: Float32Array, ids: ArrayLike<number>): Promise<Float32Array> {
+  const traced = model.parameterInputs();
+  const given = constant(BigInt64Array.from(Array.from(ids), BigInt), [ids.length]);
+  const logits = model.logits(traced, model.hidden(traced, given, 1, ids.length));
+  const session = await engine.compile(encode({ logits }, 'cpu'));
+  const outputs = await session.run(model.layout.views(parameters));
+  await session.dispose();
+  return outputs.logits as Float32Array;
+}
+
+function expectClose(actual: Float32Array, expected: Float32Array) {
+  const worst = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - actual[i]!)), 0);
+  expect(actual.length).toBe(expected.length);
+  expect(worst).toBeLessThan(1e-4);
+}
+
+function largest(values: Float32Array): number {
+  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
+}
+
+describe.each(['gpt2', 'llama', 'llama-tied'])('a decoder of %s', (name) => {
+  it('gives the logits of PyTorch, token by token and in pieces of every size', async () => {
+    const { model, decoder, sequences, logits } = await open(name);
+    const V = model.dimensions.vocabulary;
+    for (const size of [1, 2, 3, 5, 13]) {
+      for (let b = 0; b < 3; b++) {
+        decoder.clear();
+        for (let t = 0; t < 13; t += size) {
+          const piece = sequences.subarray(13 * b + t, 13 * b + Math.min(13, t + size));
+          const step = await decoder.step(piece);
+          expect(step.taken).toBe(piece.length);
+          const row = 13 * b + decoder.length - 1;
+          expectClose(step.logits, logits.subarray(row * V, (row + 1) * V));
+        }
+      }
+    }
+  });
+
+  it('gives the logits of PyTorch without a cache', async () => {
+    const { model, parameters, sequences, logits } = await open(name);
+    const V = model.dimensions.vocabulary;
+    expectClose(await withoutCache(model, parameters, sequences.subarray(0, 13)), logits.subarray(0, 13 * V));
+  });
+
+  it('picks the same greedy tokens with the cache as without', async () => {
+    const { model, parameters, decoder } = await open(name);
+    const V = model.dimensions.vocabulary;
+    const ids = [3, 1];
+    let { logits } = await decoder.step(ids);
+    while (ids.length < 16) {
+      const full = await withoutCache(model, parameters, ids);
+      const last = full.subarray(-V);
+      expectClose(logits, last);
+      expect(largest(logits)).toBe(largest(last));
+      ids.push(largest(logits));
+      ({ logits } = await decoder.step(ids.slice(-1)));
+    }
+    expect(decoder.length).toBe(decoder.context);
+    await expect(decoder.step([1])).rejects.toThrow('cannot add 1 tokens to 16 of at most 16');
+  });
+});
+
+describe('a decoder with a long context', () => {
+  it('grows its cache and prefills in several runs with the logits of one pass', async () => {
+    const sizes = { layers: 2, width: 16, heads: 4, keyValueHeads: 2, context: 300, vocabulary: 11 };
+    for (const family of ['gpt2', 'llama']) {
+      const model = Model.create(family, sizes);
+      const parameters = Float32Array.from({ length: model.layout.size }, (_, i) => Math.sin(i * 12.9898) * 0.3);
+      const decoder = new Decoder({ model, parameters, engine });
+      cleanups.push(() => decoder.dispose());
+      const ids = Array.from({ length: 300 }, (_, i) => (i * i + 3 * i) % 11);
+      const full = await withoutCache(model, parameters, ids);
+      const taken: number[] = [];
+      let left = ids;
+      while (left.length > 0) {
+        // 128 and 128 from the prompt, then 40 and single tokens.
+        const step = await decoder.step(decoder.length < 256 ? left : left.slice(0, decoder.length === 256 ? 40 : 1));
+        left = left.slice(step.taken);
+        taken.push(step.taken);
+        expectClose(step.logits, full.subarray((decoder.length - 1) * 11, decoder.length * 11));
+      }
+      expect(taken).toEqual([128, 128, 40, 1, 1, 1, 1]);
+    }
+  });
+});

@@ -1,0 +1,110 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MeanfieldError, UsageError } from '../base/errors.js';
+import { type LanguageModel, load, train } from '../index.js';
+
+let folder: string;
+let model: LanguageModel;
+const text = 'the quick brown fox jumps over the lazy dog. '.repeat(90);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'meanfield-load-'));
+  await writeFile(join(folder, 'book.txt'), text);
+  const sizes = { layers: 1, width: 16, heads: 2, context: 8, tokenizer: 'bytes' } as const;
+  const run = train({
+    corpus: [join(folder, 'book.txt')],
+    run: join(folder, 'run'),
+    ...sizes,
+    batchSize: 8,
+    steps: 400,
+    threads: 1,
+  });
+  await run.result;
+  model = await load(join(folder, 'run'), { threads: 1 });
+});
+afterAll(async () => {
+  await model?.close();
+  await rm(folder, { recursive: true });
+});
+
+test('a model is loaded with its sizes', () => {
+  expect(model.context).toBe(8);
+  // Embeddings of 256 bytes and 8 positions, one block, the last norm; the head is tied.
+  expect(model.parameters).toBe(16 * (256 + 8) + (12 * 16 * 16 + 13 * 16) + 2 * 16);
+});
+
+test('it writes what it has learned, the same text for the same seed', async () => {
+  const write = async (seed: number) => (await model.generate({ prompt: 'the ', maxTokens: 40, seed }).result()).text;
+  const first = await write(1);
+  expect(first.length).toBe(40);
+  expect(await write(1)).toBe(first);
+  expect(await write(2)).not.toBe(first);
+  let pieces = '';
+  for await (const piece of model.generate({ prompt: 'the ', maxTokens: 40, seed: 1 })) pieces += piece;
+  expect(pieces).toBe(first);
+});
+
+test('it is measured on files, all together', async () => {
+  await writeFile(join(folder, 'one.txt'), text.slice(0, 100));
+  await writeFile(join(folder, 'two.txt'), text.slice(0, 300));
+  const one = await model.evaluate([join(folder, 'one.txt')]);
+  const two = await model.evaluate([join(folder, 'two.txt')]);
+  const both = await model.evaluate([join(folder, 'one.txt'), join(folder, 'two.txt')]);
+  expect(one.tokens).toBe(99);
+  expect(both.tokens).toBe(99 + 299);
+  expect(both.loss).toBeCloseTo((99 * one.loss + 299 * two.loss) / both.tokens, 6);
+  // Untrained it would be ln 256 = 5.5.
+  expect(both.loss).toBeLessThan(2.5);
+  expect(both.perplexity).toBeCloseTo(Math.exp(both.loss), 6);
+});
+
+test('what cannot be read is told by name', async () => {
+  await expect(model.evaluate([join(folder, 'missing.txt')])).rejects.toThrow(/no file or folder .*missing\.txt/);
+  await expect(load(join(folder, 'nowhere'))).rejects.toBeInstanceOf(MeanfieldError);
+});
+
+test('requests queue, and each gives what it gives alone', async () => {
+  const write = (seed: number) => model.generate({ prompt: 'the ', maxTokens: 20, seed }).result();
+  const alone = [(await write(1)).text, (await write(2)).text];
+  const file = join(folder, 'one.txt');
+  const figures = await model.evaluate([file]);
+  const [first, second, ...evaluations] = await Promise.all([
+    ...[write(1), write(2)],
+    ...[model.evaluate([file]), model.evaluate([file])],
+  ] as const);
+  expect([first.text, second.text]).toEqual(alone);
+  expect(evaluations).toEqual([figures, figures]);
+});
+
+test('what load and its model cannot be given is refused as a usage error', async () => {
+  const refused = async (call: () => unknown) => {
+    const error = await (async () => call())().catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(UsageError);
+    return (error as Error).message;
+  };
+  const run = join(folder, 'run');
+  expect(await refused(() => load(undefined as never))).toContain('expected the folder of a run or a model');
+  expect(await refused(() => load(run, { threads: 1.5 }))).toContain('threads to be a whole number of 1 or more');
+  expect(await refused(() => load(run, { thread: 1 } as never))).toContain('no option thread. Allowed: threads');
+  expect(await refused(() => model.evaluate(join(folder, 'one.txt') as never))).toContain('expected a list of files');
+  expect(await refused(() => model.generate({ topP: 7 }))).toContain('--top-p');
+});
+
+test('a model that is closed says so, to what it was doing too', async () => {
+  const own = await load(join(folder, 'run'), { threads: 1 });
+  const writing = own.generate({ maxTokens: 100_000 }).result();
+  const waiting = own.generate().result();
+  await writeFile(join(folder, 'long.txt'), text.repeat(20));
+  const measuring = own.evaluate([join(folder, 'long.txt')]);
+  const outcomes = Promise.allSettled([writing, waiting, measuring]);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await own.close();
+  for (const outcome of await outcomes) {
+    expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(MeanfieldError) });
+  }
+  expect(() => own.generate()).toThrow('The model is closed. Load it again');
+  await expect(own.evaluate([])).rejects.toThrow(MeanfieldError);
+  await own.close();
+});

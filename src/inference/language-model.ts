@@ -1,0 +1,191 @@
+import { availableParallelism } from 'node:os';
+import { MeanfieldError, UsageError } from '../base/errors.js';
+import { Turns } from '../base/turns.js';
+import { corpusNotices, readDocuments } from '../data/index.js';
+import { NodeEngine } from '../engine/node/engine.js';
+import { type LoadedModel, loadModel } from '../hub/load-model.js';
+import { type TextEvaluation, TextEvaluator } from '../training/text-evaluator.js';
+import { type GenerateOptions, type Generation, Generator } from './index.js';
+
+/**
+ * How to compute with a model.
+ *
+ * @category Using a model
+ */
+export interface LoadOptions {
+  /** Threads of the engine. Default: one a core. */
+  readonly threads?: number;
+}
+
+/**
+ * What may go on beside an evaluation.
+ *
+ * @category Using a model
+ */
+export interface EvaluateOptions {
+  /** The field of JSON rows, or the column of Parquet files, that holds the text. Default `text`. */
+  readonly field?: string;
+  /** Called with what the user should hear of the text, such as files that were passed over. */
+  readonly notice?: (message: string) => void;
+  /** Stops it with an AbortError. */
+  readonly signal?: AbortSignal;
+  /** Called now and then with the tokens predicted so far. */
+  readonly progress?: (tokens: number) => void;
+}
+
+/**
+ * A model in memory, ready to write and to be measured. {@link LanguageModel.close} it to free its memory.
+ *
+ * Any number of requests may be made at once: texts are written one after another, in the order in which they were
+ * begun, and so are evaluations. Its work is done on the thread that asks, a token or so at a time.
+ *
+ * @category Using a model
+ */
+export class LanguageModel {
+  readonly #generator: Generator;
+  readonly #evaluator: TextEvaluator;
+  readonly #evaluations = new Turns();
+  readonly #closing = new AbortController();
+  /** Elements of all its parameters. */
+  readonly parameters: number;
+  /** The longest sequence that it looks at, in tokens. */
+  readonly context: number;
+  /** What should be known of its files: keys of its configuration and tensors that nothing here reads. */
+  readonly notices: readonly string[];
+
+  private constructor(loaded: LoadedModel, threads: number) {
+    const work = { ...loaded, engine: new NodeEngine(), compile: { threads } };
+    this.#generator = new Generator(work);
+    this.#evaluator = new TextEvaluator(work);
+    this.parameters = loaded.model.layout.size;
+    this.context = loaded.model.dimensions.context;
+    this.notices = loaded.notices;
+  }
+
+  /** @internal */
+  static async load(run: string, options: LoadOptions): Promise<LanguageModel> {
+    const { threads = availableParallelism() } = checked(run, options);
+    return new LanguageModel(await loadModel(run), threads);
+  }
+
+  /**
+   * Continues a text. Another may be asked for before this one ends: it waits for its turn.
+   *
+   * @returns pieces of text as they come; its `result()` has the figures
+   * @throws UsageError for an option that is not allowed
+   * @throws MeanfieldError for a prompt with characters that the model does not know, or when the model is closed
+   *
+   * @example
+   * import { load } from 'meanfield';
+   *
+   * const model = await load('runs/book');
+   * const story = model.generate({ prompt: 'Once', maxTokens: 100, stop: ['The End'] });
+   * for await (const text of story) process.stdout.write(text);
+   * console.log((await story.result()).stopped);
+   */
+  generate(options: GenerateOptions = {}): Generation {
+    this.#checkOpen();
+    return this.#generator.generate(options);
+  }
+
+  /**
+   * Measures how well the model predicts the text of files and folders, read as `train` reads them: every token but a
+   * document's first (a document is a text file, or a row of JSON or Parquet), from what comes before it in its window
+   * of `context` tokens. The figures are those of all documents together. A character that a tokenizer of characters
+   * does not know costs what {@link TextEvaluation.unseenCost} says.
+   *
+   * @throws MeanfieldError for a file that cannot be read, when there are fewer than two tokens in every document, or when
+   * the model is closed
+   *
+   * @example
+   * import { load } from 'meanfield';
+   *
+   * const model = await load('runs/book');
+   * const { loss, perplexity } = await model.evaluate(['chapter-1.txt', 'chapter-2.txt']);
+   * console.log(loss, perplexity);
+   */
+  async evaluate(files: readonly string[], options: EvaluateOptions = {}): Promise<TextEvaluation> {
+    this.#checkOpen();
+    if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) {
+      throw new UsageError("Cannot evaluate: expected a list of files and folders, such as ['chapter-1.txt'].");
+    }
+    const { field, notice, signal, progress } = options;
+    const closing = this.#closing.signal;
+    const either = signal ? AbortSignal.any([signal, closing]) : closing;
+    const end = await this.#evaluations.take(either);
+    try {
+      const documents = readDocuments({ paths: files, field, signal: either });
+      const result = await this.#evaluator.evaluate(documents, { signal: either, progress });
+      for (const message of corpusNotices(documents.statistics)) notice?.(message);
+      for (const message of evaluationNotices(result)) notice?.(message);
+      return result;
+    } finally {
+      end();
+    }
+  }
+
+  /**
+   * Frees the model's memory. What it is asked after that fails, and what it is at work on or was still to begin, with
+   * a MeanfieldError. To close it again does nothing.
+   */
+  async close(): Promise<void> {
+    this.#closing.abort(closedError());
+    await this.#generator.dispose();
+    const end = await this.#evaluations.take();
+    await this.#evaluator.dispose();
+    end();
+  }
+
+  #checkOpen(): void {
+    if (this.#closing.signal.aborted) throw closedError();
+  }
+}
+
+function closedError(): MeanfieldError {
+  return new MeanfieldError('The model is closed. Load it again to go on.');
+}
+
+/** @throws UsageError for what {@link load} cannot be given */
+function checked(run: unknown, options: LoadOptions): LoadOptions {
+  if (typeof run !== 'string' || run === '') {
+    throw new UsageError(`Cannot load a model: expected the folder of a run or a model, got ${JSON.stringify(run)}.`);
+  }
+  const { threads, ...others } = options;
+  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads > 0)) {
+    throw new UsageError(`Cannot load ${run}: expected threads to be a whole number of 1 or more, got ${threads}.`);
+  }
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined)
+    throw new UsageError(`Cannot load ${run}: there is no option ${unknown}. Allowed: threads.`);
+  return options;
+}
+
+function* evaluationNotices({ unseen, unseenCost, tokens, tooShort }: TextEvaluation): Iterable<string> {
+  if (unseen > 0) {
+    yield `${unseen} of ${tokens} characters are not in this model's vocabulary: each costs ${unseenCost.toFixed(2)} nats ` +
+      `(any of the other characters of Unicode), ${((unseen * unseenCost) / tokens).toFixed(4)} of the loss in all.`;
+  }
+  if (tooShort > 0) {
+    yield `Passed over ${tooShort === 1 ? '1 text' : `${tooShort} texts`} of a single token, in which nothing is predicted.`;
+  }
+}
+
+/**
+ * Loads the best model of a run, or a folder in Hugging Face's layout of one of the families `gpt2` and `llama`.
+ *
+ * @param run the run's folder, or the model's
+ * @throws MeanfieldError when there is no model or a file of it is damaged
+ * @throws UsageError for an option that is not allowed
+ *
+ * @example
+ * import { load } from 'meanfield';
+ *
+ * const model = await load('runs/book');
+ * console.log(await model.generate({ prompt: 'Once' }).result());
+ * await model.close();
+ *
+ * @category Using a model
+ */
+export function load(run: string, options: LoadOptions = {}): Promise<LanguageModel> {
+  return LanguageModel.load(run, options);
+}

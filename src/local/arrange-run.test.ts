@@ -1,0 +1,103 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TrainEvent } from '../run/events.js';
+import { OpenRun } from '../run/open-run.js';
+import type { TrainOptions } from '../run/options.js';
+import { prepareRun } from '../run/prepare-run.js';
+import { arrangeRun } from './arrange-run.js';
+import { replicaHere } from './local.test-support.js';
+
+const source = new URL('../../examples/tinyshakespeare.txt', import.meta.url);
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'meanfield-arrange-'));
+  await writeFile(join(folder, 'text.txt'), (await readFile(source, 'utf8')).slice(0, 8000));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function arrange(changes: Partial<TrainOptions>, from = 0) {
+  const corpus = [join(folder, 'text.txt')];
+  const sizes = { layers: 1, width: 16, heads: 2, context: 16, batchSize: 4 };
+  const options: TrainOptions = { corpus, run: join(folder, 'run'), tokenizer: 'chars', ...sizes, ...changes };
+  const run = await OpenRun.open(options);
+  let started = 0;
+  try {
+    const prepared = await prepareRun(run, () => {});
+    const notices: string[] = [];
+    const emit = (event: TrainEvent) => event.type === 'notice' && notices.push(event.message);
+    const arranged = await arrangeRun(run, prepared, emit, from, () => {
+      started++;
+      return replicaHere();
+    });
+    return { ...arranged, chosen: run.chosen, started, notices };
+  } finally {
+    await run.release();
+  }
+}
+
+describe('arrangeRun', () => {
+  it('shares the cores out and lets the rate fall over the steps', async () => {
+    const { setup, chosen, started } = await arrange({ replicas: 2, steps: 300 });
+    const threads = Math.max(1, Math.floor(availableParallelism() / 2));
+    expect(setup).toMatchObject({ replicas: 2, threads, exchange: 'parameters', device: 'cpu', averageMoments: true });
+    expect(setup.schedule).toEqual({ peak: 3e-3, final: 3e-3 / 10, warmup: 30, steps: 300 });
+    expect(setup.outer).toEqual({ method: 'nesterov', learningRate: 0.7, momentum: 0.7 });
+    expect(chosen).toMatchObject({ replicas: 2, threads, schedule: setup.schedule, device: 'cpu' });
+    expect(chosen).not.toHaveProperty('measured');
+    expect(started).toBe(0);
+  });
+
+  it.each([
+    [{ replicas: 1, syncEvery: 1 }, 'nothing'],
+    [{ replicas: 2, syncEvery: 1 }, 'gradients'],
+    [{ replicas: 2, syncEvery: 2 }, 'parameters'],
+  ] as const)('has replicas exchange what %j asks for', async (changes, exchange) => {
+    expect((await arrange(changes)).setup.exchange).toBe(exchange);
+  });
+
+  it('takes what is given', async () => {
+    const given = { threads: 3, lr: 0.01, minLr: 0, warmup: 7, weightDecay: 0.2, clip: 0, tokens: 1000 } as const;
+    const { setup } = await arrange({ ...given, outer: 'average', moments: 'keep' });
+    expect(setup).toMatchObject({ threads: 3, averageMoments: false });
+    expect(setup.schedule).toEqual({ peak: 0.01, final: 0, warmup: 7, steps: Math.ceil(1000 / 64) });
+    expect(setup.optimizer).toMatchObject({ weightDecay: 0.2, clip: 0 });
+    expect(setup.outer.method).toBe('average');
+  });
+
+  it('leaves a run by time to the clock, without measuring', async () => {
+    const { setup, started } = await arrange({ minutes: 0.2, threads: 1 });
+    expect(started).toBe(0);
+    expect(setup.schedule).toEqual({ peak: 3e-3, final: 3e-3 / 10, warmup: 100, steps: 2000, seconds: 12 });
+  });
+
+  it('measures arrangements in turn for auto, and says what it saw', async () => {
+    const { started, chosen, notices } = await arrange({ replicas: 'auto', threads: 1, steps: 10 });
+    if (availableParallelism() < 2) return;
+    expect(started).toBe(1 + Math.min(8, availableParallelism()));
+    expect(chosen.measured).toHaveLength(2);
+    expect(notices).toEqual([
+      expect.stringMatching(/^--replicas auto measured 1 replica of 1 thread \d+ tokens\/s \(/),
+    ]);
+    const again = await arrange({ replicas: 'auto', threads: 1, steps: 10, resume: true });
+    expect([again.started, again.setup.replicas]).toEqual([0, chosen.replicas]);
+  });
+
+  it('keeps the schedules of a run that is made longer, each up to where the next begins', async () => {
+    const first = await arrange({ steps: 100 });
+    const second = await arrange({ steps: 300, resume: true }, 100);
+    expect(second.setup.schedule).toEqual({ ...first.setup.schedule, steps: 300 });
+    expect(second.earlier).toEqual([{ until: 100, schedule: first.setup.schedule }]);
+    expect(second.notices).toEqual([
+      expect.stringContaining('Goes on to 300 steps instead of 100 steps: from step 100 on'),
+    ]);
+    const same = await arrange({ resume: true }, 150);
+    expect([same.setup.schedule, same.earlier]).toEqual([second.setup.schedule, second.earlier]);
+    // A checkpoint from before the last change is what it goes on from.
+    const third = await arrange({ steps: 400, resume: true }, 50);
+    expect(third.earlier).toEqual([{ until: 50, schedule: first.setup.schedule }]);
+    await expect(arrange({ steps: 399, resume: true }, 50)).rejects.toThrow('--steps was 400, now 399');
+    await expect(arrange({ minutes: 3, resume: true }, 50)).rejects.toThrow('Give one of --steps');
+  });
+});

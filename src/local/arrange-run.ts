@@ -1,0 +1,196 @@
+import { availableParallelism } from 'node:os';
+import { availableMemory } from '../base/files/available-memory.js';
+import type { TrainEvent } from '../run/events.js';
+import { planSteps } from '../run/limits.js';
+import type { OpenRun } from '../run/open-run.js';
+import type { ParsedTrainOptions } from '../run/options.js';
+import { defaultLearningRate } from '../run/options.js';
+import { initialParameters, type PreparedRun } from '../run/prepare-run.js';
+import type { Chosen } from '../run/run-record.js';
+import { chooseDevice } from '../training/device.js';
+import { type EarlierSchedule, type ScheduleOptions, scheduleAt } from '../training/schedule.js';
+import {
+  type Arrangement,
+  type Comparison,
+  candidates,
+  compareLooks,
+  MEASURE_SECONDS,
+  measureSpeeds,
+} from './arrangement.js';
+import { type MemoryNeed, memoryNeed, requireMemory } from './memory-need.js';
+import type { ReplicaHandle } from './replica-thread.js';
+import type { TeamSetup } from './team.js';
+
+/** AdamW's constants, as GPT-3 and Llama have them; nanoGPT's 0.99 ends 0.6 % higher on tiny Shakespeare. */
+export const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8 };
+
+/** A run with all that its options leave open decided. */
+export interface ArrangedRun {
+  readonly setup: TeamSetup;
+  /** The schedules that it had until it was made longer. */
+  readonly earlier: readonly EarlierSchedule[];
+  /** What it needs of memory, and what it may have. */
+  readonly memory: { readonly expected_memory_bytes?: number; readonly available_memory_bytes: number };
+}
+
+/**
+ * Decides what the options leave open: replicas and threads, the schedule. Writes it into `run.json`, or reads it there.
+ *
+ * @param from the step that the run goes on from; 0 for a new one
+ * @param startReplica how a replica is started to be measured: as a thread unless given
+ * @throws MeanfieldError when the run would not fit in memory, unless forced
+ */
+export async function arrangeRun(
+  run: OpenRun,
+  prepared: PreparedRun,
+  emit: (event: TrainEvent) => void,
+  from = 0,
+  startReplica?: () => ReplicaHandle,
+): Promise<ArrangedRun> {
+  const { options, chosen } = run;
+  const { model } = prepared;
+  const device = chosen.device ?? (await chooseDevice(options.device));
+  const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
+  const peak = options.lr ?? defaultLearningRate(model.layout.size);
+  const setupFor = (
+    arrangement: Arrangement,
+    schedule: ScheduleOptions = { peak, final: peak, warmup: 1000, steps: 1000 },
+  ): TeamSetup => ({
+    ...arrangement,
+    run: prepared.dataset.fingerprint.slice(0, 16),
+    device,
+    tokens: prepared.tokens,
+    model: model.config,
+    context: model.dimensions.context,
+    batchSize: options.batchSize,
+    gradAccum: options.gradAccum,
+    seed: options.seed,
+    optimizer,
+    schedule,
+    exchange: arrangement.replicas === 1 ? 'nothing' : options.syncEvery === 1 ? 'gradients' : 'parameters',
+    outer: { method: options.outer, learningRate: options.outerLr, momentum: options.outerMomentum },
+    averageMoments: options.moments === 'average',
+    syncEvery: options.syncEvery,
+  });
+  // What this process holds already is part of what it will need.
+  const available = availableMemory() + process.memoryUsage.rss();
+  const needs = new Map<number, MemoryNeed>();
+  const needOf = (setup: TeamSetup): MemoryNeed => {
+    const need = needs.get(setup.replicas) ?? memoryNeed(setup);
+    needs.set(setup.replicas, need);
+    return need;
+  };
+  const require = (setup: TeamSetup) => {
+    if (device === 'cpu' && !options.force) requireMemory(setup, needOf(setup), available);
+  };
+
+  let measured: Measured[] = [];
+  const arrangement = await chooseArrangement(options, chosen, async (choices) => {
+    const setups = choices.map((choice) => setupFor(choice));
+    require(setups[0]!);
+    const fitting = setups.filter((setup) => device !== 'cpu' || needOf(setup).total <= available);
+    if (fitting.length < 2) return choices[0]!;
+    const total = fitting.reduce((sum, setup) => sum + needOf(setup).total, 0);
+    const names = fitting.map(nameOf).join(' or ');
+    emit({ type: 'preparing', stage: `measuring which is faster, ${names}: about ${Math.ceil(MEASURE_SECONDS)} s` });
+    const first = () => initialParameters(model, options.seed);
+    const looks = await measureSpeeds(fitting, model.layout, first, total <= available, startReplica);
+    const compared = compareLooks(looks);
+    emit({ type: 'notice', message: comparisonText(fitting, looks, compared) });
+    measured = fitting.map(({ replicas, threads }, i) => ({
+      ...{ replicas, threads },
+      tokens_per_second: compared.medians[i]!,
+    }));
+    return choices[compared.clear ? setups.indexOf(fitting[compared.fastest]!) : 0]!;
+  });
+  const { replicas, threads } = arrangement;
+  const tokensPerStep = replicas * options.batchSize * options.gradAccum * model.dimensions.context;
+  const { schedule, earlier } = longer(run, model.layout.size, planSteps(options, tokensPerStep).schedule, from, emit);
+  const setup = setupFor(arrangement, schedule);
+  require(setup);
+  await run.choose({
+    ...{ device, replicas, threads, optimizer, schedule },
+    ...(earlier.length > 0 && { earlier: [...earlier] }),
+    ...(measured.length > 0 && { measured }),
+  });
+  const memory = {
+    ...(device === 'cpu' && { expected_memory_bytes: needOf(setup).total }),
+    available_memory_bytes: available,
+  };
+  return { setup, earlier, memory };
+}
+
+/** As `run.json` keeps it. */
+type Measured = NonNullable<Chosen['measured']>[number];
+
+async function chooseArrangement(
+  options: ParsedTrainOptions,
+  chosen: Chosen,
+  measure: (choices: readonly Arrangement[]) => Promise<Arrangement>,
+): Promise<Arrangement> {
+  if (chosen.replicas !== undefined && chosen.threads !== undefined) {
+    return { replicas: chosen.replicas, threads: chosen.threads };
+  }
+  const cores = availableParallelism();
+  if (options.replicas !== 'auto') {
+    const threads = options.threads ?? Math.max(1, Math.floor(cores / options.replicas));
+    return { replicas: options.replicas, threads };
+  }
+  const choices = candidates(cores, options.threads);
+  return choices.length > 1 ? measure(choices) : choices[0]!;
+}
+
+/** `2 replicas of 1 thread`. */
+function nameOf({ replicas, threads }: Arrangement): string {
+  return `${replicas} ${replicas === 1 ? 'replica' : 'replicas'} of ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+}
+
+function comparisonText(
+  arrangements: readonly Arrangement[],
+  looks: readonly (readonly number[])[],
+  { medians, fastest, clear }: Comparison,
+): string {
+  const figures = arrangements.map((one, i) => {
+    const [least, most] = [Math.min(...looks[i]!), Math.max(...looks[i]!)].map(Math.round);
+    return `${nameOf(one)} ${Math.round(medians[i]!)} tokens/s (${least} to ${most})`;
+  });
+  const verdict = clear
+    ? `${nameOf(arrangements[fastest]!)} it is`
+    : `too close or too noisy to tell, so ${nameOf(arrangements[0]!)}, which averages nothing`;
+  return `--replicas auto measured ${figures.join(', ')}: ${verdict}.`;
+}
+
+/** The schedule of a run, and those that it had before it was made longer. */
+function longer(
+  { options, chosen }: OpenRun,
+  parameters: number,
+  steps: number,
+  from: number,
+  emit: (event: TrainEvent) => void,
+): { schedule: ScheduleOptions; earlier: readonly EarlierSchedule[] } {
+  const seconds = options.minutes === undefined ? undefined : 60 * options.minutes;
+  const { schedule: old, earlier = [] } = chosen;
+  if (!old) return { schedule: { ...scheduleOf(options, parameters, steps), ...(seconds && { seconds }) }, earlier };
+  if (old.steps === steps && old.seconds === seconds) return { schedule: old, earlier };
+  const nameOfLength = (one: Pick<ScheduleOptions, 'steps' | 'seconds'>) =>
+    one.seconds === undefined ? `${one.steps} steps` : `${one.seconds / 60} minutes`;
+  const [was, is] = [old, { steps, seconds }].map(nameOfLength);
+  emit({
+    type: 'notice',
+    message: `Goes on to ${is} instead of ${was}: from step ${from} on the learning rate is that of a run so long.`,
+  });
+  const before = earlier.filter(({ until }) => until <= from);
+  if (from > 0) before.push({ until: from, schedule: scheduleAt(old, earlier, from) });
+  return { schedule: { ...old, steps, ...(seconds && { seconds }) }, earlier: before };
+}
+
+/** The learning rate over so many steps: what the options say, or what suits the size. */
+export function scheduleOf(options: ParsedTrainOptions, parameters: number, steps: number): ScheduleOptions {
+  const peak = options.lr ?? defaultLearningRate(parameters);
+  return {
+    peak,
+    final: options.minLr ?? peak / 10,
+    warmup: options.warmup ?? Math.min(100, Math.floor(steps / 10)),
+    steps,
+  };
+}

@@ -1,0 +1,109 @@
+import type { OuterOptions } from '../averaging/outer.js';
+import type { SamplerState } from '../data/index.js';
+import type { AdamwOptions } from '../training/adamw.js';
+import type { ScheduleOptions } from '../training/schedule.js';
+
+/** What replicas give each other: nothing (there is one), gradients after every step, or parameters after H steps. */
+export type Exchange = 'nothing' | 'gradients' | 'parameters';
+
+/** All that a thread needs to be a replica, but for the parameters. */
+export interface ReplicaSetup {
+  /** From 0; the order of sums. */
+  readonly replica: number;
+  readonly replicas: number;
+  readonly device: 'cpu' | 'webgpu' | 'cuda';
+  readonly threads: number;
+  /** The data set's folder; each replica reads its own samples. */
+  readonly tokens: string;
+  /** The model's `config.json`. */
+  readonly model: unknown;
+  readonly context: number;
+  readonly batchSize: number;
+  readonly gradAccum: number;
+  readonly seed: number;
+  readonly optimizer: AdamwOptions;
+  readonly schedule: ScheduleOptions;
+  readonly exchange: Exchange;
+  readonly outer: OuterOptions;
+  /** Whether moments are averaged with the parameters. */
+  readonly averageMoments: boolean;
+}
+
+/** What a replica starts or continues from; it keeps the vectors for itself. Left out: moments of 0, the first sample. */
+export interface ReplicaState {
+  readonly parameters: Float32Array;
+  readonly moment1?: Float32Array;
+  readonly moment2?: Float32Array;
+  /** Of the replica's own shard. */
+  readonly outerMomentum?: Float32Array;
+  readonly sampler?: SamplerState;
+}
+
+/** What a replica has after its steps. */
+export interface Trained {
+  readonly tokens: number;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly finite: boolean;
+  readonly norm: number;
+  /** Its values of every other replica's shard, by replica: parameters (and moments), or the gradient. */
+  readonly parts: Parts;
+  /** The step whose loss or gradient was not finite, where the replica stopped. */
+  readonly fault?: StepDone;
+}
+
+/** One vector a replica; none for the replica itself. */
+export type Parts = readonly (Float32Array | undefined)[];
+
+/** A step of one replica. */
+export interface StepDone {
+  /** Counted from 0. */
+  readonly step: number;
+  readonly loss: number;
+  /** Before clipping; 0 where gradients are still to be averaged. */
+  readonly gradientNorm: number;
+}
+
+/** Which of its vectors a replica is to copy out, into arrays of an earlier snapshot where they are given. */
+export interface SnapshotRequest {
+  readonly parameters: boolean;
+  readonly moments: boolean;
+  readonly outerMomentum: boolean;
+  readonly reuse?: Omit<Snapshot, 'sampler'>;
+}
+
+export interface Snapshot {
+  readonly parameters?: Float32Array;
+  readonly moment1?: Float32Array;
+  readonly moment2?: Float32Array;
+  readonly outerMomentum?: Float32Array;
+  readonly sampler: SamplerState;
+}
+
+/** What a thread can be asked for: argument and answer. Every Float32Array in them is moved, not copied. */
+export interface Commands {
+  /** Compiles the graphs. */
+  init: [ReplicaSetup, null];
+  /** Answers the hash of the parameters. */
+  load: [ReplicaState, string];
+  /**
+   * Trains `steps` inner steps, the first of which is `step`, counted from 0. `rates`: the learning rate of each, where
+   * it is not that of the schedule.
+   */
+  train: [{ readonly step: number; readonly steps: number; readonly rates?: readonly number[] }, Trained];
+  /** Sums the own shard; answers the parts, which hold the result now, and the hash of the shard. */
+  merge: [{ readonly weights: readonly number[]; readonly parts: Parts }, { parts: Parts; hash: string }];
+  /** Takes the other shards' results, by replica; with gradients, makes the step. */
+  take: [
+    { readonly step: number; readonly parts: Parts; readonly rate?: number },
+    { hash: string; gradientNorm: number },
+  ];
+  /** The sum of the mean losses of validation windows. */
+  evaluate: [readonly number[], number];
+  /** The beginning of a text that the parameters write, so many tokens at most. */
+  sample: [number, string];
+  snapshot: [SnapshotRequest, Snapshot];
+  close: [null, null];
+}
+
+export type CommandName = keyof Commands;

@@ -1,0 +1,172 @@
+import type { EvaluationEvent, ProgressEvent, TrainEvent } from '../run/events.js';
+import type { RunPaths } from '../run/run-folder.js';
+import { RunLog } from '../run/run-log.js';
+import type { TimedRound } from '../run/timed-rounds.js';
+import { learningRate, type ScheduleOptions } from '../training/schedule.js';
+import type { Progress } from './saved-state.js';
+import type { JointStep } from './threads.js';
+import type { Throughput } from './throughput.js';
+
+/** A line of `metrics.jsonl` tells of at least so many steps, those of a round or more. */
+const REPORT_EVERY = 10;
+/** Between lines, whoever watches hears of a slow step so often: milliseconds. */
+const TELL_EVERY = 1000;
+
+/** What a {@link Recorder} needs to know of its run. */
+export interface RecorderOptions {
+  readonly paths: RunPaths;
+  /** The step of the checkpoint that the run goes on from, 0 without one; undefined for a new run. */
+  readonly resumedAt: number | undefined;
+  readonly schedule: ScheduleOptions;
+  /** After which the run ends; more than those of the schedule where only a loss ends it. */
+  readonly mostSteps: number;
+  /** Of all replicas. */
+  readonly tokensPerStep: number;
+  readonly throughput: Throughput;
+  /** The learning rate of a step of the round in progress, where it is not that of the schedule. */
+  readonly rate?: (step: number) => number | undefined;
+  /** Of a run that time ends: what is spent and what is left, in seconds. */
+  readonly time?: { spent(): number; left(): number };
+  readonly emit: (event: TrainEvent) => void;
+}
+
+/** Keeps a run's figures: `metrics.jsonl`, TensorBoard, and the events for whoever watches. */
+export class Recorder {
+  #pending: JointStep[] = [];
+  #pendingRounds: TimedRound[] = [];
+  #trainLoss: number | null;
+  #told = 0;
+
+  private constructor(
+    private readonly options: RecorderOptions,
+    private readonly log: RunLog,
+    progress: Progress,
+  ) {
+    this.#pending = [...progress.pending];
+    this.#pendingRounds = [...progress.pending_rounds];
+    this.#trainLoss = progress.train_loss;
+  }
+
+  /** Cuts older figures back to the step that the run goes on from, and opens the files. */
+  static async open(options: RecorderOptions, progress: Progress): Promise<Recorder> {
+    return new Recorder(options, await RunLog.open(options.paths, options.resumedAt), progress);
+  }
+
+  /** Steps that no line tells of yet; a checkpoint keeps them. */
+  get pending(): JointStep[] {
+    return [...this.#pending];
+  }
+
+  /** Rounds of a run by time that no line tells of yet; a checkpoint keeps them. */
+  get pendingRounds(): TimedRound[] {
+    return [...this.#pendingRounds];
+  }
+
+  /** A round of a run by time begins. */
+  beginRound(round: TimedRound): void {
+    this.#pendingRounds.push(round);
+  }
+
+  /** The mean loss of the steps of the last line, or of those since where there is no line yet. */
+  get trainLoss(): number | null {
+    return this.#trainLoss ?? (this.#pending.length > 0 ? meanOf(this.#pending, 'loss') : null);
+  }
+
+  /** All replicas have done a step. */
+  step(done: JointStep, round: number): void {
+    const { log, options } = this;
+    this.#pending.push(done);
+    log.board.scalars(done.step + 1, {
+      'loss/train': done.loss,
+      'gradient norm': done.gradientNorm,
+      'learning rate': this.#rate(done.step),
+    });
+    const now = performance.now();
+    if (now - this.#told < TELL_EVERY) return;
+    this.#told = now;
+    options.emit(this.#progress(round));
+  }
+
+  /** A round is committed. */
+  endRound(round: number): void {
+    const grid = (at: number) => Math.floor(at / REPORT_EVERY);
+    if (grid(this.#pending.at(-1)!.step + 1) > grid(this.#pending[0]!.step)) this.flush(round);
+  }
+
+  /** Writes a line about the steps since the last one, as at the end of the run. */
+  flush(round: number): void {
+    const done = this.#pending;
+    if (done.length === 0) return;
+    const event = this.#progress(round);
+    this.#trainLoss = event.loss;
+    this.#pending = [];
+    this.#told = performance.now();
+    this.log.metrics.append({
+      ...event,
+      losses: done.map(({ loss }) => loss),
+      gradient_norm: meanOf(done, 'gradientNorm'),
+      ...(this.#pendingRounds.length > 0 && { timed_rounds: this.#pendingRounds.map((one) => ({ ...one })) }),
+    });
+    this.#pendingRounds = [];
+    this.log.board.scalars(event.step, {
+      'tokens per second': event.tokens_per_second,
+      'memory, bytes': event.memory_bytes!,
+    });
+    this.options.emit(event);
+  }
+
+  evaluation(step: number, loss: number, more: Omit<EvaluationEvent, 'type' | 'step' | 'val_loss'> = {}): void {
+    this.options.emit(this.log.evaluation(step, loss, more));
+  }
+
+  /** Makes all figures outlast a power cut, as they must before a checkpoint. */
+  sync(): Promise<void> {
+    return this.log.sync();
+  }
+
+  close(): Promise<void> {
+    return this.log.close();
+  }
+
+  #rate(step: number): number {
+    return this.options.rate?.(step) ?? learningRate(this.options.schedule, step);
+  }
+
+  /** How far the run will go, and for how long still. */
+  #outlook(step: number, speed: number): Pick<ProgressEvent, 'total_steps' | 'eta_seconds'> {
+    const { schedule, mostSteps, tokensPerStep, time } = this.options;
+    if (time) {
+      const left = time.left();
+      return { total_steps: Math.round(step * (1 + left / Math.max(time.spent(), 1e-3))), eta_seconds: left };
+    }
+    const total = step <= schedule.steps ? schedule.steps : mostSteps;
+    return { total_steps: total, eta_seconds: speed > 0 ? ((total - step) * tokensPerStep) / speed : 0 };
+  }
+
+  #progress(round: number): ProgressEvent {
+    const { tokensPerStep, throughput } = this.options;
+    const last = this.#pending.at(-1)!.step;
+    const speed = throughput.tokensPerSecond;
+    return {
+      type: 'progress',
+      step: last + 1,
+      round,
+      loss: meanOf(this.#pending, 'loss'),
+      lr: this.#rate(last),
+      tokens: (last + 1) * tokensPerStep,
+      tokens_per_second: speed,
+      ...this.#outlook(last + 1, speed),
+      memory_bytes: process.memoryUsage.rss(),
+      peak_memory_bytes: peakMemory(),
+    };
+  }
+}
+
+/** The most that this process has held, in bytes. */
+export function peakMemory(): number {
+  return 1024 * process.resourceUsage().maxRSS;
+}
+
+function meanOf(steps: readonly JointStep[], key: 'loss' | 'gradientNorm'): number {
+  return steps.reduce((sum, step) => sum + step[key], 0) / steps.length;
+}

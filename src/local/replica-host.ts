@@ -1,0 +1,285 @@
+import { OuterOptimizer } from '../averaging/outer.js';
+import { cutShards, hashShard, hashVector, type Shard } from '../averaging/shards.js';
+import { MeanfieldError } from '../base/errors.js';
+import { BatchSampler, type Dataset, openDataset } from '../data/index.js';
+import { Generator } from '../inference/index.js';
+import { Model } from '../model/model.js';
+import { createEngine } from '../training/device.js';
+import type { Engine } from '../training/engine-types.js';
+import { Evaluator } from '../training/evaluation.js';
+import { Replica } from '../training/replica.js';
+import { learningRate } from '../training/schedule.js';
+import { VectorNorm } from '../training/vector-norm.js';
+import type {
+  CommandName,
+  Commands,
+  Parts,
+  ReplicaSetup,
+  ReplicaState,
+  Snapshot,
+  SnapshotRequest,
+  StepDone,
+} from './messages.js';
+
+/** A replica and all that it does for the others; lives in a thread of its own, since a run of a graph blocks. */
+export class ReplicaHost {
+  #live: Live | undefined;
+  #cancelled = false;
+
+  /** Carries out a command; `onStep` hears of each step of `train`. */
+  handle<K extends CommandName>(
+    name: K,
+    input: Commands[K][0],
+    onStep: (step: StepDone) => void = () => {},
+  ): Promise<Commands[K][1]> {
+    const handlers: { [N in CommandName]: (input: Commands[N][0]) => Promise<Commands[N][1]> } = {
+      init: (setup) => this.#init(setup),
+      load: async (state) => this.#replica.load(state),
+      train: ({ step, steps, rates }) => this.#train(step, steps, rates, onStep),
+      merge: ({ weights, parts }) => this.#replica.merge(weights, parts),
+      take: ({ step, parts, rate }) => this.#replica.take(step, parts, rate),
+      evaluate: (windows) => this.#replica.evaluate(windows),
+      sample: (tokens) => this.#replica.sample(tokens),
+      snapshot: async (request) => this.#replica.snapshot(request),
+      close: () => this.#close(),
+    };
+    return handlers[name](input);
+  }
+
+  /** Ends `train` after the step in progress. */
+  cancel(): void {
+    this.#cancelled = true;
+  }
+
+  get #replica(): Live {
+    if (!this.#live) throw new Error('the first command must be init');
+    return this.#live;
+  }
+
+  async #init(setup: ReplicaSetup): Promise<null> {
+    this.#live = await Live.create(setup);
+    return null;
+  }
+
+  async #train(
+    step: number,
+    steps: number,
+    rates: readonly number[] | undefined,
+    onStep: (step: StepDone) => void,
+  ): Promise<Commands['train'][1]> {
+    const replica = this.#replica;
+    this.#cancelled = false;
+    const started = performance.now();
+    for (let i = 0; i < steps; i++) {
+      const done = await replica.step(step + i, rates?.[i]);
+      onStep(done);
+      if (!Number.isFinite(done.loss) || !Number.isFinite(done.gradientNorm)) {
+        return { tokens: 0, steps: i, seconds: 0, finite: false, norm: Number.NaN, parts: [], fault: done };
+      }
+      // Runs block the thread: only here can a message come in.
+      await new Promise(setImmediate);
+      if (this.#cancelled) throw new MeanfieldError('The replica was told to stop.');
+    }
+    return replica.contribute(steps, (performance.now() - started) / 1000);
+  }
+
+  async #close(): Promise<null> {
+    await this.#live?.dispose();
+    this.#live = undefined;
+    return null;
+  }
+}
+
+/** A replica with its graphs compiled. */
+class Live {
+  readonly #shards: readonly Shard[];
+  readonly #own: Shard;
+  readonly #momentum: Float32Array;
+  /** The last committed parameters, from which a pseudo-gradient is measured. */
+  readonly #base: Float32Array | undefined;
+  #generator: Generator | undefined;
+  /** Where values for the others travel; moved away with each contribution, moved back with the result. */
+  #parts: Parts;
+
+  private constructor(
+    private readonly setup: ReplicaSetup,
+    private readonly model: Model,
+    private readonly engine: Engine,
+    private readonly replica: Replica,
+    private readonly dataset: Dataset,
+    private readonly sampler: BatchSampler,
+    private readonly evaluator: Evaluator,
+    private readonly norms: VectorNorm,
+    private readonly outer: OuterOptimizer | undefined,
+  ) {
+    const { replicas, replica: own, exchange } = setup;
+    const { size } = model.layout;
+    this.#shards = cutShards(size, replicas);
+    this.#own = this.#shards[own]!;
+    this.#momentum = new Float32Array(this.#own.end - this.#own.start);
+    this.#base = exchange === 'parameters' ? new Float32Array(size) : undefined;
+    this.#parts = this.#shards.map(({ start, end }, i) =>
+      i === own ? undefined : new Float32Array(this.#exchanged.length * (end - start)),
+    );
+  }
+
+  static async create(setup: ReplicaSetup): Promise<Live> {
+    const engine = await createEngine(setup.device);
+    const model = Model.fromConfig(setup.model);
+    const { context, batchSize, threads, replicas, replica: index, seed } = setup;
+    const dataset = await openDataset(setup.tokens);
+    const sampler = new BatchSampler({
+      tokens: dataset.train,
+      context,
+      batchSize,
+      seed,
+      replica: index,
+      worldSize: replicas,
+    });
+    const replica = await Replica.create({
+      model,
+      engine,
+      microBatch: { batch: batchSize, length: context },
+      gradientAccumulation: setup.gradAccum,
+      optimizer: setup.optimizer,
+      // Threads that spin while their replica waits for the others would take the others' cores.
+      compile: { threads, spinning: threads > 1 && replicas === 1 },
+    });
+    // No arena: what an evaluation needs is given back, since the next one is far.
+    const compile = { threads, spinning: false, arena: false };
+    const evaluator = new Evaluator(model, engine, context, batchSize, compile);
+    const { start, end } = cutShards(model.layout.size, replicas)[index]!;
+    const norms = new VectorNorm(engine, model.layout.size);
+    const outer =
+      setup.exchange === 'nothing'
+        ? undefined
+        : await OuterOptimizer.create(engine, end - start, replicas, setup.outer);
+    return new Live(setup, model, engine, replica, dataset, sampler, evaluator, norms, outer);
+  }
+
+  load(state: ReplicaState): string {
+    const { parameters, moment1, moment2 } = state;
+    this.replica.adopt({ parameters, ...(moment1 && { moment1 }), ...(moment2 && { moment2 }) });
+    this.#base?.set(parameters);
+    if (state.outerMomentum) this.#momentum.set(state.outerMomentum);
+    if (state.sampler) this.sampler.restore(state.sampler);
+    return hashVector(parameters, this.#shards);
+  }
+
+  /** One inner step; where gradients are averaged, the gradient alone. */
+  async step(step: number, rate = learningRate(this.setup.schedule, step)): Promise<StepDone> {
+    const loss = await this.replica.computeGradient(() => this.sampler.next());
+    if (this.setup.exchange === 'gradients' || !Number.isFinite(loss)) return { step, loss, gradientNorm: 0 };
+    const { gradientNorm } = await this.replica.applyGradient(step, rate);
+    return { step, loss, gradientNorm };
+  }
+
+  async contribute(steps: number, seconds: number): Promise<Commands['train'][1]> {
+    const { finite, norm } = await this.#measure();
+    this.#parts.forEach((part, i) => {
+      const { start, end } = this.#shards[i]!;
+      this.#exchanged.forEach((vector, k) => {
+        part?.set(vector.subarray(start, end), k * (end - start));
+      });
+    });
+    const tokens = steps * this.replica.tokensPerStep;
+    return { tokens, steps, seconds, finite, norm, parts: this.#parts };
+  }
+
+  async merge(weights: readonly number[], parts: Parts): Promise<Commands['merge'][1]> {
+    const { start, end } = this.#own;
+    const length = end - start;
+    for (const [k, vector] of this.#exchanged.entries()) {
+      const values = this.#shards.map(
+        (_, i) => parts[i]?.subarray(k * length, (k + 1) * length) ?? vector.subarray(start, end),
+      );
+      if (this.#base && k === 0) {
+        await this.outer!.step(this.#base.subarray(start, end), this.#momentum, values, weights, values);
+      } else {
+        await this.outer!.mean(values, weights, values);
+      }
+    }
+    return { parts, hash: hashShard(this.#exchanged[0]!, this.#own) };
+  }
+
+  async take(step: number, parts: Parts, rate = learningRate(this.setup.schedule, step)): Promise<Commands['take'][1]> {
+    parts.forEach((part, i) => {
+      const { start, end } = this.#shards[i]!;
+      this.#exchanged.forEach((vector, k) => {
+        if (part) vector.set(part.subarray(k * (end - start), (k + 1) * (end - start)), start);
+      });
+    });
+    this.#parts = parts;
+    const { parameters } = this.replica.vectors;
+    let gradientNorm = 0;
+    if (this.setup.exchange === 'gradients') {
+      ({ gradientNorm } = await this.replica.applyGradient(step, rate));
+    }
+    this.#base?.set(parameters);
+    return { hash: hashVector(parameters, this.#shards), gradientNorm };
+  }
+
+  evaluate(windows: readonly number[]): Promise<number> {
+    return this.evaluator.lossSum(this.replica.vectors.parameters, this.dataset.validation, windows);
+  }
+
+  /** Chance comes from a generator of its own, so that the training never notices. */
+  async sample(maxTokens: number): Promise<string> {
+    const { model, engine, dataset } = this;
+    // Kept, since its graphs take longer to compile than the text to be written.
+    this.#generator ??= new Generator({
+      model,
+      engine,
+      parameters: this.replica.vectors.parameters,
+      tokenizer: dataset.tokenizer,
+      compile: { threads: this.setup.threads, arena: false },
+    });
+    return (await this.#generator.generate({ maxTokens }).result()).text;
+  }
+
+  snapshot({ parameters, moments, outerMomentum, reuse }: SnapshotRequest): Snapshot {
+    const { vectors } = this.replica;
+    return {
+      sampler: this.sampler.state,
+      ...(parameters && { parameters: copyInto(reuse?.parameters, vectors.parameters) }),
+      ...(moments && { moment1: copyInto(reuse?.moment1, vectors.moment1) }),
+      ...(moments && { moment2: copyInto(reuse?.moment2, vectors.moment2) }),
+      ...(outerMomentum && { outerMomentum: copyInto(reuse?.outerMomentum, this.#momentum) }),
+    };
+  }
+
+  async dispose(): Promise<void> {
+    await this.replica.dispose();
+    await this.evaluator.dispose();
+    await this.#generator?.dispose();
+    await this.norms.dispose();
+    await this.outer?.dispose();
+    this.dataset.train.close();
+    this.dataset.validation.close();
+  }
+
+  /** The vectors that are averaged. */
+  get #exchanged(): readonly Float32Array[] {
+    const { exchange, averageMoments } = this.setup;
+    const { parameters, gradient, moment1, moment2 } = this.replica.vectors;
+    if (exchange === 'nothing') return [parameters];
+    if (exchange === 'gradients') return [gradient];
+    return averageMoments ? [parameters, moment1, moment2] : [parameters];
+  }
+
+  /** The norm of the pseudo-gradient, or of the gradient where that is averaged; a single replica has neither. */
+  async #measure(): Promise<{ finite: boolean; norm: number }> {
+    const { parameters, gradient } = this.replica.vectors;
+    if (this.setup.exchange === 'nothing') {
+      return { finite: Number.isFinite(await this.norms.norm(parameters)), norm: 0 };
+    }
+    const norm = await (this.#base ? this.norms.distance(this.#base, parameters) : this.norms.norm(gradient));
+    return { finite: Number.isFinite(norm), norm };
+  }
+}
+
+function copyInto(target: Float32Array | undefined, source: Float32Array): Float32Array {
+  if (target?.length !== source.length) return source.slice();
+  target.set(source);
+  return target;
+}

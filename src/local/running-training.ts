@@ -1,0 +1,386 @@
+import { MeanfieldError } from '../base/errors.js';
+import { writeBestModel } from '../run/best-model.js';
+import { listCheckpoints } from '../run/checkpoint.js';
+import type { TrainEvent, TrainResult, TrainSettings } from '../run/events.js';
+import { crosses, planSteps } from '../run/limits.js';
+import type { OpenRun } from '../run/open-run.js';
+import { Clock, Rates } from '../run/pace.js';
+import type { PreparedRun } from '../run/prepare-run.js';
+import { readTimedRounds, type TimedRound, TimedRounds } from '../run/timed-rounds.js';
+import type { EarlierSchedule } from '../training/schedule.js';
+import { divergenceAdvice } from './advice.js';
+import { peakMemory, Recorder } from './recorder.js';
+import type { ReplicaHandle } from './replica-thread.js';
+import { type Progress, type SavedState, saveState } from './saved-state.js';
+import { Standing } from './standing.js';
+import { Team, type TeamSetup } from './team.js';
+import { DivergedError, type JointStep } from './threads.js';
+import { Throughput } from './throughput.js';
+
+/** How long the sample of an evaluation is: about so many bytes, of at least so many tokens. */
+const SAMPLE_BYTES = 160;
+const SAMPLE_TOKENS = 40;
+
+/** What training starts or goes on from. */
+export interface TrainingStart {
+  readonly run: OpenRun;
+  readonly prepared: PreparedRun;
+  readonly setup: TeamSetup;
+  /** The schedules that the run had until it was made longer. */
+  readonly earlier?: readonly EarlierSchedule[];
+  /** What was found out about memory, for the event of the start. */
+  readonly memory?: { readonly expected_memory_bytes?: number; readonly available_memory_bytes: number };
+  readonly emit: (event: TrainEvent) => void;
+  /** How a replica is started: as a thread unless given. */
+  readonly startReplica?: () => ReplicaHandle;
+}
+
+/** What {@link RunningTraining} is made of. */
+interface Parts {
+  readonly team: Team;
+  readonly recorder: Recorder;
+  readonly throughput: Throughput;
+  readonly clock: Clock;
+  readonly rates: Rates;
+  readonly timed: TimedRounds | undefined;
+  readonly most: number;
+}
+
+/** A run from its first round (or the first after a checkpoint) to its end: rounds, evaluations, checkpoints. */
+export class RunningTraining {
+  readonly #start: TrainingStart;
+  readonly #team: Team;
+  readonly #recorder: Recorder;
+  readonly #throughput: Throughput;
+  /** Of all replicas. */
+  readonly #tokensPerStep: number;
+  readonly #mostSteps: number;
+  /** Steps done by earlier processes. */
+  readonly #from: number;
+  /** Steps done, per replica. */
+  #step: number;
+  readonly #standing: Standing;
+  /** Bytes of the text that an evaluation predicts, a token of it. */
+  readonly #bytesPerToken: number;
+  #evaluatedAt = -1;
+  #savedAt = -1;
+  readonly #clock: Clock;
+  readonly #rates: Rates;
+  /** Of a run that time ends. */
+  readonly #timed: TimedRounds | undefined;
+
+  private constructor(
+    start: TrainingStart,
+    progress: Progress,
+    { team, recorder, throughput, clock, rates, timed, most }: Parts,
+  ) {
+    const { setup } = start;
+    this.#start = start;
+    this.#from = progress.step;
+    this.#team = team;
+    this.#recorder = recorder;
+    this.#throughput = throughput;
+    this.#clock = clock;
+    this.#rates = rates;
+    this.#timed = timed;
+    this.#tokensPerStep = tokensPerStep(setup);
+    this.#mostSteps = most;
+    this.#step = progress.step;
+    this.#standing = new Standing(progress);
+    this.#bytesPerToken = bytesPerToken(start.prepared);
+  }
+
+  /**
+   * Starts the replicas and opens the files of figures.
+   *
+   * @param from moved to the replicas
+   */
+  static async start(start: TrainingStart, from: SavedState): Promise<RunningTraining> {
+    const { run, setup, prepared, emit, startReplica } = start;
+    const { progress } = from;
+    const { seconds: limit } = setup.schedule;
+    const { most } = planSteps(run.options, tokensPerStep(setup));
+    // Before the figures of later steps are cut off.
+    const recorded = await recordedRounds(start, progress.step);
+    const clock = new Clock(progress.seconds);
+    const rates = new Rates(setup.schedule, start.earlier ?? []);
+    const timed = limit === undefined ? undefined : new TimedRounds(limit, setup.syncEvery, recorded);
+    const team = await Team.start(setup, prepared.model.layout, from.team, startReplica);
+    try {
+      const throughput = new Throughput(tokensPerStep(setup));
+      const recorder = await Recorder.open(
+        {
+          paths: run.paths,
+          resumedAt: run.resumed ? progress.step : undefined,
+          schedule: setup.schedule,
+          mostSteps: most,
+          tokensPerStep: tokensPerStep(setup),
+          throughput,
+          rate: (step) => rates.at(step),
+          ...(timed && { time: { spent: () => clock.seconds, left: () => timed.left(clock.seconds) } }),
+          emit,
+        },
+        progress,
+      );
+      return new RunningTraining(start, progress, { team, recorder, throughput, clock, rates, timed, most });
+    } catch (error) {
+      await team.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Trains to the end, or until told to stop.
+   *
+   * @param started when the process began with this run
+   */
+  async run(control: { readonly stopping: boolean }, started: number): Promise<TrainResult> {
+    try {
+      this.#tellStarted();
+      const ended = await this.#rounds(control);
+      await this.#end(ended !== 'stopped');
+      await this.#recorder.close();
+      return this.#result(ended, started);
+    } catch (error) {
+      // What it could not write any more, on a full disk for example, must not hide what went wrong first.
+      await this.#recorder.close().catch(() => {});
+      throw await this.#explained(error);
+    } finally {
+      await this.#team.close();
+    }
+  }
+
+  /** Why the rounds are over. */
+  async #rounds(control: { readonly stopping: boolean }): Promise<TrainResult['ended']> {
+    const { options } = this.#start.run;
+    const { evalEvery, checkpointEvery = evalEvery } = options;
+    let reached = this.#reached();
+    while (reached === undefined) {
+      const timed = this.#timed?.next(this.#step, this.#clock.seconds);
+      const left = this.#timed ? (timed?.steps ?? 0) : this.#mostSteps - this.#step;
+      if (left <= 0) break;
+      if (control.stopping) return 'stopped';
+      const before = this.#step;
+      await this.#round(Math.min(this.#start.setup.syncEvery, left), timed);
+      if (crosses(before, this.#step, evalEvery)) {
+        await this.#evaluate();
+        reached = this.#reached();
+      }
+      if (reached === undefined && crosses(before, this.#step, checkpointEvery)) await this.#save();
+    }
+    return reached ?? (options.minutes === undefined ? 'steps' : 'minutes');
+  }
+
+  /** Whether the last evaluation ends the run. */
+  #reached(): 'loss' | 'patience' | undefined {
+    const { untilLoss, patience } = this.#start.run.options;
+    const { last, sinceBest } = this.#standing;
+    if (untilLoss !== undefined && last !== null && last < untilLoss) return 'loss';
+    return patience !== undefined && sinceBest >= patience ? 'patience' : undefined;
+  }
+
+  async #round(steps: number, timed: TimedRound | undefined): Promise<void> {
+    const { rounds } = this.#team;
+    const number = rounds.round + 1;
+    const begun = performance.now();
+    const rates = this.#rates.begin(this.#step, steps, timed);
+    if (timed) this.#recorder.beginRound(timed);
+    this.#throughput.beginRound();
+    const tell = (done: JointStep) => {
+      this.#throughput.step();
+      this.#recorder.step(done, number);
+    };
+    await rounds.runRound(this.#step, steps, tell, rates);
+    this.#throughput.endRound();
+    if (timed) this.#timed!.done(timed, (performance.now() - begun) / 1000);
+    this.#step += steps;
+    this.#recorder.endRound(number);
+  }
+
+  /** The validation loss of the committed parameters; the best ones so far become `model/`. */
+  async #evaluate(): Promise<void> {
+    const begun = performance.now();
+    const loss = await this.#team.evaluate(this.#start.prepared.windows);
+    this.#timed?.evaluated((performance.now() - begun) / 1000);
+    if (!Number.isFinite(loss)) throw new DivergedError(`after step ${this.#step} the validation loss is ${loss}`);
+    this.#evaluatedAt = this.#step;
+    const { run, emit } = this.#start;
+    const trainLoss = this.#recorder.trainLoss;
+    const best = this.#standing.add(this.#step, loss, trainLoss);
+    this.#recorder.evaluation(this.#step, loss, await this.#evaluation(loss));
+    if (best) await this.#writeModel();
+    const message = this.#standing.overfitting(trainLoss, run.paths.model);
+    if (message !== undefined) emit({ type: 'notice', message });
+  }
+
+  /** What is told of an evaluation beside its loss. */
+  async #evaluation(loss: number) {
+    const { best, bestStep, sinceBest } = this.#standing;
+    const tokens = Math.round(Math.min(SAMPLE_BYTES, Math.max(SAMPLE_TOKENS, SAMPLE_BYTES / this.#bytesPerToken)));
+    return {
+      bits_per_byte: this.#bits(loss),
+      best_val_loss: best!,
+      best_step: bestStep!,
+      evaluations_since_best: sinceBest,
+      sample: await this.#team.sample(tokens),
+    };
+  }
+
+  /** Nats per token as bits per byte. */
+  #bits(loss: number): number {
+    return loss / Math.LN2 / this.#bytesPerToken;
+  }
+
+  async #writeModel(): Promise<void> {
+    const { run, prepared } = this.#start;
+    const parameters = await this.#team.parameters();
+    await writeBestModel(run.paths.model, prepared.model, prepared.dataset.tokenizer, parameters);
+  }
+
+  async #save(): Promise<void> {
+    const { run, prepared, emit } = this.#start;
+    await this.#recorder.sync();
+    const state = await this.#team.state();
+    await saveState(run.paths.checkpoints, prepared.model.layout, this.#progress(), state, run.options.keep);
+    this.#savedAt = this.#step;
+    emit({ type: 'checkpoint', step: this.#step, path: checkpointPath(run, this.#step) });
+  }
+
+  /** Evaluates and saves what is not yet. */
+  async #end(finished: boolean): Promise<void> {
+    if (finished) {
+      this.#recorder.flush(this.#team.rounds.round);
+      if (this.#evaluatedAt !== this.#step && !this.#isResumedAtEnd) await this.#evaluate();
+    }
+    if (this.#savedAt !== this.#step && !this.#isResumedAtEnd) await this.#save();
+    if (this.#standing.best === null) {
+      // After the checkpoint: a resumed run must not know of an evaluation that an undisturbed one would not make.
+      const loss = await this.#team.evaluate(this.#start.prepared.windows);
+      this.#standing.add(this.#step, loss, this.#recorder.trainLoss);
+      const more = await this.#evaluation(loss);
+      this.#start.emit({ type: 'evaluation', step: this.#step, val_loss: loss, ...more });
+      await this.#writeModel();
+    }
+    await this.#team.rounds.stop();
+  }
+
+  /** A run that had ended was resumed: there is nothing to do. */
+  get #isResumedAtEnd(): boolean {
+    return this.#step === this.#from && this.#step > 0 && this.#standing.last !== null;
+  }
+
+  #progress(): Progress {
+    return {
+      step: this.#step,
+      tokens: this.#step * this.#tokensPerStep,
+      seconds: this.#clock.seconds,
+      train_loss: this.#recorder.trainLoss,
+      ...this.#standing.progress,
+      pending: this.#recorder.pending,
+      pending_rounds: this.#recorder.pendingRounds,
+    };
+  }
+
+  #tellStarted(): void {
+    const { run, prepared, setup, memory, emit } = this.#start;
+    emit({
+      type: 'started',
+      run: run.paths.folder,
+      step: this.#step,
+      parameters: prepared.model.layout.size,
+      replicas: setup.replicas,
+      threads: setup.threads,
+      vocabulary: prepared.dataset.tokenizer.vocabularySize,
+      trainTokens: prepared.dataset.train.length,
+      validationTokens: prepared.dataset.validation.length,
+      settings: this.#settings(),
+      ...memory,
+    });
+  }
+
+  #settings(): TrainSettings {
+    const { run, setup } = this.#start;
+    const { minutes, evalEvery, patience, seed } = run.options;
+    const { peak, final, warmup } = setup.schedule;
+    return {
+      device: setup.device,
+      context: setup.context,
+      batchSize: setup.batchSize,
+      gradAccum: setup.gradAccum,
+      syncEvery: setup.syncEvery,
+      lr: peak,
+      minLr: final,
+      warmup,
+      ...(minutes === undefined ? { steps: this.#mostSteps } : { minutes }),
+      evalEvery,
+      ...(patience !== undefined && { patience }),
+      seed,
+    };
+  }
+
+  #result(ended: TrainResult['ended'], started: number): TrainResult {
+    const { run, prepared, setup } = this.#start;
+    return {
+      type: 'result',
+      run: run.paths.folder,
+      step: this.#step,
+      tokens: this.#step * this.#tokensPerStep,
+      train_loss: this.#recorder.trainLoss ?? null,
+      val_loss: this.#standing.last!,
+      best_val_loss: this.#standing.best!,
+      best_step: this.#standing.bestStep ?? this.#step,
+      bits_per_byte: this.#bits(this.#standing.best!),
+      ended,
+      peak_memory_bytes: peakMemory(),
+      tokens_per_second: this.#throughput.tokensPerSecond,
+      seconds: (performance.now() - started) / 1000,
+      parameters: prepared.model.layout.size,
+      replicas: setup.replicas,
+      rounds: this.#team.rounds.round,
+      interrupted: ended === 'stopped',
+    };
+  }
+
+  /** Adds to a divergence what can be done about it. */
+  async #explained(error: unknown): Promise<unknown> {
+    if (!(error instanceof DivergedError)) return error;
+    const { run, setup } = this.#start;
+    const saved = (await listCheckpoints(run.paths.checkpoints)).at(-1);
+    const good =
+      saved === undefined
+        ? 'No checkpoint was saved yet.'
+        : `The last good checkpoint is ${checkpointPath(run, saved)}.`;
+    const { peak: lr, warmup } = setup.schedule;
+    const advice = divergenceAdvice({ lr, clip: setup.optimizer.clip, warmup, step: this.#step });
+    return new MeanfieldError(`${error.message} ${good} ${advice}`, { cause: error });
+  }
+}
+
+/** Rounds after a checkpoint that a run by time has gone through already; none once it was given more time there. */
+function recordedRounds(
+  { run, setup, earlier = [] }: TrainingStart,
+  step: number,
+): Promise<TimedRound[]> | TimedRound[] {
+  const anew = earlier.some(({ until }) => until === step);
+  return setup.schedule.seconds === undefined || anew ? [] : readTimedRounds(run.paths.metrics, step);
+}
+
+/** Of the very tokens that an evaluation predicts. */
+function bytesPerToken({ dataset, windows, model }: PreparedRun): number {
+  const { context } = model.dimensions;
+  const ids = new Int32Array(context + 1);
+  let bytes = 0;
+  for (const start of windows) {
+    dataset.validation.read(start, context + 1, ids, 0);
+    bytes += dataset.tokenizer.decodeBytes(ids.subarray(1)).length;
+  }
+  return bytes / (windows.length * context);
+}
+
+function tokensPerStep({ replicas, batchSize, gradAccum, context }: TeamSetup): number {
+  return replicas * batchSize * gradAccum * context;
+}
+
+function checkpointPath(run: OpenRun, step: number): string {
+  return `${run.paths.checkpoints}/${String(step).padStart(6, '0')}`;
+}

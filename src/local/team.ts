@@ -1,0 +1,178 @@
+import { layoutHash } from '../averaging/layout-hash.js';
+import { cutShards } from '../averaging/shards.js';
+import type { SamplerState } from '../data/index.js';
+import type { ParameterLayout } from '../model/layout.js';
+import type { ReplicaSetup, Snapshot } from './messages.js';
+import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
+import { ThreadRounds } from './threads.js';
+
+/** What all replicas share. */
+export type TeamSetup = Omit<ReplicaSetup, 'replica'> & {
+  readonly run: string;
+  /** H. */
+  readonly syncEvery: number;
+};
+
+/** Moments of AdamW: vectors in the layout's order. */
+export interface Moments {
+  readonly moment1: Float32Array;
+  readonly moment2: Float32Array;
+}
+
+/** Everything that a run's replicas hold, as a checkpoint keeps it. */
+export interface TeamState {
+  readonly round: number;
+  readonly parameters: Float32Array;
+  /** One for all replicas, or one each; none: 0. */
+  readonly moments: readonly Moments[];
+  /** Of the outer optimiser, over the whole vector; only with `nesterov`. */
+  readonly outerMomentum?: Float32Array;
+  /** By replica; none: the first sample. */
+  readonly samplers: readonly SamplerState[];
+}
+
+/** The replicas of a run and their rounds. */
+export class Team {
+  /** Arrays of earlier snapshots, to be filled again. */
+  readonly #reuse: (Partial<Snapshot> | undefined)[] = [];
+
+  private constructor(
+    private readonly setup: TeamSetup,
+    private readonly layout: ParameterLayout,
+    private readonly replicas: readonly ReplicaHandle[],
+    readonly rounds: ThreadRounds,
+  ) {}
+
+  /**
+   * Starts the threads, compiles the graphs and gives every replica the state.
+   *
+   * @param state its vectors are moved away
+   */
+  static async start(
+    setup: TeamSetup,
+    layout: ParameterLayout,
+    state: TeamState,
+    start: () => ReplicaHandle = startReplicaThread,
+  ): Promise<Team> {
+    const replicas = Array.from({ length: setup.replicas }, () => start());
+    const { run, syncEvery, ...shared } = setup;
+    try {
+      await settle(replicas.map((replica, i) => replica.ask('init', { ...shared, replica: i })));
+      const shards = cutShards(layout.size, setup.replicas);
+      const hashes = await settle(
+        replicas.map((replica, i) => {
+          const moments = state.moments[i] ?? state.moments[0];
+          const { start, end } = shards[i]!;
+          // The last may take the array itself.
+          const given = (vector: Float32Array) => (i === replicas.length - 1 ? vector : vector.slice());
+          return replica.ask('load', {
+            parameters: given(state.parameters),
+            ...(moments && { moment1: given(moments.moment1), moment2: given(moments.moment2) }),
+            ...(state.outerMomentum && { outerMomentum: state.outerMomentum.slice(start, end) }),
+            ...(state.samplers[i] && { sampler: state.samplers[i] }),
+          });
+        }),
+      );
+      const rounds = new ThreadRounds({
+        run,
+        replicas,
+        hashes,
+        layout: { hash: layoutHash(layout), length: layout.size },
+        committed: { round: state.round, hash: hashes[0]! },
+        exchange: setup.exchange,
+        steps: syncEvery,
+      });
+      return new Team(setup, layout, replicas, rounds);
+    } catch (error) {
+      await Promise.all(replicas.map((replica) => replica.close()));
+      throw error;
+    }
+  }
+
+  /** The mean loss of validation windows in nats per token, shared out between the replicas. */
+  async evaluate(windows: readonly number[]): Promise<number> {
+    const shares = cutShards(windows.length, this.replicas.length);
+    const sums = await settle(
+      this.replicas.map((replica, i) => replica.ask('evaluate', windows.slice(shares[i]!.start, shares[i]!.end))),
+    );
+    return sums.reduce((sum, value) => sum + value, 0) / windows.length;
+  }
+
+  /** The beginning of a text that the committed parameters write, the same for the same parameters. */
+  sample(tokens: number): Promise<string> {
+    return this.replicas[0]!.ask('sample', tokens);
+  }
+
+  /** The committed parameters. The array is filled again by the next call of this or {@link state}. */
+  async parameters(): Promise<Float32Array> {
+    const [snapshot] = await this.#snapshots([0], () => ({ parameters: true, moments: false, outerMomentum: false }));
+    return snapshot!.parameters!;
+  }
+
+  /** All that is needed to go on; its arrays are filled again by the next call of this or {@link parameters}. */
+  async state(): Promise<TeamState> {
+    const { exchange, averageMoments, outer } = this.setup;
+    // With gradients averaged, and with moments averaged, all replicas' moments are the same bits.
+    const each = exchange === 'parameters' && !averageMoments;
+    const outerMomentum = exchange === 'parameters' && outer.method === 'nesterov';
+    const all = await this.#snapshots([...this.replicas.keys()], (i) => ({
+      parameters: i === 0,
+      moments: each || i === 0,
+      outerMomentum,
+    }));
+    return {
+      round: this.rounds.round,
+      parameters: all[0]!.parameters!,
+      moments: (each ? all : all.slice(0, 1)).map(({ moment1, moment2 }) => ({ moment1: moment1!, moment2: moment2! })),
+      ...(outerMomentum && {
+        outerMomentum: joined(
+          all.map((one) => one.outerMomentum!),
+          this.layout.size,
+        ),
+      }),
+      samplers: all.map(({ sampler }) => sampler),
+    };
+  }
+
+  /** Ends the threads. Never fails; steps in progress are finished first. */
+  async close(): Promise<void> {
+    for (const replica of this.replicas) replica.cancel();
+    await Promise.all(this.replicas.map((replica) => replica.close()));
+  }
+
+  async #snapshots(
+    which: readonly number[],
+    what: (replica: number) => { parameters: boolean; moments: boolean; outerMomentum: boolean },
+  ): Promise<Snapshot[]> {
+    return settle(
+      which.map(async (i) => {
+        const wanted = what(i);
+        const { parameters, moment1, moment2, outerMomentum } = this.#reuse[i] ?? {};
+        const reuse = {
+          ...(wanted.parameters && parameters && { parameters }),
+          ...(wanted.moments && moment1 && moment2 && { moment1, moment2 }),
+          ...(wanted.outerMomentum && outerMomentum && { outerMomentum }),
+        };
+        const snapshot = await this.replicas[i]!.ask('snapshot', { ...wanted, reuse });
+        this.#reuse[i] = { ...this.#reuse[i], ...snapshot };
+        return snapshot;
+      }),
+    );
+  }
+}
+
+/** All results; throws the first failure once none is under way any more. */
+async function settle<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
+function joined(parts: readonly Float32Array[], size: number): Float32Array {
+  const whole = new Float32Array(size);
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}

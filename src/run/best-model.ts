@@ -1,0 +1,21 @@
+import type { Tokenizer } from '../data/index.js';
+import { writeModelFolder } from '../hub/model-folder.js';
+import type { Model } from '../model/model.js';
+import { modelTensors } from './model-tensors.js';
+
+/** Writes the run's `model/` in Hugging Face's layout, with what Python's `generate` needs to know where a text ends. */
+export async function writeBestModel(
+  folder: string,
+  model: Model,
+  tokenizer: Tokenizer,
+  parameters: Float32Array,
+): Promise<void> {
+  // Without these keys transformers takes those of the published GPT-2, which may lie outside this vocabulary.
+  const ends = { bos_token_id: tokenizer.endOfText ?? null, eos_token_id: tokenizer.endOfText ?? null };
+  await writeModelFolder(folder, {
+    config: JSON.parse(JSON.stringify({ ...(model.config as object), ...ends })),
+    generationConfig: { ...ends, max_length: model.dimensions.context },
+    tensors: modelTensors(model.layout, parameters),
+    tokenizerFiles: { ...tokenizer.files() },
+  });
+}

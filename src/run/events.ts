@@ -1,0 +1,168 @@
+/**
+ * What `train` tells while it works. The command line prints these as JSON lines with `--json`.
+ *
+ * @category Training
+ */
+export type TrainEvent =
+  | NoticeEvent
+  | PreparingEvent
+  | StartedEvent
+  | ProgressEvent
+  | EvaluationEvent
+  | CheckpointEvent;
+
+/**
+ * Something that the user should know and that stops nothing: an option ignored, files skipped, a lock taken over.
+ *
+ * @category Training
+ */
+export interface NoticeEvent {
+  readonly type: 'notice';
+  readonly message: string;
+}
+
+/**
+ * Long work before the first step: reading, tokenizing, measuring arrangements.
+ *
+ * @category Training
+ */
+export interface PreparingEvent {
+  readonly type: 'preparing';
+  readonly stage: string;
+  /** 0 to 1, where it is known. */
+  readonly fraction?: number;
+}
+
+/**
+ * The run is about to take its first step (or the first after a checkpoint).
+ *
+ * @category Training
+ */
+export interface StartedEvent {
+  readonly type: 'started';
+  readonly run: string;
+  readonly step: number;
+  readonly parameters: number;
+  readonly replicas: number;
+  readonly threads: number;
+  readonly vocabulary: number;
+  readonly trainTokens: number;
+  readonly validationTokens: number;
+  /** What is in force of the options that decide speed and outcome, under their own names. */
+  readonly settings?: TrainSettings;
+  /** What the run is expected to take at its peak, in bytes; on the CPU alone. */
+  readonly expected_memory_bytes?: number;
+  /** What the process may take, as it was found before the first step. */
+  readonly available_memory_bytes?: number;
+}
+
+/**
+ * Options of a run with what was chosen for those left open.
+ *
+ * @category Training
+ */
+export interface TrainSettings {
+  readonly device: 'cpu' | 'webgpu' | 'cuda';
+  readonly context: number;
+  readonly batchSize: number;
+  readonly gradAccum: number;
+  readonly syncEvery: number;
+  /** The peak of the schedule. */
+  readonly lr: number;
+  readonly minLr: number;
+  readonly warmup: number;
+  /** Over which the learning rate falls; missing where time does that. */
+  readonly steps?: number;
+  readonly minutes?: number;
+  readonly evalEvery: number;
+  readonly patience?: number;
+  readonly seed: number;
+}
+
+/**
+ * After each round, and every few steps of one replica.
+ *
+ * @category Training
+ */
+export interface ProgressEvent {
+  readonly type: 'progress';
+  /** Inner steps done, per replica. */
+  readonly step: number;
+  readonly total_steps: number;
+  readonly round: number;
+  /** Mean training loss of the round, in nats per token. */
+  readonly loss: number;
+  readonly lr: number;
+  /** Tokens trained on so far, over all replicas. */
+  readonly tokens: number;
+  readonly tokens_per_second: number;
+  readonly eta_seconds: number;
+  /** Of the process, now and at its peak; told by `train`. */
+  readonly memory_bytes?: number;
+  readonly peak_memory_bytes?: number;
+}
+
+/**
+ * The validation loss of the committed parameters, with what a model of them is like; `train` tells all of it.
+ *
+ * @category Training
+ */
+export interface EvaluationEvent {
+  readonly type: 'evaluation';
+  readonly step: number;
+  /** In nats per token. */
+  readonly val_loss: number;
+  /** The same loss over the bytes of the text: comparable between tokenizers. */
+  readonly bits_per_byte?: number;
+  readonly best_val_loss?: number;
+  readonly best_step?: number;
+  /** Evaluations since the best one, 0 for the best itself. */
+  readonly evaluations_since_best?: number;
+  /** The beginning of a text that the parameters write, always by the same chance. */
+  readonly sample?: string;
+}
+
+/**
+ * Everything that the run needs to go on is saved.
+ *
+ * @category Training
+ */
+export interface CheckpointEvent {
+  readonly type: 'checkpoint';
+  readonly step: number;
+  readonly path: string;
+}
+
+/**
+ * The end of a run.
+ *
+ * @category Training
+ */
+export interface TrainResult {
+  readonly type: 'result';
+  /** The run's folder. */
+  readonly run: string;
+  readonly step: number;
+  readonly tokens: number;
+  /** Null where no step was taken. */
+  readonly train_loss: number | null;
+  readonly val_loss: number;
+  readonly best_val_loss: number;
+  /** The step of the best model, which is in `model/`. */
+  readonly best_step: number;
+  /** The best loss in bits over the bytes of the text. */
+  readonly bits_per_byte: number;
+  /** Why the run is over: its length, its time, a loss that was to be reached, no progress any more, or a stop. */
+  readonly ended: 'steps' | 'minutes' | 'loss' | 'patience' | 'stopped';
+  /** Of the process, in bytes. */
+  readonly peak_memory_bytes: number;
+  /** Of all replicas, over the time spent in rounds but for the first 10 steps. */
+  readonly tokens_per_second: number;
+  /** Wall time of everything. */
+  readonly seconds: number;
+  readonly parameters: number;
+  readonly replicas: number;
+  readonly rounds: number;
+  /** True when the run was asked to stop before its end; it can be resumed. */
+  readonly interrupted: boolean;
+}

@@ -1,0 +1,115 @@
+import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { UsageError } from '../base/errors.js';
+import type { JsonValue } from '../base/json.js';
+import { Model } from '../model/model.js';
+import { chooseDevice } from '../training/device.js';
+import { modelShape, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from './options.js';
+import { createRun, type Run, type RunPaths, resumeRun, writeRunFile } from './run-folder.js';
+import {
+  type Chosen,
+  furtherRecord,
+  newRecord,
+  parseRecord,
+  type RunRecord,
+  recordJson,
+  resumedOptions,
+  versionNotices,
+} from './run-record.js';
+
+/** A run folder that this process holds, and what its `run.json` says. */
+export class OpenRun {
+  #record: RunRecord;
+
+  private constructor(
+    private readonly run: Run,
+    record: RunRecord,
+    readonly options: ParsedTrainOptions,
+    readonly resumed: boolean,
+    /** Whether a corpus is named in other words than when the run was started; it must have the same content. */
+    readonly namesCorpusAnew: boolean,
+    readonly notices: readonly string[],
+  ) {
+    this.#record = record;
+  }
+
+  /**
+   * Checks the options and makes the run, or takes it up again.
+   *
+   * @throws UsageError for wrong options, a run that exists, or on resuming one of other options
+   * @throws MeanfieldError when the run is in use, or the device is not available
+   */
+  static async open(given: TrainOptions): Promise<OpenRun> {
+    if (given?.resume) return OpenRun.#resume(given);
+    const options = parseTrainOptions(given);
+    await check(options);
+    const record = newRecord(options);
+    const run = await createRun(options.run ?? defaultFolder(), recordJson(record), { force: options.force });
+    return new OpenRun(run, record, options, false, false, run.notices);
+  }
+
+  static async #resume(given: TrainOptions): Promise<OpenRun> {
+    if (given.run === undefined) throw new UsageError('Which run is to be resumed? Name its folder with --run.');
+    const run = await resumeRun(given.run, { force: given.force ?? false });
+    try {
+      const record = parseRecord(run.content, run.paths.run);
+      const options = resumedOptions(given, record);
+      await check(options);
+      const anew = JSON.stringify(options.corpus) !== JSON.stringify(record.options.corpus);
+      return new OpenRun(run, furtherRecord(record, options), options, true, anew, [
+        ...run.notices,
+        ...versionNotices(record),
+      ]);
+    } catch (error) {
+      await run.lock.release();
+      throw error;
+    }
+  }
+
+  get paths(): RunPaths {
+    return this.run.paths;
+  }
+
+  get chosen(): Chosen {
+    return this.#record.chosen;
+  }
+
+  /** What `run.json` holds. */
+  get content(): JsonValue {
+    return recordJson(this.#record);
+  }
+
+  /** Adds to `run.json` what has been chosen. */
+  async choose(chosen: Chosen): Promise<void> {
+    this.#record = { ...this.#record, chosen: { ...this.#record.chosen, ...chosen } };
+    await writeRunFile(this.run.paths, recordJson(this.#record));
+  }
+
+  /** Gives the folder back. */
+  async release(): Promise<void> {
+    await this.run.lock.release();
+  }
+
+  /** Deletes a run that never came to its first step, so that the same command can be given again. */
+  async discard(): Promise<void> {
+    await rm(this.run.paths.folder, { recursive: true, force: true });
+  }
+}
+
+/** Finds what is wrong before anything slow begins. */
+async function check(options: ParsedTrainOptions): Promise<void> {
+  await chooseDevice(options.device);
+  const { family, ...sizes } = modelShape(options);
+  Model.create(family, { ...sizes, vocabulary: 1 });
+  const { replicas } = options;
+  // Each has threads and vectors of its own; this many is a slip of the keyboard.
+  const most = 4 * availableParallelism() + 16;
+  if (typeof replicas === 'number' && replicas > most) {
+    throw new UsageError(`--replicas must be at most ${most} on this machine, or auto; got ${replicas}.`);
+  }
+}
+
+function defaultFolder(): string {
+  const [date, time] = new Date().toISOString().split(/[T.]/);
+  return `runs/${date}-${time!.replaceAll(':', '')}`;
+}

@@ -1,0 +1,180 @@
+import { createRequire } from 'node:module';
+import { z } from 'zod';
+import packageJson from '../../package.json' with { type: 'json' };
+import { MeanfieldError, UsageError } from '../base/errors.js';
+import type { JsonValue } from '../base/json.js';
+import { optionName } from '../base/option-issues.js';
+import { DEFAULT_STEPS, planSteps } from './limits.js';
+import { modelShape, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from './options.js';
+
+const count = z.int().nonnegative();
+const scheduleSchema = z.strictObject({
+  peak: z.number(),
+  final: z.number(),
+  warmup: count,
+  steps: count.min(1),
+  seconds: z.number().positive().optional(),
+});
+
+/** What was chosen for a run, as soon as it is known; a resumed run takes it over. */
+const chosenSchema = z.strictObject({
+  device: z.enum(['cpu', 'webgpu', 'cuda']).optional(),
+  data: z
+    .strictObject({
+      /** Equal fingerprints mean equal tokens. */
+      fingerprint: z.string(),
+      documents: count,
+      bytes: count,
+      train_tokens: count,
+      validation_tokens: count,
+      vocabulary: count,
+    })
+    .optional(),
+  /** The model's `config.json`. */
+  model: z.record(z.string(), z.json()).optional(),
+  parameters: count.optional(),
+  replicas: count.min(1).optional(),
+  threads: count.min(1).optional(),
+  /** What `--replicas auto` measured. */
+  measured: z.array(z.strictObject({ replicas: count, threads: count, tokens_per_second: z.number() })).optional(),
+  optimizer: z
+    .strictObject({
+      beta1: z.number(),
+      beta2: z.number(),
+      epsilon: z.number(),
+      weightDecay: z.number(),
+      clip: z.number(),
+    })
+    .optional(),
+  /** The learning rate; `steps` are those over which it falls. */
+  schedule: scheduleSchema.optional(),
+  /** Those that a run had until it was made longer: each up to, not including, a step. */
+  earlier: z.array(z.strictObject({ until: count, schedule: scheduleSchema })).optional(),
+  /** Of a run between machines: its id in the message system, and its options. */
+  cluster: z.record(z.string(), z.json()).optional(),
+});
+
+/** `run.json`. */
+export const runRecordSchema = z.strictObject({
+  format: z.literal('meanfield-run'),
+  version: z.literal(1),
+  versions: z.strictObject({ meanfield: z.string(), onnxruntime: z.string(), node: z.string() }),
+  /** As given, with defaults; without the folder's name and without what matters for one process only. */
+  options: z.record(z.string(), z.json()),
+  chosen: chosenSchema,
+});
+
+/** What a run is: the content of its `run.json`. */
+export type RunRecord = z.infer<typeof runRecordSchema>;
+/** What was chosen for a run. */
+export type Chosen = z.infer<typeof chosenSchema>;
+
+/**
+ * Options that may differ when a run is resumed: they change nothing of what it computes. Of the corpus its content
+ * counts, not how its path is spelled.
+ */
+const FREE_OPTIONS = ['run', 'resume', 'force', 'keep', 'untilLoss', 'corpus'];
+/** What ends a run: these may be given anew, if they let it go further. */
+const LENGTHS: Readonly<Record<string, (was: unknown, is: unknown) => boolean>> = {
+  // A run of which no length was given has the default's.
+  steps: (was, is) => is !== undefined && Number(is) > Number(was ?? DEFAULT_STEPS),
+  tokens: (was, is) => was !== undefined && Number(is) > Number(was),
+  minutes: (was, is) => was !== undefined && Number(is) > Number(was),
+  patience: (was, is) => was === undefined || Number(is) > Number(was),
+};
+
+/** The record of a new run. */
+export function newRecord(options: ParsedTrainOptions): RunRecord {
+  const { run: _run, resume: _resume, force: _force, ...kept } = options;
+  return {
+    format: 'meanfield-run',
+    version: 1,
+    versions: currentVersions(),
+    options: JSON.parse(JSON.stringify(kept)),
+    chosen: {},
+  };
+}
+
+/** What to write: without the keys that are not known yet. */
+export function recordJson(record: RunRecord): JsonValue {
+  return JSON.parse(JSON.stringify(record));
+}
+
+/**
+ * Reads the content of a `run.json`.
+ *
+ * @throws MeanfieldError when it is not one
+ */
+export function parseRecord(content: JsonValue, path: string): RunRecord {
+  const parsed = runRecordSchema.safeParse(content);
+  if (parsed.success) return parsed.data;
+  const problem = z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ');
+  throw new MeanfieldError(`${path} is not the record of a run: ${problem}. Restore it from a copy.`);
+}
+
+/**
+ * The options of a resumed run: those that are given must be the run's own; the others are taken from it.
+ *
+ * @throws UsageError that lists the differences
+ */
+export function resumedOptions(given: TrainOptions, record: RunRecord): ParsedTrainOptions {
+  const stored = record.options as unknown as TrainOptions;
+  const set = Object.entries(given).filter(
+    ([key, value]) => value !== undefined && !(key === 'corpus' && Array.isArray(value) && value.length === 0),
+  );
+  const parsed = parseTrainOptions({ ...stored, ...Object.fromEntries(set) });
+  const before = parseTrainOptions(stored);
+  const differences = Object.keys({ ...before, ...parsed })
+    .filter((key) => !FREE_OPTIONS.includes(key))
+    .filter((key) => !goesFurther(before, parsed, key))
+    .map((key) => [key, show(before, key), show(parsed, key)] as const)
+    .filter(([, was, is]) => was !== is)
+    .map(([key, was, is]) => `${optionName(key)} was ${was}, now ${is}`);
+  if (differences.length > 0) {
+    throw new UsageError(
+      `${given.run} was started with other options: ${differences.join('; ')}. ` +
+        'Resume it with its own (leave these out), or start a new run. --steps, --tokens or --minutes, whichever it ' +
+        'was started with, and --patience may be larger, and --until-loss another.',
+    );
+  }
+  return parsed;
+}
+
+function goesFurther(before: ParsedTrainOptions, now: ParsedTrainOptions, key: string): boolean {
+  // A length of another kind is another schedule.
+  if (key === 'steps' && (before.tokens !== undefined || before.minutes !== undefined)) return false;
+  const name = key as keyof ParsedTrainOptions;
+  return Object.hasOwn(LENGTHS, key) && LENGTHS[key]!(before[name], now[name]);
+}
+
+/**
+ * The record of a run whose options may let it go further than when it was started. Between machines its schedule is
+ * that of the new length; on one machine `arrangeRun` sees to that, which knows the step.
+ */
+export function furtherRecord(record: RunRecord, options: ParsedTrainOptions): RunRecord {
+  const { schedule, cluster } = record.chosen;
+  const further = { ...record, options: newRecord(options).options };
+  if (cluster === undefined || schedule === undefined) return further;
+  const members = (cluster.options as { minWorkers?: number } | undefined)?.minWorkers ?? 1;
+  const tokensPerStep = members * options.batchSize * options.gradAccum * modelShape(options).context;
+  const { schedule: steps } = planSteps(options, tokensPerStep);
+  return { ...further, chosen: { ...record.chosen, schedule: { ...schedule, steps } } };
+}
+
+/** Notices about what is no longer as when the run was started, though it may go on. */
+export function versionNotices(record: RunRecord): string[] {
+  const now = currentVersions();
+  const changed = (Object.keys(now) as (keyof typeof now)[]).filter((name) => now[name] !== record.versions[name]);
+  if (changed.length === 0) return [];
+  const list = changed.map((name) => `${name} ${record.versions[name]}, now ${now[name]}`).join('; ');
+  return [`The run was started with ${list}: its numbers may differ from here on in their last digits.`];
+}
+
+function show(options: ParsedTrainOptions, key: string): string {
+  return JSON.stringify(options[key as keyof ParsedTrainOptions]) ?? 'not given';
+}
+
+function currentVersions() {
+  const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
+  return { meanfield: packageJson.version, onnxruntime: version, node: process.versions.node };
+}
