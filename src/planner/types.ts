@@ -230,6 +230,8 @@ export interface FrameworkHabits {
   readonly gatherByParameter: boolean;
   /** Whether ZeRO-3 goes with a pipeline: what was gathered stays until the step's end. */
   readonly shardedPipeline: boolean;
+  /** Whether a stage may hold fewer layers than the others. */
+  readonly unevenStages: boolean;
   /** Whether selective recomputation drops every second product, not attention's scores alone. */
   readonly selectiveProducts: boolean;
   /** Whether each tensor-parallel rank sends only its share of an activation to the next stage. */

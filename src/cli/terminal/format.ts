@@ -1,3 +1,4 @@
+import { thousands } from '../../base/thousands.js';
 /** `1234567` as `1.23M`: three significant digits and a unit. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return String(value);
@@ -19,7 +20,7 @@ export function bytes(value: number): string {
 
 /** `1234567` as `1,234,567`. */
 export function grouped(value: number): string {
-  return value.toLocaleString('en-US');
+  return thousands(value);
 }
 
 /** Seconds as `42 s`, `3 min 5 s` or `2 h 10 min`. */

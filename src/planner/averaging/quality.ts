@@ -61,11 +61,16 @@ function gapOf(parameters: number, replicas: number): number {
   return below + share * (above - below);
 }
 
-function columnGap(column: number, parameters: number): number {
-  const points = gaps.rows.flatMap((row) => {
+/** Of each number of replicas that was measured, gaps by ln N, ascending: a search asks for them by the thousand. */
+const columns = gaps.replicas.map((_, column) =>
+  gaps.rows.flatMap((row) => {
     const loss = row.losses[column];
     return typeof loss === 'number' ? [[Math.log(row.parameters), loss / row.dataParallel - 1] as const] : [];
-  });
+  }),
+);
+
+function columnGap(column: number, parameters: number): number {
+  const points = columns[column]!;
   const x = Math.min(Math.max(Math.log(parameters), points[0]![0]), points.at(-1)![0]);
   const right = Math.max(
     1,

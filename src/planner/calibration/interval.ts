@@ -108,6 +108,26 @@ export function pointsJson(points: readonly ErrorPoint[]): { sources: string[]; 
   return { sources, rows };
 }
 
+interface Sorted {
+  readonly point: ErrorPoint;
+  readonly share: number;
+}
+
+/** Points by ratio with what their source leaves each: found once, since a plan asks for some tens of intervals. */
+function byRatio(points: readonly ErrorPoint[]): readonly Sorted[] {
+  const known = sorted.get(points);
+  if (known !== undefined) return known;
+  const rowsOf = new Map<string, number>();
+  for (const { source } of points) rowsOf.set(source, (rowsOf.get(source) ?? 0) + 1);
+  const found = points
+    .map((point) => ({ point, share: 1 / Math.sqrt(rowsOf.get(point.source)!) }))
+    .sort((a, b) => a.point.ratio - b.point.ratio);
+  sorted.set(points, found);
+  return found;
+}
+
+const sorted = new WeakMap<readonly ErrorPoint[], readonly Sorted[]>();
+
 /**
  * The interval in which a measured speed lies, as a factor of the predicted one: the weighted tenth and ninetieth
  * hundredths of what runs like it came to when their source was left out. A source counts by the root of its rows, for
@@ -115,14 +135,10 @@ export function pointsJson(points: readonly ErrorPoint[]): { sources: string[]; 
  */
 export function speedInterval(run: RunFeatures, points: readonly ErrorPoint[] = shippedPoints): SpeedInterval {
   if (points.length === 0) throw new Error('no measured run to take an interval from');
-  const rowsOf = new Map<string, number>();
-  for (const { source } of points) rowsOf.set(source, (rowsOf.get(source) ?? 0) + 1);
-  const weighed = points
-    .map((point) => ({
-      ratio: point.ratio,
-      weight: Math.exp(-distance(run, point) / (2 * REACH * REACH)) / Math.sqrt(rowsOf.get(point.source)!),
-    }))
-    .sort((a, b) => a.ratio - b.ratio);
+  const weighed = byRatio(points).map(({ point, share }) => ({
+    ratio: point.ratio,
+    weight: Math.exp(-distance(run, point) / (2 * REACH * REACH)) * share,
+  }));
   const total = weighed.reduce((sum, { weight }) => sum + weight, 0);
   const quantile = (share: number): number => {
     let sum = 0;

@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../../base/errors.js';
+import { thousands } from '../../base/thousands.js';
 import { type ErrorPoint, type TimeInterval, timeInterval } from '../calibration/interval.js';
 import { type Candidate, devices } from '../search/index.js';
 import type { Cluster, StepPrediction, Workload } from '../types.js';
@@ -88,7 +89,7 @@ export function chooseRun(
     const least = inTime.reduce((best, each) => (cost(each) < cost(best) ? each : best));
     return {
       option: seconds === undefined ? cheapest : least,
-      warning: `No arrangement keeps to the budget: the cheapest costs $${Math.ceil(least.run.usd ?? 0).toLocaleString('en-US')}.`,
+      warning: `No arrangement keeps to the budget: the cheapest costs $${thousands(Math.ceil(least.run.usd ?? 0))}.`,
     };
   }
   const better = seconds === undefined ? (a: RunOption) => a.run.seconds : cost;
@@ -96,5 +97,5 @@ export function chooseRun(
 }
 
 function days({ days: count }: RunPlan): string {
-  return count >= 100 ? Math.ceil(count).toLocaleString('en-US') : count.toPrecision(3);
+  return count >= 100 ? thousands(Math.ceil(count)) : count.toPrecision(3);
 }

@@ -40,11 +40,20 @@ test('choices of the user are kept', () => {
   });
 });
 
+test('ZeRO-3 goes with a pipeline where the framework keeps what it gathered, uneven stages where it cuts them', () => {
+  const both = { zero: 3, pipeline: 2, globalBatch: 24 } as const;
+  expect(settleSizes(workload, cluster, { ...both, framework: 'torchtitan' }).fixed).toMatchObject(both);
+  const thirteen = { ...workload, layers: 13 };
+  expect(settleSizes(thirteen, cluster, { pipeline: 5, globalBatch: 24 }).fixed).toMatchObject({ pipeline: 5 });
+  expect(() => settleSizes(thirteen, cluster, { pipeline: 6 })).toThrow(/leaves stages .* empty/);
+});
+
 test.each<[PlanOptions, RegExp]>([
   [{ precision: 'fp8' }, /card has no rate for fp8\. Allowed: bf16\./],
   [{ sequence: 2048 }, /longer than the 1024 positions/],
   [{ tensor: 8 }, /divide the 12 heads and stay in a node of 4\. Allowed: 1, 2, 4\./],
-  [{ pipeline: 5 }, /does not divide the 12 layers/],
+  [{ pipeline: 5 }, /leaves stages of the 12 layers of .+ empty\. Allowed: 1, 2, 3, 4, 6, 12/],
+  [{ pipeline: 5, framework: 'Megatron-LM' }, /does not divide the 12 layers/],
   [{ context: 3 }, /does not divide a sequence of 1024/],
   [{ globalBatch: 10, microBatch: 4 }, /does not divide the global batch of 10/],
   [{ zero: 3, pipeline: 2 }, /--zero 3 excludes --pipeline 2/],

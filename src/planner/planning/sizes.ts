@@ -1,7 +1,9 @@
 import { UsageError } from '../../base/errors.js';
+import { thousands } from '../../base/thousands.js';
+import { habitsOf } from '../calibration/frameworks.js';
 import { hasTiledAttention } from '../catalogue/accelerators.js';
-import { divisors, type Fixed, tensorSplits } from '../search/index.js';
-import type { Cluster, Precision, Workload } from '../types.js';
+import { divisors, type Fixed, stageCounts, tensorSplits } from '../search/index.js';
+import type { Cluster, FrameworkHabits, Precision, Workload } from '../types.js';
 import type { PlanOptions } from './options.js';
 
 /** Sizes of a step and of a run, and what was assumed to get them. */
@@ -35,7 +37,7 @@ export function settleSizes(workload: Workload, cluster: Cluster, options: PlanO
       : `Attention stores its scores: no tiled kernel for ${cluster.accelerator.name}.`,
   );
   const chosen = chosenOf(options);
-  checkChosen(workload, cluster, { ...chosen, globalBatch, sequence });
+  checkChosen(workload, cluster, { ...chosen, globalBatch, sequence }, habitsOf(options.framework ?? 'default'));
   return { tokens, fixed: { globalBatch, sequence, precision, flashAttention, ...chosen }, assumptions };
 }
 
@@ -61,7 +63,7 @@ function precisionOf({ accelerator }: Cluster, { precision }: PlanOptions, assum
 function sequenceOf(workload: Workload, { sequence }: PlanOptions, assumptions: string[]): number {
   if (sequence === undefined) {
     const length = Math.min(workload.context, LONGEST_SEQUENCE);
-    assumptions.push(`Sequences of ${length.toLocaleString('en-US')} tokens.`);
+    assumptions.push(`Sequences of ${thousands(length)} tokens.`);
     return length;
   }
   if (sequence <= workload.context || workload.positions !== 'learned') return sequence;
@@ -82,7 +84,7 @@ function defaultBatch(
   const target = Math.max(1, Math.min(0.292 * flop ** 0.3271, LARGEST_BATCH) / sequence);
   const batch = roundBatch(target, cluster.accelerators);
   assumptions.push(
-    `${batch.toLocaleString('en-US')} sequences a step: 0.292 C^0.3271 tokens (arXiv 2401.02954, equation 1), at most 16 Mi as for Llama 3, ` +
+    `${thousands(batch)} sequences a step: 0.292 C^0.3271 tokens (arXiv 2401.02954, equation 1), at most 16 Mi as for Llama 3, ` +
       'rounded so that accelerators divide it.',
   );
   return batch;
@@ -110,7 +112,12 @@ function chosenOf({ tensor, pipeline, context, microBatch, zero, recompute, offl
 
 type Chosen = Partial<Fixed> & Pick<Fixed, 'globalBatch' | 'sequence'>;
 
-function checkChosen(workload: Workload, cluster: Cluster, chosen: Chosen): void {
+function checkChosen(
+  workload: Workload,
+  cluster: Cluster,
+  chosen: Chosen,
+  { unevenStages, shardedPipeline }: FrameworkHabits,
+): void {
   const { tensor = 1, pipeline = 1, context = 1, zero = 0, microBatch = 1, globalBatch, sequence } = chosen;
   const splits = tensorSplits(workload, cluster);
   if (!splits.includes(tensor)) {
@@ -122,8 +129,14 @@ function checkChosen(workload: Workload, cluster: Cluster, chosen: Chosen): void
         `${cluster.perNode}. Allowed: ${splits.join(', ')}.`,
     );
   }
-  if (workload.layers % pipeline !== 0) {
-    throw new UsageError(`--pipeline ${pipeline} does not divide the ${workload.layers} layers of ${workload.name}.`);
+  const stages = stageCounts(workload.layers, unevenStages);
+  if (!stages.includes(pipeline)) {
+    throw new UsageError(
+      unevenStages
+        ? `--pipeline ${pipeline} leaves stages of the ${workload.layers} layers of ${workload.name} empty. ` +
+            `Allowed: ${stages.join(', ')}.`
+        : `--pipeline ${pipeline} does not divide the ${workload.layers} layers of ${workload.name}.`,
+    );
   }
   if (sequence % context !== 0) {
     throw new UsageError(`--context ${context} does not divide a sequence of ${sequence} tokens.`);
@@ -131,7 +144,7 @@ function checkChosen(workload: Workload, cluster: Cluster, chosen: Chosen): void
   if (globalBatch % microBatch !== 0) {
     throw new UsageError(`--micro-batch ${microBatch} does not divide the global batch of ${globalBatch} sequences.`);
   }
-  if (zero >= 2 && pipeline > 1) {
+  if (zero >= 2 && pipeline > 1 && !(zero === 3 && shardedPipeline)) {
     throw new UsageError(`--zero ${zero} excludes --pipeline ${pipeline}: gradients stay whole between micro-batches.`);
   }
   const used = tensor * pipeline * context;

@@ -1,3 +1,5 @@
+import { thousands } from '../../base/thousands.js';
+
 /** Bytes as `12.3 GB`. */
 export function bytes(value: number): string {
   return scaled(value, 1000, ['B', 'kB', 'MB', 'GB', 'TB', 'PB']);
@@ -30,7 +32,7 @@ export function percent(share: number): string {
 export function dollars(usd: number | null): string {
   if (usd === null) return 'unknown';
   if (usd < 1000) return `$${digits(usd)}`;
-  return usd < 1e6 ? `$${Math.round(usd).toLocaleString('en-US')}` : `$${scaled(usd, 1000, ['', 'k', 'M', 'G', 'T'])}`;
+  return usd < 1e6 ? `$${thousands(Math.round(usd))}` : `$${scaled(usd, 1000, ['', 'k', 'M', 'G', 'T'])}`;
 }
 
 /** A large count as `17.2 G`. */
@@ -51,7 +53,7 @@ function scaled(value: number, step: number, units: readonly string[]): string {
 /** Three significant digits, no exponent. */
 function digits(value: number): string {
   if (value === 0) return '0';
-  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
+  return Math.abs(value) >= 100 ? thousands(Math.round(value)) : String(Number(value.toPrecision(3)));
 }
 
 /** What a figure may come to: `80 %: 11.1 h to 13.9 h`. */

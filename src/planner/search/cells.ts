@@ -1,4 +1,4 @@
-import type { Arrangement, Cluster, Workload } from '../types.js';
+import type { Arrangement, Cluster, FrameworkHabits, Workload } from '../types.js';
 import { type Offload, offloads, recomputations, type Schedule, schedulesOf, zeroStages } from './choices.js';
 import { devices, type Grid, gridsOf } from './grids.js';
 import type { Leader, Leaders } from './leaders.js';
@@ -16,8 +16,15 @@ export interface State {
   readonly plain: Leader;
   /** For disks: the same on the host. */
   readonly onHost: State | undefined;
-  /** Whether the smallest schedule fits, and whether the host is too small for it; undefined: not asked yet. */
-  room: { readonly fits: boolean; readonly hostFull: boolean } | undefined;
+  /** Of the smallest schedule; undefined: not asked yet. */
+  room: Room | undefined;
+}
+
+/** Whether an arrangement fits, whether the host is too small for it, and the seconds that offloading adds. */
+export interface Room {
+  readonly fits: boolean;
+  readonly hostFull: boolean;
+  readonly offload: number;
 }
 
 /** A grid with its schedules and its states: a list for each ZeRO stage, by place. */
@@ -34,13 +41,13 @@ export function cellsOf(
   cluster: Cluster,
   fixed: Fixed,
   leaders: Leaders,
-  shardedPipeline = false,
+  habits: Partial<Pick<FrameworkHabits, 'shardedPipeline' | 'unevenStages'>> = {},
 ): Cell[] {
   const places = offloads(cluster, fixed);
-  return gridsOf(workload, cluster, fixed).flatMap((grid) => {
+  return gridsOf(workload, cluster, fixed, habits.unevenStages).flatMap((grid) => {
     const schedules = schedulesOf(grid, workload.layers, fixed);
     if (schedules.length === 0) return [];
-    const states = zeroStages(grid, fixed, shardedPipeline).map((zero) =>
+    const states = zeroStages(grid, fixed, habits.shardedPipeline).map((zero) =>
       statesOf(grid, zero, places, schedules[0]!, leaders),
     );
     return [{ devices: devices(grid), grid, schedules, states }];

@@ -22,7 +22,8 @@ export function schedulesOf(grid: Grid, layers: number, fixed: Fixed): Schedule[
     fixed.microBatch === undefined
       ? divisors(sequences).filter((size) => size <= LARGEST_MICRO_BATCH)
       : [fixed.microBatch].filter((size) => sequences % size === 0);
-  const perStage = grid.pipeline === 1 ? [1] : divisors(layers / grid.pipeline);
+  // Chunks are of equally many layers.
+  const perStage = grid.pipeline === 1 || layers % grid.pipeline !== 0 ? [1] : divisors(layers / grid.pipeline);
   return micro.flatMap((microBatch) =>
     perStage
       .filter((interleave) => fixed.interleave === undefined || interleave === fixed.interleave)

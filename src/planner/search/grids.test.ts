@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { gridsOf, tensorSplits } from './grids.js';
+import { gridsOf, stageCounts, tensorSplits } from './grids.js';
 import { cluster, fixed, workload } from './search.test-support.js';
 
 describe('tensor splits', () => {
@@ -24,6 +24,18 @@ test('grids fit on the cluster and divide layers and batch', () => {
   expect(grids).toContainEqual({ data: 2, tensor: 2, pipeline: 4, context: 1, expert: 1 });
   expect(grids.every(({ data, pipeline }) => 24 % data === 0 && 12 % pipeline === 0)).toBe(true);
   expect(new Set(grids.map((grid) => JSON.stringify(grid))).size).toBe(grids.length);
+});
+
+test('stages hold equally many layers, or the last fewer and none nothing', () => {
+  expect(stageCounts(13, false)).toEqual([1, 13]);
+  expect(stageCounts(13, true)).toEqual([1, 2, 3, 4, 5, 7, 13]);
+  for (const count of stageCounts(78, true)) {
+    const held = Math.ceil(78 / count);
+    expect(78 - held * (count - 1)).toBeGreaterThan(0);
+  }
+  expect(stageCounts(78, true)).toEqual(expect.arrayContaining(stageCounts(78, false)));
+  const pipelines = gridsOf({ ...workload, layers: 13 }, cluster, fixed, true).map(({ pipeline }) => pipeline);
+  expect(new Set(pipelines)).toEqual(new Set([1, 2, 3, 4, 5, 7, 13]));
 });
 
 test('only long sequences are shared between devices', () => {

@@ -16,15 +16,17 @@ const LONG_SEQUENCE = 8192;
 
 /**
  * All grids of a model on a cluster: the tensor split divides heads and stays in a node; stages hold equally many
- * layers; every rank has equally many sequences.
+ * layers, or the last fewer; every rank has equally many sequences.
+ *
+ * @param uneven whether the last stage may hold fewer
  */
-export function gridsOf(workload: Workload, cluster: Cluster, fixed: Fixed): Grid[] {
+export function gridsOf(workload: Workload, cluster: Cluster, fixed: Fixed, uneven = false): Grid[] {
   const grids: Grid[] = [];
   const batch = divisors(fixed.globalBatch);
   const only = (value: number | undefined, all: readonly number[]) => (value === undefined ? all : [value]);
   const limit = cluster.interNode > 0 ? cluster.accelerators : Math.min(cluster.accelerators, cluster.perNode);
   for (const tensor of only(fixed.tensor, tensorSplits(workload, cluster))) {
-    for (const pipeline of only(fixed.pipeline, divisors(workload.layers))) {
+    for (const pipeline of only(fixed.pipeline, stageCounts(workload.layers, uneven))) {
       for (const context of only(fixed.context, contextSplits(fixed.sequence))) {
         const ranks = Math.floor(limit / (tensor * pipeline * context));
         for (const data of only(fixed.data, batch)) {
@@ -50,6 +52,14 @@ export function tensorSplits(workload: Workload, cluster: Cluster): number[] {
   return divisors(workload.heads).filter(
     (split) => widest % split === 0 && workload.feedForward % split === 0 && sharesHeads(workload, split),
   );
+}
+
+/** Stages whose fullest hold so many layers are as few as hold them all: more would wait without a layer. */
+export function stageCounts(layers: number, uneven: boolean): number[] {
+  if (!uneven) return divisors(layers);
+  const counts = new Set<number>();
+  for (let held = layers; held >= 1; held--) counts.add(Math.ceil(layers / held));
+  return [...counts];
 }
 
 function sharesHeads({ keyValueHeads }: Workload, split: number): boolean {

@@ -1,3 +1,4 @@
+import { thousands } from '../../base/thousands.js';
 import { percent, time } from '../report/units.js';
 import type { StepTime } from '../types.js';
 import { devices } from './grids.js';
@@ -42,9 +43,7 @@ export function reasonLost(loser: Candidate, winner: Candidate | null): string {
   if (idle > 0 && devices(loser.arrangement) < 0.95 * devices(winner.arrangement)) {
     const used = devices(loser.arrangement);
     const noun = used === 1 ? 'device' : 'devices';
-    parts.unshift(
-      `uses ${used.toLocaleString('en-US')} ${noun} instead of ${devices(winner.arrangement).toLocaleString('en-US')}`,
-    );
+    parts.unshift(`uses ${thousands(used)} ${noun} instead of ${thousands(devices(winner.arrangement))}`);
   }
   return parts.slice(0, 2).join('; ');
 }

@@ -1,5 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { findFramework } from '../calibration/frameworks.js';
+import { findCluster, findModel } from '../catalogue/index.js';
+import { predictStep } from '../step.js';
 import type { Arrangement } from '../types.js';
 import { divisors } from './divisors.js';
 import { devices } from './grids.js';
@@ -85,6 +88,20 @@ describe('against loops that leave nothing out', () => {
       expected,
     );
   });
+});
+
+test('stages of unequal layers win where a framework can cut them and nothing divides the layers', () => {
+  const odd = { ...findModel('gpt3-175b'), layers: 97 };
+  const machine = findCluster('512xa100');
+  const sizes = { globalBatch: 1536, sequence: 2048, precision: 'bf16', flashAttention: true } as const;
+  const usual = findFramework('default', machine.accelerator.name);
+  const search = (unevenStages: boolean) =>
+    searchArrangements(odd, machine, { ...usual, habits: { ...usual.habits!, unevenStages } }, sizes, predictStep);
+  const [even, uneven] = [search(false), search(true)];
+  expect(uneven.considered).toBeGreaterThan(even.considered);
+  expect(seconds(uneven.best!)).toBeLessThan(0.97 * seconds(even.best!));
+  const { pipeline, interleave } = uneven.best!.arrangement;
+  expect([97 % pipeline === 0, interleave]).toEqual([false, 1]);
 });
 
 test('the best alone is found with fewer predictions', () => {

@@ -1,6 +1,6 @@
 import type { Arrangement, Cluster, Framework, StepPrediction, Workload } from '../types.js';
 import { stepBound } from './bound.js';
-import { arrangementOf, type Cell, cellsOf, type State, sizeOf } from './cells.js';
+import { arrangementOf, type Cell, cellsOf, type Room, type State, sizeOf } from './cells.js';
 import { recomputations, type Schedule } from './choices.js';
 import { Front } from './front.js';
 import { type Leader, Leaders } from './leaders.js';
@@ -47,11 +47,11 @@ export function searchArrangements(
     return prediction;
   };
 
-  const roomOf = (state: State): NonNullable<State['room']> => {
+  const roomOf = (state: State): Room => {
     if (state.room === undefined) {
       const smallest = arrangementOf(state, state.smallest, recompute.at(-1)!, fixed);
-      const { fits, memory } = evaluate(smallest, state.leader);
-      state.room = { fits, hostFull: memory.host > cluster.host.memory };
+      const { fits, memory, time } = evaluate(smallest, state.leader);
+      state.room = { fits, hostFull: memory.host > cluster.host.memory, offload: time.offload };
     }
     return state.room;
   };
@@ -72,6 +72,9 @@ export function searchArrangements(
       for (const state of states) {
         if (beaten(state, cell.devices, seconds) || !roomOf(state).fits) continue;
         if (state.onHost !== undefined && !roomOf(state.onHost).hostFull) continue;
+        // State crosses the link once a step, parameters once a micro-batch: larger ones divide that at most.
+        const offload = (roomOf(state).offload * state.smallest.microBatch) / schedule.microBatch;
+        if (offload > 0 && beaten(state, cell.devices, seconds + offload)) continue;
         for (let level = first; level < levels; level++) {
           const arrangement = arrangementOf(state, schedule, recompute[level]!, fixed);
           const { fits, memory } = evaluate(arrangement, state.leader);
@@ -83,7 +86,7 @@ export function searchArrangements(
     }
   };
 
-  const cells = cellsOf(workload, cluster, fixed, leaders, framework.habits?.shardedPipeline);
+  const cells = cellsOf(workload, cluster, fixed, leaders, framework.habits);
   const bound = stepBound(workload, cluster, framework, fixed, predict);
   const visits = cells.flatMap((cell) =>
     cell.schedules.map((schedule) => ({ cell, schedule, seconds: bound(cell.grid, schedule) })),
