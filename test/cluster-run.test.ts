@@ -146,6 +146,39 @@ describe.skipIf(!natsThere)('a run of many machines (skipped without nats-server
     expect((await coordinator.done).code).toBe(130);
   });
 
+  test('who comes by an invitation with approval waits until a person lets it in, or turns it away', async () => {
+    const folder = at('approved');
+    const coordinator = await coordinate(folder, at('good.txt'), ...ENDLESS, '--approve');
+    const status = async () => resultOf(await meanfield('cluster', 'status', folder, '--json'));
+    const worker = takePart(coordinator.invitation, 'a', at('cache'));
+    await coordinator.said('"type":"asking"');
+    await worker.said('"type":"asking"');
+    expect(await status()).toMatchObject({ workers: [], asking: [{ host: 'a', address: '127.0.0.1', replicas: 1 }] });
+    coordinator.child.kill('SIGKILL');
+    await coordinator.done;
+    const again = await coordinate(folder, '--resume');
+    const [{ id }] = (await status()).asking as [{ id: string }];
+    const shown = await meanfield('cluster', 'status', folder);
+    expect(shown.stdout).toMatch(new RegExp(`wait for approval.*${id} +a at 127\\.0\\.0\\.1, 1 replica`, 's'));
+    const wrong = await meanfield('cluster', 'approve', folder, '0123456789ab');
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toMatch(/No machine 0123456789ab waits for approval/);
+    const approving = await meanfield('cluster', 'approve', folder, id);
+    expect(approving.code, approving.stderr).toBe(0);
+    await again.said('"type":"round"');
+    // Started again it still asks for approval.
+    const other = takePart(again.invitation, 'b', at('cache'));
+    await other.said('"type":"asking"');
+    const [second] = (await status()).asking as [{ id: string }];
+    expect((await meanfield('cluster', 'refuse', folder, second.id)).code).toBe(0);
+    const refused = await other.done;
+    expect(refused.code).toBe(3);
+    expect(refused.stdout + refused.stderr).toMatch(/owner has refused this machine/);
+    expect(worker.child.exitCode).toBeNull();
+    again.child.kill('SIGINT');
+    expect((await again.done).code).toBe(130);
+  });
+
   test('who is evicted ends with the reason and does not come back; the others go on', async () => {
     const coordinator = await coordinate(at('evicted'), at('good.txt'), ...ENDLESS);
     const bad = takePart(coordinator.invitation, 'bad', at('cache'));

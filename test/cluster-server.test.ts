@@ -3,6 +3,10 @@ import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectNats } from '../src/transport/nats/connect.js';
 import { natsThere, startTestServer, type TestServer } from '../src/transport/nats/server.test-support.js';
+import { openNatsTransport } from '../src/transport/nats/transport.js';
+import { OrderGiver } from '../src/transport/orders.js';
+import { RunKey } from '../src/transport/signed.js';
+import { decodeInvitation } from '../src/transport/trust/invitation.js';
 import { coordinate, endLeftovers, resultOf, takePart } from './cluster.js';
 import { meanfield, TINY, text, workFolder } from './command.js';
 
@@ -44,6 +48,32 @@ describe.skipIf(!natsThere)("a run on someone else's server (skipped without nat
     const { streams } = (await connection.request('$JS.API.STREAM.NAMES')).json<{ streams: string[] | null }>();
     await connection.close();
     expect(streams ?? []).toEqual([]);
+  });
+
+  test('who shares the credential can neither stop the run nor evict: orders are signed', async () => {
+    const options = [...TINY, '--steps', '1000000', '--eval-every', '1000', '--nats', url, '--shared-credential'];
+    const coordinator = await coordinate(at('ordered'), at('good.txt'), ...options);
+    const worker = takePart(coordinator.invitation, 'a', at('cache'));
+    await coordinator.said('"type":"round"');
+    const { run } = decodeInvitation(coordinator.invitation);
+    const hostile = await openNatsTransport({
+      ...{ servers: [url], credential: { kind: 'none' }, run, name: 'hostile', inbox: '_MF.hostile' },
+    });
+    const bytes = (content: object) => new TextEncoder().encode(JSON.stringify(content));
+    const said = async (what: string, message: Uint8Array) =>
+      new TextDecoder().decode(await hostile.control.ask(what, message, 5000));
+    const orders = { stop: {}, evict: { worker: 'a-1', reason: 'mine' }, invite: { revoke: 'all' }, status: {} };
+    for (const [what, content] of Object.entries(orders)) {
+      expect(await said(what, bytes(content))).toMatch(/"done":false.*not by the key/);
+      const giver = new OrderGiver(hostile.control, RunKey.make(), run);
+      await expect(giver.give(what, content, 5000)).rejects.toThrow(/not signed by this run's coordinator/);
+    }
+    await hostile.close();
+    const status = resultOf(await meanfield('cluster', 'status', at('ordered'), '--json'));
+    expect(status).toMatchObject({ phase: expect.not.stringMatching('stopped'), evicted: [] });
+    expect(worker.child.exitCode).toBeNull();
+    expect((await meanfield('cluster', 'stop', at('ordered'))).code).toBe(0);
+    expect((await coordinator.done).code).toBe(130);
   });
 
   test('a server that is not there is named, without its password', async () => {

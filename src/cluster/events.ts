@@ -10,7 +10,8 @@ export type CoordinatorEvent =
   | RoundEvent
   | AbortedEvent
   | MemberEvent
-  | RefusedEvent;
+  | RefusedEvent
+  | AskingEvent;
 
 /** Another coordinator leads; this one takes over when it is heard of no more. */
 export interface StandbyEvent {
@@ -114,6 +115,15 @@ export interface RefusedEvent {
   readonly reason: string;
 }
 
+/** A machine has asked to join that a person must approve: `meanfield cluster approve RUN ID`. */
+export interface AskingEvent {
+  readonly type: 'asking';
+  readonly id: string;
+  readonly host: string;
+  readonly address: string | null;
+  readonly replicas: number;
+}
+
 /** The end of a coordinated run; `replicas` is how many contributed to the last round. */
 export type ClusterResult = Omit<TrainResult, 'best_step' | 'bits_per_byte' | 'ended' | 'peak_memory_bytes'>;
 
@@ -122,6 +132,8 @@ export type WorkerEvent =
   | { readonly type: 'notice'; readonly message: string }
   /** What it does before it takes part: `asking`, `configuration`, `tokens`, `parameters`. */
   | { readonly type: 'preparing'; readonly stage: string; readonly fraction?: number }
+  /** A person must approve this machine, and knows it by this id. */
+  | { readonly type: 'asking'; readonly id: string }
   | { readonly type: 'joined'; readonly run: string; readonly workers: readonly string[] }
   | { readonly type: 'training'; readonly worker: string; readonly round: number; readonly steps: number }
   | {

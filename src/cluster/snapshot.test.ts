@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { MemoryNetwork } from './memory-transport.test-support.js';
+import { MemoryNetwork } from '../transport/memory-transport.test-support.js';
 import { getSnapshot, putSnapshot } from './snapshot.js';
 
 const network = new MemoryNetwork();

@@ -18,6 +18,8 @@ export interface ClusterStatus {
   readonly val_loss: number | null;
   readonly waiting: Waiting | null;
   readonly workers: readonly WorkerLine[];
+  /** Machines that wait for a person's approval. */
+  readonly asking: readonly AskingLine[];
   readonly evicted: readonly string[];
   /** The last ones, newest first. */
   readonly refusals: readonly {
@@ -29,6 +31,19 @@ export interface ClusterStatus {
   }[];
   /** How much of the epoch in progress is committed, 0 to 1, and which epoch that is, from 0. */
   readonly data: { readonly epoch: number; readonly committed: number; readonly leased: number };
+  readonly seconds: number;
+}
+
+/** A machine that a person must approve. */
+export interface AskingLine {
+  /** By which it is approved or refused. */
+  readonly id: string;
+  /** What it calls itself. */
+  readonly host: string;
+  /** Where the server sees it; null: it does not tell. */
+  readonly address: string | null;
+  readonly replicas: number;
+  /** For which it has waited. */
   readonly seconds: number;
 }
 

@@ -1,4 +1,5 @@
 import type { TrainOptions } from '../run/options.js';
+import type { OrderDesk } from '../transport/orders.js';
 import type { RunKey } from '../transport/signed.js';
 import type { Door, Gate, Transport } from '../transport/transport.js';
 import type { ClusterResult, CoordinatorEvent, WorkerEvent, WorkerResult } from './events.js';
@@ -13,6 +14,8 @@ export interface Connection {
   readonly gate: Gate;
   /** Of the run's coordinators, the same on each machine that may coordinate it. */
   readonly key: RunKey;
+  /** Begins what the gate does while this coordinator leads. @returns what ends it */
+  readonly serve?: (desk: OrderDesk) => Promise<() => void>;
   /** Takes away what was made for a run that then did not begin. */
   readonly abandon?: () => Promise<void>;
 }
@@ -64,6 +67,8 @@ export interface WorkerOptions {
   readonly host?: string;
   /** How long to knock when no coordinator answers, in seconds. Default 60. */
   readonly patience?: number;
+  /** How long to wait for a person's approval, where the invitation asks for it, in seconds. Default 3600. */
+  readonly approvalPatience?: number;
   readonly startHost?: () => MemberHandle;
 }
 

@@ -1,14 +1,20 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { MeanfieldError } from '../base/errors.js';
 
-/** What a coordinator signs. It is part of what is signed: nothing counts for another purpose than its own. */
+/** What is signed by a run's key. It is part of what is signed: nothing counts for another purpose than its own. */
 export type Purpose =
   /** A message to a worker. */
   | 'down'
   /** An answer to a request to join. */
   | 'join'
   /** The run's state in the message system. */
-  | 'state';
+  | 'state'
+  /** Which invitations to the run there are, in the message system. */
+  | 'invitations'
+  /** What the run's owner orders. */
+  | 'order'
+  /** An answer to the owner. */
+  | 'answer';
 
 /** Of an Ed25519 signature (RFC 8032). */
 const SIGNATURE_BYTES = 64;

@@ -37,9 +37,13 @@ export interface ControlChannel {
   /**
    * Answers what is asked of this; at most one of the listeners is asked.
    *
-   * @param handler gets also by which invitation one asks, where one asks by any
+   * @param handler gets also by which invitation one asks, where one asks by any, and where the server sees the asker,
+   * where it tells
    */
-  answer(what: string, handler: (message: Uint8Array, by?: string) => Promise<Uint8Array>): () => void;
+  answer(
+    what: string,
+    handler: (message: Uint8Array, by?: string, address?: string) => Promise<Uint8Array>,
+  ): () => void;
   /**
    * @param by the invitation by which one asks
    * @throws MeanfieldError when nobody answers within `timeout` milliseconds
@@ -98,6 +102,12 @@ export interface StateStore {
  * worker in or to throw it out; NATS implements it by users, the tests by a set of names.
  */
 export interface Gate {
+  /**
+   * Whether a person must approve the holder of a key, who asks by this invitation.
+   *
+   * @throws MeanfieldError when the invitation is not good (any more)
+   */
+  asksPerson(key: string, by?: string): boolean;
   /**
    * Lets the holder of a key in under names of workers, from now on: those of one process. Resolves when the message
    * system knows it. One change, however many names.

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { HEADER_BYTES } from '../../../src/averaging/formats/format.js';
 import { Random } from '../../../src/base/random.js';
 import { startCoordinator } from '../../../src/cluster/coordinator/start.js';
-import { MemoryNetwork } from '../../../src/cluster/memory-transport.test-support.js';
 import type { MemberHandle, Trained } from '../../../src/cluster/model-thread/commands.js';
 import { startMemberThread } from '../../../src/cluster/model-thread/member-thread.js';
 import type { Work } from '../../../src/cluster/protocol/down.js';
 import { startWorker } from '../../../src/cluster/worker/start.js';
+import { MemoryNetwork } from '../../../src/transport/memory-transport.test-support.js';
 import { percentAbove, table } from '../../lib.js';
 import type { Setting } from '../settings.js';
 

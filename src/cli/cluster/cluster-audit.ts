@@ -1,4 +1,3 @@
-import { MeanfieldError } from '../../base/errors.js';
 import type { ClusterAudit } from '../../cluster/index.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, loss, short } from '../terminal/format.js';
@@ -18,21 +17,15 @@ export async function auditWorker(folder: string, worker: string, windows: numbe
   const line = new ProgressLine(output);
   line.show(`the coordinator evaluates the contribution of ${worker}`, true);
   try {
-    const answer = (await Operator.once(folder, 'audit', { worker, windows }, ANSWER_WITHIN)) as AuditAnswer;
-    if (!answer.done) throw new MeanfieldError(answer.reason);
+    const audit = (await Operator.once(folder, 'audit', { worker, windows }, ANSWER_WITHIN)) as ClusterAudit;
     line.end();
-    output.event({ type: 'result', run: folder, ...answer.audit });
-    output.text(auditText(answer.audit));
+    output.event({ type: 'result', run: folder, ...audit });
+    output.text(auditText(audit));
     return 0;
   } finally {
     line.end();
   }
 }
-
-/** What the coordinator answers. */
-type AuditAnswer =
-  | { readonly done: true; readonly audit: ClusterAudit }
-  | { readonly done: false; readonly reason: string };
 
 /** An audit, for people. */
 export function auditText(audit: ClusterAudit): string {

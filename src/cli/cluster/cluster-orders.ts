@@ -1,4 +1,5 @@
-import { MeanfieldError, UsageError } from '../../base/errors.js';
+import { UsageError } from '../../base/errors.js';
+import { ASK } from '../../cluster/protocol/admission.js';
 import { INVITE } from '../../transport/trust/invitations.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote } from '../terminal/format.js';
@@ -17,11 +18,10 @@ export async function stopCluster(folder: string, { output }: Context): Promise<
 /**
  * Throws a worker out.
  *
- * @throws MeanfieldError when there is no such worker
+ * @throws MeanfieldError when the name is none
  */
 export async function evictWorker(folder: string, worker: string, reason: string, context: Context): Promise<number> {
-  const answer = (await Operator.once(folder, 'evict', { worker, reason })) as EvictAnswer;
-  if (!answer.done) throw new MeanfieldError(`The coordinator did not evict ${worker}: ${answer.reason}`);
+  const answer = (await Operator.once(folder, 'evict', { worker, reason })) as { readonly known: boolean };
   context.output.event({ type: 'result', run: folder, evicted: worker, known: answer.known });
   context.output.text(
     answer.known
@@ -32,13 +32,33 @@ export async function evictWorker(folder: string, worker: string, reason: string
   return 0;
 }
 
-/** What the coordinator answers. */
-type EvictAnswer = { readonly done: true; readonly known: boolean } | { readonly done: false; readonly reason: string };
+/**
+ * Lets in, or turns away, a machine that waits for approval.
+ *
+ * @throws MeanfieldError when none of this id waits
+ */
+export async function decide(
+  folder: string,
+  id: string,
+  decision: 'approved' | 'refused',
+  { output }: Context,
+): Promise<number> {
+  const { host } = (await Operator.once(folder, ASK.decide, { id, decision })) as { readonly host: string };
+  output.event({ type: 'result', run: folder, id, host, decision });
+  output.text(
+    decision === 'approved'
+      ? `${host} (${id}) may come in; it asks every few seconds.\n`
+      : `${host} (${id}) is turned away. It can ask again as another as long as its invitation is good: meanfield ` +
+          `cluster invite ${shellQuote(folder)} --list\n`,
+  );
+  return 0;
+}
 
 /** What is asked about invitations. */
 export interface InviteFlags {
   readonly inviteHours: number;
   readonly once?: true;
+  readonly approve?: true;
   readonly revoke?: string;
   readonly list?: true;
 }
@@ -49,10 +69,15 @@ export interface InviteFlags {
  * @throws UsageError when more than one of these is asked; MeanfieldError when the coordinator refuses
  */
 export async function invite(folder: string, flags: InviteFlags, { output }: Context): Promise<number> {
-  const { inviteHours, once, revoke, list } = flags;
-  if ([once, revoke, list].filter((one) => one !== undefined).length > 1)
-    throw new UsageError('Give one of --once, --revoke and --list.');
-  const asked = revoke !== undefined ? { revoke } : list ? { list } : { hours: inviteHours, once: once === true };
+  const { inviteHours, once, approve, revoke, list } = flags;
+  if ([once ?? approve, revoke, list].filter((one) => one !== undefined).length > 1)
+    throw new UsageError('Give one of --revoke, --list, and what a new invitation is to be: --once, --approve.');
+  const asked =
+    revoke !== undefined
+      ? { revoke }
+      : list
+        ? { list }
+        : { hours: inviteHours, once: once === true, approve: approve === true };
   const answer = (await Operator.once(folder, INVITE, asked)) as InviteAnswer;
   output.event({ type: 'result', run: folder, ...answer });
   if ('invitations' in answer) {
@@ -63,20 +88,26 @@ export async function invite(folder: string, flags: InviteFlags, { output }: Con
   } else {
     const { invitation, id, expires } = answer;
     const whom = once ? 'On one other machine' : 'On every other machine';
-    output.text(`${whom}, until ${expires} (to withdraw it: --revoke ${id}):\n\n  meanfield join ${invitation}\n\n`);
+    const then = approve
+      ? `Each waits until you let it in: meanfield cluster approve ${shellQuote(folder)} ID (see cluster status).\n\n`
+      : '';
+    output.text(
+      `${whom}, until ${expires} (to withdraw it: --revoke ${id}):\n\n  meanfield join ${invitation}\n\n${then}`,
+    );
   }
   return 0;
 }
 
-function usesText({ once, used }: ShownInvitation): string {
-  if (!once) return '';
-  return used ? '  once, used' : '  once';
+function usesText({ once, approve, used }: ShownInvitation): string {
+  const words = [...(once ? ['once'] : []), ...(used ? ['used'] : []), ...(approve ? ['with approval'] : [])];
+  return words.length === 0 ? '' : `  ${words.join(', ')}`;
 }
 
 interface ShownInvitation {
   readonly id: string;
   readonly expires: string;
   readonly once: boolean;
+  readonly approve: boolean;
   readonly used: boolean;
 }
 

@@ -50,6 +50,12 @@ export class ClusterProgress {
       case 'member':
         line.note(`${event.worker} ${event.change}${event.reason === '' ? '' : `: ${event.reason}`}`);
         break;
+      case 'asking': {
+        const { id, host, address } = event;
+        const from = address === null ? '' : ` at ${address}`;
+        line.note(`${host}${from} waits for your approval: meanfield cluster approve RUN ${id} (or refuse)`);
+        break;
+      }
       case 'refused':
         line.note(`refused from ${event.worker}: ${event.about}: ${event.reason}`);
         break;

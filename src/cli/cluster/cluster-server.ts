@@ -16,6 +16,7 @@ export interface ClusterFlags {
   readonly host?: readonly string[];
   readonly port?: number;
   readonly inviteHours: number;
+  readonly approve?: boolean;
   readonly metricsPort?: number;
   readonly quorum?: number;
   readonly grace?: number;
@@ -46,6 +47,7 @@ export type ServerFlags = Pick<
   | 'host'
   | 'port'
   | 'inviteHours'
+  | 'approve'
 >;
 
 /**
@@ -86,7 +88,10 @@ export async function openServer(
   flags: ServerFlags,
   onNotice: (message: string) => void,
 ): Promise<RunServer> {
-  const common = { run: run.id, runFolder: run.folder, validHours: flags.inviteHours };
+  const common = {
+    ...{ run: run.id, runFolder: run.folder, validHours: flags.inviteHours },
+    ...(flags.approve !== undefined && { approve: flags.approve }),
+  };
   if (!flags.nats) {
     const { startOwnServer } = await import('../../transport/trust/own-server.js');
     return startOwnServer({

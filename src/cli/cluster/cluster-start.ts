@@ -10,6 +10,7 @@ import { createClusterMetrics, type MetricsServer, serveMetrics } from '../../cl
 import type { TrainOptions } from '../../run/options.js';
 import { knownFaults } from '../../transport/nats/known-faults.js';
 import { type NatsTransport, openNatsTransport } from '../../transport/nats/transport.js';
+import type { OrderDesk } from '../../transport/orders.js';
 import type { Transport } from '../../transport/transport.js';
 import type { RunServer } from '../../transport/trust/run-server.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
@@ -33,7 +34,7 @@ const CLUSTER = [
 ];
 const SERVER: readonly (keyof ServerFlags)[] = [
   ...(['nats', 'natsCreds', 'natsNkey', 'natsSigningKey', 'natsReplicas', 'sharedCredential'] as const),
-  ...(['host', 'port', 'inviteHours'] as const),
+  ...(['host', 'port', 'inviteHours', 'approve'] as const),
 ];
 
 /** Coordinates a run, telling its events; Ctrl-C finishes the round and saves. */
@@ -124,12 +125,12 @@ async function connect(
   opened.transport = transport;
   const faults = knownFaults(transport.serverVersion, flags.nats ? undefined : false);
   if (faults !== undefined) notice(faults);
-  server.serve(transport.control);
   const abandon = async () => {
     delete opened.server;
     await server.stop(true).catch(() => {});
   };
-  return { transport, gate: server.gate, key: server.key, abandon };
+  const serve = (desk: OrderDesk) => server.serve(transport, desk);
+  return { transport, gate: server.gate, key: server.key, serve, abandon };
 }
 
 /** Sorts the flags by whose options they are: commander has them in one. */

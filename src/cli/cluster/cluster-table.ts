@@ -22,6 +22,11 @@ export function statusText(status: ClusterStatus): string {
       ? 'No worker takes part yet.\n'
       : table([HEAD, ...status.workers.map(workerRow)], NUMBERS),
   ];
+  if (status.asking.length > 0) lines.push('wait for approval (meanfield cluster approve RUN ID, or refuse):');
+  for (const { id, host, address, replicas, seconds } of status.asking) {
+    const what = `${host}${address === null ? '' : ` at ${address}`}, ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`;
+    lines.push(`  ${id}  ${what}, since ${duration(seconds)}`);
+  }
   if (status.evicted.length > 0) lines.push(`evicted: ${status.evicted.join(', ')}`);
   if (status.refusals.length > 0) lines.push('refused:');
   for (const { worker, about, reason, seconds_ago } of status.refusals.slice(0, REFUSALS)) {

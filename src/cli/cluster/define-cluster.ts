@@ -46,6 +46,19 @@ export function defineCluster(program: Command, start: Start): void {
         (await import('./cluster-orders.js')).evictWorker(folder, worker, options.reason, context),
       ),
     );
+  for (const [word, decision, what] of [
+    ['approve', 'approved', 'let in a machine that waits for approval'],
+    ['refuse', 'refused', 'turn away a machine that waits for approval'],
+  ] as const)
+    run(cluster.command(word).summary(what))
+      .description(
+        `${what[0]!.toUpperCase()}${what.slice(1)}: it came by an invitation that was made with --approve. Compare the ` +
+          'id with what its owner sees there.',
+      )
+      .argument('<id>', 'as cluster status shows it')
+      .action((folder: string, id: string) =>
+        start(async (context) => (await import('./cluster-orders.js')).decide(folder, id, decision, context)),
+      );
   run(cluster.command('invite').summary('make an invitation to a run, or withdraw one'))
     .description(
       'Make another invitation to a run, withdraw one or all, or list those that are good. Who is in already stays: ' +
@@ -53,6 +66,7 @@ export function defineCluster(program: Command, start: Start): void {
     )
     .option('--invite-hours <n>', 'for which it is good', positive, 7 * 24)
     .option('--once', 'for one machine alone')
+    .option('--approve', 'who comes by it waits for meanfield cluster approve')
     .option('--revoke <id>', 'withdraw the one of this id, or all')
     .option('--list', 'tell which are good')
     .action((folder: string, options: InviteFlags) =>
@@ -81,9 +95,12 @@ export function defineCluster(program: Command, start: Start): void {
     watch: ['meanfield cluster watch runs/book'],
     invite: [
       'meanfield cluster invite runs/book --once',
+      'meanfield cluster invite runs/book --approve',
       'meanfield cluster invite runs/book --list',
       'meanfield cluster invite runs/book --revoke all',
     ],
+    approve: ['meanfield cluster approve runs/book 3f9a0c21b7de'],
+    refuse: ['meanfield cluster refuse runs/book 3f9a0c21b7de'],
     stop: ['meanfield cluster stop runs/book'],
     audit: ['meanfield cluster audit runs/book box-2', 'meanfield cluster audit runs/book box-2 --windows 128 --json'],
     evict: ['meanfield cluster evict runs/book box-2 --reason "too slow"'],
@@ -134,6 +151,8 @@ function defineStart(cluster: Command, start: Start): void {
     )
     .option('--host <name>', 'by which others reach this machine, 127.0.0.1: none do; may be given again', collect)
     .option('--invite-hours <n>', 'for which the invitation is good', positive, 7 * 24)
+    .option('--approve', 'who comes by the invitation waits for meanfield cluster approve')
+    .option('--no-approve', 'nobody need wait; to --resume with what was started by --approve')
     .option('--metrics-port <n>', 'serve metrics for Prometheus there', port)
     .optionsGroup('Output:')
     .action((corpus: string[], options: ClusterFlags) =>

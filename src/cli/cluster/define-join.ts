@@ -33,7 +33,8 @@ export function defineJoin(program: Command, start: Start): void {
     addDeviceOptions(command, 'threads of each replica (default: the cores shared between them)')
       .option('--name <text>', "what this machine is called in the status (default: the host's name)")
       .option('--cache <folder>', "where tokens are kept for the next time (default: in the user's cache)")
-      .option('--patience <seconds>', 'how long to knock when no coordinator answers (default: 60)', positive),
+      .option('--patience <seconds>', 'how long to knock when no coordinator answers (default: 60)', positive)
+      .option('--approval-patience <seconds>', "how long to wait for the owner's approval (default: 3600)", positive),
   ).action((invitation: string, options: JoinOptions) =>
     start(async (context) => (await import('./join.js')).join(invitation, options, context)),
   );

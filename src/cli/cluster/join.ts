@@ -27,6 +27,7 @@ export interface JoinOptions extends LimitFlags {
   readonly name?: string;
   readonly cache?: string;
   readonly patience?: number;
+  readonly approvalPatience?: number;
 }
 
 /** Takes part in a run until it ends; Ctrl-C leaves politely. */
@@ -35,7 +36,7 @@ export async function join(given: string, options: JoinOptions, context: Context
   // The process list shows the command line to all users of this machine, and the invitation is a secret.
   process.title = 'meanfield join';
   const invitation = decodeInvitation(given === '-' ? await readAll(process.stdin) : given);
-  const { name, cache = userCache(), replicas, threads, device, patience } = options;
+  const { name, cache = userCache(), replicas, threads, device, patience, approvalPatience } = options;
   await makeFolder(cache).catch((error: unknown) => {
     throw new MeanfieldError(`${messageOf(error)} The text of runs is kept there; --cache FOLDER names another.`, {
       cause: error,
@@ -55,6 +56,7 @@ export async function join(given: string, options: JoinOptions, context: Context
     ...(threads !== undefined && { threads }),
     ...(device !== undefined && { device }),
     ...(patience !== undefined && { patience }),
+    ...(approvalPatience !== undefined && { approvalPatience }),
   });
   const interruption = onInterrupt(output, 'leaving: the step in progress ends first', () => worker.leave());
   closed.addEventListener('abort', () => worker.leave());
@@ -98,6 +100,11 @@ export function eventLine(event: WorkerEvent): { readonly text: string; readonly
       return staying(`note: ${event.message}`);
     case 'preparing':
       return passing(`${event.stage}${event.fraction === undefined ? '' : ` ${Math.floor(event.fraction * 100)} %`}`);
+    case 'asking':
+      return staying(
+        `the run's owner must approve this machine, ${event.id}; tell them this id. On the machine that coordinates: ` +
+          `meanfield cluster approve RUN ${event.id}`,
+      );
     case 'joined':
       return staying(`joined ${event.run} as ${event.workers.join(', ')}`);
     case 'training':

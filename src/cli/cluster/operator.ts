@@ -3,25 +3,30 @@ import { join } from 'node:path';
 import { MeanfieldError } from '../../base/errors.js';
 import { RefusedError } from '../../transport/errors.js';
 import { openNatsTransport } from '../../transport/nats/transport.js';
+import { OrderGiver } from '../../transport/orders.js';
 import type { Transport } from '../../transport/transport.js';
 import { readConnection } from '../../transport/trust/connection-file.js';
+import { readRunKey } from '../../transport/trust/run-key.js';
 import { shellQuote } from '../terminal/format.js';
 
 const ANSWER_WITHIN = 5000;
 const PATIENCE = 5000;
 
-/** Asks the coordinator of a run, as its owner may. */
+/** Asks the coordinator of a run, as its owner may: whoever holds the run's key. */
 export class Operator {
   private constructor(
     private readonly runFolder: string,
     private readonly transport: Transport,
+    private readonly orders: OrderGiver,
   ) {}
 
   /** @throws MeanfieldError when the folder is no such run, the run is over, or its server does not answer */
   static async open(runFolder: string): Promise<Operator> {
     const connection = await readConnection(runFolder);
+    const key = await readRunKey(runFolder);
     try {
-      return new Operator(runFolder, await openNatsTransport({ ...connection, name: 'operator', patience: PATIENCE }));
+      const transport = await openNatsTransport({ ...connection, name: 'operator', patience: PATIENCE });
+      return new Operator(runFolder, transport, new OrderGiver(transport.control, key, connection.run));
     } catch (error) {
       throw reasonOf(error, runFolder);
     }
@@ -32,14 +37,11 @@ export class Operator {
    * @throws MeanfieldError with the coordinator's reason, or when the run is over, or it does not answer
    */
   async ask(what: string, content: object, within = ANSWER_WITHIN): Promise<unknown> {
-    const message = new TextEncoder().encode(JSON.stringify(content));
-    let answer: Uint8Array;
     try {
-      answer = await this.transport.control.ask(what, message, within);
+      return await this.orders.give(what, content, within);
     } catch (error) {
       throw reasonOf(error, this.runFolder);
     }
-    return JSON.parse(new TextDecoder().decode(answer));
   }
 
   close(): Promise<void> {

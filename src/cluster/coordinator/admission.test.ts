@@ -1,6 +1,7 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { MeanfieldError } from '../../base/errors.js';
 import { Model } from '../../model/model.js';
+import { NOT_APPROVED, WAITING } from '../protocol/admission.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import { encodeMessage, PROTOCOL } from '../protocol/wire.js';
 import { type AdmissionOptions, admit } from './admission.js';
@@ -19,6 +20,7 @@ function asking(changes: Partial<AdmissionOptions> = {}) {
     model,
     setup: setup as unknown as RunSetup,
     gate: {
+      asksPerson: (_, by) => by === 'asking',
       admit: async (workers, key) => {
         admitted.push(`${workers} ${key}`);
         return `pass of ${key}`;
@@ -29,11 +31,12 @@ function asking(changes: Partial<AdmissionOptions> = {}) {
     configuration: () => refOf('run/configuration'),
     open: () => true,
     doorkeeper: new Doorkeeper(() => {}),
+    approvals: { isPatient: () => false, objection: async () => ({ code: WAITING, reason: 'id' }) },
     name: async (host, replicas) => Array.from({ length: replicas }, (_, i) => `${host}-${i + 1}`),
     onRefused: (host, code) => refused.push(`${host}: ${code}`),
     ...changes,
   };
-  return { refused, admitted, ask: (body: object) => admit(encodeMessage(body), options) };
+  return { refused, admitted, ask: (body: object, by?: string) => admit(encodeMessage(body), options, by) };
 }
 
 it('gives each replica a name and the machine a pass', async () => {
@@ -61,6 +64,7 @@ it('says why not', async () => {
     'a stranger: malformed',
   ]);
   const gate = {
+    asksPerson: () => false,
     admit: () => Promise.reject(new MeanfieldError('no more users')),
     evict: async () => {},
     forget: async () => {},
@@ -88,4 +92,26 @@ it('tells people of so many refusals and no more', async () => {
   expect(refused).toHaveLength(20);
   expect(await asking().ask({ ...request, host: 'x'.repeat(20_000) })).toMatchObject({ code: 'malformed' });
   expect(await asking({ name: async () => undefined }).ask(request)).toMatchObject({ code: 'full' });
+});
+
+it('has those wait whom a person must approve, without a name, a pass or a word to people', async () => {
+  const name = vi.fn(async () => ['box-1']);
+  const { ask, admitted, refused } = asking({ name });
+  expect(await ask(request, 'asking')).toEqual({ accepted: false, code: WAITING, reason: 'id' });
+  expect([name.mock.calls, admitted, refused]).toEqual([[], [], []]);
+  expect(await ask(request, 'open')).toMatchObject({ accepted: true });
+  const objection = async () => ({ code: NOT_APPROVED, reason: 'no' });
+  const turned = asking({ approvals: { isPatient: () => false, objection } });
+  expect(await turned.ask(request, 'asking')).toMatchObject({ accepted: false, code: NOT_APPROVED });
+  expect(turned.refused).toEqual(['Node 7.example!: not-approved']);
+  const approved = asking({ approvals: { isPatient: () => false, objection: async () => null } });
+  expect(await approved.ask(request, 'asking')).toMatchObject({ accepted: true });
+});
+
+it('has time for who waits, and asks again not too soon, however many knock', async () => {
+  const waiting = async () => ({ code: WAITING, reason: 'id' });
+  const { ask } = asking({ approvals: { isPatient: (key) => key === 'known', objection: waiting } });
+  for (let i = 0; i < 120; i++) await ask(request, 'asking');
+  expect(await ask(request, 'asking')).toMatchObject({ code: 'busy' });
+  expect(await ask({ ...request, key: 'known' }, 'asking')).toMatchObject({ code: WAITING });
 });

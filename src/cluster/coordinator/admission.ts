@@ -1,11 +1,12 @@
 import packageJson from '../../../package.json' with { type: 'json' };
-import { messageOf } from '../../base/errors.js';
+import { MeanfieldError, messageOf } from '../../base/errors.js';
 import type { Model } from '../../model/model.js';
 import type { BlobRef, Gate } from '../../transport/transport.js';
 import { describeNeed, memoryNeeded } from '../memory.js';
-import { type AdmissionAnswer, type AdmissionRequest, admissionRequest, BUSY } from '../protocol/admission.js';
+import { type AdmissionAnswer, type AdmissionRequest, admissionRequest, BUSY, WAITING } from '../protocol/admission.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import { decodeMessage, PROTOCOL } from '../protocol/wire.js';
+import type { ApprovalDesk } from './approval-desk.js';
 import type { Doorkeeper } from './doorkeeper.js';
 import { MOST_NAMES } from './names.js';
 
@@ -22,6 +23,7 @@ export interface AdmissionOptions {
   /** Whether the run still takes workers. */
   readonly open: () => boolean;
   readonly doorkeeper: Doorkeeper;
+  readonly approvals: Pick<ApprovalDesk, 'isPatient' | 'objection'>;
   /** Names for replicas of a machine, that nobody had before; stored when it resolves. Undefined: there is no room. */
   readonly name: (host: string, replicas: number) => Promise<readonly string[] | undefined>;
   readonly onRefused: (host: string, code: string, reason: string) => void;
@@ -31,32 +33,44 @@ export interface AdmissionOptions {
  * Answers a machine that asks to take part. Never fails: whatever came is answered.
  *
  * @param by the invitation by which it asks
+ * @param address where the server sees it
  */
-export async function admit(bytes: Uint8Array, options: AdmissionOptions, by?: string): Promise<AdmissionAnswer> {
+export async function admit(
+  bytes: Uint8Array,
+  options: AdmissionOptions,
+  by?: string,
+  address: string | null = null,
+): Promise<AdmissionAnswer> {
   let host = 'a stranger';
-  const { doorkeeper } = options;
+  const { doorkeeper, approvals, gate } = options;
   const refused = (code: string, reason: string): AdmissionAnswer => {
     if (doorkeeper.refusal()) options.onRefused(host, code, reason);
     return { accepted: false, code, reason };
   };
-  if (!doorkeeper.knock()) return { accepted: false, code: BUSY, reason: 'many ask at once; ask again in a while' };
+  const busy: AdmissionAnswer = { accepted: false, code: BUSY, reason: 'many ask at once; ask again in a while' };
   let request: AdmissionRequest;
-  if (bytes.length > LONGEST)
-    return refused('malformed', `a request has ${LONGEST} bytes at most, got ${bytes.length}`);
   try {
+    if (bytes.length > LONGEST) throw new MeanfieldError(`a request has ${LONGEST} bytes at most, got ${bytes.length}`);
     request = decodeMessage(bytes, admissionRequest, 'a request to join');
   } catch (error) {
-    return refused('malformed', messageOf(error));
+    return doorkeeper.knock() ? refused('malformed', messageOf(error)) : busy;
   }
+  if (!approvals.isPatient(request.key) && !doorkeeper.knock()) return busy;
   host = request.host;
   const objection = objectionTo(request, options);
   if (objection) return refused(objection.code, objection.reason);
   try {
+    if (gate.asksPerson(request.key, by)) {
+      const { key, replicas } = request;
+      const held = await approvals.objection({ key, host, address, replicas });
+      if (held?.code === WAITING) return { accepted: false, ...held };
+      if (held) return refused(held.code, held.reason);
+    }
     if (!doorkeeper.names(request.replicas))
       return { accepted: false, code: BUSY, reason: 'many come at once; ask again in a while' };
     const workers = await options.name(slug(host), request.replicas);
     if (!workers) return refused('full', `the run has as many workers as it takes, ${MOST_NAMES}`);
-    const pass = await options.gate.admit(workers, request.key, by);
+    const pass = await gate.admit(workers, request.key, by);
     return {
       accepted: true,
       run: options.run,

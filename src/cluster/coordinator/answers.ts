@@ -1,13 +1,16 @@
 import { z } from 'zod';
-import { messageOf } from '../../base/errors.js';
+import { MeanfieldError } from '../../base/errors.js';
 import type { Model } from '../../model/model.js';
+import type { OrderDesk } from '../../transport/orders.js';
 import type { RunKey } from '../../transport/signed.js';
 import type { Gate, Transport } from '../../transport/transport.js';
 import { ASK } from '../protocol/admission.js';
 import type { RunSetup } from '../protocol/configuration.js';
-import { decodeMessage, encodeMessage, name, text } from '../protocol/wire.js';
+import { encodeMessage, name, text } from '../protocol/wire.js';
 import type { ClusterStatus } from '../status.js';
 import { admit } from './admission.js';
+import { ApprovalDesk } from './approval-desk.js';
+import type { Approval } from './approvals.js';
 import type { Auditor } from './audit.js';
 import type { Coordinator } from './coordinator.js';
 import { Doorkeeper } from './doorkeeper.js';
@@ -18,22 +21,32 @@ export interface AnswerOptions {
   readonly transport: Transport;
   readonly gate: Gate;
   readonly key: RunKey;
+  readonly desk: OrderDesk;
   readonly coordinator: Coordinator;
   readonly run: string;
   readonly model: Model;
   readonly setup: RunSetup;
   readonly status: () => ClusterStatus;
   readonly auditor: Pick<Auditor, 'audit'>;
+  /** A machine asks that a person must approve. */
+  readonly onAsked: (approval: Approval) => void;
 }
 
 const evictRequest = z.strictObject({ worker: name, reason: text });
+const decideRequest = z.strictObject({ id: text, decision: z.enum(['approved', 'refused']) });
 const auditRequest = z.strictObject({ worker: name, windows: z.int().min(1).max(65_536) });
 
-/** Answers those who want to join, and the operator's questions. @returns what ends it */
+/** Answers those who want to join, and does what the run's owner orders. @returns what ends it */
 export function answerQuestions(options: AnswerOptions): () => void {
-  const { transport, coordinator, gate, key, run, model, setup, status, auditor } = options;
+  const { transport, coordinator, gate, key, desk, run, model, setup, status, auditor } = options;
   let next = coordinator.state.next;
+  const approvals = new ApprovalDesk(
+    () => coordinator.state.approvals,
+    (input) => coordinator.happen(input),
+    options.onAsked,
+  );
   const admission = {
+    approvals,
     run,
     model,
     setup,
@@ -53,35 +66,40 @@ export function answerQuestions(options: AnswerOptions): () => void {
     onRefused: (host: string, code: string, reason: string) => coordinator.refuse(host, 'join', code, reason),
   };
   const stops = [
-    transport.control.answer(ASK.admission, async (bytes, by) =>
+    transport.control.answer(ASK.admission, async (bytes, by, address) =>
       // With what was asked, so that it answers nothing else.
-      key.signed('join', encodeMessage(await admit(bytes, admission, by)), bytes),
+      key.signed('join', encodeMessage(await admit(bytes, admission, by, address)), bytes),
     ),
-    transport.control.answer(ASK.status, async () => encodeMessage(status())),
-    transport.control.answer(ASK.stop, async () => {
+    desk.open(),
+    desk.answer(ASK.status, async () => status()),
+    desk.answer(ASK.stop, async () => {
       void coordinator.happen({ type: 'event', event: { type: 'stop' } });
-      return encodeMessage({ done: true });
+      return {};
     }),
-    transport.control.answer(ASK.evict, async (bytes) => {
-      try {
-        const { worker, reason } = decodeMessage(bytes, evictRequest, 'whom to evict and why');
-        const known = knownNames(coordinator.state).has(worker);
-        await coordinator.happen({ type: 'event', event: { type: 'evict', worker, reason } });
-        return encodeMessage({ done: true, known });
-      } catch (error) {
-        return encodeMessage({ done: false, reason: messageOf(error) });
-      }
+    desk.answer(ASK.evict, async (content) => {
+      const { worker, reason } = asked(content, evictRequest, 'whom to evict and why');
+      const known = knownNames(coordinator.state).has(worker);
+      await coordinator.happen({ type: 'event', event: { type: 'evict', worker, reason } });
+      return { known };
     }),
-    transport.control.answer(ASK.audit, async (bytes) => {
-      try {
-        const { worker, windows } = decodeMessage(bytes, auditRequest, 'whom to audit, and on how many windows');
-        return encodeMessage({ done: true, audit: await auditor.audit(worker, windows) });
-      } catch (error) {
-        return encodeMessage({ done: false, reason: messageOf(error) });
-      }
+    desk.answer(ASK.decide, async (content) => {
+      const { id, decision } = asked(content, decideRequest, 'whom to approve or refuse');
+      const { host } = await approvals.decide(id, decision);
+      return { host };
+    }),
+    desk.answer(ASK.audit, async (content) => {
+      const { worker, windows } = asked(content, auditRequest, 'whom to audit, and on how many windows');
+      return auditor.audit(worker, windows);
     }),
   ];
   return () => {
+    approvals.close();
     for (const stop of stops) stop();
   };
+}
+
+function asked<T>(content: unknown, schema: z.ZodType<T>, what: string): T {
+  const { data, error } = schema.safeParse(content);
+  if (data === undefined) throw new MeanfieldError(`Expected ${what}: ${z.prettifyError(error!).slice(0, 300)}.`);
+  return data;
 }

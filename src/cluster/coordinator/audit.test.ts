@@ -1,11 +1,14 @@
 import { afterEach, expect, it } from 'vitest';
+import { messageOf } from '../../base/errors.js';
+import { OrderGiver } from '../../transport/orders.js';
 import { event, TestCluster } from '../cluster.test-support.js';
 import { ASK } from '../protocol/admission.js';
 import { upMessage } from '../protocol/up.js';
-import { decodeMessage, encodeMessage } from '../protocol/wire.js';
+import { decodeMessage } from '../protocol/wire.js';
 import type { ClusterAudit } from '../status.js';
 
 let cluster: TestCluster | undefined;
+let run = '';
 afterEach(async () => {
   await cluster?.remove();
   cluster = undefined;
@@ -14,9 +17,13 @@ afterEach(async () => {
 type Answer = { readonly done: boolean; readonly reason: string; readonly audit: ClusterAudit };
 
 async function ask(content: unknown): Promise<Answer> {
-  const { transport } = cluster!.network.connect();
-  const answer = await transport.control.ask(ASK.audit, encodeMessage(content), 5000);
-  return JSON.parse(new TextDecoder().decode(answer)) as Answer;
+  const { transport, key } = cluster!.network.connect();
+  try {
+    const audit = await new OrderGiver(transport.control, key, run).give(ASK.audit, content, 5000);
+    return { done: true, reason: '', audit: audit as ClusterAudit };
+  } catch (error) {
+    return { done: false, reason: messageOf(error), audit: undefined as never };
+  }
 }
 
 /** A run of two workers whose next contribution is held back, so that a round stays open. */
@@ -37,6 +44,7 @@ async function held(rounds: number) {
   const names = workers.flatMap(({ events }) => events.flatMap((one) => (one.type === 'joined' ? one.workers : [])));
   const inRound = () => coordinator.run.status()!.workers.find((one) => one.in_round === 'contributed')?.worker;
   while (inRound() === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  run = coordinator.run.status()!.run;
   const contributed = inRound()!;
   return { coordinator, network, contributed, missing: names.find((name) => name !== contributed)! };
 }

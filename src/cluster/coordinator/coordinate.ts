@@ -7,6 +7,7 @@ import { OpenRun } from '../../run/open-run.js';
 import type { TrainOptions } from '../../run/options.js';
 import { initialParameters, type PreparedRun, prepareRun } from '../../run/prepare-run.js';
 import type { Lease } from '../../transport/nats/lease.js';
+import { OrderDesk } from '../../transport/orders.js';
 import type { ClusterResult, CoordinatorEvent } from '../events.js';
 import { startMemberThread } from '../model-thread/member-thread.js';
 import { partSizes } from '../part-sizes.js';
@@ -86,6 +87,8 @@ class Coordination {
   readonly #journal: Journal;
   readonly #kinds: VectorKinds;
   readonly #seen = new Observations();
+  /** The last that it stored before another led. */
+  #last: RunState | undefined;
 
   constructor(
     private readonly options: CoordinatorOptions,
@@ -172,15 +175,19 @@ class Coordination {
       // The one who led before may have ended before it came to this; a gate of JWTs remembers nobody.
       await gate.evict(stored.state.rounds.evicted);
       const status = () => this.#status(coordinator.state, figures);
+      const desk = new OrderDesk(transport.control, key, this.arranged.id);
+      const stopServing = await this.connection.serve?.(desk);
       const stopAnswering = answerQuestions({
         transport,
         gate,
         key,
+        desk,
         coordinator,
         run: this.arranged.id,
         model: this.prepared.model,
         setup,
         status,
+        onAsked: ({ id, host, address, replicas }) => this.emit({ type: 'asking', id, host, address, replicas }),
         auditor: new Auditor({
           state: () => coordinator.state,
           keeper,
@@ -200,6 +207,7 @@ class Coordination {
         if (this.control.stopping.aborted || isFinished(plan, stored.state.progress)) stop();
         const outcome: Outcome = await Promise.race([coordinator.lead(lost), failed]);
         if (outcome === 'lost') {
+          this.#last = coordinator.state;
           await after.settle();
           return undefined;
         }
@@ -207,6 +215,7 @@ class Coordination {
       } finally {
         this.control.stopping.removeEventListener('abort', stop);
         stopAnswering();
+        stopServing?.();
       }
     } finally {
       await figures.close();
@@ -218,7 +227,7 @@ class Coordination {
     const { setup, cluster, context, id } = this.arranged;
     const { transport } = this.connection;
     const { checkpoints } = this.run_.paths;
-    let fromFolder: RunState | undefined;
+    let own = this.#last;
     if (first) {
       const vectors = () => {
         const others = Array.from({ length: keeper.vectors - 1 }, () => new Float32Array(keeper.length));
@@ -227,7 +236,7 @@ class Coordination {
       const folder = { checkpoints, journal: this.#journal };
       const loaded = await loadFolder(folder, model.layout, this.#kinds, keeper, { state: undefined, vectors });
       for (const message of loaded.notices) this.emit({ type: 'notice', message });
-      fromFolder = loaded.state;
+      own = loaded.state;
     }
     const tokens = dataset.train;
     const { samples } = new RangeSampler({ tokens, context: model.dimensions.context, seed: setup.seed });
@@ -236,7 +245,7 @@ class Coordination {
       transport,
       key: this.connection.key,
       keeper,
-      fromFolder,
+      own,
       layoutHash: layoutHash(model.layout),
       cluster,
       steps: context.steps,
@@ -251,7 +260,7 @@ class Coordination {
       },
     });
     const { committed } = taken.state.rounds;
-    return { ...taken, differs: committed.round > 0 && committed.hash !== fromFolder?.rounds.committed.hash };
+    return { ...taken, differs: committed.round > 0 && committed.hash !== own?.rounds.committed.hash };
   }
 
   #afterCommit(

@@ -35,6 +35,8 @@ export function firstState(minimumMembers = 2): RunState {
     last: null,
     next: 1,
     hosts: {},
+    approvals: [],
+    serial: 0,
     retired: [],
   };
 }

@@ -186,10 +186,13 @@ export class Coordinator {
         state = step.state;
         effects.push(...step.effects);
       }
-      if (worthStoring(before, state) && !(await this.#store(state))) {
-        this.#queue.unshift(...batch);
-        this.#resolve('lost');
-        return;
+      if (worthStoring(before, state)) {
+        state = { ...state, serial: before.serial + 1 };
+        if (!(await this.#store(state))) {
+          this.#queue.unshift(...batch);
+          this.#resolve('lost');
+          return;
+        }
       }
       this.#state = state;
       this.#tellChanges(before, state);

@@ -5,7 +5,7 @@ import { createCodec } from '../../averaging/formats/index.js';
 import type { Fragment } from '../../averaging/fragments.js';
 import type { Merge } from '../../rounds/index.js';
 import { createEngine } from '../../training/device.js';
-import { MemoryNetwork } from '../memory-transport.test-support.js';
+import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import type { MemberHandle } from '../model-thread/commands.js';
 import { Exchange } from '../model-thread/exchange.js';
 import type { RunSetup } from '../protocol/configuration.js';

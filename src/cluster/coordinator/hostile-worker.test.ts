@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
+import type { Client } from '../../transport/memory-transport.test-support.js';
 import { RunVerifier } from '../../transport/signed.js';
 import { event, hostHere, TestCluster } from '../cluster.test-support.js';
-import type { Client } from '../memory-transport.test-support.js';
 import { ASK, admissionAnswer } from '../protocol/admission.js';
 import { downEnvelope } from '../protocol/down.js';
 import { upMessage } from '../protocol/up.js';

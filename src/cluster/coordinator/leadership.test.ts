@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { expect, it } from 'vitest';
-import { MemoryNetwork } from '../memory-transport.test-support.js';
+import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import { lead } from './leadership.js';
 
 const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { MessageToWorker } from '../../rounds/index.js';
+import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import { RunVerifier } from '../../transport/signed.js';
-import { MemoryNetwork } from '../memory-transport.test-support.js';
 import { downEnvelope } from '../protocol/down.js';
 import { decodeMessage, encodeMessage } from '../protocol/wire.js';
 import { contextOf, hashOf, Play } from './coordinator.test-support.js';

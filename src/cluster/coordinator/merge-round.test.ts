@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Merge } from '../../rounds/index.js';
-import { MemoryNetwork } from '../memory-transport.test-support.js';
+import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import type { MemberHandle } from '../model-thread/commands.js';
 import { putParts } from '../protocol/manifest.js';
 import { hashOf } from './coordinator.test-support.js';

@@ -6,7 +6,7 @@ import { sha256 } from '../../base/hash.js';
 import { openDataset } from '../../data/index.js';
 import { testData, tinyModel } from '../../local/local.test-support.js';
 import type { PreparedRun } from '../../run/prepare-run.js';
-import { MemoryNetwork } from '../memory-transport.test-support.js';
+import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import { parseClusterOptions } from '../options.js';
 import { type Publication, publish } from './publish.js';
 

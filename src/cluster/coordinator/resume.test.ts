@@ -149,6 +149,45 @@ it('takes no state that its coordinators have not signed, and goes on from its f
   expect((await second.run.result).tokens).toBeLessThan(1e6);
 });
 
+it('takes no old state that was put back, though its coordinators have signed it', async () => {
+  cluster = await TestCluster.create({ steps: 400, checkpointEvery: 15 });
+  const { network } = cluster;
+  const first = cluster.coordinator();
+  const worker = cluster.worker();
+  await event(first.events, 'round', ({ round }) => round >= 2);
+  const old = network.state.get('state')!.value;
+  const { round: later } = await event(first.events, 'round', ({ round }) => round >= 5);
+  await first.kill();
+  worker.kill();
+  network.state.set('state', { value: old, revision: network.state.get('state')!.revision });
+  const second = cluster.coordinator(true);
+  const { round } = await event(second.events, 'leading');
+  expect(round).toBeGreaterThanOrEqual(later);
+  second.run.stop();
+  await second.run.result;
+});
+
+it('knows an old state of the same round by its number, and goes on from what it has stored', async () => {
+  cluster = await TestCluster.create({ steps: 5000 }, { minWorkers: 2 });
+  const { network } = cluster;
+  const coordinator = cluster.coordinator();
+  cluster.worker();
+  await event(coordinator.events, 'member');
+  const old = network.state.get('state')!.value;
+  coordinator.run.evict('stranger-9', 'odd');
+  while (coordinator.run.status()!.evicted.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  coordinator.client().partitioned = true;
+  await event(coordinator.events, 'notice', ({ message }) => message.includes('stands by'));
+  network.state.set('state', { value: old, revision: network.state.get('state')!.revision });
+  coordinator.client().partitioned = false;
+  await event(coordinator.events, 'notice', ({ message }) => message.includes('is an old one'));
+  while (coordinator.events.filter(({ type }) => type === 'leading').length < 2)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(coordinator.run.status()!.evicted).toEqual(['stranger-9']);
+  coordinator.run.stop();
+  await coordinator.run.result;
+});
+
 it('does not lead where the folder lacks the key by which the run is signed', async () => {
   cluster = await TestCluster.create({ steps: 400 });
   const first = cluster.coordinator();

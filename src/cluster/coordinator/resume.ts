@@ -18,8 +18,8 @@ export interface StateStart {
   readonly transport: Transport;
   readonly key: RunKey;
   readonly keeper: Keeper;
-  /** After the last commit that the run's folder holds. */
-  readonly fromFolder: RunState | undefined;
+  /** After the last commit that the run's folder holds, or the last state that this process has stored. */
+  readonly own: RunState | undefined;
   readonly layoutHash: string;
   readonly cluster: ParsedClusterOptions;
   /** H. */
@@ -66,13 +66,13 @@ export interface StoredState {
 }
 
 /**
- * The state to carry on from: the message system's, or the folder's where that knows of later commits, as after a power
- * cut of the server; or the first one.
+ * The state to carry on from: the message system's, or our own where that is newer, as after a power cut of the server or
+ * where somebody has put back an old one; or the first one.
  *
  * @throws MeanfieldError when the two contradict each other, or another key has signed the stored state
  */
 export async function takeUp(start: StateStart): Promise<StoredState> {
-  const { transport, keeper, run, fromFolder } = start;
+  const { transport, keeper, run, own } = start;
   const found = await transport.state.get(STATE);
   const stored = readable(found?.value, start);
   const revision = found?.revision ?? 0;
@@ -80,33 +80,52 @@ export async function takeUp(start: StateStart): Promise<StoredState> {
     throw new MeanfieldError(
       `The message system holds run ${stored.rounds.run}, not ${run}. Use another prefix or server.`,
     );
-  const inFolder = fromFolder?.rounds.committed.round ?? -1;
-  if (stored && stored.rounds.committed.round >= inFolder) {
+  if (stored && !isOlder(stored, start)) {
     const { committed } = stored.rounds;
     if (keeper.held.hash !== committed.hash) await keeper.catchUp(transport.blobs, stored.chain);
     if (keeper.held.hash !== committed.hash)
       throw new MeanfieldError(
         `Round ${committed.round} was committed with the hash ${committed.hash.slice(0, 12)}, but what is stored gives ${keeper.held.hash.slice(0, 12)}.`,
       );
-    const state = reopened(stored, start.limits);
+    const state = counted(reopened(stored, start.limits), stored);
     return { state, revision: await set(start, state, revision) };
   }
-  if (!fromFolder && keeper.held.round > 0)
+  if (!own && keeper.held.round > 0)
     throw new MeanfieldError(
       "The run's folder is damaged after its last checkpoint, and the message system does not hold the run. Delete the folder's journal to go on from the checkpoint.",
     );
-  const configuration = await start.publish();
   const { round, hash } = keeper.held;
+  if (own && own.rounds.committed.hash !== hash)
+    throw new MeanfieldError(
+      `Round ${own.rounds.committed.round} is the last that this coordinator knows of, but what it holds is another. ` +
+        'Start it again with --resume: it goes on from its folder.',
+    );
+  const configuration = await start.publish();
   const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));
   const manifest = await putSnapshot(transport.blobs, `run/s/${round}`, vectors);
   const chain = { snapshot: { round, hash, manifest }, results: [] };
-  const state: RunState = fromFolder
-    ? reopened(
-        { ...fromFolder, configuration, chain, retired: [], next: Math.max(fromFolder.next, stored?.next ?? 0) },
-        start.limits,
-      )
+  const first: RunState = own
+    ? reopened({ ...own, configuration, chain, retired: [], next: Math.max(own.next, stored?.next ?? 0) }, start.limits)
     : { ...firstState(start), configuration, chain };
+  const state = counted(first, stored);
   return { state, revision: await set(start, state, revision) };
+}
+
+/** With a number above that of all that was stored. */
+function counted(state: RunState, stored: RunState | undefined): RunState {
+  return { ...state, serial: Math.max(state.serial, stored?.serial ?? 0) + 1 };
+}
+
+/** Whether what is stored was stored before what we know: by its rounds, and by how often it was stored. */
+function isOlder(stored: RunState, { own, onNotice }: StateStart): boolean {
+  if (!own) return false;
+  if (stored.rounds.committed.round < own.rounds.committed.round) return true;
+  if (stored.serial >= own.serial) return false;
+  onNotice(
+    `The state in the message system is an old one (its number is ${stored.serial}, this coordinator knows of ` +
+      `${own.serial}), as a server that lost writes has it, or one that puts it back. It does not count.`,
+  );
+  return true;
 }
 
 function set({ transport, key }: StateStart, state: RunState, revision: number): Promise<number> {
@@ -117,7 +136,7 @@ function set({ transport, key }: StateStart, state: RunState, revision: number):
  * The message system's state; one that cannot be read, or that no coordinator of this run has signed, is gone back from,
  * to the newest that the folder holds.
  */
-function readable(value: Uint8Array | undefined, { fromFolder, key, onNotice }: StateStart): RunState | undefined {
+function readable(value: Uint8Array | undefined, { own, key, onNotice }: StateStart): RunState | undefined {
   if (value === undefined) return undefined;
   try {
     return decodeState(new RunVerifier(key.public).opened('state', value), 'the message system');
@@ -128,12 +147,12 @@ function readable(value: Uint8Array | undefined, { fromFolder, key, onNotice }: 
           'there from the machine where the run was started, readable by you alone (chmod 600), and start again.',
         { cause: error },
       );
-    if (!(error instanceof MeanfieldError) || !fromFolder) throw error;
+    if (!(error instanceof MeanfieldError) || !own) throw error;
     const why =
       error instanceof UnsignedError
         ? 'The state in the message system is not signed by the coordinators of this run and does not count.'
         : error.message;
-    onNotice(`${why} Went back to round ${fromFolder.rounds.committed.round}, which the run's folder holds.`);
+    onNotice(`${why} Went back to round ${own.rounds.committed.round}, which this machine holds.`);
     return undefined;
   }
 }
@@ -166,6 +185,8 @@ function firstState({ run, keeper, layoutHash, cluster, steps, limits, samples, 
     last: null,
     next: 1,
     hosts: {},
+    approvals: [],
+    serial: 0,
     retired: [],
   } as const;
 }

@@ -6,6 +6,7 @@ import type { RoundsState } from '../../rounds/index.js';
 import type { BlobRef } from '../../transport/transport.js';
 import { type Chain, chainSchema } from '../protocol/down.js';
 import { blobRef, count, decodeMessage, encodeMessage, name, text } from '../protocol/wire.js';
+import { type Approval, approvalSchema } from './approvals.js';
 import { roundsSchema } from './rounds-schema.js';
 
 const progressSchema = z.strictObject({
@@ -59,6 +60,10 @@ const stateSchema = z.strictObject({
   next: count,
   /** What the machines call themselves, by worker. */
   hosts: z.record(name, text),
+  /** Not in what was stored before a person could approve who joins. */
+  approvals: z.array(approvalSchema).default([]),
+  /** How often the state was stored; not in what was stored before it was counted. */
+  serial: count.default(0),
   /** Lists of blobs that nobody needs once the next snapshot is there. */
   retired: z.array(blobRef),
 });
@@ -80,6 +85,8 @@ export interface RunState {
   readonly last: LastRound | null;
   readonly next: number;
   readonly hosts: Readonly<Record<string, string>>;
+  readonly approvals: readonly Approval[];
+  readonly serial: number;
   readonly retired: readonly BlobRef[];
 }
 

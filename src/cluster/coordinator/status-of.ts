@@ -3,6 +3,7 @@ import { coverage } from '../../data/ledger/index.js';
 import { waitingFor } from '../../rounds/index.js';
 import type { Waiting } from '../events.js';
 import type { ClusterStatus, WorkerLine } from '../status.js';
+import { isWaiting } from './approvals.js';
 import { stepOf } from './checkpoints.js';
 import type { Observations } from './observations.js';
 import type { RunState } from './run-state.js';
@@ -28,7 +29,7 @@ export function statusOf(
   figures: { readonly totalSteps: number; readonly tokensPerSecond: number; readonly seconds: number },
   now: number,
 ): ClusterStatus {
-  const { rounds, progress, ledger, hosts } = state;
+  const { rounds, progress, ledger, hosts, approvals } = state;
   const members = new Map(rounds.open?.members.map((member) => [member.worker, member]) ?? []);
   const workers = rounds.workers.map(({ worker, incarnation, status, lastSeen, stepsPerSecond }): WorkerLine => {
     const member = members.get(worker);
@@ -64,6 +65,10 @@ export function statusOf(
     val_loss: progress.val_loss,
     waiting: waitingOf(state, now),
     workers,
+    asking: approvals.filter(isWaiting).map(({ id, host, address, replicas, since }) => ({
+      ...{ id, host, address, replicas },
+      seconds: Math.max(0, Date.now() - since) / 1000,
+    })),
     evicted: rounds.evicted,
     refusals: seen.refusals,
     data: { epoch: epoch.epoch, committed: epoch.done / epoch.samples, leased: epoch.leased / epoch.samples },

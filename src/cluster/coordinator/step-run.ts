@@ -3,6 +3,7 @@ import { commit, type EpochRange, lease, release } from '../../data/ledger/index
 import { type Effect, type RoundEvent, type RoundsState, type Step, tick } from '../../rounds/index.js';
 import type { BlobRef } from '../../transport/transport.js';
 import type { Chain } from '../protocol/down.js';
+import { type Asking, ask, decide, withoutWaiting } from './approvals.js';
 import { makeRoom, withoutNames } from './names.js';
 import { advanceOf, isFinished, nextSteps, type RunPlan, schedulePosition } from './plan.js';
 import type { LastRound, Progress, RunState } from './run-state.js';
@@ -38,7 +39,12 @@ export type RunInput =
     }
   | { readonly type: 'snapshot'; readonly snapshot: Chain['snapshot'] }
   | { readonly type: 'evaluated'; readonly loss: number; readonly best: number }
-  | { readonly type: 'admitted'; readonly host: string; readonly workers: readonly string[] };
+  | { readonly type: 'admitted'; readonly host: string; readonly workers: readonly string[] }
+  /** A machine asks that a person must approve; milliseconds since 1970. */
+  | { readonly type: 'asked'; readonly asking: Asking; readonly at: number }
+  | { readonly type: 'decided'; readonly id: string; readonly decision: 'approved' | 'refused' }
+  /** Machines no longer wait for approval. */
+  | { readonly type: 'gone'; readonly ids: readonly string[] };
 
 export interface RunStep {
   readonly state: RunState;
@@ -79,6 +85,17 @@ export function stepRun(context: RunContext, state: RunState, input: RunInput, n
       const hosts = { ...kept.hosts, ...Object.fromEntries(input.workers.map((worker) => [worker, input.host])) };
       return quiet({ ...kept, hosts, next: state.next + input.workers.length }, `${input.host} was let in`);
     }
+    case 'asked': {
+      const asked = ask(state.approvals, input.asking, input.at);
+      if ('full' in asked) return quiet(state, asked.full);
+      return quiet({ ...state, approvals: asked.approvals }, `${input.asking.host} waits for approval`);
+    }
+    case 'decided': {
+      const approvals = decide(state.approvals, input.id, input.decision);
+      return approvals ? quiet({ ...state, approvals }, `${input.id} is ${input.decision}`) : quiet(state, '');
+    }
+    case 'gone':
+      return quiet({ ...state, approvals: withoutWaiting(state.approvals, input.ids) }, 'who was silent waits no more');
   }
 }
 

@@ -44,6 +44,7 @@ const status: ClusterStatus = {
     silent_seconds: 0,
     refused: null,
   })),
+  asking: [],
   evicted: [],
   refusals: [],
   data: { epoch: 1, committed: 0.25, leased: 0 },

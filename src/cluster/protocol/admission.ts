@@ -2,10 +2,22 @@ import { z } from 'zod';
 import { blobRef, count, name, text } from './wire.js';
 
 /** What is asked at the door, and of the coordinator by its operator. */
-export const ASK = { admission: 'join', status: 'status', stop: 'stop', evict: 'evict', audit: 'audit' } as const;
+export const ASK = {
+  admission: 'join',
+  status: 'status',
+  stop: 'stop',
+  evict: 'evict',
+  audit: 'audit',
+  decide: 'decide',
+} as const;
 
 /** The code of a refusal for the moment: whoever asks again later may be let in. */
 export const BUSY = 'busy';
+
+/** The code of a refusal until a person has approved the machine; the reason is the id by which it is approved. */
+export const WAITING = 'waiting';
+/** A person has refused the machine, or too many wait for one. */
+export const NOT_APPROVED = 'not-approved';
 
 /** A machine asks to take part. */
 export const admissionRequest = z.strictObject({

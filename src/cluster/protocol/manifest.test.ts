@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { BlobDamagedError, BlobMissingError } from '../../transport/errors.js';
-import { MemoryNetwork } from '../memory-transport.test-support.js';
+import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import { getList, getParts, putParts } from './manifest.js';
 
 const network = new MemoryNetwork();

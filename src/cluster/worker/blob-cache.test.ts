@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { MemoryNetwork } from '../memory-transport.test-support.js';
+import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import { BlobCache, type BlobCacheOptions } from './blob-cache.js';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { MemoryNetwork } from '../memory-transport.test-support.js';
+import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import type { MemberHandle } from '../model-thread/commands.js';
 import type { Chain } from '../protocol/down.js';
 import { putParts } from '../protocol/manifest.js';

@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
+import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import type { WorkerEvent } from '../events.js';
-import { MemoryNetwork } from '../memory-transport.test-support.js';
 import type { MemberHandle } from '../model-thread/commands.js';
 import type { Chain, DownMessage, StartMessage } from '../protocol/down.js';
 import { type UpMessage, upMessage } from '../protocol/up.js';

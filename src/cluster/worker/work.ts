@@ -14,7 +14,7 @@ import { keptMessages } from '../memory.js';
 import type { MemberHandle } from '../model-thread/commands.js';
 import { startMemberThread } from '../model-thread/member-thread.js';
 import { partSizes } from '../part-sizes.js';
-import { type AdmissionAnswer, ASK, admissionAnswer, BUSY } from '../protocol/admission.js';
+import { type AdmissionAnswer, ASK, admissionAnswer, BUSY, NOT_APPROVED, WAITING } from '../protocol/admission.js';
 import { type Configuration, configurationSchema } from '../protocol/configuration.js';
 import { downEnvelope } from '../protocol/down.js';
 import { decodeMessage, encodeMessage, PROTOCOL } from '../protocol/wire.js';
@@ -117,7 +117,7 @@ async function askAdmission(
   emit: (event: WorkerEvent) => void,
   leaving: AbortSignal,
 ): Promise<Admitted> {
-  const { door, replicas = 1, host = hostname(), patience = 60 } = options;
+  const { door, replicas = 1, host = hostname(), patience = 60, approvalPatience = 3600 } = options;
   const request = encodeMessage({
     protocol: PROTOCOL,
     version: packageJson.version,
@@ -127,6 +127,7 @@ async function askAdmission(
     memory: memoryOf(options),
   });
   const began = performance.now();
+  let waits: { readonly id: string; readonly since: number } | undefined;
   for (;;) {
     if (leaving.aborted) throw new LeftEarly();
     const seconds = (performance.now() - began) / 1000;
@@ -138,9 +139,20 @@ async function askAdmission(
       if (answer.code === BUSY) {
         emit({ type: 'waiting', for: `its turn (${answer.reason})`, seconds });
         // Not all at the same moment again, and for as long as it takes: the coordinator is there.
-        await sleep(KNOCK * (1 + 4 * Math.random()));
+        await sleep(KNOCK * (1 + 4 * Math.random()), undefined, { signal: leaving }).catch(() => {});
         continue;
       }
+      if (answer.code === WAITING) {
+        const id = answer.reason;
+        if (waits?.id !== id) emit({ type: 'asking', id });
+        waits ??= { id, since: performance.now() };
+        const waited = (performance.now() - waits.since) / 1000;
+        if (waited >= approvalPatience) throw new NotApprovedError(id, approvalPatience);
+        emit({ type: 'waiting', for: `approval as ${id}`, seconds: waited });
+        await sleep(KNOCK * (2.5 + Math.random()), undefined, { signal: leaving }).catch(() => {});
+        continue;
+      }
+      if (answer.code === NOT_APPROVED) throw new NotTakenError(answer.reason);
       throw new RefusedError(`The run does not take this machine: ${answer.reason}`);
     } catch (error) {
       if (error instanceof RefusedError || !(error instanceof MeanfieldError) || seconds >= patience) throw error;
@@ -151,6 +163,25 @@ async function askAdmission(
 }
 
 class RefusedError extends MeanfieldError {}
+
+/** A person will not have the machine: as one that was evicted it is not to be started again. */
+class NotTakenError extends RefusedError {
+  override readonly exitCode = 3;
+
+  constructor(reason: string) {
+    super(`The run does not take this machine: ${reason}. Ask its owner.`);
+  }
+}
+
+class NotApprovedError extends RefusedError {
+  constructor(id: string, seconds: number) {
+    super(
+      `Nobody has approved this machine (${id}) within ${seconds} seconds. Ask the run's owner, who does it by ` +
+        'meanfield cluster approve on the machine that coordinates, and join again; --approval-patience SECONDS waits ' +
+        'longer.',
+    );
+  }
+}
 
 /** The machine was told to leave before the run had taken it. */
 class LeftEarly extends MeanfieldError {

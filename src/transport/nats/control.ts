@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { RefusedError } from '../errors.js';
@@ -35,11 +36,14 @@ export class NatsControl implements ControlChannel {
     });
   }
 
-  answer(what: string, handler: (message: Uint8Array, by?: string) => Promise<Uint8Array>): () => void {
+  answer(
+    what: string,
+    handler: (message: Uint8Array, by?: string, address?: string) => Promise<Uint8Array>,
+  ): () => void {
     const take = (message: Msg) => {
       if (!ANSWERED.some((prefix) => message.reply?.startsWith(prefix))) return;
       const by = message.subject.split('.')[4];
-      void this.respond(message, (bytes) => handler(bytes, by));
+      void this.respond(message, (bytes) => handler(bytes, by, addressFrom(message)));
     };
     const stops = [{}, { by: '*' }].map((by) => this.subscribe({ to: 'ask', what, ...by }, take));
     return () => {
@@ -103,4 +107,14 @@ const FOREIGN = 'Nats-Request-Info';
  */
 function isSent({ headers }: Msg): boolean {
   return headers === undefined || headers.keys().every((key) => key === FOREIGN);
+}
+
+/** Where the server sees who sent this from another account, if it tells. */
+function addressFrom({ headers }: Msg): string | undefined {
+  try {
+    const { host } = JSON.parse(headers?.get(FOREIGN) ?? '{}') as { host?: unknown };
+    return typeof host === 'string' && isIP(host) !== 0 ? host : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -6,12 +6,14 @@ import { createAccount, createOperator } from '@nats-io/nkeys';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { natsThere, startTestServer, type TestServer } from '../nats/server.test-support.js';
 import { openNatsTransport } from '../nats/transport.js';
+import { OrderDesk, OrderGiver } from '../orders.js';
 import type { Transport } from '../transport.js';
 import { readConnection } from './connection-file.js';
 import { openDoor } from './door.js';
 import { useForeignServer } from './foreign-server.js';
 import { decodeInvitation } from './invitation.js';
 import { makeNkey } from './keys.js';
+import { readRunKey } from './run-key.js';
 import type { RunServer } from './run-server.js';
 import { hasLapsed, parseSigner, readWorkerJwt, signUser } from './user-jwt.js';
 
@@ -145,7 +147,9 @@ describe.skipIf(!natsThere)("someone else's server (skipped without nats-server)
       const server = await useForeignServer({ ...base, servers: [nats.url], signer: signer() });
       expect(server.notice).toMatch(/within 60 minutes/);
       const coordinator = await lead(server);
-      server.serve(coordinator.control);
+      const desk = new OrderDesk(coordinator.control, server.key, 'r');
+      const stopServing = await server.serve(coordinator, desk);
+      desk.open();
       const stop = coordinator.control.answer('join', async () => bytes('welcome'));
       const door = await openDoor(decodeInvitation(server.invitation));
       expect(text(await door.ask('join', bytes(''), 5000))).toBe('welcome');
@@ -161,14 +165,16 @@ describe.skipIf(!natsThere)("someone else's server (skipped without nats-server)
       expect(readWorkerJwt(signer(), 'r', renewed.jwt)).toEqual({ key: door.key, workers: ['w1'] });
       await expect(worker.control.ask('renew', bytes('{}'), 5000)).rejects.toThrow(/Expected a JWT/);
       // The server says by which invitation one asks, so one that was withdrawn is of no use.
-      const ask = async (content: object) =>
-        JSON.parse(text(await coordinator.control.ask('invite', bytes(JSON.stringify(content)), 5000)));
-      const other = await ask({ hours: 1, once: true });
+      const owner = new OrderGiver(coordinator.control, await readRunKey(runFolder), 'r');
+      const ask = async (content: object) => (await owner.give('invite', content, 5000)) as { invitation: string };
+      const other = await ask({ hours: 1, once: true, approve: true });
       const word = decodeInvitation(other.invitation);
       const thief = await openDoor({ ...word, id: decodeInvitation(server.invitation).id });
       await expect(thief.ask('join', bytes(''), 2000)).rejects.toThrow(/no right/);
       await thief.close();
       await expect(worker.control.ask('join', bytes(''), 2000, word.id)).rejects.toThrow(/no right/);
+      expect(server.gate.asksPerson(makeNkey().key, word.id)).toBe(true);
+      expect(server.gate.asksPerson(makeNkey().key, decodeInvitation(server.invitation).id)).toBe(false);
       await server.gate.admit(['w2'], makeNkey().key, word.id);
       await expect(server.gate.admit(['w3'], makeNkey().key, word.id)).rejects.toThrow(/for one machine/);
       await ask({ revoke: 'all' });
@@ -178,12 +184,15 @@ describe.skipIf(!natsThere)("someone else's server (skipped without nats-server)
       await expect(worker.control.ask('renew', bytes(jwt), 5000)).rejects.toThrow(/w1 was evicted/);
       await server.gate.forget(['w1']);
       await expect(worker.control.ask('renew', bytes(jwt), 5000)).rejects.toThrow(/w1 was evicted/);
+      // One that stands by answers nothing.
+      stopServing();
+      await expect(worker.control.ask('renew', bytes(jwt), 500)).rejects.toThrow(/does not answer/);
       await coordinator.close();
       // Started anew it knows nobody; whoever begins to lead says who is out.
       const again = await useForeignServer({ ...base, servers: [nats.url], signer: signer() });
       await again.gate.evict(['w1']);
       const successor = await lead(again);
-      again.serve(successor.control);
+      await again.serve(successor, new OrderDesk(successor.control, again.key, 'r'));
       // By its answer the server has heard that we listen.
       await successor.state.get('x');
       await expect(worker.control.ask('renew', bytes(jwt), 5000)).rejects.toThrow(/w1 was evicted/);

@@ -7,8 +7,8 @@ import type { Gate } from '../transport.js';
 import { type RunConnection, writeConnection } from './connection-file.js';
 import { encodeInvitation, type Invitation } from './invitation.js';
 import { InvitationFile } from './invitation-file.js';
-import { answerInvite, type InvitationBook, type KeptInvitation, makeInvitation } from './invitations.js';
-import { isUserKey, makeNkey, nkeyOf } from './keys.js';
+import { answerInvite, goodFor, type InvitationBook, type KeptInvitation, makeInvitation } from './invitations.js';
+import { makeNkey, nkeyOf, userKey } from './keys.js';
 import { loadRunKey } from './run-key.js';
 import type { RunServer } from './run-server.js';
 import { inboxOf } from './server-config.js';
@@ -26,6 +26,8 @@ export interface ForeignServerOptions {
   readonly shared: boolean;
   /** Hours for which the invitation is good. */
   readonly validHours: number;
+  /** Whether a person must approve who comes by it; as with the last one unless given. */
+  readonly approve?: boolean;
 }
 
 /** Seconds for which a worker's JWT is good. It asks for another in time; one that was evicted gets none. */
@@ -45,7 +47,8 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
   if (!signer) requireCredentials({ signed: false, shared });
   const runKey = await loadRunKey(runFolder);
   const file = await InvitationFile.open(runFolder);
-  const first = makeInvitation(validHours, false);
+  const approve = options.approve ?? file.all().findLast(({ once }) => !once)?.approve ?? false;
+  const first = makeInvitation({ hours: validHours, once: false, approve });
   await file.keep([...file.all(), first]);
   const encode = ({ id, expires }: KeptInvitation, rest: Pick<Invitation, 'credential' | 'access'>) =>
     encodeInvitation({ id, run, coordinator: runKey.public, servers: [...servers], expires, ...rest });
@@ -76,9 +79,15 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
         'Workers get JWTs that hold them to their own subjects. An evicted worker is ignored at once; the server lets ' +
         `it in until its JWT ends, within ${WORKER_VALIDITY / 60} minutes. Only a server that Meanfield runs keeps a ` +
         'hostile worker from overwriting the state.',
-      serve: (control) => {
-        control.answer(RENEW, (message) => gate.renew(message));
-        answerInvite(control, bookOf(file, word));
+      serve: async ({ control, state }, desk) => {
+        const stops = [
+          await file.share(state, runKey),
+          control.answer(RENEW, (message) => gate.renew(message)),
+          answerInvite(desk, bookOf(file, word)),
+        ];
+        return () => {
+          for (const stop of stops) stop();
+        };
       },
     });
   }
@@ -91,7 +100,12 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
     notice:
       'Every worker has your own credential (--shared-credential): each can read, write and delete all that you can ' +
       'on this server, and an evicted worker is ignored, not shut out. Invite only whom you trust.',
-    serve: (control) => void answerInvite(control, bookOf(file, word)),
+    serve: async ({ state }, desk) => {
+      const stops = [await file.share(state, runKey), answerInvite(desk, bookOf(file, word))];
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
   });
 }
 
@@ -123,6 +137,10 @@ async function serverOf(
 class SharedGate implements Gate {
   constructor(private readonly invitations: InvitationFile) {}
 
+  asksPerson(key: string, by?: string): boolean {
+    return goodFor(this.invitations.all(), by, key).approve;
+  }
+
   async admit(_workers: readonly string[], key: string, by?: string): Promise<string> {
     await this.invitations.use(by, key);
     return JSON.stringify({ access: 'shared' });
@@ -143,9 +161,12 @@ class SigningGate implements Gate {
     private readonly invitations: InvitationFile,
   ) {}
 
-  async admit(workers: readonly string[], key: string, by?: string): Promise<string> {
-    if (!isUserKey(key))
-      throw new MeanfieldError(`Expected the public key of a NATS user, got ${JSON.stringify(key)}.`);
+  asksPerson(key: string, by?: string): boolean {
+    return goodFor(this.invitations.all(), by, userKey(key)).approve;
+  }
+
+  async admit(workers: readonly string[], given: string, by?: string): Promise<string> {
+    const key = userKey(given);
     await this.invitations.use(by, key);
     const names = [...new Set([...(this.names.get(key) ?? []), ...workers])];
     this.names.set(key, names);

@@ -1,22 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { MeanfieldError } from '../../base/errors.js';
-import type { ControlChannel } from '../transport.js';
+import type { OrderDesk } from '../orders.js';
 import { makeNkey } from './keys.js';
-
-const ID = /^[0-9a-f]{12}-([0-9a-z]{1,9})(-once)?$/;
 
 /** What is kept of an invitation, so that it can be told from others, runs out and can be withdrawn. */
 export const keptInvitation = z.object({
-  /**
-   * It stands in the subject of whoever asks by it, where nobody else may ask. It tells when the invitation ends and
-   * whether it is good once, so that a coordinator on another machine knows it too.
-   */
-  id: z.string().regex(ID),
+  /** It stands in the subject of whoever asks by it, where nobody else may ask. */
+  id: z.string().regex(/^[\w-]{1,64}$/),
   /** Milliseconds since 1970. */
   expires: z.number(),
   /** Whether one machine alone may come by it. */
   once: z.boolean(),
+  /** Whether a person must approve who comes by it. */
+  approve: z.boolean().default(false),
   /** The key of whoever came by one that is good once. */
   usedBy: z.string().optional(),
   revoked: z.boolean().optional(),
@@ -32,18 +29,38 @@ export const INVITE = 'invite';
 const MOST = 64;
 const HOUR = 3600_000;
 
-/** @param hours for which it is good */
-export function makeInvitation(hours: number, once: boolean, now = Date.now()): KeptInvitation {
-  const seconds = Math.floor((now + hours * HOUR) / 1000);
-  const id = `${randomBytes(6).toString('hex')}-${seconds.toString(36)}${once ? '-once' : ''}`;
-  return { id, expires: seconds * 1000, once, seed: makeNkey().seed };
+/** What an invitation is to be like. */
+export interface Terms {
+  /** Hours for which it is good. */
+  readonly hours: number;
+  readonly once: boolean;
+  readonly approve: boolean;
 }
 
-/** What an id tells of an invitation that another has made, whose server vouches for who asks by it. */
-export function invitationOf(id: string | undefined): KeptInvitation | undefined {
-  const found = ID.exec(id ?? '');
-  if (!found) return undefined;
-  return { id: id!, expires: Number.parseInt(found[1]!, 36) * 1000, once: found[2] !== undefined, seed: '' };
+export function makeInvitation({ hours, once, approve }: Terms, now = Date.now()): KeptInvitation {
+  const expires = 1000 * Math.floor((now + hours * HOUR) / 1000);
+  return { id: randomBytes(6).toString('hex'), expires, once, approve, seed: makeNkey().seed };
+}
+
+/**
+ * What two who have kept invitations know together: one that either knows to be withdrawn or used is. An old list that
+ * is put back so takes nothing away from who remembers more.
+ */
+export function joinInvitations(
+  ours: readonly KeptInvitation[],
+  theirs: readonly KeptInvitation[],
+): readonly KeptInvitation[] {
+  const joined = new Map(ours.map((one) => [one.id, one]));
+  for (const other of theirs) {
+    const own = joined.get(other.id);
+    if (own === undefined) joined.set(other.id, other);
+    else {
+      const usedBy = own.usedBy ?? other.usedBy;
+      const revoked = own.revoked === true || other.revoked === true;
+      joined.set(other.id, { ...own, ...(usedBy !== undefined && { usedBy }), ...(revoked && { revoked }) });
+    }
+  }
+  return [...joined.values()];
 }
 
 export function unexpired(all: readonly KeptInvitation[], now = Date.now()): KeptInvitation[] {
@@ -56,11 +73,29 @@ export function good(all: readonly KeptInvitation[], now = Date.now()): KeptInvi
 }
 
 /**
- * Marks an invitation as used by the holder of a key, who may ask again by it.
+ * The invitation by which the holder of a key asks.
  *
  * @param id undefined of who asks by none
- * @returns what is to be kept: the same list where that changes nothing
  * @throws MeanfieldError when it was withdrawn, has run out, or another has used it
+ */
+export function goodFor(
+  all: readonly KeptInvitation[],
+  id: string | undefined,
+  key: string,
+  now = Date.now(),
+): KeptInvitation {
+  const found = good(all, now).find((one) => one.id === id);
+  if (!found) throw new MeanfieldError('this invitation was withdrawn or has expired; ask for a new one');
+  if (found.once && found.usedBy !== undefined && found.usedBy !== key)
+    throw new MeanfieldError('this invitation was for one machine, and another has come by it; ask for a new one');
+  return found;
+}
+
+/**
+ * Marks an invitation as used by the holder of a key, who may ask again by it.
+ *
+ * @returns what is to be kept: the same list where that changes nothing
+ * @throws MeanfieldError as {@link goodFor} does
  */
 export function useInvitation(
   all: readonly KeptInvitation[],
@@ -68,16 +103,13 @@ export function useInvitation(
   key: string,
   now = Date.now(),
 ): readonly KeptInvitation[] {
-  const found = good(all, now).find((one) => one.id === id);
-  if (!found) throw new MeanfieldError('this invitation was withdrawn or has expired; ask for a new one');
+  const found = goodFor(all, id, key, now);
   if (!found.once || found.usedBy === key) return all;
-  if (found.usedBy !== undefined)
-    throw new MeanfieldError('this invitation was for one machine, and another has come by it; ask for a new one');
   return all.map((one) => (one === found ? { ...one, usedBy: key } : one));
 }
 
 const order = z.union([
-  z.strictObject({ hours: z.number().positive().max(1e6), once: z.boolean() }),
+  z.strictObject({ hours: z.number().positive().max(1e6), once: z.boolean(), approve: z.boolean() }),
   z.strictObject({ revoke: z.string().max(64) }),
   z.strictObject({ list: z.literal(true) }),
 ]);
@@ -91,11 +123,11 @@ export interface InvitationBook {
 }
 
 /** Answers the owner, who asks for a new invitation, withdraws one or all, or lists them. */
-export function answerInvite(control: ControlChannel, book: InvitationBook): () => void {
-  return control.answer(INVITE, async (message) => {
-    const { data } = order.safeParse(JSON.parse(new TextDecoder().decode(message)));
+export function answerInvite(desk: OrderDesk, book: InvitationBook): () => void {
+  return desk.answer(INVITE, async (content) => {
+    const { data } = order.safeParse(content);
     if (!data) throw new MeanfieldError('Expected the hours of an invitation, or which one to withdraw.');
-    return new TextEncoder().encode(JSON.stringify(await obey(data, book)));
+    return obey(data, book);
   });
 }
 
@@ -105,7 +137,7 @@ async function obey(asked: z.output<typeof order>, book: InvitationBook): Promis
   if ('hours' in asked) {
     if (there.length >= MOST)
       throw new MeanfieldError(`There are ${MOST} invitations, which is the most. Withdraw one: --revoke ID.`);
-    const made = makeInvitation(asked.hours, asked.once);
+    const made = makeInvitation(asked);
     const word = await book.word(made);
     await book.keep([...all, made]);
     return { invitation: word, ...shown(made) };
@@ -120,6 +152,6 @@ async function obey(asked: z.output<typeof order>, book: InvitationBook): Promis
   return { revoked: gone.map(({ id }) => id) };
 }
 
-function shown({ id, expires, once, usedBy }: KeptInvitation) {
-  return { id, expires: new Date(expires).toISOString(), once, used: usedBy !== undefined };
+function shown({ id, expires, once, approve, usedBy }: KeptInvitation) {
+  return { id, expires: new Date(expires).toISOString(), once, approve, used: usedBy !== undefined };
 }

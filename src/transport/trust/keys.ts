@@ -1,4 +1,5 @@
 import { createUser, fromSeed } from '@nats-io/nkeys';
+import { MeanfieldError } from '../../base/errors.js';
 
 /** An nkey: the server knows the public half, the seed proves who one is. */
 export interface Nkey {
@@ -16,7 +17,8 @@ export function nkeyOf(seed: string): Nkey {
   return { key: fromSeed(new TextEncoder().encode(seed)).getPublicKey(), seed };
 }
 
-/** Whether a text is the public half of a user's nkey, as a server takes it. */
-export function isUserKey(text: string): boolean {
-  return /^U[A-Z2-7]{55}$/.test(text);
+/** The public half of a user's nkey, as a server takes it. @throws MeanfieldError when a text is none */
+export function userKey(text: string): string {
+  if (/^U[A-Z2-7]{55}$/.test(text)) return text;
+  throw new MeanfieldError(`Expected the public key of a NATS user, got ${JSON.stringify(text)}.`);
 }

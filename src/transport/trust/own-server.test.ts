@@ -7,12 +7,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectNats } from '../nats/connect.js';
 import { natsThere } from '../nats/server.test-support.js';
 import { openNatsTransport } from '../nats/transport.js';
+import { OrderDesk, OrderGiver } from '../orders.js';
 import type { Transport } from '../transport.js';
 import { readConnection } from './connection-file.js';
 import { openDoor } from './door.js';
 import { decodeInvitation } from './invitation.js';
 import { makeNkey } from './keys.js';
 import { type OwnServer, startOwnServer } from './own-server.js';
+import { readRunKey } from './run-key.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (value: Uint8Array | undefined) => new TextDecoder().decode(value);
@@ -270,19 +272,30 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
   });
 
   test('an invitation can be made anew, used once, and withdrawn; what it is is told by the server', async () => {
-    server.serve(coordinator.control);
+    const desk = new OrderDesk(coordinator.control, server.key, 'r');
+    await server.serve(coordinator, desk);
+    desk.open();
     const operator = kept(await openNatsTransport({ ...(await readConnection(folder)), name: 'operator' }));
+    const owner = new OrderGiver(operator.control, await readRunKey(folder), 'r');
     const ask = async (content: object) =>
-      JSON.parse(text(await operator.control.ask('invite', bytes(JSON.stringify(content)), 5000)));
+      (await owner.give('invite', 'hours' in content ? { approve: false, ...content } : content, 5000)) as {
+        readonly id: string;
+        readonly invitation: string;
+        readonly invitations: readonly object[];
+      };
     const asked: (string | undefined)[] = [];
-    const stop = coordinator.control.answer('join', async (message, by) => {
+    const stop = coordinator.control.answer('join', async (message, by, address) => {
       asked.push(by);
+      addresses.add(address);
       return bytes(await server.gate.admit([`v${asked.length}`], text(message), by));
     });
-    const once = await ask({ hours: 1, once: true });
+    const addresses = new Set<string | undefined>();
+    const once = await ask({ hours: 1, once: true, approve: true });
     const at = kept(await openDoor(decodeInvitation(once.invitation)));
     const worker = kept(await at.enter(['v1'], text(await at.ask('join', bytes(at.key), 5000))));
     expect(asked).toEqual([once.id]);
+    expect([...addresses]).toEqual(['127.0.0.1']);
+    expect([once.id, invited()].map((id) => server.gate.asksPerson(at.key, id))).toEqual([true, false]);
     await expect(at.ask('join', bytes(makeNkey().key), 5000)).rejects.toThrow(/for one machine/);
     await at.ask('join', bytes(at.key), 5000);
     // A worker may not ask for others, and nobody by another's invitation.

@@ -4,8 +4,8 @@ import { writeFileAtomic } from '../../base/files/atomic.js';
 import type { Gate } from '../transport.js';
 import { secretFolder, writeConnection } from './connection-file.js';
 import { encodeInvitation } from './invitation.js';
-import { answerInvite, good, type KeptInvitation, unexpired, useInvitation } from './invitations.js';
-import { isUserKey, nkeyOf } from './keys.js';
+import { answerInvite, good, goodFor, type KeptInvitation, unexpired, useInvitation } from './invitations.js';
+import { nkeyOf, userKey } from './keys.js';
 import { beforePort, listenAddress, nearAddress, networkAddresses, reaches } from './listen-address.js';
 import { loadRunKey } from './run-key.js';
 import type { RunServer } from './run-server.js';
@@ -23,6 +23,8 @@ export interface OwnServerOptions {
   readonly hosts?: readonly string[];
   /** Hours for which the invitation is good. */
   readonly validHours: number;
+  /** Whether a person must approve who comes by it; as with the last one unless given. */
+  readonly approve?: boolean;
   /** Told for people: that the server had ended, and was started again. */
   readonly onNotice?: (message: string) => void;
 }
@@ -49,7 +51,8 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   const key = await loadRunKey(options.runFolder);
   const here = ['localhost', '127.0.0.1'];
   const certified = [...(options.hosts ?? networkAddresses()), ...here];
-  let file = await loadServerFile(paths, options.run, certified, options.validHours);
+  const terms = { hours: options.validHours, approve: options.approve };
+  let file = await loadServerFile(paths, options.run, certified, terms);
   if (options.hosts) file = { ...file, hosts: [...options.hosts] };
   const listen = listenAddress(file.hosts);
   const names = [...new Set([...(file.hosts ?? networkAddresses()), ...here])].filter((name) => reaches(listen, name));
@@ -129,7 +132,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
     key,
     invitation: await word(file.invitations.at(-1)!),
     notice: undefined,
-    serve: (control) => void answerInvite(control, { all: () => file.invitations, keep, word }),
+    serve: async (_, desk) => answerInvite(desk, { all: () => file.invitations, keep, word }),
     stop: async (finished) => {
       clearTimeout(lapse);
       supervision.end();
@@ -161,10 +164,10 @@ function configOf(file: ServerFile, paths: ReturnType<typeof serverPaths>, port:
 
 function ownGate(current: () => ServerFile, change: (change: Partial<ServerFile>) => Promise<void>): Gate {
   return {
-    admit: async (names, key, by) => {
+    asksPerson: (key, by) => goodFor(current().invitations, by, userKey(key)).approve,
+    admit: async (names, given, by) => {
       const { workers, evicted, invitations } = current();
-      if (!isUserKey(key))
-        throw new MeanfieldError(`Expected the public key of a NATS user, got ${JSON.stringify(key)}.`);
+      const key = userKey(given);
       if (evicted.includes(key)) throw new MeanfieldError('This key was evicted. Start the worker anew.');
       const others = workers.filter((one) => one.key !== key);
       const known = workers.find((one) => one.key === key)?.names ?? [];

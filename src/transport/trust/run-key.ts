@@ -11,15 +11,38 @@ import { secretFolder } from './connection-file.js';
  * @throws MeanfieldError when the file holds no such key
  */
 export async function loadRunKey(runFolder: string): Promise<RunKey> {
-  const path = join(await secretFolder(runFolder), 'run-key.pem');
+  const path = join(await secretFolder(runFolder), FILE);
+  const found = await read(path);
+  if (found) return found;
+  const key = RunKey.make();
+  await writeFileAtomic(path, key.toPem(), { secret: true });
+  return key;
+}
+
+/**
+ * The same, for whoever gives orders.
+ *
+ * @throws MeanfieldError when there is none, or the file holds no such key
+ */
+export async function readRunKey(runFolder: string): Promise<RunKey> {
+  const path = join(runFolder, 'nats', FILE);
+  const found = await read(path);
+  if (found) return found;
+  throw new MeanfieldError(
+    `${path} is not there: it should hold the run's key, by which orders to the coordinator are signed. It lies in the ` +
+      "run's folder on each machine that coordinates the run; give the order there, or copy the file from there.",
+  );
+}
+
+const FILE = 'run-key.pem';
+
+async function read(path: string): Promise<RunKey | undefined> {
   let pem: string;
   try {
     pem = await readFile(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    const key = RunKey.make();
-    await writeFileAtomic(path, key.toPem(), { secret: true });
-    return key;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
   try {
     return RunKey.fromPem(pem);

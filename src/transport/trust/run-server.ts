@@ -1,6 +1,7 @@
 import type { NatsAddress } from '../nats/connect.js';
+import type { OrderDesk } from '../orders.js';
 import type { RunKey } from '../signed.js';
-import type { ControlChannel, Gate } from '../transport.js';
+import type { Gate, Transport } from '../transport.js';
 
 /** A NATS server with all that a run needs to use it. */
 export interface RunServer {
@@ -15,8 +16,12 @@ export interface RunServer {
   readonly invitation: string;
   /** What the user must know about who is trusted with what; undefined on a server of our own. */
   readonly notice: string | undefined;
-  /** Serves what workers ask of the gate itself, once the coordinator is connected. */
-  serve(control: ControlChannel): void;
+  /**
+   * Serves what workers ask of the gate itself, and what the owner asks about invitations, while this coordinator leads.
+   *
+   * @returns what ends it
+   */
+  serve(transport: Transport, desk: OrderDesk): Promise<() => void>;
   /**
    * Ends what was started for the run.
    *

@@ -58,7 +58,7 @@ export function serverConfig({ run, users, ...settings }: ServerSettings): strin
     '  }',
   ];
   for (const { key, id } of users.invited) {
-    const rights = { publish: [join(id)], hear: [], imports: [imported('service', join(id))] };
+    const rights = { publish: [join(id)], hear: [], imports: [imported('service', join(id), undefined, true)] };
     lines.push(...account(`J_${id}`, key, rights, DOOR));
   }
   for (const { key, names } of users.workers) {
@@ -109,8 +109,10 @@ function exported(kind: 'service' | 'stream'): (subject: string) => string {
   return (subject) => `{ ${kind}: ${quoted(subject)} }`;
 }
 
-function imported(kind: 'service' | 'stream', subject: string, to?: string): string {
-  return `{ ${kind}: { account: RUN, subject: ${quoted(subject)} }${to === undefined ? '' : `, to: ${quoted(to)}`} }`;
+/** @param share whether the coordinator is told where who asks is seen */
+function imported(kind: 'service' | 'stream', subject: string, to?: string, share = false): string {
+  const more = `${to === undefined ? '' : `, to: ${quoted(to)}`}${share ? ', share: true' : ''}`;
+  return `{ ${kind}: { account: RUN, subject: ${quoted(subject)} }${more} }`;
 }
 
 function tls({ certificateFile, keyFile }: Omit<ServerSettings, 'run' | 'users'>): string {

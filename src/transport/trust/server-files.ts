@@ -54,17 +54,16 @@ export function serverPaths(folder: string): ServerPaths {
  * What was kept, with an invitation that is good for long enough; or all of it new when nothing was.
  *
  * @param names by which the server is reached
- * @param hours for which an invitation is good
  * @throws MeanfieldError when the file is damaged
  */
 export async function loadServerFile(
   paths: ServerPaths,
   run: string,
   names: readonly string[],
-  hours: number,
+  terms: InvitationTerms,
 ): Promise<ServerFile> {
   const kept = await readServerFile(paths);
-  const invitations = withInvitation(kept?.invitations ?? [], hours);
+  const invitations = withInvitation(kept?.invitations ?? [], terms);
   if (kept) return { ...kept, invitations };
   const { certificate, key: privateKey } = await makeCertificate(names);
   await writeFileAtomic(paths.certificate, certificate);
@@ -72,13 +71,24 @@ export async function loadServerFile(
   return { run, coordinatorSeed: makeNkey().seed, invitations, certificate, workers: [], evicted: [] };
 }
 
+/** What an invitation is to be like: `approve` as with the last one for everybody where it is not said. */
+interface InvitationTerms {
+  readonly hours: number;
+  readonly approve: boolean | undefined;
+}
+
 /** Those that are good, the last of them one for everybody that still has half of its time. */
-function withInvitation(kept: readonly KeptInvitation[], hours: number): KeptInvitation[] {
+function withInvitation(
+  kept: readonly KeptInvitation[],
+  { hours, approve: wanted }: InvitationTerms,
+): KeptInvitation[] {
   const there = unexpired(kept);
   const soon = Date.now() + (hours * 3600_000) / 2;
-  const long = good(there).findLast(({ once, expires }) => !once && expires > soon);
+  const forAll = kept.filter(({ once }) => !once);
+  const approve = wanted ?? forAll.at(-1)?.approve ?? false;
+  const long = good(forAll).findLast((one) => one.approve === approve && one.expires > soon);
   // Starting again withdraws none.
-  return [...there.filter((one) => one !== long), long ?? makeInvitation(hours, false)];
+  return [...there.filter((one) => one !== long), long ?? makeInvitation({ hours, once: false, approve })];
 }
 
 /** @returns undefined when there is none @throws MeanfieldError when it is damaged */

@@ -1,8 +1,8 @@
 import { MeanfieldError } from '../base/errors.js';
 import { sha256 } from '../base/hash.js';
 import { Random } from '../base/random.js';
-import { BlobDamagedError, BlobMissingError, StateConflictError } from '../transport/errors.js';
-import { RunKey } from '../transport/signed.js';
+import { BlobDamagedError, BlobMissingError, StateConflictError } from './errors.js';
+import { RunKey } from './signed.js';
 import type {
   Address,
   BlobRef,
@@ -13,7 +13,7 @@ import type {
   StateStore,
   StateValue,
   Transport,
-} from '../transport/transport.js';
+} from './transport.js';
 
 /** Milliseconds after which a question counts as lost, at most. */
 const PATIENCE = 300;
@@ -29,6 +29,8 @@ export class MemoryNetwork {
   delay = 0;
   /** Milliseconds that each blob takes. */
   blobDelay = 0;
+  /** Whether a person must approve who asks to join. */
+  approve = false;
   /** Called before a value is set, and after that. */
   onSet: (key: string, when: 'before' | 'after') => void = () => {};
   /** Sees each control message; false drops it. */
@@ -46,6 +48,7 @@ export class MemoryNetwork {
   connect(): { readonly transport: Client; readonly gate: Gate; readonly key: RunKey } {
     const transport = new Client(this, null);
     const gate: Gate = {
+      asksPerson: () => this.approve,
       admit: async (workers, key) => {
         for (const worker of workers) this.#keys.set(worker, key);
         return `pass-${key}`;
