@@ -11,6 +11,7 @@ const cheap = new Set<Operator>([
   elementwise.scale,
   elementwise.shift,
   elementwise.sigmoid,
+  elementwise.erf,
   reduction.softmax,
   normalization.layerNorm,
   normalization.rmsNorm,

@@ -5,8 +5,10 @@ import {
   constant,
   type DType,
   div,
+  erf,
   exp,
   gelu,
+  geluErf,
   input,
   log,
   mul,
@@ -65,6 +67,13 @@ const reducing =
     };
   };
 
+/** The error function's Taylor series; exact enough while |x| is below 3. */
+const errorFunction = (x: number): number => {
+  let [sum, power] = [0, x];
+  for (let n = 0; n < 60; n++, power *= -(x * x) / n) sum += power / (2 * n + 1);
+  return (2 / Math.sqrt(Math.PI)) * sum;
+};
+
 const logistic = (x: number) => 1 / (1 + Math.exp(-x));
 
 /** One case for each operator of the table. */
@@ -83,6 +92,8 @@ export const cases: Record<string, OperatorCase> = {
   sqrt: unary(sqrt, Math.sqrt, 0.25),
   tanh: unary(tanh, Math.tanh),
   sigmoid: unary(sigmoid, logistic),
+  erf: unary(erf, errorFunction),
+  geluErf: unary(geluErf, (x) => (x / 2) * (1 + errorFunction(x * Math.SQRT1_2))),
   silu: unary(silu, (x) => x * logistic(x)),
   gelu: unary(gelu, (x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))),
   scale: (draw) => {

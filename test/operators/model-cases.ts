@@ -33,8 +33,8 @@ const swapped = (x: Values) => {
   return transposed(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
 };
 
-/** Causal attention of each head by its definition; query t of T sees keys 0 to S − T + t. */
-function attend(q: Values, k: Values, v: Values): Values {
+/** Attention of each head by its definition; query t of T sees all keys, or, if causal, keys 0 to S − T + t. */
+function attend(q: Values, k: Values, v: Values, causal: boolean): Values {
   const [T, , , D] = q.shape as [number, number, number, number];
   const S = k.shape[0]!;
   const cache = new Map<string, number[]>();
@@ -43,7 +43,7 @@ function attend(q: Values, k: Values, v: Values): Values {
     const known = cache.get(key);
     if (known) return known;
     const scores = Array.from(
-      { length: S - T + t + 1 },
+      { length: causal ? S - T + t + 1 : S },
       (_, s) => sum(D, (d) => at(q, [t, b, h, d]) * at(k, [s, b, h, d])) / Math.sqrt(D),
     );
     const result = softmaxRow(scores);
@@ -194,9 +194,14 @@ export const modelCases: Record<string, OperatorCase> = {
   },
   attention: (draw) => {
     const T = draw.size();
-    const [S, B, H, D] = [T + draw.pick(0, 0, 1, 3), draw.size(2), draw.size(3), draw.size()];
+    const causal = draw.bool();
+    const [S, B, H, D] = [causal ? T + draw.pick(0, 0, 1, 3) : draw.size(), draw.size(2), draw.size(3), draw.size()];
     const operands = [draw.floats([T, B, H, D]), draw.floats([S, B, H, D]), draw.floats([S, B, H, D])];
-    return { operands, trace: attention, reference: (q, k, v) => attend(q!, k!, v!) };
+    return {
+      operands,
+      trace: (q, k, v) => attention(q!, k!, v!, { causal }),
+      reference: (q, k, v) => attend(q!, k!, v!, causal),
+    };
   },
   rotary: (draw) => {
     const [T, B, H, half] = [draw.size(), draw.size(2), draw.size(3), draw.size(3)];

@@ -1,5 +1,5 @@
 import { apply1, type Operator, type Tensor } from '../tensor.js';
-import { mul, scale, shift, sigmoid, sub } from './elementwise.js';
+import { add, erf, exp, mul, scale, shift, sigmoid, sub } from './elementwise.js';
 import { float32 } from './rules.js';
 
 /*
@@ -19,6 +19,9 @@ function geluParts(x: Tensor) {
   return { X, X2, s, Y: mul(X, s) };
 }
 
+/** Φ(x), the distribution of the normal law. */
+const normalBelow = (x: Tensor): Tensor => scale(shift(erf(scale(x, Math.SQRT1_2)), 1), 0.5);
+
 const infer: Operator['infer'] = ([x]) => [{ shape: float32('activation', x!).shape, dtype: 'float32' }];
 
 export const activation = {
@@ -32,6 +35,17 @@ export const activation = {
       return [scale(mul(slope, g!), 3)];
     },
     decompose: (node) => [scale(geluParts(node.inputs[0]!).Y, 1 / k)],
+  },
+  geluErf: {
+    name: 'geluErf',
+    infer,
+    // d/dx x Φ(x) = Φ(x) + x φ(x), φ(x) = exp(−x²/2) / √(2π)
+    gradient: (node, [g]) => {
+      const x = node.inputs[0]!;
+      const density = scale(exp(scale(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+      return [mul(add(normalBelow(x), mul(x, density)), g!)];
+    },
+    decompose: (node) => [mul(node.inputs[0]!, normalBelow(node.inputs[0]!))],
   },
   silu: {
     name: 'silu',
@@ -48,6 +62,9 @@ export const activation = {
 
 /** GELU in the tanh form that GPT-2 uses (`gelu_new`; Hendrycks and Gimpel, arXiv 1606.08415). */
 export const gelu = (x: Tensor): Tensor => apply1(activation.gelu, [x]);
+
+/** GELU by its definition, x Φ(x), that BERT uses (`gelu`; Hendrycks and Gimpel, arXiv 1606.08415). */
+export const geluErf = (x: Tensor): Tensor => apply1(activation.geluErf, [x]);
 
 /** x σ(x), also called swish (arXiv 1702.03118). */
 export const silu = (x: Tensor): Tensor => apply1(activation.silu, [x]);

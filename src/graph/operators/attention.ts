@@ -3,7 +3,7 @@
  * Activations are time-major, [T, B, H, D]: matrix products read that layout in place, so heads need no transposition
  * on the way in.
  */
-import { apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
+import { type Attributes, apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
 import { add, mul, scale, sub } from './elementwise.js';
 import { matmul } from './product.js';
 import { reduceSum, softmax } from './reduction.js';
@@ -28,13 +28,14 @@ export function causalMask(T: number, S: number): Tensor {
 /** Every layer of every trace asks for the same: one of 4,096 tokens has 64 MB, and to compare two takes a while. */
 const masks = new Map<string, WeakRef<Float32Array>>();
 
-function probabilities(q_TBHD: Tensor, k_SBHD: Tensor): Tensor {
+function probabilities(q_TBHD: Tensor, k_SBHD: Tensor, { causal = true }: Attributes): Tensor {
   const scores_BHTS = matmul(q_TBHD, k_SBHD, {
     rowsFirstA: true,
     rowsFirstB: true,
     transB: true,
     alpha: 1 / Math.sqrt(q_TBHD.shape[3]!),
   });
+  if (!causal) return softmax(scores_BHTS);
   return softmax(add(scores_BHTS, causalMask(q_TBHD.shape[0]!, k_SBHD.shape[0]!)));
 }
 
@@ -43,13 +44,14 @@ const toFront = (x_BHTD: Tensor): Tensor => transpose(x_BHTD, [2, 0, 1, 3]);
 export const attentionOperators = {
   attention: {
     name: 'attention',
-    infer: ([q, k, v]) => {
+    infer: ([q, k, v], { causal = true }) => {
       const [T, B, H, D] = q!.shape;
       const S = k!.shape[0]!;
       const keys = formatShape([S, B!, H!, D!]);
-      if (q!.shape.length !== 4 || formatShape(k!.shape) !== keys || formatShape(v!.shape) !== keys || S < T!) {
+      const fits = q!.shape.length === 4 && formatShape(k!.shape) === keys && formatShape(v!.shape) === keys;
+      if (!fits || (causal && S < T!)) {
         throw new Error(
-          `attention: expected [T, B, H, D] queries and [S ≥ T, B, H, D] keys and values, got ` +
+          `attention: expected [T, B, H, D] queries and [${causal ? 'S ≥ T' : 'S'}, B, H, D] keys and values, got ` +
             `${[q, k, v].map((x) => formatShape(x!.shape)).join(', ')}`,
         );
       }
@@ -59,7 +61,7 @@ export const attentionOperators = {
     gradient: (node, [g_TBHD]) => {
       const [q, k, v] = node.inputs as [Tensor, Tensor, Tensor];
       const alpha = 1 / Math.sqrt(q.shape[3]!);
-      const p_BHTS = probabilities(q, k);
+      const p_BHTS = probabilities(q, k, node.attributes);
       const dp_BHTS = matmul(g_TBHD!, v, { rowsFirstA: true, rowsFirstB: true, transB: true });
       const rows_BHT1 = transpose(reduceSum(mul(g_TBHD!, node.outputs[0]!), [3], true), [1, 2, 0, 3]);
       const ds_BHTS = mul(p_BHTS, sub(dp_BHTS, rows_BHT1));
@@ -71,7 +73,7 @@ export const attentionOperators = {
     },
     decompose: (node) => {
       const [q, k, v] = node.inputs as [Tensor, Tensor, Tensor];
-      return [toFront(matmul(probabilities(q, k), v, { rowsFirstB: true }))];
+      return [toFront(matmul(probabilities(q, k, node.attributes), v, { rowsFirstB: true }))];
     },
   },
   /** Rotates pairs (i, i + D/2) of the last axis by position; the inverse rotation is its gradient. */
@@ -103,17 +105,30 @@ const BLOCK = 64;
 /** More blocks than this cost more in copies of keys than they skip. */
 const MOST_BLOCKS = 4;
 
+/** What a query sees. */
+export interface AttentionOptions {
+  /** Keys up to the query's own position alone. Default: true. */
+  readonly causal?: boolean;
+}
+
 /**
- * Causal scaled dot-product attention (arXiv 1706.03762), time-major; keys may be more than queries, as with a cache.
+ * Scaled dot-product attention (arXiv 1706.03762), time-major: causal, where keys may be more than queries, as with a
+ * cache; or of every query to every key.
  *
- * A long sequence is cut into blocks of queries, each against the keys that it may see: with four blocks three eighths
+ * A long causal sequence is cut into blocks of queries, each against the keys that it may see: with four blocks three eighths
  * of all products are skipped.
  *
  * @param q_TBHD [T, B, H, D]
- * @param k_SBHD [S, B, H, D], S ≥ T; query t stands at position S − T + t
+ * @param k_SBHD [S, B, H, D]; if causal, S ≥ T and query t stands at position S − T + t
  * @returns [T, B, H, D]
  */
-export function attention(q_TBHD: Tensor, k_SBHD: Tensor, v_SBHD: Tensor): Tensor {
+export function attention(
+  q_TBHD: Tensor,
+  k_SBHD: Tensor,
+  v_SBHD: Tensor,
+  { causal = true }: AttentionOptions = {},
+): Tensor {
+  if (!causal) return apply1(attentionOperators.attention, [q_TBHD, k_SBHD, v_SBHD], { causal });
   const T = q_TBHD.shape[0]!;
   const blocks = Math.min(MOST_BLOCKS, Math.floor(T / BLOCK));
   if (blocks < 2 || k_SBHD.shape[0] !== T) return apply1(attentionOperators.attention, [q_TBHD, k_SBHD, v_SBHD]);

@@ -50,6 +50,7 @@ export const elementwise = {
   sqrt: unary('sqrt', 'Sqrt', (g, _x, y) => scale(div(g, y), 0.5)),
   tanh: unary('tanh', 'Tanh', (g, _x, y) => sub(g, mul(g, mul(y, y)))),
   sigmoid: unary('sigmoid', 'Sigmoid', (g, _x, y) => mul(g, sub(y, mul(y, y)))),
+  erf: unary('erf', 'Erf', (g, x) => scale(mul(g, exp(scale(mul(x, x), -1))), 2 / Math.sqrt(Math.PI))),
   scale: {
     name: 'scale',
     infer: ([x]) => [{ shape: float32('scale', x!).shape, dtype: 'float32' }],
@@ -87,6 +88,8 @@ export const sqrt = (x: Tensor): Tensor => apply1(elementwise.sqrt, [x]);
 export const tanh = (x: Tensor): Tensor => apply1(elementwise.tanh, [x]);
 /** 1 / (1 + exp(−x)). */
 export const sigmoid = (x: Tensor): Tensor => apply1(elementwise.sigmoid, [x]);
+/** The error function, 2/√π ∫₀ˣ exp(−t²) dt. */
+export const erf = (x: Tensor): Tensor => apply1(elementwise.erf, [x]);
 /** x times a number known now; products of scales are folded, into matrix products too (see `simplify.ts`). */
 export const scale = (x: Tensor, factor: number): Tensor =>
   factor === 1 ? x : apply1(elementwise.scale, [x], { factor });

@@ -28,10 +28,10 @@ export const operators: Record<string, Operator> = {
   ...quantization,
 };
 
-export { gelu, silu } from './activation.js';
-export { attention, causalMask, repeatHeads, rotary } from './attention.js';
+export { gelu, geluErf, silu } from './activation.js';
+export { type AttentionOptions, attention, causalMask, repeatHeads, rotary } from './attention.js';
 export { abs, maximum, minimum } from './comparison.js';
-export { add, addAll, div, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';
+export { add, addAll, div, erf, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';
 export { gather, pick, place, scatterAdd } from './lookup.js';
 export { linearCrossEntropy } from './loss.js';
 export { layerNorm, rmsNorm } from './normalization.js';
