@@ -6,6 +6,7 @@ import { Random } from '../src/base/random.js';
 import { prepareDataset } from '../src/data/index.js';
 import { Team, type TeamSetup } from '../src/local/team.js';
 import { Model } from '../src/model/model.js';
+import { CAUSAL } from '../src/objectives/create.js';
 import { median } from './lib.js';
 
 /** What is measured: a model, its batch, and how the cores are shared out. */
@@ -49,6 +50,7 @@ async function main(o: OursOptions): Promise<void> {
       device: 'cpu',
       tokens: join(folder, 'tokens'),
       model: model.config,
+      objective: CAUSAL,
       context: o.context,
       batchSize: o.batch,
       gradAccum: 1,

@@ -20,6 +20,7 @@ export { type EvaluateOptions, type LanguageModel, type LoadOptions, load } from
 export { startTraining as train, type TrainingRun } from './local/train.js';
 export type { FamilyName } from './model/model.js';
 export type { PresetName } from './model/presets.js';
+export type { TextEvaluation } from './objectives/causal/text-evaluator.js';
 export {
   type Accelerator,
   type Arrangement,
@@ -76,4 +77,3 @@ export type {
   TrainSettings,
 } from './run/events.js';
 export type { TrainOptions } from './run/options.js';
-export type { TextEvaluation } from './training/text-evaluator.js';

@@ -5,6 +5,8 @@ export { type EncodedPiece, encodeDocuments } from './dataset/encode-documents.j
 export { type Dataset, openDataset } from './dataset/open.js';
 export { OtherTextError, type PrepareOptions, type PrepareProgress, prepareDataset } from './dataset/prepare.js';
 export { BatchSampler, type SamplerOptions, type SamplerState } from './sampling/batch-sampler.js';
+export type { SampleSource } from './sampling/sample-source.js';
+export { type TokenWindow, TokenWindows, type TokenWindowsOptions, windowAt } from './sampling/token-windows.js';
 export { validationWindows } from './sampling/validation-windows.js';
 export { TokenShards } from './shards/token-shards.js';
 export { requireWindow, type TokenSource, tokensInMemory } from './shards/token-source.js';

@@ -53,7 +53,7 @@ describe('loadModel', () => {
     for (const path of [folder, join(folder, 'model')]) {
       const loaded = await loadModel(path);
       expect(loaded.parameters).toEqual(parameters);
-      expect(loaded.model.family.name).toBe(family);
+      expect(loaded.model.architecture.name).toBe(family);
       expect(loaded.model.dimensions).toEqual({ ...sizes, keyValueHeads: family === 'gpt2' ? 2 : 1 });
       expect([...loaded.tokenizer.encode('cab')]).toEqual([2, 0, 1]);
       expect(loaded.generationConfig).toEqual({ eos_token_id: 2 });

@@ -40,7 +40,7 @@ export async function loadModel(folder: string): Promise<LoadedModel> {
     const config = opened.tokenizerFiles['tokenizer_config.json'] ?? '{}';
     const files = { 'tokenizer.json': json, 'tokenizer_config.json': config };
     const tokenizer = await parseTokenizer(files, opened.path);
-    const published = new PublishedConfig(model.family.name, opened.config);
+    const published = new PublishedConfig(model.architecture.name, opened.config);
     const parameters = new Float32Array(model.layout.size);
     for (const entry of model.layout.entries) await readParameter(opened.weights, entry, parameters, published);
     const { generationConfig } = opened;
@@ -66,7 +66,7 @@ function unusedNotices(weights: SafetensorsFile, model: Model): string[] {
   const unused = [...weights.tensors.keys()].filter((name) => !used.has(name) && !DERIVED.test(name));
   if (unused.length === 0) return [];
   return [
-    `${weights.path} has ${unused.length} tensors that a ${model.family.name} model of this configuration does not have: ` +
+    `${weights.path} has ${unused.length} tensors that a ${model.architecture.name} model of this configuration does not have: ` +
       `${someNames(unused)}. They are not used, so this may be another model than its config.json says.`,
   ];
 }

@@ -20,7 +20,7 @@ import {
   type Tensor,
   transpose,
 } from '../graph/index.js';
-import type { Attend } from '../model/family.js';
+import type { Attend } from '../model/architecture.js';
 import type { Model } from '../model/model.js';
 
 /** The size of a step: shapes are static, so each size is a program of its own. */
@@ -59,7 +59,7 @@ export function traceStep(model: Model, { tokens: T, slots: S }: StepSize, targe
     );
   };
   const parameters = model.parameterInputs();
-  const hidden_TC = model.family.forward(model.config, parameters, {
+  const hidden_TC = model.forward(parameters, {
     ids_N: input('ids', [T], 'int64'),
     batch: 1,
     positions_T: input('positions', [T], 'int64'),
@@ -77,7 +77,7 @@ export function cacheRow(model: Model): number {
     return q;
   };
   const one = (name: string) => input(name, [1], 'int64');
-  model.family.forward(model.config, model.parameterInputs(), {
+  model.forward(model.parameterInputs(), {
     ids_N: one('ids'),
     batch: 1,
     positions_T: one('positions'),

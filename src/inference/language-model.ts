@@ -4,7 +4,7 @@ import { Turns } from '../base/turns.js';
 import { corpusNotices, readDocuments } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { type LoadedModel, loadModel } from '../hub/load-model.js';
-import { type TextEvaluation, TextEvaluator } from '../training/text-evaluator.js';
+import { type TextEvaluation, TextEvaluator } from '../objectives/causal/text-evaluator.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
 
 /**

@@ -61,6 +61,7 @@ export async function arrangeRun(
     device,
     tokens: prepared.tokens,
     model: model.config,
+    objective: prepared.objective,
     context: model.dimensions.context,
     batchSize: options.batchSize,
     gradAccum: options.gradAccum,

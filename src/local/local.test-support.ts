@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { buffersOf } from '../base/threads/messages.js';
 import { prepareDataset } from '../data/index.js';
 import { Model } from '../model/model.js';
+import { CAUSAL } from '../objectives/create.js';
 import { initialParameters } from '../run/prepare-run.js';
 import { ReplicaHost } from './replica-host.js';
 import type { ReplicaHandle } from './replica-thread.js';
@@ -53,6 +54,7 @@ export function tinySetup(data: TestData, changes: Partial<TeamSetup> = {}): Tea
     threads: 1,
     tokens: data.tokens,
     model: tinyModel(data.vocabulary).config,
+    objective: CAUSAL,
     context: CONTEXT,
     batchSize: 4,
     gradAccum: 1,

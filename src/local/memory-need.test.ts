@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Model } from '../model/model.js';
+import { CAUSAL } from '../objectives/create.js';
 import { memoryNeed, requireMemory } from './memory-need.js';
 
 const sizes = { layers: 2, width: 64, heads: 2, keyValueHeads: 2, context: 64, vocabulary: 256 };
 const model = Model.create('gpt2', sizes);
 const setup = {
   model: model.config,
+  objective: CAUSAL,
+  seed: 5,
   ...{ replicas: 1, batchSize: 16, gradAccum: 1, context: 64, averageMoments: true },
   exchange: 'nothing' as const,
 };

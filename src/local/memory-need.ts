@@ -1,5 +1,6 @@
 import { MeanfieldError } from '../base/errors.js';
 import { Model } from '../model/model.js';
+import { createObjective } from '../objectives/create.js';
 import { traceReplica } from '../training/replica.js';
 import { traceLoss } from '../training/step-program.js';
 import type { TeamSetup } from './team.js';
@@ -26,7 +27,7 @@ export interface MemoryNeed {
 
 type Sizes = Pick<
   TeamSetup,
-  'model' | 'replicas' | 'batchSize' | 'gradAccum' | 'context' | 'exchange' | 'averageMoments'
+  'model' | 'objective' | 'seed' | 'replicas' | 'batchSize' | 'gradAccum' | 'context' | 'exchange' | 'averageMoments'
 >;
 
 /**
@@ -36,10 +37,10 @@ type Sizes = Pick<
 export function memoryNeed(setup: Sizes): MemoryNeed {
   const model = Model.fromConfig(setup.model);
   const { replicas, gradAccum, batchSize, context } = setup;
-  const microBatch = { batch: batchSize, length: context };
+  const objective = createObjective(setup.objective, { model, context, seed: setup.seed });
   const engine = { target: 'cpu', views: true } as const;
-  const step = traceReplica(model, microBatch, gradAccum, engine);
-  const loss = traceLoss(model, microBatch, engine);
+  const step = traceReplica(objective, batchSize, gradAccum, engine);
+  const loss = traceLoss(objective, batchSize, engine);
   const vectors = 4 * model.layout.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));
   // A graph's constants, such as masks, are in its file, and in the session that was made of it.
   const activations = replicas * (SCRATCH * step.peakBytes + 2 * step.onnx.length);

@@ -1,6 +1,8 @@
 import type { OuterOptions } from '../averaging/outer.js';
 import type { SamplerState } from '../data/index.js';
+import type { ObjectiveConfig } from '../objectives/create.js';
 import type { AdamwOptions } from '../training/adamw.js';
+import type { LossSum } from '../training/evaluation.js';
 import type { ScheduleOptions } from '../training/schedule.js';
 
 /** What replicas give each other: nothing (there is one), gradients after every step, or parameters after H steps. */
@@ -17,6 +19,8 @@ export interface ReplicaSetup {
   readonly tokens: string;
   /** The model's `config.json`. */
   readonly model: unknown;
+  /** What is learned. */
+  readonly objective: ObjectiveConfig;
   readonly context: number;
   readonly batchSize: number;
   readonly gradAccum: number;
@@ -41,7 +45,8 @@ export interface ReplicaState {
 
 /** What a replica has after its steps. */
 export interface Trained {
-  readonly tokens: number;
+  /** Targets that it learned from: its weight in the average. */
+  readonly weight: number;
   readonly steps: number;
   readonly seconds: number;
   readonly finite: boolean;
@@ -91,15 +96,18 @@ export interface Commands {
    * it is not that of the schedule.
    */
   train: [{ readonly step: number; readonly steps: number; readonly rates?: readonly number[] }, Trained];
-  /** Sums the own shard; answers the parts, which hold the result now, and the hash of the shard. */
-  merge: [{ readonly weights: readonly number[]; readonly parts: Parts }, { parts: Parts; hash: string }];
+  /** Sums the own shard by shares of the `total` weight; answers the parts, which hold the result now, and the hash of the shard. */
+  merge: [
+    { readonly weights: readonly number[]; readonly total: number; readonly parts: Parts },
+    { parts: Parts; hash: string },
+  ];
   /** Takes the other shards' results, by replica; with gradients, makes the step. */
   take: [
     { readonly step: number; readonly parts: Parts; readonly rate?: number },
     { hash: string; gradientNorm: number },
   ];
-  /** The sum of the mean losses of validation windows. */
-  evaluate: [readonly number[], number];
+  /** Of the validation windows that start at these tokens. */
+  evaluate: [readonly number[], LossSum];
   /** The beginning of a text that the parameters write, so many tokens at most. */
   sample: [number, string];
   snapshot: [SnapshotRequest, Snapshot];

@@ -40,7 +40,7 @@ describe('a replica', () => {
     const trained = await host.handle('train', { step: 3, steps: 4 }, (step) => steps.push(step));
     expect(steps.map(({ step }) => step)).toEqual([3, 4, 5, 6]);
     expect(steps.every(({ loss, gradientNorm }) => loss > 1 && loss < 5 && gradientNorm > 0)).toBe(true);
-    expect(trained).toMatchObject({ tokens: 4 * 4 * 8, steps: 4, finite: true, norm: 0, parts: [undefined] });
+    expect(trained).toMatchObject({ weight: 4 * 4 * 8, steps: 4, finite: true, norm: 0, parts: [undefined] });
     const after = await host.handle('snapshot', all);
     expect(after.parameters).not.toEqual(parameters);
     expect(after.sampler.microBatches).toBe(4);
@@ -72,7 +72,7 @@ describe('a replica', () => {
       { start: number; end: number },
     ];
     const sent = new Float32Array(own.end - own.start).fill(0.5);
-    const merged = await host.handle('merge', { weights: [0.25, 0.75], parts: [undefined, sent] });
+    const merged = await host.handle('merge', { weights: [0.25, 0.75], total: 128, parts: [undefined, sent] });
     const expected = [...before.subarray(own.start, own.end)].map((value) => 0.25 * value + 0.75 * 0.5);
     for (const i of [0, 7, expected.length - 1]) expect(merged.parts[1]![i]).toBeCloseTo(expected[i]!, 6);
     parts[1]!.fill(0.125);

@@ -1,12 +1,13 @@
 import { OuterOptimizer } from '../averaging/outer.js';
 import { cutShards, hashShard, hashVector, type Shard } from '../averaging/shards.js';
 import { MeanfieldError } from '../base/errors.js';
-import { BatchSampler, type Dataset, openDataset } from '../data/index.js';
+import { BatchSampler, type Dataset, openDataset, type TokenWindow, TokenWindows, windowAt } from '../data/index.js';
 import { Generator } from '../inference/index.js';
 import { Model } from '../model/model.js';
+import { createObjective } from '../objectives/create.js';
 import { createEngine } from '../training/device.js';
 import type { Engine } from '../training/engine-types.js';
-import { Evaluator } from '../training/evaluation.js';
+import { Evaluator, type LossSum } from '../training/evaluation.js';
 import { Replica } from '../training/replica.js';
 import { learningRate } from '../training/schedule.js';
 import { VectorNorm } from '../training/vector-norm.js';
@@ -36,7 +37,7 @@ export class ReplicaHost {
       init: (setup) => this.#init(setup),
       load: async (state) => this.#replica.load(state),
       train: ({ step, steps, rates }) => this.#train(step, steps, rates, onStep),
-      merge: ({ weights, parts }) => this.#replica.merge(weights, parts),
+      merge: ({ weights, total, parts }) => this.#replica.merge(weights, total, parts),
       take: ({ step, parts, rate }) => this.#replica.take(step, parts, rate),
       evaluate: (windows) => this.#replica.evaluate(windows),
       sample: (tokens) => this.#replica.sample(tokens),
@@ -74,7 +75,7 @@ export class ReplicaHost {
       const done = await replica.step(step + i, rates?.[i]);
       onStep(done);
       if (!Number.isFinite(done.loss) || !Number.isFinite(done.gradientNorm)) {
-        return { tokens: 0, steps: i, seconds: 0, finite: false, norm: Number.NaN, parts: [], fault: done };
+        return { weight: 0, steps: i, seconds: 0, finite: false, norm: Number.NaN, parts: [], fault: done };
       }
       // Runs block the thread: only here can a message come in.
       await new Promise(setImmediate);
@@ -98,6 +99,9 @@ class Live {
   /** The last committed parameters, from which a pseudo-gradient is measured. */
   readonly #base: Float32Array | undefined;
   #generator: Generator | undefined;
+  /** Of the targets since the last contribution, and of those that the gradient is of. */
+  #weight = 0;
+  #gradientScale = 1;
   /** Where values for the others travel; moved away with each contribution, moved back with the result. */
   #parts: Parts;
 
@@ -105,10 +109,10 @@ class Live {
     private readonly setup: ReplicaSetup,
     private readonly model: Model,
     private readonly engine: Engine,
-    private readonly replica: Replica,
+    private readonly replica: Replica<TokenWindow>,
     private readonly dataset: Dataset,
-    private readonly sampler: BatchSampler,
-    private readonly evaluator: Evaluator,
+    private readonly sampler: BatchSampler<TokenWindow>,
+    private readonly evaluator: Evaluator<TokenWindow>,
     private readonly norms: VectorNorm,
     private readonly outer: OuterOptimizer | undefined,
   ) {
@@ -128,18 +132,13 @@ class Live {
     const model = Model.fromConfig(setup.model);
     const { context, batchSize, threads, replicas, replica: index, seed } = setup;
     const dataset = await openDataset(setup.tokens);
-    const sampler = new BatchSampler({
-      tokens: dataset.train,
-      context,
-      batchSize,
-      seed,
-      replica: index,
-      worldSize: replicas,
-    });
+    const objective = createObjective(setup.objective, { model, context, seed });
+    const source = new TokenWindows({ tokens: dataset.train, context, seed });
+    const sampler = new BatchSampler({ source, batchSize, replica: index, worldSize: replicas });
     const replica = await Replica.create({
-      model,
+      objective,
       engine,
-      microBatch: { batch: batchSize, length: context },
+      batch: batchSize,
       gradientAccumulation: setup.gradAccum,
       optimizer: setup.optimizer,
       // Threads that spin while their replica waits for the others would take the others' cores.
@@ -147,7 +146,7 @@ class Live {
     });
     // No arena: what an evaluation needs is given back, since the next one is far.
     const compile = { threads, spinning: false, arena: false };
-    const evaluator = new Evaluator(model, engine, context, batchSize, compile);
+    const evaluator = new Evaluator(objective, engine, batchSize, compile);
     const { start, end } = cutShards(model.layout.size, replicas)[index]!;
     const norms = new VectorNorm(engine, model.layout.size);
     const outer =
@@ -168,9 +167,11 @@ class Live {
 
   /** One inner step; where gradients are averaged, the gradient alone. */
   async step(step: number, rate = learningRate(this.setup.schedule, step)): Promise<StepDone> {
-    const loss = await this.replica.computeGradient(() => this.sampler.next());
+    const { loss, weight } = await this.replica.computeGradient(() => this.sampler.next());
+    this.#weight += weight;
+    this.#gradientScale = this.replica.scaleOf(weight);
     if (this.setup.exchange === 'gradients' || !Number.isFinite(loss)) return { step, loss, gradientNorm: 0 };
-    const { gradientNorm } = await this.replica.applyGradient(step, rate);
+    const { gradientNorm } = await this.replica.applyGradient(step, rate, this.#gradientScale);
     return { step, loss, gradientNorm };
   }
 
@@ -182,11 +183,15 @@ class Live {
         part?.set(vector.subarray(start, end), k * (end - start));
       });
     });
-    const tokens = steps * this.replica.tokensPerStep;
-    return { tokens, steps, seconds, finite, norm, parts: this.#parts };
+    const weight = this.#weight;
+    this.#weight = 0;
+    return { weight, steps, seconds, finite, norm, parts: this.#parts };
   }
 
-  async merge(weights: readonly number[], parts: Parts): Promise<Commands['merge'][1]> {
+  async merge(weights: readonly number[], total: number, parts: Parts): Promise<Commands['merge'][1]> {
+    // A gradient is a sum over targets already, and only together are they a mean: each counts once.
+    const each = weights.map(() => 1 / weights.length);
+    this.#gradientScale = weights.length * this.replica.scaleOf(total);
     const { start, end } = this.#own;
     const length = end - start;
     for (const [k, vector] of this.#exchanged.entries()) {
@@ -196,7 +201,7 @@ class Live {
       if (this.#base && k === 0) {
         await this.outer!.step(this.#base.subarray(start, end), this.#momentum, values, weights, values);
       } else {
-        await this.outer!.mean(values, weights, values);
+        await this.outer!.mean(values, this.#base ? weights : each, values);
       }
     }
     return { parts, hash: hashShard(this.#exchanged[0]!, this.#own) };
@@ -213,14 +218,16 @@ class Live {
     const { parameters } = this.replica.vectors;
     let gradientNorm = 0;
     if (this.setup.exchange === 'gradients') {
-      ({ gradientNorm } = await this.replica.applyGradient(step, rate));
+      ({ gradientNorm } = await this.replica.applyGradient(step, rate, this.#gradientScale));
     }
     this.#base?.set(parameters);
     return { hash: hashVector(parameters, this.#shards), gradientNorm };
   }
 
-  evaluate(windows: readonly number[]): Promise<number> {
-    return this.evaluator.lossSum(this.replica.vectors.parameters, this.dataset.validation, windows);
+  evaluate(starts: readonly number[]): Promise<LossSum> {
+    const { validation } = this.dataset;
+    const windows = starts.map((start) => windowAt(validation, this.setup.context, start));
+    return this.evaluator.lossSum(this.replica.vectors.parameters, windows);
   }
 
   /** Chance comes from a generator of its own, so that the training never notices. */

@@ -2,6 +2,7 @@ import { layoutHash } from '../averaging/layout-hash.js';
 import { cutShards } from '../averaging/shards.js';
 import type { SamplerState } from '../data/index.js';
 import type { ParameterLayout } from '../model/layout.js';
+import { meanLoss } from '../training/evaluation.js';
 import type { ReplicaSetup, Snapshot } from './messages.js';
 import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
 import { ThreadRounds } from './threads.js';
@@ -89,13 +90,13 @@ export class Team {
     }
   }
 
-  /** The mean loss of validation windows in nats per token, shared out between the replicas. */
+  /** The objective's mean loss on validation windows, shared out between the replicas. */
   async evaluate(windows: readonly number[]): Promise<number> {
     const shares = cutShards(windows.length, this.replicas.length);
     const sums = await settle(
       this.replicas.map((replica, i) => replica.ask('evaluate', windows.slice(shares[i]!.start, shares[i]!.end))),
     );
-    return sums.reduce((sum, value) => sum + value, 0) / windows.length;
+    return meanLoss(sums);
   }
 
   /** The beginning of a text that the committed parameters write, the same for the same parameters. */

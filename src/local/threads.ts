@@ -189,12 +189,13 @@ export class ThreadRounds {
       );
       if (trained.fault) throw diverged(replica, trained.fault);
       this.#contributions[replica] = trained;
-      const { tokens, seconds, finite, norm } = trained;
+      const { weight, seconds, finite, norm } = trained;
       return this.#tick({
         type: 'contribution',
         ...this.#sender(replica),
         round,
-        tokens,
+        // What weighs a contribution in the machine's words.
+        tokens: weight,
         steps: trained.steps,
         seconds,
         baseHash: base.hash,
@@ -217,7 +218,9 @@ export class ThreadRounds {
     let merged: string | undefined;
     if (exchange !== 'nothing') {
       const shards = await allOrCancel(
-        replicas.map((replica, j) => replica.ask('merge', { weights, parts: parts.map((of) => of[j]) })),
+        replicas.map((replica, j) =>
+          replica.ask('merge', { weights, total: totalTokens, parts: parts.map((of) => of[j]) }),
+        ),
         replicas,
       );
       parts = replicas.map((_, i) => shards.map((shard) => shard.parts[i]));

@@ -20,9 +20,9 @@ import {
   softmax,
   type Tensor,
 } from '../graph/index.js';
+import type { Attend, TracedParameters } from './architecture.js';
 import { bert } from './bert.js';
 import { configNotices, isKnown } from './config-rules.js';
-import type { Attend, TracedParameters } from './family.js';
 import { ParameterLayout } from './layout.js';
 import { PublishedConfig } from './published.js';
 import published from './published-configs.json' with { type: 'json' };
@@ -78,10 +78,12 @@ describe('BertForMaskedLM of Python transformers', () => {
 
     const p: TracedParameters = Object.fromEntries(layout.entries.map(({ name, shape }) => [name, input(name, shape)]));
     const inputs = { ids_N: input('ids', [B * T], 'int64'), batch: B, positions_T: first(T), attend: everyToken };
-    const hidden = bert.forward(config, p, inputs);
+    let hidden = bert.embed(config, p, inputs);
+    for (let i = 0; i < config.num_hidden_layers; i++) hidden = bert.block(config, p, i, hidden, inputs);
+    hidden = bert.final(config, p, hidden);
     const rows_M = constant(ids64(told.map(([row]) => row)), [told.length]);
     const targets_M = constant(ids64(told.map(([, target]) => target)), [told.length]);
-    const likelihoods_M = pick(softmax(bert.logits(config, p, gather(hidden, rows_M))), targets_M);
+    const likelihoods_M = pick(softmax(bert.logits!(config, p, gather(hidden, rows_M))), targets_M);
     const loss = scale(reduceSum(log(likelihoods_M), [0]), -1 / told.length);
     const traced = gradients(
       loss,
@@ -89,7 +91,7 @@ describe('BertForMaskedLM of Python transformers', () => {
     );
     const outputs: Record<string, Tensor> = {
       hidden,
-      logits: bert.logits(config, p, hidden),
+      logits: bert.logits!(config, p, hidden),
       loss: reshape(loss, [1]),
       ...Object.fromEntries(names.map((name, i) => [`gradient.${name}`, traced[i]!])),
     };

@@ -5,8 +5,8 @@
  */
 import { z } from 'zod';
 import { add, gather, geluErf, gemm, layerNorm, reshape, split, type Tensor } from '../graph/index.js';
+import type { Architecture, Dimensions, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
-import type { Dimensions, ForwardInputs, ModelFamily, TracedParameters } from './family.js';
 import type { ParameterSpec } from './layout.js';
 
 // What the values may be beside their types, and their defaults: config-rules.json, published-configs.json.
@@ -34,28 +34,6 @@ const schema = z
 
 export type BertConfig = z.infer<typeof schema>;
 
-/** An encoder: every token attends to all others, and a head of its own tells the tokens that were masked. */
-export interface BertFamily extends ModelFamily<BertConfig> {
-  /** The sum of the embeddings of tokens, positions and the one segment, normalised: [N, C]. */
-  embed(config: BertConfig, parameters: TracedParameters, inputs: ForwardInputs): Tensor;
-  /** One layer: [N, C] to [N, C]. */
-  block(
-    config: BertConfig,
-    parameters: TracedParameters,
-    layer: number,
-    x_NC: Tensor,
-    inputs: Pick<ForwardInputs, 'batch' | 'positions_T' | 'attend'>,
-  ): Tensor;
-  /** What the last layer gives, as it is: each layer ends with its norm. */
-  final(config: BertConfig, parameters: TracedParameters, x_NC: Tensor): Tensor;
-  /** The hidden states [M, C] as the masked-language head puts them before its decoder: [M, C]. */
-  transform(config: BertConfig, parameters: TracedParameters, x_MC: Tensor): Tensor;
-  /** The name of the decoder's bias, [V]. */
-  headBias(config: BertConfig): string;
-  /** Scores of every token of the vocabulary, [M, V], from hidden states [M, C]. */
-  logits(config: BertConfig, parameters: TracedParameters, x_MC: Tensor): Tensor;
-}
-
 const EMBEDDINGS = 'bert.embeddings';
 const HEAD = 'cls.predictions';
 
@@ -65,8 +43,10 @@ const norm = (c: BertConfig, p: TracedParameters, name: string, x: Tensor): Tens
 const dense = (p: TracedParameters, name: string, x: Tensor): Tensor =>
   gemm(x, p[`${name}.weight`]!, p[`${name}.bias`]!, { transB: true });
 
-export const bert: BertFamily = {
+/** An encoder: every token attends to all others, and a head of its own tells the tokens that were masked. */
+export const bert: Architecture<BertConfig> = {
   name: 'bert',
+  sees: 'all',
   parse: (config) => parseConfig('bert', schema, config),
   configure: (d: Dimensions) =>
     bert.parse({
@@ -98,7 +78,6 @@ export const bert: BertFamily = {
     vocabulary: c.vocab_size,
   }),
   head: () => `${EMBEDDINGS}.word_embeddings.weight`,
-  headBias: () => `${HEAD}.bias`,
 
   parameters(c) {
     const C = c.hidden_size;
@@ -169,14 +148,13 @@ export const bert: BertFamily = {
 
   final: (_config, _parameters, x_NC) => x_NC,
 
-  forward(c, p, inputs) {
-    let x_NC = bert.embed(c, p, inputs);
-    for (let i = 0; i < c.num_hidden_layers; i++) x_NC = bert.block(c, p, i, x_NC, inputs);
-    return bert.final(c, p, x_NC);
+  logits(c, p, x_MC) {
+    const transformed_MC = norm(
+      c,
+      p,
+      `${HEAD}.transform.LayerNorm`,
+      geluErf(dense(p, `${HEAD}.transform.dense`, x_MC)),
+    );
+    return gemm(transformed_MC, p[bert.head(c)]!, p[`${HEAD}.bias`]!, { transB: true });
   },
-
-  transform: (c, p, x_MC) =>
-    norm(c, p, `${HEAD}.transform.LayerNorm`, geluErf(dense(p, `${HEAD}.transform.dense`, x_MC))),
-
-  logits: (c, p, x_MC) => gemm(bert.transform(c, p, x_MC), p[bert.head(c)]!, p[bert.headBias(c)]!, { transB: true }),
 };

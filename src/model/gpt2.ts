@@ -4,8 +4,8 @@
  */
 import { z } from 'zod';
 import { add, gather, gelu, gemm, layerNorm, reshape, split, type Tensor } from '../graph/index.js';
+import type { Architecture, Dimensions, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
-import type { Dimensions, ModelFamily } from './family.js';
 import type { ParameterSpec } from './layout.js';
 
 // What the values may be beside their types, and their defaults: config-rules.json, published-configs.json.
@@ -34,8 +34,9 @@ export type Gpt2Config = z.infer<typeof schema>;
 
 const inner = (c: Gpt2Config): number => c.n_inner ?? 4 * c.n_embd;
 
-export const gpt2: ModelFamily<Gpt2Config> = {
+export const gpt2: Architecture<Gpt2Config> = {
   name: 'gpt2',
+  sees: 'past',
   parse: (config) => parseConfig('gpt2', schema, config),
   configure: (d: Dimensions) =>
     gpt2.parse({
@@ -96,27 +97,31 @@ export const gpt2: ModelFamily<Gpt2Config> = {
     ];
   },
 
-  forward(c, p, { ids_N, batch: B, positions_T, attend }) {
+  embed(c, p, { ids_N, batch: B, positions_T }) {
     const C = c.n_embd;
     const T = positions_T.shape[0]!;
-    const N = T * B;
-    const heads = (x_NC: Tensor) => reshape(x_NC, [T, B, c.n_head, C / c.n_head]);
-    const norm = (name: string, x_NC: Tensor) =>
-      layerNorm(x_NC, p[`${name}.weight`]!, p[`${name}.bias`]!, c.layer_norm_epsilon);
-    const dense = (name: string, x: Tensor) => gemm(x, p[`${name}.weight`]!, p[`${name}.bias`]!);
-
     const tokens_TBC = reshape(gather(p['transformer.wte.weight']!, ids_N), [T, B, C]);
     const places_T1C = reshape(gather(p['transformer.wpe.weight']!, positions_T), [T, 1, C]);
-    let x_NC = reshape(add(tokens_TBC, places_T1C), [N, C]);
-    for (let i = 0; i < c.n_layer; i++) {
-      const block = `transformer.h.${i}`;
-      const qkv = dense(`${block}.attn.c_attn`, norm(`${block}.ln_1`, x_NC));
-      const [q, k, v] = split(qkv, 1, [C, C, C]).map(heads) as [Tensor, Tensor, Tensor];
-      const o_NC = reshape(attend(i, q, k, v), [N, C]);
-      x_NC = add(x_NC, dense(`${block}.attn.c_proj`, o_NC));
-      const h_NF = gelu(dense(`${block}.mlp.c_fc`, norm(`${block}.ln_2`, x_NC)));
-      x_NC = add(x_NC, dense(`${block}.mlp.c_proj`, h_NF));
-    }
-    return norm('transformer.ln_f', x_NC);
+    return reshape(add(tokens_TBC, places_T1C), [T * B, C]);
   },
+
+  block(c, p, i, x_NC, { batch: B, positions_T, attend }) {
+    const C = c.n_embd;
+    const T = positions_T.shape[0]!;
+    const block = `transformer.h.${i}`;
+    const heads = (x: Tensor) => reshape(x, [T, B, c.n_head, C / c.n_head]);
+    const dense = (name: string, x: Tensor) => gemm(x, p[`${name}.weight`]!, p[`${name}.bias`]!);
+    const qkv = dense(`${block}.attn.c_attn`, norm(c, p, `${block}.ln_1`, x_NC));
+    const [q, k, v] = split(qkv, 1, [C, C, C]).map(heads) as [Tensor, Tensor, Tensor];
+    const o_NC = reshape(attend(i, q, k, v), [T * B, C]);
+    const a_NC = add(x_NC, dense(`${block}.attn.c_proj`, o_NC));
+    const h_NF = gelu(dense(`${block}.mlp.c_fc`, norm(c, p, `${block}.ln_2`, a_NC)));
+    return add(a_NC, dense(`${block}.mlp.c_proj`, h_NF));
+  },
+
+  final: (c, p, x_NC) => norm(c, p, 'transformer.ln_f', x_NC),
 };
+
+function norm(c: Gpt2Config, p: TracedParameters, name: string, x_NC: Tensor): Tensor {
+  return layerNorm(x_NC, p[`${name}.weight`]!, p[`${name}.bias`]!, c.layer_norm_epsilon);
+}

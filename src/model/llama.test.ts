@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { Random } from '../base/random.js';
+import { windowsOf } from '../data/sampling/windows.test-support.js';
 import { NodeEngine } from '../engine/node/engine.js';
+import { Causal } from '../objectives/causal/causal.js';
 import { Evaluator } from '../training/evaluation.js';
 import { Model } from './model.js';
 
@@ -13,19 +15,12 @@ const sizes = {
   max_position_embeddings: 16,
 };
 const ids = Int32Array.from({ length: 17 }, (_, i) => (7 * i * i + 3) % 20);
-const tokens = {
-  read: (start: number, count: number, into: Int32Array, offset: number) => {
-    into.set(ids.subarray(start, start + count), offset);
-    return into;
-  },
-};
-
 /** The loss of weights that are the same for the same sizes. */
 async function loss(config: object): Promise<number> {
   const model = Model.fromConfig({ model_type: 'llama', ...sizes, ...config });
-  const evaluator = new Evaluator(model, new NodeEngine(), 16, 1, { threads: 1 });
+  const evaluator = new Evaluator(new Causal(model), new NodeEngine(), 1, { threads: 1 });
   const parameters = model.layout.initialize(new Random(3, 'parameters')).map((value) => 20 * value);
-  const sum = await evaluator.lossSum(parameters, tokens, [0]);
+  const { sum } = await evaluator.lossSum(parameters, windowsOf(ids, 16));
   await evaluator.dispose();
   return sum;
 }

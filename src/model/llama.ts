@@ -5,8 +5,8 @@
  */
 import { z } from 'zod';
 import { add, constant, gather, gemm, mul, reshape, rmsNorm, rotary, silu, type Tensor } from '../graph/index.js';
+import type { Architecture, Dimensions, ForwardInputs, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
-import type { Dimensions, ModelFamily } from './family.js';
 import type { ParameterSpec } from './layout.js';
 
 const theta = z.number().positive().nullish();
@@ -77,8 +77,9 @@ function rotaryTable(c: LlamaConfig, f: (angle: number) => number): Tensor {
 /** Llama's hidden width for a model width: 8/3 of it, rounded up to a multiple of 32. */
 const hiddenWidth = (width: number): number => Math.ceil((8 * width) / 3 / 32) * 32;
 
-export const llama: ModelFamily<LlamaConfig> = {
+export const llama: Architecture<LlamaConfig> = {
   name: 'llama',
+  sees: 'past',
   parse: (config) => parseConfig('llama', schema, config),
   configure: (d: Dimensions) =>
     llama.parse({
@@ -145,30 +146,46 @@ export const llama: ModelFamily<LlamaConfig> = {
     ];
   },
 
-  forward(c, p, { ids_N, batch: B, positions_T, attend }) {
-    const T = positions_T.shape[0]!;
+  embed: (_c, p, { ids_N }) => gather(p['model.embed_tokens.weight']!, ids_N),
+
+  block(c, p, i, x_NC, inputs) {
+    const T = inputs.positions_T.shape[0]!;
+    const B = inputs.batch;
     const D = headWidth(c);
     const K = keyValueHeads(c);
-    const norm = (name: string, x_NC: Tensor) => rmsNorm(x_NC, p[`${name}.weight`]!, c.rms_norm_eps);
+    const block = `model.layers.${i}`;
+    const { cos, sin } = angles(c, inputs);
     const dense = (name: string, x: Tensor) => gemm(x, p[`${name}.weight`]!, undefined, { transB: true });
-    const angles = (f: (angle: number) => number) => reshape(gather(rotaryTable(c, f), positions_T), [T, 1, 1, D / 2]);
-    const cos = angles(Math.cos);
-    const sin = angles(Math.sin);
-
-    let x_NC = gather(p['model.embed_tokens.weight']!, ids_N);
-    for (let i = 0; i < c.num_hidden_layers; i++) {
-      const block = `model.layers.${i}`;
-      const a_NC = norm(`${block}.input_layernorm`, x_NC);
-      const q = reshape(dense(`${block}.self_attn.q_proj`, a_NC), [T, B, c.num_attention_heads, D]);
-      const k = reshape(dense(`${block}.self_attn.k_proj`, a_NC), [T, B, K, D]);
-      const v = reshape(dense(`${block}.self_attn.v_proj`, a_NC), [T, B, K, D]);
-      const o = attend(i, rotary(q, cos, sin), rotary(k, cos, sin), v);
-      const o_NC = reshape(o, [T * B, c.num_attention_heads * D]);
-      x_NC = add(x_NC, dense(`${block}.self_attn.o_proj`, o_NC));
-      const m_NC = norm(`${block}.post_attention_layernorm`, x_NC);
-      const h_NF = mul(silu(dense(`${block}.mlp.gate_proj`, m_NC)), dense(`${block}.mlp.up_proj`, m_NC));
-      x_NC = add(x_NC, dense(`${block}.mlp.down_proj`, h_NF));
-    }
-    return norm('model.norm', x_NC);
+    const a_NC = norm(c, p, `${block}.input_layernorm`, x_NC);
+    const q = reshape(dense(`${block}.self_attn.q_proj`, a_NC), [T, B, c.num_attention_heads, D]);
+    const k = reshape(dense(`${block}.self_attn.k_proj`, a_NC), [T, B, K, D]);
+    const v = reshape(dense(`${block}.self_attn.v_proj`, a_NC), [T, B, K, D]);
+    const o = inputs.attend(i, rotary(q, cos, sin), rotary(k, cos, sin), v);
+    const o_NC = reshape(o, [T * B, c.num_attention_heads * D]);
+    const r_NC = add(x_NC, dense(`${block}.self_attn.o_proj`, o_NC));
+    const m_NC = norm(c, p, `${block}.post_attention_layernorm`, r_NC);
+    const h_NF = mul(silu(dense(`${block}.mlp.gate_proj`, m_NC)), dense(`${block}.mlp.up_proj`, m_NC));
+    return add(r_NC, dense(`${block}.mlp.down_proj`, h_NF));
   },
+
+  final: (c, p, x_NC) => norm(c, p, 'model.norm', x_NC),
 };
+
+function norm(c: LlamaConfig, p: TracedParameters, name: string, x_NC: Tensor): Tensor {
+  return rmsNorm(x_NC, p[`${name}.weight`]!, c.rms_norm_eps);
+}
+
+/** Of a forward pass: its blocks share them. */
+const tables = new WeakMap<ForwardInputs, { readonly cos: Tensor; readonly sin: Tensor }>();
+
+/** Cosines and sines of the angles at the positions of a forward pass, [T, 1, 1, D/2] each. */
+function angles(c: LlamaConfig, inputs: ForwardInputs): { readonly cos: Tensor; readonly sin: Tensor } {
+  const known = tables.get(inputs);
+  if (known) return known;
+  const { positions_T } = inputs;
+  const shape = [positions_T.shape[0]!, 1, 1, headWidth(c) / 2];
+  const rows = (f: (angle: number) => number) => reshape(gather(rotaryTable(c, f), positions_T), shape);
+  const made = { cos: rows(Math.cos), sin: rows(Math.sin) };
+  tables.set(inputs, made);
+  return made;
+}

@@ -1,35 +1,35 @@
 import { UsageError } from '../base/errors.js';
-import { attention, constant, gemm, input, linearCrossEntropy, repeatHeads, type Tensor } from '../graph/index.js';
-import type { Attend, Dimensions, ModelFamily, TracedParameters } from './family.js';
+import { attention, constant, gemm, input, repeatHeads, type Tensor } from '../graph/index.js';
+import type { Architecture, Attend, Dimensions, ForwardInputs, TracedParameters } from './architecture.js';
 import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
 import { llama } from './llama.js';
 
 /**
- * The families that can be trained, as `model_type` names them.
+ * The architectures that can be trained, as `model_type` names them.
  *
  * @category Training
  */
 export type FamilyName = 'gpt2' | 'llama';
 
-/** The families by name. */
-export const families: Readonly<Record<FamilyName, ModelFamily>> = {
-  gpt2: gpt2 as ModelFamily,
-  llama: llama as ModelFamily,
+/** The architectures by name. */
+export const families: Readonly<Record<FamilyName, Architecture>> = {
+  gpt2: gpt2 as Architecture,
+  llama: llama as Architecture,
 };
 
-/** A causal language model: its family, its validated `config.json`, and where its parameters lie. */
+/** A model of tokens: its architecture, its validated `config.json`, and where its parameters lie. */
 export class Model {
-  readonly family: ModelFamily;
+  readonly architecture: Architecture;
   readonly config: unknown;
   readonly layout: ParameterLayout;
   readonly dimensions: Dimensions;
 
-  private constructor(family: ModelFamily, config: unknown) {
-    this.family = family;
+  private constructor(architecture: Architecture, config: unknown) {
+    this.architecture = architecture;
     this.config = config;
-    this.layout = new ParameterLayout(family.parameters(config));
-    this.dimensions = family.dimensions(config);
+    this.layout = new ParameterLayout(architecture.parameters(config));
+    this.dimensions = architecture.dimensions(config);
   }
 
   /**
@@ -39,13 +39,13 @@ export class Model {
    */
   static fromConfig(config: unknown): Model {
     const type = (config as { model_type?: unknown } | null)?.model_type;
-    const family = findFamily(String(type));
-    return new Model(family, family.parse(config));
+    const architecture = findArchitecture(String(type));
+    return new Model(architecture, architecture.parse(config));
   }
 
-  /** A new model of a family with the given sizes. */
+  /** A new model of an architecture with the given sizes. */
   static create(family: string, dimensions: Dimensions): Model {
-    const found = findFamily(family);
+    const found = findArchitecture(family);
     return new Model(found, found.configure(dimensions));
   }
 
@@ -55,7 +55,7 @@ export class Model {
   }
 
   /**
-   * The last hidden state of `batch` sequences of `length` tokens, each attending to its own past.
+   * The last hidden state of `batch` sequences of `length` tokens, each attending to its own tokens: the past, or all.
    *
    * @param ids_N int64, time-major: element t · B + b
    * @returns [N, C]
@@ -63,28 +63,40 @@ export class Model {
   hidden(parameters: TracedParameters, ids_N: Tensor, batch: number, length: number): Tensor {
     const { heads, keyValueHeads } = this.dimensions;
     const groups = heads / keyValueHeads;
-    const attend: Attend = (_layer, q, k, v) => attention(q, repeatHeads(k, groups), repeatHeads(v, groups));
+    const causal = this.architecture.sees === 'past';
+    const attend: Attend = (_layer, q, k, v) =>
+      attention(q, repeatHeads(k, groups), repeatHeads(v, groups), { causal });
     const positions_T = constant(
       BigInt64Array.from({ length }, (_, t) => BigInt(t)),
       [length],
     );
-    return this.family.forward(this.config, parameters, { ids_N, batch, positions_T, attend });
+    return this.forward(parameters, { ids_N, batch, positions_T, attend });
   }
 
-  /** The mean cross-entropy in nats per token: a scalar. Sizes as for {@link hidden}; targets like ids. */
-  loss(parameters: TracedParameters, ids_N: Tensor, targets_N: Tensor, batch: number, length: number): Tensor {
-    const x_NC = this.hidden(parameters, ids_N, batch, length);
-    return linearCrossEntropy(x_NC, parameters[this.family.head(this.config)]!, targets_N);
+  /** The last hidden state, [N, C], with attention as it is given. */
+  forward(parameters: TracedParameters, inputs: ForwardInputs): Tensor {
+    const { architecture, config } = this;
+    let x_NC = architecture.embed(config, parameters, inputs);
+    for (let i = 0; i < this.dimensions.layers; i++) x_NC = architecture.block(config, parameters, i, x_NC, inputs);
+    return architecture.final(config, parameters, x_NC);
+  }
+
+  /** The weights that score the vocabulary's tokens, [V, C]. */
+  head(parameters: TracedParameters): Tensor {
+    return parameters[this.architecture.head(this.config)]!;
   }
 
   /** Scores of every token of the vocabulary, [N, V], from a hidden state [N, C]. */
   logits(parameters: TracedParameters, x_NC: Tensor): Tensor {
-    return gemm(x_NC, parameters[this.family.head(this.config)]!, undefined, { transB: true });
+    const { architecture, config } = this;
+    return (
+      architecture.logits?.(config, parameters, x_NC) ?? gemm(x_NC, this.head(parameters), undefined, { transB: true })
+    );
   }
 }
 
-function findFamily(name: string): ModelFamily {
-  const family = Object.hasOwn(families, name) ? families[name as FamilyName] : undefined;
-  if (!family) throw new UsageError(`Unknown model ${name}. Allowed: ${Object.keys(families).join(', ')}.`);
-  return family;
+function findArchitecture(name: string): Architecture {
+  const architecture = Object.hasOwn(families, name) ? families[name as FamilyName] : undefined;
+  if (!architecture) throw new UsageError(`Unknown model ${name}. Allowed: ${Object.keys(families).join(', ')}.`);
+  return architecture;
 }

@@ -1,5 +1,5 @@
 import { UsageError } from '../base/errors.js';
-import type { Dimensions } from './family.js';
+import type { Dimensions } from './architecture.js';
 import presets from './presets.json' with { type: 'json' };
 
 /** Sizes that work well together, by name; the vocabulary comes from the tokenizer unless a published model fixes it. */

@@ -12,6 +12,7 @@ import {
 } from '../data/index.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
+import { CAUSAL, type ObjectiveConfig } from '../objectives/create.js';
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
 import { modelShape, type ParsedTrainOptions, vocabularyGoal } from './options.js';
@@ -27,6 +28,8 @@ export interface PreparedRun {
   /** Where the validation windows start. */
   readonly windows: readonly number[];
   readonly model: Model;
+  /** What is learned. */
+  readonly objective: ObjectiveConfig;
 }
 
 /**
@@ -52,6 +55,7 @@ export async function prepareRun(
   requireWindow(dataset.train, context);
   const windows = validationWindows(dataset.validation, context);
   const model = run.chosen.model ? Model.fromConfig(run.chosen.model) : newModel(options, dataset);
+  const objective = run.chosen.objective ?? CAUSAL;
   const { documents, bytes } = dataset.statistics;
   await run.choose({
     data: {
@@ -64,8 +68,9 @@ export async function prepareRun(
     },
     model: JSON.parse(JSON.stringify(model.config)),
     parameters: model.layout.size,
+    objective,
   });
-  return { dataset, tokens, windows, model };
+  return { dataset, tokens, windows, model, objective };
 }
 
 function otherText(run: OpenRun, tokens: string, cause: OtherTextError): MeanfieldError {

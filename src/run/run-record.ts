@@ -4,6 +4,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import type { JsonValue } from '../base/json.js';
 import { optionName } from '../base/option-issues.js';
+import { objectiveSchema } from '../objectives/create.js';
 import { DEFAULT_STEPS, planSteps } from './limits.js';
 import { modelShape, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from './options.js';
 
@@ -33,6 +34,8 @@ const chosenSchema = z.strictObject({
   /** The model's `config.json`. */
   model: z.record(z.string(), z.json()).optional(),
   parameters: count.optional(),
+  /** What is learned; runs of earlier versions learn the next token. */
+  objective: objectiveSchema.optional(),
   replicas: count.min(1).optional(),
   threads: count.min(1).optional(),
   /** What `--replicas auto` measured. */

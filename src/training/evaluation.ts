@@ -1,63 +1,68 @@
-import type { CompileOptions, Engine, Session } from '../engine/engine.js';
-import type { Model } from '../model/model.js';
-import { traceLoss, vectorArrays } from './step-program.js';
-import { fillTokens } from './tokens.js';
+import type { CompileOptions, Engine, HostArrays, Session } from '../engine/engine.js';
+import type { Objective } from '../objectives/objective.js';
+import { feedArrays, traceLoss, vectorArrays } from './step-program.js';
 
-/** A row of tokens of which any range can be read, such as a data set's validation part. */
-export interface Tokens {
-  read(start: number, count: number, into: Int32Array, offset: number): Int32Array;
+/** Of some samples: the sum of what their targets cost, and how many targets there are. */
+export interface LossSum {
+  /** In the objective's unit of loss, such as nats. */
+  readonly sum: number;
+  readonly weight: number;
 }
 
-/** Computes a model's loss over windows of `length` tokens, several at a time, without a gradient. */
-export class Evaluator {
-  readonly #sessions = new Map<number, Session>();
+/** The mean over several parts of an evaluation. */
+export function meanLoss(parts: readonly LossSum[]): number {
+  const total = (what: keyof LossSum) => parts.reduce((sum, part) => sum + part[what], 0);
+  return total('sum') / total('weight');
+}
 
-  /**
-   * @param length tokens that the model sees in a window
-   * @param batch windows in one run of the graph, at most
-   */
+/** Computes an objective's loss over samples, several at a time, without a gradient. */
+export class Evaluator<Sample> {
+  readonly #compiled = new Map<number, { readonly session: Session; readonly feeds: HostArrays }>();
+
+  /** @param batch samples in one run of the graph, at most */
   constructor(
-    private readonly model: Model,
+    private readonly objective: Objective<Sample>,
     private readonly engine: Engine,
-    private readonly length: number,
     private readonly batch: number,
     private readonly compile: CompileOptions = {},
   ) {}
 
-  /**
-   * The sum of the windows' mean losses, in nats per token; divided by the number of windows it is the mean.
-   *
-   * @param parameters the model's vector
-   * @param starts where the windows start in `tokens`; each is read as `length` + 1 tokens
-   */
-  async lossSum(parameters: Float32Array, tokens: Tokens, starts: readonly number[]): Promise<number> {
-    const { model, engine, length } = this;
-    const views = vectorArrays(model.layout, 'parameters', parameters, engine.views);
-    let sum = 0;
-    for (let first = 0; first < starts.length; first += this.batch) {
-      const batch = Math.min(this.batch, starts.length - first);
-      const rows = new Int32Array(batch * (length + 1));
-      for (let row = 0; row < batch; row++) tokens.read(starts[first + row]!, length + 1, rows, row * (length + 1));
-      const [ids, targets] = [new BigInt64Array(batch * length), new BigInt64Array(batch * length)];
-      fillTokens(rows, { batch, length }, ids, targets);
-      const session = await this.#session(batch);
-      const { loss } = await session.run({ ...views, ids, targets });
-      sum += (loss![0] as number) * batch;
+  /** @param parameters the model's vector */
+  async lossSum(parameters: Float32Array, samples: Iterable<Sample>): Promise<LossSum> {
+    const { objective, engine } = this;
+    const views = vectorArrays(objective.layout, 'parameters', parameters, engine.views);
+    let [sum, weight] = [0, 0];
+    for (const batch of batchesOf(samples, this.batch)) {
+      const { session, feeds } = await this.#sized(batch.length);
+      weight += objective.fill(batch, feeds);
+      const { loss } = await session.run({ ...views, ...feeds });
+      sum += (loss![0] as number) * objective.unit(batch.length);
     }
-    return sum;
+    return { sum, weight };
   }
 
   async dispose(): Promise<void> {
-    for (const session of this.#sessions.values()) await session.dispose();
-    this.#sessions.clear();
+    for (const { session } of this.#compiled.values()) await session.dispose();
+    this.#compiled.clear();
   }
 
-  async #session(batch: number): Promise<Session> {
-    const known = this.#sessions.get(batch);
+  async #sized(batch: number) {
+    const known = this.#compiled.get(batch);
     if (known) return known;
-    const program = traceLoss(this.model, { batch, length: this.length }, this.engine);
-    const session = await this.engine.compile(program, this.compile);
-    this.#sessions.set(batch, session);
-    return session;
+    const session = await this.engine.compile(traceLoss(this.objective, batch, this.engine), this.compile);
+    const made = { session, feeds: feedArrays(this.objective, batch) };
+    this.#compiled.set(batch, made);
+    return made;
   }
+}
+
+function* batchesOf<T>(samples: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const sample of samples) {
+    batch.push(sample);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }

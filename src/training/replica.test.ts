@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SafetensorsFile } from '../base/files/safetensors.js';
+import { windowsOf } from '../data/sampling/windows.test-support.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { Model } from '../model/model.js';
+import { Causal } from '../objectives/causal/causal.js';
 import { Replica } from './replica.js';
 
 const fixtures = new URL('../../test/fixtures/models/', import.meta.url).pathname;
@@ -31,9 +33,9 @@ async function open(name: string, gradientAccumulation = 1, batch = 3) {
   const initial = await SafetensorsFile.open(`${fixtures}${name}/model.safetensors`);
   opened.push(expected, initial);
   const replica = await Replica.create({
-    model,
+    objective: new Causal(model, 13),
     engine: new NodeEngine(),
-    microBatch: { batch, length: 13 },
+    batch,
     gradientAccumulation,
     optimizer: {
       beta1: training.beta1,
@@ -65,7 +67,7 @@ async function open(name: string, gradientAccumulation = 1, batch = 3) {
 describe.each(['gpt2', 'llama', 'llama-tied'])('a replica of %s against PyTorch', (name) => {
   it('computes the loss and every gradient', async () => {
     const { model, replica, expected, ints, rows } = await open(name);
-    const loss = await replica.computeGradient(await batchOf({ ints, rows }));
+    const { loss } = await replica.computeGradient(await batchOf({ ints, rows }));
     expect(difference([loss], await expected.readFloat32('loss'))).toBeLessThan(1e-5);
     const gradients = model.layout.views(replica.vectors.gradient);
     for (const { name: parameter } of model.layout.entries) {
@@ -78,11 +80,12 @@ describe.each(['gpt2', 'llama', 'llama-tied'])('a replica of %s against PyTorch'
   it('gives the same gradient from three micro-batches as from one batch', async () => {
     const whole = await open(name);
     const parts = await open(name, 3, 1);
-    const rows = (await batchOf(whole))();
-    const loss = await whole.replica.computeGradient(() => rows);
+    const windows = (await batchOf(whole))();
+    const { loss } = await whole.replica.computeGradient(() => windows);
     let i = 0;
-    const sum = await parts.replica.computeGradient(() => rows.subarray(14 * i, 14 * ++i));
-    expect(sum).toBeCloseTo(loss, 5);
+    const sum = await parts.replica.computeGradient(() => windows.slice(i, ++i));
+    expect(sum.weight).toBe(39);
+    expect(sum.loss).toBeCloseTo(loss, 5);
     const mean = parts.replica.vectors.gradient.map((value) => value / 3);
     expect(difference(mean, whole.replica.vectors.gradient)).toBeLessThan(1e-5);
     await whole.replica.dispose();
@@ -98,9 +101,10 @@ describe.each(['gpt2', 'llama', 'llama-tied'])('a replica of %s against PyTorch'
     const norms: number[] = [];
     for (let step = 0; step < rates.length; step++) {
       const at = [step * 39, step * 39 + 39] as const;
-      const batch = rows(ids.subarray(...at), targets.subarray(...at));
-      losses.push(await replica.computeGradient(() => batch));
-      norms.push((await replica.applyGradient(step, rates[step]!)).gradientNorm);
+      const batch = windowsOf(rows(ids.subarray(...at), targets.subarray(...at)), 13);
+      const { loss, weight } = await replica.computeGradient(() => batch);
+      losses.push(loss);
+      norms.push((await replica.applyGradient(step, rates[step]!, replica.scaleOf(weight))).gradientNorm);
     }
     expect(difference(losses, await expected.readFloat32('steps.loss'))).toBeLessThan(1e-4);
     expect(difference(norms, await expected.readFloat32('steps.grad_norm'))).toBeLessThan(1e-4);
@@ -117,6 +121,6 @@ describe.each(['gpt2', 'llama', 'llama-tied'])('a replica of %s against PyTorch'
 });
 
 async function batchOf({ ints, rows }: Pick<Awaited<ReturnType<typeof open>>, 'ints' | 'rows'>) {
-  const batch = rows(await ints('input_ids'), await ints('targets'));
+  const batch = windowsOf(rows(await ints('input_ids'), await ints('targets')), 13);
   return () => batch;
 }

@@ -1,30 +1,30 @@
-import type { CompileOptions, Engine, Session } from '../engine/engine.js';
+import type { CompileOptions, Engine, HostArrays, Session } from '../engine/engine.js';
 import type { Program } from '../graph/index.js';
-import type { Model } from '../model/model.js';
+import type { Objective } from '../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from './adamw.js';
-import { type MicroBatch, traceGradient, vectorArrays } from './step-program.js';
-import { fillTokens } from './tokens.js';
+import { feedArrays, traceGradient, vectorArrays } from './step-program.js';
 
 /** From this many parameters on memory is dearer than the last percent of speed: cheap activations are made twice. */
 const LARGE_MODEL = 30e6;
 
 /** The graph of a replica's micro-batch: loss and gradient. */
 export function traceReplica(
-  model: Model,
-  microBatch: MicroBatch,
+  objective: Objective<never>,
+  batch: number,
   gradientAccumulation: number,
   engine: Pick<Engine, 'target' | 'views'>,
 ): Program {
-  const recompute = model.layout.size >= LARGE_MODEL;
-  return traceGradient(model, microBatch, engine, { accumulate: gradientAccumulation > 1, recompute });
+  const recompute = objective.layout.size >= LARGE_MODEL;
+  return traceGradient(objective, batch, engine, { accumulate: gradientAccumulation > 1, recompute });
 }
 
 /** What a replica trains and with what. */
-export interface ReplicaOptions {
-  readonly model: Model;
+export interface ReplicaOptions<Sample> {
+  readonly objective: Objective<Sample>;
   readonly engine: Engine;
-  readonly microBatch: MicroBatch;
-  /** Micro-batches whose gradients are averaged into one step. */
+  /** Samples of a micro-batch. */
+  readonly batch: number;
+  /** Micro-batches whose gradients are averaged into one step, each by its weight. */
   readonly gradientAccumulation: number;
   readonly optimizer: AdamwOptions;
   readonly compile?: CompileOptions;
@@ -34,20 +34,18 @@ export interface ReplicaOptions {
  * One copy of the model with its optimiser: parameters, gradient and moments as flat vectors, and the graphs that
  * update them. Knows nothing of other replicas.
  */
-export class Replica {
+export class Replica<Sample = unknown> {
   #vectors: OptimizerVectors;
-  readonly #options: ReplicaOptions;
+  readonly #options: ReplicaOptions<Sample>;
   readonly #gradient: Session;
   readonly #adamw: Adamw;
-  readonly #ids: BigInt64Array;
-  readonly #targets: BigInt64Array;
+  readonly #feeds: HostArrays;
   readonly #loss = new Float32Array(1);
   /** The sum before the last micro-batch; an output must not be its own input, so two buffers alternate. */
   readonly #sum: Float32Array | undefined;
 
-  private constructor(options: ReplicaOptions, gradient: Session, adamw: Adamw) {
-    const { size } = options.model.layout;
-    const { batch, length } = options.microBatch;
+  private constructor(options: ReplicaOptions<Sample>, gradient: Session, adamw: Adamw) {
+    const { size } = options.objective.layout;
     this.#vectors = {
       parameters: new Float32Array(size),
       gradient: new Float32Array(size),
@@ -57,15 +55,14 @@ export class Replica {
     this.#options = options;
     this.#gradient = gradient;
     this.#adamw = adamw;
-    this.#ids = new BigInt64Array(batch * length);
-    this.#targets = new BigInt64Array(batch * length);
+    this.#feeds = feedArrays(options.objective, options.batch);
     if (options.gradientAccumulation > 1) this.#sum = new Float32Array(size);
   }
 
-  static async create(options: ReplicaOptions): Promise<Replica> {
-    const { model, engine, microBatch, gradientAccumulation, optimizer, compile = {} } = options;
-    const gradient = await engine.compile(traceReplica(model, microBatch, gradientAccumulation, engine), compile);
-    const adamw = await Adamw.create(engine, model.layout, optimizer, compile);
+  static async create<Sample>(options: ReplicaOptions<Sample>): Promise<Replica<Sample>> {
+    const { objective, engine, batch, gradientAccumulation, optimizer, compile = {} } = options;
+    const gradient = await engine.compile(traceReplica(objective, batch, gradientAccumulation, engine), compile);
+    const adamw = await Adamw.create(engine, objective.layout, optimizer, compile);
     return new Replica(options, gradient, adamw);
   }
 
@@ -75,7 +72,7 @@ export class Replica {
 
   /** Makes these its own, so that what it starts from need not be in memory twice. Nobody else may use them any more. */
   adopt(vectors: Partial<OptimizerVectors>): void {
-    const { size } = this.#options.model.layout;
+    const { size } = this.#options.objective.layout;
     for (const [name, { length }] of Object.entries(vectors)) {
       if (length !== size) throw new Error(`${name} has ${length} elements; the model has ${size}`);
     }
@@ -84,47 +81,54 @@ export class Replica {
 
   /** Tokens that one step trains on. */
   get tokensPerStep(): number {
-    const { microBatch, gradientAccumulation } = this.#options;
-    return microBatch.batch * microBatch.length * gradientAccumulation;
+    const { objective, batch, gradientAccumulation } = this.#options;
+    return batch * objective.tokensPerSample * gradientAccumulation;
+  }
+
+  /** By what the gradient of a step of so much weight must be multiplied to be its mean over targets. */
+  scaleOf(weight: number): number {
+    const { objective, batch } = this.#options;
+    return objective.unit(batch) / weight;
   }
 
   /**
-   * The gradient of the loss over a step's micro-batches, summed into `vectors.gradient`.
+   * The gradient of the losses of a step's micro-batches, summed into `vectors.gradient`: {@link scaleOf} its weight
+   * makes it that of their mean.
    *
-   * @param nextBatch gives a micro-batch as rows of `length` + 1 token ids
-   * @returns the mean loss in nats per token, at the parameters before the step
+   * @param nextBatch gives the samples of a micro-batch
+   * @returns the mean loss at the parameters before the step, and the weight of its targets
    */
-  async computeGradient(nextBatch: () => Int32Array): Promise<number> {
-    const { model, engine, microBatch, gradientAccumulation } = this.#options;
-    const { layout } = model;
+  async computeGradient(nextBatch: () => readonly Sample[]): Promise<{ loss: number; weight: number }> {
+    const { objective, engine, batch, gradientAccumulation } = this.#options;
+    const { layout } = objective;
     let [sum, gradient] = [this.#sum, this.vectors.gradient];
     // The last of an even number of swaps must end in `vectors.gradient`.
     if (sum && gradientAccumulation % 2 === 0) [sum, gradient] = [gradient, sum];
     sum?.fill(0);
-    let loss = 0;
+    let [total, weight] = [0, 0];
     for (let i = 0; i < gradientAccumulation; i++) {
-      fillTokens(nextBatch(), microBatch, this.#ids, this.#targets);
+      weight += objective.fill(nextBatch(), this.#feeds);
       const feeds = {
         ...vectorArrays(layout, 'parameters', this.vectors.parameters, engine.views),
         ...(sum && vectorArrays(layout, 'sum', sum, engine.views)),
-        ids: this.#ids,
-        targets: this.#targets,
+        ...this.#feeds,
       };
       const into = { loss: this.#loss, ...vectorArrays(layout, 'gradient', gradient, engine.views) };
       await this.#gradient.run(feeds, into);
-      loss += this.#loss[0]! / gradientAccumulation;
+      total += this.#loss[0]! * objective.unit(batch);
       if (sum) [sum, gradient] = [gradient, sum];
     }
-    return loss;
+    return { loss: total / weight, weight };
   }
 
   /**
    * AdamW's step with `vectors.gradient`.
    *
    * @param step counted from 0
+   * @param scale what the gradient is multiplied by first: {@link scaleOf} the weight of the step
    */
-  applyGradient(step: number, learningRate: number): Promise<StepReport> {
-    return this.#adamw.step(this.vectors, step, learningRate, 1 / this.#options.gradientAccumulation);
+  applyGradient(step: number, learningRate: number, scale: number): Promise<StepReport> {
+    return this.#adamw.step(this.vectors, step, learningRate, scale);
   }
 
   async dispose(): Promise<void> {

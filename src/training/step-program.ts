@@ -1,14 +1,19 @@
-import type { Engine, HostArrays } from '../engine/engine.js';
-import { add, concat, encode, gradients, input, type Program, reshape, split, type Tensor } from '../graph/index.js';
-import type { TracedParameters } from '../model/family.js';
+import type { Engine, HostArray, HostArrays } from '../engine/engine.js';
+import {
+  add,
+  concat,
+  encode,
+  gradients,
+  input,
+  type Program,
+  reshape,
+  sizeOf,
+  split,
+  type Tensor,
+} from '../graph/index.js';
+import type { TracedParameters } from '../model/architecture.js';
 import type { ParameterLayout } from '../model/layout.js';
-import type { Model } from '../model/model.js';
-
-/** The size of one run of a graph: `batch` sequences of `length` tokens. */
-export interface MicroBatch {
-  readonly batch: number;
-  readonly length: number;
-}
+import type { Objective } from '../objectives/objective.js';
 
 /** What a trace needs to know of the engine. */
 type Target = Pick<Engine, 'target' | 'views'>;
@@ -45,18 +50,26 @@ export function vectorArrays(
   return Object.fromEntries(Object.entries(layout.views(vector)).map(([key, view]) => [`${name}/${key}`, view]));
 }
 
-function tokenInputs({ batch, length }: MicroBatch) {
-  return [input('ids', [batch * length], 'int64'), input('targets', [batch * length], 'int64')] as const;
+/** The arrays of a micro-batch of so many samples, to be filled and fed again and again. */
+export function feedArrays(objective: Objective<never>, batch: number): Record<string, HostArray> {
+  const arrays = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array, int8: Int8Array } as const;
+  return Object.fromEntries(
+    objective.feeds(batch).map(({ name, shape, dtype }) => [name, new arrays[dtype](sizeOf(shape))]),
+  );
+}
+
+function feedInputs(objective: Objective<never>, batch: number): Record<string, Tensor> {
+  return Object.fromEntries(objective.feeds(batch).map(({ name, shape, dtype }) => [name, input(name, shape, dtype)]));
 }
 
 /**
- * The loss of a micro-batch. Inputs: the parameters, `ids` and `targets` [batch · length] int64, time-major.
- * Output: `loss`, the mean in nats per token.
+ * The loss of a micro-batch of so many samples. Inputs: the parameters, and the arrays that the objective feeds.
+ * Output: `loss`, the sum over targets divided by the objective's unit.
  */
-export function traceLoss(model: Model, { batch, length }: MicroBatch, engine: Target): Program {
-  const parameters = vectorInputs(model.layout, VECTOR, engine.views);
-  const [ids, targets] = tokenInputs({ batch, length });
-  return encode({ loss: model.loss(parameters, ids, targets, batch, length) }, engine.target);
+export function traceLoss(objective: Objective<never>, batch: number, engine: Target): Program {
+  const parameters = vectorInputs(objective.layout, VECTOR, engine.views);
+  const loss = objective.loss(parameters, feedInputs(objective, batch), batch);
+  return encode({ loss }, engine.target);
 }
 
 /**
@@ -66,15 +79,14 @@ export function traceLoss(model: Model, { batch, length }: MicroBatch, engine: T
  * @param recompute makes cheap activations again in the backward pass instead of keeping them
  */
 export function traceGradient(
-  model: Model,
-  size: MicroBatch,
+  objective: Objective<never>,
+  batch: number,
   engine: Target,
   { accumulate, recompute }: { accumulate: boolean; recompute: boolean },
 ): Program {
-  const { layout } = model;
+  const { layout } = objective;
   const parameters = vectorInputs(layout, VECTOR, engine.views);
-  const [ids, targets] = tokenInputs(size);
-  const loss = model.loss(parameters, ids, targets, size.batch, size.length);
+  const loss = objective.loss(parameters, feedInputs(objective, batch), batch);
   let gradient = gradients(
     loss,
     layout.entries.map(({ name }) => parameters[name]!),

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine/engine.js';
 import { type Program, sizeOf } from '../../src/graph/index.js';
 import { Model } from '../../src/model/model.js';
+import { Causal } from '../../src/objectives/causal/causal.js';
 import { Replica } from '../../src/training/replica.js';
 import fallbacks from './webgpu-fallbacks.json' with { type: 'json' };
 
@@ -24,13 +25,13 @@ async function programsOf(family: string, gradientAccumulation: number): Promise
   const sizes = { layers: 3, width: 64, heads: 4, keyValueHeads: family === 'llama' ? 2 : 4 };
   const replica = await Replica.create({
     // A context of several blocks of queries, and a vocabulary of several chunks of logits.
-    model: Model.create(family, { ...sizes, context: 256, vocabulary: 40_000 }),
+    objective: new Causal(Model.create(family, { ...sizes, context: 256, vocabulary: 40_000 })),
     engine: recorder,
-    microBatch: { batch: 4, length: 256 },
+    batch: 4,
     gradientAccumulation,
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 },
   });
-  await replica.applyGradient(0, 1e-3);
+  await replica.applyGradient(0, 1e-3, 1);
   return programs;
 }
 

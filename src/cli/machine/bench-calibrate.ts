@@ -6,6 +6,7 @@ import { Random } from '../../base/random.js';
 import { prepareDataset } from '../../data/index.js';
 import { Team, type TeamSetup } from '../../local/team.js';
 import { Model } from '../../model/model.js';
+import { CAUSAL } from '../../objectives/create.js';
 import { cpuInWords, type MeasuredCpu } from '../../planner/catalogue/index.js';
 import type { Context } from '../terminal/context.js';
 import { table } from '../terminal/format.js';
@@ -102,6 +103,7 @@ async function stepSeconds(s: Setting, tokens: string, run: string, cores: numbe
     device: 'cpu',
     tokens,
     model: model.config,
+    objective: CAUSAL,
     context: s.context,
     batchSize: s.batch,
     gradAccum: 1,

@@ -48,7 +48,7 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
   const answers: Record<string, () => unknown> = {
     init: () => 20,
     snapshot: () => [new Float32Array(size), new Float32Array(size)],
-    evaluate: () => left.shift(),
+    evaluate: () => ({ sum: 16 * left.shift()!, weight: 16 }),
   };
   const ask = async (name: string) => answers[name]!();
   const host = { ask, close: async () => {} } as unknown as MemberHandle;

@@ -3,6 +3,7 @@ import { writeBestModel } from '../../run/best-model.js';
 import { crosses } from '../../run/limits.js';
 import type { OpenRun } from '../../run/open-run.js';
 import type { PreparedRun } from '../../run/prepare-run.js';
+import { meanLoss } from '../../training/evaluation.js';
 import type { BlobRef, BlobStore } from '../../transport/transport.js';
 import type { CoordinatorEvent, RoundEvent } from '../events.js';
 import { getList } from '../protocol/manifest.js';
@@ -106,7 +107,7 @@ export class AfterCommit {
     const { keeper, prepared, figures, run, happen } = this.#options;
     const { windows, model, dataset } = prepared;
     const { loss, best, parameters } = await keeper.exclusive(async () => {
-      const loss = (await keeper.host.ask('evaluate', windows)) / windows.length;
+      const loss = meanLoss([await keeper.host.ask('evaluate', windows)]);
       const better = Number.isFinite(loss) && (this.#best === null || loss < this.#best);
       if (better) this.#best = loss;
       return { loss, best: this.#best, parameters: better ? (await keeper.host.ask('snapshot', null))[0] : undefined };

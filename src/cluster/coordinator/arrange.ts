@@ -27,7 +27,7 @@ export interface ClusterArrangement {
  */
 export async function arrangeCluster(
   run: OpenRun,
-  { model }: PreparedRun,
+  { model, objective }: PreparedRun,
   given: ClusterOptions | undefined,
 ): Promise<ClusterArrangement> {
   const { options, chosen } = run;
@@ -48,6 +48,7 @@ export async function arrangeCluster(
   await run.choose({ device: 'cpu', optimizer, schedule, cluster: stored });
   const setup: RunSetup = {
     model: JSON.parse(JSON.stringify(model.config)),
+    objective,
     batchSize: options.batchSize,
     gradAccum: options.gradAccum,
     seed: options.seed,

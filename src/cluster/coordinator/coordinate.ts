@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { layoutHash } from '../../averaging/layout-hash.js';
 import { MeanfieldError } from '../../base/errors.js';
-import { RangeSampler } from '../../data/ledger/index.js';
+import { TokenWindows } from '../../data/index.js';
 import { OpenRun } from '../../run/open-run.js';
 import type { TrainOptions } from '../../run/options.js';
 import { initialParameters, type PreparedRun, prepareRun } from '../../run/prepare-run.js';
@@ -238,8 +238,8 @@ class Coordination {
       for (const message of loaded.notices) this.emit({ type: 'notice', message });
       own = loaded.state;
     }
-    const tokens = dataset.train;
-    const { samples } = new RangeSampler({ tokens, context: model.dimensions.context, seed: setup.seed });
+    const { context: length } = model.dimensions;
+    const windows = new TokenWindows({ tokens: dataset.train, context: length, seed: setup.seed });
     const taken = await takeUp({
       run: id,
       transport,
@@ -251,7 +251,7 @@ class Coordination {
       steps: context.steps,
       limits: limitsOf(setup, context, model.layout.size),
       onNotice: (message) => this.emit({ type: 'notice', message }),
-      samples,
+      samples: windows.samplesPerEpoch,
       seed: setup.seed,
       publish: () => {
         const onProgress = (fraction: number) => this.emit({ type: 'preparing', stage: 'publishing', fraction });

@@ -1,5 +1,6 @@
 import type { Handle } from '../../base/threads/start.js';
 import type { StepDone } from '../../local/messages.js';
+import type { LossSum } from '../../training/evaluation.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { Work } from '../protocol/down.js';
 
@@ -106,8 +107,8 @@ export type HostCommands = {
     },
     Applied,
   ];
-  /** The sum of the mean losses of the committed parameters over validation windows. */
-  evaluate: [readonly number[], number];
+  /** Of the committed parameters on the validation windows that start at these tokens. */
+  evaluate: [readonly number[], LossSum];
   /** What one contribution alone makes of the parameters that it started from. Others have their turn meanwhile. */
   audit: [AuditRequest, AuditLosses];
   /** Copies of the committed vectors, as `load` takes them. */

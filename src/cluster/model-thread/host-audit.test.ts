@@ -1,6 +1,7 @@
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { testData, tinyModel } from '../../local/local.test-support.js';
 import { initialParameters } from '../../run/prepare-run.js';
+import { meanLoss } from '../../training/evaluation.js';
 import { ModelHost } from './host.js';
 import { hostSetupOf } from './host.test-support.js';
 
@@ -35,13 +36,13 @@ it('evaluates what one contribution makes of the base, before it is committed an
   const keeper = await hostOf(false);
   const { parts, norm } = await contributed(1);
   const before = await keeper.handle('audit', { fragment: 1, base: 'committed', parts, windows });
-  const first = (await keeper.handle('evaluate', windows)) / windows.length;
+  const first = meanLoss([await keeper.handle('evaluate', windows)]);
   expect(before.base).toBeCloseTo(first, 5);
   expect(before.committed).toBe(before.base);
   expect(before.norm).toBeCloseTo(norm, 5);
   await keeper.handle('apply', { fragment: 1, parts });
   const after = await keeper.handle('audit', { fragment: 1, base: 'before', parts, windows });
-  const second = (await keeper.handle('evaluate', windows)) / windows.length;
+  const second = meanLoss([await keeper.handle('evaluate', windows)]);
   expect(second).not.toBeCloseTo(first, 3);
   expect(after.base).toBeCloseTo(first, 5);
   expect(after.committed).toBeCloseTo(second, 5);

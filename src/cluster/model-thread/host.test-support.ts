@@ -1,5 +1,6 @@
 import type { TestData } from '../../local/local.test-support.js';
 import type { Model } from '../../model/model.js';
+import { CAUSAL } from '../../objectives/create.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { HostSetup } from './commands.js';
 
@@ -14,6 +15,7 @@ export function hostSetupOf(
     ...({ trains, alone: true, device: 'cpu', threads: 1, tokens } as const),
     run: {
       model: JSON.parse(JSON.stringify(model.config)),
+      objective: CAUSAL,
       ...{ batchSize: 2, gradAccum: 1, seed: 5, averageMoments: false },
       optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 },
       schedule: { peak: 1e-2, final: 1e-3, warmup: 2, steps: 40 },

@@ -55,7 +55,7 @@ it('trains on its samples alone, and comes with others to the same parameters', 
   const [parameters, momentum] = await keeper.ask('snapshot', null);
   expect(parameters).not.toEqual(first()[0]);
   expect(momentum!.some((value) => value !== 0)).toBe(true);
-  expect(await keeper.ask('evaluate', [0, 8])).toBeGreaterThan(2);
+  expect((await keeper.ask('evaluate', [0, 8])).sum).toBeGreaterThan(2);
   await Promise.all([member.close(), keeper.close()]);
 });
 

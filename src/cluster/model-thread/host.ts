@@ -2,12 +2,13 @@ import { Committed } from '../../averaging/committed.js';
 import { cutFragments, type Fragment } from '../../averaging/fragments.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { readManifest } from '../../data/dataset/manifest.js';
-import { type Dataset, openDataset, TokenShards } from '../../data/index.js';
+import { type Dataset, openDataset, TokenShards, type TokenWindow, TokenWindows, windowAt } from '../../data/index.js';
 import { RangeSampler } from '../../data/ledger/index.js';
 import type { StepDone } from '../../local/messages.js';
 import { Model } from '../../model/model.js';
+import { createObjective } from '../../objectives/create.js';
 import { createEngine } from '../../training/device.js';
-import { Evaluator } from '../../training/evaluation.js';
+import { Evaluator, type LossSum, meanLoss } from '../../training/evaluation.js';
 import { Replica } from '../../training/replica.js';
 import { learningRate } from '../../training/schedule.js';
 import type { Work } from '../protocol/down.js';
@@ -94,15 +95,15 @@ export class ModelHost {
   async #audit(request: AuditRequest): Promise<AuditLosses> {
     const { vectors, norm } = await this.#inTurn(() => this.#model.auditVectors(request));
     const { windows } = request;
-    const sums = vectors.map(() => 0);
+    const parts = vectors.map((): LossSum[] => []);
     for (let first = 0; first < windows.length; first += AUDIT_WINDOWS) {
       const some = windows.slice(first, first + AUDIT_WINDOWS);
       for (const [i, parameters] of vectors.entries())
-        sums[i]! += await this.#inTurn(() => this.#model.evaluate(some, parameters));
+        parts[i]!.push(await this.#inTurn(() => this.#model.evaluate(some, parameters)));
       // As in `train`: a commit that comes meanwhile need not wait for the whole audit.
       await new Promise(setImmediate);
     }
-    const [base, contribution, committed = base] = sums.map((sum) => sum / windows.length);
+    const [base, contribution, committed = base] = parts.map(meanLoss);
     return { base: base!, contribution: contribution!, committed: committed!, norm };
   }
 
@@ -115,8 +116,8 @@ export class ModelHost {
 
 /** What a member has beside the committed vectors. */
 interface Trainer {
-  readonly replica: Replica;
-  readonly sampler: RangeSampler;
+  readonly replica: Replica<TokenWindow>;
+  readonly sampler: RangeSampler<TokenWindow>;
   readonly tokens: TokenShards;
   /** Steps since the moments began, by which their bias is corrected. */
   momentSteps: number;
@@ -134,7 +135,9 @@ class Live {
     readonly committed: Committed,
     readonly exchange: Exchange,
     private readonly trainer: Trainer | undefined,
-    private readonly evaluation: { readonly evaluator: Evaluator; readonly dataset: Dataset } | undefined,
+    private readonly evaluation:
+      | { readonly evaluator: Evaluator<TokenWindow>; readonly dataset: Dataset; readonly context: number }
+      | undefined,
   ) {}
 
   static async create(setup: HostSetup): Promise<Live> {
@@ -142,6 +145,7 @@ class Live {
     const engine = await createEngine(device);
     const model = Model.fromConfig(run.model);
     const { context } = model.dimensions;
+    const objective = createObjective(run.objective, { model, context, seed: run.seed });
     const fragments = cutFragments(model.layout, run.cluster.fragments);
     const kinds = { momentum: run.outer.method === 'nesterov', moments: run.averageMoments };
     const committed = new Committed(model.layout.size, fragments, kinds);
@@ -151,16 +155,16 @@ class Live {
     // No arena: what an evaluation needs is given back, since the next one is far.
     const compile = { threads, spinning: false, arena: false };
     if (!trains) {
-      const evaluator = new Evaluator(model, engine, context, run.batchSize, compile);
-      const evaluation = { evaluator, dataset: await openDataset(tokens) };
+      const evaluator = new Evaluator(objective, engine, run.batchSize, compile);
+      const evaluation = { evaluator, dataset: await openDataset(tokens), context };
       return new Live(setup, fragments, committed, exchange, undefined, evaluation);
     }
     const shards = await trainingTokens(tokens);
-    const sampler = new RangeSampler({ tokens: shards, context, seed: run.seed });
+    const sampler = new RangeSampler(new TokenWindows({ tokens: shards, context, seed: run.seed }));
     const replica = await Replica.create({
-      model,
+      objective,
       engine,
-      microBatch: { batch: run.batchSize, length: context },
+      batch: run.batchSize,
       gradientAccumulation: run.gradAccum,
       optimizer: run.optimizer,
       // Threads that spin while their replica waits for the others would take the others' cores.
@@ -210,10 +214,10 @@ class Live {
     const trainer = this.#trainer;
     const { replica, sampler } = trainer;
     const { batchSize, schedule } = this.setup.run;
-    const loss = await replica.computeGradient(() => sampler.nextBatch(batchSize));
+    const { loss, weight } = await replica.computeGradient(() => sampler.nextBatch(batchSize));
     if (!Number.isFinite(loss)) return { step: i, loss, gradientNorm: Number.NaN };
     const rate = learningRate(schedule, position + (advance * i) / steps);
-    const { gradientNorm } = await replica.applyGradient(trainer.momentSteps++, rate);
+    const { gradientNorm } = await replica.applyGradient(trainer.momentSteps++, rate, replica.scaleOf(weight));
     return { step: i, loss, gradientNorm };
   }
 
@@ -240,10 +244,11 @@ class Live {
     this.#before = { fragment, parameters };
   }
 
-  async evaluate(windows: readonly number[], parameters = this.committed.vectors.parameters): Promise<number> {
+  async evaluate(starts: readonly number[], parameters = this.committed.vectors.parameters): Promise<LossSum> {
     if (!this.evaluation) throw new Error('a member does not evaluate');
-    const { evaluator, dataset } = this.evaluation;
-    return evaluator.lossSum(parameters, dataset.validation, windows);
+    const { evaluator, dataset, context } = this.evaluation;
+    const windows = starts.map((start) => windowAt(dataset.validation, context, start));
+    return evaluator.lossSum(parameters, windows);
   }
 
   /**

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FORMATS } from '../../averaging/formats/format.js';
+import { objectiveSchema } from '../../objectives/create.js';
 import { MERGES, MOMENTS_FORMATS } from '../options.js';
 import { blobRef, count, hash, text } from './wire.js';
 
@@ -9,6 +10,8 @@ const share = z.number().min(0).lte(1);
 const runSetup = z.strictObject({
   /** The model's `config.json`. */
   model: z.record(z.string(), z.json()),
+  /** What is learned. */
+  objective: objectiveSchema,
   batchSize: count.min(1),
   gradAccum: count.min(1),
   seed: z.number(),

@@ -1,3 +1,3 @@
 export { commit, coverage, createLedger, type EpochCoverage, type EpochRange, lease, release } from './ledger.js';
-export { RangeSampler, type RangeSamplerOptions } from './range-sampler.js';
+export { RangeSampler } from './range-sampler.js';
 export { type Ledger, ledgerSchema } from './schema.js';

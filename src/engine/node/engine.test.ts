@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { MeanfieldError } from '../../base/errors.js';
 import { sha256 } from '../../base/hash.js';
 import { Random } from '../../base/random.js';
+import { windowsOf } from '../../data/sampling/windows.test-support.js';
 import { encode, input, mul, reduceSum, scatterAdd } from '../../graph/index.js';
 import { Model } from '../../model/model.js';
+import { Causal } from '../../objectives/causal/causal.js';
 import { Replica } from '../../training/replica.js';
 import { NodeEngine } from './engine.js';
 
@@ -71,21 +73,25 @@ describe('bits on the CPU', () => {
     const sizes = { layers: 1, width: 256, heads: 4, context: 64, vocabulary: 65 };
     const model = Model.create(family, { ...sizes, keyValueHeads: family === 'gpt2' ? 4 : 2 });
     const replica = await Replica.create({
-      model,
+      objective: new Causal(model),
       engine: new NodeEngine(),
-      microBatch: { batch: 16, length: 64 },
+      batch: 16,
       gradientAccumulation: 1,
       optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 },
       compile: { threads },
     });
     replica.vectors.parameters.set(model.layout.initialize(new Random(3)));
     const random = new Random(4);
-    const next = () => Int32Array.from({ length: 16 * 65 }, () => random.below(5));
-    const firstLoss = await replica.computeGradient(next);
+    const next = () =>
+      windowsOf(
+        Int32Array.from({ length: 16 * 65 }, () => random.below(5)),
+        64,
+      );
+    const { loss: firstLoss, weight } = await replica.computeGradient(next);
     const firstGradient = hash(replica.vectors.gradient);
-    await replica.applyGradient(0, 1e-2);
-    const lastLoss = await replica.computeGradient(next);
-    await replica.applyGradient(1, 1e-2);
+    await replica.applyGradient(0, 1e-2, replica.scaleOf(weight));
+    const { loss: lastLoss } = await replica.computeGradient(next);
+    await replica.applyGradient(1, 1e-2, replica.scaleOf(weight));
     await replica.dispose();
     return { first: { firstLoss, firstGradient }, lastLoss, parameters: hash(replica.vectors.parameters) };
   }

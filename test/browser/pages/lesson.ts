@@ -1,6 +1,8 @@
 import { Random } from '../../../src/base/random.js';
+import { windowsOf } from '../../../src/data/sampling/windows.test-support.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import { Model } from '../../../src/model/model.js';
+import { Causal } from '../../../src/objectives/causal/causal.js';
 import { Replica } from '../../../src/training/replica.js';
 
 /** A few steps of training that every engine can do: the same text, the same first parameters. */
@@ -27,9 +29,9 @@ export async function trainLesson(engine: Engine, { family, text, steps, threads
     vocabulary: alphabet.length,
   });
   const replica = await Replica.create({
-    model,
+    objective: new Causal(model, length),
     engine,
-    microBatch: { batch, length },
+    batch,
     gradientAccumulation: 1,
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 },
     compile: { threads },
@@ -38,8 +40,10 @@ export async function trainLesson(engine: Engine, { family, text, steps, threads
   const rows = batch * (length + 1);
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
-    losses.push(await replica.computeGradient(() => tokens.slice(step * rows, (step + 1) * rows)));
-    await replica.applyGradient(step, 1e-2);
+    const windows = windowsOf(tokens.slice(step * rows, (step + 1) * rows), length);
+    const { loss, weight } = await replica.computeGradient(() => windows);
+    losses.push(loss);
+    await replica.applyGradient(step, 1e-2, replica.scaleOf(weight));
   }
   await replica.dispose();
   return losses;

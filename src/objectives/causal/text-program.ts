@@ -19,9 +19,14 @@ import {
   sub,
   type Target,
   type Tensor,
-} from '../graph/index.js';
-import type { Model } from '../model/model.js';
-import type { MicroBatch } from './step-program.js';
+} from '../../graph/index.js';
+import type { Model } from '../../model/model.js';
+
+/** The size of one run of a graph: `batch` sequences of `length` tokens. */
+export interface MicroBatch {
+  readonly batch: number;
+  readonly length: number;
+}
 
 /** Logits of a chunk stay below this many elements (64 MiB of float32) so that they never dominate memory. */
 const CHUNK_ELEMENTS = 2 ** 24;

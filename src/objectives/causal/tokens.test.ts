@@ -5,13 +5,13 @@ describe('fillTokens', () => {
   it('lays rows out time-major, targets one token on', () => {
     const ids = new BigInt64Array(6);
     const targets = new BigInt64Array(6);
-    fillTokens(Int32Array.of(1, 2, 3, 4, 50, 60, 70, 80), { batch: 2, length: 3 }, ids, targets);
+    fillTokens([Int32Array.of(1, 2, 3, 4), Int32Array.of(50, 60, 70, 80)], 3, ids, targets);
     expect([...ids]).toEqual([1n, 50n, 2n, 60n, 3n, 70n]);
     expect([...targets]).toEqual([2n, 60n, 3n, 70n, 4n, 80n]);
   });
 
   it('refuses rows of another length', () => {
     const array = new BigInt64Array(6);
-    expect(() => fillTokens(new Int32Array(7), { batch: 2, length: 3 }, array, array)).toThrow('2 rows of 4 tokens');
+    expect(() => fillTokens([new Int32Array(4), new Int32Array(3)], 3, array, array)).toThrow('rows of 4 tokens');
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { NodeEngine } from '../engine/node/engine.js';
-import { Model } from '../model/model.js';
+import { NodeEngine } from '../../engine/node/engine.js';
+import { Model } from '../../model/model.js';
 import { traceTokenLosses } from './text-program.js';
 
 const V = 5;

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MeanfieldError } from '../base/errors.js';
-import { SafetensorsFile } from '../base/files/safetensors.js';
-import { CharsTokenizer, EncodeError } from '../data/index.js';
-import { NodeEngine } from '../engine/node/engine.js';
-import { Model } from '../model/model.js';
+import { MeanfieldError } from '../../base/errors.js';
+import { SafetensorsFile } from '../../base/files/safetensors.js';
+import { CharsTokenizer, EncodeError } from '../../data/index.js';
+import { NodeEngine } from '../../engine/node/engine.js';
+import { Model } from '../../model/model.js';
 import { TextEvaluator, unseenCost } from './text-evaluator.js';
 
-const fixtures = new URL('../../test/fixtures/', import.meta.url).pathname;
+const fixtures = new URL('../../../test/fixtures/', import.meta.url).pathname;
 const expected = JSON.parse(await readFile(`${fixtures}evaluation/expected.json`, 'utf8')) as Record<
   string,
   Record<'one' | 'many', { ids: number[]; loss: number; accuracy: number }>

@@ -26,7 +26,7 @@ export type TracedParameters = Readonly<Record<string, Tensor>>;
  */
 export type Attend = (layer: number, q_TBHD: Tensor, k_TBKD: Tensor, v_TBKD: Tensor) => Tensor;
 
-/** What a forward pass is given. */
+/** What a forward pass is given; one object for all blocks, so that what they share is traced once. */
 export interface ForwardInputs {
   /** Token ids, time-major: element t · B + b. */
   readonly ids_N: Tensor;
@@ -36,8 +36,12 @@ export interface ForwardInputs {
   readonly attend: Attend;
 }
 
-/** A family of causal language models: everything is a function of a validated `config.json`. */
-export interface ModelFamily<Config = unknown> {
+/**
+ * Which parameters a model has, and how hidden states come of tokens: everything is a function of a validated
+ * `config.json`. It knows no loss, and what attention sees is what it is given. In parts, so that a layer can be run
+ * alone.
+ */
+export interface Architecture<Config = unknown> {
   /** `model_type` in Hugging Face's `config.json`. */
   readonly name: string;
   /** @throws UsageError naming the key that is wrong, what it holds and what is allowed */
@@ -47,8 +51,16 @@ export interface ModelFamily<Config = unknown> {
   dimensions(config: Config): Dimensions;
   /** Parameters in the model's order, with their published initialisation. */
   parameters(config: Config): ParameterSpec[];
+  /** The hidden state before the first block: [N, C]. */
+  embed(config: Config, parameters: TracedParameters, inputs: ForwardInputs): Tensor;
+  /** The hidden state after block `layer`, counted from 0: [N, C]. */
+  block(config: Config, parameters: TracedParameters, layer: number, x_NC: Tensor, inputs: ForwardInputs): Tensor;
   /** The last hidden state, normalised: [N, C]. */
-  forward(config: Config, parameters: TracedParameters, inputs: ForwardInputs): Tensor;
-  /** The name of the parameter whose rows are the head's weights, [V, C]. */
+  final(config: Config, parameters: TracedParameters, x_NC: Tensor): Tensor;
+  /** What attention lets a token see: itself and those before it, or all. */
+  readonly sees: 'past' | 'all';
+  /** The name of the parameter whose rows score the vocabulary's tokens, [V, C]. */
   head(config: Config): string;
+  /** Scores of every token of the vocabulary, [M, V], from hidden states [M, C], where they are more than those rows give. */
+  logits?(config: Config, parameters: TracedParameters, x_MC: Tensor): Tensor;
 }

@@ -1,10 +1,9 @@
 import { setImmediate as othersTurn } from 'node:timers/promises';
-import { MeanfieldError } from '../base/errors.js';
-import { type DocumentPiece, encodeDocuments, type Tokenizer } from '../data/index.js';
-import type { CompileOptions, Engine, HostArrays, Session } from '../engine/engine.js';
-import type { Model } from '../model/model.js';
-import type { MicroBatch } from './step-program.js';
-import { traceTokenLosses } from './text-program.js';
+import { MeanfieldError } from '../../base/errors.js';
+import { type DocumentPiece, encodeDocuments, type Tokenizer } from '../../data/index.js';
+import type { CompileOptions, Engine, HostArrays, Session } from '../../engine/engine.js';
+import type { Model } from '../../model/model.js';
+import { type MicroBatch, traceTokenLosses } from './text-program.js';
 import { fillTokens } from './tokens.js';
 
 /**
@@ -195,12 +194,14 @@ export class TextEvaluator {
   /** @param ids of `batch` consecutive windows and the token after them; the last window may be short */
   async #run(ids: Int32Array, { batch, length }: MicroBatch) {
     const { standIn = 0 } = this.#options.tokenizer;
-    const rows = new Int32Array(batch * (length + 1));
-    for (let b = 0; b < batch; b++) rows.set(ids.subarray(b * length, (b + 1) * length + 1), b * (length + 1));
-    for (let at = rows.indexOf(-1); at >= 0; at = rows.indexOf(-1, at + 1)) rows[at] = standIn;
+    const rows = Array.from({ length: batch }, (_, b) => {
+      const row = new Int32Array(length + 1);
+      row.set(ids.subarray(b * length, (b + 1) * length + 1));
+      return row.map((id) => (id === -1 ? standIn : id));
+    });
     const given = new BigInt64Array(batch * length);
     const targets = new BigInt64Array(batch * length);
-    fillTokens(rows, { batch, length }, given, targets);
+    fillTokens(rows, length, given, targets);
     const session = await this.#session({ batch, length });
     const outputs = await session.run({ ...this.#parameters, ids: given, targets });
     const tokens = ids.length - 1;

@@ -1,0 +1,53 @@
+import type { HostArray } from '../engine/engine.js';
+import type { DType, Shape, Tensor } from '../graph/index.js';
+import type { TracedParameters } from '../model/architecture.js';
+import type { ParameterLayout } from '../model/layout.js';
+
+/** An array that a micro-batch feeds to the graph. */
+export interface Feed {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** A figure of an evaluation, and which of two is better. */
+export interface Metric {
+  readonly name: string;
+  readonly better: 'lower' | 'higher';
+}
+
+/**
+ * What is learned: it joins a model to samples. The trainer, the evaluator, rounds and checkpoints know nothing else of
+ * either, so a new kind of learning is a new one of these.
+ *
+ * Losses are sums over targets, each divided by {@link unit}, and come with a weight, the number of targets: so
+ * micro-batches, replicas and rounds are averaged by what they hold and not one by one.
+ */
+export interface Objective<Sample = unknown> {
+  /** As `--objective` and `run.json` name it. */
+  readonly name: string;
+  /** Describes the vector that is trained. */
+  readonly layout: ParameterLayout;
+  /** What a sample counts for in every figure of tokens: a text's window has as many as the model sees of it. */
+  readonly tokensPerSample: number;
+  /** Metrics of an evaluation; the first decides which of two models is better. */
+  readonly metrics: readonly [Metric, ...Metric[]];
+  /** The arrays of a micro-batch of so many samples. */
+  feeds(batch: number): readonly Feed[];
+  /**
+   * Fills those arrays.
+   *
+   * @param samples as many as the arrays were made for
+   * @returns their weight: the number of targets among them
+   */
+  fill(samples: readonly Sample[], arrays: Readonly<Record<string, HostArray>>): number;
+  /** The sum of the losses of a micro-batch's targets, divided by {@link unit}: a scalar. */
+  loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor;
+  /** By what a micro-batch's sum is divided in the graph, so that it neither grows with the batch nor overflows. */
+  unit(batch: number): number;
+}
+
+/** Whether a figure of the metric that decides is better than the best so far. */
+export function isBetter({ better }: Metric, value: number, best: number): boolean {
+  return better === 'lower' ? value < best : value > best;
+}
