@@ -76,7 +76,7 @@ function defineKubernetes(launch: Command, start: Start): void {
     .summary('write manifests for Kubernetes')
     .description(
       'Write manifests for kubectl apply: workers for a run that exists, by its invitation, or with --corpus all of ' +
-        'it: NATS servers, the coordinator, workers. docs/kubernetes.md shows it from zero.',
+        'it: the coordinator with its NATS server, workers. docs/kubernetes.md shows it from zero.',
     )
     .argument('[invitation]', 'what meanfield cluster start printed; with --corpus there is none yet')
     .usage('[options] <invitation> | --corpus <file>')
@@ -92,14 +92,13 @@ function defineKubernetes(launch: Command, start: Start): void {
     .option('--name <name>', 'begins the name of every object', 'meanfield')
     .option('--namespace <name>', 'namespace (default: that of kubectl)')
     .option('--out <file>', 'where the manifests go (default: standard output)')
-    .optionsGroup('Coordinator and NATS, with --corpus:')
+    .optionsGroup('Coordinator, with --corpus:')
     .option('--corpus <file>', 'what to learn from; may be given again with --corpus-claim', collect)
     .option('--corpus-claim <name>', 'PersistentVolumeClaim that holds the corpus; --corpus are paths on it')
     .option('--start <options>', 'options of meanfield cluster start, such as "--preset mini --steps 5000"')
-    .addOption(new Option('--nats-servers <n>', 'NATS servers').choices(['1', '3']).default('3'))
-    .option('--nats-image <name>', 'image of the NATS servers', 'nats:2.11-alpine')
-    .option('--storage <size>', 'volume of the run folder, and of each NATS server', '10Gi')
-    .option('--storage-class <name>', "class of these volumes (default: the cluster's)")
+    .option('--nats-image <name>', 'image that nats-server is taken from', 'nats:2.11-alpine')
+    .option('--storage <size>', "volume of the run folder, with the server's", '10Gi')
+    .option('--storage-class <name>', "class of this volume (default: the cluster's)")
     .optionsGroup('Output:')
     .action((invitation: string | undefined, options: KubernetesFlags) =>
       start(async (context) => (await import('./launch-kubernetes.js')).launchKubernetes(invitation, options, context)),

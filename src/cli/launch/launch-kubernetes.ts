@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -11,9 +10,10 @@ import {
   LARGEST_FILE,
   manifestsYaml,
   runManifests,
+  START_OUTPUT,
   workerManifests,
 } from '../../launch/kubernetes/index.js';
-import { decodeInvitation } from '../../transport/trust/invitation.js';
+import { decodeInvitation, type Invitation } from '../../transport/trust/invitation.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote } from '../terminal/format.js';
 import { type JoinFlags, joinWords } from './launch-slurm.js';
@@ -30,7 +30,6 @@ export interface KubernetesFlags extends JoinFlags {
   readonly corpus?: readonly string[];
   readonly corpusClaim?: string;
   readonly start?: string;
-  readonly natsServers: '1' | '3';
   readonly natsImage: string;
   readonly storage: string;
   readonly storageClass?: string;
@@ -62,15 +61,14 @@ export async function launchKubernetes(
       join: joinWords(flags, flags.cpus),
     },
   };
-  if (invitation !== undefined) decodeInvitation(invitation);
   const manifests =
     invitation === undefined
       ? runManifests(plan, await coordinatorPlan(flags, corpus))
-      : workerManifests(plan, invitation.replace(/\s/g, ''));
+      : workerManifests(plan, invitation.replace(/\s/g, ''), portsOf(decodeInvitation(invitation)));
   const yaml = manifestsYaml(manifests);
   const kinds = manifests.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
   if (flags.out === undefined) output.text(yaml);
-  // The invitation, or the server's password, is in it.
+  // The invitation is in it.
   else await writeFileAtomic(flags.out, yaml, { secret: true });
   output.event({ type: 'result', objects: kinds, ...(flags.out === undefined ? { yaml } : { file: flags.out }) });
   output.note(advice(plan, flags.out, invitation === undefined));
@@ -81,10 +79,7 @@ async function coordinatorPlan(flags: KubernetesFlags, corpus: readonly string[]
   return {
     corpus: await corpusPlan(flags, corpus),
     start: flags.start?.split(/\s+/).filter((word) => word !== '') ?? [],
-    natsServers: flags.natsServers === '3' ? 3 : 1,
     natsImage: flags.natsImage,
-    // A letter first: the server would read digits alone as a number.
-    password: `p${randomBytes(16).toString('hex')}`,
     storage: flags.storage,
     ...(flags.storageClass === undefined ? {} : { storageClass: flags.storageClass }),
   };
@@ -117,14 +112,21 @@ async function corpusPlan(flags: KubernetesFlags, corpus: readonly string[]): Pr
   return { kind: 'file', name: path.endsWith('.gz') ? name : `${name}.gz`, content: packed };
 }
 
+/** At which the servers of an invitation listen. */
+function portsOf({ servers }: Invitation): number[] {
+  const port = (url: string) => Number(new URL(url.includes('://') ? url : `nats://${url}`).port || 4222);
+  return [...new Set(servers.map(port))];
+}
+
+/** What to do next. Nothing of it shows the invitation, in a terminal or in a list of processes. */
 function advice(plan: KubernetesPlan, out: string | undefined, whole: boolean): string {
   const kubectl = plan.namespace === undefined ? 'kubectl' : `kubectl -n ${plan.namespace}`;
   const lines = out === undefined ? [] : [`Apply it: kubectl apply -f ${shellQuote(out)}`];
   if (whole) {
     lines.push(
-      'The workers wait for the invitation. When the coordinator has printed it:',
-      `  ${kubectl} create secret generic ${plan.name}-invitation --from-literal=invitation="$(${kubectl} logs ` +
-        `job/${plan.name}-coordinator | grep -oE 'mf2\\.[A-Za-z0-9_-]+\\.[0-9a-f]+' | tail -n 1)"`,
+      'The workers wait for the invitation. When the coordinator says that it leads, hand it over:',
+      `  ${kubectl} exec job/${plan.name}-coordinator -c coordinator -- grep -oE 'mf2\\.[A-Za-z0-9_.-]+' ${START_OUTPUT} |`,
+      `    ${kubectl} create secret generic ${plan.name}-invitation --from-file=invitation=/dev/stdin`,
     );
   }
   return lines.map((line) => `${line}\n`).join('');

@@ -1,4 +1,4 @@
-import { NATS_USER } from './nats.js';
+import { METRICS_PORT, NATS_PORT } from './network.js';
 import {
   CONTAINER_SECURITY,
   type CoordinatorPlan,
@@ -10,11 +10,14 @@ import {
 } from './plan.js';
 import { shellWord } from './shell.js';
 
-/** Where Prometheus finds the coordinator's metrics. */
-export const METRICS_PORT = 9464;
+/** What `cluster start` writes to standard output goes there: the invitation is in it, and logs are read by many. */
+export const START_OUTPUT = '/run/meanfield/start.txt';
+/** Where the server's program is put. */
+const PROGRAMS = '/nats';
 
 /**
- * The coordinator: a Job that ends with the run, on a volume that stays. Killed, it starts again and carries on.
+ * The coordinator, and the server that it starts: a Job that ends with the run, on a volume that stays. Killed, it starts
+ * again and carries on. The server has TLS and an account for each worker, and its keys never leave the volume.
  */
 export function coordinatorManifests(plan: KubernetesPlan, coordinator: CoordinatorPlan): Manifest[] {
   const { corpus, storage, storageClass } = coordinator;
@@ -74,26 +77,38 @@ function pod(plan: KubernetesPlan, coordinator: CoordinatorPlan): object {
     terminationGracePeriodSeconds: 300,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
-    securityContext: POD_SECURITY,
+    // Once: it would open the keys on the volume to the group each time.
+    securityContext: { ...POD_SECURITY, fsGroupChangePolicy: 'OnRootMismatch' },
+    initContainers: [
+      {
+        name: 'nats',
+        image: coordinator.natsImage,
+        command: ['/bin/sh', '-c', `cp "$(command -v nats-server)" ${PROGRAMS}/nats-server`],
+        securityContext: CONTAINER_SECURITY,
+        volumeMounts: [{ name: 'programs', mountPath: PROGRAMS }],
+      },
+    ],
     containers: [
       {
         name: 'coordinator',
         image: plan.image,
         command: ['/bin/sh', '-c', script(plan, coordinator)],
-        env: [
-          { name: 'HOME', value: '/run/meanfield' },
-          { name: 'NATS_PASSWORD', valueFrom: { secretKeyRef: { name: `${plan.name}-nats`, key: 'password' } } },
+        env: [{ name: 'HOME', value: '/run/meanfield' }],
+        ports: [
+          { name: 'nats', containerPort: NATS_PORT },
+          { name: 'metrics', containerPort: METRICS_PORT },
         ],
-        ports: [{ name: 'metrics', containerPort: METRICS_PORT }],
         resources: { requests: { cpu: '1', memory: plan.workers.memory } },
         securityContext: CONTAINER_SECURITY,
         volumeMounts: [
           { name: 'run', mountPath: '/run/meanfield' },
           { name: 'corpus', mountPath: '/corpus', readOnly: true },
+          { name: 'programs', mountPath: PROGRAMS, readOnly: true },
         ],
       },
     ],
     volumes: [
+      { name: 'programs', emptyDir: {} },
       { name: 'run', persistentVolumeClaim: { claimName: `${plan.name}-coordinator` } },
       corpus.kind === 'file'
         ? { name: 'corpus', configMap: { name: `${plan.name}-corpus` } }
@@ -103,19 +118,20 @@ function pod(plan: KubernetesPlan, coordinator: CoordinatorPlan): object {
 }
 
 /** Starts the run, or carries on with the one in the folder. */
-function script(plan: KubernetesPlan, { corpus, start, natsServers }: CoordinatorPlan): string {
+function script(plan: KubernetesPlan, { corpus, start }: CoordinatorPlan): string {
   const paths = corpus.kind === 'file' ? [corpus.name] : corpus.paths;
   const files = paths.map((path) => shellWord(`/corpus/${path}`)).join(' ');
   const options = [
-    `--nats "nats://${NATS_USER}:$NATS_PASSWORD@${plan.name}-nats:4222"`,
-    `--shared-credential --nats-replicas ${natsServers}`,
+    `--host ${plan.name}-coordinator --port ${NATS_PORT}`,
     `--metrics-port ${METRICS_PORT}`,
     '--run /run/meanfield/run',
   ].join(' ');
   return [
+    `PATH="$PATH:${PROGRAMS}"`,
+    'umask 077',
     'if [ -e /run/meanfield/run/run.json ]; then',
-    `  exec meanfield cluster start ${options} --resume --force`,
+    `  exec meanfield cluster start ${options} --resume --force > ${START_OUTPUT}`,
     'fi',
-    `exec meanfield cluster start ${files} ${options}${start.map((word) => ` ${shellWord(word)}`).join('')}`,
+    `exec meanfield cluster start ${files} ${options}${start.map((word) => ` ${shellWord(word)}`).join('')} > ${START_OUTPUT}`,
   ].join('\n');
 }

@@ -1,2 +1,3 @@
+export { START_OUTPUT } from './coordinator.js';
 export { manifestsYaml, runManifests, workerManifests } from './manifests.js';
 export { type CoordinatorPlan, type CorpusPlan, type KubernetesPlan, LARGEST_FILE } from './plan.js';

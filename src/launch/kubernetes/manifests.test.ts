@@ -13,9 +13,7 @@ const plan: KubernetesPlan = {
 const coordinator: CoordinatorPlan = {
   corpus: { kind: 'file', name: 'book.txt.gz', content: Uint8Array.of(31, 139) },
   start: ['--preset', 'mini'],
-  natsServers: 3,
   natsImage: 'nats:2.11-alpine',
-  password: 'pabc',
   storage: '10Gi',
 };
 const names = (manifests: readonly Manifest[]) => manifests.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
@@ -24,11 +22,7 @@ describe('manifests', () => {
   it.each<[string, Partial<KubernetesPlan>, Partial<CoordinatorPlan>]>([
     ['with a file', {}, {}],
     ['in a namespace, with GPUs', { namespace: 'ml', workers: { ...plan.workers, gpus: 2 } }, {}],
-    [
-      'with a claim and one server',
-      {},
-      { corpus: { kind: 'claim', claim: 'texts', paths: ['a', 'b'] }, natsServers: 1 },
-    ],
+    ['with a claim', {}, { corpus: { kind: 'claim', claim: 'texts', paths: ['a', 'b'] } }],
     ['with a storage class', {}, { storageClass: 'fast' }],
   ])('of a run %s pass the official schemas, as YAML too', (_, more, moreCoordinator) => {
     const manifests = runManifests({ ...plan, ...more }, { ...coordinator, ...moreCoordinator });
@@ -42,10 +36,9 @@ describe('manifests', () => {
 
   it('of a run hold all it needs; the invitation is made later', () => {
     expect(names(runManifests(plan, coordinator))).toEqual([
-      'Secret book-nats',
-      'ConfigMap book-nats',
-      'Service book-nats',
-      'StatefulSet book-nats',
+      'Service book-coordinator',
+      'NetworkPolicy book-coordinator',
+      'NetworkPolicy book-workers',
       'ConfigMap book-corpus',
       'PersistentVolumeClaim book-coordinator',
       'Job book-coordinator',
@@ -53,9 +46,9 @@ describe('manifests', () => {
     ]);
   });
 
-  it('of workers are the invitation and an indexed Job', () => {
-    const manifests = workerManifests({ ...plan, namespace: 'ml' }, 'mf2.x.y');
-    expect(names(manifests)).toEqual(['Secret book-invitation', 'Job book-workers']);
+  it('of workers are the invitation, what they may reach, and an indexed Job', () => {
+    const manifests = workerManifests({ ...plan, namespace: 'ml' }, 'mf2.x.y', [4222]);
+    expect(names(manifests)).toEqual(['Secret book-invitation', 'NetworkPolicy book-workers', 'Job book-workers']);
     for (const manifest of manifests) {
       expect(objections(manifest)).toEqual([]);
       expect(manifest.metadata.namespace).toBe('ml');
@@ -64,25 +57,30 @@ describe('manifests', () => {
 
   it('keep strings strings where YAML 1.1 would read something else', () => {
     const tricky = { ...plan, image: '1e3', workers: { ...plan.workers, join: ['yes'] } };
-    const yaml = manifestsYaml(workerManifests(tricky, 'on'));
-    const [secret, job] = parseAllDocuments(yaml, { version: '1.1' }).map((document) => document.toJS());
+    const yaml = manifestsYaml(workerManifests(tricky, 'on', [4222]));
+    const [secret, , job] = parseAllDocuments(yaml, { version: '1.1' }).map((document) => document.toJS());
     expect(secret.stringData.invitation).toBe('on');
     expect(job.spec.template.spec.containers[0].image).toBe('1e3');
   });
 
   it('of a plan that is wrong are refused', () => {
     expect(() => runManifests(plan, { ...coordinator, storage: '10 GB' })).toThrow(UsageError);
-    expect(() => workerManifests({ ...plan, name: 'Book' }, 'x')).toThrow(/--name must be/);
+    expect(() => workerManifests({ ...plan, name: 'Book' }, 'x', [4222])).toThrow(/--name must be/);
   });
 });
 
 describe('the schemas', () => {
-  const [, job] = workerManifests(plan, 'x') as [Manifest, { kind: string; spec: object } & Manifest];
+  const [, policy, job] = workerManifests(plan, 'x', [4222]) as [
+    Manifest,
+    Manifest,
+    { kind: string; spec: object } & Manifest,
+  ];
 
   it('object to an unknown field, a wrong type and a missing field', () => {
     expect(objections({ ...job, spec: { ...job.spec, paralelism: 3 } })[0]).toMatch(/paralelism/);
     expect(objections({ ...job, spec: { ...job.spec, parallelism: 'many' } })[0]).toMatch(/spec\.parallelism/);
     expect(objections({ ...job, spec: { completions: 1 } })[0]).toMatch(/spec\.template/);
+    expect(objections({ ...policy, spec: { ...(policy.spec as object), egres: [] } })[0]).toMatch(/egres/);
     expect(objections({ ...job, kind: 'Pod' })).toEqual(['no schema for Pod']);
   });
 });

@@ -29,16 +29,14 @@ export interface WorkersPlan {
   readonly join: readonly string[];
 }
 
-/** The coordinator and its NATS servers, where they run on the same cluster. */
+/** The coordinator with its NATS server, where it runs on the same cluster. */
 export interface CoordinatorPlan {
   readonly corpus: CorpusPlan;
   /** Options of `meanfield cluster start`. */
   readonly start: readonly string[];
-  readonly natsServers: 1 | 3;
+  /** Has `nats-server` on its PATH; statically linked, as the official images have it. */
   readonly natsImage: string;
-  /** Shared by the coordinator and all workers. */
-  readonly password: string;
-  /** Of the run folder, and of each NATS server: `10Gi`. */
+  /** Of the run folder, in which the server stores too: `10Gi`. */
   readonly storage: string;
   readonly storageClass?: string;
 }

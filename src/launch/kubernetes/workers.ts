@@ -64,6 +64,7 @@ export function workersJob(plan: KubernetesPlan): Manifest {
           ],
           volumes: [
             // A pod whose Secret is not there yet waits for it.
+            // Root's; readable by the pod's own group alone.
             { name: 'invitation', secret: { secretName: `${plan.name}-invitation`, defaultMode: 0o440 } },
             { name: 'scratch', emptyDir: {} },
           ],
