@@ -14,6 +14,7 @@ export { BpeTokenizer } from './tokenizers/bpe.js';
 export { BytesTokenizer } from './tokenizers/bytes.js';
 export { CharsTokenizer } from './tokenizers/chars.js';
 export { loadTokenizer, parseTokenizer } from './tokenizers/load.js';
+export { MASK_TOKEN } from './tokenizers/mask-token.js';
 export {
   EncodeError,
   type StreamDecoder,

@@ -27,6 +27,7 @@ async function encode(tokenizer: 'bytes' | 'bpe', workers: number, shardTokens =
     folder: out,
     tokenizer,
     vocabularySize: 300,
+    mask: false,
     minFrequency: 1,
     workers,
     shardTokens,

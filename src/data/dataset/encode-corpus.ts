@@ -6,6 +6,7 @@ import { ShardWriter } from '../shards/shard-writer.js';
 import { BpeTokenizer } from '../tokenizers/bpe.js';
 import { BytesTokenizer } from '../tokenizers/bytes.js';
 import { CharsTokenizer } from '../tokenizers/chars.js';
+import { withMask } from '../tokenizers/mask-token.js';
 import { lastWordCut } from '../tokenizers/pretokenize.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { END_OF_TEXT } from '../tokenizers/tokenizer-files.js';
@@ -24,6 +25,9 @@ const BPE_TRAINING_BYTES = 2 ** 29;
 export interface EncodeOptions {
   folder: string;
   tokenizer: PrepareOptions['tokenizer'];
+  /** Whether a tokenizer that is made here gets a mask token. */
+  mask: boolean;
+  /** Tokens of a `bpe` that is made here, the mask among them. */
   vocabularySize: number;
   /** How often a pair must come for `bpe` to merge it. */
   minFrequency: number;
@@ -58,11 +62,11 @@ async function makeTokenizer(
   corpus: CorpusOptions,
   scan: CorpusScan,
   found: FoundFiles,
-  { tokenizer, vocabularySize, minFrequency, onProgress }: EncodeOptions,
+  { tokenizer, mask, vocabularySize, minFrequency, onProgress }: EncodeOptions,
   pool: BpePool | undefined,
 ): Promise<Tokenizer> {
-  if (tokenizer === 'chars') return new CharsTokenizer(scan.characters ?? []);
-  if (tokenizer === 'bytes') return new BytesTokenizer();
+  if (tokenizer === 'chars') return new CharsTokenizer(scan.characters ?? [], { mask });
+  if (tokenizer === 'bytes') return new BytesTokenizer({ mask });
   if (tokenizer !== 'bpe' || pool === undefined) return tokenizer as Tokenizer;
 
   const share = Math.min(1, BPE_TRAINING_BYTES / scan.statistics.bytes);
@@ -80,8 +84,10 @@ async function makeTokenizer(
   const counts = await pool.counts();
   const progress = (done: number) => onProgress?.({ phase: 'merging', done, total: vocabularySize });
   progress(0);
-  const training = { vocabularySize, special: [END_OF_TEXT], minFrequency, onProgress: progress };
-  return new BpeTokenizer(await trainBpeInTurns(counts, training, corpus.signal));
+  const special = [END_OF_TEXT];
+  const training = { vocabularySize: vocabularySize - (mask ? 1 : 0), special, minFrequency, onProgress: progress };
+  const model = await trainBpeInTurns(counts, training, corpus.signal);
+  return new BpeTokenizer(mask ? withMask(model) : model);
 }
 
 async function writeTokens(

@@ -20,6 +20,8 @@ const settingsSchema = z.strictObject({
   validationFraction: z.number(),
   /** How often a pair must come for `bpe` to merge it. */
   minFrequency: count.optional(),
+  /** There where the tokenizer has a mask token that was asked for; left out otherwise, as it was before there was one. */
+  mask: z.literal(true).optional(),
 });
 
 const manifestSchema = z.strictObject({

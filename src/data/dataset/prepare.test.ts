@@ -123,6 +123,40 @@ describe('prepareDataset', () => {
     expect(text(other).train).toMatch(/^word1 word2 /);
   });
 
+  it.each(['chars', 'bytes', 'bpe'] as const)(
+    'gives %s a mask token where asked, which is in its vocabulary and in no text',
+    async (tokenizer) => {
+      const path = write('a.txt', `[MASK] ${long}`);
+      const plain = await prepare(path, { tokenizer, vocabularySize: 300, folder: join(folder, 'plain') });
+      const masked = await prepare(path, { tokenizer, vocabularySize: 300, mask: true });
+      const { mask, vocabularySize } = masked.tokenizer;
+      expect([plain.tokenizer.mask, mask]).toEqual([undefined, vocabularySize - 1]);
+      expect(vocabularySize - plain.tokenizer.vocabularySize).toBe(tokenizer === 'bpe' ? 0 : 1);
+      expect(masked.train.read(0, masked.train.length)).not.toContain(mask);
+      const [got, whole] = [text(masked), text(plain)];
+      expect(got.train + got.validation).toBe(whole.train + whole.validation);
+      expect(masked.fingerprint).not.toBe(plain.fingerprint);
+      expect((await openDataset(data())).tokenizer.mask).toBe(mask);
+      expect((await prepare(path, { tokenizer, vocabularySize: 300, mask: true })).reused).toBe(true);
+    },
+  );
+
+  it('asks for a mask token of a tokenizer that is given, and counts it in the least vocabulary', async () => {
+    const path = write('a.txt', long);
+    const { tokenizer } = await prepare(path, { mask: true });
+    const given = await prepare(path, { tokenizer, folder: join(folder, 'given') });
+    expect(await prepare(path, { tokenizer, folder: join(folder, 'given'), mask: true })).toMatchObject({
+      fingerprint: given.fingerprint,
+      reused: true,
+    });
+    await expect(prepare(path, { tokenizer: (await prepare(path)).tokenizer, mask: true })).rejects.toThrow(
+      /needs a tokenizer with a mask token, and this one has none/,
+    );
+    await expect(prepare(path, { tokenizer: 'bpe', mask: true, vocabularySize: 257 })).rejects.toThrow(
+      /two special tokens .* from 258 to 1048576, not 257/,
+    );
+  });
+
   it('reports how far it is', async () => {
     const seen: PrepareProgress[] = [];
     await prepare(write('a.txt', long), { tokenizer: 'bpe', vocabularySize: 600, onProgress: (p) => seen.push(p) });

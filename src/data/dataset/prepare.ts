@@ -37,6 +37,8 @@ export interface PrepareOptions extends CorpusOptions {
   tokenizer: 'chars' | 'bytes' | 'bpe' | Tokenizer;
   /** Tokens for `bpe` to learn, from 257: by the size of the text unless given. The others ignore it. */
   vocabularySize?: number | undefined;
+  /** Whether the tokenizer has a mask token as well, counted in its vocabulary; one that is given must have it. */
+  mask?: boolean | undefined;
   /** The part of the text, between 0 and 1, that is kept for validation: 0.1 unless given. */
   validationFraction?: number | undefined;
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
@@ -108,6 +110,7 @@ async function makeDataset(
   const { tokenizer, train, validation } = await encodeCorpus(options, scan, found, {
     folder: options.folder,
     tokenizer: options.tokenizer,
+    mask: settings.mask === true,
     vocabularySize: settings.vocabularySize || vocabularyFor(scan.statistics.bytes),
     minFrequency: MIN_FREQUENCY,
     workers: options.workers ?? encodeWorkers(scan.statistics.bytes),
@@ -162,7 +165,8 @@ async function writeManifest(folder: string, manifest: DatasetManifest): Promise
   await writeFileAtomic(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-function checkedSettings({ tokenizer, vocabularySize, validationFraction, field }: PrepareOptions): DatasetSettings {
+function checkedSettings(options: PrepareOptions): DatasetSettings {
+  const { tokenizer, vocabularySize, validationFraction, field, mask = false } = options;
   const fraction = validationFraction ?? 0.1;
   if (!(fraction > 0 && fraction < 1)) {
     throw new UsageError(
@@ -170,13 +174,21 @@ function checkedSettings({ tokenizer, vocabularySize, validationFraction, field 
     );
   }
   const size = tokenizer === 'bpe' ? (vocabularySize ?? 0) : 0;
+  const least = mask ? 258 : 257;
   if (
     tokenizer === 'bpe' &&
     vocabularySize !== undefined &&
-    !(Number.isInteger(size) && size >= 257 && size <= 2 ** 20)
+    !(Number.isInteger(size) && size >= least && size <= 2 ** 20)
   ) {
     throw new UsageError(
-      `A bpe tokenizer has 256 bytes and one special token before it learns any other: its vocabulary must be from 257 to ${2 ** 20}, not ${size}.`,
+      `A bpe tokenizer has 256 bytes and ${mask ? 'two special tokens' : 'one special token'} before it learns any ` +
+        `other: its vocabulary must be from ${least} to ${2 ** 20}, not ${size}.`,
+    );
+  }
+  if (mask && typeof tokenizer !== 'string' && tokenizer.mask === undefined) {
+    throw new UsageError(
+      'Masked-language training needs a tokenizer with a mask token, and this one has none: its tokenizer_config.json ' +
+        'names no mask_token that its tokenizer.json has. Take another, or have one made: chars, bytes or bpe.',
     );
   }
   return {
@@ -186,5 +198,6 @@ function checkedSettings({ tokenizer, vocabularySize, validationFraction, field 
     vocabularySize: size,
     validationFraction: fraction,
     ...(tokenizer === 'bpe' && { minFrequency: MIN_FREQUENCY }),
+    ...(mask && typeof tokenizer === 'string' && { mask }),
   };
 }

@@ -1,3 +1,4 @@
+import { MASK_TOKEN } from './mask-token.js';
 import { WordMerger } from './merge-word.js';
 import { lastWordCut, wordEnd } from './pretokenize.js';
 import { byteStreamDecoder, bytesToText, type Tokenizer, unknownId } from './tokenizer.js';
@@ -15,6 +16,7 @@ const CACHED_WORDS = 1 << 18;
 export class BpeTokenizer implements Tokenizer {
   readonly kind = 'bpe';
   readonly endOfText: number | undefined;
+  readonly mask: number | undefined;
   /** What it was made from; it can be sent to another thread. */
   readonly model: BpeModel;
   readonly #idOfByte = new Int32Array(256);
@@ -39,12 +41,16 @@ export class BpeTokenizer implements Tokenizer {
         return [left, right, merged];
       }),
     );
-    this.#special = [...model.special].map(([id, name]) => ({ id, bytes: Buffer.from(name) }));
+    const idOfSpecial = new Map([...model.special].map(([id, name]) => [name, id]));
+    this.endOfText = idOfSpecial.get(END_OF_TEXT);
+    this.mask = idOfSpecial.get(MASK_TOKEN);
+    this.#special = [...model.special].flatMap(([id, name]) =>
+      id === this.mask ? [] : [{ id, bytes: Buffer.from(name) }],
+    );
     this.#bytesOf = model.tokens.map((bytes, id) => {
       const name = model.special.get(id);
       return name === undefined ? bytes : toBytes(name);
     });
-    this.endOfText = [...model.special].find(([, name]) => name === END_OF_TEXT)?.[0];
   }
 
   get vocabularySize(): number {

@@ -33,6 +33,14 @@ describe('CharsTokenizer', () => {
     expect(() => tokenizer.decode([-1])).toThrow(/Unknown token id/);
   });
 
+  it('may have a mask token after the characters, which no text becomes', () => {
+    const masked = new CharsTokenizer([0x5b, 0x5d, 0x41, 0x4b, 0x4d, 0x53], { mask: true });
+    expect([masked.mask, masked.vocabularySize]).toEqual([6, 7]);
+    expect([...masked.encode('[MASK]')]).toEqual([0, 4, 2, 5, 3, 1]);
+    expect(masked.decode([0, 6, 1])).toBe('[[MASK]]');
+    expect(() => masked.decode([7])).toThrow(/Unknown token id 7.*0 to 6/);
+  });
+
   it('cuts between characters and streams whole ones', () => {
     const bytes = toBytes('a😀');
     expect([tokenizer.lastCut(bytes, 4), tokenizer.lastCut(bytes, 5)]).toEqual([1, 5]);

@@ -1,5 +1,6 @@
 import { MeanfieldError } from '../../base/errors.js';
 import { encodingHint, guessEncoding } from '../corpus/encodings.js';
+import { MASK_TOKEN } from './mask-token.js';
 import { byteStreamDecoder, bytesToText, EncodeError, type Tokenizer, unknownId } from './tokenizer.js';
 import { charsFiles } from './tokenizer-files.js';
 import { codePointAt, codePointLength, lastCharacterCut, toBytes } from './utf8.js';
@@ -8,21 +9,27 @@ import { codePointAt, codePointLength, lastCharacterCut, toBytes } from './utf8.
 export class CharsTokenizer implements Tokenizer {
   readonly kind = 'chars';
   readonly endOfText = undefined;
+  readonly mask: number | undefined;
   readonly #points: readonly number[];
   readonly #utf8: readonly Uint8Array[];
   readonly #idOf = new Int32Array(0x110000).fill(-1);
 
-  /** @param points the code point of each id */
-  constructor(points: readonly number[]) {
+  /**
+   * @param points the code point of each id
+   * @param mask whether there is a mask token as well, after them
+   */
+  constructor(points: readonly number[], { mask = false }: { mask?: boolean } = {}) {
     if (points.length === 0)
       throw new MeanfieldError('A character tokenizer needs a text with at least one character.');
     this.#points = points;
-    this.#utf8 = points.map((point) => toBytes(String.fromCodePoint(point)));
+    this.mask = mask ? points.length : undefined;
+    const names = points.map((point) => String.fromCodePoint(point));
+    this.#utf8 = (mask ? [...names, MASK_TOKEN] : names).map(toBytes);
     for (const [id, point] of points.entries()) this.#idOf[point] = id;
   }
 
   get vocabularySize(): number {
-    return this.#points.length;
+    return this.#utf8.length;
   }
 
   encode(text: string | Uint8Array): Uint32Array {
@@ -78,7 +85,10 @@ export class CharsTokenizer implements Tokenizer {
   }
 
   files() {
-    return charsFiles(this.#points.map((point) => String.fromCodePoint(point)));
+    return charsFiles(
+      this.#points.map((point) => String.fromCodePoint(point)),
+      this.mask !== undefined,
+    );
   }
 }
 

@@ -29,6 +29,11 @@ describe('ForeignTokenizer', () => {
     expect([tokenizer.vocabularySize, tokenizer.endOfText, tokenizer.lastCut()]).toEqual([259, 258, 0]);
     expect(() => tokenizer.decode([259])).toThrow(/Unknown token id 259/);
     expect(tokenizer.files()).toBe(files);
+    expect(tokenizer.mask).toBeUndefined();
+    expect(new ForeignTokenizer(json, { eos_token: null, mask_token: '</s>' }, files)).toMatchObject({
+      mask: 258,
+      endOfText: undefined,
+    });
   });
 
   it('streams whole characters, also over many tokens', () => {

@@ -18,6 +18,7 @@ export class ForeignTokenizer implements Tokenizer {
   readonly kind = 'foreign';
   readonly vocabularySize: number;
   readonly endOfText: number | undefined;
+  readonly mask: number | undefined;
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #files: TokenizerFiles;
 
@@ -29,9 +30,13 @@ export class ForeignTokenizer implements Tokenizer {
     for (const id of this.#tokenizer.get_vocab().values()) largest = Math.max(largest, id);
     if (largest < 0) throw new Error('its vocabulary is empty');
     this.vocabularySize = largest + 1;
-    const end = config.eos_token as string | { content?: string } | undefined;
-    const name = typeof end === 'object' ? end?.content : end;
-    this.endOfText = name === undefined ? undefined : this.#tokenizer.token_to_id(name);
+    const special = (key: string): number | undefined => {
+      const token = config[key] as string | { content?: string } | null | undefined;
+      const name = typeof token === 'object' ? token?.content : token;
+      return name === undefined ? undefined : this.#tokenizer.token_to_id(name);
+    };
+    this.endOfText = special('eos_token');
+    this.mask = special('mask_token');
   }
 
   encode(text: string | Uint8Array): Uint32Array {

@@ -38,6 +38,13 @@ function gpt2Like() {
   };
 }
 
+const bytesAlone = { type: 'ByteLevel', add_prefix_space: false, use_regex: false };
+
+function masked(vocab: Record<string, number>, id: number, content = '[MASK]') {
+  const json = JSON.parse(new CharsTokenizer([0x61], { mask: true }).files()['tokenizer.json']);
+  return { ...json, added_tokens: [{ ...json.added_tokens[0], id, content }], model: { ...json.model, vocab } };
+}
+
 function withModel(change: object, top: object = {}) {
   const json = gpt2Like();
   return { ...json, ...top, model: { type: 'BPE', ...json.model, ...change } };
@@ -82,6 +89,7 @@ describe('nativeTokenizer', () => {
     ['a merge twice', withModel({ merges: ['_ _', '_ _'] })],
     ['a gap in the ids', withModel({ vocab: { ...gpt2Like().model.vocab, zz: 300 } })],
     ['ids that are no numbers', withModel({ vocab: { a: 'x' } })],
+    ['bytes with another token', { ...withModel({ merges: [] }), pre_tokenizer: bytesAlone }],
     ['a missing byte', withModel({ vocab: { a: 0, b: 1 }, merges: [] }, { added_tokens: [] })],
     ['dropout', withModel({ dropout: 0.1 })],
     ['another model', withModel({ type: 'Unigram' })],
@@ -89,6 +97,9 @@ describe('nativeTokenizer', () => {
       'a token of two characters in chars',
       JSON.parse(new CharsTokenizer([0x61]).files()['tokenizer.json'].replace('"a"', '"ab"')),
     ],
+    ['a mask token in chars that is not the last', masked({ '[MASK]': 0, a: 1 }, 0)],
+    ['a mask token in chars that the vocabulary lacks', masked({ a: 0 }, 1)],
+    ['another special token in chars', masked({ a: 0, '[PAD]': 1 }, 1, '[PAD]')],
     ['no object', []],
     ['null', null],
   ])('leaves %s to another reader', (_, json) => {

@@ -3,6 +3,7 @@ import { BpeTokenizer } from './bpe.js';
 import { tokenToBytes } from './byte-level.js';
 import { BytesTokenizer } from './bytes.js';
 import { CharsTokenizer } from './chars.js';
+import { MASK_TOKEN } from './mask-token.js';
 import type { Tokenizer } from './tokenizer.js';
 
 const id = z
@@ -16,8 +17,20 @@ const vocabulary = z.custom<Record<string, number>>(
 const nothing = z.null().optional();
 const off = z.literal(false).nullish();
 
+const addedToken = z.object({
+  id,
+  content: z.string().min(1),
+  single_word: off,
+  lstrip: off,
+  rstrip: off,
+  special: z.literal(true),
+});
+
 const charsSchema = z.object({
-  added_tokens: z.array(z.never()).optional(),
+  added_tokens: z
+    .array(addedToken.extend({ content: z.literal(MASK_TOKEN) }))
+    .max(1)
+    .default([]),
   normalizer: nothing,
   post_processor: nothing,
   pre_tokenizer: z.object({
@@ -30,18 +43,7 @@ const charsSchema = z.object({
 });
 
 const bpeSchema = z.object({
-  added_tokens: z
-    .array(
-      z.object({
-        id,
-        content: z.string().min(1),
-        single_word: off,
-        lstrip: off,
-        rstrip: off,
-        special: z.literal(true),
-      }),
-    )
-    .default([]),
+  added_tokens: z.array(addedToken).default([]),
   normalizer: nothing,
   // ByteLevel after the model changes offsets only.
   post_processor: z.object({ type: z.literal('ByteLevel') }).nullish(),
@@ -66,19 +68,23 @@ const bpeSchema = z.object({
 /** Our own tokenizer from the JSON of a `tokenizer.json`, or undefined when it describes another kind. */
 export function nativeTokenizer(json: unknown): Tokenizer | undefined {
   const chars = charsSchema.safeParse(json);
-  if (chars.success) return charsTokenizer(chars.data.model.vocab);
+  if (chars.success) return charsTokenizer(chars.data);
   const bpe = bpeSchema.safeParse(json);
   if (bpe.success) return bpeTokenizer(bpe.data);
   return undefined;
 }
 
-function charsTokenizer(vocab: Record<string, number>): Tokenizer | undefined {
-  const points = byId(new Map(Object.entries(vocab)))?.map((name) => {
+function charsTokenizer({ added_tokens: [mask], model }: z.infer<typeof charsSchema>): Tokenizer | undefined {
+  const all = new Map(Object.entries(model.vocab));
+  if (mask !== undefined && (mask.id !== all.size - 1 || all.get(MASK_TOKEN) !== mask.id)) return undefined;
+  if (mask !== undefined) all.delete(MASK_TOKEN);
+  const points = byId(all)?.map((name) => {
     const point = name.codePointAt(0) ?? -1;
     const surrogate = point >= 0xd800 && point <= 0xdfff;
     return point >= 0 && !surrogate && String.fromCodePoint(point) === name ? point : -1;
   });
-  return points === undefined || points.length === 0 || points.includes(-1) ? undefined : new CharsTokenizer(points);
+  if (points === undefined || points.length === 0 || points.includes(-1)) return undefined;
+  return new CharsTokenizer(points, { mask: mask !== undefined });
 }
 
 function bpeTokenizer({ added_tokens, pre_tokenizer, model }: z.infer<typeof bpeSchema>): Tokenizer | undefined {
@@ -92,8 +98,10 @@ function bpeTokenizer({ added_tokens, pre_tokenizer, model }: z.infer<typeof bpe
   const tokens = names?.map((name, id) => (special.has(id) ? new Uint8Array(0) : tokenToBytes(name)));
   if (names === undefined || !tokens?.every((bytes) => bytes !== undefined)) return undefined;
   if (!pre_tokenizer.use_regex) {
-    const plain = tokens.length === 256 && tokens.every((bytes, id) => bytes.length === 1 && bytes[0] === id);
-    return plain && model.merges.length === 0 ? new BytesTokenizer() : undefined;
+    const mask = special.get(256) === MASK_TOKEN;
+    const plain = tokens.slice(0, 256).every((bytes, id) => bytes.length === 1 && bytes[0] === id);
+    const whole = tokens.length === (mask ? 257 : 256) && plain && model.merges.length === 0;
+    return whole ? new BytesTokenizer({ mask }) : undefined;
   }
   if (new Set(tokens.filter((bytes) => bytes.length === 1).map((bytes) => bytes[0])).size !== 256) return undefined;
   const merges: [number, number][] = [];

@@ -1,4 +1,5 @@
 import { bytesToToken } from './byte-level.js';
+import { MASK_TOKEN } from './mask-token.js';
 import type { TokenizerFiles } from './tokenizer.js';
 import type { BpeModel } from './train-bpe.js';
 
@@ -8,34 +9,41 @@ export const END_OF_TEXT = '<|endoftext|>';
 /** A word that no character of a corpus is: WordLevel refuses unknown characters when its unknown token is unknown. */
 const NO_UNKNOWN = '<|unknown|>';
 
-/** Character-level: one token a code point, in order of ids. */
-export function charsFiles(characters: readonly string[]): TokenizerFiles {
-  return files({
-    pre_tokenizer: { type: 'Split', pattern: { Regex: '[\\s\\S]' }, behavior: 'Isolated', invert: false },
-    decoder: { type: 'Fuse' },
-    model: { type: 'WordLevel', vocab: Object.fromEntries(numbered(characters)), unk_token: NO_UNKNOWN },
-  });
+/** Character-level: one token a code point, in order of ids; `mask` adds the mask token after them. */
+export function charsFiles(characters: readonly string[], mask = false): TokenizerFiles {
+  const names = mask ? [...characters, MASK_TOKEN] : characters;
+  return files(
+    {
+      added_tokens: mask ? [addedToken(characters.length, MASK_TOKEN)] : [],
+      pre_tokenizer: { type: 'Split', pattern: { Regex: '[\\s\\S]' }, behavior: 'Isolated', invert: false },
+      decoder: { type: 'Fuse' },
+      model: { type: 'WordLevel', vocab: Object.fromEntries(numbered(names)), unk_token: NO_UNKNOWN },
+    },
+    mask ? { mask_token: MASK_TOKEN } : {},
+  );
 }
+
+/** A special token, which Python and `@huggingface/tokenizers` read in any text. */
+const addedToken = (id: number, content: string) => ({
+  id,
+  content,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+  special: true,
+});
 
 /** Byte-level BPE; `useRegex` is false where texts are not split into words (bytes). */
 export function bpeFiles(model: BpeModel, useRegex: boolean): TokenizerFiles {
   const names = model.tokens.map((bytes, id) => model.special.get(id) ?? bytesToToken(bytes));
   const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: useRegex };
-  const added = [...model.special].map(([id, content]) => ({
-    id,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  }));
-  const end = added.some((token) => token.content === END_OF_TEXT)
-    ? { bos_token: END_OF_TEXT, eos_token: END_OF_TEXT }
-    : {};
+  const special = new Set(model.special.values());
+  const end = special.has(END_OF_TEXT) ? { bos_token: END_OF_TEXT, eos_token: END_OF_TEXT } : {};
+  const mask = special.has(MASK_TOKEN) ? { mask_token: MASK_TOKEN } : {};
   return files(
     {
-      added_tokens: added,
+      added_tokens: [...model.special].map(([id, content]) => addedToken(id, content)),
       pre_tokenizer: byteLevel,
       decoder: byteLevel,
       model: {
@@ -51,7 +59,7 @@ export function bpeFiles(model: BpeModel, useRegex: boolean): TokenizerFiles {
         merges: model.merges.map(([left, right]) => [names[left], names[right]]),
       },
     },
-    { add_prefix_space: false, ...end },
+    { add_prefix_space: false, ...end, ...mask },
   );
 }
 

@@ -24,9 +24,11 @@ export interface Tokenizer {
   readonly vocabularySize: number;
   /** The token that separates documents, or undefined when this tokenizer has none. */
   readonly endOfText: number | undefined;
+  /** The token that stands where a model has to tell what was there, or undefined when this tokenizer has none. */
+  readonly mask: number | undefined;
   /**
    * The ids of a text. No special token is added; the text `<|endoftext|>` becomes that token where there is one, as
-   * in Hugging Face tokenizers. Bytes that are not UTF-8 are kept by `bytes` and `bpe`.
+   * in Hugging Face tokenizers; the mask token is never among them, but in `foreign` ones. Bytes that are not UTF-8 are kept by `bytes` and `bpe`.
    *
    * @throws EncodeError when the text holds what the tokenizer cannot express, with its offset
    */
