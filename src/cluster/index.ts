@@ -4,6 +4,6 @@ export * from './events.js';
 export { type ClusterOptions, MERGES, type ParsedClusterOptions, parseClusterOptions } from './options.js';
 export { ASK } from './protocol/admission.js';
 export type { ClusterAudit, ClusterStatus, WorkerLine } from './status.js';
-export type { Connection, CoordinatorOptions, CoordinatorRun, WorkerOptions, WorkerRun } from './types.js';
+export type { Connection, CoordinatorOptions, CoordinatorRun, RunNeeds, WorkerOptions, WorkerRun } from './types.js';
 export type { WorkerLimits } from './worker/limits.js';
 export { startWorker } from './worker/start.js';

@@ -20,6 +20,14 @@ export interface Connection {
   readonly abandon?: () => Promise<void>;
 }
 
+/** What a run is to be connected to a message system for. */
+export interface RunNeeds {
+  readonly id: string;
+  readonly folder: string;
+  /** That the run itself may have stored at once; each worker has a quota of its own. */
+  readonly bytes: number;
+}
+
 /** What {@link startCoordinator} takes. */
 export interface CoordinatorOptions {
   /** As for `train`; `replicas` is ignored, `threads` are the coordinator's own. `resume` carries on in its folder. */
@@ -28,9 +36,9 @@ export interface CoordinatorOptions {
   /**
    * Connects once the run's folder is there and locked.
    *
-   * @param run its id (letters, digits, `-`), the same on each resumption
+   * @param run its id (letters, digits, `-`), the same on each resumption; the bytes that it may come to store itself
    */
-  readonly connect: (run: { readonly id: string; readonly folder: string }) => Promise<Connection>;
+  readonly connect: (run: RunNeeds) => Promise<Connection>;
   /** How a host of the model is started: as a thread unless given. */
   readonly startHost?: () => MemberHandle;
   /** Milliseconds of silence after which a leader may be followed by another. Default 12,000. */

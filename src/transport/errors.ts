@@ -10,6 +10,11 @@ export class BlobDamagedError extends MeanfieldError {
   override name = 'BlobDamagedError';
 }
 
+/** An owner may not store as much. */
+export class QuotaError extends MeanfieldError {
+  override name = 'QuotaError';
+}
+
 /** Another has set the value since it was read. */
 export class StateConflictError extends MeanfieldError {
   override name = 'StateConflictError';

@@ -1,10 +1,11 @@
 import { MeanfieldError } from '../base/errors.js';
 import { sha256 } from '../base/hash.js';
 import { Random } from '../base/random.js';
-import { BlobDamagedError, BlobMissingError, StateConflictError } from './errors.js';
+import { BlobDamagedError, BlobMissingError, QuotaError, StateConflictError } from './errors.js';
 import { RunKey } from './signed.js';
 import type {
   Address,
+  BlobQuotas,
   BlobRef,
   BlobStore,
   ControlChannel,
@@ -23,6 +24,10 @@ export class MemoryNetwork {
   /** Of the run's coordinators; as of one that is started again. */
   key = RunKey.fromPem(RunKey.make().toPem());
   readonly blobs = new Map<string, Uint8Array>();
+  /** Bytes that each worker may store. */
+  readonly quotas = new Map<string, number>();
+  /** Bytes that there are for all of them. */
+  capacity = Number.POSITIVE_INFINITY;
   readonly state = new Map<string, { readonly value: Uint8Array; readonly revision: number }>();
   /** Of control messages: probability of loss, and milliseconds of delay at most. */
   loss = 0;
@@ -170,6 +175,7 @@ export class Client implements Transport {
   readonly #traffic = { sent: 0, received: 0 };
   readonly control: ControlChannel;
   readonly blobs: BlobStore;
+  readonly quotas: BlobQuotas;
   readonly state: StateStore;
 
   constructor(network: MemoryNetwork, workers: readonly string[] | null) {
@@ -197,6 +203,9 @@ export class Client implements Transport {
         const before = network.blobs.get(key);
         if (workers !== null && before && Buffer.compare(before, content) !== 0)
           throw new MeanfieldError(`${key} is written already.`);
+        const owner = key.slice(0, key.indexOf('/'));
+        if (workers !== null && stored(network, owner) + content.length > (network.quotas.get(owner) ?? 0))
+          throw new QuotaError(`${owner} may not store ${content.length} bytes more.`);
         network.blobs.set(key, content.slice());
         this.#traffic.sent += content.length;
         return { key, bytes: content.length, chunks: 1, hash: sha256(content) };
@@ -204,7 +213,7 @@ export class Client implements Transport {
       get: async (ref, into) => {
         if (network.blobDelay > 0) await new Promise((resolve) => setTimeout(resolve, network.blobDelay));
         alive();
-        const content = await stored(network, ref);
+        const content = await found(network, ref);
         this.#traffic.received += content.length;
         if (!into) return content.slice();
         into.set(content);
@@ -214,6 +223,36 @@ export class Client implements Transport {
         alive();
         for (const key of network.blobs.keys())
           if (key === prefix || key.startsWith(`${prefix}/`)) network.blobs.delete(key);
+      },
+    };
+    const keys = (owner: string) => [...network.blobs.keys()].filter((key) => key.startsWith(`${owner}/`));
+    const leads = () => {
+      alive();
+      if (workers !== null) throw new MeanfieldError('Only the coordinator grants quotas.');
+    };
+    this.quotas = {
+      grant: async (owner, bytes) => {
+        leads();
+        const others = [...network.quotas].reduce((sum, [name, own]) => sum + (name === owner ? 0 : own), 0);
+        if (others + bytes > network.capacity) throw new MeanfieldError(`There is no room for ${bytes} bytes.`);
+        network.quotas.set(owner, bytes);
+      },
+      withdraw: async (owner) => {
+        leads();
+        if (network.quotas.has(owner)) network.quotas.set(owner, 0);
+      },
+      keys: async (owner) => {
+        leads();
+        return keys(owner);
+      },
+      owners: async () => {
+        leads();
+        return [...network.quotas.keys()];
+      },
+      remove: async (owner) => {
+        leads();
+        for (const key of keys(owner)) network.blobs.delete(key);
+        network.quotas.delete(owner);
       },
     };
     this.state = {
@@ -252,7 +291,12 @@ export class Client implements Transport {
   }
 }
 
-async function stored(network: MemoryNetwork, ref: BlobRef): Promise<Uint8Array> {
+/** Bytes that an owner has stored. */
+function stored({ blobs }: MemoryNetwork, owner: string): number {
+  return [...blobs].reduce((sum, [key, { length }]) => sum + (key.startsWith(`${owner}/`) ? length : 0), 0);
+}
+
+async function found(network: MemoryNetwork, ref: BlobRef): Promise<Uint8Array> {
   const content = network.blobs.get(ref.key);
   if (!content) throw new BlobMissingError(`${ref.key} is not stored.`);
   if (sha256(content) !== ref.hash) throw new BlobDamagedError(`${ref.key} is damaged.`);

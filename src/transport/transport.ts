@@ -4,6 +4,8 @@ export interface Transport {
   readonly control: ControlChannel;
   /** Tensors and files: stored, chunked, hashed. */
   readonly blobs: BlobStore;
+  /** How much each may store: for the coordinator. */
+  readonly quotas: BlobQuotas;
   /** The run's state: small values, compared and set. */
   readonly state: StateStore;
   /** Calls back when the connection is lost, and when it is back. */
@@ -66,6 +68,7 @@ export interface BlobStore {
    * Resolves when the system has acknowledged every chunk. A key is written once: the same again must have the same
    * content, but where we may delete as well, which replaces it.
    *
+   * @throws QuotaError when its owner may not store as much
    * @throws MeanfieldError when something else lies there
    */
   put(key: string, content: Uint8Array, signal?: AbortSignal): Promise<BlobRef>;
@@ -78,6 +81,28 @@ export interface BlobStore {
   delete(prefix: string): Promise<void>;
   /** Bytes that went out and came in since the start. */
   readonly traffic: { readonly sent: number; readonly received: number };
+}
+
+/**
+ * The coordinator's power over what each owner of blobs, the first segment of their keys, may store. A worker has no room
+ * before it is granted; the run's own is there from the start.
+ */
+export interface BlobQuotas {
+  /**
+   * Lets an owner store so many bytes, as the system counts them: those of the blobs and a little more. What is there
+   * stays, and counts.
+   *
+   * @throws MeanfieldError when the system cannot set aside as many
+   */
+  grant(owner: string, bytes: number): Promise<void>;
+  /** Lets an owner store nothing more; what is there stays, and what is not used is set aside no longer. */
+  withdraw(owner: string): Promise<void>;
+  /** Keys of the blobs of an owner, also those that are stored in part. */
+  keys(owner: string): Promise<readonly string[]>;
+  /** Workers that were granted room, and not removed. */
+  owners(): Promise<readonly string[]>;
+  /** Takes an owner's room away with all that is in it. Nobody should still look there: he would wait in vain. */
+  remove(owner: string): Promise<void>;
 }
 
 export interface StateValue {

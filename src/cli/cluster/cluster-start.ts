@@ -4,6 +4,7 @@ import {
   type ClusterResult,
   type Connection,
   parseClusterOptions,
+  type RunNeeds,
   startCoordinator,
 } from '../../cluster/index.js';
 import { createClusterMetrics, type MetricsServer, serveMetrics } from '../../cluster/prometheus/index.js';
@@ -101,7 +102,7 @@ interface Opened {
 }
 
 async function connect(
-  run: { readonly id: string; readonly folder: string },
+  run: RunNeeds,
   flags: ServerFlags,
   opened: Opened,
   notice: (message: string) => void,
@@ -114,7 +115,7 @@ async function connect(
       run: run.id,
       name: 'coordinator',
       inbox: server.inbox,
-      create: { replicas: flags.natsReplicas === '3' ? 3 : 1 },
+      create: { replicas: flags.natsReplicas === '3' ? 3 : 1, maxBytes: run.bytes },
     });
   } catch (error) {
     // Before the folder is taken away under it, where the run is a new one.

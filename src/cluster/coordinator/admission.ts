@@ -53,9 +53,9 @@ export async function admit(
     if (bytes.length > LONGEST) throw new MeanfieldError(`a request has ${LONGEST} bytes at most, got ${bytes.length}`);
     request = decodeMessage(bytes, admissionRequest, 'a request to join');
   } catch (error) {
-    return doorkeeper.knock() ? refused('malformed', messageOf(error)) : busy;
+    return doorkeeper.knock(by) ? refused('malformed', messageOf(error)) : busy;
   }
-  if (!approvals.isPatient(request.key) && !doorkeeper.knock()) return busy;
+  if (!approvals.isPatient(request.key) && !doorkeeper.knock(by)) return busy;
   host = request.host;
   const objection = objectionTo(request, options);
   if (objection) return refused(objection.code, objection.reason);
@@ -66,7 +66,7 @@ export async function admit(
       if (held?.code === WAITING) return { accepted: false, ...held };
       if (held) return refused(held.code, held.reason);
     }
-    if (!doorkeeper.names(request.replicas))
+    if (!doorkeeper.names(request.replicas, by))
       return { accepted: false, code: BUSY, reason: 'many come at once; ask again in a while' };
     const workers = await options.name(slug(host), request.replicas);
     if (!workers) return refused('full', `the run has as many workers as it takes, ${MOST_NAMES}`);

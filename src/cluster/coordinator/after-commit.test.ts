@@ -15,7 +15,6 @@ import { Figures } from './figures.js';
 import { Journal } from './journal.js';
 import { Keeper } from './keeper.js';
 import { Observations } from './observations.js';
-import type { RunState } from './run-state.js';
 import type { RunInput } from './step-run.js';
 
 const schedule = { peak: 1, final: 0.1, warmup: 0, steps: 12 };
@@ -58,6 +57,7 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
   const events: CoordinatorEvent[] = [];
   const happened: RunInput[] = [];
   const failures: unknown[] = [];
+  const swept: number[] = [];
   const emit = (event: CoordinatorEvent) => void events.push(event);
   const figures = await Figures.open(paths, undefined, play.context.plan, schedule, emit);
   const { blobs } = network.connect().transport;
@@ -67,6 +67,7 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
     kinds: { momentum: true, moments: false },
     ...{ keeper, journal: new Journal(join(folder, 'journal')), figures, seen: new Observations(() => 0), blobs, emit },
     happen: async (input: RunInput) => void happened.push(input),
+    sweep: async () => void swept.push(happened.length),
     onFailure: (error: unknown) => void failures.push(error),
     best: null,
   } as unknown as AfterCommitOptions);
@@ -87,7 +88,7 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
     await after.settle().catch(() => {});
     return commit;
   }
-  return { after, round, play, events, happened, failures, paths, figures, own: 8 * size };
+  return { after, round, play, events, happened, swept, failures, paths, figures, own: 8 * size };
 }
 
 const stored = () => [...network.blobs.keys()].filter((key) => !key.startsWith('run/s/')).sort();
@@ -123,13 +124,10 @@ it('ends the run when training has diverged', async () => {
   await figures.close();
 });
 
-it('stores a snapshot when who joins would fetch twice as much in results, and then deletes what it replaces', async () => {
-  const { round, play, happened, own, figures } = await inRun([], 1000);
-  const { blobs } = network.connect().transport;
-  const old = await putParts(blobs, 'run/r/0/x', [Uint8Array.of(1)]);
+it('stores a snapshot when who joins would fetch twice as much in results, and has what it replaces deleted', async () => {
+  const { round, happened, swept, own, figures } = await inRun([], 1000);
   await round(2 * own - 1);
   expect(happened).toEqual([]);
-  play.state = { ...play.state, retired: [old] } satisfies RunState;
   await round(1);
   expect(happened).toMatchObject([{ type: 'snapshot', snapshot: { round: 2, hash: hashOf(2) } }]);
   expect([...network.blobs.keys()].filter((key) => key.startsWith('run/'))).toEqual([
@@ -139,6 +137,7 @@ it('stores a snapshot when who joins would fetch twice as much in results, and t
   ]);
   await round(1);
   expect(happened).toHaveLength(1);
+  expect(swept).toEqual([1]);
   await figures.close();
 });
 

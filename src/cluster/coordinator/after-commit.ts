@@ -4,9 +4,9 @@ import { crosses } from '../../run/limits.js';
 import type { OpenRun } from '../../run/open-run.js';
 import type { PreparedRun } from '../../run/prepare-run.js';
 import { meanLoss } from '../../training/evaluation.js';
-import type { BlobRef, BlobStore } from '../../transport/transport.js';
+import type { BlobStore } from '../../transport/transport.js';
 import type { CoordinatorEvent, RoundEvent } from '../events.js';
-import { getList } from '../protocol/manifest.js';
+import { MOST_RESULTS, RESULTS_TO_SNAPSHOT } from '../quotas.js';
 import { putSnapshot } from '../snapshot.js';
 import { saveClusterCheckpoint, stepOf, type VectorKinds } from './checkpoints.js';
 import type { Commit } from './coordinator.js';
@@ -16,11 +16,6 @@ import type { Keeper } from './keeper.js';
 import { meanOf, type Observations } from './observations.js';
 import type { RunState } from './run-state.js';
 import type { RunInput } from './step-run.js';
-
-/** Results after a snapshot at most: who joins fetches them one after another. */
-const MOST_RESULTS = 16;
-/** Bytes of results for one of a snapshot: each snapshot is sent whole, whether anybody joins or not. */
-const RESULTS_TO_SNAPSHOT = 2;
 
 /** What is done after commits. */
 export interface AfterCommitOptions {
@@ -33,6 +28,8 @@ export interface AfterCommitOptions {
   readonly seen: Observations;
   readonly blobs: BlobStore;
   readonly happen: (input: RunInput) => Promise<void>;
+  /** Deletes all blobs that nobody needs any more. */
+  readonly sweep: () => Promise<void>;
   readonly emit: (event: CoordinatorEvent) => void;
   /** What goes wrong here ends the run. */
   readonly onFailure: (error: unknown) => void;
@@ -44,6 +41,8 @@ export class AfterCommit {
   readonly #options: AfterCommitOptions;
   #best: number | null;
   #lastCommit: number | undefined;
+  /** Contributions that came too late for the last round: parts may still have been under way when they were deleted. */
+  #late: readonly string[] = [];
   /** Bytes of the results since the last snapshot. */
   #bytes = 0;
   #snapshotUnderWay = false;
@@ -65,8 +64,10 @@ export class AfterCommit {
     this.#lastCommit = commit.times.committed;
     const { round } = state.rounds.committed;
     const kept = new Set(state.last?.contributions.map(({ worker }) => worker));
-    for (const { worker } of before.rounds.open?.members ?? [])
-      if (!kept.has(worker)) this.#begin(() => ignoreMissing(blobs.delete(`${worker}/c/${round}`)));
+    const members = before.rounds.open?.members ?? [];
+    const late = members.flatMap(({ worker }) => (kept.has(worker) ? [] : `${worker}/c/${round}`));
+    for (const prefix of [...this.#late, ...late]) this.#begin(() => ignoreMissing(blobs.delete(prefix)));
+    this.#late = late;
     this.#begin(() => this.#deleteContributions(before));
     const { evalEvery, checkpointEvery = evalEvery } = run.options;
     const crossed = (every: number) => crosses(before.progress.position, state.progress.position + 1e-6, every);
@@ -152,7 +153,7 @@ export class AfterCommit {
 
   /** A new snapshot when a joiner would fetch several times as much in results as in it. */
   #snapshotIfDue(state: RunState): void {
-    const { keeper, blobs, happen, emit } = this.#options;
+    const { keeper, blobs, happen, sweep, emit } = this.#options;
     const enough = RESULTS_TO_SNAPSHOT * 4 * keeper.vectors * keeper.length;
     const due = this.#bytes >= enough || state.chain.results.length >= MOST_RESULTS;
     if (!due || this.#snapshotUnderWay) return;
@@ -164,7 +165,8 @@ export class AfterCommit {
       try {
         const manifest = await putSnapshot(blobs, `run/s/${round}`, await vectors);
         await happen({ type: 'snapshot', snapshot: { round, hash, manifest } });
-        for (const old of state.retired) await this.#deleteList(old);
+        // What led to the snapshot before the last one too.
+        await sweep();
       } catch (error) {
         // The old one still serves, with more results after it; the next commit tries again.
         if (!(error instanceof MeanfieldError)) throw error;
@@ -180,16 +182,6 @@ export class AfterCommit {
   async #deleteContributions({ last }: RunState): Promise<void> {
     for (const { worker } of last?.contributions ?? [])
       await ignoreMissing(this.#options.blobs.delete(`${worker}/c/${last!.round}`));
-  }
-
-  async #deleteList(list: BlobRef): Promise<void> {
-    const { blobs } = this.#options;
-    await ignoreMissing(
-      getList(blobs, list).then(async (refs) => {
-        const folders = new Set([list, ...refs].map(({ key }) => key.slice(0, key.lastIndexOf('/'))));
-        for (const folder of folders) await blobs.delete(folder);
-      }),
-    );
   }
 }
 

@@ -1,3 +1,4 @@
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { layoutHash } from '../../averaging/layout-hash.js';
@@ -11,6 +12,7 @@ import { OrderDesk } from '../../transport/orders.js';
 import type { ClusterResult, CoordinatorEvent } from '../events.js';
 import { startMemberThread } from '../model-thread/member-thread.js';
 import { partSizes } from '../part-sizes.js';
+import { runQuota, type StoredSizes, workerQuota } from '../quotas.js';
 import type { ClusterStatus } from '../status.js';
 import type { Connection, CoordinatorOptions } from '../types.js';
 import { vectorsOf } from '../worker/work.js';
@@ -58,7 +60,9 @@ export async function coordinate(
     for (const message of run.notices) emit({ type: 'notice', message });
     const prepared = await prepareRun(run, emit, control.stopping);
     const arranged = await arrangeCluster(run, prepared, options.cluster);
-    const connection = await options.connect({ id: arranged.id, folder: run.paths.folder });
+    const data = arranged.cluster.data === 'send' ? await sizeOf(prepared.tokens) : 0;
+    const bytes = runQuota(storedSizes(arranged, prepared), data);
+    const connection = await options.connect({ id: arranged.id, folder: run.paths.folder, bytes });
     const onBegun = () => {
       begun = true;
     };
@@ -74,6 +78,16 @@ export async function coordinate(
     if (!begun) await run.discard();
     else await run.release();
   }
+}
+
+function storedSizes({ fragments, setup }: ClusterArrangement, { model }: PreparedRun): StoredSizes {
+  return { parts: partSizes(fragments, setup), vectors: vectorsOf({ setup }), length: model.layout.size };
+}
+
+/** Bytes of the files in a folder. */
+async function sizeOf(folder: string): Promise<number> {
+  const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 /** Between machines the moments stay where they are unless asked for: averaging them costs three times the bytes. */
@@ -170,7 +184,10 @@ class Coordination {
       const failed = new Promise<never>((_, reject) => {
         fail = reject;
       });
-      const after = this.#afterCommit(keeper, figures, stored.state, fail, (input) => coordinator.happen(input));
+      const after = this.#afterCommit(keeper, figures, stored.state, fail, {
+        happen: (input) => coordinator.happen(input),
+        sweep: () => coordinator.sweep(),
+      });
       const coordinator = this.#coordinator(keeper, stored, after, term);
       // The one who led before may have ended before it came to this; a gate of JWTs remembers nobody.
       await gate.evict(stored.state.rounds.evicted);
@@ -268,7 +285,7 @@ class Coordination {
     figures: Figures,
     { progress }: RunState,
     onFailure: (error: unknown) => void,
-    happen: Coordinator['happen'],
+    driver: Pick<Coordinator, 'happen' | 'sweep'>,
   ): AfterCommit {
     return new AfterCommit({
       run: this.run_,
@@ -279,7 +296,7 @@ class Coordination {
       figures,
       seen: this.#seen,
       blobs: this.connection.transport.blobs,
-      happen,
+      ...driver,
       emit: this.emit,
       onFailure,
       best: progress.best_val_loss,
@@ -300,6 +317,7 @@ class Coordination {
       keeper,
       journal: this.#journal,
       transport,
+      quota: workerQuota(storedSizes(this.arranged, this.prepared)),
       ...{ key, term },
       seen: this.#seen,
       shards: fragments.map(({ shards }) => shards.length),

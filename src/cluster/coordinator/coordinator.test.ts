@@ -172,7 +172,7 @@ it('goes on with its rounds while a crowd asks to be let in, and lets in so many
     }),
   );
   const busy = crowd.filter(({ code }) => code === 'busy');
-  expect([crowd.filter(({ accepted }) => accepted).length, busy.length]).toEqual([119, 381]);
+  expect([crowd.filter(({ accepted }) => accepted).length, busy.length]).toEqual([89, 411]);
   await event(coordinator.events, 'round', (one) => one.round > round + 5);
   expect(coordinator.events.filter(({ type }) => type === 'refused')).toEqual([]);
   coordinator.run.stop();

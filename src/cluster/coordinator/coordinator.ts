@@ -15,6 +15,7 @@ import { Merging, type MergingOptions } from './merging.js';
 import { knownNames, makeRoom } from './names.js';
 import { ENOUGH, Nuisance } from './nuisance.js';
 import type { Observations } from './observations.js';
+import { Rooms } from './rooms.js';
 import { encodeState, type RunState } from './run-state.js';
 import { waitingOf } from './status-of.js';
 import { type RunContext, type RunInput, type RunStep, stepRun, worthStoring } from './step-run.js';
@@ -33,6 +34,8 @@ export interface CoordinatorParts {
   readonly keeper: Keeper;
   readonly journal: Journal;
   readonly transport: Transport;
+  /** Bytes that a worker may have stored. */
+  readonly quota: number;
   /** By which what it says and stores is signed. */
   readonly key: RunKey;
   /** Higher than that of all who have led before. */
@@ -89,6 +92,7 @@ export class Coordinator {
   readonly #mailbox: Mailbox;
   readonly #merging: Merging;
   readonly #nuisance = new Nuisance();
+  readonly #rooms: Rooms;
   #state: RunState;
   #revision: number;
   #queue: Queued[] = [];
@@ -105,6 +109,11 @@ export class Coordinator {
     this.#revision = parts.revision;
     this.#mailbox = new Mailbox(parts.transport.control, parts.run, parts.context, parts.key, parts.term);
     const { context, keeper, shards, patience, transport } = parts;
+    this.#rooms = new Rooms({
+      ...{ quotas: transport.quotas, blobs: transport.blobs, bytes: parts.quota, state: () => this.#state },
+      isOver: () => this.#over,
+      onNotice: (message) => parts.emit({ type: 'notice', message }),
+    });
     this.#merging = new Merging({
       ...{ context, keeper, shards, patience, blobs: transport.blobs },
       state: () => this.#state,
@@ -124,6 +133,11 @@ export class Coordinator {
     return this.#state;
   }
 
+  /** Deletes what nobody needs any more. Never fails. */
+  sweep(): Promise<void> {
+    return this.#rooms.sweep();
+  }
+
   /** Carries on with the stored state until the run stops or leadership is lost. */
   async lead(lost: AbortSignal): Promise<Outcome> {
     const { transport } = this.#parts;
@@ -139,6 +153,7 @@ export class Coordinator {
     const stopStatus = transport.onStatus(({ connected, reason }) => this.#onStatus(connected, reason));
     const telling = setInterval(() => this.#tellWaiting(), TELL);
     try {
+      await this.#rooms.restore();
       if (lost.aborted) onLost();
       void this.happen({ type: 'event', event: { type: 'restart' } });
       return await outcome;
@@ -271,6 +286,7 @@ export class Coordinator {
         break;
       case 'abort':
         this.#parts.emit({ type: 'aborted', round: effect.round, reason: effect.reason });
+        void this.#rooms.sweep();
         break;
       case 'evict':
         for (const { worker } of effect.to)
@@ -327,7 +343,29 @@ export class Coordinator {
       return;
     }
     if (message.type === 'contribution') seen.contributed(message);
-    void this.happen(input);
+    if (message.type === 'join' && known === undefined) void this.#letIn(message, input);
+    else void this.happen(input);
+  }
+
+  /** Who comes has room for its part first; who is not taken has none. */
+  async #letIn({ worker, incarnation }: UpMessage, input: RunInput): Promise<void> {
+    const { evicted, suspended } = this.#state.rounds;
+    const isShut = evicted.includes(worker) || suspended.some((one) => one.worker === worker);
+    try {
+      if (!isShut) await this.#rooms.open(worker);
+    } catch (error) {
+      if (!(error instanceof MeanfieldError)) return this.#reject(error);
+      const reason = messageOf(error);
+      this.#mailbox.send({ worker, incarnation }, { type: 'refuse', about: 'join', code: 'no-room', reason });
+      this.#note(worker, 'join', 'no-room', reason);
+      return;
+    }
+    await this.happen(input);
+    if (!isShut && !this.#isMember(worker)) await this.#rooms.close(worker);
+  }
+
+  #isMember(name: string): boolean {
+    return this.#state.rounds.workers.some(({ worker }) => worker === name);
   }
 
   #mayCome(worker: string): boolean {
@@ -363,6 +401,7 @@ export class Coordinator {
       if (status === 'ready' && (old?.status ?? 'joined') === 'joined')
         emit({ type: 'member', worker, change: 'ready', reason: 'it holds the committed parameters' });
     }
+    for (const worker of was.keys()) void this.#rooms.close(worker);
     for (const worker of was.keys())
       emit({ type: 'member', worker, change: 'left', reason: 'it said so, or was silent for too long' });
   }

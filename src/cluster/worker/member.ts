@@ -1,4 +1,5 @@
 import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { QuotaError } from '../../transport/errors.js';
 import type { Transport } from '../../transport/transport.js';
 import type { WorkerEvent, WorkerResult } from '../events.js';
 import type { MemberHandle, Trained } from '../model-thread/commands.js';
@@ -6,6 +7,7 @@ import type { DownMessage, StandingMessage, StartMessage, Work } from '../protoc
 import { putParts } from '../protocol/manifest.js';
 import type { UpMessage } from '../protocol/up.js';
 import { encodeMessage } from '../protocol/wire.js';
+import { workerQuota } from '../quotas.js';
 import type { BlobCache } from './blob-cache.js';
 import { catchUp, type Held } from './catch-up.js';
 import { Reducer } from './reducer.js';
@@ -35,6 +37,8 @@ export interface MemberOptions {
 type Ended = WorkerResult['ended'];
 /** Heartbeats between two attempts of a suspended member to join again. */
 const KNOCKS = 4;
+/** Contributions in a row beyond its quota after which a member gives up: what fills it may be deleted in between. */
+const BEYOND = 3;
 type Body<T> = T extends UpMessage ? Omit<T, 'run' | 'worker' | 'incarnation'> : never;
 
 /** Inner steps of the round after the one that was contributed to, made while that one is merged. */
@@ -78,6 +82,8 @@ export class Member {
   #beat: NodeJS.Timeout | undefined;
   #suspended = false;
   #knocks = 0;
+  /** Contributions in a row that were more than it may store. */
+  #beyond = 0;
   #over = false;
   #resolve: (ended: Ended) => void = () => {};
   #reject: (error: unknown) => void = () => {};
@@ -279,9 +285,12 @@ export class Member {
     } catch (error) {
       if (signal.aborted) return;
       const message = `The contribution of ${worker} to round ${round} could not be stored: ${messageOf(error)}`;
-      emit({ type: 'notice', message });
+      this.#beyond = error instanceof QuotaError ? this.#beyond + 1 : 0;
+      if (this.#beyond >= BEYOND) this.#fail(new MeanfieldError(`${message} ${this.#quotaInWords}`, { cause: error }));
+      else emit({ type: 'notice', message });
       return;
     }
+    this.#beyond = 0;
     if (this.#round !== round) return;
     const uploadSeconds = (performance.now() - began) / 1000;
     this.#pending = this.#message({
@@ -298,6 +307,16 @@ export class Member {
     this.tokens += tokens;
     emit({ type: 'contributed', worker, round, tokens, loss, tokens_per_second: seconds > 0 ? tokens / seconds : 0 });
     this.#wait(`the others' contributions to round ${round}`);
+  }
+
+  get #quotaInWords(): string {
+    const { sizes, vectors, layout } = this.#options;
+    const quota = workerQuota({ parts: sizes, vectors, length: layout.length });
+    return (
+      `That was ${BEYOND} rounds in a row. A worker of this run may have ${(quota / 1e6).toFixed(1)} MB stored at once, ` +
+      'which is more than its part takes; start this one anew, and if that recurs, look at the coordinator: it deletes ' +
+      'what nobody needs after each of its snapshots.'
+    );
   }
 
   #onRefuse({ about, code, reason }: Extract<DownMessage, { type: 'refuse' }>): void {

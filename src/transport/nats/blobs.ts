@@ -1,13 +1,13 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { inParallel } from '../../base/in-parallel.js';
-import { BlobDamagedError, BlobMissingError } from '../errors.js';
+import { BlobDamagedError, BlobMissingError, QuotaError } from '../errors.js';
 import type { BlobRef, BlobStore } from '../transport.js';
 import { ByteWindow } from './byte-window.js';
 import type { Patience } from './patience.js';
 import { JetStreamRefusal, jetStreamReply, request } from './requests.js';
 import { nearestMessage, newestMessage } from './stored-message.js';
-import { keySubject, type Subjects } from './subjects.js';
+import { keySubject, type Subjects, streamOf } from './subjects.js';
 
 /** Under a second on a line of 10 Mb/s, so that time-outs and progress are of a size; what a default server takes. */
 const LARGEST_CHUNK = 1024 * 1024;
@@ -17,7 +17,7 @@ const HEADROOM = 4096;
 const PARALLEL = 16;
 
 /**
- * Blobs as chunks in a JetStream stream, one message a chunk under a subject of its own, which is written once. Chunks
+ * Blobs as chunks in a JetStream stream of their owner, one message a chunk under a subject of its own, which is written once. Chunks
  * are equal but for the last, so a reader knows where each belongs; they are read by Direct Get, which every replica of
  * the stream answers, and again from the leader where one lags behind.
  */
@@ -46,7 +46,7 @@ export class NatsBlobs implements BlobStore {
         const part = content.subarray(index * size, (index + 1) * size);
         // Begun in order, before the first wait.
         hash.update(part);
-        await this.sending.within(part.length, () => this.putChunk(`${base}.${index}`, part, signal));
+        await this.sending.within(part.length, () => this.putChunk(key, `${base}.${index}`, part, signal));
       },
       PARALLEL,
     );
@@ -69,30 +69,38 @@ export class NatsBlobs implements BlobStore {
 
   async delete(prefix: string): Promise<void> {
     const filter = `${this.subjects.blobs}.${keySubject(prefix)}.>`;
-    await this.patience.keepTrying((timeout) => this.purge(filter, timeout));
+    await this.patience.keepTrying((timeout) => this.purge(prefix, filter, timeout));
   }
 
-  private async purge(filter: string, timeout: number): Promise<void> {
+  private async purge(key: string, filter: string, timeout: number): Promise<void> {
     const what = `delete ${filter}`;
     const payload = new TextEncoder().encode(JSON.stringify({ filter }));
-    const subject = `${this.subjects.api}.STREAM.PURGE.${this.subjects.blobStream}`;
+    const subject = `${this.subjects.api}.STREAM.PURGE.${this.streamOf(key)}`;
     jetStreamReply(await request(this.connection, subject, payload, { timeout, what }), what);
   }
 
-  private async putChunk(subject: string, part: Uint8Array, signal?: AbortSignal): Promise<void> {
+  private async putChunk(key: string, subject: string, part: Uint8Array, signal?: AbortSignal): Promise<void> {
     const what = `store ${subject}`;
     await this.patience.keepTrying(async (timeout) => {
       this.traffic.sent += part.length;
       try {
         jetStreamReply(await request(this.connection, subject, part, { timeout, what }), what);
       } catch (error) {
+        if (error instanceof JetStreamRefusal && error.beyondQuota)
+          throw new QuotaError(`${ownerOf(key)} may not store ${part.length} bytes more: ${error.message}`, {
+            cause: error,
+          });
         if (!(error instanceof JetStreamRefusal && error.taken)) throw error;
         // Ours, whose acknowledgement was lost, or the same bits made again; anything else only we may put in its place.
-        if (Buffer.compare(await this.getChunk(subject, true, signal), part) === 0) return;
-        await this.purge(subject, timeout);
+        if (Buffer.compare(await this.getChunk(key, subject, true, signal), part) === 0) return;
+        await this.purge(key, subject, timeout);
         jetStreamReply(await request(this.connection, subject, part, { timeout, what }), what);
       }
     }, signal);
+  }
+
+  private streamOf(key: string): string {
+    return streamOf(this.subjects, ownerOf(key));
   }
 
   /** @returns the hash of what was read; a chunk of another size makes it empty */
@@ -106,7 +114,7 @@ export class NatsBlobs implements BlobStore {
       async (index) => {
         const place = target.subarray(index * size, (index + 1) * size);
         const part = await this.receiving.within(place.length, () =>
-          this.getChunk(`${base}.${index}`, fromLeader, signal),
+          this.getChunk(ref.key, `${base}.${index}`, fromLeader, signal),
         );
         if (part.length !== place.length) {
           fits = false;
@@ -120,17 +128,21 @@ export class NatsBlobs implements BlobStore {
     return fits ? hash.digest() : '';
   }
 
-  private async getChunk(subject: string, fromLeader: boolean, signal?: AbortSignal): Promise<Uint8Array> {
+  private async getChunk(key: string, subject: string, fromLeader: boolean, signal?: AbortSignal): Promise<Uint8Array> {
     const what = `read ${subject}`;
     return this.patience.keepTrying(async (timeout) => {
       const look = (find: typeof nearestMessage) =>
-        find(this.connection, this.subjects, this.subjects.blobStream, subject, { timeout, what });
+        find(this.connection, this.subjects, this.streamOf(key), subject, { timeout, what });
       const found = (fromLeader ? undefined : await look(nearestMessage)) ?? (await look(newestMessage));
       if (!found) throw new BlobMissingError(`The server does not have ${subject} (any more).`);
       this.traffic.received += found.value.length;
       return found.value;
     }, signal);
   }
+}
+
+function ownerOf(key: string): string {
+  return key.split('/', 1)[0]!;
 }
 
 function roomFor({ key, bytes }: BlobRef): Uint8Array {

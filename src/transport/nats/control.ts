@@ -102,11 +102,11 @@ export class NatsControl implements ControlChannel {
 const FOREIGN = 'Nats-Request-Info';
 
 /**
- * Whether a message was sent as such. A stored message comes back with headers, and may be asked to be sent where the
- * asker may not; none of ours has any.
+ * Whether a message was sent as such. A stored message comes back with headers, and word that there is none with a
+ * status; either may be asked to be sent where the asker may not. None of ours has any.
  */
 function isSent({ headers }: Msg): boolean {
-  return headers === undefined || headers.keys().every((key) => key === FOREIGN);
+  return headers === undefined || (headers.code === 0 && headers.keys().every((key) => key === FOREIGN));
 }
 
 /** Where the server sees who sent this from another account, if it tells. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { apiError, connectError, isPassing, RefusedError } from './errors.js';
+import { apiError, connectError, isBeyondQuota, isPassing, RefusedError } from './errors.js';
 
 test('what may pass is asked again, what will not is not', () => {
   const passing = [{ code: 503, err_code: 10008 }, { code: 500, err_code: 10005 }, { code: 503 }];
@@ -16,9 +16,14 @@ test('what may pass is asked again, what will not is not', () => {
 
 test('a server without room says what to do, others what they said', () => {
   expect(apiError({ code: 500, err_code: 10047, description: 'insufficient storage' }, 'x').message).toMatch(
-    /no room for x: insufficient storage \(10047\).*max_file/s,
+    /no room to x: insufficient storage \(10047\).*max_file/s,
   );
   expect(apiError({ code: 500, description: 'write /x: no space left on device' }, 'x').message).toMatch(/no room/);
+  const full = { code: 503, err_code: 10077, description: 'maximum bytes exceeded' };
+  expect([isBeyondQuota(full), isPassing(full)]).toEqual([true, false]);
+  expect(apiError(full, 'store x').message).toMatch(
+    /has set aside no room to store x: maximum bytes exceeded \(10077\)/,
+  );
   expect(apiError({ code: 400 }, 'x').message).toBe('The NATS server refused x: no reason (400).');
 });
 

@@ -5,8 +5,11 @@ export class RefusedError extends MeanfieldError {
   override name = 'RefusedError';
 }
 
+/** A message is not stored: above all because its stream is full; or is larger than the stream takes. */
+const STORE_FAILED = 10077;
+const TOO_LARGE = 10054;
 /** What JetStream says when there is no room: of the disk, of the account, of the stream. */
-const NO_ROOM = new Set([10002, 10023, 10028, 10047, 10077]);
+const NO_ROOM = new Set([10002, 10023, 10028, 10047, STORE_FAILED]);
 /** JetStream is off: for this account, or altogether. */
 const NO_JETSTREAM = new Set([10039, 10076]);
 /** Room lacks only until a leader is chosen, a peer is back or a stream has caught up. */
@@ -24,13 +27,23 @@ export function isTaken({ description }: ApiError): boolean {
   return description !== undefined && /maximum messages per subject/i.test(description);
 }
 
+/** Whether a message is refused because its stream would come to hold more than it may, or takes none of that size. */
+export function isBeyondQuota({ err_code, description }: ApiError): boolean {
+  return err_code === TOO_LARGE || (err_code === STORE_FAILED && /maximum bytes exceeded/i.test(description ?? ''));
+}
+
 /** Turns JetStream's refusal into an error that says what to do. */
 export function apiError(error: ApiError, what: string): MeanfieldError {
   const said = `${error.description ?? 'no reason'} (${error.err_code ?? error.code})`;
   if (isTaken(error)) return new MeanfieldError(`What is there already is not overwritten: cannot ${what}.`);
+  if (isBeyondQuota(error))
+    return new MeanfieldError(
+      `The NATS server has set aside no room to ${what}: ${said}. What was stored before is unharmed; what nobody ` +
+        'needs any more is deleted from time to time.',
+    );
   if (NO_ROOM.has(error.err_code ?? 0) || /no space left|insufficient resources/i.test(said)) {
     return new MeanfieldError(
-      `The NATS server has no room for ${what}: ${said}. Free disk space there, or raise max_file in its jetstream ` +
+      `The NATS server has no room to ${what}: ${said}. Free disk space there, or raise max_file in its jetstream ` +
         'block; what was acknowledged before is unharmed.',
     );
   }

@@ -46,6 +46,7 @@ describe.skipIf(!natsThere)('three servers that keep each message (skipped witho
       inbox: '_MF.test',
       create: { replicas: 3 },
     });
+    await transport.quotas.grant('w', 1e9);
   });
   afterAll(async () => {
     await transport?.close();
@@ -79,7 +80,7 @@ describe.skipIf(!natsThere)('three servers that keep each message (skipped witho
       }
     })();
     await expect.poll(() => kept.length).toBeGreaterThan(5);
-    const leader = await leaderOf('mf-r');
+    const leader = await leaderOf('mf-r@w');
     await leader.kill();
     const atDeath = kept.length;
     await expect.poll(() => kept.length, { timeout: 30_000 }).toBeGreaterThan(atDeath + 5);

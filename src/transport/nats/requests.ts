@@ -9,8 +9,8 @@ import {
   TimeoutError,
 } from '@nats-io/nats-core';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
-import { type ApiError, apiError, isPassing, isTaken, RefusedError } from './errors.js';
-import { PassingError } from './patience.js';
+import { type ApiError, apiError, isBeyondQuota, isPassing, isTaken, RefusedError } from './errors.js';
+import { PassingError, Patience } from './patience.js';
 
 /**
  * One request, whose failures are told apart: {@link PassingError} for those that may pass, RefusedError where we may
@@ -81,10 +81,38 @@ export class JetStreamRefusal extends MeanfieldError {
   readonly errorCode: number;
   /** Whether something lies there already, and is not to be overwritten. */
   readonly taken: boolean;
+  /** Whether the stream takes no more of this size. */
+  readonly beyondQuota: boolean;
 
   constructor(error: ApiError, what: string) {
     super(apiError(error, what).message);
     this.taken = isTaken(error);
+    this.beyondQuota = isBeyondQuota(error);
     this.errorCode = error.err_code ?? error.code;
+  }
+}
+
+/**
+ * One request to JetStream's API.
+ *
+ * @param what is being done, for messages
+ * @throws JetStreamRefusal when it says no; MeanfieldError when it does not answer
+ */
+export async function jetStreamApi<T extends object>(
+  connection: NatsConnection,
+  name: string,
+  payload: object,
+  what: string,
+): Promise<T> {
+  const bytes = new TextEncoder().encode(JSON.stringify(payload));
+  // A server without JetStream answers that nobody is there, and goes on saying so.
+  const patience = new Patience(connection.info?.jetstream === true ? {} : { patience: 0 });
+  try {
+    return await patience.keepTrying(async (timeout) =>
+      jetStreamReply<T>(await request(connection, `$JS.API.${name}`, bytes, { timeout: timeout || 5000, what }), what),
+    );
+  } catch (error) {
+    if (error instanceof PassingError) throw new MeanfieldError(`Cannot ${what}.`, { cause: error });
+    throw error;
   }
 }

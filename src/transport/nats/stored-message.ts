@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { StateValue } from '../transport.js';
 import { JetStreamRefusal, jetStreamReply, request } from './requests.js';
@@ -5,6 +6,9 @@ import type { Subjects } from './subjects.js';
 
 const NO_MESSAGE = 10037;
 const NOTHING = new Uint8Array(0);
+/** Times that a server which may lag behind is asked again, and milliseconds between: a second, far more than they lag. */
+const LOOKS = 5;
+const PAUSE = 200;
 
 export interface LookOptions {
   readonly timeout: number;
@@ -32,8 +36,9 @@ export async function nearestMessage(
 }
 
 /**
- * The last message under a subject, from the stream's leader, which has every write that was acknowledged. A worker in
- * an account of its own can only ask the nearest server: there is but one then.
+ * The last message under a subject, from the stream's leader, which has every write that was acknowledged. Who may not
+ * ask the leader asks the nearest server: a worker in an account of its own, where there is but one server, and one with
+ * a JWT for others' blobs, which waits for a server that lags behind.
  *
  * @returns as {@link nearestMessage}
  */
@@ -44,7 +49,10 @@ export async function newestMessage(
   subject: string,
   options: LookOptions,
 ): Promise<StateValue | undefined> {
-  if (subjects.isolated) return nearestMessage(connection, subjects, stream, subject, options);
+  const { access, runStream, stateStream } = subjects;
+  if (access === 'isolated') return nearestMessage(connection, subjects, stream, subject, options);
+  if (access === 'signed' && stream !== runStream && stream !== stateStream)
+    return patientlyNearest(connection, subjects, stream, subject, options);
   const payload = new TextEncoder().encode(JSON.stringify({ last_by_subj: subject }));
   const answer = await request(connection, `${subjects.api}.STREAM.MSG.GET.${stream}`, payload, options);
   try {
@@ -53,6 +61,14 @@ export async function newestMessage(
   } catch (error) {
     if (error instanceof JetStreamRefusal && error.errorCode === NO_MESSAGE) return undefined;
     throw error;
+  }
+}
+
+async function patientlyNearest(...look: Parameters<typeof nearestMessage>): Promise<StateValue | undefined> {
+  for (let looks = 0; ; looks++) {
+    const found = await nearestMessage(...look);
+    if (found || looks === LOOKS) return found;
+    await sleep(PAUSE);
   }
 }
 

@@ -33,6 +33,6 @@ test('no name can reach beyond its place', () => {
 
 test('keys are subjects, segment by segment', () => {
   expect(keySubject('w1/12/0/3')).toBe('w1.12.0.3');
-  expect(subjectsOf('r')).toMatchObject({ blobStream: 'mf-r', stateStream: 'KV_mf-r', api: '$JS.API' });
-  expect(subjectsOf('r', true).api).toBe('mf.r.api');
+  expect(subjectsOf('r')).toMatchObject({ runStream: 'mf-r', stateStream: 'KV_mf-r', api: '$JS.API' });
+  expect(subjectsOf('r', 'isolated').api).toBe('mf.r.api');
 });

@@ -7,8 +7,8 @@ const SEGMENT = /^[\w-]{1,128}$/;
 /** The names that a run bears on a NATS server: what permissions are written in. */
 export interface Subjects {
   readonly run: string;
-  /** The stream that keeps the chunks of blobs. */
-  readonly blobStream: string;
+  /** The stream that keeps the chunks of the run's own blobs. */
+  readonly runStream: string;
   /** The stream behind the key-value bucket that keeps the state. */
   readonly stateStream: string;
   /** What each chunk's subject begins with, without the key. */
@@ -16,32 +16,55 @@ export interface Subjects {
   readonly states: string;
   /** What requests to JetStream begin with. */
   readonly api: string;
-  /** Whether JetStream belongs to another account, which lets us do little there. */
-  readonly isolated: boolean;
+  readonly access: Access;
 }
+
+/**
+ * What a client may ask of JetStream.
+ *
+ * - `all`: everything
+ * - `signed`: by a JWT, to write under its own names, and to read from the nearest server; from the leader the run's own
+ * - `isolated`: from an account of its own, which JetStream's lets write under its own names, and read
+ */
+export type Access = 'all' | 'signed' | 'isolated';
+
+/** Whose blobs the coordinator's are. */
+export const RUN_OWNER = 'run';
 
 /** JetStream as a worker reaches it from an account of its own. */
 export function workerApi(run: string): string {
   return `mf.${run}.api`;
 }
 
-/**
- * @param isolated for a worker in an account of its own
- * @throws UsageError when the name of the run cannot stand in a subject
- */
-export function subjectsOf(run: string, isolated = false): Subjects {
+/** @throws UsageError when the name of the run cannot stand in a subject */
+export function subjectsOf(run: string, access: Access = 'all'): Subjects {
   if (!SEGMENT.test(run)) {
     throw new UsageError(`A run's name on NATS is 1 to 128 letters, digits, - and _; got ${JSON.stringify(run)}.`);
   }
   return {
     run,
-    blobStream: `mf-${run}`,
+    runStream: `mf-${run}`,
     stateStream: `KV_mf-${run}`,
     blobs: `mf.${run}.b`,
     states: `$KV.mf-${run}`,
-    api: isolated ? workerApi(run) : '$JS.API',
-    isolated,
+    api: access === 'isolated' ? workerApi(run) : '$JS.API',
+    access,
   };
+}
+
+/** The stream that keeps an owner's blobs. A run's name has no `@`, so no other run has a stream of that name. */
+export function streamOf({ runStream }: Subjects, owner: string): string {
+  return owner === RUN_OWNER ? runStream : `${runStream}@${segment(owner)}`;
+}
+
+/** Whose blobs a stream keeps; undefined when it is none of a worker of the run. */
+export function ownerOfStream({ runStream }: Subjects, stream: string): string | undefined {
+  return stream.startsWith(`${runStream}@`) ? stream.slice(runStream.length + 1) : undefined;
+}
+
+/** What whoever reads asks JetStream for: blobs of any owner, whose streams come and go, and the state. */
+export function readSubjects({ blobs, stateStream }: Subjects): readonly string[] {
+  return [`$JS.API.DIRECT.GET.*.${blobs}.>`, `$JS.API.DIRECT.GET.${stateStream}.>`];
 }
 
 /** Where a control message goes. */

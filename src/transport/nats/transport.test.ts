@@ -37,6 +37,7 @@ describe.skipIf(!natsThere)('a run on a NATS server (skipped without nats-server
     server = await startTestServer();
     transport = await openNatsTransport({ ...options(server.url), ...create });
     other = await openNatsTransport({ ...options(server.url), ...create, inbox: '_MF.other' });
+    for (const owner of ['w', 'd', 'e', 'evil', 'coordinator']) await transport.quotas.grant(owner, 1e9);
   });
   afterAll(async () => {
     await Promise.all([transport?.close(), other?.close()]);
@@ -139,7 +140,8 @@ describe.skipIf(!natsThere)('a run on a NATS server (skipped without nats-server
     transport.control.answer('count', async () => bytes(String(++asked)));
     await other.blobs.put('evil/x', bytes('{}'));
     const raw = await connectNats({ ...options(server.url), inbox: '_MF.raw', pingInterval: 1000 });
-    raw.publish('$JS.API.DIRECT.GET.mf-r.mf.r.b.evil.x.0', '', { reply: 'mf.r.up.w1' });
+    raw.publish('$JS.API.DIRECT.GET.mf-r@evil.mf.r.b.evil.x.0', '', { reply: 'mf.r.up.w1' });
+    raw.publish('$JS.API.DIRECT.GET.mf-r@evil.mf.r.b.evil.missing.0', '', { reply: 'mf.r.up.w1' });
     raw.publish('mf.r.ask.count', '', { reply: 'mf.r.up.w2' });
     raw.publish('mf.r.ask.count');
     await raw.flush();
@@ -239,13 +241,15 @@ describe.skipIf(!natsThere)('what is wrong with a server is said, and what to do
   test('no room for what is stored', async () => {
     const url = await startServer('jetstream { store_dir: "FOLDER", max_file_store: 3MB }');
     const full = await opening(url);
-    await full.blobs.put('w/1', content(1_500_000));
-    await expect(full.blobs.put('w/2', content(4_000_000))).rejects.toThrow(/no room.*max_file/s);
+    await full.blobs.put('run/1', content(1_500_000));
+    await expect(full.blobs.put('run/2', content(4_000_000))).rejects.toThrow(/no room.*max_file/s);
     await full.close();
     const limited = await opening(await startServer('jetstream { store_dir: "FOLDER" }'), {
       create: { replicas: 1, maxBytes: 1_000_000 },
     });
-    await expect(limited.blobs.put('w/2', content(2_000_000))).rejects.toThrow(/no room/);
+    await expect(limited.blobs.put('run/2', content(2_000_000))).rejects.toThrow(
+      /run may not store .* set aside no room/,
+    );
     await limited.close();
   });
 

@@ -1,13 +1,14 @@
 import type { NatsConnection } from '@nats-io/nats-core';
 import { messageOf } from '../../base/errors.js';
-import type { BlobStore, ControlChannel, StateStore, Transport, TransportStatus } from '../transport.js';
+import type { BlobQuotas, BlobStore, ControlChannel, StateStore, Transport, TransportStatus } from '../transport.js';
 import { NatsBlobs } from './blobs.js';
 import { type ConnectOptions, connectNats, type NatsAddress } from './connect.js';
 import { NatsControl } from './control.js';
 import { Patience, type PatienceOptions } from './patience.js';
+import { NatsQuotas } from './quotas.js';
 import { NatsState } from './state.js';
 import { createStreams, type StreamOptions } from './streams.js';
-import { subjectsOf } from './subjects.js';
+import { type Access, subjectsOf } from './subjects.js';
 
 export interface NatsTransportOptions extends NatsAddress, PatienceOptions {
   readonly run: string;
@@ -15,8 +16,8 @@ export interface NatsTransportOptions extends NatsAddress, PatienceOptions {
   readonly name: string;
   /** What replies come to; permissions name it. */
   readonly inbox: string;
-  /** For a worker in an account of its own. */
-  readonly isolated?: boolean;
+  /** What the credential lets us do; all unless given. */
+  readonly access?: Access;
   /** Makes the run's streams: for the coordinator. */
   readonly create?: StreamOptions;
 }
@@ -37,7 +38,7 @@ const TENSOR_PING = 20_000;
  * @throws MeanfieldError as {@link connectNats} and {@link createStreams} do
  */
 export async function openNatsTransport(options: NatsTransportOptions): Promise<NatsTransport> {
-  const subjects = subjectsOf(options.run, options.isolated);
+  const subjects = subjectsOf(options.run, options.access);
   const connect = (name: string, pingInterval: number) => {
     const connection: ConnectOptions = { ...options, name: `${options.name} ${name}`, pingInterval };
     return connectNats(connection);
@@ -52,6 +53,7 @@ export async function openNatsTransport(options: NatsTransportOptions): Promise<
     const parts = {
       control: new NatsControl(control, options.run),
       blobs: new NatsBlobs(tensors, subjects, patience.tensors),
+      quotas: new NatsQuotas(control, subjects, options.create?.replicas ?? 1),
       state: new NatsState(control, subjects, patience.control),
     };
     return new OpenTransport(control.info?.version ?? '', parts, [
@@ -67,6 +69,7 @@ export async function openNatsTransport(options: NatsTransportOptions): Promise<
 interface Parts {
   readonly control: ControlChannel;
   readonly blobs: BlobStore;
+  readonly quotas: BlobQuotas;
   readonly state: StateStore;
 }
 
@@ -79,6 +82,7 @@ interface Line {
 class OpenTransport implements NatsTransport {
   readonly control: ControlChannel;
   readonly blobs: BlobStore;
+  readonly quotas: BlobQuotas;
   readonly state: StateStore;
   private readonly listeners = new Set<(status: TransportStatus) => void>();
   private readonly down = new Set<NatsConnection>();
@@ -89,7 +93,7 @@ class OpenTransport implements NatsTransport {
     parts: Parts,
     private readonly lines: readonly Line[],
   ) {
-    ({ control: this.control, blobs: this.blobs, state: this.state } = parts);
+    ({ control: this.control, blobs: this.blobs, quotas: this.quotas, state: this.state } = parts);
     for (const line of lines) void this.follow(line);
   }
 

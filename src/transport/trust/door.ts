@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { MeanfieldError } from '../../base/errors.js';
 import { type Credential, connectNats, type NatsAddress } from '../nats/connect.js';
 import { NatsControl } from '../nats/control.js';
+import type { Access } from '../nats/subjects.js';
 import { openNatsTransport } from '../nats/transport.js';
 import type { Door, Transport } from '../transport.js';
 import { RENEW, WORKER_VALIDITY } from './foreign-server.js';
@@ -45,15 +46,15 @@ export async function openDoor(invitation: Invitation): Promise<Door> {
     ask: (what, message, timeout) => control.ask(what, message, timeout, invitation.id),
     enter: async (workers, pass): Promise<Transport> => {
       const given = parsePass(pass);
-      const open = (credential: Credential, isolated = false) =>
-        openNatsTransport({ ...address, credential, run, name: workers.join(' '), inbox: inboxOf(own.key), isolated });
+      const open = (credential: Credential, access: Access) =>
+        openNatsTransport({ ...address, credential, run, name: workers.join(' '), inbox: inboxOf(own.key), access });
       switch (given.access) {
         case 'own':
-          return open({ kind: 'nkey', seed: own.seed }, true);
+          return open({ kind: 'nkey', seed: own.seed }, 'isolated');
         case 'signed':
-          return renewed(own, given.jwt, open);
+          return renewed(own, given.jwt, (credential) => open(credential, 'signed'));
         case 'shared':
-          return open(invitation.credential);
+          return open(invitation.credential, 'all');
       }
     },
     close: () => connection.close(),
@@ -96,10 +97,11 @@ async function renewed(
   // A coordinator that is down is asked again a few times before the JWT ends; then the connection ends and says so.
   const timer = setInterval(() => void renew().catch(() => {}), (WORKER_VALIDITY * 1000) / 6);
   timer.unref();
-  const { control, blobs, state } = transport;
+  const { control, blobs, quotas, state } = transport;
   return {
     control,
     blobs,
+    quotas,
     state,
     // A JWT that nobody renewed in time says nothing about what the coordinator wants.
     onStatus: (listener) =>

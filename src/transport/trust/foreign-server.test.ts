@@ -23,8 +23,10 @@ const runFolder = await mkdtemp(join(tmpdir(), 'meanfield-foreign-'));
 afterAll(() => rm(runFolder, { recursive: true, force: true }));
 const base = { run: 'r', runFolder, credential: { kind: 'none' }, shared: false, validHours: 1 } as const;
 
-function lead({ address, inbox }: RunServer): Promise<Transport> {
-  return openNatsTransport({ ...address, run: 'r', name: 'c', inbox, create: { replicas: 1 } });
+async function lead({ address, inbox }: RunServer): Promise<Transport> {
+  const transport = await openNatsTransport({ ...address, run: 'r', name: 'c', inbox, create: { replicas: 1 } });
+  for (const worker of ['w1', 'w2']) await transport.quotas.grant(worker, 1e6);
+  return transport;
 }
 
 async function enter(server: RunServer, worker: string): Promise<Transport> {

@@ -1,7 +1,7 @@
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
 import { connectNats } from '../nats/connect.js';
 import { INBOXES } from '../nats/control.js';
-import { deleteStreams } from '../nats/streams.js';
+import { deleteStreams } from '../nats/quotas.js';
 import { subjectsOf } from '../nats/subjects.js';
 import type { Gate } from '../transport.js';
 import { type RunConnection, writeConnection } from './connection-file.js';

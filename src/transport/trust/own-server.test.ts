@@ -16,6 +16,8 @@ import { makeNkey } from './keys.js';
 import { type OwnServer, startOwnServer } from './own-server.js';
 import { readRunKey } from './run-key.js';
 
+/** Bytes that each worker may store here. */
+const QUOTA = 10_000_000;
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (value: Uint8Array | undefined) => new TextDecoder().decode(value);
 
@@ -44,6 +46,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
   const enter = async (...workers: string[]) => {
     const at = await door();
     const pass = await server.gate.admit(workers, at.key, invited());
+    await Promise.all(workers.map((worker) => coordinator.quotas.grant(worker, QUOTA)));
     return kept(await at.enter(workers, pass));
   };
 
@@ -143,7 +146,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     const content = new Uint8Array(3_000_000).map((_, i) => (i * 7919) >> 5);
     for (const [from, to, key] of [
       [worker, coordinator, 'a1/3/x'],
-      [coordinator, worker, 'coordinator/3'],
+      [coordinator, worker, 'run/3'],
     ] as const) {
       expect(Buffer.compare(await to.blobs.get(await from.blobs.put(key, content)), content)).toBe(0);
     }
@@ -172,7 +175,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     const worker = await enter('b1');
     const other = await enter('b2');
     const ref = await other.blobs.put('b2/x', bytes('other'));
-    const blobs = [worker.blobs.put('b2/x', bytes('evil')), worker.blobs.put('coordinator/x', bytes('evil'))];
+    const blobs = [worker.blobs.put('b2/x', bytes('evil')), worker.blobs.put('run/x', bytes('evil'))];
     for (const put of blobs) await expect(put).rejects.toThrow(/no right/);
     await expect(worker.blobs.delete('b1')).rejects.toThrow(/no right/);
     await expect(worker.state.set('lease', bytes('evil'), 0)).rejects.toThrow(/no right/);
@@ -199,7 +202,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
   test('a stored message cannot be had sent to where its reader may not write', async () => {
     const worker = await enter('c1');
     await worker.blobs.put('c1/x', bytes('{"evil":true}'));
-    const mine = await coordinator.blobs.put('coordinator/snapshot', bytes('snapshot'));
+    const mine = await coordinator.blobs.put('run/snapshot', bytes('snapshot'));
     await coordinator.state.set('guarded', bytes('true'), 0);
     const heard: string[] = [];
     const stops = [
@@ -215,9 +218,10 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
       inbox: `_MF.${key.key}`,
       pingInterval: 1e4,
     });
-    const goals = ['$KV.mf-r.guarded', 'mf.r.b.coordinator.snapshot.0', 'mf.r.up.c1', 'mf.r.down.c1', 'mf.r.all'];
+    const goals = ['$KV.mf-r.guarded', 'mf.r.b.run.snapshot.0', 'mf.r.up.c1', 'mf.r.down.c1', 'mf.r.all'];
     for (const reply of [...goals, 'mf.r.up.c2']) {
-      raw.publish('mf.r.api.DIRECT.GET.mf-r.mf.r.b.c1.x.0', '', { reply });
+      raw.publish('mf.r.api.DIRECT.GET.mf-r@c1.mf.r.b.c1.x.0', '', { reply });
+      raw.publish('mf.r.api.DIRECT.GET.mf-r@c1.mf.r.b.c1.missing.0', '', { reply });
     }
     await raw.flush();
     await sleep(200);
@@ -257,6 +261,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     const at = await door();
     const worker = kept(await at.enter(['q1', 'q2'], await server.gate.admit(['q1', 'q2'], at.key, invited())));
     await server.gate.forget(['q1', 'nobody']);
+    await coordinator.quotas.grant('q2', QUOTA);
     await worker.blobs.put('q2/x', bytes('x'));
     expect(await names()).toContain('q2');
     const out = new Promise((resolve) => worker.onStatus(({ shutOut }) => shutOut && resolve(true)));
@@ -308,6 +313,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     expect((await ask({ list: true })).invitations).toHaveLength(3);
     expect(await ask({ revoke: many.id })).toEqual({ revoked: [many.id] });
     await expect(openDoor(decodeInvitation(many.invitation))).rejects.toThrow(/refused our credential/);
+    await coordinator.quotas.grant('v1', QUOTA);
     await worker.blobs.put('v1/x', bytes('x'));
     const short = await ask({ hours: 1 / 3600, once: false });
     const late = kept(await openDoor(decodeInvitation(short.invitation)));
@@ -347,8 +353,9 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
       run: 'r',
       name: 'm19',
       inbox: `_MF.${keys[19]!.key}`,
-      isolated: true,
+      access: 'isolated',
     });
+    await coordinator.quotas.grant('m19', QUOTA);
     expect(text(await coordinator.blobs.get(await last.blobs.put('m19/x', bytes('x'))))).toBe('x');
     await last.close();
   });

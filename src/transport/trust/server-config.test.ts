@@ -24,7 +24,7 @@ test('a worker has an account of its own, with its own subjects alone', () => {
       'mf.r.b.w1.>',
       'mf.r.up.w2',
       'mf.r.b.w2.>',
-      'mf.r.api.DIRECT.GET.mf-r.>',
+      'mf.r.api.DIRECT.GET.*.mf.r.b.>',
       'mf.r.api.DIRECT.GET.KV_mf-r.>',
     ].map((subject) => `"${subject}"`),
   );
@@ -35,8 +35,8 @@ test('a worker has an account of its own, with its own subjects alone', () => {
   expect(config.match(/jetstream: enabled/g)).toHaveLength(1);
   const door = config.slice(config.indexOf('J_a1 {'), config.indexOf('W_'));
   expect(door).toContain(`nkey: ${join}, permissions: { publish: [ "mf.r.ask.join.a1" ]`);
-  expect(door).toMatch(/limits \{ max_connections: 1024, max_subscriptions: 8192, max_payload: 2MB \}/);
-  expect(account).toMatch(/limits \{ max_connections: 8, max_subscriptions: 72, max_payload: 2MB \}/);
+  expect(door).toMatch(/limits \{ max_connections: 1024, max_subscriptions: 8192, max_payload: 2097152 \}/);
+  expect(account).toMatch(/limits \{ max_connections: 8, max_subscriptions: 72, max_payload: 2097152 \}/);
 });
 
 test('an invitation that has expired opens nothing, and paths may hold anything', () => {

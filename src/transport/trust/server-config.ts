@@ -1,5 +1,5 @@
 import { INBOXES } from '../nats/control.js';
-import { subjectsOf, workerApi } from '../nats/subjects.js';
+import { readSubjects, subjectsOf, workerApi } from '../nats/subjects.js';
 
 /** Who may use a server, by public nkeys. */
 export interface Users {
@@ -33,7 +33,7 @@ export function inboxOf(key: string): string {
  */
 export function serverConfig({ run, users, ...settings }: ServerSettings): string {
   const subjects = subjectsOf(run);
-  const read = [subjects.blobStream, subjects.stateStream].map((stream) => `$JS.API.DIRECT.GET.${stream}.>`);
+  const read = readSubjects(subjects);
   const heard = [`mf.${run}.all`, `${subjects.states}.>`];
   const join = (id: string) => `mf.${run}.ask.join.${id}`;
   const services = [join('*'), `mf.${run}.up.>`, `${subjects.blobs}.>`, ...read];
@@ -70,8 +70,8 @@ export function serverConfig({ run, users, ...settings }: ServerSettings): strin
       ...read.map((subject) => imported('service', subject, local(subject))),
       ...hear.map((subject) => imported('stream', subject)),
     ];
-    const limits = { ...WORKER, subscriptions: WORKER.subscriptions + 4 * names.length };
-    lines.push(...account(`W_${key}`, key, { publish: [...write, ...read.map(local)], hear, imports }, limits));
+    const rights = { publish: [...write, ...read.map(local)], hear, imports };
+    lines.push(...account(`W_${key}`, key, rights, limitsOf(names.length)));
   }
   return [...lines, '}', ''].join('\n');
 }
@@ -85,14 +85,20 @@ interface Rights {
 interface Limits {
   readonly connections: number;
   readonly subscriptions: number;
+  /** Bytes of a message. */
+  readonly payload: number;
 }
 
+/** Bytes of a message, at most: a chunk of a blob has 1 MiB. */
+const PAYLOAD = 2 * 2 ** 20;
 /** A process has two connections; the server may take lost ones for living for a while. */
-const WORKER: Limits = { connections: 8, subscriptions: 64 };
+const WORKER: Limits = { connections: 8, subscriptions: 64, payload: PAYLOAD };
 /** All who come by one invitation, until they are let in. */
-const DOOR: Limits = { connections: 1024, subscriptions: 8192 };
-/** Of a message, at most: a chunk of a blob has 1 MiB. */
-const PAYLOAD = '2MB';
+const DOOR: Limits = { connections: 1024, subscriptions: 8192, payload: PAYLOAD };
+/** What a key that speaks for so many workers may take of a server. */
+export function limitsOf(workers: number): Limits {
+  return { ...WORKER, subscriptions: WORKER.subscriptions + 4 * workers };
+}
 
 function account(name: string, key: string, { publish, hear, imports }: Rights, limits: Limits): string[] {
   const subscribe = [...hear, `${inboxOf(key)}.>`];
@@ -100,7 +106,7 @@ function account(name: string, key: string, { publish, hear, imports }: Rights, 
     `  ${name} {`,
     `    users: [ { nkey: ${key}, permissions: { publish: ${list(publish)}, subscribe: ${list(subscribe)} } } ]`,
     `    imports: [ ${imports.join(', ')} ]`,
-    `    limits { max_connections: ${limits.connections}, max_subscriptions: ${limits.subscriptions}, max_payload: ${PAYLOAD} }`,
+    `    limits { max_connections: ${limits.connections}, max_subscriptions: ${limits.subscriptions}, max_payload: ${limits.payload} }`,
     '  }',
   ];
 }

@@ -1,8 +1,8 @@
 import { decode, encodeUser, type User } from '@nats-io/jwt';
 import { fromPublic, fromSeed } from '@nats-io/nkeys';
 import { UsageError } from '../../base/errors.js';
-import { subjectsOf } from '../nats/subjects.js';
-import { inboxOf } from './server-config.js';
+import { readSubjects, subjectsOf } from '../nats/subjects.js';
+import { inboxOf, limitsOf } from './server-config.js';
 
 /** The key by which an account's owner signs its users. */
 export interface Signer {
@@ -49,9 +49,19 @@ export function signUser(signer: Signer, run: string, key: string, rights: Right
     [nameOf(run), ...workers].join(' '),
     fromPublic(key),
     fromSeed(new TextEncoder().encode(signer.seed)),
-    { ...permissions, ...(signer.account && { issuer_account: signer.account }) },
+    {
+      ...permissions,
+      ...(rights !== 'all' && limits(workers.length)),
+      ...(signer.account && { issuer_account: signer.account }),
+    },
     { exp: expires },
   );
+}
+
+/** As on a server of ours; how many connections a key has, a user's JWT cannot limit. */
+function limits(workers: number): Partial<User> {
+  const { subscriptions, payload } = limitsOf(workers);
+  return { subs: subscriptions, payload, allowed_connection_types: ['STANDARD'] };
 }
 
 /** Whether the time of a JWT is over. */
@@ -82,7 +92,8 @@ function nameOf(run: string): string {
 }
 
 function limited(run: string, rights: Exclude<Rights, 'all'>, inbox: string) {
-  const { blobStream, stateStream, blobs, states } = subjectsOf(run);
+  const subjects = subjectsOf(run);
+  const { runStream, stateStream, blobs, states } = subjects;
   if ('invited' in rights) return { pub: { allow: [`mf.${run}.ask.join.${rights.invited}`] }, sub: { allow: [inbox] } };
   const { workers } = rights;
   return {
@@ -90,10 +101,8 @@ function limited(run: string, rights: Exclude<Rights, 'all'>, inbox: string) {
       allow: [
         `mf.${run}.ask.renew`,
         ...workers.flatMap((name) => [`mf.${run}.up.${name}`, `${blobs}.${name}.>`]),
-        ...[blobStream, stateStream].flatMap((stream) => [
-          `$JS.API.DIRECT.GET.${stream}.>`,
-          `$JS.API.STREAM.MSG.GET.${stream}`,
-        ]),
+        ...readSubjects(subjects),
+        ...[runStream, stateStream].map((stream) => `$JS.API.STREAM.MSG.GET.${stream}`),
       ],
     },
     sub: { allow: [inbox, `mf.${run}.all`, `${states}.>`, ...workers.map((name) => `mf.${run}.down.${name}`)] },
