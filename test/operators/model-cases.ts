@@ -1,5 +1,6 @@
 import {
   attention,
+  crossEntropy,
   gather,
   gemm,
   layerNorm,
@@ -27,6 +28,12 @@ function product(a: Values, b: Values): Values {
     return sum(inner, (k) => at(a, [...batch, m, k]) * at(b, [...batch, k, n]));
   });
 }
+
+/** The cross-entropy of a row of scores. */
+const costOf = (logits: Values, i: number, target: number): number => {
+  const row = Array.from({ length: logits.shape[1]! }, (_, j) => at(logits, [i, j]));
+  return -Math.log(softmaxRow(row)[target]!);
+};
 
 const swapped = (x: Values) => {
   const rank = x.shape.length;
@@ -223,6 +230,14 @@ export const modelCases: Record<string, OperatorCase> = {
         }),
     };
   },
+  crossEntropy: (draw) => {
+    const [n, v] = [draw.size(6), draw.size(6)];
+    return {
+      operands: [draw.floats([n, v], -5, 5), draw.ids(n, v)],
+      trace: (logits, ids) => crossEntropy(logits!, ids!),
+      reference: (logits, ids) => fill([n], ([i]) => costOf(logits!, i!, ids!.data[i!]!)),
+    };
+  },
   linearCrossEntropy: (draw) => {
     const [n, c, v] = [draw.size(6), draw.size(), draw.size(6)];
     const chunk = draw.pick(undefined, 1, 2, 4);
@@ -231,10 +246,7 @@ export const modelCases: Record<string, OperatorCase> = {
       trace: (x, w, ids) => linearCrossEntropy(x!, w!, ids!, chunk),
       reference: (x, w, ids) => {
         const logits = product(x!, swapped(w!));
-        const total = sum(n, (i) => {
-          const row = Array.from({ length: v }, (_, j) => at(logits, [i, j]));
-          return -Math.log(softmaxRow(row)[ids!.data[i]!]!);
-        });
+        const total = sum(n, (i) => costOf(logits, i, ids!.data[i]!));
         return { shape: [], data: Float64Array.of(total / n) };
       },
     };

@@ -17,9 +17,42 @@ function chunksOf(x_NC: Tensor, targets_N: Tensor, chunk: number): { x: Tensor; 
   return split(x_NC, 0, sizes).map((x, i) => ({ x, ids: ids[i]! }));
 }
 
+/**
+ * log Σ exp z − z[target] of each row, [N, 1]. log Σ exp z = max z − log max softmax(z): one pass less than from its
+ * definition, and as well conditioned, since the largest probability is at least 1/V.
+ */
+function costs(logits_NV: Tensor, targets_N: Tensor): Tensor {
+  const lse_N1 = sub(reduceMax(logits_NV, [1], true), log(reduceMax(softmax(logits_NV), [1], true)));
+  return sub(lse_N1, column(pick(logits_NV, targets_N)));
+}
+
+/** Probabilities less 1 at each row's target: the gradient of its cost by its logits. */
+const lessOne = (p_NV: Tensor, targets_N: Tensor): Tensor =>
+  place(p_NV, targets_N, broadcastTo(scalar(-1), targets_N.shape));
+
 const logitsOf = (x_NC: Tensor, w_VC: Tensor): Tensor => gemm(x_NC, w_VC, undefined, { transB: true });
 
 export const loss = {
+  crossEntropy: {
+    name: 'crossEntropy',
+    infer: ([logits, ids]) => {
+      if (logits!.shape.length !== 2 || ids!.dtype !== 'int64' || formatShape(ids!.shape) !== `[${logits!.shape[0]}]`) {
+        throw new Error(
+          `crossEntropy: expected [N, V] and int64 [N], got ${formatShape(logits!.shape)} and ${ids!.dtype} ` +
+            formatShape(ids!.shape),
+        );
+      }
+      return [{ shape: ids!.shape, dtype: 'float32' }];
+    },
+    gradient: (node, [g_N]) => {
+      const [logits_NV, targets_N] = node.inputs as [Tensor, Tensor];
+      return [mul(lessOne(softmax(logits_NV), targets_N), column(g_N!)), undefined];
+    },
+    decompose: (node) => {
+      const [logits_NV, targets_N] = node.inputs as [Tensor, Tensor];
+      return [reshape(costs(logits_NV, targets_N), targets_N.shape)];
+    },
+  },
   linearCrossEntropy: {
     name: 'linearCrossEntropy',
     infer: ([x, w, ids]) => {
@@ -37,27 +70,32 @@ export const loss = {
       const dx: Tensor[] = [];
       let dw: Tensor | undefined;
       for (const { x, ids } of chunksOf(x_NC, targets_N, node.attributes.chunk as number)) {
-        const minusOne = broadcastTo(scalar(-1), ids.shape);
-        const d_NV = place(softmax(logitsOf(x, w_VC)), ids, minusOne);
+        const d_NV = lessOne(softmax(logitsOf(x, w_VC)), ids);
         dx.push(gemm(d_NV, w_VC));
         const part = gemm(d_NV, x, undefined, { transA: true });
         dw = dw ? add(dw, part) : part;
       }
       return [factor(concat(dx, 0)), factor(dw!), undefined];
     },
-    // log Σ exp z = max z − log max softmax(z): one pass less than from its definition, and as well conditioned, since
-    // the largest probability is at least 1/V.
     decompose: (node) => {
       const [x_NC, w_VC, targets_N] = node.inputs as [Tensor, Tensor, Tensor];
-      const parts = chunksOf(x_NC, targets_N, node.attributes.chunk as number).map(({ x, ids }) => {
-        const logits = logitsOf(x, w_VC);
-        const lse_N1 = sub(reduceMax(logits, [1], true), log(reduceMax(softmax(logits), [1], true)));
-        return reduceSum(sub(lse_N1, column(pick(logits, ids))), [0, 1]);
-      });
+      const parts = chunksOf(x_NC, targets_N, node.attributes.chunk as number).map(({ x, ids }) =>
+        reduceSum(costs(logitsOf(x, w_VC), ids), [0, 1]),
+      );
       return [reshape(scale(addAll(parts), 1 / x_NC.shape[0]!), [])];
     },
   },
 } satisfies Record<string, Operator>;
+
+/**
+ * The cross-entropy of each row, in nats.
+ *
+ * @param logits_NV [N, V]
+ * @param targets_N [N] int64
+ * @returns [N]
+ */
+export const crossEntropy = (logits_NV: Tensor, targets_N: Tensor): Tensor =>
+  apply1(loss.crossEntropy, [logits_NV, targets_N]);
 
 /** Logits of a chunk stay below this many elements (64 MiB of float32) so that they never dominate memory. */
 const CHUNK_ELEMENTS = 2 ** 24;

@@ -2,9 +2,7 @@
  * Shape suffixes: N tokens = T · B, time-major; C width; V vocabulary.
  */
 import {
-  add,
   concat,
-  constant,
   encode,
   exp,
   input,
@@ -14,13 +12,13 @@ import {
   reduceMax,
   reduceSum,
   reshape,
-  scale,
   split,
   sub,
   type Target,
   type Tensor,
 } from '../../graph/index.js';
 import type { Model } from '../../model/model.js';
+import { likeliest } from '../likeliest.js';
 
 /** The size of one run of a graph: `batch` sequences of `length` tokens. */
 export interface MicroBatch {
@@ -30,8 +28,6 @@ export interface MicroBatch {
 
 /** Logits of a chunk stay below this many elements (64 MiB of float32) so that they never dominate memory. */
 const CHUNK_ELEMENTS = 2 ** 24;
-/** Makes the smallest difference of two scores larger than any token's id. */
-const STEEP = 1e30;
 
 /**
  * What a model says of each token. Inputs: the parameters by their names, `ids` and `targets` [batch · length] int64,
@@ -54,7 +50,7 @@ export function traceTokenLosses(
   const sizes: number[] = [];
   for (let left = N; left > 0; left -= most) sizes.push(Math.min(most, left));
   const targets = split(input('targets', [N], 'int64'), 0, sizes);
-  const parts = split(x_NC, 0, sizes).map((x, i) => judge(model.logits(parameters, x), targets[i]!, V));
+  const parts = split(x_NC, 0, sizes).map((x, i) => judge(model.logits(parameters, x), targets[i]!));
   const joined = (name: 'losses' | 'predictions') =>
     concat(
       parts.map((part) => part[name]),
@@ -63,17 +59,11 @@ export function traceTokenLosses(
   return encode({ losses: joined('losses'), predictions: joined('predictions') }, target);
 }
 
-function judge(logits_NV: Tensor, targets_N: Tensor, V: number): { losses: Tensor; predictions: Tensor } {
+function judge(logits_NV: Tensor, targets_N: Tensor): { losses: Tensor; predictions: Tensor } {
   const N = targets_N.shape[0]!;
   const largest_N1 = reduceMax(logits_NV, [1], true);
   const below_NV = sub(logits_NV, largest_N1);
   const logSum_N = log(reduceSum(exp(below_NV), [1]));
   const losses = sub(logSum_N, pick(below_NV, targets_N));
-  // ONNX has ArgMax, but not every device: 0 for the likeliest, far below for others, less the id.
-  const ids_V = constant(
-    Float32Array.from({ length: V }, (_, id) => -id),
-    [V],
-  );
-  const predictions = scale(reduceMax(add(scale(below_NV, STEEP), ids_V), [1]), -1);
-  return { losses: reshape(losses, [N]), predictions: reshape(predictions, [N]) };
+  return { losses: reshape(losses, [N]), predictions: likeliest(logits_NV) };
 }
