@@ -29,6 +29,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     load: () => import('./simulated-exchange.js'),
   },
   plan: { about: 'the planner beside published measurements, and its constants', load: () => import('./plan.js') },
+  'plan-this': {
+    about: 'how long a train is planned to take on this machine beside how long it takes',
+    load: () => import('./plan-this.js'),
+  },
   startup: { about: 'time of --help, info and plan', load: () => import('./startup.js') },
 };
 
