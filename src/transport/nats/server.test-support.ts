@@ -33,7 +33,10 @@ export async function startTestServer(
     const args = ['-c', config, '--ports_file_dir', folder, '-l', join(folder, 'server.log')];
     const child = spawn('nats-server', args, { stdio: 'ignore' });
     const name = `nats-server_${child.pid}.ports`;
-    for (let waited = 0; !readdirSync(folder).includes(name); waited += 20) {
+    // It may be there before it is written.
+    const isWritten = () =>
+      readdirSync(folder).includes(name) && readFileSync(join(folder, name), 'utf8').endsWith('}');
+    for (let waited = 0; !isWritten(); waited += 20) {
       if (child.exitCode !== null || waited > 10_000) throw new Error(log());
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

@@ -360,6 +360,33 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     await last.close();
   });
 
+  test('a server that is started again has room for all that was set aside, whatever is free by then', async () => {
+    const apart = await mkdtemp(join(tmpdir(), 'meanfield-room-'));
+    const begin = async () => {
+      const again = await startOwnServer({ ...options(), runFolder: apart, port: 0 });
+      const own = { ...again.address, run: 'r', name: 'c', inbox: again.inbox, create: { replicas: 1 as const } };
+      return { again, leader: await openNatsTransport(own) };
+    };
+    const room = async () =>
+      Number(/max_file: (\d+)/.exec(await readFile(join(apart, 'nats', 'server.conf'), 'utf8'))![1]);
+    let { again, leader } = await begin();
+    const first = await room();
+    // What is stored leaves less free than was set aside.
+    await leader.quotas.grant('w1', first - QUOTA - 1_000_000);
+    await leader.quotas.grant('w2', QUOTA);
+    await expect(leader.quotas.grant('w3', QUOTA)).rejects.toThrow(/no room to set aside 10.0 MB for what w3 stores/);
+    const ref = await leader.blobs.put('w2/x', new Uint8Array(9_000_000).fill(3));
+    await leader.close();
+    await again.stop(false);
+    ({ again, leader } = await begin());
+    expect(await room()).toBe(first);
+    expect([...(await leader.quotas.owners())].sort()).toEqual(['w1', 'w2']);
+    expect((await leader.blobs.get(ref))[8_999_999]).toBe(3);
+    await leader.close();
+    await again.stop(true);
+    await rm(apart, { recursive: true, force: true });
+  });
+
   test('who comes just while the users are read anew gets in all the same', async () => {
     let done = false;
     const reading = (async () => {

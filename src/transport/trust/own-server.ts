@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat, statfs } from 'node:fs/promises';
 import { MeanfieldError } from '../../base/errors.js';
 import { writeFileAtomic } from '../../base/files/atomic.js';
 import type { Gate } from '../transport.js';
@@ -10,7 +10,7 @@ import { beforePort, listenAddress, nearAddress, networkAddresses, reaches } fro
 import { loadRunKey } from './run-key.js';
 import type { RunServer } from './run-server.js';
 import { inboxOf, serverConfig } from './server-config.js';
-import { loadServerFile, type ServerFile, serverPaths, writeServerFile } from './server-files.js';
+import { loadServerFile, type ServerFile, type ServerPaths, serverPaths, writeServerFile } from './server-files.js';
 import { startServer, stopServer } from './server-process.js';
 import { supervise } from './supervise.js';
 
@@ -36,6 +36,8 @@ export interface OwnServer extends RunServer {
 }
 
 const PORT = 4222;
+/** Of the disk that is free, what a server may store: as nats-server has it by itself. */
+const ROOM = 3 / 4;
 /** As the server's configuration has it: one that is free. */
 const FREE = -1;
 /** The longest that a timer runs: milliseconds. */
@@ -58,7 +60,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   const names = [...new Set([...(file.hosts ?? networkAddresses()), ...here])].filter((name) => reaches(listen, name));
   // A server that runs stays where it listens.
   if (file.listen !== undefined && file.listen !== listen) await stopServer(paths.folder);
-  file = { ...file, listen };
+  file = { ...file, listen, room: await roomOf(paths, file.room) };
   const write = async () => {
     await writeServerFile(paths, file);
     await writeFileAtomic(paths.config, configOf(file, paths, options.port), { secret: true });
@@ -142,6 +144,17 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   };
 }
 
+/** What the server was given for all that it has stored, or of a disk where nothing is stored yet, a part of what is free. */
+async function roomOf({ folder, storage }: ServerPaths, known: number | undefined): Promise<number> {
+  const isThere = await stat(storage).then(
+    () => true,
+    () => false,
+  );
+  if (isThere && known !== undefined) return known;
+  const { bavail, bsize } = await statfs(folder);
+  return Math.max(1, Math.floor(ROOM * bavail * bsize));
+}
+
 function addressOf(file: ServerFile) {
   return {
     servers: [`tls://${beforePort(nearAddress(file.listen!))}:${file.port ?? PORT}`],
@@ -150,12 +163,13 @@ function addressOf(file: ServerFile) {
   };
 }
 
-function configOf(file: ServerFile, paths: ReturnType<typeof serverPaths>, port: number | undefined): string {
+function configOf(file: ServerFile, paths: ServerPaths, port: number | undefined): string {
   const invited = good(file.invitations).map(({ id, seed }) => ({ id, key: nkeyOf(seed).key }));
   return serverConfig({
     run: file.run,
     listen: `${beforePort(file.listen!)}:${file.port ?? (port === 0 ? FREE : (port ?? PORT))}`,
     storage: paths.storage,
+    room: file.room!,
     certificateFile: paths.certificate,
     keyFile: paths.key,
     users: { coordinator: nkeyOf(file.coordinatorSeed).key, invited, workers: file.workers },

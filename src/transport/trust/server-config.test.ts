@@ -7,6 +7,7 @@ const settings = {
   run: 'r',
   listen: '0.0.0.0:4222',
   storage: '/runs/a "b"\\c/store',
+  room: 12_345,
   certificateFile: '/c.pem',
   keyFile: '/k.pem',
 };
@@ -43,6 +44,6 @@ test('an invitation that has expired opens nothing, and paths may hold anything'
   const config = serverConfig({ ...settings, users: { coordinator, invited: [], workers: [] } });
   expect(config).not.toContain(join);
   expect(config).not.toContain('J_');
-  expect(config).toContain('store_dir: "/runs/a \\"b\\"\\\\c/store"');
+  expect(config).toContain('store_dir: "/runs/a \\"b\\"\\\\c/store", max_file: 12345');
   expect(() => serverConfig({ ...settings, run: 'r } x', users: { coordinator, invited: [], workers: [] } })).toThrow();
 });

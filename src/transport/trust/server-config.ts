@@ -14,6 +14,8 @@ export interface ServerSettings {
   /** `host:port` to listen at. */
   readonly listen: string;
   readonly storage: string;
+  /** Bytes that it may store there. */
+  readonly room: number;
   readonly certificateFile: string;
   readonly keyFile: string;
   readonly users: Users;
@@ -49,7 +51,7 @@ export function serverConfig({ run, users, ...settings }: ServerSettings): strin
     'ping_interval: "15s"',
     'ping_max: 3',
     `tls { ${tls(settings)} }`,
-    `jetstream { store_dir: ${quoted(settings.storage)} }`,
+    `jetstream { store_dir: ${quoted(settings.storage)}, max_file: ${settings.room} }`,
     'accounts {',
     '  RUN {',
     '    jetstream: enabled',
