@@ -21,6 +21,7 @@ export { startTraining as train, type TrainingRun } from './local/train.js';
 export type { FamilyName } from './model/model.js';
 export type { PresetName } from './model/presets.js';
 export type { TextEvaluation } from './objectives/causal/text-evaluator.js';
+export type { ObjectiveName } from './objectives/names.js';
 export {
   type Accelerator,
   type Arrangement,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { NodeEngine } from '../src/engine/node/engine.js';
+import { encode, input } from '../src/graph/index.js';
 import { loadModel } from '../src/hub/load-model.js';
 import { Decoder } from '../src/inference/index.js';
 import { startTraining } from '../src/local/train.js';
@@ -18,6 +19,33 @@ beforeEach(async () => {
 });
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
+
+it.skipIf(!python)(
+  'transformers loads a trained bert as it is: same tokens, same scores (MEANFIELD_PYTHON)',
+  async () => {
+    const corpus = join(folder, 'text.txt');
+    await writeFile(corpus, text.repeat(300));
+    const run = join(folder, 'run');
+    await startTraining({
+      ...{ corpus: [corpus], run, model: 'bert', tokenizer: 'bpe', vocab: 300, steps: 10, batchSize: 2 },
+      ...{ layers: 2, width: 32, heads: 4, context: 32 },
+    }).result;
+    const { model, parameters, tokenizer } = await loadModel(run);
+    const text_ids = [...tokenizer.encode(text)];
+    const ids = text_ids.slice(0, 20).map((id, i) => (i % 5 === 2 ? tokenizer.mask! : id));
+    const traced = model.parameterInputs();
+    const hidden = model.hidden(traced, input('ids', [ids.length], 'int64'), 1, ids.length);
+    const engine = new NodeEngine();
+    const session = await engine.compile(encode({ logits: model.logits(traced, hidden) }, engine.target));
+    const { logits } = await session.run({ ...model.layout.views(parameters), ids: BigInt64Array.from(ids, BigInt) });
+    await session.dispose();
+    const expected = join(folder, 'expected.json');
+    await writeFile(expected, JSON.stringify({ input_ids: [ids], logits: [...logits!].map(Number), text, text_ids }));
+    const check = ['test/hf_check.py', 'logits', join(run, 'model'), expected, '--masked'];
+    const { stdout } = await promisify(execFile)(python!, check);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, tokenizer_round_trip: true, tokenizer_ids_equal: true });
+  },
+);
 
 it.skipIf(!python).each([
   ['llama', 'bytes'],

@@ -1,6 +1,6 @@
 """Asks Python transformers about a model folder of ours. Requirements: Python 3.11+, torch 2.13, transformers 5.23.
 
-python test/hf_check.py logits MODEL EXPECTED.json [--tolerance 1e-4]
+python test/hf_check.py logits MODEL EXPECTED.json [--tolerance 1e-4] [--masked]
     EXPECTED.json: {"input_ids": [[...]], "logits": numbers of B x T x V nested or flat,
                     "text": optional string, "text_ids": optional ids that the tokenizer must give for it}
     Prints {"max_abs_difference", "relative_difference", "tokenizer_round_trip", "tokenizer_ids_equal", "ok"};
@@ -20,9 +20,9 @@ import torch
 import transformers
 
 
-def load_model(folder: str) -> transformers.PreTrainedModel:
+def load_model(folder: str, kind=transformers.AutoModelForCausalLM) -> transformers.PreTrainedModel:
     """Refuses a folder whose tensors do not cover the model: transformers would fill them with random numbers."""
-    model, report = transformers.AutoModelForCausalLM.from_pretrained(
+    model, report = kind.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
     )
     wrong = {kind: sorted(map(str, names)) for kind, names in report.items() if names}
@@ -34,7 +34,9 @@ def load_model(folder: str) -> transformers.PreTrainedModel:
 def check_logits(args: argparse.Namespace) -> int:
     asked = json.loads(args.expected.read_text(encoding="utf-8"))
     with torch.no_grad():
-        actual = load_model(args.model)(torch.tensor(asked["input_ids"]), use_cache=False).logits.double()
+        kind = transformers.AutoModelForMaskedLM if args.masked else transformers.AutoModelForCausalLM
+        cache = {} if args.masked else {"use_cache": False}
+        actual = load_model(args.model, kind)(torch.tensor(asked["input_ids"]), **cache).logits.double()
     expected = torch.tensor(asked["logits"], dtype=torch.float64)
     if expected.numel() != actual.numel():
         sys.exit(f"error: expected.logits holds {expected.numel()} numbers, the model gives {list(actual.shape)}")
@@ -88,6 +90,7 @@ def main() -> int:
     logits.add_argument("model")
     logits.add_argument("expected", type=Path)
     logits.add_argument("--tolerance", type=float, default=1e-4)
+    logits.add_argument("--masked", action="store_true")
     continuation = modes.add_parser("greedy")
     continuation.add_argument("model")
     prompt = continuation.add_mutually_exclusive_group(required=True)

@@ -31,6 +31,7 @@ const arrangements: [string, Partial<TrainOptions>][] = [
   ['one replica', { replicas: 1 }],
   ['two replicas with averaged moments', { replicas: 2 }],
   ['two replicas with kept moments', { replicas: 2, moments: 'keep' }],
+  ['two replicas that learn masked tokens', { replicas: 2, objective: 'masked', gradAccum: 2 }],
   ['two replicas with averaged gradients', { replicas: 2, syncEvery: 1, evalEvery: 7 }],
 ];
 

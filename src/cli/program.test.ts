@@ -31,7 +31,7 @@ test('train takes every option of TrainOptions and no other', () => {
 test('train offers the choices that TrainOptions takes', () => {
   const command = createProgram(async () => {}).commands.find((command) => command.name() === 'train')!;
   const choices = command.options.filter((option) => option.argChoices);
-  expect(choices.length).toBe(6);
+  expect(choices.length).toBe(7);
   for (const option of choices) {
     const allowed = option.argChoices!;
     for (const value of allowed) {

@@ -54,6 +54,12 @@ export class LanguageModel {
   readonly notices: readonly string[];
 
   private constructor(loaded: LoadedModel, threads: number) {
+    const { architecture } = loaded.model;
+    if (architecture.sees !== 'past')
+      throw new UsageError(
+        `A ${architecture.name} model tells masked tokens from all around them: it does not write, and there is no loss of ` +
+          'every token. In Python: AutoModelForMaskedLM.from_pretrained(folder).',
+      );
     const work = { ...loaded, engine: new NodeEngine(), compile: { threads } };
     this.#generator = new Generator(work);
     this.#evaluator = new TextEvaluator(work);

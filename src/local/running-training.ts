@@ -86,7 +86,7 @@ export class RunningTraining {
     this.#tokensPerStep = tokensPerStep(setup);
     this.#mostSteps = most;
     this.#step = progress.step;
-    this.#standing = new Standing(progress);
+    this.#standing = new Standing(progress, start.prepared.learned.metrics[0]);
     this.#bytesPerToken = bytesPerToken(start.prepared);
   }
 
@@ -217,12 +217,13 @@ export class RunningTraining {
   async #evaluation(loss: number) {
     const { best, bestStep, sinceBest } = this.#standing;
     const tokens = Math.round(Math.min(SAMPLE_BYTES, Math.max(SAMPLE_TOKENS, SAMPLE_BYTES / this.#bytesPerToken)));
+    const { generative } = this.#start.prepared.learned;
     return {
-      bits_per_byte: this.#bits(loss),
+      ...(generative && { bits_per_byte: this.#bits(loss) }),
       best_val_loss: best!,
       best_step: bestStep!,
       evaluations_since_best: sinceBest,
-      sample: await this.#team.sample(tokens),
+      ...(generative && { sample: await this.#team.sample(tokens) }),
     };
   }
 
@@ -329,7 +330,7 @@ export class RunningTraining {
       val_loss: this.#standing.last!,
       best_val_loss: this.#standing.best!,
       best_step: this.#standing.bestStep ?? this.#step,
-      bits_per_byte: this.#bits(this.#standing.best!),
+      ...(prepared.learned.generative && { bits_per_byte: this.#bits(this.#standing.best!) }),
       ended,
       peak_memory_bytes: peakMemory(),
       tokens_per_second: this.#throughput.tokensPerSecond,

@@ -1,3 +1,4 @@
+import { isBetter, type Metric } from '../objectives/objective.js';
 import type { Progress } from './saved-state.js';
 
 /** Evaluations without a better one after which it is told that the model learns its text by heart. */
@@ -14,7 +15,11 @@ export class Standing {
   #sinceBest: number;
   #told: boolean;
 
-  constructor(progress: Progress) {
+  /** @param metric which of two evaluations is better */
+  constructor(
+    progress: Progress,
+    private readonly metric: Metric,
+  ) {
     this.#last = progress.val_loss;
     this.#best = progress.best_val_loss;
     this.#bestStep = progress.best_step;
@@ -44,7 +49,7 @@ export class Standing {
   /** Takes an evaluation in. @returns whether it is the best so far */
   add(step: number, loss: number, trainLoss: number | null): boolean {
     this.#last = loss;
-    if (this.#best !== null && loss >= this.#best) {
+    if (this.#best !== null && !isBetter(this.metric, loss, this.#best)) {
       this.#sinceBest++;
       return false;
     }

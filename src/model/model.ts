@@ -1,6 +1,7 @@
 import { UsageError } from '../base/errors.js';
 import { attention, constant, gemm, input, repeatHeads, type Tensor } from '../graph/index.js';
 import type { Architecture, Attend, Dimensions, ForwardInputs, TracedParameters } from './architecture.js';
+import { bert } from './bert.js';
 import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
 import { llama } from './llama.js';
@@ -10,12 +11,13 @@ import { llama } from './llama.js';
  *
  * @category Training
  */
-export type FamilyName = 'gpt2' | 'llama';
+export type FamilyName = 'gpt2' | 'llama' | 'bert';
 
 /** The architectures by name. */
 export const families: Readonly<Record<FamilyName, Architecture>> = {
   gpt2: gpt2 as Architecture,
   llama: llama as Architecture,
+  bert: bert as Architecture,
 };
 
 /** A model of tokens: its architecture, its validated `config.json`, and where its parameters lie. */

@@ -30,6 +30,8 @@ export interface Objective<Sample = unknown> {
   readonly layout: ParameterLayout;
   /** What a sample counts for in every figure of tokens: a text's window has as many as the model sees of it. */
   readonly tokensPerSample: number;
+  /** Whether it gives whole texts their probability: then its loss has bits a byte, and the model writes. */
+  readonly generative: boolean;
   /** Metrics of an evaluation; the first decides which of two models is better. */
   readonly metrics: readonly [Metric, ...Metric[]];
   /** The arrays of a micro-batch of so many samples. */

@@ -150,8 +150,8 @@ export interface TrainResult {
   readonly best_val_loss: number;
   /** The step of the best model, which is in `model/`. */
   readonly best_step: number;
-  /** The best loss in bits over the bytes of the text. */
-  readonly bits_per_byte: number;
+  /** The best loss in bits over the bytes of the text; left out where it is not over all of them. */
+  readonly bits_per_byte?: number;
   /** Why the run is over: its length, its time, a loss that was to be reached, no progress any more, or a stop. */
   readonly ended: 'steps' | 'minutes' | 'loss' | 'patience' | 'stopped';
   /** Of the process, in bytes. */

@@ -3,8 +3,9 @@ import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.js';
 import type { JsonValue } from '../base/json.js';
 import { Model } from '../model/model.js';
+import { createObjective } from '../objectives/create.js';
 import { chooseDevice } from '../training/device.js';
-import { modelShape, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from './options.js';
+import { modelShape, objectiveName, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from './options.js';
 import { createRun, type Run, type RunPaths, resumeRun, writeRunFile } from './run-folder.js';
 import {
   type Chosen,
@@ -100,7 +101,10 @@ export class OpenRun {
 async function check(options: ParsedTrainOptions): Promise<void> {
   await chooseDevice(options.device);
   const { family, ...sizes } = modelShape(options);
-  Model.create(family, { ...sizes, vocabulary: 1 });
+  const model = Model.create(family, { ...sizes, vocabulary: 1 });
+  const name = objectiveName(options);
+  const objective = name === 'masked' ? { name, rate: options.maskRate, mask: 1 } : { name };
+  createObjective(objective, { model, context: sizes.context, seed: options.seed });
   const { replicas } = options;
   // Each has threads and vectors of its own; this many is a slip of the keyboard.
   const most = 4 * availableParallelism() + 16;

@@ -3,6 +3,7 @@ import { UsageError } from '../base/errors.js';
 import { optionIssues, optionName } from '../base/option-issues.js';
 import { type FamilyName, families } from '../model/model.js';
 import { findPreset, type PresetName, presetNames } from '../model/presets.js';
+import { OBJECTIVES, type ObjectiveName } from '../objectives/names.js';
 
 const count = z.number().int().positive();
 const whole = z.number().int().nonnegative();
@@ -24,6 +25,10 @@ export interface TrainOptions {
   preset?: PresetName | undefined;
   /** The family. Default that of the preset. */
   model?: FamilyName | undefined;
+  /** What is learned: the next token, or masked ones from all around them. Default `causal`, with `bert` `masked`. */
+  objective?: ObjectiveName | undefined;
+  /** With `masked`, the share of tokens to be told. Default 0.15. */
+  maskRate?: number | undefined;
   /** Blocks. */
   layers?: number | undefined;
   /** The size of a token inside the model, a multiple of `heads`. */
@@ -102,6 +107,8 @@ export const trainOptionsSchema = z.strictObject({
   run: z.string().min(1).optional(),
   preset: z.enum(presetNames).optional(),
   model: z.enum(familyNames).optional(),
+  objective: z.enum(OBJECTIVES).optional(),
+  maskRate: z.number().gt(0).lte(0.5).default(0.15),
   layers: count.optional(),
   width: count.optional(),
   heads: count.optional(),
@@ -165,6 +172,11 @@ export function parseTrainOptions(options: TrainOptions): ParsedTrainOptions {
   return parsed;
 }
 
+/** What is learned: as it was named, or what the model can. */
+export function objectiveName(o: ParsedTrainOptions): ObjectiveName {
+  return o.objective ?? (o.model === 'bert' ? 'masked' : 'causal');
+}
+
 /** A model's sizes but for its vocabulary, which the tokenizer decides. */
 export interface ModelShape {
   readonly family: string;
@@ -180,7 +192,7 @@ export function modelShape(o: ParsedTrainOptions): ModelShape {
   const preset = findPreset(o.preset ?? (o.model === 'llama' ? 'llama-micro' : 'micro'));
   const heads = o.heads ?? preset.heads;
   return {
-    family: o.model ?? preset.family,
+    family: o.model ?? (o.objective === 'masked' ? 'bert' : preset.family),
     layers: o.layers ?? preset.layers,
     width: o.width ?? preset.width,
     heads,

@@ -8,14 +8,16 @@ import {
   openDataset,
   prepareDataset,
   requireWindow,
+  type TokenWindow,
   validationWindows,
 } from '../data/index.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
-import { CAUSAL, type ObjectiveConfig } from '../objectives/create.js';
+import { CAUSAL, createObjective, type ObjectiveConfig } from '../objectives/create.js';
+import type { Objective } from '../objectives/objective.js';
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
-import { modelShape, type ParsedTrainOptions, vocabularyGoal } from './options.js';
+import { modelShape, objectiveName, type ParsedTrainOptions, vocabularyGoal } from './options.js';
 
 /** How often the preparation tells how far it is, in milliseconds. */
 const TELL_EVERY = 200;
@@ -30,6 +32,7 @@ export interface PreparedRun {
   readonly model: Model;
   /** What is learned. */
   readonly objective: ObjectiveConfig;
+  readonly learned: Objective<TokenWindow>;
 }
 
 /**
@@ -55,7 +58,8 @@ export async function prepareRun(
   requireWindow(dataset.train, context);
   const windows = validationWindows(dataset.validation, context);
   const model = run.chosen.model ? Model.fromConfig(run.chosen.model) : newModel(options, dataset);
-  const objective = run.chosen.objective ?? CAUSAL;
+  const objective = run.chosen.objective ?? objectiveOf(options, dataset);
+  const learned = createObjective(objective, { model, context, seed: options.seed });
   const { documents, bytes } = dataset.statistics;
   await run.choose({
     data: {
@@ -70,7 +74,7 @@ export async function prepareRun(
     parameters: model.layout.size,
     objective,
   });
-  return { dataset, tokens, windows, model, objective };
+  return { dataset, tokens, windows, model, objective, learned };
 }
 
 function otherText(run: OpenRun, tokens: string, cause: OtherTextError): MeanfieldError {
@@ -119,6 +123,7 @@ async function tokensOf(
     signal,
     tokenizer: options.tokenizer,
     vocabularySize: vocabularyGoal(options),
+    mask: objectiveName(options) === 'masked',
     validationFraction: options.validationFraction,
     onProgress: ({ phase, done, total }) => {
       if (performance.now() - told < TELL_EVERY) return;
@@ -147,6 +152,12 @@ function* notices(options: ParsedTrainOptions, { statistics, tokenizer }: Datase
   if (options.vocab !== undefined && options.tokenizer !== 'bpe') {
     yield `--vocab ${options.vocab} is ignored: the ${options.tokenizer} tokenizer has ${tokenizer.vocabularySize} entries.`;
   }
+}
+
+function objectiveOf(options: ParsedTrainOptions, { tokenizer }: Dataset): ObjectiveConfig {
+  if (objectiveName(options) === 'causal') return CAUSAL;
+  if (tokenizer.mask === undefined) throw new Error('the tokenizer has no mask token');
+  return { name: 'masked', rate: options.maskRate, mask: tokenizer.mask };
 }
 
 /** The vocabulary is the tokenizer's, unless the model is a published one with more entries. */

@@ -9,7 +9,7 @@ import { encodeSafetensors } from '../safetensors-writer.js';
 import { writeFileAtomic } from './atomic.js';
 import { SafetensorsFile } from './safetensors.js';
 
-const fixtures = new URL('../../test/fixtures/safetensors/', import.meta.url).pathname;
+const fixtures = new URL('../../../test/fixtures/safetensors/', import.meta.url).pathname;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'safetensors-'));

@@ -50,7 +50,7 @@ test('the end says what to do next', () => {
     ...{ type: 'result' as const, run: 'runs/a b', step: 1000, tokens: 2e6, train_loss: 2, val_loss: 2.1 },
     ...{ best_val_loss: 2.05, tokens_per_second: 4000, seconds: 500, parameters: 1000, replicas: 3, rounds: 40 },
   };
-  expect(summary({ ...result, interrupted: false })).toContain("meanfield generate 'runs/a b'");
+  expect(summary({ ...result, interrupted: false })).toContain("meanfield info 'runs/a b'");
   expect(summary({ ...result, interrupted: true })).toContain("meanfield cluster start --run 'runs/a b' --resume");
   expect(summary({ ...result, interrupted: true })).toContain('40 rounds, 1,000 steps, 2M tokens in 8 min 20 s');
 });

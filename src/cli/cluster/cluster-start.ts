@@ -167,7 +167,7 @@ export function summary(result: ClusterResult): string {
     `Validation loss ${loss(result.val_loss)}, best ${loss(result.best_val_loss)}. The best model: ${result.run}/model`,
     '',
     'Next:',
-    result.interrupted ? `  meanfield cluster start --run ${run} --resume` : `  meanfield generate ${run}`,
+    result.interrupted ? `  meanfield cluster start --run ${run} --resume` : `  meanfield info ${run}`,
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { presetNames } from '../../model/presets.js';
+import { OBJECTIVES } from '../../objectives/names.js';
 import { count, fraction, notNegative, number, positive, whole } from '../terminal/values.js';
 
 /** What commander makes of the options, under the names of `TrainOptions`. */
@@ -17,7 +18,16 @@ export function addTrainOptions(command: Command): Command {
     .option('--keep <n>', 'checkpoints to keep (default: 2)', count)
     .optionsGroup('Model:')
     .addOption(new Option('--preset <name>', 'sizes that work well together (default: micro)').choices(presetNames))
-    .addOption(new Option('--model <family>', 'model family (default: that of the preset)').choices(['gpt2', 'llama']))
+    .addOption(
+      new Option('--model <family>', 'model family (default: that of the preset)').choices(['gpt2', 'llama', 'bert']),
+    )
+    .addOption(
+      new Option(
+        '--objective <name>',
+        'what is learned: the next token, or masked ones (default: causal; bert: masked)',
+      ).choices(OBJECTIVES),
+    )
+    .option('--mask-rate <x>', 'masked: share of tokens to be told (default: 0.15)', fraction)
     .option('--layers <n>', 'blocks', count)
     .option('--width <n>', 'size of a token inside the model; a multiple of the heads', count)
     .option('--heads <n>', 'attention heads', count)

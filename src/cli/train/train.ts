@@ -47,17 +47,19 @@ const REASONS: Readonly<Record<string, string>> = {
 export function summary(result: TrainResult): string {
   const run = shellQuote(result.run);
   const head = result.interrupted ? `Interrupted at step ${grouped(result.step)}; saved.` : 'Done.';
+  const bits = result.bits_per_byte === undefined ? '' : ` (${result.bits_per_byte.toFixed(3)} bits/byte)`;
   const lines = [
     '',
     `${head}${REASONS[result.ended] ?? ''} ${grouped(result.step)} steps, ${short(result.tokens)} tokens in ` +
       `${duration(result.seconds)} (${short(result.tokens_per_second)} tokens/s), at most ` +
       `${bytes(result.peak_memory_bytes)} of memory.`,
-    `Validation loss ${loss(result.val_loss)}, best ${loss(result.best_val_loss)} (${result.bits_per_byte.toFixed(3)} ` +
-      `bits/byte) at step ${grouped(result.best_step)}. The best model: ${result.run}/model`,
+    `Validation loss ${loss(result.val_loss)}, best ${loss(result.best_val_loss)}${bits} at step ${grouped(result.best_step)}. The best model: ${result.run}/model`,
     '',
     'Next:',
-    `  meanfield generate ${run}`,
-    `  meanfield eval ${run} FILE`,
+    // Only a model of whole texts has bits a byte, and writes.
+    ...(result.bits_per_byte === undefined
+      ? [`  meanfield info ${run}`]
+      : [`  meanfield generate ${run}`, `  meanfield eval ${run} FILE`]),
   ];
   if (result.interrupted) lines.push(`  meanfield train --run ${run} --resume`);
   lines.push(`  tensorboard --logdir ${shellQuote(dirname(result.run))}     (curves; pip install tensorboard)`);

@@ -1,6 +1,7 @@
 /*
  * Shape suffixes: N tokens = T positions × B sequences, time-major.
  */
+import { UsageError } from '../../base/errors.js';
 import type { TokenWindow } from '../../data/sampling/token-windows.js';
 import type { HostArray } from '../../engine/engine.js';
 import { linearCrossEntropy, type Tensor } from '../../graph/index.js';
@@ -16,13 +17,20 @@ import { fillTokens } from './tokens.js';
  */
 export class Causal implements Objective<TokenWindow> {
   readonly name = 'causal';
+  readonly generative = true;
   readonly metrics = [{ name: 'loss', better: 'lower' }] as const;
 
   /** @param context tokens that the model sees of a window */
   constructor(
     private readonly model: Model,
     private readonly context: number = model.dimensions.context,
-  ) {}
+  ) {
+    if (model.architecture.sees !== 'past')
+      throw new UsageError(
+        `A ${model.architecture.name} model sees the tokens that it would have to tell. ` +
+          'Use --objective masked with it, or another --model.',
+      );
+  }
 
   get layout(): ParameterLayout {
     return this.model.layout;

@@ -1,0 +1,115 @@
+/*
+ * Shape suffixes: N tokens = T positions × B sequences, time-major; M rows that may hold a token to be told.
+ */
+
+import { UsageError } from '../../base/errors.js';
+import { Random } from '../../base/random.js';
+import type { TokenWindow } from '../../data/sampling/token-windows.js';
+import type { HostArray } from '../../engine/engine.js';
+import { scale, type Tensor } from '../../graph/index.js';
+import type { TracedParameters } from '../../model/architecture.js';
+import type { ParameterLayout } from '../../model/layout.js';
+import type { Model } from '../../model/model.js';
+import type { Feed, Objective } from '../objective.js';
+import { maskWindow, mostChosen } from './mask-window.js';
+import { maskedLoss } from './masked-loss.js';
+
+/** What a {@link Masked} is made for. */
+export interface MaskedOptions {
+  /** Tokens that the model sees of a window. */
+  readonly context: number;
+  /** Of the run: which tokens are masked follows from it and the window's number. */
+  readonly seed: number;
+  /** The share of tokens that are to be told; 0.15 in BERT. */
+  readonly rate: number;
+  /** The id of the mask token; ids below it are those of the text. */
+  readonly mask: number;
+}
+
+/**
+ * Masked tokens, from all around them (BERT, arXiv 1810.04805 §3.1): of the tokens chosen, 80 % are masked, 10 % become
+ * another, 10 % stay. The loss is the mean cross-entropy over those alone, in nats per token. A sample is a window of a
+ * text, of which the last token is left out; the same window of another epoch is masked elsewhere.
+ */
+export class Masked implements Objective<TokenWindow> {
+  readonly name = 'masked';
+  readonly generative = false;
+  readonly metrics = [{ name: 'loss', better: 'lower' }] as const;
+  /** Tokens of a window that are chosen at most. */
+  readonly #most: number;
+
+  constructor(
+    private readonly model: Model,
+    private readonly options: MaskedOptions,
+  ) {
+    if (model.architecture.sees !== 'all')
+      throw new UsageError(
+        `A ${model.architecture.name} model sees the past alone, so it cannot tell a token from all around it. ` +
+          'Use --model bert with --objective masked, or --objective causal.',
+      );
+    this.#most = mostChosen(options.rate, options.context);
+  }
+
+  get layout(): ParameterLayout {
+    return this.model.layout;
+  }
+
+  get tokensPerSample(): number {
+    return this.options.context;
+  }
+
+  /** `ids` [N] int64, time-major; of the chosen `rows` [M] of them, `targets` [M] int64 and `weights` [M], 0 for none. */
+  feeds(batch: number): readonly Feed[] {
+    const shape = [batch * this.#most];
+    return [
+      { name: 'ids', shape: [batch * this.options.context], dtype: 'int64' },
+      { name: 'rows', shape, dtype: 'int64' },
+      { name: 'targets', shape, dtype: 'int64' },
+      { name: 'weights', shape, dtype: 'float32' },
+    ];
+  }
+
+  fill(samples: readonly TokenWindow[], arrays: Readonly<Record<string, HostArray>>): number {
+    const { context, seed, rate, mask } = this.options;
+    const { ids, rows, targets } = arrays as Record<string, BigInt64Array>;
+    const weights = arrays.weights as Float32Array;
+    const batch = samples.length;
+    const most = this.#most;
+    rows!.fill(0n);
+    targets!.fill(0n);
+    weights.fill(0);
+    let weight = 0;
+    for (const [b, { ids: window, number }] of samples.entries()) {
+      const random = new Random(seed, 'mask', ...number);
+      const masked = maskWindow(window.subarray(0, context), random, {
+        rate,
+        maskId: mask,
+        vocabulary: mask + 1,
+        most,
+      });
+      for (const [t, id] of masked.ids.entries()) ids![t * batch + b] = BigInt(id);
+      for (const [i, position] of masked.positions.entries()) {
+        rows![b * most + i] = BigInt(position * batch + b);
+        targets![b * most + i] = BigInt(masked.targets[i]!);
+        weights[b * most + i] = 1;
+      }
+      weight += masked.positions.length;
+    }
+    return weight;
+  }
+
+  loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor {
+    const x_NC = this.model.hidden(parameters, feeds.ids!, batch, this.options.context);
+    const { loss } = maskedLoss(this.model, parameters, x_NC, {
+      positions_M: feeds.rows!,
+      targets_M: feeds.targets!,
+      weights_M: feeds.weights!,
+    });
+    return scale(loss, 1 / this.unit(batch));
+  }
+
+  /** So many tokens are chosen on average, rounded; how many there really are is the weight. */
+  unit(batch: number): number {
+    return Math.max(1, Math.round(this.options.rate * batch * this.options.context));
+  }
+}
