@@ -89,7 +89,7 @@ describe('loadModel', () => {
     await expect(loadModel(join(folder, 'nowhere'))).rejects.toThrow('There is no model in');
     await save({ tokenizer: false });
     await expect(loadModel(folder)).rejects.toThrow('has no tokenizer.json');
-    await save({ config: { model_type: 'bert' } });
+    await save({ config: { model_type: 'bart' } });
     await expect(loadModel(folder)).rejects.toThrow(UsageError);
     await save();
     await writeFile(join(folder, 'model', 'model.safetensors'), 'damaged');
