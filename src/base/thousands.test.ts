@@ -3,7 +3,8 @@ import { expect, it } from 'vitest';
 import { thousands } from './thousands.js';
 
 it('writes numbers as the language of the United States does', () => {
-  expect([0, 7, 999, 1000, 123456, -1234567].map(thousands)).toEqual([
+  expect([-0, 0, 7, 999, 1000, 123456, -1234567].map(thousands)).toEqual([
+    '-0',
     '0',
     '7',
     '999',

@@ -3,6 +3,6 @@
  * command some 20 ms; they are left for what is no whole number.
  */
 export function thousands(value: number): string {
-  if (!Number.isSafeInteger(value)) return value.toLocaleString('en-US');
+  if (!Number.isSafeInteger(value) || Object.is(value, -0)) return value.toLocaleString('en-US');
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
