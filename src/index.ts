@@ -18,7 +18,7 @@ export { MeanfieldError, UsageError } from './base/errors.js';
 export type { GenerateOptions, Generation, GenerationResult } from './inference/index.js';
 export { type EvaluateOptions, type LanguageModel, type LoadOptions, load } from './inference/language-model.js';
 export { startTraining as train, type TrainingRun } from './local/train.js';
-export type { FamilyName } from './model/model.js';
+export type { FamilyName } from './model/family-names.js';
 export type { PresetName } from './model/presets.js';
 export type { TextEvaluation } from './objectives/causal/text-evaluator.js';
 export type { ObjectiveName } from './objectives/names.js';

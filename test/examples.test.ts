@@ -55,7 +55,7 @@ describe('examples', () => {
       expect(answers[0]!.status).toBe(200);
       expect(answers[0]!.text.length).toBe(12);
       expect(answers[1]).toEqual(answers[0]);
-      expect(await ask('tokens=many')).toMatchObject({ status: 400, text: expect.stringContaining('--max-tokens') });
+      expect(await ask('tokens=many')).toMatchObject({ status: 400, text: expect.stringContaining('`maxTokens`') });
       expect(await ask('prompt=%E2%82%AC')).toMatchObject({ status: 422, text: expect.stringContaining('U+20AC') });
     } finally {
       server.kill('SIGTERM');

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { NodeEngine } from '../engine/node/engine.js';
-import { MERGES, Merge } from './merge.js';
+import { MERGES } from './choices.js';
+import { Merge } from './merge.js';
 import { exceedsNorm, mergedNorm, RangeNorm } from './merge-norm.js';
 
 it('sums the squares of ranges of any length, over more than one run', async () => {

@@ -2,7 +2,8 @@ import type { CompileOptions, Engine } from '../engine/engine.js';
 import { input, reduceSumSquare } from '../graph/index.js';
 import { cutRanges } from '../training/ranges.js';
 import { Sessions } from '../training/sessions.js';
-import { keptPlaces, type MergeMethod } from './merge.js';
+import type { MergeMethod } from './choices.js';
+import { keptPlaces } from './merge.js';
 
 /** Elements of one run; the order of sums decides their last bits, so it is fixed. */
 const LENGTH = 2 ** 18;

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { NodeEngine } from '../engine/node/engine.js';
-import { MERGES, Merge } from './merge.js';
+import { MERGES } from './choices.js';
+import { Merge } from './merge.js';
 
 const engine = new NodeEngine();
 const merges = Object.fromEntries(MERGES.map((method) => [method, new Merge(engine, method)]));

@@ -2,16 +2,8 @@ import type { CompileOptions, Engine } from '../engine/engine.js';
 import { add, input, maximum, minimum, mul } from '../graph/index.js';
 import { cutRanges } from '../training/ranges.js';
 import { Sessions } from '../training/sessions.js';
+import type { MergeMethod } from './choices.js';
 import { sortingNetwork } from './merge-network.js';
-
-/**
- * How contributions become one, element by element. `mean` is weighted. `trimmed` and `median` stand up to some that are
- * wrong (arXiv 1803.01498) and count every contribution alike, for a weight is what a wrong one would claim: `trimmed` is
- * the mean without the least and the greatest values, {@link TRIM} of all on each side and at least one of three;
- * `median` the middle value, or the mean of the two middle ones.
- */
-export const MERGES = ['mean', 'trimmed', 'median'] as const;
-export type MergeMethod = (typeof MERGES)[number];
 
 /** The share of contributions that `trimmed` leaves out on each side. */
 const TRIM = 0.2;

@@ -1,11 +1,12 @@
 import type { CompileOptions, Engine, Session } from '../engine/engine.js';
 import { add, addAll, encode, input, mul, type Program, scale, sub } from '../graph/index.js';
 import { cutRanges, RANGE } from '../training/ranges.js';
+import type { OuterMethod } from './choices.js';
 
 /** How the parameters of a round are made of its replicas'. */
 export interface OuterOptions {
   /** `average` takes the mean; `nesterov` moves along it with momentum, as DiLoCo does (arXiv 2311.08105). */
-  readonly method: 'average' | 'nesterov';
+  readonly method: OuterMethod;
   /** Of `nesterov` alone. */
   readonly learningRate: number;
   /** Of `nesterov` alone. */

@@ -1,18 +1,14 @@
 import type { z } from 'zod';
-
-/** `kvHeads` as the command line spells it: `--kv-heads`. */
-export function optionName(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
+import type { Spelling } from './spelling.js';
 
 /**
- * What is wrong with options, each by the command line's name for it and with what came.
+ * What is wrong with options, each by its name and with what came.
  *
  * @param error of a schema of options that was parsed with `reportInput`
  */
-export function optionIssues(error: z.ZodError): string {
+export function optionIssues(error: z.ZodError, { option }: Spelling): string {
   const problems = error.issues.map((issue) => {
-    const name = issue.path.length > 0 ? optionName(String(issue.path[0])) : 'options:';
+    const name = issue.path.length > 0 ? option(String(issue.path[0])) : 'options:';
     const got = issue.input === undefined ? '' : `, got ${shown(issue.input)}`;
     return `${name} ${issue.message.replace(/^Invalid (input|option): /, '')}${got}`;
   });

@@ -1,10 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { CommanderError } from 'commander';
-import { expect, expectTypeOf, test } from 'vitest';
-import type { z } from 'zod';
+import { expect, test } from 'vitest';
 import { UsageError } from '../base/errors.js';
-import { optionName } from '../base/option-issues.js';
+import { schemaOf } from '../base/option-schema.js';
+import { optionName } from '../base/spelling.js';
 import { families } from '../model/model.js';
-import { type TrainOptions, trainOptionsSchema } from '../run/options.js';
+import { TRAIN_OPTIONS } from '../run/option-table.js';
 import { createProgram } from './program.js';
 
 /** Parses without running anything; returns the options of the command that was named. */
@@ -21,26 +22,38 @@ async function failure(...args: string[]): Promise<unknown> {
   );
 }
 
-test('train takes every option of TrainOptions and no other', () => {
-  const command = createProgram(async () => {}).commands.find((command) => command.name() === 'train')!;
-  const flags = command.options.map((option) => option.long).filter((name) => name !== '--json' && name !== '--debug');
-  const options = Object.keys(trainOptionsSchema.shape).filter((key) => key !== 'corpus');
-  expect(flags.sort()).toEqual(options.map(optionName).sort());
+const commandNamed = (...names: string[]) =>
+  names.reduce(
+    (command, name) => command.commands.find((each) => each.name() === name)!,
+    createProgram(async () => {}),
+  );
+
+test('train takes every option of its table and no other', () => {
+  const flags = commandNamed('train').options.map((option) => option.long);
+  expect(flags.sort()).toEqual(['--json', '--debug', ...Object.keys(TRAIN_OPTIONS).map(optionName)].sort());
 });
 
-test('train offers the choices that TrainOptions takes', () => {
-  const command = createProgram(async () => {}).commands.find((command) => command.name() === 'train')!;
-  const choices = command.options.filter((option) => option.argChoices);
+test('train offers the choices that its options can be', () => {
+  const schema = schemaOf(TRAIN_OPTIONS);
+  const choices = commandNamed('train').options.filter((option) => option.argChoices);
   expect(choices.length).toBe(7);
   for (const option of choices) {
     const allowed = option.argChoices!;
     for (const value of allowed) {
-      const parsed = trainOptionsSchema.safeParse({ corpus: ['a'], [option.attributeName()]: value });
+      const parsed = schema.safeParse({ [option.attributeName()]: value });
       expect(parsed.success, `${option.long} ${value}`).toBe(true);
     }
-    expect(trainOptionsSchema.safeParse({ corpus: ['a'], [option.attributeName()]: 'other' }).success).toBe(false);
+    expect(schema.safeParse({ [option.attributeName()]: 'other' }).success).toBe(false);
   }
   expect(choices.find((option) => option.long === '--model')!.argChoices).toEqual(Object.keys(families));
+});
+
+test('cluster start takes what train does, but for what its table says only threads can have', () => {
+  const flagsOf = (...names: string[]) => commandNamed(...names).options.map((option) => option.long);
+  const start = flagsOf('cluster', 'start');
+  const missing = flagsOf('train').filter((flag) => !start.includes(flag));
+  expect(missing).toEqual(['--replicas', '--device']);
+  expect(new Set(start).size).toBe(start.length);
 });
 
 test('values arrive as numbers under the names of TrainOptions', async () => {
@@ -84,6 +97,23 @@ test.each([
   expect(message.split('\n').length).toBeLessThanOrEqual(5);
 });
 
+test('help loads nothing but the parser of arguments', async () => {
+  const found = new Set<string>();
+  const packages = new Set<string>();
+  const visit = async (file: URL): Promise<void> => {
+    if (found.has(file.href)) return;
+    found.add(file.href);
+    const text = await readFile(file, 'utf8');
+    for (const [, name] of text.matchAll(/^(?:import|export)(?! type)[^'"]*?from '([^']+)'/gm)) {
+      if (!name!.startsWith('.')) packages.add(name!);
+      else if (!name!.endsWith('.json')) await visit(new URL(name!.replace(/\.js$/, '.ts'), file));
+    }
+  };
+  await visit(new URL('program.ts', import.meta.url));
+  expect(found.size).toBeGreaterThan(30);
+  expect([...packages]).toEqual(['commander']);
+});
+
 test('help and version are no failures', async () => {
   const written: string[] = [];
   const program = createProgram(async () => {});
@@ -100,11 +130,4 @@ test('help and version are no failures', async () => {
   }
   await expect(program.parseAsync(['--version'], { from: 'user' })).rejects.toBeInstanceOf(CommanderError);
   expect(written.join('')).toMatch(/^\d+\.\d+\.\d+\n$/);
-});
-
-test('what TrainOptions declares is what is checked', () => {
-  expectTypeOf<z.input<typeof trainOptionsSchema>>().toExtend<TrainOptions>();
-  expectTypeOf<keyof TrainOptions>().toEqualTypeOf<keyof z.input<typeof trainOptionsSchema>>();
-  type Values<T> = Required<Omit<T, 'corpus'>>;
-  expectTypeOf<Values<TrainOptions>>().toEqualTypeOf<Values<z.input<typeof trainOptionsSchema>>>();
 });

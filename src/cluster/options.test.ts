@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { UsageError } from '../base/errors.js';
+import { COMMAND_LINE, messageIn } from '../base/spelling.js';
 import { parseClusterOptions } from './options.js';
 
 it('fills in defaults', () => {
@@ -9,14 +10,21 @@ it('fills in defaults', () => {
   });
 });
 
-it('names every option that is wrong as the command line spells it', () => {
+it('names every option that is wrong as its reader spells it', () => {
   const wrong = { quorum: 2, minWorkers: 0, format: 'int2', roundTimeout: 0 } as never;
   expect(() => parseClusterOptions(wrong)).toThrow(UsageError);
-  for (const name of ['--quorum', '--min-workers', '--format', '--round-timeout'])
-    expect(() => parseClusterOptions(wrong)).toThrow(name);
+  for (const name of ['quorum', 'minWorkers', 'format', 'roundTimeout'])
+    expect(() => parseClusterOptions(wrong)).toThrow(`\`${name}\` `);
+  let error: unknown;
+  try {
+    parseClusterOptions(wrong);
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(messageIn(COMMAND_LINE, error as Error)).toMatch(/--format .*--min-workers .*--quorum .*--round-timeout /);
   for (const momentsFormat of ['int8', 'int4'])
     expect(() => parseClusterOptions({ momentsFormat } as never)).toThrow(
-      /--moments-format must be fp32 or bf16: .*second moments to 0.*, got "int/,
+      /`momentsFormat` must be fp32 or bf16: .*second moments to 0.*, got "int/,
     );
-  expect(() => parseClusterOptions({ data: { http: 'ftp://x' } })).toThrow('--data');
+  expect(() => parseClusterOptions({ data: { http: 'ftp://x' } })).toThrow('`data` ');
 });

@@ -1,4 +1,5 @@
 import type { TrainOptions } from '../run/options.js';
+import type { DeviceChoice } from '../training/device-names.js';
 import type { OrderDesk } from '../transport/orders.js';
 import type { RunKey } from '../transport/signed.js';
 import type { Door, Gate, Transport } from '../transport/transport.js';
@@ -66,7 +67,7 @@ export interface WorkerOptions {
   readonly replicas?: number;
   /** Of each replica. Default: the machine's cores shared between them. */
   readonly threads?: number;
-  readonly device?: 'cpu' | 'webgpu' | 'cuda' | 'auto';
+  readonly device?: DeviceChoice;
   /** A folder for tokens, used again by later workers of this machine. */
   readonly cache: string;
   /** What the run may ask of this machine. */

@@ -13,6 +13,7 @@ export { requireWindow, type TokenSource, tokensInMemory } from './shards/token-
 export { BpeTokenizer } from './tokenizers/bpe.js';
 export { BytesTokenizer } from './tokenizers/bytes.js';
 export { CharsTokenizer } from './tokenizers/chars.js';
+export { TOKENIZERS, type TokenizerKind } from './tokenizers/kinds.js';
 export { loadTokenizer, parseTokenizer } from './tokenizers/load.js';
 export { MASK_TOKEN } from './tokenizers/mask-token.js';
 export {
@@ -20,7 +21,6 @@ export {
   type StreamDecoder,
   type Tokenizer,
   type TokenizerFiles,
-  type TokenizerKind,
 } from './tokenizers/tokenizer.js';
 export { END_OF_TEXT } from './tokenizers/tokenizer-files.js';
 export { type BpeModel, type BpeTraining, trainBpe } from './tokenizers/train-bpe.js';

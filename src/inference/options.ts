@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
 import { optionIssues } from '../base/option-issues.js';
+import { spelledError } from '../base/spelling.js';
 
 const schema = z.strictObject({
   prompt: z.string().default(''),
@@ -51,12 +52,15 @@ export interface GenerateOptions {
 
 export type ResolvedOptions = z.output<typeof schema>;
 
-/** @throws UsageError naming each option that is wrong, as the command line spells it, and what is allowed */
+/** @throws UsageError naming each option that is wrong, and what is allowed */
 export function resolveOptions(options: GenerateOptions): ResolvedOptions {
   const result = schema.safeParse(options, { reportInput: true });
   if (result.success) return result.data;
   const hint = typeof options === 'string' ? ' Write generate({ prompt: … }).' : '';
-  throw new UsageError(
-    `Cannot generate with these options: ${optionIssues(result.error)}.${hint} See meanfield generate --help.`,
+  const { error } = result;
+  throw spelledError(
+    UsageError,
+    (spelling) =>
+      `Cannot generate with these options: ${optionIssues(error, spelling)}.${hint}${spelling.help('generate')}`,
   );
 }

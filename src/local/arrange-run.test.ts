@@ -97,7 +97,7 @@ describe('arrangeRun', () => {
     // A checkpoint from before the last change is what it goes on from.
     const third = await arrange({ steps: 400, resume: true }, 50);
     expect(third.earlier).toEqual([{ until: 50, schedule: first.setup.schedule }]);
-    await expect(arrange({ steps: 399, resume: true }, 50)).rejects.toThrow('--steps was 400, now 399');
-    await expect(arrange({ minutes: 3, resume: true }, 50)).rejects.toThrow('Give one of --steps');
+    await expect(arrange({ steps: 399, resume: true }, 50)).rejects.toThrow('`steps` was 400, now 399');
+    await expect(arrange({ minutes: 3, resume: true }, 50)).rejects.toThrow('Give one of `steps`');
   });
 });

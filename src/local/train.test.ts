@@ -28,7 +28,7 @@ it('fails in the iteration though no one takes the result', async () => {
   const read = async () => {
     for await (const _ of startTraining({ corpus: ['a'], batchSize: 0 }));
   };
-  await expect(read()).rejects.toThrow('--batch-size');
+  await expect(read()).rejects.toThrow('`batchSize`');
   await expect(read()).rejects.toBeInstanceOf(UsageError);
 });
 

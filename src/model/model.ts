@@ -2,16 +2,10 @@ import { UsageError } from '../base/errors.js';
 import { attention, constant, gemm, input, repeatHeads, type Tensor } from '../graph/index.js';
 import type { Architecture, Attend, Dimensions, ForwardInputs, TracedParameters } from './architecture.js';
 import { bert } from './bert.js';
+import type { FamilyName } from './family-names.js';
 import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
 import { llama } from './llama.js';
-
-/**
- * The architectures that can be trained, as `model_type` names them.
- *
- * @category Training
- */
-export type FamilyName = 'gpt2' | 'llama' | 'bert';
 
 /** The architectures by name. */
 export const families: Readonly<Record<FamilyName, Architecture>> = {

@@ -1,3 +1,5 @@
+import type { NodeDevice } from '../training/device-names.js';
+
 /**
  * What `train` tells while it works. The command line prints these as JSON lines with `--json`.
  *
@@ -62,7 +64,7 @@ export interface StartedEvent {
  * @category Training
  */
 export interface TrainSettings {
-  readonly device: 'cpu' | 'webgpu' | 'cuda';
+  readonly device: NodeDevice;
   readonly context: number;
   readonly batchSize: number;
   readonly gradAccum: number;

@@ -38,7 +38,7 @@ describe('with other processes', () => {
     const { pid } = JSON.parse((await nextOutput(child))!);
     const taking = acquireLock(folder, { force: true });
     await expect(taking).rejects.toThrow(MeanfieldError);
-    await expect(taking).rejects.toThrow(new RegExp(`in use by process ${pid} on this machine.*another --run`));
+    await expect(taking).rejects.toThrow(new RegExp(`in use by process ${pid} on this machine.*another \`run\``));
     await kill(child);
     const lock = await acquireLock(folder);
     expect(lock.notice).toContain(`from process ${pid}, which ended without releasing it`);
@@ -104,9 +104,13 @@ test('a living process with the number of the dead one is not taken for it', asy
 });
 
 test.each([
-  ['of another host', { host: 'elsewhere', pid: process.pid, started: 'x' }, /process \d+ on elsewhere, .*--force/],
-  ['that is unreadable', 'what', /lock is unreadable.*--force/],
-  ['without a process', { host: 'elsewhere' }, /lock is unreadable.*--force/],
+  [
+    'of another host',
+    { host: 'elsewhere', pid: process.pid, started: 'x' },
+    /process \d+ on elsewhere, .*`force: true`/,
+  ],
+  ['that is unreadable', 'what', /lock is unreadable.*`force: true`/],
+  ['without a process', { host: 'elsewhere' }, /lock is unreadable.*`force: true`/],
 ])('a lock %s needs force, and its former holder does not release it', async (_, content, reason) => {
   await lockFile(content);
   await expect(acquireLock(folder)).rejects.toThrow(reason);

@@ -8,6 +8,7 @@ import { makeFolder } from '../base/files/make-folder.js';
 import { processStart } from '../base/files/process-identity.js';
 import { sha256 } from '../base/hash.js';
 import { isJsonObject, jsonText } from '../base/json.js';
+import { spelledError } from '../base/spelling.js';
 
 /** A folder that this process alone writes until {@link Lock.release}. */
 export interface Lock {
@@ -112,22 +113,28 @@ async function takeOverNotice(folder: string, owner: Owner, { force }: LockOptio
   const { host, pid, started } = owner;
   if (host === undefined || pid === undefined) {
     if (force) return `Took over ${folder} by force: its lock was unreadable.`;
-    throw new MeanfieldError(
-      `${folder} may be in use: its lock is unreadable. If no process uses it, repeat with --force.`,
+    throw spelledError(
+      MeanfieldError,
+      ({ option }) =>
+        `${folder} may be in use: its lock is unreadable. If no process uses it, repeat with ${option('force', true)}.`,
     );
   }
   if (host !== hostname()) {
     if (force) return `Took over ${folder} by force from process ${pid} on ${host}.`;
-    throw new MeanfieldError(
-      `${folder} is in use by process ${pid} on ${host}, and from ${hostname()} no one can see whether it still runs. ` +
-        'If it does not, repeat with --force.',
+    throw spelledError(
+      MeanfieldError,
+      ({ option }) =>
+        `${folder} is in use by process ${pid} on ${host}, and from ${hostname()} no one can see whether it still ` +
+        `runs. If it does not, repeat with ${option('force', true)}.`,
     );
   }
   if ((await processStart(pid)) !== started) {
     return `Took over ${folder} from process ${pid}, which ended without releasing it.`;
   }
-  throw new MeanfieldError(
-    `${folder} is in use by process ${pid} on this machine. Wait for it, stop it, or choose another --run.`,
+  throw spelledError(
+    MeanfieldError,
+    ({ option }) =>
+      `${folder} is in use by process ${pid} on this machine. Wait for it, stop it, or choose another ${option('run')}.`,
   );
 }
 

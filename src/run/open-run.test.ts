@@ -42,10 +42,10 @@ describe('a new run', () => {
   });
 
   it.each([
-    ['an unknown preset', { preset: 'huge' as 'base' }, '--preset'],
+    ['an unknown preset', { preset: 'huge' as 'base' }, '`preset`'],
     ['a width that the heads do not divide', { width: 100, heads: 3 }, 'not divisible'],
-    ['too many replicas', { replicas: 100_000 }, '--replicas must be at most'],
-    ['two limits', { tokens: 5 }, '--steps and --tokens'],
+    ['too many replicas', { replicas: 100_000 }, '`replicas` must be at most'],
+    ['two limits', { tokens: 5 }, '`steps` and `tokens`'],
   ])('refuses %s and makes no folder', async (_name, changes, message) => {
     const refused = OpenRun.open(options(changes));
     await expect(refused).rejects.toThrow(message);
@@ -55,7 +55,7 @@ describe('a new run', () => {
 
   it('is refused where a run is', async () => {
     await (await OpenRun.open(options())).release();
-    await expect(OpenRun.open(options())).rejects.toThrow('--resume');
+    await expect(OpenRun.open(options())).rejects.toThrow('`resume: true`');
   });
 });
 
@@ -72,13 +72,13 @@ describe('a resumed run', () => {
   });
 
   it('needs a name and a run there', async () => {
-    await expect(OpenRun.open({ corpus: [], resume: true })).rejects.toThrow('--run');
+    await expect(OpenRun.open({ corpus: [], resume: true })).rejects.toThrow('`run`');
     await expect(OpenRun.open({ corpus: [], run, resume: true })).rejects.toThrow('no run to resume');
   });
 
   it('gives the folder back when its options differ or run.json is damaged', async () => {
     await (await OpenRun.open(options())).release();
-    await expect(OpenRun.open(options({ steps: 8, resume: true }))).rejects.toThrow('--steps was 9, now 8');
+    await expect(OpenRun.open(options({ steps: 8, resume: true }))).rejects.toThrow('`steps` was 9, now 8');
     await (await OpenRun.open({ corpus: [], run, resume: true })).release();
     await writeFile(join(run, 'run.json'), '{"format": "other"}');
     await expect(OpenRun.open({ corpus: [], run, resume: true })).rejects.toThrow('not the record of a run');

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.js';
 import type { JsonValue } from '../base/json.js';
+import { type Spelling, spelledError } from '../base/spelling.js';
 import { Model } from '../model/model.js';
 import { createObjective } from '../objectives/create.js';
 import { chooseDevice } from '../training/device.js';
@@ -50,7 +51,10 @@ export class OpenRun {
   }
 
   static async #resume(given: TrainOptions): Promise<OpenRun> {
-    if (given.run === undefined) throw new UsageError('Which run is to be resumed? Name its folder with --run.');
+    if (given.run === undefined) {
+      const say = ({ option }: Spelling) => `Which run is to be resumed? Name its folder with ${option('run')}.`;
+      throw spelledError(UsageError, say);
+    }
     const run = await resumeRun(given.run, { force: given.force ?? false });
     try {
       const record = parseRecord(run.content, run.paths.run);
@@ -109,7 +113,10 @@ async function check(options: ParsedTrainOptions): Promise<void> {
   // Each has threads and vectors of its own; this many is a slip of the keyboard.
   const most = 4 * availableParallelism() + 16;
   if (typeof replicas === 'number' && replicas > most) {
-    throw new UsageError(`--replicas must be at most ${most} on this machine, or auto; got ${replicas}.`);
+    throw spelledError(
+      UsageError,
+      ({ option }) => `${option('replicas')} must be at most ${most} on this machine, or auto; got ${replicas}.`,
+    );
   }
 }
 

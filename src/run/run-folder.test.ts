@@ -30,7 +30,9 @@ test('an existing run is refused without resume, in use or not, and is left as i
   const run = await createRun(folder, { seed: 1 });
   await expect(createRun(folder, { seed: 2 })).rejects.toThrow(UsageError);
   await run.lock.release();
-  await expect(createRun(folder, { seed: 2 })).rejects.toThrow(/holds a run already\. Continue it with --resume, or/);
+  await expect(createRun(folder, { seed: 2 })).rejects.toThrow(
+    /holds a run already\. Continue it with `resume: true`, or/,
+  );
   expect(await readRunFile(folder)).toEqual({ seed: 1 });
   expect(await readdir(folder)).toEqual(['run.json']);
 });
@@ -73,7 +75,7 @@ test('what was killed before run.json was written is made anew', async () => {
 });
 
 test.each<[string, () => Promise<unknown>, RegExp]>([
-  ['no folder', async () => {}, /no run to resume in .*no such folder.*without --resume/],
+  ['no folder', async () => {}, /no run to resume in .*no such folder.*without `resume`/],
   ['a folder without run.json', () => mkdir(join(folder, 'model'), { recursive: true }), /the folder has no run\.json/],
 ])('resume with %s is wrong usage', async (_, prepare, reason) => {
   await prepare();
@@ -94,7 +96,7 @@ test.each(['', '{"seed":', '\0\0\0', '\ufffe'])(
 test('a folder with other things in it, or a file in its place, is refused', async () => {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'thesis.tex'), 'x');
-  await expect(createRun(folder, {})).rejects.toThrow(/not empty \(thesis\.tex\)\. Choose another --run/);
+  await expect(createRun(folder, {})).rejects.toThrow(/not empty \(thesis\.tex\)\. Choose another `run`/);
   await rename(join(folder, 'thesis.tex'), join(parent, 'file'));
   await expect(createRun(join(parent, 'file'), {})).rejects.toThrow(
     /file, or what is above it, is a file, expected a folder/,

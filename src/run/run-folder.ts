@@ -6,6 +6,7 @@ import { repairFolder } from '../base/files/folder-swap.js';
 import { readJsonFile } from '../base/files/json-file.js';
 import { makeFolder } from '../base/files/make-folder.js';
 import { type JsonValue, jsonText } from '../base/json.js';
+import { spelledError } from '../base/spelling.js';
 import { tidyCheckpoints } from './checkpoint.js';
 import { acquireLock, type Lock, type LockOptions } from './lock.js';
 
@@ -84,8 +85,11 @@ export async function resumeRun(folder: string, options: LockOptions = {}): Prom
   const names = await namesIn(folder);
   if (!names.includes('run.json')) {
     const found = names.length > 0 ? 'the folder has no run.json' : 'there is no such folder, or it is empty';
-    throw new UsageError(
-      `There is no run to resume in ${folder}: ${found}. Check --run, or start it without --resume.`,
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `There is no run to resume in ${folder}: ${found}. Check ${option('run')}, or start it without ` +
+        `${option('resume')}.`,
     );
   }
   return withLock(paths, options, async () => {
@@ -132,11 +136,18 @@ async function refuseIfUsed(folder: string): Promise<void> {
     (name) => !/^lock(?:\..*)?$/.test(name) && !LEFT_BY_ATOMIC_WRITE.test(name),
   );
   if (names.includes('run.json')) {
-    throw new UsageError(`${folder} holds a run already. Continue it with --resume, or choose another --run.`);
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${folder} holds a run already. Continue it with ${option('resume', true)}, or choose another ${option('run')}.`,
+    );
   }
   if (names.length > 0) {
     const some = names.slice(0, 3).join(', ');
-    throw new UsageError(`${folder} is no run and not empty (${some}). Choose another --run, or empty it.`);
+    throw spelledError(
+      UsageError,
+      ({ option }) => `${folder} is no run and not empty (${some}). Choose another ${option('run')}, or empty it.`,
+    );
   }
 }
 
@@ -147,7 +158,11 @@ async function namesIn(folder: string): Promise<string[]> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return [];
     if (code === 'ENOTDIR')
-      throw new MeanfieldError(`${folder}, or what is above it, is a file, expected a folder. Choose another --run.`);
+      throw spelledError(
+        MeanfieldError,
+        ({ option }) =>
+          `${folder}, or what is above it, is a file, expected a folder. Choose another ${option('run')}.`,
+      );
     throw error;
   }
 }

@@ -42,10 +42,10 @@ describe('resumedOptions', () => {
     const refused = () => resumedOptions(given, record());
     expect(refused).toThrow(UsageError);
     expect(refused).toThrow('runs/a was started with other options');
-    expect(refused).toThrow('--steps was 20, now 10');
-    expect(refused).toThrow('--kv-heads was not given, now 2');
-    expect(refused).toThrow('--eval-every was 250, now 5');
-    expect(refused).not.toThrow('--lr');
+    expect(refused).toThrow('`steps` was 20, now 10');
+    expect(refused).toThrow('`kvHeads` was not given, now 2');
+    expect(refused).toThrow('`evalEvery` was 250, now 5');
+    expect(refused).not.toThrow('`lr` was');
     expect(refused).not.toThrow('b.txt');
   });
 
@@ -89,7 +89,7 @@ describe('resumedOptions', () => {
 
   it('refuses another kind of limit as well', () => {
     expect(() => resumedOptions({ corpus: [], run: 'runs/a', resume: true, minutes: 5 }, record())).toThrow(
-      '--minutes',
+      'not `steps` and `minutes`',
     );
   });
 });

@@ -3,9 +3,11 @@ import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import type { JsonValue } from '../base/json.js';
-import { optionName } from '../base/option-issues.js';
+import { spelledError } from '../base/spelling.js';
 import { objectiveSchema } from '../objectives/create.js';
+import { NODE_DEVICES } from '../training/device-names.js';
 import { DEFAULT_STEPS, planSteps } from './limits.js';
+import { TRAIN_OPTIONS, type TrainOption } from './option-table.js';
 import { modelShape, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from './options.js';
 
 const count = z.int().nonnegative();
@@ -19,7 +21,7 @@ const scheduleSchema = z.strictObject({
 
 /** What was chosen for a run, as soon as it is known; a resumed run takes it over. */
 const chosenSchema = z.strictObject({
-  device: z.enum(['cpu', 'webgpu', 'cuda']).optional(),
+  device: z.enum(NODE_DEVICES).optional(),
   data: z
     .strictObject({
       /** Equal fingerprints mean equal tokens. */
@@ -72,13 +74,17 @@ export type RunRecord = z.infer<typeof runRecordSchema>;
 /** What was chosen for a run. */
 export type Chosen = z.infer<typeof chosenSchema>;
 
-/**
- * Options that may differ when a run is resumed: they change nothing of what it computes. Of the corpus its content
- * counts, not how its path is spelled.
- */
-const FREE_OPTIONS = ['run', 'resume', 'force', 'keep', 'untilLoss', 'corpus'];
-/** What ends a run: these may be given anew, if they let it go further. */
-const LENGTHS: Readonly<Record<string, (was: unknown, is: unknown) => boolean>> = {
+const named = Object.entries(TRAIN_OPTIONS) as [keyof typeof TRAIN_OPTIONS, TrainOption][];
+const NOT_STORED = named.flatMap(([name, { stored }]) => (stored === false ? [name] : []));
+/** Of the corpus its content counts, not how its path is spelled. */
+const FREE_OPTIONS = ['corpus', ...named.flatMap(([name, { resume }]) => (resume === 'free' ? [name] : []))];
+
+type Furthering = {
+  [K in keyof typeof TRAIN_OPTIONS]: (typeof TRAIN_OPTIONS)[K] extends { resume: 'further' } ? K : never;
+}[keyof typeof TRAIN_OPTIONS];
+
+/** Whether a run goes further by another value than it was started with. */
+const LENGTHS: Readonly<Record<Furthering, (was: unknown, is: unknown) => boolean>> = {
   // A run of which no length was given has the default's.
   steps: (was, is) => is !== undefined && Number(is) > Number(was ?? DEFAULT_STEPS),
   tokens: (was, is) => was !== undefined && Number(is) > Number(was),
@@ -88,7 +94,7 @@ const LENGTHS: Readonly<Record<string, (was: unknown, is: unknown) => boolean>> 
 
 /** The record of a new run. */
 export function newRecord(options: ParsedTrainOptions): RunRecord {
-  const { run: _run, resume: _resume, force: _force, ...kept } = options;
+  const kept = Object.fromEntries(Object.entries(options).filter(([name]) => !(NOT_STORED as string[]).includes(name)));
   return {
     format: 'meanfield-run',
     version: 1,
@@ -131,14 +137,16 @@ export function resumedOptions(given: TrainOptions, record: RunRecord): ParsedTr
     .filter((key) => !FREE_OPTIONS.includes(key))
     .filter((key) => !goesFurther(before, parsed, key))
     .map((key) => [key, show(before, key), show(parsed, key)] as const)
-    .filter(([, was, is]) => was !== is)
-    .map(([key, was, is]) => `${optionName(key)} was ${was}, now ${is}`);
+    .filter(([, was, is]) => was !== is);
   if (differences.length > 0) {
-    throw new UsageError(
-      `${given.run} was started with other options: ${differences.join('; ')}. ` +
-        'Resume it with its own (leave these out), or start a new run. --steps, --tokens or --minutes, whichever it ' +
-        'was started with, and --patience may be larger, and --until-loss another.',
-    );
+    throw spelledError(UsageError, ({ option }) => {
+      const list = differences.map(([key, was, is]) => `${option(key)} was ${was}, now ${is}`);
+      return (
+        `${given.run} was started with other options: ${list.join('; ')}. Resume it with its own (leave these out), ` +
+        `or start a new run. ${option('steps')}, ${option('tokens')} or ${option('minutes')}, whichever it was started ` +
+        `with, and ${option('patience')} may be larger, and ${option('untilLoss')} another.`
+      );
+    });
   }
   return parsed;
 }
@@ -147,7 +155,7 @@ function goesFurther(before: ParsedTrainOptions, now: ParsedTrainOptions, key: s
   // A length of another kind is another schedule.
   if (key === 'steps' && (before.tokens !== undefined || before.minutes !== undefined)) return false;
   const name = key as keyof ParsedTrainOptions;
-  return Object.hasOwn(LENGTHS, key) && LENGTHS[key]!(before[name], now[name]);
+  return Object.hasOwn(LENGTHS, key) && LENGTHS[key as Furthering](before[name], now[name]);
 }
 
 /**

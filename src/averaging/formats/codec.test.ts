@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MeanfieldError } from '../../base/errors.js';
 import { createEngine } from '../../training/device.js';
+import { FORMATS } from '../choices.js';
 import { createCodec } from './codec.js';
-import { FORMATS } from './format.js';
 
 const engine = await createEngine('cpu');
 const codecs = FORMATS.map((format) => createCodec(engine, format));

@@ -1,5 +1,5 @@
 import type { CompileOptions, Engine } from '../../training/engine-types.js';
-import type { Format } from './format.js';
+import type { Format } from '../choices.js';
 import { createPlainCodec } from './plain-codec.js';
 import { createQuantizedCodec } from './quantized-codec.js';
 

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { MeanfieldError } from '../../base/errors.js';
-import { checkHeader, encodedBytes, FORMATS, HEADER_BYTES, withHeader } from './format.js';
+import { FORMATS } from '../choices.js';
+import { checkHeader, encodedBytes, HEADER_BYTES, withHeader } from './format.js';
 
 it('costs 4, 2, 1.0079 and 0.5079 bytes an element', () => {
   const length = 1_000_000;

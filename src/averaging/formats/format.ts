@@ -1,12 +1,6 @@
 import { MeanfieldError } from '../../base/errors.js';
+import { FORMATS, type Format } from '../choices.js';
 import { BLOCK, blocksOf } from '../quantizer.js';
-
-/**
- * How numbers travel: as they are, or rounded to 16 bits, or to 8 or 4 with one scale for each {@link BLOCK} of them.
- * Each costs so many bits an element, with its scales: 32, 16, 8.06, 4.06.
- */
-export const FORMATS = ['fp32', 'bf16', 'int8', 'int4'] as const;
-export type Format = (typeof FORMATS)[number];
 
 /** Rounded formats take |x| below this: neither a sum with a residual nor a scale times a code overflows. */
 export const LIMIT = 2 ** 120;

@@ -1,2 +1,2 @@
 export { type Codec, createCodec } from './codec.js';
-export { encodedBytes, FORMATS, type Format } from './format.js';
+export { encodedBytes } from './format.js';

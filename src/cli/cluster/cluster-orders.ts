@@ -4,6 +4,7 @@ import { INVITE } from '../../transport/trust/invitations.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote } from '../terminal/format.js';
 import { Operator } from './operator.js';
+import { INVITE_HOURS } from './server-options.js';
 
 /** Ends a run after the round in progress. */
 export async function stopCluster(folder: string, { output }: Context): Promise<number> {
@@ -56,7 +57,7 @@ export async function decide(
 
 /** What is asked about invitations. */
 export interface InviteFlags {
-  readonly inviteHours: number;
+  readonly inviteHours?: number;
   readonly once?: true;
   readonly approve?: true;
   readonly revoke?: string;
@@ -69,7 +70,7 @@ export interface InviteFlags {
  * @throws UsageError when more than one of these is asked; MeanfieldError when the coordinator refuses
  */
 export async function invite(folder: string, flags: InviteFlags, { output }: Context): Promise<number> {
-  const { inviteHours, once, approve, revoke, list } = flags;
+  const { inviteHours = INVITE_HOURS.inviteHours.default, once, approve, revoke, list } = flags;
   if ([once ?? approve, revoke, list].filter((one) => one !== undefined).length > 1)
     throw new UsageError('Give one of --revoke, --list, and what a new invitation is to be: --once, --approve.');
   const asked =

@@ -1,54 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
+import { optionName } from '../../base/spelling.js';
 import { asSystemError } from '../../base/system-errors.js';
 import type { ForeignServerOptions } from '../../transport/trust/foreign-server.js';
 import type { RunServer } from '../../transport/trust/run-server.js';
-
-/** What commander makes of the options of `cluster start`, beside those of `train`. */
-export interface ClusterFlags {
-  readonly nats?: readonly string[];
-  readonly natsCreds?: string;
-  readonly natsNkey?: string;
-  readonly natsSigningKey?: string;
-  readonly natsReplicas?: '1' | '3';
-  readonly sharedCredential?: true;
-  readonly host?: readonly string[];
-  readonly port?: number;
-  readonly inviteHours: number;
-  readonly approve?: boolean;
-  readonly metricsPort?: number;
-  readonly quorum?: number;
-  readonly grace?: number;
-  readonly roundTimeout?: number;
-  readonly heartbeatTimeout?: number;
-  readonly minWorkers?: number;
-  readonly adaptiveSteps?: boolean;
-  readonly outlierFactor?: number;
-  readonly doubleSums?: boolean;
-  readonly format?: string;
-  readonly momentsFormat?: string;
-  readonly merge?: string;
-  readonly fragments?: number;
-  readonly overlap?: number;
-  readonly mixing?: number;
-  readonly data?: 'send' | { readonly path: string } | { readonly http: string };
-}
-
-/** Flags of the server; the rest of {@link ClusterFlags} is the run's. */
-export type ServerFlags = Pick<
-  ClusterFlags,
-  | 'nats'
-  | 'natsCreds'
-  | 'natsNkey'
-  | 'natsSigningKey'
-  | 'natsReplicas'
-  | 'sharedCredential'
-  | 'host'
-  | 'port'
-  | 'inviteHours'
-  | 'approve'
->;
+import { INVITE_HOURS, type ServerFlags } from './server-options.js';
 
 /**
  * Objects to flags that do not go together, before anything is begun.
@@ -60,7 +17,7 @@ export async function checkServerFlags(flags: ServerFlags): Promise<void> {
   const own = ['host', 'port'] as const;
   const wrong = (flags.nats ? own : foreign).find((name) => flags[name] !== undefined);
   if (wrong !== undefined) {
-    const option = `--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const option = optionName(wrong);
     throw new UsageError(
       flags.nats
         ? `${option} is for a server that Meanfield starts; with --nats it starts none.`
@@ -89,7 +46,7 @@ export async function openServer(
   onNotice: (message: string) => void,
 ): Promise<RunServer> {
   const common = {
-    ...{ run: run.id, runFolder: run.folder, validHours: flags.inviteHours },
+    ...{ run: run.id, runFolder: run.folder, validHours: flags.inviteHours ?? INVITE_HOURS.inviteHours.default },
     ...(flags.approve !== undefined && { approve: flags.approve }),
   };
   if (!flags.nats) {

@@ -4,15 +4,15 @@ import { splitFlags, summary } from './cluster-start.js';
 
 test('flags go to whom they belong', () => {
   const flags = {
-    ...{ run: 'runs/a', layers: 2, lr: 1e-3, moments: 'keep', threads: 2, json: true },
-    ...{ quorum: 0.5, format: 'int8', data: { path: '/x' }, adaptiveSteps: true },
+    ...{ run: 'runs/a', layers: 2, lr: 1e-3, moments: 'keep' as const, threads: 2, json: true },
+    ...{ quorum: 0.5, format: 'int8' as const, data: { path: '/x' }, adaptiveSteps: true },
     ...{ nats: ['nats://h'], sharedCredential: true as const, inviteHours: 2, metricsPort: 9 },
-  } as const;
+  };
   const { train, cluster, server } = splitFlags(['a.txt'], flags);
   expect(train).toMatchObject({ corpus: ['a.txt'], run: 'runs/a', layers: 2, lr: 1e-3, moments: 'keep', threads: 2 });
   expect(Object.keys(train)).not.toEqual(expect.arrayContaining(['metricsPort', 'nats', 'quorum']));
   expect(cluster).toEqual({ quorum: 0.5, format: 'int8', data: { path: '/x' }, adaptiveSteps: true });
-  expect(server).toEqual({ nats: ['nats://h'], sharedCredential: true, inviteHours: 2 });
+  expect(server).toEqual({ nats: ['nats://h'], sharedCredential: true, inviteHours: 2, metricsPort: 9 });
 });
 
 test('flags of a server that contradict each other are refused', async () => {

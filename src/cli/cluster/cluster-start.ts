@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js';
+import type { OptionsOf } from '../../base/option-table.js';
 import {
   type ClusterOptions,
   type ClusterResult,
@@ -7,36 +8,25 @@ import {
   type RunNeeds,
   startCoordinator,
 } from '../../cluster/index.js';
+import { CLUSTER_OPTIONS } from '../../cluster/option-table.js';
 import { createClusterMetrics, type MetricsServer, serveMetrics } from '../../cluster/prometheus/index.js';
+import { TRAIN_OPTIONS } from '../../run/option-table.js';
 import type { TrainOptions } from '../../run/options.js';
 import { knownFaults } from '../../transport/nats/known-faults.js';
 import { type NatsTransport, openNatsTransport } from '../../transport/nats/transport.js';
 import type { OrderDesk } from '../../transport/orders.js';
 import type { Transport } from '../../transport/transport.js';
 import type { RunServer } from '../../transport/trust/run-server.js';
+import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { duration, grouped, loss, shellQuote, short } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import { ClusterProgress } from './cluster-progress.js';
-import { type ClusterFlags, checkServerFlags, openServer, requirePort, type ServerFlags } from './cluster-server.js';
+import { checkServerFlags, openServer, requirePort } from './cluster-server.js';
+import { SERVER_OPTIONS, type ServerFlags } from './server-options.js';
 
-const CLUSTER = [
-  ...([
-    'quorum',
-    'grace',
-    'roundTimeout',
-    'heartbeatTimeout',
-    'minWorkers',
-    'adaptiveSteps',
-    'outlierFactor',
-    'doubleSums',
-  ] as const),
-  ...(['format', 'momentsFormat', 'merge', 'fragments', 'overlap', 'mixing', 'data'] as const),
-];
-const SERVER: readonly (keyof ServerFlags)[] = [
-  ...(['nats', 'natsCreds', 'natsNkey', 'natsSigningKey', 'natsReplicas', 'sharedCredential'] as const),
-  ...(['host', 'port', 'inviteHours', 'approve'] as const),
-];
+/** What commander makes of the options of `cluster start`. */
+export type ClusterFlags = OptionsOf<typeof TRAIN_OPTIONS> & ClusterOptions & ServerFlags;
 
 /** Coordinates a run, telling its events; Ctrl-C finishes the round and saves. */
 export async function startCluster(corpus: readonly string[], flags: ClusterFlags, context: Context): Promise<number> {
@@ -139,13 +129,10 @@ export function splitFlags(
   corpus: readonly string[],
   flags: ClusterFlags,
 ): { readonly train: TrainOptions; readonly cluster: ClusterOptions; readonly server: ServerFlags } {
-  const { metricsPort: _, ...rest } = flags;
-  const pick = (names: readonly string[], wanted: boolean) =>
-    Object.fromEntries(Object.entries(rest).filter(([name]) => names.includes(name) === wanted));
   return {
-    train: { ...pick([...CLUSTER, ...SERVER], false), corpus } as unknown as TrainOptions,
-    cluster: pick(CLUSTER, true) as ClusterOptions,
-    server: pick(SERVER, true) as unknown as ServerFlags,
+    train: { ...pickOptions(TRAIN_OPTIONS, flags), corpus },
+    cluster: pickOptions(CLUSTER_OPTIONS, flags),
+    server: pickOptions(SERVER_OPTIONS, flags),
   };
 }
 

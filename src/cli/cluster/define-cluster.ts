@@ -1,16 +1,14 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { CLUSTER_GROUPS } from '../../cluster/option-table.js';
+import { addGroups, addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
-import { count, notNegative, number, positive, whole } from '../terminal/values.js';
-import { addOuterOptions, addTrainOptions } from '../train/train-options.js';
+import { count, positive } from '../terminal/values.js';
 import type { InviteFlags } from './cluster-orders.js';
-import type { ClusterFlags } from './cluster-server.js';
+import type { ClusterFlags } from './cluster-start.js';
+import { INVITE_HOURS, SERVER_OPTIONS } from './server-options.js';
 
-// As `parseClusterOptions` takes them; importing them from there would load the engine for a line of help.
-const FORMATS = ['fp32', 'bf16', 'int8', 'int4'];
-const MERGES = ['mean', 'trimmed', 'median'];
-
-/** `meanfield cluster`. Bounds that this file leaves out are checked by `parseClusterOptions`. */
+/** `meanfield cluster`. */
 export function defineCluster(program: Command, start: Start): void {
   const cluster = program
     .command('cluster')
@@ -59,12 +57,11 @@ export function defineCluster(program: Command, start: Start): void {
       .action((folder: string, id: string) =>
         start(async (context) => (await import('./cluster-orders.js')).decide(folder, id, decision, context)),
       );
-  run(cluster.command('invite').summary('make an invitation to a run, or withdraw one'))
-    .description(
-      'Make another invitation to a run, withdraw one or all, or list those that are good. Who is in already stays: ' +
-        'see cluster evict.',
-    )
-    .option('--invite-hours <n>', 'for which it is good', positive, 7 * 24)
+  const invite = run(cluster.command('invite').summary('make an invitation to a run, or withdraw one')).description(
+    'Make another invitation to a run, withdraw one or all, or list those that are good. Who is in already stays: ' +
+      'see cluster evict.',
+  );
+  addOptions(invite, INVITE_HOURS)
     .option('--once', 'for one machine alone')
     .option('--approve', 'who comes by it waits for meanfield cluster approve')
     .option('--revoke <id>', 'withdraw the one of this id, or all')
@@ -119,60 +116,9 @@ function defineStart(cluster: Command, start: Start): void {
     )
     .argument('[file|folder...]', 'what to learn from; may be left out with --resume')
     .usage('[options] <file|folder...>');
-  addOuterOptions(addTrainOptions(command).optionsGroup('Averaging:'))
-    .addOption(new Option('--format <name>', 'how contributions travel (default: fp32)').choices(FORMATS))
-    .option('--moments-format <name>', 'how averaged moments travel: fp32 or bf16 (default: bf16)')
-    .addOption(new Option('--merge <name>', 'how contributions become one (default: mean)').choices(MERGES))
-    .option('--fragments <p>', 'parts of the model exchanged in turn while training goes on (default: 1)', count)
-    .option('--overlap <n>', 'with fragments: steps until a result is mixed in (default: 1)', whole)
-    .option('--mixing <x>', 'with fragments: share of its own that a worker keeps (default: 0.5)', number)
-    .optionsGroup('Machines:')
-    .option('--min-workers <n>', 'no round opens with fewer (default: 1)', count)
-    .option('--quorum <x>', 'share that must contribute before the others have but the grace (default: 0.5)', number)
-    .option('--grace <seconds>', 'how long the others are waited for (default: 10)', notNegative)
-    .option('--round-timeout <seconds>', 'then a round is committed or aborted (default: 600)', positive)
-    .option('--heartbeat-timeout <seconds>', 'silence after which a worker is dead (default: 10)', positive)
-    .option('--no-adaptive-steps', 'the same inner steps for all, whatever their speed')
-    .option('--double-sums', 'two workers sum each shard, and are compared')
-    .option('--outlier-factor <x>', 'refuse a norm so many times the median (default: 10)', positive)
-    .option('--data <send|path:folder|URL>', 'how workers come by the tokens (default: send)', dataSource)
-    .option('--threads <n>', "the coordinator's own threads (default: the cores)", count)
-    .optionsGroup('Server:')
-    .option('--nats <url>', 'a NATS server that runs; may be given again for a cluster', collect)
-    .option('--nats-creds <file>', 'credential for it: a .creds file')
-    .option('--nats-nkey <file>', 'credential for it: the seed of an nkey')
-    .option('--nats-signing-key <file>', "its account's signing key: each worker gets a JWT of its own")
-    .option('--shared-credential', 'every worker may use our own credential')
-    .addOption(new Option('--nats-replicas <n>', 'servers that keep each message (default: 1)').choices(['1', '3']))
-    .option(
-      '--port <n>',
-      'of the server that is started, 0: a free one (default: 4222, or a free one where that is taken)',
-      port,
-    )
-    .option('--host <name>', 'by which others reach this machine, 127.0.0.1: none do; may be given again', collect)
-    .option('--invite-hours <n>', 'for which the invitation is good', positive, 7 * 24)
-    .option('--approve', 'who comes by the invitation waits for meanfield cluster approve')
-    .option('--no-approve', 'nobody need wait; to --resume with what was started by --approve')
-    .option('--metrics-port <n>', 'serve metrics for Prometheus there', port)
+  addGroups(command, { ...CLUSTER_GROUPS, Server: SERVER_OPTIONS })
     .optionsGroup('Output:')
     .action((corpus: string[], options: ClusterFlags) =>
       start(async (context) => (await import('./cluster-start.js')).startCluster(corpus, options, context)),
     );
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
-}
-
-function port(text: string): number {
-  const value = whole(text);
-  if (value > 65_535) throw new InvalidArgumentError('Expected a port, 0 to 65535.');
-  return value;
-}
-
-function dataSource(text: string): ClusterFlags['data'] {
-  if (text === 'send') return 'send';
-  if (text.startsWith('path:') && text.length > 5) return { path: text.slice(5) };
-  if (/^https?:\/\//.test(text)) return { http: text };
-  throw new InvalidArgumentError('Expected send, path: and a folder that all machines see, or http(s)://...');
 }

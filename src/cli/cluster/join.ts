@@ -10,28 +10,10 @@ import type { Context } from '../terminal/context.js';
 import { duration, grouped, loss, short } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';
-
-/** What a run may ask of a machine; sizes in GB. */
-export interface LimitFlags {
-  readonly dataFolder?: readonly string[];
-  readonly dataHost?: readonly string[];
-  readonly maxData?: number;
-  readonly maxMemory?: number;
-}
-
-/** What commander makes of the options of `join`. */
-export interface JoinOptions extends LimitFlags {
-  readonly replicas?: number;
-  readonly threads?: number;
-  readonly device?: 'cpu' | 'webgpu' | 'cuda' | 'auto';
-  readonly name?: string;
-  readonly cache?: string;
-  readonly patience?: number;
-  readonly approvalPatience?: number;
-}
+import type { JoinFlags, WorkerFlags } from './join-options.js';
 
 /** Takes part in a run until it ends; Ctrl-C leaves politely. */
-export async function join(given: string, options: JoinOptions, context: Context): Promise<number> {
+export async function join(given: string, options: JoinFlags, context: Context): Promise<number> {
   const { output, closed } = context;
   // The process list shows the command line to all users of this machine, and the invitation is a secret.
   process.title = 'meanfield join';
@@ -79,7 +61,7 @@ export async function join(given: string, options: JoinOptions, context: Context
   }
 }
 
-function limitsOf({ dataFolder, dataHost, maxData, maxMemory }: LimitFlags): WorkerLimits {
+function limitsOf({ dataFolder, dataHost, maxData, maxMemory }: WorkerFlags): WorkerLimits {
   return {
     ...(dataFolder && { dataFolders: dataFolder }),
     ...(dataHost && { dataHosts: dataHost }),

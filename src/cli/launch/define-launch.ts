@@ -1,5 +1,6 @@
-import { type Command, Option } from 'commander';
-import { addLimitOptions } from '../cluster/define-join.js';
+import type { Command } from 'commander';
+import { WORKER_OPTIONS } from '../cluster/join-options.js';
+import { addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
 import { count, whole } from '../terminal/values.js';
@@ -41,7 +42,7 @@ function defineSlurm(launch: Command, start: Start): void {
     .option('--folder <path>', 'for script, invitation and logs; the machines must share it', 'slurm')
     .option('--follow', 'tell how the workers stand until none is left')
     .option('--dry-run', 'print the script and submit nothing');
-  joinOptions(slurm);
+  addOptions(slurm, WORKER_OPTIONS);
   slurm.action((invitation: string, options: SlurmFlags) =>
     start(async (context) => (await import('./launch-slurm.js')).launchSlurm(invitation, options, context)),
   );
@@ -85,7 +86,7 @@ function defineKubernetes(launch: Command, start: Start): void {
     .option('--cpus <n>', 'cores of each worker', count, 4)
     .option('--memory <size>', 'memory of each worker', '4Gi')
     .option('--gpus <n>', 'GPUs of each worker', whole, 0);
-  joinOptions(kubernetes);
+  addOptions(kubernetes, WORKER_OPTIONS);
   kubernetes
     .optionsGroup('Objects:')
     .requiredOption('--image <name>', 'container image with meanfield on its PATH')
@@ -107,16 +108,6 @@ function defineKubernetes(launch: Command, start: Start): void {
     'meanfield launch kubernetes INVITATION --workers 8 --image registry.example/meanfield | kubectl apply -f -',
     'meanfield launch kubernetes --corpus book.txt --workers 4 --image registry.example/meanfield --out run.yaml',
   ]);
-}
-
-/** Options that every worker is started with. */
-function joinOptions(command: Command): void {
-  addLimitOptions(command)
-    .option('--replicas <n>', 'replicas of each worker', count, 1)
-    .option('--threads <n>', "threads of each replica (default: the worker's cores shared between them)", count)
-    .addOption(
-      new Option('--device <name>', 'where to compute (default: auto)').choices(['cpu', 'webgpu', 'cuda', 'auto']),
-    );
 }
 
 function collect(value: string, before: readonly string[] = []): string[] {

@@ -14,12 +14,13 @@ import {
   workerManifests,
 } from '../../launch/kubernetes/index.js';
 import { decodeInvitation, type Invitation } from '../../transport/trust/invitation.js';
+import type { WorkerFlags } from '../cluster/join-options.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote } from '../terminal/format.js';
-import { type JoinFlags, joinWords } from './launch-slurm.js';
+import { joinWords } from './launch-slurm.js';
 
 /** Options of `meanfield launch kubernetes`, as commander gives them. */
-export interface KubernetesFlags extends JoinFlags {
+export interface KubernetesFlags extends WorkerFlags {
   readonly workers: number;
   readonly cpus: number;
   readonly memory: string;

@@ -14,13 +14,13 @@ import {
   writeSlurmJob,
 } from '../../launch/slurm/index.js';
 import { decodeInvitation } from '../../transport/trust/invitation.js';
-import type { LimitFlags } from '../cluster/join.js';
+import { WORKER_OPTIONS, type WorkerFlags } from '../cluster/join-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 
 /** Options of `meanfield launch slurm`, as commander gives them. */
-export interface SlurmFlags extends JoinFlags {
+export interface SlurmFlags extends WorkerFlags {
   readonly workers: number;
   readonly cpus: number;
   readonly memory?: string;
@@ -30,13 +30,6 @@ export interface SlurmFlags extends JoinFlags {
   readonly folder: string;
   readonly follow?: true;
   readonly dryRun?: true;
-}
-
-/** What goes on to `meanfield join`. */
-export interface JoinFlags extends LimitFlags {
-  readonly replicas: number;
-  readonly threads?: number;
-  readonly device?: string;
 }
 
 /** Milliseconds between two looks at the queue: Slurm's manuals ask for patience. */
@@ -130,10 +123,11 @@ export async function cancelSlurm(job: string, { output }: Context, run: RunSlur
 }
 
 /** The options of `meanfield join`. Threads are always named: not every cluster confines a job to its cores. */
-export function joinWords(flags: JoinFlags, cpus: number): string[] {
-  const threads = flags.threads ?? Math.max(1, Math.floor(cpus / flags.replicas));
+export function joinWords(flags: WorkerFlags, cpus: number): string[] {
+  const { replicas = WORKER_OPTIONS.replicas.default } = flags;
+  const threads = flags.threads ?? Math.max(1, Math.floor(cpus / replicas));
   return [
-    ...['--replicas', String(flags.replicas), '--threads', String(threads)],
+    ...['--replicas', String(replicas), '--threads', String(threads)],
     ...(flags.device === undefined ? [] : ['--device', flags.device]),
     ...(flags.dataFolder ?? []).flatMap((folder) => ['--data-folder', folder]),
     ...(flags.dataHost ?? []).flatMap((host) => ['--data-host', host]),

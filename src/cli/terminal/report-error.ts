@@ -1,4 +1,5 @@
 import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { COMMAND_LINE, messageIn } from '../../base/spelling.js';
 import { asSystemError } from '../../base/system-errors.js';
 import type { Output } from './output.js';
 
@@ -13,7 +14,7 @@ const LINES = 10;
 export function reportError(thrown: unknown, output: Output, debug: boolean): number {
   const error = asSystemError(thrown);
   const known = error instanceof MeanfieldError;
-  const message = known ? error.message : `Unexpected: ${messageOf(error)}`;
+  const message = known ? messageIn(COMMAND_LINE, error) : `Unexpected: ${messageOf(error)}`;
   output.event({ type: 'error', message });
   if (debug) {
     output.note(`error: ${error instanceof Error ? withCauses(error) : message}\n`);

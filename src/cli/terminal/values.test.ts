@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { count, countOrAuto, fraction, notNegative, number, positive, whole } from './values.js';
+import { NUMBERS } from '../../base/option-table.js';
+import { count, fraction, notNegative, number, numberReader, positive, whole } from './values.js';
+
+const countOrAuto = numberReader(NUMBERS.count, 'auto');
 
 test('numbers are read as they are written', () => {
   expect(['0.1', '3e-3', '-2', '.5', '5.', '1E6'].map(number)).toEqual([0.1, 0.003, -2, 0.5, 5, 1e6]);

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { inRange, NUMBERS, type NumberRange, rangeInWords } from '../../base/option-table.js';
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
@@ -6,27 +7,25 @@ const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 export type ValueReader<T = number> = (text: string) => T;
 
 /** A number, such as `0.1` or `3e-3`. */
-export const number = reader('a number, such as 0.1 or 3e-3', Number.isFinite);
-export const positive = reader('a number above 0', (value) => value > 0);
-export const notNegative = reader('a number of 0 or more', (value) => value >= 0);
-export const fraction = reader('a number above 0 and below 1, such as 0.1', (value) => value > 0 && value < 1);
+export const number = numberReader(NUMBERS.number);
+export const positive = numberReader(NUMBERS.positive);
+export const notNegative = numberReader(NUMBERS.notNegative);
+export const fraction = numberReader(NUMBERS.fraction);
 /** A whole number from 0; `1e6` is one. */
-export const whole = reader('a whole number of 0 or more', (value) => Number.isSafeInteger(value) && value >= 0);
+export const whole = numberReader(NUMBERS.whole);
 /** A whole number from 1; `1e6` is one. */
-export const count = reader('a whole number of 1 or more', isCount);
+export const count = numberReader(NUMBERS.count);
 
-const countBeside = reader('a whole number of 1 or more, or auto', isCount);
-/** A {@link count} or the word `auto`. */
-export const countOrAuto: ValueReader<number | 'auto'> = (text) => (text === 'auto' ? text : countBeside(text));
-
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 1;
-}
-
-function reader(expected: string, accepts: (value: number) => boolean): ValueReader {
+/** Reads numbers of a range. */
+export function numberReader(range: NumberRange): ValueReader;
+/** Reads numbers of a range, or a word in their place. */
+export function numberReader(range: NumberRange, or: string | undefined): ValueReader<number | string>;
+export function numberReader(range: NumberRange, or?: string): ValueReader<number | string> {
+  const expected = `Expected ${rangeInWords(range)}${or === undefined ? '' : `, or ${or}`}.`;
   return (text) => {
+    if (text === or) return text;
     const value = NUMBER.test(text.trim()) ? Number(text) : Number.NaN;
-    if (!Number.isFinite(value) || !accepts(value)) throw new InvalidArgumentError(`Expected ${expected}.`);
+    if (!inRange(value, range)) throw new InvalidArgumentError(expected);
     return value;
   };
 }

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
+import { TRAIN_GROUPS } from '../../run/option-table.js';
+import { addGroups } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
-import { countOrAuto } from '../terminal/values.js';
-import { addDeviceOptions, addOuterOptions, addTrainOptions, type TrainFlags } from './train-options.js';
+import type { TrainFlags } from './train.js';
 
-/** `meanfield train`. Bounds that this file leaves out are checked by `parseTrainOptions`. */
+/** `meanfield train`. */
 export function defineTrain(program: Command, start: Start): void {
   const command = program
     .command('train')
@@ -12,11 +13,7 @@ export function defineTrain(program: Command, start: Start): void {
     .description('Train a language model from text files, folders, JSONL, gzip or Parquet, on this machine.')
     .argument('[file|folder...]', 'what to learn from; may be left out with --resume')
     .usage('[options] <file|folder...>');
-  addTrainOptions(command)
-    .optionsGroup('Replicas:')
-    .option('--replicas <n|auto>', 'copies that train side by side; auto measures (default: 1)', countOrAuto);
-  addDeviceOptions(command, 'threads of each replica (default: the cores shared between them)');
-  addOuterOptions(command)
+  addGroups(command, TRAIN_GROUPS)
     .optionsGroup('Output:')
     .action((corpus: string[], options: TrainFlags) =>
       start(async (context) => (await import('./train.js')).train(corpus, options, context)),

@@ -1,13 +1,17 @@
 import { dirname } from 'node:path';
 import { UsageError } from '../../base/errors.js';
+import type { OptionsOf } from '../../base/option-table.js';
 import { startTraining } from '../../local/train.js';
 import type { TrainResult } from '../../run/events.js';
-import type { TrainOptions } from '../../run/options.js';
+import { TRAIN_OPTIONS } from '../../run/option-table.js';
+import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { bytes, duration, grouped, loss, shellQuote, short } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
-import type { TrainFlags } from './train-options.js';
 import { TrainProgress } from './train-progress.js';
+
+/** What commander makes of the options. */
+export type TrainFlags = OptionsOf<typeof TRAIN_OPTIONS>;
 
 /** Trains, telling its events; Ctrl-C finishes the round and saves. */
 export async function train(corpus: readonly string[], flags: TrainFlags, context: Context): Promise<number> {
@@ -15,8 +19,7 @@ export async function train(corpus: readonly string[], flags: TrainFlags, contex
   if (corpus.length === 0 && flags.resume !== true) {
     throw new UsageError('Missing argument: name a text file or a folder to learn from. See meanfield train --help.');
   }
-  // The flags bear the options' own names; startTraining checks every value.
-  const training = startTraining({ ...flags, corpus } as unknown as TrainOptions);
+  const training = startTraining({ ...pickOptions(TRAIN_OPTIONS, flags), corpus });
   const progress = new TrainProgress(output);
   const interruption = onInterrupt(output, 'stopping: finishing the round, then saving', () => training.stop());
   closed.addEventListener('abort', () => training.stop());

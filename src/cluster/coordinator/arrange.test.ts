@@ -53,10 +53,12 @@ it('gives each fragment its turn once every H steps', async () => {
 });
 
 it('refuses what does not go together', async () => {
-  await expect(arranged({ moments: 'average' }, { fragments: 2 })).rejects.toThrow(/--moments keep, or --fragments 1/);
+  await expect(arranged({ moments: 'average' }, { fragments: 2 })).rejects.toThrow(
+    /`moments: 'keep'`, or `fragments: 1`/,
+  );
   const { path } = await arranged({}, { format: 'int8' });
   await expect(arranged({ run: path, resume: true }, { format: 'int4' })).rejects.toThrow(
-    /started with other options: format/,
+    /started with other options: `format`/,
   );
 });
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { cutFragments, type Fragment } from '../../averaging/fragments.js';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import { ADAMW, scheduleOf } from '../../local/arrange-run.js';
 import type { OpenRun } from '../../run/open-run.js';
 import type { PreparedRun } from '../../run/prepare-run.js';
@@ -34,8 +35,11 @@ export async function arrangeCluster(
   const { id, cluster } = clusterOf(run, given);
   const averageMoments = options.moments === 'average';
   if (cluster.fragments > 1 && averageMoments)
-    throw new UsageError(
-      'Averaged moments do not go with fragments: while one part is exchanged the others go on. Use --moments keep, or --fragments 1.',
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        'Averaged moments do not go with fragments: while one part is exchanged the others go on. Use ' +
+        `${option('moments', 'keep')}, or ${option('fragments', 1)}.`,
     );
   const fragments = cutFragments(model.layout, cluster.fragments);
   // With P fragments a round exchanges one of them after H / P steps, so that each has its turn every H.
@@ -92,8 +96,9 @@ function clusterOf(run: OpenRun, given: ClusterOptions | undefined): { id: strin
     (key) => JSON.stringify(own[key]) !== JSON.stringify(wanted[key]),
   );
   if (differing.length > 0)
-    throw new UsageError(
-      `${run.paths.folder} was started with other options: ${differing.join(', ')}. Leave these out, or start a new run.`,
-    );
+    throw spelledError(UsageError, ({ option }) => {
+      const list = differing.map((name) => option(name)).join(', ');
+      return `${run.paths.folder} was started with other options: ${list}. Leave these out, or start a new run.`;
+    });
   return { id: known.id, cluster: own };
 }

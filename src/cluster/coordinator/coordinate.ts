@@ -5,12 +5,12 @@ import { layoutHash } from '../../averaging/layout-hash.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { TokenWindows } from '../../data/index.js';
 import { OpenRun } from '../../run/open-run.js';
-import type { TrainOptions } from '../../run/options.js';
 import { initialParameters, type PreparedRun, prepareRun } from '../../run/prepare-run.js';
 import type { Lease } from '../../transport/nats/lease.js';
 import { OrderDesk } from '../../transport/orders.js';
 import type { ClusterResult, CoordinatorEvent } from '../events.js';
 import { startMemberThread } from '../model-thread/member-thread.js';
+import { trainOptionsBetweenMachines } from '../options.js';
 import { partSizes } from '../part-sizes.js';
 import { runQuota, type StoredSizes, workerQuota } from '../quotas.js';
 import type { ClusterStatus } from '../status.js';
@@ -54,7 +54,7 @@ export async function coordinate(
   control: CoordinatorControl,
   emit: Emit,
 ): Promise<ClusterResult> {
-  const run = await OpenRun.open(trainOptions(options.train));
+  const run = await OpenRun.open(trainOptionsBetweenMachines(options.train));
   let begun = run.resumed;
   try {
     for (const message of run.notices) emit({ type: 'notice', message });
@@ -88,11 +88,6 @@ function storedSizes({ fragments, setup }: ClusterArrangement, { model }: Prepar
 async function sizeOf(folder: string): Promise<number> {
   const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
-}
-
-/** Between machines the moments stay where they are unless asked for: averaging them costs three times the bytes. */
-function trainOptions(train: TrainOptions): TrainOptions {
-  return train.resume ? train : { ...train, moments: train.moments ?? 'keep' };
 }
 
 /** A run's folder, connection and model, and the coordinator that leads with them whenever it may. */

@@ -1,5 +1,6 @@
 import type { Handle } from '../../base/threads/start.js';
 import type { StepDone } from '../../local/messages.js';
+import type { NodeDevice } from '../../training/device-names.js';
 import type { LossSum } from '../../training/evaluation.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { Work } from '../protocol/down.js';
@@ -10,7 +11,7 @@ export interface HostSetup {
   readonly trains: boolean;
   /** Whether no other replica shares its machine's cores. */
   readonly alone: boolean;
-  readonly device: 'cpu' | 'webgpu' | 'cuda';
+  readonly device: NodeDevice;
   readonly threads: number;
   /** The data set's folder. */
   readonly tokens: string;

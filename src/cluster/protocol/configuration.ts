@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { FORMATS } from '../../averaging/formats/format.js';
+import { valueSchema } from '../../base/option-schema.js';
 import { objectiveSchema } from '../../objectives/create.js';
-import { MERGES, MOMENTS_FORMATS } from '../options.js';
+import { TRAIN_OPTIONS } from '../../run/option-table.js';
+import { EXCHANGE_OPTIONS } from '../option-table.js';
 import { blobRef, count, hash, text } from './wire.js';
 
 const positive = z.number().positive();
@@ -12,15 +13,15 @@ const runSetup = z.strictObject({
   model: z.record(z.string(), z.json()),
   /** What is learned. */
   objective: objectiveSchema,
-  batchSize: count.min(1),
-  gradAccum: count.min(1),
+  batchSize: valueSchema(TRAIN_OPTIONS.batchSize),
+  gradAccum: valueSchema(TRAIN_OPTIONS.gradAccum),
   seed: z.number(),
   optimizer: z.strictObject({
     beta1: share,
     beta2: share,
     epsilon: positive,
-    weightDecay: z.number().nonnegative(),
-    clip: z.number().nonnegative(),
+    weightDecay: valueSchema(TRAIN_OPTIONS.weightDecay),
+    clip: valueSchema(TRAIN_OPTIONS.clip),
   }),
   schedule: z.strictObject({
     peak: positive,
@@ -29,18 +30,18 @@ const runSetup = z.strictObject({
     steps: count.min(1),
   }),
   outer: z.strictObject({
-    method: z.enum(['average', 'nesterov']),
-    learningRate: positive,
-    momentum: share,
+    method: valueSchema(TRAIN_OPTIONS.outer),
+    learningRate: valueSchema(TRAIN_OPTIONS.outerLr),
+    momentum: valueSchema(TRAIN_OPTIONS.outerMomentum),
   }),
   averageMoments: z.boolean(),
   cluster: z.strictObject({
-    format: z.enum(FORMATS),
-    momentsFormat: z.enum(MOMENTS_FORMATS),
-    merge: z.enum(MERGES),
-    fragments: count.min(1).max(64),
-    overlap: count,
-    mixing: share,
+    format: valueSchema(EXCHANGE_OPTIONS.format),
+    momentsFormat: valueSchema(EXCHANGE_OPTIONS.momentsFormat),
+    merge: valueSchema(EXCHANGE_OPTIONS.merge),
+    fragments: valueSchema(EXCHANGE_OPTIONS.fragments),
+    overlap: valueSchema(EXCHANGE_OPTIONS.overlap),
+    mixing: valueSchema(EXCHANGE_OPTIONS.mixing),
   }),
 });
 

@@ -80,7 +80,7 @@ it('passes over the folders of runs and those excepted, and refuses a run that i
     ]);
     expect(skippedRuns).toEqual([join(corpus, 'runs', 'old')]);
     await expect(findFiles({ paths: [join(corpus, 'runs', 'old')] })).rejects.toThrow(
-      /is the folder of a run.*--resume/,
+      /is the folder of a run.*`resume: true`/,
     );
   } finally {
     rmSync(corpus, { recursive: true });

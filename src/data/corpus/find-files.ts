@@ -2,6 +2,7 @@ import type { Dirent } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import defaultExtensions from './text-extensions.json' with { type: 'json' };
 import type { CorpusOptions } from './types.js';
 
@@ -52,8 +53,11 @@ export async function findFiles(options: CorpusOptions): Promise<FoundFiles> {
     });
     if (info.isDirectory()) {
       if (await isRun(path)) {
-        throw new MeanfieldError(
-          `${path} is the folder of a run, not of text. Name the text itself; to go on with the run, use --resume.`,
+        throw spelledError(
+          MeanfieldError,
+          ({ option }) =>
+            `${path} is the folder of a run, not of text. Name the text itself; to go on with the run, use ` +
+            `${option('resume', true)}.`,
         );
       }
       await walk(path, { root: await realpath(path), extensions, except, signal: options.signal, found });

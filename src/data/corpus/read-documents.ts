@@ -1,4 +1,5 @@
 import { MeanfieldError, UsageError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import { nulReason } from './binary.js';
 import { encodingHint, Utf8Watch } from './encodings.js';
 import { type CorpusFile, type FoundFiles, findFiles } from './find-files.js';
@@ -142,9 +143,12 @@ async function requireTable(files: readonly CorpusFile[], options: CorpusOptions
     if (format !== 'other' || file.named) read.push(file.path);
   }
   const examples = read.slice(0, 3).join(', ') + (read.length > 3 ? ', …' : '');
-  throw new UsageError(
-    `--field ${options.field} chooses a field of JSON rows or a column of Parquet, but there is no such table in ` +
-      `${options.paths.join(', ')}${examples === '' ? '' : ` (read: ${examples})`}. Leave --field out for plain text.`,
+  throw spelledError(
+    UsageError,
+    ({ option }) =>
+      `${option('field', options.field)} chooses a field of JSON rows or a column of Parquet, but there is no such ` +
+      `table in ${options.paths.join(', ')}${examples === '' ? '' : ` (read: ${examples})`}. Leave ${option('field')} ` +
+      'out for plain text.',
   );
 }
 

@@ -6,6 +6,7 @@ import { sha256 } from '../../base/hash.js';
 import { findFiles } from '../corpus/find-files.js';
 import type { CorpusOptions } from '../corpus/types.js';
 import { SHARD_TOKENS } from '../shards/shard-writer.js';
+import type { MadeTokenizer } from '../tokenizers/kinds.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { vocabularyFor } from '../tokenizers/vocabulary-for.js';
 import { encodeWorkers } from './bpe-pool.js';
@@ -34,7 +35,7 @@ export interface PrepareOptions extends CorpusOptions {
   /** The folder for tokens, tokenizer and manifest. It belongs to the data set alone. */
   folder: string;
   /** A kind to make for this text, or a tokenizer to use as it is. */
-  tokenizer: 'chars' | 'bytes' | 'bpe' | Tokenizer;
+  tokenizer: MadeTokenizer | Tokenizer;
   /** Tokens for `bpe` to learn, from 257: by the size of the text unless given. The others ignore it. */
   vocabularySize?: number | undefined;
   /** Whether the tokenizer has a mask token as well, counted in its vocabulary; one that is given must have it. */

@@ -24,9 +24,9 @@ it('requireWindow names the part, the lengths and what to do', () => {
   expect(() => requireWindow({ length: 65 }, 64)).not.toThrow();
   expect(() => requireWindow({ length: 64 }, 64)).toThrow(MeanfieldError);
   expect(() => requireWindow({ length: 64 }, 64)).toThrow(
-    /training part has 64 tokens, but a context of 64 needs at least 65\. Use more text or a --context of at most 63/,
+    /training part has 64 tokens, but a context of 64 needs at least 65\. Use more text or a `context` of at most 63/,
   );
   expect(() => requireWindow({ length: 0 }, 8, 'validation')).toThrow(
-    /too little text.*validation part has 0 .*larger --validation-fraction/,
+    /too little text.*validation part has 0 .*larger `validationFraction`/,
   );
 });

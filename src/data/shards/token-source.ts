@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 
 /** A long row of token ids of which ranges can be read. */
 export interface TokenSource {
@@ -45,14 +46,18 @@ export function requireWindow(
   if (tokens.length >= context + 1) return;
   if (tokens.length < 2) {
     const fraction = part === 'training' ? 'smaller' : 'larger';
-    throw new MeanfieldError(
-      `There is too little text: its ${part} part has ${tokens.length === 1 ? '1 token' : '0 tokens'}, but a context ` +
-        `of ${context} needs at least ${context + 1}. Use more text, or a ${fraction} --validation-fraction.`,
+    throw spelledError(
+      MeanfieldError,
+      ({ option }) =>
+        `There is too little text: its ${part} part has ${tokens.length === 1 ? '1 token' : '0 tokens'}, but a context ` +
+        `of ${context} needs at least ${context + 1}. Use more text, or a ${fraction} ${option('validationFraction')}.`,
     );
   }
-  const other = part === 'training' ? '' : ', a larger --validation-fraction';
-  throw new MeanfieldError(
-    `The ${part} part has ${tokens.length} tokens, but a context of ${context} needs at least ${context + 1}. ` +
-      `Use more text${other} or a --context of at most ${Math.max(tokens.length - 1, 0)}.`,
-  );
+  throw spelledError(MeanfieldError, ({ option }) => {
+    const other = part === 'training' ? '' : `, a larger ${option('validationFraction')}`;
+    return (
+      `The ${part} part has ${tokens.length} tokens, but a context of ${context} needs at least ${context + 1}. ` +
+      `Use more text${other} or a ${option('context')} of at most ${Math.max(tokens.length - 1, 0)}.`
+    );
+  });
 }

@@ -1,7 +1,5 @@
 import { MeanfieldError } from '../../base/errors.js';
-
-/** The kinds of tokenizer that Meanfield makes; `foreign` is one that it only reads. */
-export type TokenizerKind = 'chars' | 'bytes' | 'bpe' | 'foreign';
+import type { TokenizerKind } from './kinds.js';
 
 /** The files of a tokenizer in Hugging Face layout: contents by name. */
 export interface TokenizerFiles {

@@ -1,10 +1,7 @@
 import { MeanfieldError } from '../../base/errors.js';
 import type { Engine } from '../engine.js';
+import type { DeviceChoice, NodeDevice } from './device-names.js';
 import { cudaAdvice, cudaInstalled, type ProbeDevice, probeInChild } from './devices.js';
-import type { NodeDevice } from './engine.js';
-
-/** What `--device` takes. */
-export type DeviceChoice = NodeDevice | 'auto';
 
 /** How {@link chooseDevice} learns about this machine. */
 export interface DeviceFacts {

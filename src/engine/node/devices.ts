@@ -5,7 +5,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { workerFile } from '../../base/worker-file.js';
-import type { NodeDevice } from './engine.js';
+import type { NodeDevice } from './device-names.js';
 
 /** What a device does with a number of threads. */
 export interface DeviceSpeed {

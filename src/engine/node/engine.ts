@@ -9,10 +9,8 @@ import {
   type HostArrays,
   type Session,
 } from '../engine.js';
+import type { NodeDevice } from './device-names.js';
 import { isRefusal, UNRETURNED, withUnreturned } from './unreturned.js';
-
-/** The devices that ONNX Runtime reaches from Node. */
-export type NodeDevice = 'cpu' | 'webgpu' | 'cuda';
 
 /** ONNX Runtime in Node. `run` blocks its thread: use it in worker threads, never where something else must go on. */
 export class NodeEngine implements Engine {

@@ -4,10 +4,11 @@
  */
 import { messageOf } from '../../base/errors.js';
 import { measureProducts } from '../matrix-speed.js';
+import type { NodeDevice } from './device-names.js';
 import type { Probe } from './devices.js';
 import { NodeEngine } from './engine.js';
 
-const [device, ...threads] = process.argv.slice(2) as ['cpu' | 'webgpu' | 'cuda', ...string[]];
+const [device, ...threads] = process.argv.slice(2) as [NodeDevice, ...string[]];
 
 async function probe(): Promise<Probe> {
   try {

@@ -1,0 +1,211 @@
+import { MOMENTS, OUTERS } from '../averaging/choices.js';
+import type { OptionDefinition } from '../base/option-table.js';
+import { TOKENIZERS } from '../data/tokenizers/kinds.js';
+import { FAMILIES } from '../model/family-names.js';
+import { presetNames } from '../model/presets.js';
+import { OBJECTIVES } from '../objectives/names.js';
+import { DEVICE_CHOICES } from '../training/device-names.js';
+
+/** An option of training. */
+export interface TrainOption extends OptionDefinition {
+  /**
+   * What `--resume` makes of another value than the run was started with: `free` takes it, as it changes nothing of what
+   * is computed; `further` takes it if the run goes further by it; without either it is refused.
+   */
+  readonly resume?: 'free' | 'further';
+  /** Whether it is of one process alone and stays out of `run.json`. */
+  readonly stored?: false;
+  /** Of a run between machines: false where only replicas on threads can have it, or what it is there instead. */
+  readonly betweenMachines?: false | Pick<OptionDefinition, 'help' | 'default' | 'otherwise'>;
+}
+
+type TrainTable = Readonly<Record<string, TrainOption>>;
+
+const RUN = {
+  /** The run's folder. Default `runs/` and a name made of the date. */
+  run: {
+    kind: 'text',
+    value: 'folder',
+    resume: 'free',
+    stored: false,
+    help: 'where the run is kept',
+    otherwise: 'runs/ and the date',
+  },
+  /** Continue the run in its folder. */
+  resume: { kind: 'flag', resume: 'free', stored: false, help: 'continue the run in its folder' },
+  /** Take over a lock of another host; train although memory may not suffice. */
+  force: {
+    kind: 'flag',
+    resume: 'free',
+    stored: false,
+    help: 'take over the lock of another host; train although memory may not suffice',
+  },
+  /** Of everything random. Default 1337. */
+  seed: { kind: 'whole', default: 1337, help: 'seed of everything random' },
+  /** Steps between two checkpoints; one is made at the end of the round in which it falls. Default as `evalEvery`. */
+  checkpointEvery: { kind: 'count', help: 'steps between checkpoints', otherwise: 'as --eval-every' },
+  /** Checkpoints to keep. Default 2. */
+  keep: { kind: 'count', default: 2, resume: 'free', help: 'checkpoints to keep' },
+} as const satisfies TrainTable;
+
+const MODEL = {
+  /** Sizes that work well together, by name. Default `micro`. */
+  preset: { kind: 'choice', choices: presetNames, help: 'sizes that work well together', otherwise: 'micro' },
+  /** The family. Default that of the preset. */
+  model: {
+    kind: 'choice',
+    choices: FAMILIES,
+    value: 'family',
+    help: 'model family',
+    otherwise: 'that of the preset',
+  },
+  /** What is learned: the next token, or masked ones from all around them. Default `causal`, with `bert` `masked`. */
+  objective: {
+    kind: 'choice',
+    choices: OBJECTIVES,
+    help: 'what is learned: the next token, or masked ones',
+    otherwise: 'causal; bert: masked',
+  },
+  /** With `masked`, the share of tokens to be told. Default 0.15. */
+  maskRate: { kind: 'share', most: 0.5, default: 0.15, help: 'masked: share of tokens to be told' },
+  /** Blocks. */
+  layers: { kind: 'count', help: 'blocks' },
+  /** The size of a token inside the model, a multiple of `heads`. */
+  width: { kind: 'count', help: 'size of a token inside the model; a multiple of the heads' },
+  /** Attention heads. */
+  heads: { kind: 'count', help: 'attention heads' },
+  /** Heads of keys and values, of `llama`; a divisor of `heads`. */
+  kvHeads: { kind: 'count', help: 'key and value heads (llama)' },
+  /** The longest sequence, in tokens. */
+  context: { kind: 'count', help: 'longest sequence, in tokens' },
+} as const satisfies TrainTable;
+
+const DATA = {
+  /** How text becomes tokens. Default `bpe`. */
+  tokenizer: { kind: 'choice', choices: TOKENIZERS, value: 'kind', default: 'bpe', help: 'tokenizer' },
+  /** Entries of the BPE tokenizer to train. Default those of the preset, or by the size of the text. */
+  vocab: { kind: 'count', help: 'entries of the bpe tokenizer', otherwise: 'those of the preset, or by the text' },
+  /** The key of JSONL rows, or the column of Parquet files, that holds the text. */
+  field: { kind: 'text', help: 'key of JSONL rows, or column of Parquet files, that holds the text' },
+  /** The part of the text that is held out. Default 0.1. */
+  validationFraction: { kind: 'fraction', default: 0.1, help: 'part of the text held out' },
+} as const satisfies TrainTable;
+
+const LENGTH = {
+  /** Inner steps per replica. Default 2000. */
+  steps: { kind: 'count', resume: 'further', help: 'inner steps of each replica', otherwise: '2000' },
+  /** Tokens to train on, over all replicas. */
+  tokens: { kind: 'count', resume: 'further', help: 'tokens to train on, over all replicas' },
+  /** Wall time to train for. */
+  minutes: { kind: 'positive', value: 'n', resume: 'further', help: 'time to train for' },
+  /** Stop when the validation loss falls below this, in nats per token. */
+  untilLoss: { kind: 'positive', resume: 'free', help: 'stop when the validation loss falls below' },
+  /** Stop after this many evaluations in a row without a lower validation loss. */
+  patience: {
+    kind: 'count',
+    resume: 'further',
+    help: 'stop after so many evaluations without a lower validation loss',
+  },
+  /** Steps between two evaluations; one takes place at the end of the round in which it falls. Default 250. */
+  evalEvery: { kind: 'count', default: 250, help: 'steps between evaluations' },
+} as const satisfies TrainTable;
+
+const OPTIMISER = {
+  /** The peak learning rate. Default 3e-3 for a million parameters or fewer, falling with the cube root of the size. */
+  lr: { kind: 'positive', help: 'peak learning rate', otherwise: 'by size, 3e-3 up to a million parameters' },
+  /** The learning rate at the end. Default a tenth of the peak. */
+  minLr: { kind: 'notNegative', help: 'learning rate at the end', otherwise: 'a tenth of --lr' },
+  /** Steps of linear warm-up. Default 100, at most a tenth of the run. */
+  warmup: { kind: 'whole', help: 'steps of warm-up', otherwise: '100, at most a tenth of the run' },
+  /** The decay of matrices. Default 0.1. */
+  weightDecay: { kind: 'notNegative', default: 0.1, help: 'decay of matrices' },
+  /** The largest global norm of a gradient; 0 for none. Default 1. */
+  clip: { kind: 'notNegative', default: 1, help: 'largest norm of a gradient, 0 for none' },
+  /** Sequences of a micro-batch, per replica. Default 12. */
+  batchSize: { kind: 'count', default: 12, help: 'sequences of a micro-batch, per replica' },
+  /** Micro-batches of a step, per replica. Default 1. */
+  gradAccum: { kind: 'count', default: 1, help: 'micro-batches of a step, per replica' },
+} as const satisfies TrainTable;
+
+const COMPUTING = {
+  /** Copies of the model that train side by side; `auto` measures which arrangement is fastest here. Default 1. */
+  replicas: {
+    kind: 'count',
+    or: 'auto',
+    default: 1,
+    betweenMachines: false,
+    help: 'copies that train side by side; auto measures',
+  },
+  /** Threads of each replica. Default: the machine's cores shared between replicas. */
+  threads: {
+    kind: 'count',
+    help: 'threads of each replica',
+    otherwise: 'the cores shared between them',
+    betweenMachines: { help: "the coordinator's own threads", otherwise: 'the cores' },
+  },
+  /** Where to compute. Default `auto`. */
+  device: {
+    kind: 'choice',
+    choices: DEVICE_CHOICES,
+    default: 'auto',
+    betweenMachines: false,
+    help: 'where to compute',
+  },
+} as const satisfies TrainTable;
+
+const AVERAGING = {
+  /** H: inner steps between two averages; 1 averages gradients. Default 25. */
+  syncEvery: {
+    kind: 'count',
+    value: 'h',
+    default: 25,
+    help: 'inner steps between averages, 1 averages gradients',
+  },
+  /** The outer optimiser. Default `nesterov`. */
+  outer: { kind: 'choice', choices: OUTERS, default: 'nesterov', help: 'outer optimiser' },
+  /** The rate of `nesterov`. Default 0.7. */
+  outerLr: { kind: 'positive', default: 0.7, help: 'outer learning rate' },
+  /** The momentum of `nesterov`, from 0 to below 1. Default 0.7. */
+  outerMomentum: { kind: 'part', default: 0.7, help: 'outer momentum, from 0 to below 1' },
+  /** What becomes of AdamW's moments at a round's end. Default `average`. */
+  moments: {
+    kind: 'choice',
+    choices: MOMENTS,
+    default: 'average',
+    help: "AdamW's moments at a round's end",
+    // Averaging them would cost three times the bytes.
+    betweenMachines: { help: "AdamW's moments at a round's end", default: 'keep' },
+  },
+} as const satisfies TrainTable;
+
+/** What `train` takes beside its corpus, by the headings of its help. */
+export const TRAIN_GROUPS: Readonly<Record<string, TrainTable>> = {
+  Run: RUN,
+  Model: MODEL,
+  Data: DATA,
+  Length: LENGTH,
+  Optimiser: OPTIMISER,
+  Computing: COMPUTING,
+  Averaging: AVERAGING,
+};
+
+/** What `train` takes beside its corpus. */
+export const TRAIN_OPTIONS = {
+  ...RUN,
+  ...MODEL,
+  ...DATA,
+  ...LENGTH,
+  ...OPTIMISER,
+  ...COMPUTING,
+  ...AVERAGING,
+} as const satisfies TrainTable;
+
+/** Options of a run between machines: those of `train`, but for what only replicas on threads can have. */
+export function optionsBetweenMachines(table: TrainTable): TrainTable {
+  return Object.fromEntries(
+    Object.entries(table).flatMap(([name, option]) => {
+      const { betweenMachines, ...own } = option;
+      return betweenMachines === false ? [] : [[name, { ...own, ...betweenMachines }]];
+    }),
+  );
+}
