@@ -9,6 +9,13 @@ export const workers = {
   'member-worker': 'src/cluster/model-thread/member-worker.ts',
 };
 
+/** TypeScript emits the docs of a table's entries behind the entries before, where editors do not look for them. */
+const docsOnLinesOfTheirOwn = {
+  name: 'docs-on-lines-of-their-own',
+  renderChunk: (code: string, { fileName }: { readonly fileName: string }) =>
+    fileName.endsWith('.d.ts') ? { code: code.replaceAll('; /**', ';\n/**') } : null,
+};
+
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
@@ -22,5 +29,6 @@ export default defineConfig({
   outDir: 'dist',
   clean: true,
   dts: { entry: 'src/index.ts' },
+  plugins: [docsOnLinesOfTheirOwn],
   sourcemap: true,
 });

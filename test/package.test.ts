@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build, type InlineConfig } from 'tsdown';
+import ts from 'typescript';
 import { beforeAll, expect, test } from 'vitest';
 import { jsonLines, TINY, text, workFolder } from './command.js';
 
@@ -41,6 +42,28 @@ test('the package holds what it should and no more', async () => {
     'top500.md',
   ]);
   expect(await readFile(at('node_modules/meanfield/LICENSE'), 'utf8')).toMatch(/Apache License\n\s*Version 2\.0/);
+});
+
+test('editors show what an option is for, from the declarations in it', () => {
+  const using = at('using.ts');
+  const code =
+    "import type { TrainOptions } from 'meanfield';\nexport const options: TrainOptions = { corpus: [], kvHeads: 2 };";
+  const files = ts.createLanguageService({
+    getScriptFileNames: () => [using],
+    getScriptVersion: () => '1',
+    getScriptSnapshot: (name) => {
+      const content = name === using ? code : ts.sys.readFile(name);
+      return content === undefined ? undefined : ts.ScriptSnapshot.fromString(content);
+    },
+    getCurrentDirectory: at,
+    getCompilationSettings: () => ({ module: ts.ModuleKind.NodeNext, strict: true, skipLibCheck: true, types: [] }),
+    getDefaultLibFileName: ts.getDefaultLibFilePath,
+    fileExists: ts.sys.fileExists,
+    readFile: ts.sys.readFile,
+  });
+  const shown = files.getQuickInfoAtPosition(using, code.indexOf('kvHeads'))!;
+  expect(ts.displayPartsToString(shown.displayParts)).toBe('(property) kvHeads?: number | undefined');
+  expect(ts.displayPartsToString(shown.documentation)).toMatch(/^Heads of keys and values/);
 });
 
 test('it brings no more than it needs: what the README says, and one install script', async () => {

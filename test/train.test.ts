@@ -113,7 +113,7 @@ describe('train stops with a clear error', () => {
   it.each([
     ['a missing file', { corpus: ['/nowhere/text.txt'] }, '/nowhere/text.txt'],
     ['a text shorter than the context', { context: 40_000 }, 'The training part has 27000 tokens'],
-    ['an option that is none', { preset: 'giant' as 'base' }, '--preset'],
+    ['an option that is none', { preset: 'giant' as 'base' }, '`preset`'],
     ['a device without its provider', { device: 'cuda' as const }, '--onnxruntime-node-install=cuda12'],
   ])('on %s, leaving no run behind', async (name, changes, message) => {
     const { error, exitCode } = await trainer.train(name, changes);
@@ -141,7 +141,7 @@ describe('train stops with a clear error', () => {
     );
     training.process.kill('SIGINT');
     await training.outcome;
-    expect((await trainer.train('used')).error).toContain('--resume');
-    expect((await trainer.train('used', { resume: true })).error).toContain('--steps was 5000, now 40');
+    expect((await trainer.train('used')).error).toContain('`resume: true`');
+    expect((await trainer.train('used', { resume: true })).error).toContain('`steps` was 5000, now 40');
   });
 });

@@ -63,26 +63,27 @@ export interface OptionDefinition {
 
 export type OptionTable = Readonly<Record<string, OptionDefinition>>;
 
-type PlainValue<D extends OptionDefinition> = D['kind'] extends 'flag'
-  ? boolean
-  : D['kind'] extends 'text'
-    ? string
-    : D['kind'] extends 'texts'
-      ? readonly string[]
-      : D['kind'] extends 'source'
-        ? DataSource
-        : D extends { readonly choices: readonly (infer Choice)[] }
-          ? Choice
-          : number;
+/** Options as they are given: each may be left out. Written out, as editors would show the name of an alias instead. */
+export type OptionsOf<T extends OptionTable> = {
+  -readonly [K in keyof T]?:
+    | (T[K]['kind'] extends 'flag'
+        ? boolean
+        : T[K]['kind'] extends 'text'
+          ? string
+          : T[K]['kind'] extends 'texts'
+            ? readonly string[]
+            : T[K]['kind'] extends 'source'
+              ? DataSource
+              : T[K] extends { readonly choices: readonly (infer Choice)[] }
+                ? Choice
+                : number)
+    | (T[K] extends { readonly or: infer Word } ? Word : never)
+    | (T[K] extends { readonly nullable: true } ? null : never)
+    | undefined;
+};
 
-/** What an option can be. */
-export type ValueOf<D extends OptionDefinition> =
-  | PlainValue<D>
-  | (D extends { readonly or: infer Word } ? Word : never)
-  | (D extends { readonly nullable: true } ? null : never);
-
-/** Options as they are given: each may be left out. */
-export type OptionsOf<T extends OptionTable> = { -readonly [K in keyof T]?: ValueOf<T[K]> | undefined };
+/** What one option can be. */
+export type ValueOf<D extends OptionDefinition> = Exclude<OptionsOf<{ readonly option: D }>['option'], undefined>;
 
 type Defaulted<T extends OptionTable> = {
   [K in keyof T]: T[K] extends { readonly default: unknown }
