@@ -89,7 +89,7 @@ test('what load and its model cannot be given is refused as a usage error', asyn
   expect(await refused(() => load(run, { threads: 1.5 }))).toContain('threads to be a whole number of 1 or more');
   expect(await refused(() => load(run, { thread: 1 } as never))).toContain('no option thread. Allowed: threads');
   expect(await refused(() => model.evaluate(join(folder, 'one.txt') as never))).toContain('expected a list of files');
-  expect(await refused(() => model.generate({ topP: 7 }))).toContain('--top-p');
+  expect(await refused(() => model.generate({ topP: 7 }))).toContain('`topP`');
 });
 
 test('a model that is closed says so, to what it was doing too', async () => {
