@@ -56,7 +56,13 @@ export function checkArrays(program: Program, feeds: HostArrays, into: HostArray
   }
 }
 
-const arrayTypes = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array, int8: Int8Array } as const;
+/** The array that holds values of a type. */
+export const arrayTypes = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int64: BigInt64Array,
+  int8: Int8Array,
+} as const;
 
 function checkArray(what: string, name: string, shape: readonly number[], dtype: DType, array?: HostArray): void {
   const size = shape.reduce((product, n) => product * n, 1);

@@ -2,6 +2,7 @@ import type { OuterOptions } from '../averaging/outer.js';
 import type { SamplerState } from '../data/index.js';
 import type { ObjectiveConfig } from '../objectives/create.js';
 import type { AdamwOptions } from '../training/adamw.js';
+import type { NodeDevice } from '../training/device-names.js';
 import type { LossSum } from '../training/evaluation.js';
 import type { ScheduleOptions } from '../training/schedule.js';
 
@@ -13,7 +14,7 @@ export interface ReplicaSetup {
   /** From 0; the order of sums. */
   readonly replica: number;
   readonly replicas: number;
-  readonly device: 'cpu' | 'webgpu' | 'cuda';
+  readonly device: NodeDevice;
   readonly threads: number;
   /** The data set's folder; each replica reads its own samples. */
   readonly tokens: string;

@@ -6,7 +6,7 @@ import { type Spelling, spelledError } from '../base/spelling.js';
 import { Model } from '../model/model.js';
 import { createObjective } from '../objectives/create.js';
 import { chooseDevice } from '../training/device.js';
-import { modelShape, objectiveName, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from './options.js';
+import { modelShape, objectiveOf, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from './options.js';
 import { createRun, type Run, type RunPaths, resumeRun, writeRunFile } from './run-folder.js';
 import {
   type Chosen,
@@ -106,9 +106,8 @@ async function check(options: ParsedTrainOptions): Promise<void> {
   await chooseDevice(options.device);
   const { family, ...sizes } = modelShape(options);
   const model = Model.create(family, { ...sizes, vocabulary: 1 });
-  const name = objectiveName(options);
-  const objective = name === 'masked' ? { name, rate: options.maskRate, mask: 1 } : { name };
-  createObjective(objective, { model, context: sizes.context, seed: options.seed });
+  // Any id stands for the mask token, as 1 stands for the vocabulary: there is no tokenizer yet.
+  createObjective(objectiveOf(options, 1), { model, context: sizes.context, seed: options.seed });
   const { replicas } = options;
   // Each has threads and vectors of its own; this many is a slip of the keyboard.
   const most = 4 * availableParallelism() + 16;

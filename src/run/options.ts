@@ -5,6 +5,7 @@ import { shapeOf } from '../base/option-schema.js';
 import type { OptionsOf, ParsedOf } from '../base/option-table.js';
 import { spelledError } from '../base/spelling.js';
 import { findPreset } from '../model/presets.js';
+import type { ObjectiveConfig } from '../objectives/create.js';
 import type { ObjectiveName } from '../objectives/names.js';
 import { TRAIN_OPTIONS } from './option-table.js';
 
@@ -61,6 +62,14 @@ const LIMITS = ['steps', 'tokens', 'minutes'] as const;
 /** What is learned: as it was named, or what the model can. */
 export function objectiveName(o: ParsedTrainOptions): ObjectiveName {
   return o.objective ?? (o.model === 'bert' ? 'masked' : 'causal');
+}
+
+/** What is learned, with its settings. @param mask the id of the tokenizer's mask token, where it has one */
+export function objectiveOf(o: ParsedTrainOptions, mask: number | undefined): ObjectiveConfig {
+  const name = objectiveName(o);
+  if (name === 'causal') return { name };
+  if (mask === undefined) throw new Error('the tokenizer has no mask token');
+  return { name, rate: o.maskRate, mask };
 }
 
 /** A model's sizes but for its vocabulary, which the tokenizer decides. */

@@ -13,11 +13,11 @@ import {
 } from '../data/index.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
-import { CAUSAL, createObjective, type ObjectiveConfig } from '../objectives/create.js';
+import { createObjective, type ObjectiveConfig } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
-import { modelShape, objectiveName, type ParsedTrainOptions, vocabularyGoal } from './options.js';
+import { modelShape, objectiveName, objectiveOf, type ParsedTrainOptions, vocabularyGoal } from './options.js';
 
 /** How often the preparation tells how far it is, in milliseconds. */
 const TELL_EVERY = 200;
@@ -58,7 +58,7 @@ export async function prepareRun(
   requireWindow(dataset.train, context);
   const windows = validationWindows(dataset.validation, context);
   const model = run.chosen.model ? Model.fromConfig(run.chosen.model) : newModel(options, dataset);
-  const objective = run.chosen.objective ?? objectiveOf(options, dataset);
+  const objective = run.chosen.objective ?? objectiveOf(options, dataset.tokenizer.mask);
   const learned = createObjective(objective, { model, context, seed: options.seed });
   const { documents, bytes } = dataset.statistics;
   await run.choose({
@@ -152,12 +152,6 @@ function* notices(options: ParsedTrainOptions, { statistics, tokenizer }: Datase
   if (options.vocab !== undefined && options.tokenizer !== 'bpe') {
     yield `--vocab ${options.vocab} is ignored: the ${options.tokenizer} tokenizer has ${tokenizer.vocabularySize} entries.`;
   }
-}
-
-function objectiveOf(options: ParsedTrainOptions, { tokenizer }: Dataset): ObjectiveConfig {
-  if (objectiveName(options) === 'causal') return CAUSAL;
-  if (tokenizer.mask === undefined) throw new Error('the tokenizer has no mask token');
-  return { name: 'masked', rate: options.maskRate, mask: tokenizer.mask };
 }
 
 /** The vocabulary is the tokenizer's, unless the model is a published one with more entries. */

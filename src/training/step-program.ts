@@ -1,4 +1,4 @@
-import type { Engine, HostArray, HostArrays } from '../engine/engine.js';
+import { arrayTypes, type Engine, type HostArray, type HostArrays } from '../engine/engine.js';
 import {
   add,
   concat,
@@ -52,9 +52,8 @@ export function vectorArrays(
 
 /** The arrays of a micro-batch of so many samples, to be filled and fed again and again. */
 export function feedArrays(objective: Objective<never>, batch: number): Record<string, HostArray> {
-  const arrays = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array, int8: Int8Array } as const;
   return Object.fromEntries(
-    objective.feeds(batch).map(({ name, shape, dtype }) => [name, new arrays[dtype](sizeOf(shape))]),
+    objective.feeds(batch).map(({ name, shape, dtype }) => [name, new arrayTypes[dtype](sizeOf(shape))]),
   );
 }
 

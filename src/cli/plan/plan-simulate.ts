@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js';
+import { thousands } from '../../base/thousands.js';
 import type { AveragingPlan } from '../../planner/averaging/index.js';
 import { time } from '../../planner/report/index.js';
 import {
@@ -170,5 +171,5 @@ const SECONDS = new Set([
 function figure(key: string, value: number): string {
   if (SECONDS.has(key)) return time(value);
   const exact = Number.isInteger(value) || Math.abs(value) >= 10_000;
-  return exact ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(4)));
+  return exact ? thousands(Math.round(value)) : String(Number(value.toPrecision(4)));
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { thousands } from '../../base/thousands.js';
 import { type Compared, type RowResult, type Validation, validateRows } from '../../planner/calibration/index.js';
 import type { Context } from '../terminal/context.js';
 import { table } from '../terminal/format.js';
@@ -69,7 +70,7 @@ function short({ printed, predicted }: Compared): string {
 }
 
 function figure(value: number): string {
-  return value >= 1000 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(4)));
+  return value >= 1000 ? thousands(Math.round(value)) : String(Number(value.toPrecision(4)));
 }
 
 function error(percent: number | null): string {

@@ -2,7 +2,7 @@ import { createLedger } from '../../data/ledger/index.js';
 import { type Contribute, createRounds, machineOptions } from '../../rounds/index.js';
 import type { BlobRef } from '../../transport/transport.js';
 import { planRun } from './plan.js';
-import { NO_PROGRESS, type RunState } from './run-state.js';
+import { BEGINNING, type RunState } from './run-state.js';
 import { type RunContext, type RunInput, type RunStep, stepRun } from './step-run.js';
 
 /** A hash that looks like one. */
@@ -30,14 +30,7 @@ export function firstState(minimumMembers = 2): RunState {
     ledger: createLedger({ samples: 50, seed: 1 }),
     configuration: refOf('run/configuration'),
     chain: { snapshot: { round: 0, hash: hashOf(0), manifest: refOf('run/s/0/list') }, results: [] },
-    progress: NO_PROGRESS,
-    opening: null,
-    last: null,
-    next: 1,
-    hosts: {},
-    approvals: [],
-    serial: 0,
-    retired: [],
+    ...BEGINNING,
   };
 }
 

@@ -9,7 +9,7 @@ import type { RunSetup } from '../protocol/configuration.js';
 import { putSnapshot } from '../snapshot.js';
 import { STATE } from './coordinator.js';
 import type { Keeper } from './keeper.js';
-import { decodeState, encodeState, NO_PROGRESS, type RunState } from './run-state.js';
+import { BEGINNING, decodeState, encodeState, type RunState } from './run-state.js';
 import type { RunContext } from './step-run.js';
 
 /** What a run's state is made from. */
@@ -180,14 +180,7 @@ function firstState({ run, keeper, layoutHash, cluster, steps, limits, samples, 
       now: performance.now(),
     }),
     ledger: createLedger({ samples, seed }),
-    progress: NO_PROGRESS,
-    opening: null,
-    last: null,
-    next: 1,
-    hosts: {},
-    approvals: [],
-    serial: 0,
-    retired: [],
+    ...BEGINNING,
   } as const;
 }
 

@@ -100,6 +100,18 @@ export const NO_PROGRESS: Progress = {
   best_val_loss: null,
 };
 
+/** Of a run that nobody has worked for yet, all that does not depend on what is run. */
+export const BEGINNING = {
+  progress: NO_PROGRESS,
+  opening: null,
+  last: null,
+  next: 1,
+  hosts: {},
+  approvals: [],
+  serial: 0,
+  retired: [],
+} as const satisfies Partial<RunState>;
+
 /** @throws MeanfieldError when the bytes are not the state of a run */
 export function decodeState(bytes: Uint8Array, where: string): RunState {
   return decodeMessage(bytes, stateSchema, `the state of a run in ${where}`) as RunState;

@@ -33,7 +33,7 @@ export { type AttentionOptions, attention, causalMask, repeatHeads, rotary } fro
 export { abs, maximum, minimum } from './comparison.js';
 export { add, addAll, div, erf, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';
 export { gather, pick, place, scatterAdd } from './lookup.js';
-export { crossEntropy, linearCrossEntropy } from './loss.js';
+export { CHUNK_ELEMENTS, chunkSizes, crossEntropy, linearCrossEntropy } from './loss.js';
 export { layerNorm, rmsNorm } from './normalization.js';
 export { gemm, matmul } from './product.js';
 export { dequantize, quantize, roundBfloat16 } from './quantization.js';

@@ -6,13 +6,20 @@ import { reduceMax, reduceSum, softmax } from './reduction.js';
 import { broadcastTo, concat, reshape, split } from './shaping.js';
 import { scalar } from './source.js';
 
+/** Logits of a chunk stay below this many elements (64 MiB of float32) so that they never dominate memory. */
+export const CHUNK_ELEMENTS = 2 ** 24;
+
+/** Sizes of chunks of `most` rows, the last perhaps smaller, that make `rows` together. */
+export function chunkSizes(rows: number, most: number): number[] {
+  return Array.from({ length: Math.ceil(rows / most) }, (_, i) => Math.min(most, rows - i * most));
+}
+
 /*
  * Shape suffixes: N tokens, C width, V vocabulary.
  * Logits exist for one chunk of tokens at a time; the gradient traces the same products, which are computed once.
  */
 function chunksOf(x_NC: Tensor, targets_N: Tensor, chunk: number): { x: Tensor; ids: Tensor }[] {
-  const sizes: number[] = [];
-  for (let left = x_NC.shape[0]!; left > 0; left -= chunk) sizes.push(Math.min(chunk, left));
+  const sizes = chunkSizes(x_NC.shape[0]!, chunk);
   const ids = split(targets_N, 0, sizes);
   return split(x_NC, 0, sizes).map((x, i) => ({ x, ids: ids[i]! }));
 }
@@ -96,9 +103,6 @@ export const loss = {
  */
 export const crossEntropy = (logits_NV: Tensor, targets_N: Tensor): Tensor =>
   apply1(loss.crossEntropy, [logits_NV, targets_N]);
-
-/** Logits of a chunk stay below this many elements (64 MiB of float32) so that they never dominate memory. */
-const CHUNK_ELEMENTS = 2 ** 24;
 
 /**
  * The mean cross-entropy, in nats per token, of a linear head without bias: logits x wᵀ, in chunks of tokens.

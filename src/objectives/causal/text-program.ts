@@ -2,6 +2,8 @@
  * Shape suffixes: N tokens = T · B, time-major; C width; V vocabulary.
  */
 import {
+  CHUNK_ELEMENTS,
+  chunkSizes,
   concat,
   encode,
   exp,
@@ -26,9 +28,6 @@ export interface MicroBatch {
   readonly length: number;
 }
 
-/** Logits of a chunk stay below this many elements (64 MiB of float32) so that they never dominate memory. */
-const CHUNK_ELEMENTS = 2 ** 24;
-
 /**
  * What a model says of each token. Inputs: the parameters by their names, `ids` and `targets` [batch · length] int64,
  * time-major. Outputs, time-major: `losses` [N], in nats, and `predictions` [N], the likeliest token's id, of equal
@@ -47,8 +46,7 @@ export function traceTokenLosses(
   const V = model.dimensions.vocabulary;
   const x_NC = model.hidden(parameters, input('ids', [N], 'int64'), batch, length);
   const most = Math.max(1, Math.floor(chunk / V));
-  const sizes: number[] = [];
-  for (let left = N; left > 0; left -= most) sizes.push(Math.min(most, left));
+  const sizes = chunkSizes(N, most);
   const targets = split(input('targets', [N], 'int64'), 0, sizes);
   const parts = split(x_NC, 0, sizes).map((x, i) => judge(model.logits(parameters, x), targets[i]!));
   const joined = (name: 'losses' | 'predictions') =>

@@ -1,3 +1,5 @@
+import { lowWords } from '../low-words.js';
+
 /**
  * Turns windows of tokens into what a step is fed: ids and the tokens after them, time-major (element t · batch + b).
  *
@@ -10,9 +12,7 @@ export function fillTokens(
   targets: BigInt64Array,
 ): void {
   const batch = rows.length;
-  // Ids are below 2³¹, so the high words stay 0; writing the low ones as 32 bits is 4.5 times as fast as BigInts.
-  const id = new Int32Array(ids.buffer, ids.byteOffset, ids.length * 2);
-  const target = new Int32Array(targets.buffer, targets.byteOffset, targets.length * 2);
+  const [id, target] = [lowWords(ids), lowWords(targets)];
   for (const [b, row] of rows.entries()) {
     if (row.length !== length + 1) throw new Error(`expected rows of ${length + 1} tokens, got ${row.length}`);
     for (let t = 0; t < length; t++) {

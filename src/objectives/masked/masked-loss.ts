@@ -1,7 +1,18 @@
 /*
  * Shape suffixes: N tokens = T positions × B sequences, time-major; C width; M tokens to be told; V vocabulary.
  */
-import { addAll, concat, crossEntropy, gather, mul, reduceSum, split, type Tensor } from '../../graph/index.js';
+import {
+  addAll,
+  CHUNK_ELEMENTS,
+  chunkSizes,
+  concat,
+  crossEntropy,
+  gather,
+  mul,
+  reduceSum,
+  split,
+  type Tensor,
+} from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
 import type { Model } from '../../model/model.js';
 import { likeliest } from '../likeliest.js';
@@ -15,9 +26,6 @@ export interface MaskedTargets {
   /** What each counts for, [M] float32: 0 where a micro-batch has fewer tokens to tell than M. */
   readonly weights_M: Tensor;
 }
-
-/** Scores of a chunk stay below this many elements (64 MiB of float32) so that they never dominate memory. */
-const CHUNK_ELEMENTS = 2 ** 24;
 
 /**
  * What a model of masked tokens (BERT, arXiv 1810.04805) says of those to be told; only their scores are computed.
@@ -35,8 +43,7 @@ export function maskedLoss(
   chunk = CHUNK_ELEMENTS,
 ): { loss: Tensor; predictions: Tensor } {
   const most = Math.max(1, Math.floor(chunk / model.dimensions.vocabulary));
-  const sizes: number[] = [];
-  for (let left = positions_M.shape[0]!; left > 0; left -= most) sizes.push(Math.min(most, left));
+  const sizes = chunkSizes(positions_M.shape[0]!, most);
   const [positions, targets, weights] = [positions_M, targets_M, weights_M].map((x) => split(x, 0, sizes));
   const parts = sizes.map((_, i) => {
     const logits_MV = model.logits(parameters, gather(x_NC, positions![i]!));

@@ -10,6 +10,7 @@ import { scale, type Tensor } from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
 import type { ParameterLayout } from '../../model/layout.js';
 import type { Model } from '../../model/model.js';
+import { lowWords } from '../low-words.js';
 import type { Feed, Objective } from '../objective.js';
 import { maskWindow, mostChosen } from './mask-window.js';
 import { maskedLoss } from './masked-loss.js';
@@ -71,12 +72,12 @@ export class Masked implements Objective<TokenWindow> {
 
   fill(samples: readonly TokenWindow[], arrays: Readonly<Record<string, HostArray>>): number {
     const { context, seed, rate, mask } = this.options;
-    const { ids, rows, targets } = arrays as Record<string, BigInt64Array>;
+    const [ids, rows, targets] = ['ids', 'rows', 'targets'].map((name) => lowWords(arrays[name] as BigInt64Array));
     const weights = arrays.weights as Float32Array;
     const batch = samples.length;
     const most = this.#most;
-    rows!.fill(0n);
-    targets!.fill(0n);
+    rows!.fill(0);
+    targets!.fill(0);
     weights.fill(0);
     let weight = 0;
     for (const [b, { ids: window, number }] of samples.entries()) {
@@ -87,11 +88,12 @@ export class Masked implements Objective<TokenWindow> {
         vocabulary: mask + 1,
         most,
       });
-      for (const [t, id] of masked.ids.entries()) ids![t * batch + b] = BigInt(id);
+      for (const [t, id] of masked.ids.entries()) ids![2 * (t * batch + b)] = id;
       for (const [i, position] of masked.positions.entries()) {
-        rows![b * most + i] = BigInt(position * batch + b);
-        targets![b * most + i] = BigInt(masked.targets[i]!);
-        weights[b * most + i] = 1;
+        const at = b * most + i;
+        rows![2 * at] = position * batch + b;
+        targets![2 * at] = masked.targets[i]!;
+        weights[at] = 1;
       }
       weight += masked.positions.length;
     }

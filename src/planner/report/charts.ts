@@ -1,3 +1,4 @@
+import { thousands } from '../../base/thousands.js';
 import type { BandwidthReport, Plan } from '../plan.js';
 import type { RunOption } from '../planning/runs.js';
 import type { MemoryUse, StepTime } from '../types.js';
@@ -46,7 +47,7 @@ export function frontChart(options: readonly Costed[], averaged: Costed | null =
   const seriesOf = (name: string, runs: readonly Costed[]) => ({
     name,
     points: runs.map((each) => [each.run.days, cost(each)] as const),
-    marks: runs.map(({ accelerators }) => accelerators.toLocaleString('en-US')),
+    marks: runs.map(({ accelerators }) => thousands(accelerators)),
   });
   return lineChart({
     title: 'Cost against days',
@@ -58,8 +59,8 @@ export function frontChart(options: readonly Costed[], averaged: Costed | null =
     y: linearAxis(Math.max(...all.map(cost)), PLOT.bottom, PLOT.top),
     xName: 'days',
     yName: priced ? 'US dollars' : 'accelerator-hours',
-    xText: (value) => value.toLocaleString('en-US'),
-    yText: (value) => (priced ? dollars(value) : value.toLocaleString('en-US')),
+    xText: (value) => thousands(value),
+    yText: (value) => (priced ? dollars(value) : thousands(value)),
     series: [
       seriesOf('exchange every step', sorted),
       ...(averaged === null ? [] : [seriesOf('averaging', [averaged])]),

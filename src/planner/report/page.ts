@@ -1,3 +1,4 @@
+import { thousands } from '../../base/thousands.js';
 import type { BandwidthReport, Plan } from '../plan.js';
 import { devices, reasonLost } from '../search/index.js';
 import { arrangementText } from './arrangement.js';
@@ -40,9 +41,9 @@ export function page(title: string, body: readonly string[]): string {
 function subtitle({ model, cluster, tokens, fixed }: Plan): string {
   const nodes = Math.ceil(cluster.accelerators / cluster.perNode);
   return (
-    `${quantity(model.parameters)} parameters, ${quantity(tokens)} tokens, ${fixed.globalBatch.toLocaleString('en-US')} ` +
-    `sequences of ${fixed.sequence.toLocaleString('en-US')} a step in ${fixed.precision}; ` +
-    `${cluster.accelerators.toLocaleString('en-US')} × ${cluster.accelerator.name}, ${nodes.toLocaleString('en-US')} ${nodes > 1 ? 'nodes' : 'node'}` +
+    `${quantity(model.parameters)} parameters, ${quantity(tokens)} tokens, ${thousands(fixed.globalBatch)} ` +
+    `sequences of ${thousands(fixed.sequence)} a step in ${fixed.precision}; ` +
+    `${thousands(cluster.accelerators)} × ${cluster.accelerator.name}, ${thousands(nodes)} ${nodes > 1 ? 'nodes' : 'node'}` +
     (nodes > 1 ? `, ${bits(cluster.interNode)} each` : '')
   );
 }
@@ -59,7 +60,7 @@ function facts({ step, run, accelerators, method, averaging, search, options, lo
   const entries: [string, string][] = [
     ['time', run === null ? 'unknown' : `${time(run.seconds)}${within(run.seconds, time)}`],
     ['cost', `${dollars(run?.usd ?? null)}${within(run?.usd ?? null, dollars)}`],
-    ['accelerators', accelerators.toLocaleString('en-US')],
+    ['accelerators', thousands(accelerators)],
     ['a step', `${time(step!.time.total)}${within(step!.time.total, time)}`],
     ['utilisation', percent(step!.utilization)],
     ['goodput', run === null ? 'unknown' : percent(run.goodput)],
@@ -115,7 +116,7 @@ function alternatives({ search }: Plan): string {
     return [
       escapeMarkup(strategy),
       prediction.fits ? time(prediction.time.total) : 'does not fit',
-      devices(arrangement).toLocaleString('en-US'),
+      thousands(devices(arrangement)),
       escapeMarkup(arrangementText(arrangement)),
       escapeMarkup(isBest ? 'fastest' : reasonLost(result, search.best)),
     ];
@@ -126,7 +127,7 @@ function alternatives({ search }: Plan): string {
     ([a, b, c, d, e]) =>
       `<tr><td>${a}</td><td class="n">${b}</td><td class="n">${c}</td><td>${d}</td><td>${e}</td></tr>`,
   );
-  const counted = `${search.considered.toLocaleString('en-US')} arrangements considered, ${search.evaluated.toLocaleString('en-US')} of them predicted.`;
+  const counted = `${thousands(search.considered)} arrangements considered, ${thousands(search.evaluated)} of them predicted.`;
   return `<section><h2>Why the alternatives lose</h2><div class="table"><table>${head}${body.join('')}</table></div><p class="dim">${counted}</p></section>`;
 }
 
