@@ -8,6 +8,7 @@ import { add, gather, geluErf, gemm, layerNorm, reshape, split, type Tensor } fr
 import type { Architecture, Dimensions, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
 import type { ParameterSpec } from './layout.js';
+import { linear } from './linear.js';
 
 // What the values may be beside their types, and their defaults: config-rules.json, published-configs.json.
 const schema = z
@@ -39,9 +40,6 @@ const HEAD = 'cls.predictions';
 
 const norm = (c: BertConfig, p: TracedParameters, name: string, x: Tensor): Tensor =>
   layerNorm(x, p[`${name}.weight`]!, p[`${name}.bias`]!, c.layer_norm_eps);
-
-const dense = (p: TracedParameters, name: string, x: Tensor): Tensor =>
-  gemm(x, p[`${name}.weight`]!, p[`${name}.bias`]!, { transB: true });
 
 /** An encoder: every token attends to all others, and a head of its own tells the tokens that were masked. */
 export const bert: Architecture<BertConfig> = {
@@ -92,7 +90,7 @@ export const bert: Architecture<BertConfig> = {
       shape: [size],
       initialization: { fill },
     });
-    const linear = (name: string, rows: number, columns: number): ParameterSpec[] => [
+    const dense = (name: string, rows: number, columns: number): ParameterSpec[] => [
       matrix(name, rows, columns),
       vector(`${name}.bias`, rows, 0),
     ];
@@ -100,13 +98,13 @@ export const bert: Architecture<BertConfig> = {
     const layer = (i: number): ParameterSpec[] => {
       const at = `bert.encoder.layer.${i}`;
       return [
-        ...linear(`${at}.attention.self.query`, C, C),
-        ...linear(`${at}.attention.self.key`, C, C),
-        ...linear(`${at}.attention.self.value`, C, C),
-        ...linear(`${at}.attention.output.dense`, C, C),
+        ...dense(`${at}.attention.self.query`, C, C),
+        ...dense(`${at}.attention.self.key`, C, C),
+        ...dense(`${at}.attention.self.value`, C, C),
+        ...dense(`${at}.attention.output.dense`, C, C),
         ...norms(`${at}.attention.output.LayerNorm`),
-        ...linear(`${at}.intermediate.dense`, F, C),
-        ...linear(`${at}.output.dense`, C, F),
+        ...dense(`${at}.intermediate.dense`, F, C),
+        ...dense(`${at}.output.dense`, C, F),
         ...norms(`${at}.output.LayerNorm`),
       ];
     };
@@ -117,7 +115,7 @@ export const bert: Architecture<BertConfig> = {
       ...norms(`${EMBEDDINGS}.LayerNorm`),
       ...Array.from({ length: c.num_hidden_layers }, (_, i) => layer(i)).flat(),
       vector(`${HEAD}.bias`, c.vocab_size, 0),
-      ...linear(`${HEAD}.transform.dense`, C, C),
+      ...dense(`${HEAD}.transform.dense`, C, C),
       ...norms(`${HEAD}.transform.LayerNorm`),
     ];
   },
@@ -138,12 +136,17 @@ export const bert: Architecture<BertConfig> = {
     const T = positions_T.shape[0]!;
     const at = `bert.encoder.layer.${layer}`;
     const heads = (name: string): Tensor =>
-      reshape(dense(p, `${at}.attention.self.${name}`, x_NC), [T, B, c.num_attention_heads, C / c.num_attention_heads]);
+      reshape(linear(p, `${at}.attention.self.${name}`, x_NC), [
+        T,
+        B,
+        c.num_attention_heads,
+        C / c.num_attention_heads,
+      ]);
     const o_NC = reshape(attend(layer, heads('query'), heads('key'), heads('value')), [T * B, C]);
-    const mixed = dense(p, `${at}.attention.output.dense`, o_NC);
+    const mixed = linear(p, `${at}.attention.output.dense`, o_NC);
     const a_NC = norm(c, p, `${at}.attention.output.LayerNorm`, add(mixed, x_NC));
-    const h_NF = geluErf(dense(p, `${at}.intermediate.dense`, a_NC));
-    return norm(c, p, `${at}.output.LayerNorm`, add(dense(p, `${at}.output.dense`, h_NF), a_NC));
+    const h_NF = geluErf(linear(p, `${at}.intermediate.dense`, a_NC));
+    return norm(c, p, `${at}.output.LayerNorm`, add(linear(p, `${at}.output.dense`, h_NF), a_NC));
   },
 
   final: (_config, _parameters, x_NC) => x_NC,
@@ -153,7 +156,7 @@ export const bert: Architecture<BertConfig> = {
       c,
       p,
       `${HEAD}.transform.LayerNorm`,
-      geluErf(dense(p, `${HEAD}.transform.dense`, x_MC)),
+      geluErf(linear(p, `${HEAD}.transform.dense`, x_MC)),
     );
     return gemm(transformed_MC, p[bert.head(c)]!, p[`${HEAD}.bias`]!, { transB: true });
   },

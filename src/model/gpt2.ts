@@ -3,10 +3,11 @@
  * Shape suffixes: N tokens = T · B, time-major; C width; F width of the hidden layer; H heads; D width of a head.
  */
 import { z } from 'zod';
-import { add, gather, gelu, gemm, layerNorm, reshape, split, type Tensor } from '../graph/index.js';
+import { add, gather, gelu, layerNorm, reshape, split, type Tensor } from '../graph/index.js';
 import type { Architecture, Dimensions, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
 import type { ParameterSpec } from './layout.js';
+import { linear } from './linear.js';
 
 // What the values may be beside their types, and their defaults: config-rules.json, published-configs.json.
 const schema = z
@@ -110,7 +111,7 @@ export const gpt2: Architecture<Gpt2Config> = {
     const T = positions_T.shape[0]!;
     const block = `transformer.h.${i}`;
     const heads = (x: Tensor) => reshape(x, [T, B, c.n_head, C / c.n_head]);
-    const dense = (name: string, x: Tensor) => gemm(x, p[`${name}.weight`]!, p[`${name}.bias`]!);
+    const dense = (name: string, x: Tensor) => linear(p, name, x, 'inputs');
     const qkv = dense(`${block}.attn.c_attn`, norm(c, p, `${block}.ln_1`, x_NC));
     const [q, k, v] = split(qkv, 1, [C, C, C]).map(heads) as [Tensor, Tensor, Tensor];
     const o_NC = reshape(attend(i, q, k, v), [T * B, C]);

@@ -4,10 +4,11 @@
  * values; D width of a head.
  */
 import { z } from 'zod';
-import { add, constant, gather, gemm, mul, reshape, rmsNorm, rotary, silu, type Tensor } from '../graph/index.js';
+import { add, constant, gather, mul, reshape, rmsNorm, rotary, silu, type Tensor } from '../graph/index.js';
 import type { Architecture, Dimensions, ForwardInputs, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
 import type { ParameterSpec } from './layout.js';
+import { linear } from './linear.js';
 
 const theta = z.number().positive().nullish();
 const rope = z.looseObject({ rope_theta: theta }).nullish();
@@ -155,17 +156,16 @@ export const llama: Architecture<LlamaConfig> = {
     const K = keyValueHeads(c);
     const block = `model.layers.${i}`;
     const { cos, sin } = angles(c, inputs);
-    const dense = (name: string, x: Tensor) => gemm(x, p[`${name}.weight`]!, undefined, { transB: true });
     const a_NC = norm(c, p, `${block}.input_layernorm`, x_NC);
-    const q = reshape(dense(`${block}.self_attn.q_proj`, a_NC), [T, B, c.num_attention_heads, D]);
-    const k = reshape(dense(`${block}.self_attn.k_proj`, a_NC), [T, B, K, D]);
-    const v = reshape(dense(`${block}.self_attn.v_proj`, a_NC), [T, B, K, D]);
+    const q = reshape(linear(p, `${block}.self_attn.q_proj`, a_NC), [T, B, c.num_attention_heads, D]);
+    const k = reshape(linear(p, `${block}.self_attn.k_proj`, a_NC), [T, B, K, D]);
+    const v = reshape(linear(p, `${block}.self_attn.v_proj`, a_NC), [T, B, K, D]);
     const o = inputs.attend(i, rotary(q, cos, sin), rotary(k, cos, sin), v);
     const o_NC = reshape(o, [T * B, c.num_attention_heads * D]);
-    const r_NC = add(x_NC, dense(`${block}.self_attn.o_proj`, o_NC));
+    const r_NC = add(x_NC, linear(p, `${block}.self_attn.o_proj`, o_NC));
     const m_NC = norm(c, p, `${block}.post_attention_layernorm`, r_NC);
-    const h_NF = mul(silu(dense(`${block}.mlp.gate_proj`, m_NC)), dense(`${block}.mlp.up_proj`, m_NC));
-    return add(r_NC, dense(`${block}.mlp.down_proj`, h_NF));
+    const h_NF = mul(silu(linear(p, `${block}.mlp.gate_proj`, m_NC)), linear(p, `${block}.mlp.up_proj`, m_NC));
+    return add(r_NC, linear(p, `${block}.mlp.down_proj`, h_NF));
   },
 
   final: (c, p, x_NC) => norm(c, p, 'model.norm', x_NC),

@@ -1,0 +1,21 @@
+/*
+ * Shape suffixes: N rows; I values of a row that come in; O that go out.
+ */
+import { gemm, type Tensor } from '../graph/index.js';
+import type { TracedParameters } from './architecture.js';
+
+/** How a layer's weight lies: a row for each output (PyTorch's Linear), or for each input (GPT-2's Conv1D). */
+export type WeightRows = 'outputs' | 'inputs';
+
+/**
+ * A linear layer, x · Wᵀ + b. Every architecture computes its layers by this one.
+ *
+ * @param name of the layer: its parameters are `name.weight`, [O, I] or, with a row for each input, [I, O], and, where
+ * the model has one, `name.bias` [O]
+ * @param x_NI [N, I]
+ * @returns [N, O]
+ */
+export function linear(p: TracedParameters, name: string, x_NI: Tensor, rows: WeightRows = 'outputs'): Tensor {
+  const options = rows === 'outputs' ? { transB: true } : {};
+  return gemm(x_NI, p[`${name}.weight`]!, p[`${name}.bias`], options);
+}
