@@ -51,6 +51,13 @@ export class ParameterLayout {
     return Object.fromEntries(this.entries.map((e) => [e.name, vector.subarray(e.offset, e.offset + e.size)]));
   }
 
+  /** A new vector of values that are given by name. */
+  fill(values: Readonly<Record<string, Float32Array>>): Float32Array {
+    const vector = new Float32Array(this.size);
+    for (const { name, offset } of this.entries) vector.set(values[name]!, offset);
+    return vector;
+  }
+
   /** A new vector of initial parameters: the same for the same generator. */
   initialize(random: Random): Float32Array {
     const vector = new Float32Array(this.size);

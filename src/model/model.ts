@@ -3,6 +3,7 @@ import { attention, constant, gemm, input, repeatHeads, type Tensor } from '../g
 import type { Architecture, Attend, Dimensions, ForwardInputs, TracedParameters } from './architecture.js';
 import { bert } from './bert.js';
 import type { FamilyName } from './family-names.js';
+import { frozenNames } from './freeze.js';
 import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
 import { llama } from './llama.js';
@@ -18,13 +19,24 @@ export const families: Readonly<Record<FamilyName, Architecture>> = {
 export class Model {
   readonly architecture: Architecture;
   readonly config: unknown;
+  /** All parameters, as model files hold them. */
   readonly layout: ParameterLayout;
+  /** Those that are trained, as optimiser, averaging, checkpoints and hashes hold them: all, unless some are frozen. */
+  readonly trained: ParameterLayout;
+  /** Those that stay as they are, fed beside the trained. */
+  readonly frozen: ParameterLayout;
   readonly dimensions: Dimensions;
 
-  private constructor(architecture: Architecture, config: unknown) {
+  private constructor(architecture: Architecture, config: unknown, freeze: readonly string[] = []) {
     this.architecture = architecture;
     this.config = config;
-    this.layout = new ParameterLayout(architecture.parameters(config));
+    const parameters = architecture.parameters(config);
+    this.layout = new ParameterLayout(parameters);
+    const model = { names: parameters.map(({ name }) => name), head: architecture.head(config) };
+    const frozen = frozenNames(model, freeze);
+    this.frozen = new ParameterLayout(parameters.filter(({ name }) => frozen.has(name)));
+    this.trained =
+      frozen.size === 0 ? this.layout : new ParameterLayout(parameters.filter(({ name }) => !frozen.has(name)));
     this.dimensions = architecture.dimensions(config);
   }
 
@@ -43,6 +55,33 @@ export class Model {
   static create(family: string, dimensions: Dimensions): Model {
     const found = findArchitecture(family);
     return new Model(found, found.configure(dimensions));
+  }
+
+  /**
+   * The same model with the parameters frozen that patterns name: see {@link frozenNames}.
+   *
+   * @throws UsageError when a pattern fits nothing, or nothing is left to train
+   */
+  freeze(patterns: readonly string[]): Model {
+    return patterns.length === 0 ? this : new Model(this.architecture, this.config, patterns);
+  }
+
+  /** The trained and the frozen vector out of that of all parameters; where nothing is frozen, that vector itself. */
+  cut(all: Float32Array): { readonly trained: Float32Array; readonly frozen: Float32Array } {
+    const { layout, trained, frozen } = this;
+    if (frozen.size === 0) return { trained: all, frozen: new Float32Array(0) };
+    const views = layout.views(all);
+    return { trained: trained.fill(views), frozen: frozen.fill(views) };
+  }
+
+  /** The vector of all parameters; where nothing is frozen, the trained one itself. */
+  join(trained: Float32Array, frozen: Float32Array): Float32Array {
+    return this.frozen.size === 0 ? trained : this.layout.fill(this.views(trained, frozen));
+  }
+
+  /** Views of the trained and the frozen vector, by the parameters' names; nothing is copied. */
+  views(trained: Float32Array, frozen: Float32Array): Record<string, Float32Array> {
+    return { ...this.trained.views(trained), ...this.frozen.views(frozen) };
   }
 
   /** One graph input a parameter, by Hugging Face's names. */

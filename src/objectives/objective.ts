@@ -28,6 +28,8 @@ export interface Objective<Sample = unknown> {
   readonly name: string;
   /** Describes the vector that is trained. */
   readonly layout: ParameterLayout;
+  /** Describes the vector that is fed beside it and stays as it is; of no elements where nothing is frozen. */
+  readonly frozen: ParameterLayout;
   /** What a sample counts for in every figure of tokens: a text's window has as many as the model sees of it. */
   readonly tokensPerSample: number;
   /** Whether it gives whole texts their probability: then its loss has bits a byte, and the model writes. */
@@ -43,7 +45,11 @@ export interface Objective<Sample = unknown> {
    * @returns their weight: the number of targets among them
    */
   fill(samples: readonly Sample[], arrays: Readonly<Record<string, HostArray>>): number;
-  /** The sum of the losses of a micro-batch's targets, divided by {@link unit}: a scalar. */
+  /**
+   * The sum of the losses of a micro-batch's targets, divided by {@link unit}: a scalar.
+   *
+   * @param parameters trained and frozen ones
+   */
   loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor;
   /** By what a micro-batch's sum is divided in the graph, so that it neither grows with the batch nor overflows. */
   unit(batch: number): number;

@@ -19,18 +19,25 @@ export function meanLoss(parts: readonly LossSum[]): number {
 export class Evaluator<Sample> {
   readonly #compiled = new Map<number, { readonly session: Session; readonly feeds: HostArrays }>();
 
-  /** @param batch samples in one run of the graph, at most */
+  /**
+   * @param batch samples in one run of the graph, at most
+   * @param frozen the vector that the objective's `frozen` describes; not copied
+   */
   constructor(
     private readonly objective: Objective<Sample>,
     private readonly engine: Engine,
     private readonly batch: number,
     private readonly compile: CompileOptions = {},
+    private readonly frozen: Float32Array = new Float32Array(0),
   ) {}
 
-  /** @param parameters the model's vector */
+  /** @param parameters the trained vector */
   async lossSum(parameters: Float32Array, samples: Iterable<Sample>): Promise<LossSum> {
     const { objective, engine } = this;
-    const views = vectorArrays(objective.layout, 'parameters', parameters, engine.views);
+    const views = {
+      ...vectorArrays(objective.layout, 'parameters', parameters, engine.views),
+      ...vectorArrays(objective.frozen, 'frozen', this.frozen, engine.views),
+    };
     let [sum, weight] = [0, 0];
     for (const batch of batchesOf(samples, this.batch)) {
       const { session, feeds } = await this.#sized(batch.length);

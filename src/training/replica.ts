@@ -14,13 +14,15 @@ export function traceReplica(
   gradientAccumulation: number,
   engine: Pick<Engine, 'target' | 'views'>,
 ): Program {
-  const recompute = objective.layout.size >= LARGE_MODEL;
+  const recompute = objective.layout.size + objective.frozen.size >= LARGE_MODEL;
   return traceGradient(objective, batch, engine, { accumulate: gradientAccumulation > 1, recompute });
 }
 
 /** What a replica trains and with what. */
 export interface ReplicaOptions<Sample> {
   readonly objective: Objective<Sample>;
+  /** The vector that the objective's `frozen` describes; kept as it is, and not copied. */
+  readonly frozen?: Float32Array;
   readonly engine: Engine;
   /** Samples of a micro-batch. */
   readonly batch: number;
@@ -40,12 +42,14 @@ export class Replica<Sample = unknown> {
   readonly #gradient: Session;
   readonly #adamw: Adamw;
   readonly #feeds: HostArrays;
+  readonly #frozen: HostArrays;
   readonly #loss = new Float32Array(1);
   /** The sum before the last micro-batch; an output must not be its own input, so two buffers alternate. */
   readonly #sum: Float32Array | undefined;
 
   private constructor(options: ReplicaOptions<Sample>, gradient: Session, adamw: Adamw) {
-    const { size } = options.objective.layout;
+    const { objective, engine, frozen = new Float32Array(0) } = options;
+    const { size } = objective.layout;
     this.#vectors = {
       parameters: new Float32Array(size),
       gradient: new Float32Array(size),
@@ -55,7 +59,8 @@ export class Replica<Sample = unknown> {
     this.#options = options;
     this.#gradient = gradient;
     this.#adamw = adamw;
-    this.#feeds = feedArrays(options.objective, options.batch);
+    this.#feeds = feedArrays(objective, options.batch);
+    this.#frozen = vectorArrays(objective.frozen, 'frozen', frozen, engine.views);
     if (options.gradientAccumulation > 1) this.#sum = new Float32Array(size);
   }
 
@@ -110,6 +115,7 @@ export class Replica<Sample = unknown> {
       weight += objective.fill(nextBatch(), this.#feeds);
       const feeds = {
         ...vectorArrays(layout, 'parameters', this.vectors.parameters, engine.views),
+        ...this.#frozen,
         ...(sum && vectorArrays(layout, 'sum', sum, engine.views)),
         ...this.#feeds,
       };

@@ -18,8 +18,9 @@ import type { Objective } from '../objectives/objective.js';
 /** What a trace needs to know of the engine. */
 type Target = Pick<Engine, 'target' | 'views'>;
 
-/** How a model's vector is fed: as one view a parameter, or whole and cut inside the graph. */
+/** How a model's vectors are fed: as one view a parameter, or whole and cut inside the graph. */
 const VECTOR = 'parameters';
+const FROZEN = 'frozen';
 const GRADIENT = 'gradient';
 const SUM = 'sum';
 
@@ -33,6 +34,12 @@ function vectorInputs(layout: ParameterLayout, name: string, views: boolean): Tr
   return Object.fromEntries(layout.entries.map((e, i) => [e.name, reshape(parts[i]!, e.shape)]));
 }
 
+/** Trained and frozen parameters, by their names. */
+function parameterInputs({ layout, frozen }: Objective<never>, views: boolean): TracedParameters {
+  const trained = vectorInputs(layout, VECTOR, views);
+  return frozen.size === 0 ? trained : { ...trained, ...vectorInputs(frozen, FROZEN, views) };
+}
+
 function vectorOutputs(layout: ParameterLayout, name: string, tensors: readonly Tensor[], views: boolean) {
   if (views) return Object.fromEntries(layout.entries.map((e, i) => [`${name}/${e.name}`, tensors[i]!]));
   const flat = tensors.map((tensor, i) => reshape(tensor, [layout.entries[i]!.size]));
@@ -42,7 +49,7 @@ function vectorOutputs(layout: ParameterLayout, name: string, tensors: readonly 
 /** A vector as the feeds or destinations of a program traced with the same `views`. */
 export function vectorArrays(
   layout: ParameterLayout,
-  name: 'parameters' | 'gradient' | 'sum',
+  name: 'parameters' | 'frozen' | 'gradient' | 'sum',
   vector: Float32Array,
   views: boolean,
 ): HostArrays {
@@ -62,17 +69,17 @@ function feedInputs(objective: Objective<never>, batch: number): Record<string, 
 }
 
 /**
- * The loss of a micro-batch of so many samples. Inputs: the parameters, and the arrays that the objective feeds.
- * Output: `loss`, the sum over targets divided by the objective's unit.
+ * The loss of a micro-batch of so many samples. Inputs: the parameters, those that are frozen, and the arrays that the
+ * objective feeds. Output: `loss`, the sum over targets divided by the objective's unit.
  */
 export function traceLoss(objective: Objective<never>, batch: number, engine: Target): Program {
-  const parameters = vectorInputs(objective.layout, VECTOR, engine.views);
+  const parameters = parameterInputs(objective, engine.views);
   const loss = objective.loss(parameters, feedInputs(objective, batch), batch);
   return encode({ loss }, engine.target);
 }
 
 /**
- * The loss and its gradient: {@link traceLoss} with the output `gradient` beside it.
+ * The loss and its gradient by the trained parameters: {@link traceLoss} with the output `gradient` beside it.
  *
  * @param accumulate adds the input `sum`, a gradient to which this one is added
  * @param recompute makes cheap activations again in the backward pass instead of keeping them
@@ -84,7 +91,7 @@ export function traceGradient(
   { accumulate, recompute }: { accumulate: boolean; recompute: boolean },
 ): Program {
   const { layout } = objective;
-  const parameters = vectorInputs(layout, VECTOR, engine.views);
+  const parameters = parameterInputs(objective, engine.views);
   const loss = objective.loss(parameters, feedInputs(objective, batch), batch);
   let gradient = gradients(
     loss,

@@ -33,7 +33,11 @@ export class Causal implements Objective<TokenWindow> {
   }
 
   get layout(): ParameterLayout {
-    return this.model.layout;
+    return this.model.trained;
+  }
+
+  get frozen(): ParameterLayout {
+    return this.model.frozen;
   }
 
   get tokensPerSample(): number {

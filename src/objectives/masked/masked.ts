@@ -52,7 +52,11 @@ export class Masked implements Objective<TokenWindow> {
   }
 
   get layout(): ParameterLayout {
-    return this.model.layout;
+    return this.model.trained;
+  }
+
+  get frozen(): ParameterLayout {
+    return this.model.frozen;
   }
 
   get tokensPerSample(): number {
