@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findFramework } from './calibration/frameworks.js';
-import { predictStep } from './step.js';
+import { findModel } from './catalogue/index.js';
+import { predictStep, stepModel } from './step.js';
 import { arrangement, gpt3, selene } from './step.test-support.js';
 import type { Arrangement } from './types.js';
 
@@ -38,4 +40,38 @@ describe('predictStep', () => {
     expect(predict({ pipeline: 1, data: 128 }).fits).toBe(false);
     expect(base.fits).toBe(true);
   });
+});
+
+describe('a model of steps', () => {
+  it.each(['gpt3-175b', 'mixtral-8x7b'])(
+    'says of %s, asked for many in any order, what each alone comes to',
+    (name) => {
+      const workload = findModel(name);
+      const degree = fc.constantFrom(1, 2, 4, 8);
+      const some: fc.Arbitrary<Arrangement> = fc.record({
+        ...{ data: degree, tensor: degree, pipeline: degree, context: degree, expert: degree, microBatch: degree },
+        interleave: fc.constantFrom(1, 2),
+        zero: fc.constantFrom(0, 1, 2, 3),
+        offload: fc.constantFrom('none', 'optimizer', 'optimizer+parameters'),
+        offloadTo: fc.constantFrom('host', 'disk'),
+        recompute: fc.constantFrom('none', 'selective', 'full'),
+        precision: fc.constantFrom('fp16', 'bf16'),
+        sequence: fc.constantFrom(2048, 4096),
+        globalBatch: fc.constantFrom(64, 128),
+        sequenceParallel: fc.boolean(),
+        flashAttention: fc.boolean(),
+      });
+      const software = { ...framework, habits: { ...framework.habits!, halfGradients: true } };
+      fc.assert(
+        fc.property(fc.array(some, { minLength: 2, maxLength: 40 }), (arrangements) => {
+          const model = stepModel(workload, selene, software);
+          for (const each of arrangements) {
+            const found = model.step(each, model.room(each), model.time(each));
+            expect(found).toEqual(predictStep(workload, selene, each, software));
+          }
+        }),
+        { numRuns: 100 },
+      );
+    },
+  );
 });

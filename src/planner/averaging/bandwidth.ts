@@ -1,5 +1,5 @@
-import type { Candidate, Predict } from '../search/types.js';
-import type { Cluster, Framework, StepPrediction, Workload } from '../types.js';
+import { type Candidate, modelOf, type Predict } from '../search/types.js';
+import type { Arrangement, Cluster, Framework, StepPrediction, StepTime, Workload } from '../types.js';
 import { type AveragingPlan, type AveragingRequest, type Replica, soonest, stepOf } from './choose.js';
 import type { AveragingMethod } from './types.js';
 
@@ -115,9 +115,14 @@ function everyStepAt(
   { workload, cluster, framework, everyStep, predict }: Comparison,
   bandwidth: number,
 ): StepPrediction {
-  const network = { ...cluster, interNode: bandwidth };
-  const predictions = everyStep.map(({ arrangement }) => predict(workload, network, arrangement, framework));
-  return predictions.reduce((best, each) => (each.time.total < best.time.total ? each : best));
+  const model = modelOf(predict, workload, { ...cluster, interNode: bandwidth }, framework);
+  let [best, time]: [Arrangement?, StepTime?] = [];
+  // The best of a strategy is often that of a grid or a number of devices too.
+  for (const arrangement of new Set(everyStep.map((candidate) => candidate.arrangement))) {
+    const own = model.time(arrangement);
+    if (time === undefined || own.total < time.total) [best, time] = [arrangement, own];
+  }
+  return model.step(best!, model.room(best!), time);
 }
 
 function averagingAt(comparison: Comparison, bandwidth: number, request: AveragingRequest): AveragingPlan {

@@ -90,15 +90,15 @@ export function soonest(
 ): AveragingPlan {
   const { method: asked } = request;
   const cadences = asked.innerSteps === undefined ? INNER_STEPS : [asked.innerSteps];
-  return tried
-    .flatMap((replica) =>
-      cadences.map((innerSteps) => {
-        const overlapSteps = Math.min(asked.overlapSteps, innerSteps / asked.fragments);
-        const method = { ...asked, innerSteps, overlapSteps };
-        return { ...averagingPlan(workload, cluster, replica, method, request), tried };
-      }),
-    )
-    .reduce((best, each) => (each.equalLossSeconds < best.equalLossSeconds ? each : best));
+  let best: Omit<AveragingPlan, 'tried'> | undefined;
+  for (const replica of tried) {
+    for (const innerSteps of cadences) {
+      const overlapSteps = Math.min(asked.overlapSteps, innerSteps / asked.fragments);
+      const each = averagingPlan(workload, cluster, replica, { ...asked, innerSteps, overlapSteps }, request);
+      if (best === undefined || each.equalLossSeconds < best.equalLossSeconds) best = each;
+    }
+  }
+  return { ...best!, tried };
 }
 
 /** The smallest replicas that fit, nodes, and the largest that there are two of, each with its best arrangement. */

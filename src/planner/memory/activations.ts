@@ -7,7 +7,12 @@ import { attentionsOf, expertsOf, headSizes } from '../workload/flop.js';
  * T·h·(10 + 24/t + 5·a·s/(h·t)) for GPT with dropout in 16 bits; the parts are counted here one by one so that gated
  * feed-forward parts, grouped keys, tiled attention, attention to an encoder and models without dropout follow.
  */
-export function layerActivations(w: Workload, arrangement: Arrangement, habits: FrameworkHabits): number {
+export function layerActivations(
+  w: Workload,
+  arrangement: Arrangement,
+  habits: FrameworkHabits,
+  recompute: Arrangement['recompute'] = arrangement.recompute,
+): number {
   const { tensor, context, sequence } = arrangement;
   const T = (arrangement.microBatch * sequence) / context;
   const h = w.hidden;
@@ -30,20 +35,20 @@ export function layerActivations(w: Workload, arrangement: Arrangement, habits: 
   const inner = (width * (2 * (w.feedForwardMatrices - 1) + kept)) / tensor;
   const scores = arrangement.flashAttention ? 4 * w.heads : (2 + 3 * mask) * w.heads * sequence;
   const core = (attentions * scores) / tensor;
-  if (arrangement.recompute === 'full') return (2 * T * h) / split;
-  if (arrangement.recompute === 'selective' && habits.selectiveProducts) {
+  if (recompute === 'full') return (2 * T * h) / split;
+  if (recompute === 'selective' && habits.selectiveProducts) {
     // The layer's input, attention's output, and every second product's.
     const products = attentions * taken + up;
     return (
       2 * T * (h / split + (attentions * query) / tensor + ((1 + attentions) * h) / split / 2 + products / tensor / 2)
     );
   }
-  return T * (shared + heads + inner + (arrangement.recompute === 'selective' ? 0 : core));
+  return T * (shared + heads + inner + (recompute === 'selective' ? 0 : core));
 }
 
 /** Bytes that a layer needs at once while it is computed: all that it would keep without recomputation. */
 export function workingActivations(w: Workload, arrangement: Arrangement, habits: FrameworkHabits): number {
-  return layerActivations(w, { ...arrangement, recompute: 'none' }, habits);
+  return layerActivations(w, arrangement, habits, 'none');
 }
 
 /** Bytes of the activation that a stage hands on, of one micro-batch on one device. */

@@ -11,6 +11,19 @@ export interface MemoryConstants {
   readonly fragmentation: number;
 }
 
+/** Bytes of one layer's activations for one micro-batch: kept for its backward pass, and needed while it is computed again. */
+export interface LayerMemory {
+  readonly kept: number;
+  readonly working: number;
+}
+
+export function layerMemory(w: Workload, arrangement: Arrangement, habits: FrameworkHabits): LayerMemory {
+  return {
+    kept: layerActivations(w, arrangement, habits),
+    working: arrangement.recompute === 'none' ? 0 : workingActivations(w, arrangement, habits),
+  };
+}
+
 /**
  * Bytes of one device at the peak of a step: the first stage, which holds the activations of most micro-batches, or
  * the last, which has the logits.
@@ -26,10 +39,9 @@ export function memoryUse(
   parameters: number,
   microBatches: number,
   c: MemoryConstants,
+  { kept, working }: LayerMemory = layerMemory(w, arrangement, habits),
 ): MemoryUse {
   const states = stateBytes(parameters, arrangement, habits);
-  const kept = layerActivations(w, arrangement, habits);
-  const working = arrangement.recompute === 'none' ? 0 : workingActivations(w, arrangement, habits);
   const held = inFlight(arrangement.pipeline, arrangement.interleave, microBatches);
   const logits = logitsBytes(arrangement, w.vocabulary, habits.fusedLoss);
   // A stage's input and output of each micro-batch under way stay until its gradient is back.

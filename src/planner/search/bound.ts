@@ -1,7 +1,8 @@
+import type { StepModel } from '../step.js';
 import type { Cluster, Framework, Workload } from '../types.js';
 import type { Schedule } from './choices.js';
 import { devices, type Grid } from './grids.js';
-import type { Fixed, Predict } from './types.js';
+import { type Fixed, modelOf, type Predict } from './types.js';
 
 /** Seconds that no arrangement of a grid and a schedule can beat. */
 export type Bound = (grid: Grid, schedule: Schedule) => number;
@@ -18,13 +19,14 @@ export function stepBound(
   framework: Framework,
   fixed: Fixed,
   predict: Predict,
+  model: StepModel = modelOf(predict, workload, cluster, framework),
 ): Bound {
   const known = new Map<number, number>();
   const oneMicroBatch = (tensor: number, context: number, microBatch: number): number => {
     const key = (tensor * 1e4 + context) * 1e4 + microBatch;
     let seconds = known.get(key);
     if (seconds === undefined) {
-      seconds = alone(workload, cluster, framework, fixed, predict, tensor, context, microBatch);
+      seconds = alone(workload, cluster, fixed, model, tensor, context, microBatch);
       known.set(key, seconds);
     }
     return seconds;
@@ -40,9 +42,8 @@ export function stepBound(
 function alone(
   workload: Workload,
   cluster: Cluster,
-  framework: Framework,
   fixed: Fixed,
-  predict: Predict,
+  model: StepModel,
   tensor: number,
   context: number,
   microBatch: number,
@@ -62,9 +63,10 @@ function alone(
     sequence: fixed.sequence,
     flashAttention: fixed.flashAttention,
   } as const;
-  const { time, modelFlop } = predict(workload, cluster, arrangement, framework);
   if (workload.experts !== undefined) {
+    const { modelFlop } = model.step(arrangement, model.room(arrangement));
     return modelFlop / devices(grid) / (cluster.accelerator.rates[fixed.precision] ?? Number.POSITIVE_INFINITY);
   }
-  return time.matrices + time.memoryBound + time.tensorCommunication;
+  const { matrices, memoryBound, tensorCommunication } = model.time(arrangement);
+  return matrices + memoryBound + tensorCommunication;
 }

@@ -27,12 +27,66 @@ export interface Room {
   readonly offload: number;
 }
 
-/** A grid with its schedules and its states: a list for each ZeRO stage, by place. */
-export interface Cell {
+/** Who leads a strategy, and who leads the same one without offloading. */
+interface Rivals {
+  readonly leader: Leader;
+  readonly plain: Leader;
+}
+
+/** What grids that split the same things have in common. */
+interface Kind {
+  readonly stages: readonly Arrangement['zero'][];
+  readonly places: readonly Offload[];
+  /** By ZeRO stage and place. */
+  readonly rivals: readonly (readonly Rivals[])[];
+  /** The same, each once: most grids are of one strategy with every ZeRO stage. */
+  readonly strategies: readonly Rivals[];
+}
+
+/** A grid with its schedules and its states. */
+export class Cell {
   readonly devices: number;
   readonly grid: Grid;
   readonly schedules: readonly Schedule[];
-  readonly states: readonly (readonly State[])[];
+  readonly #kind: Kind;
+  #states: readonly (readonly State[])[] | undefined;
+
+  constructor(grid: Grid, schedules: readonly Schedule[], kind: Kind) {
+    this.devices = devices(grid);
+    this.grid = grid;
+    this.schedules = schedules;
+    this.#kind = kind;
+  }
+
+  /** A list for each ZeRO stage, by place. Most grids lose before any is asked for. */
+  get states(): readonly (readonly State[])[] {
+    this.#states ??= this.#kind.stages.map((zero, i) => this.#statesOf(zero, this.#kind.rivals[i]!));
+    return this.#states;
+  }
+
+  /** States of the cell. */
+  get size(): number {
+    return this.#kind.stages.length * this.#kind.places.length;
+  }
+
+  /** Whether something leads each of its strategies in so many seconds. */
+  isLed(seconds: number): boolean {
+    for (const { leader, plain } of this.#kind.strategies) {
+      if (seconds < leader.seconds && seconds < plain.seconds) return false;
+    }
+    return true;
+  }
+
+  #statesOf(zero: Arrangement['zero'], rivals: readonly Rivals[]): State[] {
+    const { grid } = this;
+    const states: State[] = [];
+    for (const [i, place] of this.#kind.places.entries()) {
+      const onHost =
+        place.offloadTo === 'disk' ? states.find((other) => other.place.offload === place.offload) : undefined;
+      states.push({ grid, zero, place, smallest: this.schedules[0]!, ...rivals[i]!, onHost, room: undefined });
+    }
+    return states;
+  }
 }
 
 /** Every grid with what it can be combined with; together the whole space but for recomputation. */
@@ -44,41 +98,59 @@ export function cellsOf(
   habits: Partial<Pick<FrameworkHabits, 'shardedPipeline' | 'unevenStages'>> = {},
 ): Cell[] {
   const places = offloads(cluster, fixed);
-  return gridsOf(workload, cluster, fixed, habits.unevenStages).flatMap((grid) => {
-    const schedules = schedulesOf(grid, workload.layers, fixed);
-    if (schedules.length === 0) return [];
-    const states = zeroStages(grid, fixed, habits.shardedPipeline).map((zero) =>
-      statesOf(grid, zero, places, schedules[0]!, leaders),
-    );
-    return [{ devices: devices(grid), grid, schedules, states }];
-  });
+  const kinds = new Map<number, Kind>();
+  const known = new Map<number, readonly Schedule[]>();
+  const cells: Cell[] = [];
+  for (const grid of gridsOf(workload, cluster, fixed, habits.unevenStages)) {
+    const sizes = grid.data * 2 ** 20 + grid.pipeline;
+    let schedules = known.get(sizes);
+    if (schedules === undefined) {
+      schedules = schedulesOf(grid, workload.layers, fixed);
+      known.set(sizes, schedules);
+    }
+    if (schedules.length === 0) continue;
+    const splits = splitsOf(grid);
+    let kind = kinds.get(splits);
+    if (kind === undefined) {
+      kind = kindOf(grid, zeroStages(grid, fixed, habits.shardedPipeline), places, leaders);
+      kinds.set(splits, kind);
+    }
+    cells.push(new Cell(grid, schedules, kind));
+  }
+  return cells;
 }
 
-function statesOf(
-  grid: Grid,
-  zero: Arrangement['zero'],
+function kindOf(
+  { data, tensor, pipeline, context, expert }: Grid,
+  stages: readonly Arrangement['zero'][],
   places: readonly Offload[],
-  smallest: Schedule,
   leaders: Leaders,
-): State[] {
-  const { data, tensor, pipeline, context, expert } = grid;
-  const leaderOf = (offload: Offload['offload']) =>
-    leaders.of({ data, tensor, pipeline, context, expert, zero, offload });
-  const plain = leaderOf('none');
-  const states: State[] = [];
-  for (const place of places) {
-    const leader = leaderOf(place.offload);
-    const onHost =
-      place.offloadTo === 'disk' ? states.find((other) => other.place.offload === place.offload) : undefined;
-    states.push({ grid, zero, place, smallest, leader, plain, onHost, room: undefined });
-  }
-  return states;
+): Kind {
+  const strategies = new Map<Leader, Rivals>();
+  const rivals = stages.map((zero) => {
+    const leaderOf = (offload: Offload['offload']) =>
+      leaders.of({ data, tensor, pipeline, context, expert, zero, offload });
+    const plain = leaderOf('none');
+    return places.map(({ offload }) => {
+      const own = { leader: leaderOf(offload), plain };
+      strategies.set(own.leader, own);
+      return own;
+    });
+  });
+  return { stages, places, rivals, strategies: [...strategies.values()] };
+}
+
+/** A small number for what a grid splits at all, which decides its strategies and ZeRO stages. */
+function splitsOf({ data, tensor, pipeline, context, expert }: Grid): number {
+  return (
+    (data > 1 ? 1 : 0) + (tensor > 1 ? 2 : 0) + (pipeline > 1 ? 4 : 0) + (context > 1 ? 8 : 0) + (expert > 1 ? 16 : 0)
+  );
 }
 
 /** Arrangements of a cell. */
-export function sizeOf({ schedules, states }: Cell, fixed: Fixed): number {
+export function sizeOf({ schedules, size }: Cell, fixed: Fixed): number {
   const levels = fixed.recompute === undefined ? recomputations.length : 1;
-  return schedules.length * states.length * states[0]!.length * levels;
+  return schedules.length * size * levels;
 }
 
 /** The arrangement of a state with a schedule, written out: spreading objects takes longer than predicting a step. */

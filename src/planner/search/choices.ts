@@ -18,18 +18,20 @@ export const recomputations = ['none', 'selective', 'full'] as const;
 /** Schedules of a grid; interleaved ones need a multiple of the stages as micro-batches (arXiv 2104.04473, 2.2). */
 export function schedulesOf(grid: Grid, layers: number, fixed: Fixed): Schedule[] {
   const sequences = fixed.globalBatch / grid.data;
-  const micro =
-    fixed.microBatch === undefined
-      ? divisors(sequences).filter((size) => size <= LARGEST_MICRO_BATCH)
-      : [fixed.microBatch].filter((size) => sequences % size === 0);
+  const [least, most] =
+    fixed.microBatch === undefined ? [1, LARGEST_MICRO_BATCH] : [fixed.microBatch, fixed.microBatch];
   // Chunks are of equally many layers.
   const perStage = grid.pipeline === 1 || layers % grid.pipeline !== 0 ? [1] : divisors(layers / grid.pipeline);
-  return micro.flatMap((microBatch) =>
-    perStage
-      .filter((interleave) => fixed.interleave === undefined || interleave === fixed.interleave)
-      .filter((interleave) => interleave === 1 || (sequences / microBatch) % grid.pipeline === 0)
-      .map((interleave) => ({ microBatch, interleave })),
-  );
+  const schedules: Schedule[] = [];
+  for (let microBatch = least; microBatch <= Math.min(most, sequences); microBatch++) {
+    if (sequences % microBatch !== 0) continue;
+    const whole = (sequences / microBatch) % grid.pipeline === 0;
+    for (const interleave of perStage) {
+      const isChosen = fixed.interleave === undefined || interleave === fixed.interleave;
+      if (isChosen && (interleave === 1 || whole)) schedules.push({ microBatch, interleave });
+    }
+  }
+  return schedules;
 }
 
 /**

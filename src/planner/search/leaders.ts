@@ -1,4 +1,4 @@
-import type { Arrangement } from '../types.js';
+import type { Arrangement, MemoryUse } from '../types.js';
 import { OFFLOAD, strategyOf } from './strategy.js';
 import type { Candidate, StrategyResult } from './types.js';
 
@@ -10,28 +10,34 @@ export class Leader {
   readonly strategy: string;
   best: Candidate | undefined;
   nearest: Candidate | undefined;
+  /** Seconds that must be beaten. */
+  seconds = Number.POSITIVE_INFINITY;
 
   constructor(strategy: string) {
     this.strategy = strategy;
   }
 
-  /** Seconds that must be beaten. */
-  get seconds(): number {
-    return this.best?.prediction.time.total ?? Number.POSITIVE_INFINITY;
+  /** Whether what does not fit would be the nearest to it, and that is of interest. */
+  isNearer(memory: MemoryUse): boolean {
+    if (this.best !== undefined) return false;
+    return this.nearest === undefined || excess(memory) < excess(this.nearest.prediction.memory);
   }
 
   offer(candidate: Candidate): void {
     if (candidate.prediction.fits) {
-      if (candidate.prediction.time.total < this.seconds) this.best = candidate;
-    } else if (this.nearest === undefined || excess(candidate) < excess(this.nearest)) {
+      const { total } = candidate.prediction.time;
+      if (!(total < this.seconds)) return;
+      this.best = candidate;
+      this.seconds = total;
+    } else if (this.isNearer(candidate.prediction.memory)) {
       this.nearest = candidate;
     }
   }
 }
 
 /** Bytes by which an arrangement does not fit. */
-function excess({ prediction: { memory } }: Candidate): number {
-  return memory.total - memory.available;
+function excess({ total, available }: MemoryUse): number {
+  return total - available;
 }
 
 /** Keeps who leads by strategy and by grid. */
@@ -96,7 +102,7 @@ export class Leaders {
     const others = all.flatMap(({ strategy, best, nearest }) => (!best && nearest ? [{ strategy, ...nearest }] : []));
     return [
       ...fitting.sort((a, b) => a.prediction.time.total - b.prediction.time.total),
-      ...others.sort((a, b) => excess(a) - excess(b)),
+      ...others.sort((a, b) => excess(a.prediction.memory) - excess(b.prediction.memory)),
     ];
   }
 }

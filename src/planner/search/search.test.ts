@@ -9,7 +9,7 @@ import { devices } from './grids.js';
 import { searchArrangements } from './search.js';
 import { cluster, fixed, framework, knownStep, workload } from './search.test-support.js';
 import { strategyOf } from './strategy.js';
-import type { Candidate } from './types.js';
+import type { Candidate, Predict } from './types.js';
 
 /** Every arrangement of the test's model, by loops that prune nothing. */
 function everything(memory: number, accelerators: number): Candidate[] {
@@ -102,6 +102,20 @@ test('stages of unequal layers win where a framework can cut them and nothing di
   expect(seconds(uneven.best!)).toBeLessThan(0.97 * seconds(even.best!));
   const { pipeline, interleave } = uneven.best!.arrangement;
   expect([97 % pipeline === 0, interleave]).toEqual([false, 1]);
+});
+
+test('a prediction in parts finds what a whole one finds', () => {
+  const machine = findCluster('64xa100');
+  const sizes = { globalBatch: 512, sequence: 2048, precision: 'fp16', flashAttention: true } as const;
+  const software = findFramework('Megatron-LM', machine.accelerator.name);
+  const whole: Predict = (...step) => predictStep(...step);
+  for (const scope of ['all', 'best'] as const) {
+    for (const name of ['gpt3-13b', 'mixtral-8x7b', 'gpt3-175b']) {
+      const search = (predict: Predict) =>
+        searchArrangements(findModel(name), machine, software, sizes, predict, scope);
+      expect(search(predictStep)).toEqual(search(whole));
+    }
+  }
 });
 
 test('the best alone is found with fewer predictions', () => {

@@ -1,10 +1,12 @@
-import type { Arrangement, Cluster, Framework, StepPrediction, Workload } from '../types.js';
+import type { StepRoom } from '../step.js';
+import type { Arrangement, Cluster, Framework, Workload } from '../types.js';
 import { stepBound } from './bound.js';
 import { arrangementOf, type Cell, cellsOf, type Room, type State, sizeOf } from './cells.js';
 import { recomputations, type Schedule } from './choices.js';
 import { Front } from './front.js';
+import { devices } from './grids.js';
 import { type Leader, Leaders } from './leaders.js';
-import type { Fixed, Predict, SearchResult } from './types.js';
+import { type Fixed, modelOf, type Predict, type SearchResult } from './types.js';
 
 /**
  * Goes through every arrangement of a model on a cluster and keeps the fastest of each strategy, grid and number of
@@ -33,34 +35,43 @@ export function searchArrangements(
   const leaders = new Leaders();
   const front = new Front(cluster.accelerators);
   const recompute = fixed.recompute === undefined ? recomputations : [fixed.recompute];
+  const model = modelOf(predict, workload, cluster, framework);
   let evaluated = 0;
 
-  const evaluate = (arrangement: Arrangement, leader: Leader): StepPrediction => {
-    const prediction = predict(workload, cluster, arrangement, framework);
+  const evaluate = (arrangement: Arrangement, leader: Leader): StepRoom => {
     evaluated++;
-    const candidate = { arrangement, prediction };
-    leader.offer(candidate);
-    if (prediction.fits) {
+    const room = model.room(arrangement);
+    if (!room.fits) {
+      if (leader.isNearer(room.memory)) leader.offer({ arrangement, prediction: model.step(arrangement, room) });
+      return room;
+    }
+    const time = model.time(arrangement);
+    const wins =
+      time.total < leader.seconds || time.total < leaders.seconds || time.total < front.secondsAt(devices(arrangement));
+    if (wins) {
+      const candidate = { arrangement, prediction: model.step(arrangement, room, time) };
+      leader.offer(candidate);
       leaders.rank(candidate);
       front.offer(candidate);
     }
-    return prediction;
+    return room;
   };
 
   const roomOf = (state: State): Room => {
     if (state.room === undefined) {
       const smallest = arrangementOf(state, state.smallest, recompute.at(-1)!, fixed);
-      const { fits, memory, time } = evaluate(smallest, state.leader);
-      state.room = { fits, hostFull: memory.host > cluster.host.memory, offload: time.offload };
+      const { fits, memory } = evaluate(smallest, state.leader);
+      const offload = fits && state.place.offload !== 'none' ? model.time(smallest).offload : 0;
+      state.room = { fits, hostFull: memory.host > cluster.host.memory, offload };
     }
     return state.room;
   };
 
-  const beaten = (state: State, devices: number, seconds: number): boolean => {
+  const beaten = (state: State, count: number, seconds: number): boolean => {
     if (scope === 'best') return seconds >= leaders.best;
     // Offloading is of interest where nothing of its kind fits without, or is slower.
-    const rival = Math.min(state.leader.seconds, state.plain.seconds);
-    return seconds >= rival && seconds >= leaders.seconds && seconds >= front.secondsAt(devices);
+    if (seconds < state.leader.seconds && seconds < state.plain.seconds) return false;
+    return seconds >= leaders.seconds && seconds >= front.secondsAt(count);
   };
 
   const visit = (cell: Cell, schedule: Schedule, seconds: number): void => {
@@ -87,13 +98,18 @@ export function searchArrangements(
   };
 
   const cells = cellsOf(workload, cluster, fixed, leaders, framework.habits);
-  const bound = stepBound(workload, cluster, framework, fixed, predict);
+  const bound = stepBound(workload, cluster, framework, fixed, predict, model);
   const visits = cells.flatMap((cell) =>
     cell.schedules.map((schedule) => ({ cell, schedule, seconds: bound(cell.grid, schedule) })),
   );
   // The most promising first, so that all others have something to beat.
   visits.sort((a, b) => a.seconds - b.seconds);
-  for (const { cell, schedule, seconds } of visits) visit(cell, schedule, seconds);
+  for (const { cell, schedule, seconds } of visits) {
+    if (scope === 'best') {
+      if (seconds >= leaders.best) break;
+    } else if (seconds >= leaders.seconds && seconds >= front.secondsAt(cell.devices) && cell.isLed(seconds)) continue;
+    visit(cell, schedule, seconds);
+  }
   const [best, ...alternatives] = leaders.grids;
   return {
     best: best ?? null,

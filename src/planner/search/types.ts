@@ -1,12 +1,20 @@
-import type { Arrangement, Cluster, Framework, StepPrediction, Workload } from '../types.js';
+import type { StepModel, StepRoom } from '../step.js';
+import type { Arrangement, Cluster, Framework, StepPrediction, StepTime, Workload } from '../types.js';
 
 /** The signature of `predictStep`, so that a search can be tried on a step that is known exactly. */
-export type Predict = (
-  workload: Workload,
-  cluster: Cluster,
-  arrangement: Arrangement,
-  framework: Framework,
-) => StepPrediction;
+export interface Predict {
+  (workload: Workload, cluster: Cluster, arrangement: Arrangement, framework: Framework): StepPrediction;
+  /** The same in parts, for many arrangements. */
+  readonly model?: (workload: Workload, cluster: Cluster, framework: Framework) => StepModel;
+}
+
+/** Steps of one model on one machine in parts; where a prediction has none, each is taken from the whole. */
+export function modelOf(predict: Predict, workload: Workload, cluster: Cluster, framework: Framework): StepModel {
+  if (predict.model !== undefined) return predict.model(workload, cluster, framework);
+  const step = (arrangement: Arrangement): StepPrediction => predict(workload, cluster, arrangement, framework);
+  const time = (arrangement: Arrangement): StepTime => step(arrangement).time;
+  return { room: (arrangement: Arrangement): StepRoom => step(arrangement), time, step };
+}
 
 /**
  * What a search may not choose: sizes of a step, and any choice that someone has already made.

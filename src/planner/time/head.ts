@@ -11,6 +11,12 @@ export function paddedVocabulary(vocabulary: number, tensor: number): number {
 /** Bytes that the loss's passes move for each logit: fused, or in 32 bits pass by pass. */
 const lossBytes = (habits: FrameworkHabits): number => (habits.fusedLoss ? 10 : 36);
 
+/** Seconds of the head and the loss for one micro-batch. */
+export interface HeadTime {
+  readonly matrices: number;
+  readonly memory: number;
+}
+
 /** Seconds of the head and the loss for one micro-batch on one device of the last stage, forward and backward. */
 export function headTime(
   w: Workload,
@@ -18,7 +24,7 @@ export function headTime(
   arrangement: Arrangement,
   habits: FrameworkHabits,
   c: TimeConstants,
-): { matrices: number; memory: number } {
+): HeadTime {
   const { tensor, precision } = arrangement;
   const card = cluster.accelerator;
   const bandwidth = card.memoryBandwidth * c.memoryEfficiency;

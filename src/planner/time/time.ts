@@ -1,8 +1,8 @@
 import type { Arrangement, Cluster, FrameworkHabits, StepTime, Workload } from '../types.js';
 import type { Stages } from '../workload/stages.js';
 import { allReduceTime, gatherTime, groupOf, handOverTime, shardedTime } from './collectives.js';
-import { headTime } from './head.js';
-import { layerTime } from './layer.js';
+import type { HeadTime } from './head.js';
+import type { LayerTime } from './layer.js';
 import type { TimeConstants } from './types.js';
 
 /** Micro-batches that a data-parallel rank works through in a step; the last may be smaller and counts whole. */
@@ -20,6 +20,7 @@ const visible = (overlapped: boolean, c: TimeConstants): number => (overlapped ?
  *
  * @param parameters of one device, before ZeRO splits them
  * @param efficiency share of the roofline that the framework reaches
+ * @param layer of `layerTime`; @param head of `headTime`
  */
 export function stepTime(
   w: Workload,
@@ -30,13 +31,13 @@ export function stepTime(
   stages: Stages,
   parameters: number,
   c: TimeConstants,
+  layer: LayerTime,
+  head: HeadTime,
 ): StepTime {
   const { data, tensor, context, pipeline, interleave, zero, recompute } = arrangement;
   const m = microBatches(arrangement);
   const card = cluster.accelerator;
   const bandwidth = card.memoryBandwidth * c.memoryEfficiency * efficiency;
-  const layer = layerTime(w, cluster, arrangement, habits, c);
-  const head = headTime(w, cluster, arrangement, habits, c);
   // A processor starts its own kernels: there is no host to wait for, in a layer or at a step's end.
   const isHost = card.kind === 'cpu';
 
