@@ -9,8 +9,8 @@ const MOST_TOKENS = 128;
 /** What a {@link Decoder} computes with. */
 export interface DecoderOptions {
   readonly model: Model;
-  /** The model's vector, as its layout describes it. Not copied. */
-  readonly parameters: Float32Array;
+  /** The model's vector, as its layout describes it, or its parameters by name. Not copied. */
+  readonly parameters: Float32Array | Readonly<Record<string, Float32Array>>;
   readonly engine: Engine;
   /** Threads do not spin by default: a decoder has several sessions, and idle ones would take the busy one's cores. */
   readonly compile?: CompileOptions;
@@ -29,11 +29,12 @@ export class Decoder {
   readonly #sessions = new Map<string, Promise<Session>>();
 
   constructor(options: DecoderOptions) {
-    const { layers, context } = options.model.dimensions;
+    const { model, parameters } = options;
+    const { layers, context } = model.dimensions;
     this.context = context;
     this.#options = options;
-    this.#parameters = options.model.layout.views(options.parameters);
-    this.#cache = new KeyValueCache(layers, cacheRow(options.model), context);
+    this.#parameters = parameters instanceof Float32Array ? model.layout.views(parameters) : parameters;
+    this.#cache = new KeyValueCache(layers, cacheRow(model), context);
   }
 
   /** Tokens of the sequence so far. */

@@ -11,8 +11,8 @@ import { type SpecialTokens, specialTokens } from './special-tokens.js';
 /** A model ready to write, as read from a model folder. */
 export interface GeneratorOptions {
   readonly model: Model;
-  /** The model's vector, as its layout describes it. Not copied. */
-  readonly parameters: Float32Array;
+  /** The model's vector, as its layout describes it, or its parameters by name. Not copied. */
+  readonly parameters: Float32Array | Readonly<Record<string, Float32Array>>;
   readonly tokenizer: Tokenizer;
   /** `generation_config.json`, which may name the tokens that start and end a text. */
   readonly generationConfig?: Readonly<Record<string, unknown>>;

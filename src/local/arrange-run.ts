@@ -61,6 +61,7 @@ export async function arrangeRun(
     device,
     tokens: prepared.tokens,
     model: model.config,
+    ...(prepared.frozen && { frozen: prepared.frozen }),
     objective: prepared.objective,
     context: model.dimensions.context,
     batchSize: options.batchSize,
@@ -95,7 +96,7 @@ export async function arrangeRun(
     const names = fitting.map(nameOf).join(' or ');
     emit({ type: 'preparing', stage: `measuring which is faster, ${names}: about ${Math.ceil(MEASURE_SECONDS)} s` });
     const first = () => initialParameters(model, options.seed);
-    const looks = await measureSpeeds(fitting, model.layout, first, total <= available, startReplica);
+    const looks = await measureSpeeds(fitting, prepared.learned.layout, first, total <= available, startReplica);
     const compared = compareLooks(looks);
     emit({ type: 'notice', message: comparisonText(fitting, looks, compared) });
     measured = fitting.map(({ replicas, threads }, i) => ({

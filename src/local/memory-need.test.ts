@@ -31,6 +31,17 @@ describe('memoryNeed', () => {
     expect(vectors({ replicas: 2, exchange: 'parameters' })).toBe(2 * (4 + 1 + 0.5 + 1.5) + 4);
     expect(vectors({ replicas: 2, exchange: 'parameters', averageMoments: false })).toBe(2 * (4 + 1 + 0.5 + 0.5) + 6);
   });
+
+  it('counts trained parameters as often as before, and frozen ones once a replica', () => {
+    const frozen = { patterns: ['*', '!h.1.*'], path: '', sha256: '' };
+    const part = model.freeze(frozen.patterns);
+    const floats = (changes: object) => memoryNeed({ ...setup, ...changes, frozen }).vectors / 4;
+    // Beside all that is trained: each replica's, and for a moment another with all parameters, as a model to write.
+    expect(floats({})).toBe(7 * part.trained.size + 2 * part.frozen.size + model.layout.size);
+    const two = { replicas: 2, exchange: 'gradients' };
+    expect(floats(two)).toBe((2 * 4.5 + 3) * part.trained.size + 3 * part.frozen.size + model.layout.size);
+    expect(memoryNeed({ ...setup, frozen }).activations).toBeLessThan(0.8 * memoryNeed(setup).activations);
+  });
 });
 
 describe('requireMemory', () => {

@@ -16,7 +16,7 @@ const SCRATCH = 1.05;
 
 /** The parts of what a run takes of the machine's memory at its peak, in bytes. */
 export interface MemoryNeed {
-  /** Parameters, gradients, moments and what replicas exchange, with the copies of which checkpoints are written. */
+  /** Parameters, gradients, moments and what replicas exchange, with the copies of which models and checkpoints are written. */
   readonly vectors: number;
   /** What a step keeps between its forward and its backward pass; grows with batch and context. */
   readonly activations: number;
@@ -27,7 +27,16 @@ export interface MemoryNeed {
 
 type Sizes = Pick<
   TeamSetup,
-  'model' | 'objective' | 'seed' | 'replicas' | 'batchSize' | 'gradAccum' | 'context' | 'exchange' | 'averageMoments'
+  | 'model'
+  | 'frozen'
+  | 'objective'
+  | 'seed'
+  | 'replicas'
+  | 'batchSize'
+  | 'gradAccum'
+  | 'context'
+  | 'exchange'
+  | 'averageMoments'
 >;
 
 /**
@@ -35,13 +44,16 @@ type Sizes = Pick<
  * measured (`npm run bench -- memory-need`). On the CPU alone: other devices have memory of their own.
  */
 export function memoryNeed(setup: Sizes): MemoryNeed {
-  const model = Model.fromConfig(setup.model);
+  const model = Model.fromConfig(setup.model).freeze(setup.frozen?.patterns ?? []);
   const { replicas, gradAccum, batchSize, context } = setup;
   const objective = createObjective(setup.objective, { model, context, seed: setup.seed });
   const engine = { target: 'cpu', views: true } as const;
   const step = traceReplica(objective, batchSize, gradAccum, engine);
   const loss = traceLoss(objective, batchSize, engine);
-  const vectors = 4 * model.layout.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));
+  const trained = 4 * model.trained.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));
+  // Each replica has the frozen ones, and with the trained ones they are joined twice for a moment, as a model to write.
+  const { frozen } = model;
+  const vectors = trained + (frozen.size > 0 ? 4 * (frozen.size * (replicas + 1) + model.layout.size) : 0);
   // A graph's constants, such as masks, are in its file, and in the session that was made of it.
   const activations = replicas * (SCRATCH * step.peakBytes + 2 * step.onnx.length);
   const evaluation = replicas * (WITHOUT_ARENA * loss.peakBytes + 2 * loss.onnx.length);

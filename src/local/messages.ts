@@ -1,6 +1,7 @@
 import type { OuterOptions } from '../averaging/outer.js';
 import type { SamplerState } from '../data/index.js';
 import type { ObjectiveConfig } from '../objectives/create.js';
+import type { FrozenPart } from '../run/frozen-part.js';
 import type { AdamwOptions } from '../training/adamw.js';
 import type { NodeDevice } from '../training/device-names.js';
 import type { LossSum } from '../training/evaluation.js';
@@ -20,6 +21,8 @@ export interface ReplicaSetup {
   readonly tokens: string;
   /** The model's `config.json`. */
   readonly model: unknown;
+  /** Its frozen parameters, of which each replica has a copy: native code takes no memory that threads share. */
+  readonly frozen?: FrozenPart;
   /** What is learned. */
   readonly objective: ObjectiveConfig;
   readonly context: number;

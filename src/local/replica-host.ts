@@ -5,6 +5,7 @@ import { BatchSampler, type Dataset, openDataset, type TokenWindow, TokenWindows
 import { Generator } from '../inference/index.js';
 import { Model } from '../model/model.js';
 import { createObjective } from '../objectives/create.js';
+import { readFrozen } from '../run/frozen-part.js';
 import { createEngine } from '../training/device.js';
 import type { Engine } from '../training/engine-types.js';
 import { Evaluator, type LossSum } from '../training/evaluation.js';
@@ -108,6 +109,7 @@ class Live {
   private constructor(
     private readonly setup: ReplicaSetup,
     private readonly model: Model,
+    private readonly frozen: Float32Array,
     private readonly engine: Engine,
     private readonly replica: Replica<TokenWindow>,
     private readonly dataset: Dataset,
@@ -117,7 +119,7 @@ class Live {
     private readonly outer: OuterOptimizer | undefined,
   ) {
     const { replicas, replica: own, exchange } = setup;
-    const { size } = model.layout;
+    const { size } = model.trained;
     this.#shards = cutShards(size, replicas);
     this.#own = this.#shards[own]!;
     this.#momentum = new Float32Array(this.#own.end - this.#own.start);
@@ -129,15 +131,15 @@ class Live {
 
   static async create(setup: ReplicaSetup): Promise<Live> {
     const engine = await createEngine(setup.device);
-    const model = Model.fromConfig(setup.model);
+    const model = Model.fromConfig(setup.model).freeze(setup.frozen?.patterns ?? []);
+    const frozen = await readFrozen(setup.frozen, model.frozen);
     const { context, batchSize, threads, replicas, replica: index, seed } = setup;
     const dataset = await openDataset(setup.tokens);
     const objective = createObjective(setup.objective, { model, context, seed });
     const source = new TokenWindows({ tokens: dataset.train, context, seed });
     const sampler = new BatchSampler({ source, batchSize, replica: index, worldSize: replicas });
     const replica = await Replica.create({
-      objective,
-      engine,
+      ...{ objective, frozen, engine },
       batch: batchSize,
       gradientAccumulation: setup.gradAccum,
       optimizer: setup.optimizer,
@@ -146,14 +148,14 @@ class Live {
     });
     // No arena: what an evaluation needs is given back, since the next one is far.
     const compile = { threads, spinning: false, arena: false };
-    const evaluator = new Evaluator(objective, engine, batchSize, compile);
-    const { start, end } = cutShards(model.layout.size, replicas)[index]!;
-    const norms = new VectorNorm(engine, model.layout.size);
+    const evaluator = new Evaluator(objective, engine, batchSize, compile, frozen);
+    const { start, end } = cutShards(model.trained.size, replicas)[index]!;
+    const norms = new VectorNorm(engine, model.trained.size);
     const outer =
       setup.exchange === 'nothing'
         ? undefined
         : await OuterOptimizer.create(engine, end - start, replicas, setup.outer);
-    return new Live(setup, model, engine, replica, dataset, sampler, evaluator, norms, outer);
+    return new Live(setup, model, frozen, engine, replica, dataset, sampler, evaluator, norms, outer);
   }
 
   load(state: ReplicaState): string {
@@ -232,12 +234,12 @@ class Live {
 
   /** Chance comes from a generator of its own, so that the training never notices. */
   async sample(maxTokens: number): Promise<string> {
-    const { model, engine, dataset } = this;
+    const { model, frozen, engine, dataset } = this;
     // Kept, since its graphs take longer to compile than the text to be written.
     this.#generator ??= new Generator({
       model,
       engine,
-      parameters: this.replica.vectors.parameters,
+      parameters: model.views(this.replica.vectors.parameters, frozen),
       tokenizer: dataset.tokenizer,
       compile: { threads: this.setup.threads, arena: false },
     });

@@ -2,6 +2,7 @@ import { MeanfieldError } from '../base/errors.js';
 import { writeBestModel } from '../run/best-model.js';
 import { listCheckpoints } from '../run/checkpoint.js';
 import type { TrainEvent, TrainResult, TrainSettings } from '../run/events.js';
+import { readFrozen } from '../run/frozen-part.js';
 import { crosses, planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import { Clock, Rates } from '../run/pace.js';
@@ -105,7 +106,7 @@ export class RunningTraining {
     const clock = new Clock(progress.seconds);
     const rates = new Rates(setup.schedule, start.earlier ?? []);
     const timed = limit === undefined ? undefined : new TimedRounds(limit, setup.syncEvery, recorded);
-    const team = await Team.start(setup, prepared.model.layout, from.team, startReplica);
+    const team = await Team.start(setup, prepared.learned.layout, from.team, startReplica);
     try {
       const throughput = new Throughput(tokensPerStep(setup));
       const recorder = await Recorder.open(
@@ -234,15 +235,17 @@ export class RunningTraining {
 
   async #writeModel(): Promise<void> {
     const { run, prepared } = this.#start;
-    const parameters = await this.#team.parameters();
-    await writeBestModel(run.paths.model, prepared.model, prepared.dataset.tokenizer, parameters);
+    const { model, dataset, frozen } = prepared;
+    const all = model.join(await this.#team.parameters(), await readFrozen(frozen, model.frozen));
+    await writeBestModel(run.paths.model, model, dataset.tokenizer, all);
   }
 
   async #save(): Promise<void> {
     const { run, prepared, emit } = this.#start;
     await this.#recorder.sync();
     const state = await this.#team.state();
-    await saveState(run.paths.checkpoints, prepared.model.layout, this.#progress(), state, run.options.keep);
+    const { learned, frozen } = prepared;
+    await saveState(run.paths.checkpoints, learned.layout, this.#progress(), state, run.options.keep, frozen);
     this.#savedAt = this.#step;
     emit({ type: 'checkpoint', step: this.#step, path: checkpointPath(run, this.#step) });
   }
@@ -289,6 +292,7 @@ export class RunningTraining {
       run: run.paths.folder,
       step: this.#step,
       parameters: prepared.model.layout.size,
+      ...(prepared.frozen && { frozen: prepared.learned.frozen.size }),
       replicas: setup.replicas,
       threads: setup.threads,
       vocabulary: prepared.dataset.tokenizer.vocabularySize,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MeanfieldError } from '../base/errors.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { type Checkpoint, saveCheckpoint } from '../run/checkpoint.js';
+import { checkpointMetadata, type FrozenPart, requireFrozenOf } from '../run/frozen-part.js';
 import { modelTensors } from '../run/model-tensors.js';
 import { timedRoundSchema } from '../run/timed-rounds.js';
 import type { Moments, TeamState } from './team.js';
@@ -73,13 +74,18 @@ export const NO_PROGRESS: Progress = {
   pending_rounds: [],
 };
 
-/** Saves everything that a run needs to go on. */
+/**
+ * Saves everything that a run needs to go on, but for what is frozen.
+ *
+ * @param layout of the trained parameters
+ */
 export async function saveState(
   checkpoints: string,
   layout: ParameterLayout,
   progress: Progress,
   team: TeamState,
   keep: number,
+  frozen?: FrozenPart,
 ): Promise<void> {
   const shape = [layout.size];
   const optimizer = team.moments.flatMap(({ moment1, moment2 }, i) => [
@@ -89,15 +95,21 @@ export async function saveState(
   if (team.outerMomentum) optimizer.push({ name: 'outer_momentum', shape, data: team.outerMomentum });
   const state = { ...progress, round: team.round, samplers: team.samplers.map((sampler) => ({ ...sampler })) };
   const model = modelTensors(layout, team.parameters);
-  await saveCheckpoint(checkpoints, progress.step, { model, optimizer, state, metadata: { format: 'pt' } }, { keep });
+  const content = { model, optimizer, state, metadata: checkpointMetadata(frozen) };
+  await saveCheckpoint(checkpoints, progress.step, content, { keep });
 }
 
 /**
  * What {@link saveState} saved.
  *
- * @throws MeanfieldError when the checkpoint is of another kind of run
+ * @throws MeanfieldError when the checkpoint is of another kind of run, or was trained beside other frozen parameters
  */
-export async function loadState(checkpoint: Checkpoint, layout: ParameterLayout): Promise<SavedState> {
+export async function loadState(
+  checkpoint: Checkpoint,
+  layout: ParameterLayout,
+  frozen?: FrozenPart,
+): Promise<SavedState> {
+  requireFrozenOf(checkpoint, frozen);
   const parsed = stateSchema.safeParse(checkpoint.state);
   if (!parsed.success) {
     const problem = z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ');

@@ -107,7 +107,7 @@ function firstState(run: OpenRun, { model }: PreparedRun): SavedState {
 /** The content of the newest sound checkpoint of a run that is taken up again, if it has one. */
 async function lastSaved(
   run: OpenRun,
-  { model }: PreparedRun,
+  { learned, frozen }: PreparedRun,
   emit: (event: TrainEvent) => void,
 ): Promise<SavedState | undefined> {
   if (!run.resumed) return undefined;
@@ -115,7 +115,7 @@ async function lastSaved(
   for (const message of notices) emit({ type: 'notice', message });
   if (!checkpoint) return undefined;
   try {
-    return await loadState(checkpoint, model.layout);
+    return await loadState(checkpoint, learned.layout, frozen);
   } finally {
     await checkpoint.close();
   }

@@ -58,10 +58,12 @@ describe('a model with frozen parameters', () => {
     const freeze = () => model.freeze(['wte.*', 'layers.0.*']);
     expect(freeze).toThrow(UsageError);
     expect(freeze).toThrow("`freeze: 'layers.0.*'` fits none of the model's parameters.");
-    expect(freeze).toThrow('transformer.wte.weight, transformer.wpe.weight, transformer.h.*.ln_1.weight');
+    expect(freeze).toThrow(
+      'There are transformer.wte.*, transformer.wpe.*, transformer.h.*.ln_1.*, transformer.h.*.attn.c_attn.*,',
+    );
     expect(() => model.freeze(['wte.*,'])).toThrow("`freeze: ''` fits none");
     expect(() => model.freeze(['!wte.*', 'h.0.*'])).toThrow(
-      "`freeze: '!wte.*'` takes back what no pattern before it freezes (transformer.wte.weight).",
+      "`freeze: '!wte.*'` takes back what no pattern before it freezes (transformer.wte.*).",
     );
   });
 
@@ -72,7 +74,7 @@ describe('a model with frozen parameters', () => {
     } catch (error) {
       message = messageIn(COMMAND_LINE, error as Error);
     }
-    expect(message).toMatch(/^--freeze \* freezes all 40 parameters of the model \(transformer\.wte\.weight, .*\): /);
+    expect(message).toMatch(/^--freeze \* freezes all 40 parameters of the model \(transformer\.wte\.\*, .*\): /);
     expect(message).toMatch(/nothing is left to train\. Take some back, as !h\.2\.\* after it does\.$/);
   });
 });

@@ -40,8 +40,7 @@ function nothingFits({ names, head }: Freezable, text: string, fitting: readonly
     return `${option} takes back what no pattern before it freezes (${summary(fitting)}). Give it after that pattern.`;
   return (
     `${option} fits none of the model's parameters. A pattern stands for a whole name, or for its end after a dot; * is ` +
-    `any characters, ? one, [0-2] one of some. The names, where * is a block's number: ${summary(names)}. The head is ` +
-    `${head}.`
+    `any characters, ? one, [0-2] one of some. There are ${summary(names)}. The head is ${head}.`
   );
 }
 
@@ -56,7 +55,7 @@ function nothingLeft({ names }: Freezable, patterns: readonly string[], say: Spe
 
 const BLOCK = /\.\d+\./;
 
-/** All names, those of blocks once. */
+/** Patterns of all names: of weight and bias together, and of all blocks. */
 function summary(names: readonly string[]): string {
-  return [...new Set(names.map((name) => name.replace(BLOCK, '.*.')))].join(', ');
+  return [...new Set(names.map((name) => name.replace(BLOCK, '.*.').replace(/\.(weight|bias)$/, '.*')))].join(', ');
 }

@@ -3,7 +3,11 @@ import { writeModelFolder } from '../hub/model-folder.js';
 import type { Model } from '../model/model.js';
 import { modelTensors } from './model-tensors.js';
 
-/** Writes the run's `model/` in Hugging Face's layout, with what Python's `generate` needs to know where a text ends. */
+/**
+ * Writes the run's `model/` in Hugging Face's layout, with what Python's `generate` needs to know where a text ends.
+ *
+ * @param parameters all of the model's, frozen ones too
+ */
 export async function writeBestModel(
   folder: string,
   model: Model,

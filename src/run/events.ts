@@ -45,6 +45,8 @@ export interface StartedEvent {
   readonly run: string;
   readonly step: number;
   readonly parameters: number;
+  /** Of them, those that stay as they are; missing where all are trained. */
+  readonly frozen?: number;
   readonly replicas: number;
   readonly threads: number;
   readonly vocabulary: number;

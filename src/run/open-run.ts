@@ -105,7 +105,7 @@ export class OpenRun {
 async function check(options: ParsedTrainOptions): Promise<void> {
   await chooseDevice(options.device);
   const { family, ...sizes } = modelShape(options);
-  const model = Model.create(family, { ...sizes, vocabulary: 1 });
+  const model = Model.create(family, { ...sizes, vocabulary: 1 }).freeze(options.freeze ?? []);
   // Any id stands for the mask token, as 1 stands for the vocabulary: there is no tokenizer yet.
   createObjective(objectiveOf(options, 1), { model, context: sizes.context, seed: options.seed });
   const { replicas } = options;

@@ -78,6 +78,13 @@ const MODEL = {
   kvHeads: { kind: 'count', help: 'key and value heads (llama)' },
   /** The longest sequence, in tokens. */
   context: { kind: 'count', help: 'longest sequence, in tokens' },
+  /** Parameters that stay as they are, by names such as `wte.*` and `h.[0-2].*`; `!h.2.*` takes back. Default none. */
+  freeze: {
+    kind: 'texts',
+    value: 'pattern',
+    betweenMachines: false,
+    help: 'parameters that stay as they are, by name: wte.*, h.[0-2].*; !h.2.* takes back; may be given again',
+  },
 } as const satisfies TrainTable;
 
 const DATA = {

@@ -16,6 +16,7 @@ import { findPreset } from '../model/presets.js';
 import { createObjective, type ObjectiveConfig } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import type { TrainEvent } from './events.js';
+import { checkFrozen, type FrozenPart, writeFrozen } from './frozen-part.js';
 import type { OpenRun } from './open-run.js';
 import { modelShape, objectiveName, objectiveOf, type ParsedTrainOptions, vocabularyGoal } from './options.js';
 
@@ -30,6 +31,8 @@ export interface PreparedRun {
   /** Where the validation windows start. */
   readonly windows: readonly number[];
   readonly model: Model;
+  /** Undefined where all parameters are trained. */
+  readonly frozen: FrozenPart | undefined;
   /** What is learned. */
   readonly objective: ObjectiveConfig;
   readonly learned: Objective<TokenWindow>;
@@ -57,9 +60,11 @@ export async function prepareRun(
   const { context } = modelShape(options);
   requireWindow(dataset.train, context);
   const windows = validationWindows(dataset.validation, context);
-  const model = run.chosen.model ? Model.fromConfig(run.chosen.model) : newModel(options, dataset);
+  const whole = run.chosen.model ? Model.fromConfig(run.chosen.model) : newModel(options, dataset);
+  const model = whole.freeze(options.freeze ?? []);
   const objective = run.chosen.objective ?? objectiveOf(options, dataset.tokenizer.mask);
   const learned = createObjective(objective, { model, context, seed: options.seed });
+  const frozen = await frozenPart(run, model);
   const { documents, bytes } = dataset.statistics;
   await run.choose({
     data: {
@@ -72,9 +77,24 @@ export async function prepareRun(
     },
     model: JSON.parse(JSON.stringify(model.config)),
     parameters: model.layout.size,
+    ...(frozen && { frozen: { parameters: model.frozen.size, sha256: frozen.sha256 } }),
     objective,
   });
-  return { dataset, tokens, windows, model, objective, learned };
+  return { dataset, tokens, windows, model, frozen, objective, learned };
+}
+
+/** Stores the frozen parameters in the run's folder, or finds them there as they were. */
+async function frozenPart({ options, chosen, paths }: OpenRun, model: Model): Promise<FrozenPart | undefined> {
+  const { freeze: patterns = [], seed } = options;
+  if (model.frozen.size === 0) return undefined;
+  const path = paths.frozen;
+  if (chosen.frozen === undefined) {
+    const { frozen } = initialVectors(model, seed);
+    return { patterns, path, sha256: await writeFrozen(path, model.frozen, frozen) };
+  }
+  const part = { patterns, path, sha256: chosen.frozen.sha256 };
+  await checkFrozen(part);
+  return part;
 }
 
 function otherText(run: OpenRun, tokens: string, cause: OtherTextError): MeanfieldError {
@@ -97,9 +117,13 @@ export class StoppedEarly extends MeanfieldError {
   }
 }
 
-/** The initial parameters of a run: the same for the same seed. */
+/** The trained parameters that a run begins with: the same for the same seed, whatever is frozen. */
 export function initialParameters(model: Model, seed: number): Float32Array {
-  return model.layout.initialize(new Random(seed, 'parameters'));
+  return initialVectors(model, seed).trained;
+}
+
+function initialVectors(model: Model, seed: number) {
+  return model.cut(model.layout.initialize(new Random(seed, 'parameters')));
 }
 
 async function tokensOf(

@@ -19,6 +19,8 @@ export interface RunPaths {
   readonly metrics: string;
   /** One folder a checkpoint. */
   readonly checkpoints: string;
+  /** The frozen parameters, where there are some: see {@link FrozenPart}. */
+  readonly frozen: string;
   /** The best model so far in Hugging Face layout. */
   readonly model: string;
 }
@@ -40,6 +42,7 @@ export function runPaths(folder: string): RunPaths {
     run: join(folder, 'run.json'),
     metrics: join(folder, 'metrics.jsonl'),
     checkpoints: join(folder, 'checkpoints'),
+    frozen: join(folder, 'frozen.safetensors'),
     model: join(folder, 'model'),
   };
 }
@@ -117,7 +120,7 @@ export async function writeRunFile(paths: RunPaths, content: JsonValue): Promise
 }
 
 /** What a process killed inside `writeFileAtomic` leaves of this folder's own files. */
-const LEFT_BY_ATOMIC_WRITE = /^(?:run\.json|metrics\.jsonl)\.[0-9a-f]{8}\.tmp$/;
+const LEFT_BY_ATOMIC_WRITE = /^(?:run\.json|metrics\.jsonl|frozen\.safetensors)\.[0-9a-f]{8}\.tmp$/;
 
 async function withLock(paths: RunPaths, options: LockOptions, work: () => Promise<JsonValue>): Promise<Run> {
   const lock = await acquireLock(paths.folder, options);

@@ -36,6 +36,8 @@ const chosenSchema = z.strictObject({
   /** The model's `config.json`. */
   model: z.record(z.string(), z.json()).optional(),
   parameters: count.optional(),
+  /** Of the parameters, those that stay as they are, and the sha256 of the file that holds them. */
+  frozen: z.strictObject({ parameters: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) }).optional(),
   /** What is learned; runs of earlier versions learn the next token. */
   objective: objectiveSchema.optional(),
   replicas: count.min(1).optional(),

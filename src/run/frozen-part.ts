@@ -1,0 +1,77 @@
+import { MeanfieldError } from '../base/errors.js';
+import { writeFileAtomic } from '../base/files/atomic.js';
+import { pathFault } from '../base/files/path-fault.js';
+import { SafetensorsFile } from '../base/files/safetensors.js';
+import { sha256File } from '../base/hash.js';
+import { encodeSafetensors } from '../base/safetensors-writer.js';
+import type { ParameterLayout } from '../model/layout.js';
+import type { Checkpoint } from './checkpoint.js';
+import { modelTensors } from './model-tensors.js';
+
+/** The frozen parameters of a run: which they are, and the file that holds them. */
+export interface FrozenPart {
+  /** What `--freeze` names. */
+  readonly patterns: readonly string[];
+  /** A safetensors file of the frozen parameters alone. */
+  readonly path: string;
+  /** Of the file. */
+  readonly sha256: string;
+}
+
+/** Under which the files of a checkpoint name the frozen parameters that they belong to. */
+const KEY = 'frozen_sha256';
+
+/** Writes frozen parameters once, before anything is trained beside them. @returns the file's sha256 */
+export async function writeFrozen(path: string, layout: ParameterLayout, frozen: Float32Array): Promise<string> {
+  return (await writeFileAtomic(path, encodeSafetensors(modelTensors(layout, frozen), { format: 'pt' }))).sha256;
+}
+
+/** @throws MeanfieldError when the file is not there, or not the one that it was */
+export async function checkFrozen({ path, sha256 }: FrozenPart): Promise<void> {
+  const fault = await pathFault(path, 'file');
+  const found = fault === undefined ? await sha256File(path) : undefined;
+  if (found === sha256) return;
+  const what = fault ?? `its sha256 is ${brief(found!)}, expected ${brief(sha256)}: it is damaged, or another model's`;
+  throw new MeanfieldError(
+    `${path} must hold the frozen parameters of the run: ${what}. Restore it from a copy; checkpoints hold the trained ` +
+      'parameters alone, and are of no use without it.',
+  );
+}
+
+/**
+ * The vector of frozen parameters; of no elements where nothing is frozen.
+ *
+ * @throws MeanfieldError when the file is not there, not the one that it was, or of another layout
+ */
+export async function readFrozen(part: FrozenPart | undefined, layout: ParameterLayout): Promise<Float32Array> {
+  const frozen = new Float32Array(layout.size);
+  if (part === undefined) return frozen;
+  await checkFrozen(part);
+  const file = await SafetensorsFile.open(part.path);
+  try {
+    await file.fill(modelTensors(layout, frozen));
+  } finally {
+    await file.close();
+  }
+  return frozen;
+}
+
+/** Texts for the head of a checkpoint's parameters, by which it is known what they were trained beside. */
+export function checkpointMetadata(part: FrozenPart | undefined): Record<string, string> {
+  return { format: 'pt', ...(part && { [KEY]: part.sha256 }) };
+}
+
+/** @throws MeanfieldError when the checkpoint's parameters were trained beside other frozen ones than the run's */
+export function requireFrozenOf({ path, model }: Pick<Checkpoint, 'path' | 'model'>, part: FrozenPart | undefined) {
+  const [found, expected] = [model.metadata[KEY], part?.sha256];
+  if (found === expected) return;
+  const name = (hash: string | undefined) => (hash === undefined ? 'none' : brief(hash));
+  throw new MeanfieldError(
+    `The checkpoint ${path} was trained beside other frozen parameters (${name(found)}) than the run's ` +
+      `(${name(expected)}): it is another run's. Restore the run's own checkpoints.`,
+  );
+}
+
+function brief(hash: string): string {
+  return hash.slice(0, 12);
+}
