@@ -2,25 +2,23 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { writeFileAtomic } from '../src/base/files/atomic.js';
 import { type JsonValue, jsonText } from '../src/base/json.js';
-import { findFramework } from '../src/planner/calibration/frameworks.js';
+import { fittedTime, shippedConstants } from '../src/planner/catalogue/constants.js';
+import { readCsv } from '../src/planner/catalogue/csv.js';
+import { findFramework } from '../src/planner/catalogue/frameworks.js';
+import { findCluster, findModel } from '../src/planner/catalogue/index.js';
+import { coverage, pointsJson } from '../src/planner/run/interval.js';
+import { predictStep } from '../src/planner/step/step.js';
+import type { Arrangement } from '../src/planner/types.js';
 import {
-  coverage,
   errorPoints,
   fitConstants,
   fitEfficiencies,
-  fittedTime,
   isJudged,
   type LeftOut,
   leaveMemoryOut,
   leaveOneSourceOut,
-  pointsJson,
-  readCsv,
-  shippedConstants,
   validateRows,
-} from '../src/planner/calibration/index.js';
-import { findCluster, findModel } from '../src/planner/catalogue/index.js';
-import { predictStep } from '../src/planner/step.js';
-import type { Arrangement } from '../src/planner/types.js';
+} from '../src/planner/validate/index.js';
 import { parseArgs, root, table } from './lib.js';
 
 /**
@@ -116,8 +114,7 @@ export async function run(args: readonly string[]): Promise<void> {
   console.log(`Predicted above the datasheet: ${above.length === 0 ? 'none' : above.map(({ id }) => id).join(', ')}`);
   console.log(`${Math.round(predictionsPerSecond()).toLocaleString('en')} predictions a second of processor time`);
   if (options.write !== undefined) {
-    const folder = `${root}src/planner/calibration/`;
-    const target = `${folder}constants.json`;
+    const target = `${root}src/planner/catalogue/constants.json`;
     const shipped = JSON.parse(readFileSync(target, 'utf8')) as Record<string, JsonValue>;
     await writeFileAtomic(
       target,
@@ -125,7 +122,7 @@ export async function run(args: readonly string[]): Promise<void> {
     );
     const about =
       'npm run bench -- plan ROWS.csv --write yes: of each judged row its source, measured over predicted speed with its source and every efficiency of its framework and accelerator left out, year of the accelerator, devices, parameters, and flags (1 narrow format, 2 pipeline, 4 tensor parallelism, 8 ZeRO-3)';
-    await writeFileAtomic(`${folder}errors.json`, errorsText(about, pointsJson(points)));
+    await writeFileAtomic(`${root}src/planner/run/errors.json`, errorsText(about, pointsJson(points)));
   }
 }
 

@@ -12,6 +12,8 @@ interface Room {
   readonly runs: 'any' | 'node';
   /** Of a room that runs anywhere: its folders and files that need Node nevertheless. */
   readonly node?: readonly string[];
+  /** Of a large room: its folders, each of which imports only those before it. Files beside them are their types and index. */
+  readonly floors?: readonly string[];
 }
 
 /** The command line and the public API, directly in `src/`, may import all. */
@@ -72,6 +74,24 @@ function trespasses(sources: readonly Source[]): string[] {
   });
 }
 
+/** Imports within a room that go from a floor to a later one, or to the room's index. */
+function upwards(sources: readonly Source[], rooms: Readonly<Record<string, Room>> = table): string[] {
+  return sources.flatMap(({ path, ours }) => {
+    const [room = '', floor, below] = path.split('/');
+    const floors = rooms[room]?.floors;
+    if (floors === undefined || below === undefined) return [];
+    const own = floors.indexOf(floor!);
+    if (own < 0) return [`${path}: ${floor} is no floor of src/${room}`];
+    return ours
+      .filter((target) => {
+        const [other, where, file] = target.split('/');
+        if (other !== room) return false;
+        return file === undefined ? where === 'index.ts' : floors.indexOf(where!) > own;
+      })
+      .map((target) => `${path} imports ${target}; the floors of src/${room} are ${floors.join(', ')}`);
+  });
+}
+
 const within = (path: string, part: string) => (part.endsWith('/') ? path.startsWith(part) : path === part);
 
 function runsAnywhere(path: string): boolean {
@@ -122,6 +142,11 @@ describe('the rooms of src/', () => {
       for (const other of imports)
         expect(order.indexOf(other), `${room} and ${other}`).toBeLessThan(order.indexOf(room));
     }
+  });
+
+  it('with floors: import only floors before', () => {
+    expect(Object.values(table).some(({ floors }) => floors !== undefined)).toBe(true);
+    expect(upwards(sources)).toEqual([]);
   });
 
   it('keep files short: none over 500 lines, half of them under 150', () => {
@@ -210,6 +235,23 @@ describe('the check itself', () => {
     ]);
     expect(trespasses([source('attic/x.ts')])).toEqual(['attic/x.ts: src/attic is no room of the table']);
     expect(trespasses([source('cli/main.ts', 'model/model.ts'), source('graph/a.ts', 'base/hash.ts')])).toEqual([]);
+  });
+
+  it('objects to an import of a later floor or of the index, and to an unknown floor', () => {
+    const source = (path: string, ...ours: string[]): Source => ({ path, lines: 1, ours, foreign: [] });
+    const rooms = { house: { imports: [], runs: 'any', floors: ['cellar', 'attic'] } } as const;
+    const where = 'the floors of src/house are cellar, attic';
+    const allowed = [
+      source('house/index.ts', 'house/attic/a.ts'),
+      source('house/attic/a.ts', 'house/cellar/b.ts', 'house/attic/c.ts', 'house/types.ts', 'base/hash.ts'),
+      source('garden/a.ts', 'house/index.ts'),
+    ];
+    expect(upwards(allowed, rooms)).toEqual([]);
+    expect(upwards([source('house/cellar/b.ts', 'house/attic/a.ts', 'house/index.ts')], rooms)).toEqual([
+      `house/cellar/b.ts imports house/attic/a.ts; ${where}`,
+      `house/cellar/b.ts imports house/index.ts; ${where}`,
+    ]);
+    expect(upwards([source('house/roof/a.ts')], rooms)).toEqual(['house/roof/a.ts: roof is no floor of src/house']);
   });
 
   it('finds circles', () => {

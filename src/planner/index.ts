@@ -10,14 +10,15 @@ export type {
   RoundTime,
   UnevenRound,
 } from './averaging/index.js';
-export { type Calibration, type CalibrationResult, calibrate, type PairFit } from './calibration/calibrate.js';
-export type { ErrorPoint, TimeInterval } from './calibration/interval.js';
 export { type DescribedCluster, describeModel, readCluster, readModel } from './catalogue/index.js';
-export { averagingWins, type BandwidthReport, compareBandwidths, type Plan, plan } from './plan.js';
-export { type Largest, largestModel } from './planning/largest.js';
-export type { PlanOptions } from './planning/options.js';
-export type { RunOption } from './planning/runs.js';
 export { planPage } from './report/index.js';
+export type { Calibration } from './run/calibration.js';
+export type { ErrorPoint, TimeInterval } from './run/interval.js';
+export { type Largest, largestModel } from './run/largest-model.js';
+export type { PlanOptions } from './run/options.js';
+export { averagingWins, type BandwidthReport, compareBandwidths, type Plan, plan } from './run/plan.js';
+export type { RunPlan } from './run/plan-run.js';
+export type { RunOption } from './run/runs.js';
 export type { Candidate, Fixed, SearchResult, StrategyResult } from './search/index.js';
 export type {
   Accelerator,
@@ -32,4 +33,4 @@ export type {
   StepTime,
   Workload,
 } from './types.js';
-export type { RunPlan } from './whole-run/index.js';
+export { type CalibrationResult, calibrate, type PairFit } from './validate/calibrate.js';

@@ -1,7 +1,7 @@
 import { availableParallelism, cpus, freemem } from 'node:os';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
 import { type LinpackResult, linpackBytes, RESIDUAL_BOUND, runLinpack } from '../../linpack/index.js';
-import { rankOf, top500Lists } from '../../planner/top500/index.js';
+import { rankOf, top500Lists } from '../../planner/catalogue/top500/index.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { duration, grouped, table } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';

@@ -1,6 +1,7 @@
 import { writeFileAtomic } from '../../base/files/atomic.js';
 import { jsonText } from '../../base/json.js';
-import { calibrate, calibrationJson, type PairFit } from '../../planner/calibration/index.js';
+import { calibrationJson } from '../../planner/run/calibration.js';
+import { calibrate, type PairFit } from '../../planner/validate/index.js';
 import type { Context } from '../terminal/context.js';
 import { table } from '../terminal/format.js';
 import { snakeCase } from './plan-json.js';

@@ -1,4 +1,4 @@
-import { chinchillaPoints, fitPoints, fitTable, type LawFit, type TableFit } from '../../planner/scaling/index.js';
+import { chinchillaPoints, fitPoints, fitTable, type LawFit, type TableFit } from '../../planner/laws/index.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
 import { snakeCase } from './plan-json.js';

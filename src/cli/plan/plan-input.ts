@@ -82,7 +82,7 @@ async function optionsOf({ contextParallel, calibration, ...flags }: PlanFlags):
 async function calibrationOf(path: string): Promise<Calibration> {
   const [{ readUserJson }, { readCalibration }] = await Promise.all([
     import('../../planner/catalogue/json-text.js'),
-    import('../../planner/calibration/calibrate.js'),
+    import('../../planner/run/calibration.js'),
   ]);
   return readCalibration(await readUserJson(path, 'a calibration'), path);
 }

@@ -1,4 +1,5 @@
-import { devices, reasonLost } from '../../planner/search/index.js';
+import { reasonLost } from '../../planner/report/reason.js';
+import { devices } from '../../planner/search/index.js';
 import type { Candidate } from '../../planner/search/types.js';
 import type { Planned } from './plan-input.js';
 

@@ -1,4 +1,3 @@
-import { intervalOf } from '../../planner/plan.js';
 import {
   arrangementText,
   bits,
@@ -12,9 +11,11 @@ import {
   TIME_PARTS,
   time,
 } from '../../planner/report/index.js';
-import { devices, reasonLost } from '../../planner/search/index.js';
+import { reasonLost } from '../../planner/report/reason.js';
+import { intervalOf } from '../../planner/run/plan.js';
+import type { RunPlan } from '../../planner/run/plan-run.js';
+import { devices } from '../../planner/search/index.js';
 import type { MemoryUse, StepPrediction } from '../../planner/types.js';
-import type { RunPlan } from '../../planner/whole-run/index.js';
 import { grouped, table } from '../terminal/format.js';
 import { averagingText } from './plan-averaging-text.js';
 import type { Planned } from './plan-input.js';

@@ -1,6 +1,6 @@
 import { UsageError } from '../../base/errors.js';
 import { readCluster } from '../../planner/catalogue/index.js';
-import { estimateRmax, findList, rankOf, type Top500Rank, top500Lists } from '../../planner/top500/index.js';
+import { estimateRmax, findList, rankOf, type Top500Rank, top500Lists } from '../../planner/catalogue/top500/index.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
 import { snakeCase } from './plan-json.js';

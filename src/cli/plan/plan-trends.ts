@@ -1,6 +1,7 @@
 import { writeFileAtomic } from '../../base/files/atomic.js';
+import { trends } from '../../planner/laws/trends/trends.js';
 import { page } from '../../planner/report/index.js';
-import { trendPlot, trends, trendsSvg, trendsTable } from '../../planner/trends/index.js';
+import { trendPlot, trendsSvg, trendsTable } from '../../planner/report/trends/index.js';
 import type { Context } from '../terminal/context.js';
 import { snakeCase } from './plan-json.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { validateRows } from '../../planner/calibration/index.js';
+import { validateRows } from '../../planner/validate/index.js';
 import { validationText } from './plan-validate.js';
 
 const header =

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { thousands } from '../../base/thousands.js';
-import { type Compared, type RowResult, type Validation, validateRows } from '../../planner/calibration/index.js';
+import { type Compared, type RowResult, type Validation, validateRows } from '../../planner/validate/index.js';
 import type { Context } from '../terminal/context.js';
 import { table } from '../terminal/format.js';
 

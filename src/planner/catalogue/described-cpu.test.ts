@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { plan } from '../plan.js';
+import { plan } from '../run/plan.js';
 import { findAccelerator } from './accelerators.js';
 import { checkCluster } from './check.js';
 import { cpuInWords, describedCpu } from './described-cpu.js';

@@ -1,5 +1,5 @@
 import type { Workload } from '../types.js';
-import { attentionMatrices } from '../workload/flop.js';
+import { attentionMatrices } from './flop.js';
 
 /** What a transformer is made of, down to what every parameter needs; {@link toWorkload} counts them. */
 export interface ModelShape

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { compareBandwidths, plan } from '../plan.js';
-import type { RunOption } from '../planning/runs.js';
-import type { RunPlan } from '../whole-run/index.js';
+import { compareBandwidths, plan } from '../run/plan.js';
+import type { RunPlan } from '../run/plan-run.js';
+import type { RunOption } from '../run/runs.js';
 import { bandwidthChart, frontChart, memoryChart, timeChart } from './charts.js';
 
 const planned = plan('gpt2', 'laptops-16');

@@ -1,6 +1,6 @@
 import { thousands } from '../../base/thousands.js';
-import type { BandwidthReport, Plan } from '../plan.js';
-import type { RunOption } from '../planning/runs.js';
+import type { BandwidthReport, Plan } from '../run/plan.js';
+import type { RunOption } from '../run/runs.js';
 import type { MemoryUse, StepTime } from '../types.js';
 import { linearAxis, logAxis } from './axis.js';
 import { barChart } from './bars.js';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findModel } from '../catalogue/index.js';
-import { compareBandwidths, plan } from '../plan.js';
+import { compareBandwidths, plan } from '../run/plan.js';
 import { planPage } from './page.js';
 
 test('a page has its charts, its table and what was assumed, and fetches nothing', () => {

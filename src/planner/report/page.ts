@@ -1,10 +1,11 @@
 import { thousands } from '../../base/thousands.js';
-import type { BandwidthReport, Plan } from '../plan.js';
-import { devices, reasonLost } from '../search/index.js';
+import type { BandwidthReport, Plan } from '../run/plan.js';
+import { devices } from '../search/index.js';
 import { arrangementText } from './arrangement.js';
 import { bandwidthChart, frontChart, memoryChart, timeChart } from './charts.js';
 import { escapeMarkup } from './markup.js';
 import { estimatesOf } from './parts.js';
+import { reasonLost } from './reason.js';
 import { STYLE } from './style.js';
 import { bits, dollars, percent, quantity, range, time } from './units.js';
 

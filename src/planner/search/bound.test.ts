@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { findFramework } from '../calibration/frameworks.js';
+import { findFramework } from '../catalogue/frameworks.js';
 import { findCluster, findModel } from '../catalogue/index.js';
-import { predictStep } from '../step.js';
+import { predictStep } from '../step/step.js';
 import { stepBound } from './bound.js';
 import { offloads, recomputations, schedulesOf, zeroStages } from './choices.js';
 import { gridsOf } from './grids.js';

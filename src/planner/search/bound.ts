@@ -1,4 +1,4 @@
-import type { StepModel } from '../step.js';
+import type { StepModel } from '../step/step.js';
 import type { Cluster, Framework, Workload } from '../types.js';
 import type { Schedule } from './choices.js';
 import { devices, type Grid } from './grids.js';

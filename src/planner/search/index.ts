@@ -1,5 +1,4 @@
 export { divisors } from './divisors.js';
 export { devices, stageCounts, tensorSplits } from './grids.js';
-export { reasonLost } from './reason.js';
 export { searchArrangements } from './search.js';
 export type { Candidate, Fixed, Predict, SearchResult, StrategyResult } from './types.js';

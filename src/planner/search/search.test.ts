@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { findFramework } from '../calibration/frameworks.js';
+import { findFramework } from '../catalogue/frameworks.js';
 import { findCluster, findModel } from '../catalogue/index.js';
-import { predictStep } from '../step.js';
+import { predictStep } from '../step/step.js';
 import type { Arrangement } from '../types.js';
 import { divisors } from './divisors.js';
 import { devices } from './grids.js';

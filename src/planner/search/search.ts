@@ -1,4 +1,4 @@
-import type { StepRoom } from '../step.js';
+import type { StepRoom } from '../step/step.js';
 import type { Arrangement, Cluster, Framework, Workload } from '../types.js';
 import { stepBound } from './bound.js';
 import { arrangementOf, type Cell, cellsOf, type Room, type State, sizeOf } from './cells.js';

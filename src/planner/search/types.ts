@@ -1,4 +1,4 @@
-import type { StepModel, StepRoom } from '../step.js';
+import type { StepModel, StepRoom } from '../step/step.js';
 import type { Arrangement, Cluster, Framework, StepPrediction, StepTime, Workload } from '../types.js';
 
 /** The signature of `predictStep`, so that a search can be tried on a step that is known exactly. */

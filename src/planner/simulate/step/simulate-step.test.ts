@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { clusterOf, stepOf } from '../../run/run.test-support.js';
+import { shapeOf } from '../../run/shape.js';
 import type { Arrangement, StepTime } from '../../types.js';
-import { clusterOf, stepOf } from '../../whole-run/run.test-support.js';
-import { shapeOf } from '../../whole-run/shape.js';
 import { finish, record } from '../timeline.js';
 import { pipelineOf, simulateStep } from './simulate-step.js';
 

@@ -1,5 +1,5 @@
-import { shippedConstants } from '../../calibration/constants.js';
-import { gatherTime, groupOf } from '../../time/collectives.js';
+import { shippedConstants } from '../../catalogue/constants.js';
+import { gatherTime, groupOf } from '../../step/collectives.js';
 import type { Arrangement, Cluster, StepPrediction, Workload } from '../../types.js';
 import { type PipelineSpec, type PipelineSummary, simulatePipeline } from '../pipeline/pipeline.js';
 import type { Simulation } from '../timeline.js';

@@ -1,0 +1,3 @@
+export { trendPlot } from './plot.js';
+export { trendsSvg } from './svg.js';
+export { trendsTable } from './table.js';
