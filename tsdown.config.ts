@@ -1,5 +1,11 @@
 import { defineConfig } from 'tsdown';
 
+/** What `package.json` exports. */
+const library = {
+  index: 'src/index.ts',
+  graph: 'src/graph.ts',
+};
+
 /** Entries of their own, because a thread or process is started from a file, not from a function. */
 export const workers = {
   'probe-device': 'src/engine/node/probe-device.ts',
@@ -18,7 +24,7 @@ const docsOnLinesOfTheirOwn = {
 
 export default defineConfig({
   entry: {
-    index: 'src/index.ts',
+    ...library,
     cli: 'src/cli/main.ts',
     ...workers,
   },
@@ -28,7 +34,7 @@ export default defineConfig({
   target: 'node20.19',
   outDir: 'dist',
   clean: true,
-  dts: { entry: 'src/index.ts' },
+  dts: { entry: Object.values(library) },
   plugins: [docsOnLinesOfTheirOwn],
   sourcemap: true,
 });

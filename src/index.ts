@@ -23,6 +23,20 @@ export type { PresetName } from './model/presets.js';
 export type { TextEvaluation } from './objectives/causal/text-evaluator.js';
 export type { ObjectiveName } from './objectives/names.js';
 export {
+  type ArchitectureDefinition,
+  defineArchitecture,
+  defineObjective,
+  defineSamples,
+  type FeedDefinition,
+  type FeedValue,
+  type Initialization,
+  type ObjectiveDefinition,
+  type ParameterSpec,
+  type SampleList,
+  type Samples,
+  type SamplesDefinition,
+} from './objectives/own/definitions.js';
+export {
   type Accelerator,
   type Arrangement,
   type AveragingMethod,
@@ -70,6 +84,10 @@ export type {
   CheckpointEvent,
   EvaluationEvent,
   NoticeEvent,
+  OwnProgressEvent,
+  OwnStartedEvent,
+  OwnTrainEvent,
+  OwnTrainResult,
   PreparingEvent,
   ProgressEvent,
   StartedEvent,
@@ -77,4 +95,4 @@ export type {
   TrainResult,
   TrainSettings,
 } from './run/events.js';
-export type { TrainOptions } from './run/options.js';
+export type { OwnTrainOptions, TrainOptions } from './run/options.js';

@@ -36,6 +36,7 @@ test('the package holds what it should and no more', async () => {
     'kubernetes.md',
     'linpack.md',
     'numerics.md',
+    'own-model.md',
     'planner.md',
     'run-folder.md',
     'slurm.md',

@@ -28,8 +28,9 @@ export interface Node {
 export interface Tensor {
   readonly shape: Shape;
   readonly dtype: DType;
+  /** @internal */
   readonly node: Node;
-  /** Which of the node's outputs this is. */
+  /** Which of the node's outputs this is. @internal */
   readonly index: number;
 }
 

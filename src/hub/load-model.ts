@@ -1,4 +1,4 @@
-import { MeanfieldError } from '../base/errors.js';
+import { MeanfieldError, UsageError } from '../base/errors.js';
 import type { SafetensorsFile } from '../base/files/safetensors.js';
 import type { JsonObject } from '../base/json.js';
 import { parseTokenizer, type Tokenizer } from '../data/index.js';
@@ -30,6 +30,12 @@ export interface LoadedModel {
 export async function loadModel(folder: string): Promise<LoadedModel> {
   const opened = await readModelFolder(await findModelFolder(folder));
   try {
+    const { meanfield_objective: own, model_type: type } = opened.config;
+    if (own !== undefined)
+      throw new UsageError(
+        `${folder} holds a model of one's own, ${type}: it is no model of text, which alone can be loaded, evaluated or ` +
+          `let write here. Its parameters are in ${opened.path}/model.safetensors, and its code in its own module.`,
+      );
     const model = Model.fromConfig(opened.config);
     const json = opened.tokenizerFiles['tokenizer.json'];
     if (json === undefined) {

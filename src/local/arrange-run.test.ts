@@ -78,7 +78,7 @@ describe('arrangeRun', () => {
     expect(started).toBe(1 + Math.min(8, availableParallelism()));
     expect(chosen.measured).toHaveLength(2);
     expect(notices).toEqual([
-      expect.stringMatching(/^--replicas auto measured 1 replica of 1 thread \d+ tokens\/s \(/),
+      expect.stringMatching(/^Measured for automatic replicas: 1 replica of 1 thread \d+ tokens\/s \(/),
     ]);
     const again = await arrange({ replicas: 'auto', threads: 1, steps: 10, resume: true });
     expect([again.started, again.setup.replicas]).toEqual([0, chosen.replicas]);

@@ -5,8 +5,8 @@ import { planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import type { ParsedTrainOptions } from '../run/options.js';
 import { defaultLearningRate } from '../run/options.js';
-import { initialParameters, type PreparedRun } from '../run/prepare-run.js';
 import type { Chosen } from '../run/run-record.js';
+import { countOf, type PreparedRun, unitOf } from '../run/task.js';
 import { chooseDevice } from '../training/device.js';
 import { type EarlierSchedule, type ScheduleOptions, scheduleAt } from '../training/schedule.js';
 import {
@@ -48,22 +48,21 @@ export async function arrangeRun(
   startReplica?: () => ReplicaHandle,
 ): Promise<ArrangedRun> {
   const { options, chosen } = run;
-  const { model } = prepared;
+  const { learned, task } = prepared;
+  const { layout } = learned;
+  const perSample = countOf(learned);
   const device = chosen.device ?? (await chooseDevice(options.device));
   const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
-  const peak = options.lr ?? defaultLearningRate(model.layout.size);
+  const peak = options.lr ?? defaultLearningRate(layout.size);
   const setupFor = (
     arrangement: Arrangement,
     schedule: ScheduleOptions = { peak, final: peak, warmup: 1000, steps: 1000 },
   ): TeamSetup => ({
     ...arrangement,
-    run: prepared.dataset.fingerprint.slice(0, 16),
+    run: prepared.fingerprint.slice(0, 16),
     device,
-    tokens: prepared.tokens,
-    model: model.config,
-    ...(prepared.frozen && { frozen: prepared.frozen }),
-    objective: prepared.objective,
-    context: model.dimensions.context,
+    task,
+    perSample,
     batchSize: options.batchSize,
     gradAccum: options.gradAccum,
     seed: options.seed,
@@ -78,12 +77,12 @@ export async function arrangeRun(
   const available = availableMemory() + process.memoryUsage.rss();
   const needs = new Map<number, MemoryNeed>();
   const needOf = (setup: TeamSetup): MemoryNeed => {
-    const need = needs.get(setup.replicas) ?? memoryNeed(setup);
+    const need = needs.get(setup.replicas) ?? memoryNeed({ ...setup, learned });
     needs.set(setup.replicas, need);
     return need;
   };
   const require = (setup: TeamSetup) => {
-    if (device === 'cpu' && !options.force) requireMemory(setup, needOf(setup), available);
+    if (device === 'cpu' && !options.force) requireMemory({ ...setup, learned }, needOf(setup), available);
   };
 
   let measured: Measured[] = [];
@@ -95,10 +94,10 @@ export async function arrangeRun(
     const total = fitting.reduce((sum, setup) => sum + needOf(setup).total, 0);
     const names = fitting.map(nameOf).join(' or ');
     emit({ type: 'preparing', stage: `measuring which is faster, ${names}: about ${Math.ceil(MEASURE_SECONDS)} s` });
-    const first = () => initialParameters(model, options.seed);
-    const looks = await measureSpeeds(fitting, prepared.learned.layout, first, total <= available, startReplica);
+    const first = () => prepared.initial();
+    const looks = await measureSpeeds(fitting, layout, first, total <= available, startReplica);
     const compared = compareLooks(looks);
-    emit({ type: 'notice', message: comparisonText(fitting, looks, compared) });
+    emit({ type: 'notice', message: comparisonText(fitting, looks, compared, learned) });
     measured = fitting.map(({ replicas, threads }, i) => ({
       ...{ replicas, threads },
       tokens_per_second: compared.medians[i]!,
@@ -106,8 +105,8 @@ export async function arrangeRun(
     return choices[compared.clear ? setups.indexOf(fitting[compared.fastest]!) : 0]!;
   });
   const { replicas, threads } = arrangement;
-  const tokensPerStep = replicas * options.batchSize * options.gradAccum * model.dimensions.context;
-  const { schedule, earlier } = longer(run, model.layout.size, planSteps(options, tokensPerStep).schedule, from, emit);
+  const tokensPerStep = replicas * options.batchSize * options.gradAccum * perSample;
+  const { schedule, earlier } = longer(run, layout.size, planSteps(options, tokensPerStep).schedule, from, emit);
   const setup = setupFor(arrangement, schedule);
   require(setup);
   await run.choose({
@@ -151,15 +150,17 @@ function comparisonText(
   arrangements: readonly Arrangement[],
   looks: readonly (readonly number[])[],
   { medians, fastest, clear }: Comparison,
+  learned: PreparedRun['learned'],
 ): string {
+  const unit = unitOf(learned);
   const figures = arrangements.map((one, i) => {
     const [least, most] = [Math.min(...looks[i]!), Math.max(...looks[i]!)].map(Math.round);
-    return `${nameOf(one)} ${Math.round(medians[i]!)} tokens/s (${least} to ${most})`;
+    return `${nameOf(one)} ${Math.round(medians[i]!)} ${unit}/s (${least} to ${most})`;
   });
   const verdict = clear
     ? `${nameOf(arrangements[fastest]!)} it is`
     : `too close or too noisy to tell, so ${nameOf(arrangements[0]!)}, which averages nothing`;
-  return `--replicas auto measured ${figures.join(', ')}: ${verdict}.`;
+  return `Measured for automatic replicas: ${figures.join(', ')}: ${verdict}.`;
 }
 
 /** The schedule of a run, and those that it had before it was made longer. */

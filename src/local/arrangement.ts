@@ -36,7 +36,7 @@ export function candidates(cores: number, threads: number | undefined): Arrangem
  *
  * @param parameters what to start from; called for each team, which takes it
  * @param together whether all teams fit in memory at once; else each is started anew for each look
- * @returns the looks at each, in tokens per second over all replicas, averaging included
+ * @returns the looks at each, in tokens or samples per second over all replicas, averaging included
  */
 export async function measureSpeeds(
   setups: readonly TeamSetup[],
@@ -88,7 +88,7 @@ class Probe {
     return new Probe(setup, team);
   }
 
-  /** Tokens a second over a moment. */
+  /** Tokens or samples a second over a moment. */
   async look(): Promise<number> {
     let steps = 0;
     let [training, averaging] = [0, 0];
@@ -103,8 +103,8 @@ class Probe {
     }
     // Averaged after each step here, after H in the run.
     const milliseconds = (training + averaging / this.setup.syncEvery) / steps;
-    const { replicas, batchSize, context, gradAccum } = this.setup;
-    return (1000 * replicas * batchSize * context * gradAccum) / milliseconds;
+    const { replicas, batchSize, perSample, gradAccum } = this.setup;
+    return (1000 * replicas * batchSize * perSample * gradAccum) / milliseconds;
   }
 
   close(): Promise<void> {
@@ -114,7 +114,7 @@ class Probe {
 
 /** What looks at arrangements tell. */
 export interface Comparison {
-  /** Of each, tokens per second. */
+  /** Of each, tokens or samples per second. */
   readonly medians: readonly number[];
   /** The fastest by its median. */
   readonly fastest: number;

@@ -5,7 +5,8 @@ import { buffersOf } from '../base/threads/messages.js';
 import { prepareDataset } from '../data/index.js';
 import { Model } from '../model/model.js';
 import { CAUSAL } from '../objectives/create.js';
-import { initialParameters } from '../run/prepare-run.js';
+import { initialParameters } from '../run/prepare-text.js';
+import type { TaskSetup } from '../run/task.js';
 import { ReplicaHost } from './replica-host.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import type { TeamSetup, TeamState } from './team.js';
@@ -45,6 +46,11 @@ export function tinyModel(vocabulary: number, family = 'gpt2'): Model {
   return Model.create(family, { ...sizes, vocabulary });
 }
 
+/** What {@link tinyModel} learns of the test's text. */
+export function tinyTask({ tokens, vocabulary }: TestData): Extract<TaskSetup, { readonly kind: 'text' }> {
+  return { kind: 'text', tokens, model: tinyModel(vocabulary).config, objective: CAUSAL, context: CONTEXT };
+}
+
 /** A team of one replica for {@link tinyModel}, unless told otherwise. */
 export function tinySetup(data: TestData, changes: Partial<TeamSetup> = {}): TeamSetup {
   return {
@@ -52,10 +58,8 @@ export function tinySetup(data: TestData, changes: Partial<TeamSetup> = {}): Tea
     replicas: 1,
     device: 'cpu',
     threads: 1,
-    tokens: data.tokens,
-    model: tinyModel(data.vocabulary).config,
-    objective: CAUSAL,
-    context: CONTEXT,
+    task: tinyTask(data),
+    perSample: CONTEXT,
     batchSize: 4,
     gradAccum: 1,
     seed: 5,

@@ -1,15 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { Model } from '../model/model.js';
-import { CAUSAL } from '../objectives/create.js';
+import { Causal } from '../objectives/causal/causal.js';
 import { memoryNeed, requireMemory } from './memory-need.js';
 
 const sizes = { layers: 2, width: 64, heads: 2, keyValueHeads: 2, context: 64, vocabulary: 256 };
 const model = Model.create('gpt2', sizes);
 const setup = {
-  model: model.config,
-  objective: CAUSAL,
-  seed: 5,
-  ...{ replicas: 1, batchSize: 16, gradAccum: 1, context: 64, averageMoments: true },
+  learned: new Causal(model),
+  ...{ replicas: 1, batchSize: 16, gradAccum: 1, averageMoments: true },
   exchange: 'nothing' as const,
 };
 
@@ -33,14 +31,14 @@ describe('memoryNeed', () => {
   });
 
   it('counts trained parameters as often as before, and frozen ones once a replica', () => {
-    const frozen = { patterns: ['*', '!h.1.*'], path: '', sha256: '' };
-    const part = model.freeze(frozen.patterns);
-    const floats = (changes: object) => memoryNeed({ ...setup, ...changes, frozen }).vectors / 4;
+    const part = model.freeze(['*', '!h.1.*']);
+    const learned = new Causal(part);
+    const floats = (changes: object) => memoryNeed({ ...setup, ...changes, learned }).vectors / 4;
     // Beside all that is trained: each replica's, and for a moment another with all parameters, as a model to write.
     expect(floats({})).toBe(7 * part.trained.size + 2 * part.frozen.size + model.layout.size);
     const two = { replicas: 2, exchange: 'gradients' };
     expect(floats(two)).toBe((2 * 4.5 + 3) * part.trained.size + 3 * part.frozen.size + model.layout.size);
-    expect(memoryNeed({ ...setup, frozen }).activations).toBeLessThan(0.8 * memoryNeed(setup).activations);
+    expect(memoryNeed({ ...setup, learned }).activations).toBeLessThan(0.8 * memoryNeed(setup).activations);
   });
 });
 
@@ -54,13 +52,13 @@ describe('requireMemory', () => {
     const need = memoryNeed(setup);
     const available = memoryNeed({ ...setup, batchSize: 8 }).total;
     expect(() => requireMemory(setup, need, available)).toThrow(
-      /would need about \d+ MB of memory, and \d+ MB are free: .* --batch-size 8 fits \(with --grad-accum 2 for the same steps\)\. --force/,
+      /would need about \d+ MB of memory, and \d+ MB are free: .* `batchSize: 8` fits \(with `gradAccum: 2` for the same steps\)\. `force: true`/,
     );
   });
 
   it('says when none fits', () => {
     expect(() => requireMemory({ ...setup, replicas: 2, exchange: 'gradients' }, memoryNeed(setup), 1e6)).toThrow(
-      'Not even --batch-size 1 fits: take a smaller --context, fewer --replicas or a smaller model.',
+      'Not even `batchSize: 1` fits: take a smaller `context`, fewer `replicas` or a smaller model.',
     );
   });
 });

@@ -1,6 +1,6 @@
 import { MeanfieldError } from '../base/errors.js';
-import { Model } from '../model/model.js';
-import { createObjective } from '../objectives/create.js';
+import { spelledError } from '../base/spelling.js';
+import type { Objective } from '../objectives/objective.js';
 import { traceReplica } from '../training/replica.js';
 import { traceLoss } from '../training/step-program.js';
 import type { TeamSetup } from './team.js';
@@ -25,35 +25,24 @@ export interface MemoryNeed {
   readonly total: number;
 }
 
-type Sizes = Pick<
-  TeamSetup,
-  | 'model'
-  | 'frozen'
-  | 'objective'
-  | 'seed'
-  | 'replicas'
-  | 'batchSize'
-  | 'gradAccum'
-  | 'context'
-  | 'exchange'
-  | 'averageMoments'
->;
+type Sizes = Pick<TeamSetup, 'replicas' | 'batchSize' | 'gradAccum' | 'exchange' | 'averageMoments'> & {
+  readonly learned: Objective<never>;
+};
 
 /**
  * What a run will need, from the very graphs that it will run (see `graph/peak-memory.ts`); within 15 % of what was
  * measured (`npm run bench -- memory-need`). On the CPU alone: other devices have memory of their own.
  */
 export function memoryNeed(setup: Sizes): MemoryNeed {
-  const model = Model.fromConfig(setup.model).freeze(setup.frozen?.patterns ?? []);
-  const { replicas, gradAccum, batchSize, context } = setup;
-  const objective = createObjective(setup.objective, { model, context, seed: setup.seed });
+  const { learned, replicas, gradAccum, batchSize } = setup;
   const engine = { target: 'cpu', views: true } as const;
-  const step = traceReplica(objective, batchSize, gradAccum, engine);
-  const loss = traceLoss(objective, batchSize, engine);
-  const trained = 4 * model.trained.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));
+  const step = traceReplica(learned, batchSize, gradAccum, engine);
+  const loss = traceLoss(learned, batchSize, engine);
+  const { layout, frozen } = learned;
+  const trained = 4 * layout.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));
   // Each replica has the frozen ones, and with the trained ones they are joined twice for a moment, as a model to write.
-  const { frozen } = model;
-  const vectors = trained + (frozen.size > 0 ? 4 * (frozen.size * (replicas + 1) + model.layout.size) : 0);
+  const joined = frozen.size > 0 ? frozen.size * (replicas + 1) + layout.size + frozen.size : 0;
+  const vectors = trained + 4 * joined;
   // A graph's constants, such as masks, are in its file, and in the session that was made of it.
   const activations = replicas * (SCRATCH * step.peakBytes + 2 * step.onnx.length);
   const evaluation = replicas * (WITHOUT_ARENA * loss.peakBytes + 2 * loss.onnx.length);
@@ -92,17 +81,26 @@ export function requireMemory(setup: Sizes, need: MemoryNeed, available: number)
     if (fits(middle)) low = middle;
     else high = middle;
   }
-  const accumulate = setup.batchSize % low === 0 ? ` --grad-accum ${(setup.gradAccum * setup.batchSize) / low}` : '';
-  const instead =
-    low > 0
-      ? `--batch-size ${low} fits${accumulate && ` (with${accumulate} for the same steps)`}.`
-      : `Not even --batch-size 1 fits: take a smaller --context${setup.replicas > 1 ? ', fewer --replicas' : ''} or a smaller model.`;
-  throw new MeanfieldError(
-    `This run would need about ${gigabytes(need.total)} of memory, and ${gigabytes(available)} are free: ` +
-      `${gigabytes(need.activations)} for a step of ${setup.batchSize} × ${setup.context} tokens` +
-      `${setup.replicas > 1 ? ` on ${setup.replicas} replicas` : ''}, ${gigabytes(need.vectors)} for the model and its ` +
-      `optimiser. ${instead} --force trains all the same.`,
-  );
+  const { batchSize, gradAccum, replicas, learned } = setup;
+  const { tokensPerSample } = learned;
+  const size = tokensPerSample === undefined ? `${batchSize} samples` : `${batchSize} × ${tokensPerSample} tokens`;
+  throw spelledError(MeanfieldError, ({ option }) => {
+    const same =
+      batchSize % low === 0 ? ` (with ${option('gradAccum', (gradAccum * batchSize) / low)} for the same steps)` : '';
+    const less = [
+      ...(tokensPerSample === undefined ? [] : [`a smaller ${option('context')}`]),
+      ...(replicas > 1 ? [`fewer ${option('replicas')}`] : []),
+    ];
+    const instead =
+      low > 0
+        ? `${option('batchSize', low)} fits${same}.`
+        : `Not even ${option('batchSize', 1)} fits: take ${[...less, ''].join(', ').replace(/, $/, ' or ')}a smaller model.`;
+    return (
+      `This run would need about ${gigabytes(need.total)} of memory, and ${gigabytes(available)} are free: ` +
+      `${gigabytes(need.activations)} for a step of ${size}${replicas > 1 ? ` on ${replicas} replicas` : ''}, ` +
+      `${gigabytes(need.vectors)} for the model and its optimiser. ${instead} ${option('force', true)} trains all the same.`
+    );
+  });
 }
 
 /** `1.5 GB`. */

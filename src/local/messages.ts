@@ -1,7 +1,6 @@
 import type { OuterOptions } from '../averaging/outer.js';
 import type { SamplerState } from '../data/index.js';
-import type { ObjectiveConfig } from '../objectives/create.js';
-import type { FrozenPart } from '../run/frozen-part.js';
+import type { TaskSetup } from '../run/task.js';
 import type { AdamwOptions } from '../training/adamw.js';
 import type { NodeDevice } from '../training/device-names.js';
 import type { LossSum } from '../training/evaluation.js';
@@ -17,15 +16,8 @@ export interface ReplicaSetup {
   readonly replicas: number;
   readonly device: NodeDevice;
   readonly threads: number;
-  /** The data set's folder; each replica reads its own samples. */
-  readonly tokens: string;
-  /** The model's `config.json`. */
-  readonly model: unknown;
-  /** Its frozen parameters, of which each replica has a copy: native code takes no memory that threads share. */
-  readonly frozen?: FrozenPart;
-  /** What is learned. */
-  readonly objective: ObjectiveConfig;
-  readonly context: number;
+  /** What is learned, and from what. */
+  readonly task: TaskSetup;
   readonly batchSize: number;
   readonly gradAccum: number;
   readonly seed: number;
@@ -110,7 +102,7 @@ export interface Commands {
     { readonly step: number; readonly parts: Parts; readonly rate?: number },
     { hash: string; gradientNorm: number },
   ];
-  /** Of the validation windows that start at these tokens. */
+  /** Of the validation samples of these numbers. */
   evaluate: [readonly number[], LossSum];
   /** The beginning of a text that the parameters write, so many tokens at most. */
   sample: [number, string];

@@ -1,6 +1,7 @@
 import type { EvaluationEvent, ProgressEvent, TrainEvent } from '../run/events.js';
 import type { RunPaths } from '../run/run-folder.js';
 import { RunLog } from '../run/run-log.js';
+import { counted, type Unit } from '../run/task.js';
 import type { TimedRound } from '../run/timed-rounds.js';
 import { learningRate, type ScheduleOptions } from '../training/schedule.js';
 import type { Progress } from './saved-state.js';
@@ -20,8 +21,9 @@ export interface RecorderOptions {
   readonly schedule: ScheduleOptions;
   /** After which the run ends; more than those of the schedule where only a loss ends it. */
   readonly mostSteps: number;
-  /** Of all replicas. */
-  readonly tokensPerStep: number;
+  /** What a step of all replicas learns from, and in what that is counted. */
+  readonly perStep: number;
+  readonly unit: Unit;
   readonly throughput: Throughput;
   /** The learning rate of a step of the round in progress, where it is not that of the schedule. */
   readonly rate?: (step: number) => number | undefined;
@@ -109,7 +111,7 @@ export class Recorder {
     });
     this.#pendingRounds = [];
     this.log.board.scalars(event.step, {
-      'tokens per second': event.tokens_per_second,
+      [`${this.options.unit} per second`]: this.options.throughput.perSecond,
       'memory, bytes': event.memory_bytes!,
     });
     this.options.emit(event);
@@ -134,27 +136,26 @@ export class Recorder {
 
   /** How far the run will go, and for how long still. */
   #outlook(step: number, speed: number): Pick<ProgressEvent, 'total_steps' | 'eta_seconds'> {
-    const { schedule, mostSteps, tokensPerStep, time } = this.options;
+    const { schedule, mostSteps, perStep, time } = this.options;
     if (time) {
       const left = time.left();
       return { total_steps: Math.round(step * (1 + left / Math.max(time.spent(), 1e-3))), eta_seconds: left };
     }
     const total = step <= schedule.steps ? schedule.steps : mostSteps;
-    return { total_steps: total, eta_seconds: speed > 0 ? ((total - step) * tokensPerStep) / speed : 0 };
+    return { total_steps: total, eta_seconds: speed > 0 ? ((total - step) * perStep) / speed : 0 };
   }
 
   #progress(round: number): ProgressEvent {
-    const { tokensPerStep, throughput } = this.options;
+    const { perStep, unit, throughput } = this.options;
     const last = this.#pending.at(-1)!.step;
-    const speed = throughput.tokensPerSecond;
+    const speed = throughput.perSecond;
     return {
       type: 'progress',
       step: last + 1,
       round,
       loss: meanOf(this.#pending, 'loss'),
       lr: this.#rate(last),
-      tokens: (last + 1) * tokensPerStep,
-      tokens_per_second: speed,
+      ...counted(unit, (last + 1) * perStep, speed),
       ...this.#outlook(last + 1, speed),
       memory_bytes: process.memoryUsage.rss(),
       peak_memory_bytes: peakMemory(),

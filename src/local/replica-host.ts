@@ -1,11 +1,8 @@
 import { OuterOptimizer } from '../averaging/outer.js';
 import { cutShards, hashShard, hashVector, type Shard } from '../averaging/shards.js';
 import { MeanfieldError } from '../base/errors.js';
-import { BatchSampler, type Dataset, openDataset, type TokenWindow, TokenWindows, windowAt } from '../data/index.js';
-import { Generator } from '../inference/index.js';
-import { Model } from '../model/model.js';
-import { createObjective } from '../objectives/create.js';
-import { readFrozen } from '../run/frozen-part.js';
+import { BatchSampler } from '../data/index.js';
+import type { Generator } from '../inference/index.js';
 import { createEngine } from '../training/device.js';
 import type { Engine } from '../training/engine-types.js';
 import { Evaluator, type LossSum } from '../training/evaluation.js';
@@ -22,6 +19,7 @@ import type {
   SnapshotRequest,
   StepDone,
 } from './messages.js';
+import { openTask, type Task } from './task.js';
 
 /** A replica and all that it does for the others; lives in a thread of its own, since a run of a graph blocks. */
 export class ReplicaHost {
@@ -40,7 +38,7 @@ export class ReplicaHost {
       train: ({ step, steps, rates }) => this.#train(step, steps, rates, onStep),
       merge: ({ weights, total, parts }) => this.#replica.merge(weights, total, parts),
       take: ({ step, parts, rate }) => this.#replica.take(step, parts, rate),
-      evaluate: (windows) => this.#replica.evaluate(windows),
+      evaluate: (numbers) => this.#replica.evaluate(numbers),
       sample: (tokens) => this.#replica.sample(tokens),
       snapshot: async (request) => this.#replica.snapshot(request),
       close: () => this.#close(),
@@ -108,18 +106,16 @@ class Live {
 
   private constructor(
     private readonly setup: ReplicaSetup,
-    private readonly model: Model,
-    private readonly frozen: Float32Array,
+    private readonly task: Task,
     private readonly engine: Engine,
-    private readonly replica: Replica<TokenWindow>,
-    private readonly dataset: Dataset,
-    private readonly sampler: BatchSampler<TokenWindow>,
-    private readonly evaluator: Evaluator<TokenWindow>,
+    private readonly replica: Replica,
+    private readonly sampler: BatchSampler<unknown>,
+    private readonly evaluator: Evaluator<unknown>,
     private readonly norms: VectorNorm,
     private readonly outer: OuterOptimizer | undefined,
   ) {
     const { replicas, replica: own, exchange } = setup;
-    const { size } = model.trained;
+    const { size } = task.objective.layout;
     this.#shards = cutShards(size, replicas);
     this.#own = this.#shards[own]!;
     this.#momentum = new Float32Array(this.#own.end - this.#own.start);
@@ -131,13 +127,11 @@ class Live {
 
   static async create(setup: ReplicaSetup): Promise<Live> {
     const engine = await createEngine(setup.device);
-    const model = Model.fromConfig(setup.model).freeze(setup.frozen?.patterns ?? []);
-    const frozen = await readFrozen(setup.frozen, model.frozen);
-    const { context, batchSize, threads, replicas, replica: index, seed } = setup;
-    const dataset = await openDataset(setup.tokens);
-    const objective = createObjective(setup.objective, { model, context, seed });
-    const source = new TokenWindows({ tokens: dataset.train, context, seed });
-    const sampler = new BatchSampler({ source, batchSize, replica: index, worldSize: replicas });
+    const { batchSize, threads, replicas, replica: index, seed } = setup;
+    const task = await openTask(setup.task, seed);
+    const { objective, frozen } = task;
+    const { size } = objective.layout;
+    const sampler = new BatchSampler({ source: task.training, batchSize, replica: index, worldSize: replicas });
     const replica = await Replica.create({
       ...{ objective, frozen, engine },
       batch: batchSize,
@@ -149,13 +143,13 @@ class Live {
     // No arena: what an evaluation needs is given back, since the next one is far.
     const compile = { threads, spinning: false, arena: false };
     const evaluator = new Evaluator(objective, engine, batchSize, compile, frozen);
-    const { start, end } = cutShards(model.trained.size, replicas)[index]!;
-    const norms = new VectorNorm(engine, model.trained.size);
+    const { start, end } = cutShards(size, replicas)[index]!;
+    const norms = new VectorNorm(engine, size);
     const outer =
       setup.exchange === 'nothing'
         ? undefined
         : await OuterOptimizer.create(engine, end - start, replicas, setup.outer);
-    return new Live(setup, model, frozen, engine, replica, dataset, sampler, evaluator, norms, outer);
+    return new Live(setup, task, engine, replica, sampler, evaluator, norms, outer);
   }
 
   load(state: ReplicaState): string {
@@ -226,23 +220,17 @@ class Live {
     return { hash: hashVector(parameters, this.#shards), gradientNorm };
   }
 
-  evaluate(starts: readonly number[]): Promise<LossSum> {
-    const { validation } = this.dataset;
-    const windows = starts.map((start) => windowAt(validation, this.setup.context, start));
-    return this.evaluator.lossSum(this.replica.vectors.parameters, windows);
+  evaluate(numbers: readonly number[]): Promise<LossSum> {
+    const samples = numbers.map((number) => this.task.validation(number));
+    return this.evaluator.lossSum(this.replica.vectors.parameters, samples);
   }
 
   /** Chance comes from a generator of its own, so that the training never notices. */
   async sample(maxTokens: number): Promise<string> {
-    const { model, frozen, engine, dataset } = this;
+    const { task, engine, setup } = this;
+    if (!task.writer) throw new Error('this model does not write');
     // Kept, since its graphs take longer to compile than the text to be written.
-    this.#generator ??= new Generator({
-      model,
-      engine,
-      parameters: model.views(this.replica.vectors.parameters, frozen),
-      tokenizer: dataset.tokenizer,
-      compile: { threads: this.setup.threads, arena: false },
-    });
+    this.#generator ??= task.writer(engine, this.replica.vectors.parameters, setup.threads);
     return (await this.#generator.generate({ maxTokens }).result()).text;
   }
 
@@ -263,8 +251,7 @@ class Live {
     await this.#generator?.dispose();
     await this.norms.dispose();
     await this.outer?.dispose();
-    this.dataset.train.close();
-    this.dataset.validation.close();
+    this.task.close();
   }
 
   /** The vectors that are averaged. */

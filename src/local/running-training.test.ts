@@ -6,7 +6,7 @@ import { loadLatestCheckpoint } from '../run/checkpoint.js';
 import type { TrainEvent, TrainResult } from '../run/events.js';
 import { OpenRun } from '../run/open-run.js';
 import type { TrainOptions } from '../run/options.js';
-import { initialParameters, prepareRun } from '../run/prepare-run.js';
+import { prepareRun } from '../run/prepare-run.js';
 import { arrangeRun } from './arrange-run.js';
 import { replicaHere } from './local.test-support.js';
 import type { ReplicaHandle } from './replica-thread.js';
@@ -39,9 +39,9 @@ async function train(
   try {
     const prepared = await prepareRun(run, () => {});
     const { checkpoint } = await loadLatestCheckpoint(run.paths.checkpoints);
-    const parameters = initialParameters(prepared.model, 1);
+    const parameters = prepared.initial();
     const from = checkpoint
-      ? await loadState(checkpoint, prepared.model.layout)
+      ? await loadState(checkpoint, prepared.learned.layout)
       : { progress: NO_PROGRESS, team: { round: 0, parameters, moments: [], samplers: [] } };
     await checkpoint?.close();
     const emit = (event: TrainEvent) => events.push(event);

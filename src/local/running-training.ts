@@ -1,12 +1,10 @@
 import { MeanfieldError } from '../base/errors.js';
-import { writeBestModel } from '../run/best-model.js';
 import { listCheckpoints } from '../run/checkpoint.js';
-import type { TrainEvent, TrainResult, TrainSettings } from '../run/events.js';
-import { readFrozen } from '../run/frozen-part.js';
+import type { StartedEvent, TrainEvent, TrainResult, TrainSettings } from '../run/events.js';
 import { crosses, planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import { Clock, Rates } from '../run/pace.js';
-import type { PreparedRun } from '../run/prepare-run.js';
+import { counted, type PreparedRun, type Unit, unitOf } from '../run/task.js';
 import { readTimedRounds, type TimedRound, TimedRounds } from '../run/timed-rounds.js';
 import type { EarlierSchedule } from '../training/schedule.js';
 import { divergenceAdvice } from './advice.js';
@@ -53,16 +51,15 @@ export class RunningTraining {
   readonly #team: Team;
   readonly #recorder: Recorder;
   readonly #throughput: Throughput;
-  /** Of all replicas. */
-  readonly #tokensPerStep: number;
+  /** What a step of all replicas learns from. */
+  readonly #perStep: number;
+  readonly #unit: Unit;
   readonly #mostSteps: number;
   /** Steps done by earlier processes. */
   readonly #from: number;
   /** Steps done, per replica. */
   #step: number;
   readonly #standing: Standing;
-  /** Bytes of the text that an evaluation predicts, a token of it. */
-  readonly #bytesPerToken: number;
   #evaluatedAt = -1;
   #savedAt = -1;
   readonly #clock: Clock;
@@ -84,11 +81,11 @@ export class RunningTraining {
     this.#clock = clock;
     this.#rates = rates;
     this.#timed = timed;
-    this.#tokensPerStep = tokensPerStep(setup);
+    this.#perStep = perStep(setup);
+    this.#unit = unitOf(start.prepared.learned);
     this.#mostSteps = most;
     this.#step = progress.step;
     this.#standing = new Standing(progress, start.prepared.learned.metrics[0]);
-    this.#bytesPerToken = bytesPerToken(start.prepared);
   }
 
   /**
@@ -100,7 +97,7 @@ export class RunningTraining {
     const { run, setup, prepared, emit, startReplica } = start;
     const { progress } = from;
     const { seconds: limit } = setup.schedule;
-    const { most } = planSteps(run.options, tokensPerStep(setup));
+    const { most } = planSteps(run.options, perStep(setup));
     // Before the figures of later steps are cut off.
     const recorded = await recordedRounds(start, progress.step);
     const clock = new Clock(progress.seconds);
@@ -108,14 +105,15 @@ export class RunningTraining {
     const timed = limit === undefined ? undefined : new TimedRounds(limit, setup.syncEvery, recorded);
     const team = await Team.start(setup, prepared.learned.layout, from.team, startReplica);
     try {
-      const throughput = new Throughput(tokensPerStep(setup));
+      const throughput = new Throughput(perStep(setup));
       const recorder = await Recorder.open(
         {
           paths: run.paths,
           resumedAt: run.resumed ? progress.step : undefined,
           schedule: setup.schedule,
           mostSteps: most,
-          tokensPerStep: tokensPerStep(setup),
+          perStep: perStep(setup),
+          unit: unitOf(prepared.learned),
           throughput,
           rate: (step) => rates.at(step),
           ...(timed && { time: { spent: () => clock.seconds, left: () => timed.left(clock.seconds) } }),
@@ -201,7 +199,7 @@ export class RunningTraining {
   /** The validation loss of the committed parameters; the best ones so far become `model/`. */
   async #evaluate(): Promise<void> {
     const begun = performance.now();
-    const loss = await this.#team.evaluate(this.#start.prepared.windows);
+    const loss = await this.#team.evaluate(this.#start.prepared.validation);
     this.#timed?.evaluated((performance.now() - begun) / 1000);
     if (!Number.isFinite(loss)) throw new DivergedError(`after step ${this.#step} the validation loss is ${loss}`);
     this.#evaluatedAt = this.#step;
@@ -217,27 +215,27 @@ export class RunningTraining {
   /** What is told of an evaluation beside its loss. */
   async #evaluation(loss: number) {
     const { best, bestStep, sinceBest } = this.#standing;
-    const tokens = Math.round(Math.min(SAMPLE_BYTES, Math.max(SAMPLE_TOKENS, SAMPLE_BYTES / this.#bytesPerToken)));
-    const { generative } = this.#start.prepared.learned;
+    const { learned, bytesPerToken = 1 } = this.#start.prepared;
+    const tokens = Math.round(Math.min(SAMPLE_BYTES, Math.max(SAMPLE_TOKENS, SAMPLE_BYTES / bytesPerToken)));
     return {
-      ...(generative && { bits_per_byte: this.#bits(loss) }),
+      ...this.#bits(loss),
       best_val_loss: best!,
       best_step: bestStep!,
       evaluations_since_best: sinceBest,
-      ...(generative && { sample: await this.#team.sample(tokens) }),
+      ...(learned.generative && { sample: await this.#team.sample(tokens) }),
     };
   }
 
-  /** Nats per token as bits per byte. */
-  #bits(loss: number): number {
-    return loss / Math.LN2 / this.#bytesPerToken;
+  /** Nats per token as bits per byte, of what gives whole texts their probability. */
+  #bits(loss: number): { readonly bits_per_byte?: number } {
+    const { learned, bytesPerToken } = this.#start.prepared;
+    if (!learned.generative || bytesPerToken === undefined) return {};
+    return { bits_per_byte: loss / Math.LN2 / bytesPerToken };
   }
 
   async #writeModel(): Promise<void> {
     const { run, prepared } = this.#start;
-    const { model, dataset, frozen } = prepared;
-    const all = model.join(await this.#team.parameters(), await readFrozen(frozen, model.frozen));
-    await writeBestModel(run.paths.model, model, dataset.tokenizer, all);
+    await prepared.writeModel(run.paths.model, await this.#team.parameters());
   }
 
   async #save(): Promise<void> {
@@ -259,7 +257,7 @@ export class RunningTraining {
     if (this.#savedAt !== this.#step && !this.#isResumedAtEnd) await this.#save();
     if (this.#standing.best === null) {
       // After the checkpoint: a resumed run must not know of an evaluation that an undisturbed one would not make.
-      const loss = await this.#team.evaluate(this.#start.prepared.windows);
+      const loss = await this.#team.evaluate(this.#start.prepared.validation);
       this.#standing.add(this.#step, loss, this.#recorder.trainLoss);
       const more = await this.#evaluation(loss);
       this.#start.emit({ type: 'evaluation', step: this.#step, val_loss: loss, ...more });
@@ -276,7 +274,7 @@ export class RunningTraining {
   #progress(): Progress {
     return {
       step: this.#step,
-      tokens: this.#step * this.#tokensPerStep,
+      tokens: this.#step * this.#perStep,
       seconds: this.#clock.seconds,
       train_loss: this.#recorder.trainLoss,
       ...this.#standing.progress,
@@ -291,25 +289,27 @@ export class RunningTraining {
       type: 'started',
       run: run.paths.folder,
       step: this.#step,
-      parameters: prepared.model.layout.size,
+      parameters: prepared.parameters,
       ...(prepared.frozen && { frozen: prepared.learned.frozen.size }),
       replicas: setup.replicas,
       threads: setup.threads,
-      vocabulary: prepared.dataset.tokenizer.vocabularySize,
-      trainTokens: prepared.dataset.train.length,
-      validationTokens: prepared.dataset.validation.length,
+      // Of a model of one's own they have other names (see events.ts).
+      ...(prepared.sizes as Pick<StartedEvent, 'vocabulary' | 'trainTokens' | 'validationTokens'>),
       settings: this.#settings(),
       ...memory,
     });
   }
 
   #settings(): TrainSettings {
-    const { run, setup } = this.#start;
+    const { run, setup, prepared } = this.#start;
     const { minutes, evalEvery, patience, seed } = run.options;
     const { peak, final, warmup } = setup.schedule;
+    const { tokensPerSample } = prepared.learned;
+    const context = tokensPerSample === undefined ? {} : { context: tokensPerSample };
     return {
       device: setup.device,
-      context: setup.context,
+      // A model of one's own has none.
+      ...(context as { context: number }),
       batchSize: setup.batchSize,
       gradAccum: setup.gradAccum,
       syncEvery: setup.syncEvery,
@@ -329,17 +329,16 @@ export class RunningTraining {
       type: 'result',
       run: run.paths.folder,
       step: this.#step,
-      tokens: this.#step * this.#tokensPerStep,
+      ...counted(this.#unit, this.#step * this.#perStep, this.#throughput.perSecond),
       train_loss: this.#recorder.trainLoss ?? null,
       val_loss: this.#standing.last!,
       best_val_loss: this.#standing.best!,
       best_step: this.#standing.bestStep ?? this.#step,
-      ...(prepared.learned.generative && { bits_per_byte: this.#bits(this.#standing.best!) }),
+      ...this.#bits(this.#standing.best!),
       ended,
       peak_memory_bytes: peakMemory(),
-      tokens_per_second: this.#throughput.tokensPerSecond,
       seconds: (performance.now() - started) / 1000,
-      parameters: prepared.model.layout.size,
+      parameters: prepared.parameters,
       replicas: setup.replicas,
       rounds: this.#team.rounds.round,
       interrupted: ended === 'stopped',
@@ -370,20 +369,8 @@ function recordedRounds(
   return setup.schedule.seconds === undefined || anew ? [] : readTimedRounds(run.paths.metrics, step);
 }
 
-/** Of the very tokens that an evaluation predicts. */
-function bytesPerToken({ dataset, windows, model }: PreparedRun): number {
-  const { context } = model.dimensions;
-  const ids = new Int32Array(context + 1);
-  let bytes = 0;
-  for (const start of windows) {
-    dataset.validation.read(start, context + 1, ids, 0);
-    bytes += dataset.tokenizer.decodeBytes(ids.subarray(1)).length;
-  }
-  return bytes / (windows.length * context);
-}
-
-function tokensPerStep({ replicas, batchSize, gradAccum, context }: TeamSetup): number {
-  return replicas * batchSize * gradAccum * context;
+function perStep({ replicas, batchSize, gradAccum, perSample }: TeamSetup): number {
+  return replicas * batchSize * gradAccum * perSample;
 }
 
 function checkpointPath(run: OpenRun, step: number): string {

@@ -13,7 +13,7 @@ const count = z.int().nonnegative();
 const progressSchema = z.strictObject({
   /** Inner steps done, per replica. */
   step: count,
-  /** Over all replicas. */
+  /** Over all replicas; of a model of one's own, samples. */
   tokens: count,
   /** Spent since the first step, over all processes. */
   seconds: z.number().nonnegative(),
@@ -43,7 +43,7 @@ const stateSchema = z.strictObject({
     .array(
       z.strictObject({
         microBatches: count,
-        order: z.strictObject({ seed: z.number(), context: count, tokens: count }),
+        order: z.record(z.string(), z.number()),
       }),
     )
     .min(1),

@@ -8,6 +8,7 @@ import {
   testData,
   tinyModel,
   tinySetup,
+  tinyTask,
 } from './local.test-support.js';
 import { Team, type TeamSetup, type TeamState } from './team.js';
 
@@ -93,7 +94,11 @@ it('fills the arrays of an earlier snapshot again', async () => {
 it('closes its replicas when one cannot start', async () => {
   let closed = 0;
   const failing = Team.start(
-    tinySetup(data, { replicas: 2, exchange: 'parameters', tokens: `${data.tokens}-missing` }),
+    tinySetup(data, {
+      replicas: 2,
+      exchange: 'parameters',
+      task: { ...tinyTask(data), tokens: `${data.tokens}-missing` },
+    }),
     tinyModel(data.vocabulary).layout,
     firstTeamState(data),
     () => {

@@ -9,6 +9,8 @@ import { ThreadRounds } from './threads.js';
 
 /** What all replicas share. */
 export type TeamSetup = Omit<ReplicaSetup, 'replica'> & {
+  /** What a sample counts for: a window's tokens, or itself. */
+  readonly perSample: number;
   readonly run: string;
   /** H. */
   readonly syncEvery: number;
@@ -56,7 +58,7 @@ export class Team {
     start: () => ReplicaHandle = startReplicaThread,
   ): Promise<Team> {
     const replicas = Array.from({ length: setup.replicas }, () => start());
-    const { run, syncEvery, ...shared } = setup;
+    const { run, syncEvery, perSample: _perSample, ...shared } = setup;
     try {
       await settle(replicas.map((replica, i) => replica.ask('init', { ...shared, replica: i })));
       const shards = cutShards(layout.size, setup.replicas);
@@ -90,11 +92,11 @@ export class Team {
     }
   }
 
-  /** The objective's mean loss on validation windows, shared out between the replicas. */
-  async evaluate(windows: readonly number[]): Promise<number> {
-    const shares = cutShards(windows.length, this.replicas.length);
+  /** The objective's mean loss on the validation samples of these numbers, shared out between the replicas. */
+  async evaluate(numbers: readonly number[]): Promise<number> {
+    const shares = cutShards(numbers.length, this.replicas.length);
     const sums = await settle(
-      this.replicas.map((replica, i) => replica.ask('evaluate', windows.slice(shares[i]!.start, shares[i]!.end))),
+      this.replicas.map((replica, i) => replica.ask('evaluate', numbers.slice(shares[i]!.start, shares[i]!.end))),
     );
     return meanLoss(sums);
   }

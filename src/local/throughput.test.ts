@@ -2,14 +2,14 @@ import { expect, it } from 'vitest';
 import { Throughput } from './throughput.js';
 
 /** A clock in milliseconds that the test moves. */
-function clocked(tokensPerStep: number) {
+function clocked(perStep: number) {
   const clock = { now: 1000 };
-  return { clock, throughput: new Throughput(tokensPerStep, () => clock.now) };
+  return { clock, throughput: new Throughput(perStep, () => clock.now) };
 }
 
 it('counts rounds with their averaging, from the eleventh step on, and nothing between them', () => {
   const { clock, throughput } = clocked(100);
-  expect(throughput.tokensPerSecond).toBe(0);
+  expect(throughput.perSecond).toBe(0);
   for (let round = 0; round < 3; round++) {
     throughput.beginRound();
     for (let i = 0; i < 8; i++) {
@@ -22,7 +22,7 @@ it('counts rounds with their averaging, from the eleventh step on, and nothing b
     clock.now += 60_000;
   }
   // 14 steps of 10 ms; the second and the third round's averaging of 20 ms.
-  expect(throughput.tokensPerSecond).toBeCloseTo((14 * 100) / 0.18, 6);
+  expect(throughput.perSecond).toBeCloseTo((14 * 100) / 0.18, 6);
 });
 
 it('counts every step of a run that has ten or fewer', () => {
@@ -34,7 +34,7 @@ it('counts every step of a run that has ten or fewer', () => {
   }
   clock.now += 500;
   throughput.endRound();
-  expect(throughput.tokensPerSecond).toBe(500);
+  expect(throughput.perSecond).toBe(500);
 });
 
 it('knows a speed in the middle of a round', () => {
@@ -42,5 +42,5 @@ it('knows a speed in the middle of a round', () => {
   throughput.beginRound();
   clock.now += 50;
   throughput.step();
-  expect(throughput.tokensPerSecond).toBe(2000);
+  expect(throughput.perSecond).toBe(2000);
 });

@@ -2,11 +2,11 @@
 const WARM_UP_STEPS = 10;
 
 /**
- * Tokens a second over the wall time spent in rounds (steps and averaging): without the first 10 steps and whatever lies
+ * Tokens or samples a second over the wall time spent in rounds (steps and averaging): without the first 10 steps and whatever lies
  * between rounds, such as evaluations and checkpoints. A run of 10 steps or fewer counts all of them.
  */
 export class Throughput {
-  readonly #tokensPerStep: number;
+  readonly #perStep: number;
   readonly #now: () => number;
   /** Up to when time has been counted. */
   #counted = 0;
@@ -14,11 +14,11 @@ export class Throughput {
   readonly #warm = { steps: 0, time: 0 };
 
   /**
-   * @param tokensPerStep of all replicas
+   * @param perStep tokens or samples of all replicas
    * @param now milliseconds
    */
-  constructor(tokensPerStep: number, now: () => number = () => performance.now()) {
-    this.#tokensPerStep = tokensPerStep;
+  constructor(perStep: number, now: () => number = () => performance.now()) {
+    this.#perStep = perStep;
     this.#now = now;
   }
 
@@ -39,9 +39,9 @@ export class Throughput {
   }
 
   /** 0 before the first step. */
-  get tokensPerSecond(): number {
+  get perSecond(): number {
     const { steps, time } = this.#warm.steps > 0 && this.#warm.time > 0 ? this.#warm : this.#all;
-    return time > 0 ? (1000 * steps * this.#tokensPerStep) / time : 0;
+    return time > 0 ? (1000 * steps * this.#perStep) / time : 0;
   }
 
   #count(): void {

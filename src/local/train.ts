@@ -1,9 +1,10 @@
 import { EventQueue } from '../base/event-queue.js';
 import { loadLatestCheckpoint } from '../run/checkpoint.js';
-import type { TrainEvent, TrainResult } from '../run/events.js';
+import type { OwnTrainEvent, OwnTrainResult, TrainEvent, TrainResult } from '../run/events.js';
 import { OpenRun } from '../run/open-run.js';
-import type { TrainOptions } from '../run/options.js';
-import { initialParameters, type PreparedRun, prepareRun } from '../run/prepare-run.js';
+import type { OwnTrainOptions, TrainOptions } from '../run/options.js';
+import { prepareRun } from '../run/prepare-run.js';
+import type { PreparedRun } from '../run/task.js';
 import { arrangeRun } from './arrange-run.js';
 import { RunningTraining } from './running-training.js';
 import { loadState, NO_PROGRESS, type SavedState } from './saved-state.js';
@@ -14,12 +15,12 @@ import { loadState, NO_PROGRESS, type SavedState } from './saved-state.js';
  *
  * @category Training
  */
-export interface TrainingRun extends AsyncIterable<TrainEvent> {
+export interface TrainingRun<Event = TrainEvent, Result = TrainResult> extends AsyncIterable<Event> {
   /**
    * Fulfilled at the end, rejected with a MeanfieldError when the run cannot go on. A failure of which neither this nor
    * the events tell anybody is an unhandled rejection, which ends the process.
    */
-  readonly result: Promise<TrainResult>;
+  readonly result: Promise<Result>;
   /** Ends the run after the round in progress and saves; the result says `interrupted`. */
   stop(): void;
 }
@@ -39,7 +40,28 @@ export interface TrainingRun extends AsyncIterable<TrainEvent> {
  *
  * @category Training
  */
-export function startTraining(options: TrainOptions): TrainingRun {
+export function startTraining(options: TrainOptions): TrainingRun;
+/**
+ * Trains a model of one's own, whose architecture, objective and samples a module exports: with replicas, averaging,
+ * checkpoints and resumption like any other. Samples are counted in place of tokens; `model/` holds `model.safetensors`
+ * with the parameters under their own names.
+ *
+ * @throws (through `result` and the iteration) UsageError for wrong options and for what the module exports that does
+ * not fit; MeanfieldError when the run is in use, training diverges, or the disk is full
+ *
+ * @example
+ * import { train } from 'meanfield';
+ *
+ * const run = train({ model: new URL('./digits.js', import.meta.url), run: 'runs/digits', replicas: 2, steps: 500 });
+ * for await (const event of run) if (event.type === 'progress') console.log(event.samples, event.loss);
+ * console.log((await run.result).best_val_loss);
+ *
+ * @category A model of one's own
+ */
+export function startTraining(options: OwnTrainOptions): TrainingRun<OwnTrainEvent, OwnTrainResult>;
+export function startTraining(
+  options: TrainOptions | OwnTrainOptions,
+): TrainingRun | TrainingRun<OwnTrainEvent, OwnTrainResult> {
   const events = new EventQueue<TrainEvent>();
   const control = { stopping: false };
   const stopping = new AbortController();
@@ -71,7 +93,7 @@ export function startTraining(options: TrainOptions): TrainingRun {
 }
 
 async function train(
-  given: TrainOptions,
+  given: TrainOptions | OwnTrainOptions,
   control: { readonly stopping: boolean },
   stopping: AbortSignal,
   emit: (event: TrainEvent) => void,
@@ -96,11 +118,11 @@ async function begin(run: OpenRun, prepared: PreparedRun, emit: (event: TrainEve
   // Its vectors are moved to the replicas: nothing may keep them for the length of the run.
   const saved = await lastSaved(run, prepared, emit);
   const arranged = await arrangeRun(run, prepared, emit, saved?.progress.step);
-  return RunningTraining.start({ run, prepared, ...arranged, emit }, saved ?? firstState(run, prepared));
+  return RunningTraining.start({ run, prepared, ...arranged, emit }, saved ?? firstState(prepared));
 }
 
-function firstState(run: OpenRun, { model }: PreparedRun): SavedState {
-  const parameters = initialParameters(model, run.options.seed);
+function firstState(prepared: PreparedRun): SavedState {
+  const parameters = prepared.initial();
   return { progress: NO_PROGRESS, team: { round: 0, parameters, moments: [], samplers: [] } };
 }
 

@@ -30,8 +30,8 @@ export interface Objective<Sample = unknown> {
   readonly layout: ParameterLayout;
   /** Describes the vector that is fed beside it and stays as it is; of no elements where nothing is frozen. */
   readonly frozen: ParameterLayout;
-  /** What a sample counts for in every figure of tokens: a text's window has as many as the model sees of it. */
-  readonly tokensPerSample: number;
+  /** Of windows of a text: how many tokens the model sees of one. Missing where samples themselves are counted. */
+  readonly tokensPerSample?: number;
   /** Whether it gives whole texts their probability: then its loss has bits a byte, and the model writes. */
   readonly generative: boolean;
   /** Metrics of an evaluation; the first decides which of two models is better. */

@@ -14,6 +14,49 @@ export type TrainEvent =
   | CheckpointEvent;
 
 /**
+ * What `train` tells of a model of one's own while it works.
+ *
+ * @category A model of one's own
+ */
+export type OwnTrainEvent = Exclude<TrainEvent, StartedEvent | ProgressEvent> | OwnStartedEvent | OwnProgressEvent;
+
+/**
+ * The run is about to take its first step (or the first after a checkpoint).
+ *
+ * @category A model of one's own
+ */
+export interface OwnStartedEvent
+  extends Omit<StartedEvent, 'vocabulary' | 'trainTokens' | 'validationTokens' | 'settings'> {
+  readonly trainSamples: number;
+  readonly validationSamples: number;
+  /** What is in force of the options that decide speed and outcome, under their own names. */
+  readonly settings?: Omit<TrainSettings, 'context'>;
+}
+
+/**
+ * After each round, and every few steps of one replica; the loss is the mean over targets.
+ *
+ * @category A model of one's own
+ */
+export interface OwnProgressEvent extends Omit<ProgressEvent, 'tokens' | 'tokens_per_second'> {
+  /** Samples trained on so far, over all replicas. */
+  readonly samples: number;
+  readonly samples_per_second: number;
+}
+
+/**
+ * The end of a run of a model of one's own.
+ *
+ * @category A model of one's own
+ */
+export interface OwnTrainResult extends Omit<TrainResult, 'tokens' | 'tokens_per_second' | 'bits_per_byte'> {
+  /** Samples trained on, over all replicas. */
+  readonly samples: number;
+  /** Of all replicas, over the time spent in rounds but for the first 10 steps. */
+  readonly samples_per_second: number;
+}
+
+/**
  * Something that the user should know and that stops nothing: an option ignored, files skipped, a lock taken over.
  *
  * @category Training

@@ -6,7 +6,15 @@ import { type Spelling, spelledError } from '../base/spelling.js';
 import { Model } from '../model/model.js';
 import { createObjective } from '../objectives/create.js';
 import { chooseDevice } from '../training/device.js';
-import { modelShape, objectiveOf, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from './options.js';
+import {
+  modelShape,
+  type OwnTrainOptions,
+  objectiveOf,
+  type ParsedTrainOptions,
+  parseTrainOptions,
+  type TrainOptions,
+} from './options.js';
+import { identifyModule, resumedModule } from './own-module.js';
 import { createRun, type Run, type RunPaths, resumeRun, writeRunFile } from './run-folder.js';
 import {
   type Chosen,
@@ -41,16 +49,18 @@ export class OpenRun {
    * @throws UsageError for wrong options, a run that exists, or on resuming one of other options
    * @throws MeanfieldError when the run is in use, or the device is not available
    */
-  static async open(given: TrainOptions): Promise<OpenRun> {
+  static async open(given: TrainOptions | OwnTrainOptions): Promise<OpenRun> {
     if (given?.resume) return OpenRun.#resume(given);
     const options = parseTrainOptions(given);
     await check(options);
+    const module = options.module === undefined ? undefined : await identifyModule(options.module);
     const record = newRecord(options);
+    if (module) record.chosen.module = module;
     const run = await createRun(options.run ?? defaultFolder(), recordJson(record), { force: options.force });
     return new OpenRun(run, record, options, false, false, run.notices);
   }
 
-  static async #resume(given: TrainOptions): Promise<OpenRun> {
+  static async #resume(given: TrainOptions | OwnTrainOptions): Promise<OpenRun> {
     if (given.run === undefined) {
       const say = ({ option }: Spelling) => `Which run is to be resumed? Name its folder with ${option('run')}.`;
       throw spelledError(UsageError, say);
@@ -58,13 +68,13 @@ export class OpenRun {
     const run = await resumeRun(given.run, { force: given.force ?? false });
     try {
       const record = parseRecord(run.content, run.paths.run);
+      const module = await resumedModule(given, record);
       const options = resumedOptions(given, record);
       await check(options);
-      const anew = JSON.stringify(options.corpus) !== JSON.stringify(record.options.corpus);
-      return new OpenRun(run, furtherRecord(record, options), options, true, anew, [
-        ...run.notices,
-        ...versionNotices(record),
-      ]);
+      const further = furtherRecord(record, options);
+      if (module) further.chosen.module = module;
+      const anew = !module && JSON.stringify(options.corpus) !== JSON.stringify(record.options.corpus);
+      return new OpenRun(run, further, options, true, anew, [...run.notices, ...versionNotices(record)]);
     } catch (error) {
       await run.lock.release();
       throw error;
@@ -104,10 +114,7 @@ export class OpenRun {
 /** Finds what is wrong before anything slow begins. */
 async function check(options: ParsedTrainOptions): Promise<void> {
   await chooseDevice(options.device);
-  const { family, ...sizes } = modelShape(options);
-  const model = Model.create(family, { ...sizes, vocabulary: 1 }).freeze(options.freeze ?? []);
-  // Any id stands for the mask token, as 1 stands for the vocabulary: there is no tokenizer yet.
-  createObjective(objectiveOf(options, 1), { model, context: sizes.context, seed: options.seed });
+  if (options.module === undefined) checkModel(options);
   const { replicas } = options;
   // Each has threads and vectors of its own; this many is a slip of the keyboard.
   const most = 4 * availableParallelism() + 16;
@@ -117,6 +124,13 @@ async function check(options: ParsedTrainOptions): Promise<void> {
       ({ option }) => `${option('replicas')} must be at most ${most} on this machine, or auto; got ${replicas}.`,
     );
   }
+}
+
+function checkModel(options: ParsedTrainOptions): void {
+  const { family, ...sizes } = modelShape(options);
+  const model = Model.create(family, { ...sizes, vocabulary: 1 }).freeze(options.freeze ?? []);
+  // Any id stands for the mask token, as 1 stands for the vocabulary: there is no tokenizer yet.
+  createObjective(objectiveOf(options, 1), { model, context: sizes.context, seed: options.seed });
 }
 
 function defaultFolder(): string {

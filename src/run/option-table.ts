@@ -207,6 +207,15 @@ export const TRAIN_OPTIONS = {
   ...AVERAGING,
 } as const satisfies TrainTable;
 
+/** What `train` takes for a model of one's own beside its module: all that is not about models of text and their data. */
+export const OWN_OPTIONS = (({ tokens: _tokens, ...length }) => ({
+  ...RUN,
+  ...length,
+  ...OPTIMISER,
+  ...COMPUTING,
+  ...AVERAGING,
+}))(LENGTH) satisfies TrainTable;
+
 /** Options of a run between machines: those of `train`, but for what only replicas on threads can have. */
 export function optionsBetweenMachines(table: TrainTable): TrainTable {
   return Object.fromEntries(

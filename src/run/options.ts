@@ -3,11 +3,11 @@ import { UsageError } from '../base/errors.js';
 import { optionIssues } from '../base/option-issues.js';
 import { shapeOf } from '../base/option-schema.js';
 import type { OptionsOf, ParsedOf } from '../base/option-table.js';
-import { spelledError } from '../base/spelling.js';
+import { CODE, spelledError } from '../base/spelling.js';
 import { findPreset } from '../model/presets.js';
 import type { ObjectiveConfig } from '../objectives/create.js';
 import type { ObjectiveName } from '../objectives/names.js';
-import { TRAIN_OPTIONS } from './option-table.js';
+import { OWN_OPTIONS, TRAIN_OPTIONS } from './option-table.js';
 
 /**
  * Everything that `train` takes, under the names of the command line in camel case. What is left out is chosen.
@@ -19,11 +19,33 @@ export interface TrainOptions extends OptionsOf<typeof TRAIN_OPTIONS> {
   corpus: readonly string[];
 }
 
+/**
+ * Everything that `train` takes for a model of one's own.
+ *
+ * @category A model of one's own
+ */
+export interface OwnTrainOptions extends OptionsOf<typeof OWN_OPTIONS> {
+  /**
+   * The file that exports `architecture`, `objective` and `samples`, as `new URL('./model.js', import.meta.url)`. Each
+   * replica imports it in its own thread, since functions cannot be sent to one.
+   */
+  model: URL;
+}
+
 const schema = z.strictObject({ corpus: z.array(z.string().min(1)).min(1), ...shapeOf(TRAIN_OPTIONS) });
+
+const ownSchema = z.strictObject(shapeOf(OWN_OPTIONS));
 
 /** Options with their defaults. */
 export interface ParsedTrainOptions extends ParsedOf<typeof TRAIN_OPTIONS> {
   corpus: string[];
+  /** The URL of the module of a model of one's own, for which options of text are missing. */
+  module?: string;
+}
+
+/** Whether a model of one's own is to be trained. */
+export function isOwn(options: TrainOptions | OwnTrainOptions): options is OwnTrainOptions {
+  return (options as OwnTrainOptions | undefined)?.model instanceof URL;
 }
 
 /**
@@ -31,12 +53,13 @@ export interface ParsedTrainOptions extends ParsedOf<typeof TRAIN_OPTIONS> {
  *
  * @throws UsageError naming every option that is wrong, and what is allowed
  */
-export function parseTrainOptions(options: TrainOptions): ParsedTrainOptions {
+export function parseTrainOptions(options: TrainOptions | OwnTrainOptions): ParsedTrainOptions {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new UsageError(
       `Options must be an object, such as { corpus: ['book.txt'] }; got ${JSON.stringify(options)}.`,
     );
   }
+  if (isOwn(options)) return parseOwn(options);
   const result = schema.safeParse(options, { reportInput: true });
   if (!result.success) {
     const { error } = result;
@@ -45,7 +68,29 @@ export function parseTrainOptions(options: TrainOptions): ParsedTrainOptions {
       (spelling) => `Cannot train with these options: ${optionIssues(error, spelling)}.${spelling.help('train')}`,
     );
   }
-  const parsed = result.data as unknown as ParsedTrainOptions;
+  return withOneLimit(result.data as unknown as ParsedTrainOptions);
+}
+
+function parseOwn({ model, ...options }: OwnTrainOptions): ParsedTrainOptions {
+  if (model.protocol !== 'file:')
+    throw new UsageError(
+      `Expected \`model\` to be the URL of a file, got ${model.href.slice(0, 100)}. Give it as ` +
+        "new URL('./model.js', import.meta.url).",
+    );
+  const ofText = Object.keys(options).filter(
+    (name) => name === 'corpus' || (Object.hasOwn(TRAIN_OPTIONS, name) && !Object.hasOwn(OWN_OPTIONS, name)),
+  );
+  if (ofText.length > 0)
+    throw new UsageError(
+      `${ofText.map((name) => `\`${name}\``).join(', ')}: of models of text alone. Leave out what a model of one's own ` +
+        `decides itself; allowed: ${Object.keys(OWN_OPTIONS).join(', ')}.`,
+    );
+  const result = ownSchema.safeParse(options, { reportInput: true });
+  if (!result.success) throw new UsageError(`Cannot train with these options: ${optionIssues(result.error, CODE)}.`);
+  return withOneLimit({ ...result.data, corpus: [], module: model.href } as unknown as ParsedTrainOptions);
+}
+
+function withOneLimit(parsed: ParsedTrainOptions): ParsedTrainOptions {
   const limits = LIMITS.filter((name) => parsed[name] !== undefined);
   if (limits.length > 1) {
     throw spelledError(UsageError, ({ option }) => {

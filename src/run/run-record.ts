@@ -8,7 +8,14 @@ import { objectiveSchema } from '../objectives/create.js';
 import { NODE_DEVICES } from '../training/device-names.js';
 import { DEFAULT_STEPS, planSteps } from './limits.js';
 import { TRAIN_OPTIONS, type TrainOption } from './option-table.js';
-import { modelShape, type ParsedTrainOptions, parseTrainOptions, type TrainOptions } from './options.js';
+import {
+  isOwn,
+  modelShape,
+  type OwnTrainOptions,
+  type ParsedTrainOptions,
+  parseTrainOptions,
+  type TrainOptions,
+} from './options.js';
 
 const count = z.int().nonnegative();
 const scheduleSchema = z.strictObject({
@@ -24,15 +31,21 @@ const chosenSchema = z.strictObject({
   device: z.enum(NODE_DEVICES).optional(),
   data: z
     .strictObject({
-      /** Equal fingerprints mean equal tokens. */
+      /** Equal fingerprints mean equal samples. */
       fingerprint: z.string(),
-      documents: count,
-      bytes: count,
-      train_tokens: count,
-      validation_tokens: count,
-      vocabulary: count,
+      // Of a text.
+      documents: count.optional(),
+      bytes: count.optional(),
+      train_tokens: count.optional(),
+      validation_tokens: count.optional(),
+      vocabulary: count.optional(),
+      // Of a model of one's own.
+      train_samples: count.optional(),
+      validation_samples: count.optional(),
     })
     .optional(),
+  /** Of a model of one's own: where its code lay, and the hash of that file. */
+  module: z.strictObject({ url: z.string(), sha256: z.string() }).optional(),
   /** The model's `config.json`. */
   model: z.record(z.string(), z.json()).optional(),
   parameters: count.optional(),
@@ -96,7 +109,10 @@ const LENGTHS: Readonly<Record<Furthering, (was: unknown, is: unknown) => boolea
 
 /** The record of a new run. */
 export function newRecord(options: ParsedTrainOptions): RunRecord {
-  const kept = Object.fromEntries(Object.entries(options).filter(([name]) => !(NOT_STORED as string[]).includes(name)));
+  // Which module it is stands with what was chosen; such a run has no corpus.
+  const { module, corpus, ...others } = options;
+  const all = module === undefined ? { corpus, ...others } : others;
+  const kept = Object.fromEntries(Object.entries(all).filter(([name]) => !(NOT_STORED as string[]).includes(name)));
   return {
     format: 'meanfield-run',
     version: 1,
@@ -128,8 +144,10 @@ export function parseRecord(content: JsonValue, path: string): RunRecord {
  *
  * @throws UsageError that lists the differences
  */
-export function resumedOptions(given: TrainOptions, record: RunRecord): ParsedTrainOptions {
-  const stored = record.options as unknown as TrainOptions;
+export function resumedOptions(given: TrainOptions | OwnTrainOptions, record: RunRecord): ParsedTrainOptions {
+  // The module was checked before (see own-module.ts).
+  const model = isOwn(given) ? { model: given.model } : {};
+  const stored = { ...record.options, ...model } as unknown as TrainOptions;
   const set = Object.entries(given).filter(
     ([key, value]) => value !== undefined && !(key === 'corpus' && Array.isArray(value) && value.length === 0),
   );

@@ -87,7 +87,7 @@ export class Replica<Sample = unknown> {
   /** Tokens that one step trains on. */
   get tokensPerStep(): number {
     const { objective, batch, gradientAccumulation } = this.#options;
-    return batch * objective.tokensPerSample * gradientAccumulation;
+    return batch * (objective.tokensPerSample ?? 1) * gradientAccumulation;
   }
 
   /** By what the gradient of a step of so much weight must be multiplied to be its mean over targets. */

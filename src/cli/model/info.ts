@@ -33,7 +33,9 @@ export function infoText(description: Omit<RunDescription, 'notices'>): string {
   if (progress) {
     section('progress', [
       ['step', grouped(progress.step)],
-      ['tokens', grouped(progress.tokens)],
+      progress.samples === undefined
+        ? ['tokens', grouped(progress.tokens ?? 0)]
+        : ['samples', grouped(progress.samples)],
       ['train loss', loss(progress.train_loss)],
       ['val loss', loss(progress.val_loss)],
       ['best val loss', `${loss(progress.best_val_loss)}${bestAt(progress.best_step)}`],

@@ -44,3 +44,11 @@ test('strange and torn lines are passed over', async () => {
 test('a run that has done nothing yet has no file', async () => {
   expect(await readProgress(join(folder, 'missing'))).toMatchObject({ step: 0, tokens: 0, best_val_loss: null });
 });
+
+test("of a model of one's own samples are counted", async () => {
+  const path = join(folder, 'own.jsonl');
+  await writeFile(path, '{"type":"progress","step":10,"samples":640,"loss":1}\n');
+  const progress = await readProgress(path);
+  expect(progress).toMatchObject({ step: 10, samples: 640, train_loss: 1 });
+  expect(progress).not.toHaveProperty('tokens');
+});

@@ -7,7 +7,10 @@ import { isJsonObject, type JsonValue } from '../../base/json.js';
 /** How far a run is, by its metrics. Null where nothing tells it yet. */
 export interface RunProgress {
   readonly step: number;
-  readonly tokens: number;
+  /** Of a text. */
+  readonly tokens?: number;
+  /** Of a model of one's own. */
+  readonly samples?: number;
   readonly train_loss: number | null;
   readonly val_loss: number | null;
   readonly best_val_loss: number | null;
@@ -25,9 +28,10 @@ export async function readProgress(metrics: string): Promise<RunProgress> {
     best_step: null,
   };
   for await (const event of eventsOf(metrics)) {
-    const { type, step, tokens, loss, val_loss } = event;
+    const { type, step, tokens, samples, loss, val_loss } = event;
     if (typeof step === 'number') found.step = Math.max(found.step, step);
-    if (typeof tokens === 'number') found.tokens = Math.max(found.tokens, tokens);
+    if (typeof tokens === 'number') found.tokens = Math.max(found.tokens!, tokens);
+    if (typeof samples === 'number') found.samples = Math.max(found.samples ?? 0, samples);
     if (type === 'progress' && typeof loss === 'number') found.train_loss = loss;
     if (type === 'evaluation' && typeof val_loss === 'number') {
       found.val_loss = val_loss;
@@ -37,7 +41,8 @@ export async function readProgress(metrics: string): Promise<RunProgress> {
       }
     }
   }
-  return found;
+  const { tokens: _tokens, ...ofSamples } = found;
+  return found.samples === undefined ? found : ofSamples;
 }
 
 async function* eventsOf(path: string): AsyncGenerator<{ readonly [key: string]: JsonValue }> {

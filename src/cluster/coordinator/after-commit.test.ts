@@ -63,7 +63,7 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
   const { blobs } = network.connect().transport;
   const after = new AfterCommit({
     run: { paths, options: { evalEvery, checkpointEvery: undefined, untilLoss: 1.2, keep: 2 } },
-    prepared: { model, dataset, windows: [0] },
+    prepared: { model, dataset, validation: [0] },
     kinds: { momentum: true, moments: false },
     ...{ keeper, journal: new Journal(join(folder, 'journal')), figures, seen: new Observations(() => 0), blobs, emit },
     happen: async (input: RunInput) => void happened.push(input),

@@ -2,7 +2,7 @@ import { MeanfieldError } from '../../base/errors.js';
 import { writeBestModel } from '../../run/best-model.js';
 import { crosses } from '../../run/limits.js';
 import type { OpenRun } from '../../run/open-run.js';
-import type { PreparedRun } from '../../run/prepare-run.js';
+import type { PreparedText } from '../../run/prepare-text.js';
 import { meanLoss } from '../../training/evaluation.js';
 import type { BlobStore } from '../../transport/transport.js';
 import type { CoordinatorEvent, RoundEvent } from '../events.js';
@@ -20,7 +20,7 @@ import type { RunInput } from './step-run.js';
 /** What is done after commits. */
 export interface AfterCommitOptions {
   readonly run: OpenRun;
-  readonly prepared: PreparedRun;
+  readonly prepared: PreparedText;
   readonly kinds: VectorKinds;
   readonly keeper: Keeper;
   readonly journal: Journal;
@@ -106,7 +106,7 @@ export class AfterCommit {
 
   async #evaluate(state: RunState): Promise<void> {
     const { keeper, prepared, figures, run, happen } = this.#options;
-    const { windows, model, dataset } = prepared;
+    const { validation: windows, model, dataset } = prepared;
     const { loss, best, parameters } = await keeper.exclusive(async () => {
       const loss = meanLoss([await keeper.host.ask('evaluate', windows)]);
       const better = Number.isFinite(loss) && (this.#best === null || loss < this.#best);

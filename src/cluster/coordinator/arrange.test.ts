@@ -5,7 +5,7 @@ import { afterAll, expect, it } from 'vitest';
 import { CONTEXT, tinyModel } from '../../local/local.test-support.js';
 import { OpenRun } from '../../run/open-run.js';
 import type { TrainOptions } from '../../run/options.js';
-import type { PreparedRun } from '../../run/prepare-run.js';
+import type { PreparedText } from '../../run/prepare-text.js';
 import type { ClusterOptions } from '../options.js';
 import { arrangeCluster } from './arrange.js';
 
@@ -20,7 +20,7 @@ async function arranged(given: Partial<TrainOptions>, cluster?: ClusterOptions) 
   const run = await OpenRun.open({ corpus: ['text.txt'], ...(given.resume ? {} : fresh), ...given });
   try {
     const model = tinyModel(10);
-    return { ...(await arrangeCluster(run, { model } as PreparedRun, cluster)), path };
+    return { ...(await arrangeCluster(run, { model } as PreparedText, cluster)), path };
   } finally {
     await run.release();
   }

@@ -4,7 +4,7 @@ import { MeanfieldError, UsageError } from '../../base/errors.js';
 import { spelledError } from '../../base/spelling.js';
 import { ADAMW, scheduleOf } from '../../local/arrange-run.js';
 import type { OpenRun } from '../../run/open-run.js';
-import type { PreparedRun } from '../../run/prepare-run.js';
+import type { PreparedText } from '../../run/prepare-text.js';
 import { type ClusterOptions, type ParsedClusterOptions, parseClusterOptions } from '../options.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import { planRun, type RunPlan } from './plan.js';
@@ -28,7 +28,7 @@ export interface ClusterArrangement {
  */
 export async function arrangeCluster(
   run: OpenRun,
-  { model, objective }: PreparedRun,
+  { model, objective }: PreparedText,
   given: ClusterOptions | undefined,
 ): Promise<ClusterArrangement> {
   const { options, chosen } = run;

@@ -5,7 +5,7 @@ import { layoutHash } from '../../averaging/layout-hash.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { TokenWindows } from '../../data/index.js';
 import { OpenRun } from '../../run/open-run.js';
-import { initialParameters, type PreparedRun, prepareRun } from '../../run/prepare-run.js';
+import { initialParameters, type PreparedText, prepareText } from '../../run/prepare-text.js';
 import type { Lease } from '../../transport/nats/lease.js';
 import { OrderDesk } from '../../transport/orders.js';
 import type { ClusterResult, CoordinatorEvent } from '../events.js';
@@ -58,7 +58,7 @@ export async function coordinate(
   let begun = run.resumed;
   try {
     for (const message of run.notices) emit({ type: 'notice', message });
-    const prepared = await prepareRun(run, emit, control.stopping);
+    const prepared = await prepareText(run, emit, control.stopping);
     const arranged = await arrangeCluster(run, prepared, options.cluster);
     const data = arranged.cluster.data === 'send' ? await sizeOf(prepared.tokens) : 0;
     const bytes = runQuota(storedSizes(arranged, prepared), data);
@@ -80,7 +80,7 @@ export async function coordinate(
   }
 }
 
-function storedSizes({ fragments, setup }: ClusterArrangement, { model }: PreparedRun): StoredSizes {
+function storedSizes({ fragments, setup }: ClusterArrangement, { model }: PreparedText): StoredSizes {
   return { parts: partSizes(fragments, setup), vectors: vectorsOf({ setup }), length: model.layout.size };
 }
 
@@ -102,7 +102,7 @@ class Coordination {
   constructor(
     private readonly options: CoordinatorOptions,
     private readonly run_: OpenRun,
-    private readonly prepared: PreparedRun,
+    private readonly prepared: PreparedText,
     private readonly arranged: ClusterArrangement,
     private readonly connection: Connection,
     private readonly control: CoordinatorControl,
@@ -204,7 +204,7 @@ class Coordination {
           state: () => coordinator.state,
           keeper,
           blobs: transport.blobs,
-          windows: this.prepared.windows,
+          windows: this.prepared.validation,
           fragments: this.arranged.fragments.length,
         }),
       });

@@ -5,7 +5,7 @@ import { layoutHash } from '../../averaging/layout-hash.js';
 import { sha256 } from '../../base/hash.js';
 import type { JsonValue } from '../../base/json.js';
 import { readManifest } from '../../data/dataset/manifest.js';
-import type { PreparedRun } from '../../run/prepare-run.js';
+import type { PreparedText } from '../../run/prepare-text.js';
 import type { BlobRef, BlobStore } from '../../transport/transport.js';
 import type { ParsedClusterOptions } from '../options.js';
 import type { Configuration, RunSetup } from '../protocol/configuration.js';
@@ -14,7 +14,7 @@ import { encodeMessage } from '../protocol/wire.js';
 /** What the configuration is made of. */
 export interface Publication {
   readonly run: string;
-  readonly prepared: PreparedRun;
+  readonly prepared: PreparedText;
   readonly setup: RunSetup;
   readonly cluster: ParsedClusterOptions;
   /** The content of `run.json`. */

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { testData, tinyModel } from '../../local/local.test-support.js';
-import { initialParameters } from '../../run/prepare-run.js';
+import { initialParameters } from '../../run/prepare-text.js';
 import { meanLoss } from '../../training/evaluation.js';
 import { ModelHost } from './host.js';
 import { hostSetupOf } from './host.test-support.js';

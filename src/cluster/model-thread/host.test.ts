@@ -1,6 +1,6 @@
 import { afterAll, expect, it } from 'vitest';
 import { testData, tinyModel } from '../../local/local.test-support.js';
-import { initialParameters } from '../../run/prepare-run.js';
+import { initialParameters } from '../../run/prepare-text.js';
 import { hostHere } from '../cluster.test-support.js';
 import type { Work } from '../protocol/down.js';
 import { ModelHost } from './host.js';

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TrainEvent } from './events.js';
 import { OpenRun } from './open-run.js';
 import type { TrainOptions } from './options.js';
-import { initialParameters, prepareRun } from './prepare-run.js';
+import { initialParameters, prepareText } from './prepare-text.js';
 
 const source = new URL('../../examples/tinyshakespeare.txt', import.meta.url);
 let folder: string;
@@ -21,12 +21,12 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const open = (changes: Partial<TrainOptions> = {}) =>
   OpenRun.open({ corpus, run: join(folder, 'run'), tokenizer: 'chars', preset: 'nano', context: 16, ...changes });
-const prepare = (run: OpenRun) => prepareRun(run, (event) => events.push(event));
+const prepare = (run: OpenRun) => prepareText(run, (event) => events.push(event));
 
 describe('a run is prepared', () => {
   it('with tokens in its folder, a model for them, and both written down', async () => {
     const run = await open();
-    const { model, dataset, windows } = await prepare(run);
+    const { model, dataset, validation: windows } = await prepare(run);
     expect(model.dimensions).toMatchObject({ layers: 2, width: 96, context: 16 });
     expect(model.dimensions.vocabulary).toBe(dataset.tokenizer.vocabularySize);
     expect(dataset.train.length + dataset.validation.length).toBe(8000);

@@ -1,0 +1,19 @@
+// Trains the model of digits.js with two replicas: node examples/own-model/train.js [RUN] [STEPS] [resume]
+import { train } from 'meanfield';
+
+const [run = 'runs/digits', steps = '500', resume] = process.argv.slice(2);
+
+// Functions cannot be sent to a thread: what is one's own is a module, which each replica imports.
+const training = train({
+  model: new URL('./digits.js', import.meta.url),
+  ...{ run, resume: resume === 'resume', steps: Number(steps) },
+  ...{ replicas: 2, threads: 1, batchSize: 32, syncEvery: 10, evalEvery: 100, checkpointEvery: 20 },
+});
+process.once('SIGINT', () => training.stop());
+for await (const event of training) {
+  if (event.type === 'started') console.log(`${event.trainSamples} digits to learn, from step ${event.step}`);
+  if (event.type === 'checkpoint') console.log(`saved at step ${event.step}`);
+  if (event.type === 'evaluation') console.log(`step ${event.step}: validation loss ${event.val_loss.toFixed(3)}`);
+}
+const { best_val_loss, samples_per_second } = await training.result;
+console.log(`best validation loss ${best_val_loss.toFixed(3)}, ${samples_per_second.toFixed(0)} digits a second`);

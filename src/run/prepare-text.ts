@@ -1,0 +1,207 @@
+import { join } from 'node:path';
+import { MeanfieldError, UsageError } from '../base/errors.js';
+import { Random } from '../base/random.js';
+import {
+  corpusNotices,
+  type Dataset,
+  OtherTextError,
+  openDataset,
+  prepareDataset,
+  requireWindow,
+  validationWindows,
+} from '../data/index.js';
+import { Model } from '../model/model.js';
+import { findPreset } from '../model/presets.js';
+import { createObjective, type ObjectiveConfig } from '../objectives/create.js';
+import { writeBestModel } from './best-model.js';
+import type { TrainEvent } from './events.js';
+import { checkFrozen, type FrozenPart, readFrozen, writeFrozen } from './frozen-part.js';
+import type { OpenRun } from './open-run.js';
+import { modelShape, objectiveName, objectiveOf, type ParsedTrainOptions, vocabularyGoal } from './options.js';
+import type { PreparedRun } from './task.js';
+
+/** How often the preparation tells how far it is, in milliseconds. */
+const TELL_EVERY = 200;
+
+/** A run's text and the model for it. */
+export interface PreparedText extends PreparedRun {
+  readonly dataset: Dataset;
+  /** The data set's folder, which the replicas read. */
+  readonly tokens: string;
+  readonly model: Model;
+  /** What is learned. */
+  readonly objective: ObjectiveConfig;
+}
+
+/**
+ * Turns the corpus into tokens in the run's folder, or finds them there, and makes the model for them.
+ *
+ * @param signal ends it while the text is read or turned into tokens
+ * @throws MeanfieldError when the text cannot be used or is too short, or on resuming has changed
+ * @throws StoppedEarly when the signal came first
+ */
+export async function prepareText(
+  run: OpenRun,
+  emit: (event: TrainEvent) => void,
+  signal?: AbortSignal,
+): Promise<PreparedText> {
+  const { options } = run;
+  const tokens = join(run.paths.folder, 'tokens');
+  const dataset = await tokensOf(run, tokens, emit, signal).catch((error: unknown) => {
+    if (signal?.aborted && (error as Error | undefined)?.name === 'AbortError') throw new StoppedEarly();
+    if (error instanceof OtherTextError) throw otherText(run, tokens, error);
+    throw error;
+  });
+  const { context } = modelShape(options);
+  requireWindow(dataset.train, context);
+  const windows = validationWindows(dataset.validation, context);
+  const whole = run.chosen.model ? Model.fromConfig(run.chosen.model) : newModel(options, dataset);
+  const model = whole.freeze(options.freeze ?? []);
+  const objective = run.chosen.objective ?? objectiveOf(options, dataset.tokenizer.mask);
+  const learned = createObjective(objective, { model, context, seed: options.seed });
+  const frozen = await frozenPart(run, model);
+  const { documents, bytes } = dataset.statistics;
+  await run.choose({
+    data: {
+      fingerprint: dataset.fingerprint,
+      documents,
+      bytes,
+      train_tokens: dataset.train.length,
+      validation_tokens: dataset.validation.length,
+      vocabulary: dataset.tokenizer.vocabularySize,
+    },
+    model: JSON.parse(JSON.stringify(model.config)),
+    parameters: model.layout.size,
+    ...(frozen && { frozen: { parameters: model.frozen.size, sha256: frozen.sha256 } }),
+    objective,
+  });
+  return {
+    ...{ dataset, tokens, model, frozen, objective, learned },
+    task: { kind: 'text', tokens, model: model.config, ...(frozen && { frozen }), objective, context },
+    parameters: model.layout.size,
+    fingerprint: dataset.fingerprint,
+    validation: windows,
+    sizes: {
+      vocabulary: dataset.tokenizer.vocabularySize,
+      trainTokens: dataset.train.length,
+      validationTokens: dataset.validation.length,
+    },
+    bytesPerToken: bytesPerToken(dataset, windows, context),
+    initial: () => initialParameters(model, options.seed),
+    writeModel: async (folder, trained) =>
+      writeBestModel(folder, model, dataset.tokenizer, model.join(trained, await readFrozen(frozen, model.frozen))),
+  };
+}
+
+function otherText(run: OpenRun, tokens: string, cause: OtherTextError): MeanfieldError {
+  const { corpus } = run.options;
+  const what = `The text in ${corpus.join(', ')} is not what the run was started with`;
+  if (run.namesCorpusAnew) {
+    return new UsageError(`${what}. Leave it out to resume with the run's own, or start a new run.`, { cause });
+  }
+  const message = `${what}, and its tokens in ${tokens} are damaged or gone. Restore the text, or start a new run.`;
+  return new MeanfieldError(message, { cause });
+}
+
+/** A run was told to stop while its text was read: there is nothing to save yet. */
+export class StoppedEarly extends MeanfieldError {
+  override name = 'StoppedEarly';
+  override readonly exitCode = 130;
+
+  constructor() {
+    super('Stopped while the text was read, before the first step: there was nothing to save.');
+  }
+}
+
+/** Stores the frozen parameters in the run's folder, or finds them there as they were. */
+async function frozenPart({ options, chosen, paths }: OpenRun, model: Model): Promise<FrozenPart | undefined> {
+  const { freeze: patterns = [], seed } = options;
+  if (model.frozen.size === 0) return undefined;
+  const path = paths.frozen;
+  if (chosen.frozen === undefined) {
+    const { frozen } = initialVectors(model, seed);
+    return { patterns, path, sha256: await writeFrozen(path, model.frozen, frozen) };
+  }
+  const part = { patterns, path, sha256: chosen.frozen.sha256 };
+  await checkFrozen(part);
+  return part;
+}
+
+/** The trained parameters that a run begins with: the same for the same seed, whatever is frozen. */
+export function initialParameters(model: Model, seed: number): Float32Array {
+  return initialVectors(model, seed).trained;
+}
+
+function initialVectors(model: Model, seed: number) {
+  return model.cut(model.layout.initialize(new Random(seed, 'parameters')));
+}
+
+/** Of the very tokens that an evaluation predicts. */
+function bytesPerToken({ validation, tokenizer }: Dataset, windows: readonly number[], context: number): number {
+  const ids = new Int32Array(context + 1);
+  let bytes = 0;
+  for (const start of windows) {
+    validation.read(start, context + 1, ids, 0);
+    bytes += tokenizer.decodeBytes(ids.subarray(1)).length;
+  }
+  return bytes / (windows.length * context);
+}
+
+async function tokensOf(
+  run: OpenRun,
+  folder: string,
+  emit: (event: TrainEvent) => void,
+  signal: AbortSignal | undefined,
+): Promise<Dataset> {
+  const { options, chosen } = run;
+  const known = chosen.data?.fingerprint;
+  // The run's own tokens serve although the corpus may be gone, or another by now; one that is named anew must be it.
+  const own = known === undefined || run.namesCorpusAnew ? undefined : await soundDataset(folder, signal);
+  if (own?.fingerprint === known && own) return own;
+  let told = 0;
+  const dataset = await prepareDataset({
+    paths: options.corpus,
+    field: options.field,
+    folder,
+    except: [run.paths.folder],
+    expected: known,
+    signal,
+    tokenizer: options.tokenizer,
+    vocabularySize: vocabularyGoal(options),
+    mask: objectiveName(options) === 'masked',
+    validationFraction: options.validationFraction,
+    onProgress: ({ phase, done, total }) => {
+      if (performance.now() - told < TELL_EVERY) return;
+      told = performance.now();
+      emit({ type: 'preparing', stage: phase, ...(total > 0 && { fraction: done / total }) });
+    },
+  });
+  for (const message of notices(options, dataset)) emit({ type: 'notice', message });
+  return dataset;
+}
+
+async function soundDataset(folder: string, signal: AbortSignal | undefined): Promise<Dataset | undefined> {
+  try {
+    const dataset = await openDataset(folder);
+    await dataset.train.verify(signal);
+    await dataset.validation.verify(signal);
+    return dataset;
+  } catch (error) {
+    if (error instanceof MeanfieldError) return undefined;
+    throw error;
+  }
+}
+
+function* notices(options: ParsedTrainOptions, { statistics, tokenizer }: Dataset): Generator<string> {
+  yield* corpusNotices(statistics);
+  if (options.vocab !== undefined && options.tokenizer !== 'bpe') {
+    yield `--vocab ${options.vocab} is ignored: the ${options.tokenizer} tokenizer has ${tokenizer.vocabularySize} entries.`;
+  }
+}
+
+/** The vocabulary is the tokenizer's, unless the model is a published one with more entries. */
+function newModel(options: ParsedTrainOptions, { tokenizer }: Dataset): Model {
+  const { family, ...sizes } = modelShape(options);
+  const published = options.vocab === undefined && options.preset ? (findPreset(options.preset).vocabulary ?? 0) : 0;
+  return Model.create(family, { ...sizes, vocabulary: Math.max(published, tokenizer.vocabularySize) });
+}

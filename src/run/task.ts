@@ -1,0 +1,74 @@
+import type { ObjectiveConfig } from '../objectives/create.js';
+import type { Objective } from '../objectives/objective.js';
+import type { OwnStartedEvent, StartedEvent, TrainResult } from './events.js';
+import type { FrozenPart } from './frozen-part.js';
+
+/** What a run learns and from what, as a thread is told it: nothing but JSON. */
+export type TaskSetup =
+  | {
+      readonly kind: 'text';
+      /** The data set's folder; each replica reads its own samples. */
+      readonly tokens: string;
+      /** The model's `config.json`. */
+      readonly model: unknown;
+      /** Its frozen parameters, of which each replica has a copy: native code takes no memory that threads share. */
+      readonly frozen?: FrozenPart;
+      readonly objective: ObjectiveConfig;
+      readonly context: number;
+    }
+  | {
+      readonly kind: 'own';
+      /** The URL of a module of one's own. */
+      readonly module: string;
+    };
+
+/** How much there is to learn from, for whoever is told of the start. */
+export type TaskSizes =
+  | Pick<StartedEvent, 'vocabulary' | 'trainTokens' | 'validationTokens'>
+  | Pick<OwnStartedEvent, 'trainSamples' | 'validationSamples'>;
+
+/** What a run learns and from what, made ready. */
+export interface PreparedRun {
+  readonly task: TaskSetup;
+  readonly learned: Objective<never>;
+  /** How many there are, trained and frozen. */
+  readonly parameters: number;
+  /** Undefined where all parameters are trained. */
+  readonly frozen?: FrozenPart | undefined;
+  /** Equal ones mean equal samples. */
+  readonly fingerprint: string;
+  /** The numbers of the validation samples: where windows of a text start, or places in a list. */
+  readonly validation: readonly number[];
+  readonly sizes: TaskSizes;
+  /** Of a text: bytes of what an evaluation predicts, a token of it. */
+  readonly bytesPerToken?: number;
+  /** The trained parameters that the run begins with, anew each time. */
+  initial(): Float32Array;
+  /** Writes the run's `model/`. @param trained parameters */
+  writeModel(folder: string, trained: Float32Array): Promise<void>;
+}
+
+/** In what a run's length and speed are told: a text's tokens, or samples. */
+export type Unit = 'tokens' | 'samples';
+
+export function unitOf({ tokensPerSample }: Pick<Objective<never>, 'tokensPerSample'>): Unit {
+  return tokensPerSample === undefined ? 'samples' : 'tokens';
+}
+
+/**
+ * How much was learned from, and how fast, under the names of its unit. Inside, all events have the type of a text's;
+ * whoever trains a model of their own sees them with the names that they have then (see events.ts).
+ */
+export function counted(
+  unit: Unit,
+  count: number,
+  perSecond: number,
+): Pick<TrainResult, 'tokens' | 'tokens_per_second'> {
+  const figures = { [unit]: count, [`${unit}_per_second`]: perSecond };
+  return figures as unknown as Pick<TrainResult, 'tokens' | 'tokens_per_second'>;
+}
+
+/** What a sample counts for in figures of speed and length: a window's tokens, or itself. */
+export function countOf(learned: Pick<Objective<never>, 'tokensPerSample'>): number {
+  return learned.tokensPerSample ?? 1;
+}
