@@ -17,6 +17,7 @@ import { arrayTypes, type HostArray } from './engine/engine.js';
 import { encode, formatShape, sizeOf, type Tensor } from './graph/index.js';
 import type { DeviceChoice } from './training/device-names.js';
 
+export type { HostArray } from './engine/engine.js';
 export { gradients } from './graph/gradients.js';
 export {
   type AttentionOptions,

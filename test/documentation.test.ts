@@ -32,7 +32,7 @@ async function samples(): Promise<Sample[]> {
       const code = example!.replace(/^ *\* ?/gm, '');
       found.push({
         file: nameFor(`src/${source}`, found),
-        code: code.includes("from 'meanfield'") ? code : inFile(text, source, code),
+        code: / from 'meanfield[/']/.test(code) ? code : inFile(text, source, code),
       });
     }
   }

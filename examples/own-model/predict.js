@@ -14,7 +14,7 @@ await model.close();
 
 const read = Array.from(validation, (_, i) => {
   const own = result.scores.slice(10 * i, 10 * i + 10);
-  return own.indexOf(own.reduce((a, b) => (a > b ? a : b)));
+  return own.indexOf(own.reduce((a, b) => Math.max(a, b)));
 });
 const right = read.filter((digit, i) => digit === validation.at(i)?.digit).length;
 console.log(
