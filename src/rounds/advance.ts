@@ -12,21 +12,26 @@ import type { Milliseconds } from './types.js';
 export function advance(from: Step, now: Milliseconds): Step {
   let at = from;
   for (;;) {
-    const { phase, options, open } = at.state;
+    const { phase, open } = at.state;
     if (phase === 'gathering') {
       at = chain(at, (state) => suspendStruck(state, now));
-      const decision = decideGathering(at.state, options, now);
-      if (decision.action === 'wait') return andThen(at, at.state, decision.reason);
+      const decision = decideGathering(at.state, now);
+      if (decision.action === 'wait') {
+        if (decision.quorum === (at.state.reportedAt !== null)) return andThen(at, at.state, decision.reason);
+        at = { ...at, state: { ...at.state, reportedAt: decision.quorum ? now : null } };
+        continue;
+      }
       at = chain(at, (state) =>
         decision.action === 'stop' ? stopRun(state, now, decision.reason) : openRound(state, now),
       );
     } else if (phase === 'training') {
-      const decision = decideRound(open!, options, now);
+      const decision = decideRound({ ...at.state, open: open! }, now);
       switch (decision.action) {
         case 'merge':
           at = chain(at, (state) => mergeRound(state, now, decision.reason));
           break;
         case 'abort':
+          if (decision.gaveUp) at = { ...at, state: { ...at.state, gaveUp: open!.round } };
           at = chain(at, (state) => abortRound(state, now, decision.reason, decision.late));
           break;
         case 'refuse':

@@ -2,6 +2,7 @@ import { isObjection, type Objection, objectionToRound, senderOf } from './check
 import type { Contribute, DriverEvent, Step } from './events.js';
 import { find } from './order.js';
 import { smoothSpeed } from './pace.js';
+import { latenessOf } from './patience.js';
 import { abortRound, commitRound, refuseMembers, withMember, withMemberStatus, withWorker } from './phases.js';
 import { heal } from './presence.js';
 import { address, chain, refuse, step } from './step.js';
@@ -42,11 +43,15 @@ export function onContribution(state: RoundsState, event: Contribute, now: Milli
 
   const measured = smoothSpeed(sender.stepsPerSecond, event.steps, event.seconds);
   return step(
-    withMember(withWorker(seen, { ...sender, lastSeen: now, stepsPerSecond: measured }), {
-      ...member,
-      status: 'contributed',
-      contribution: contributionOf(event),
-    }),
+    withMember(
+      { ...withWorker(seen, { ...sender, lastSeen: now, stepsPerSecond: measured }), heardAt: now },
+      {
+        ...member,
+        status: 'contributed',
+        lateness: latenessOf(member, state.open!, now),
+        contribution: contributionOf(event),
+      },
+    ),
     `${event.worker} has contributed to round ${event.round}`,
     { type: 'accepted', to: [address(event)], round: event.round },
   );

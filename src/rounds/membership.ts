@@ -41,6 +41,8 @@ export function onJoin(state: RoundsState, join: Join, now: Milliseconds): Step 
     status: 'joined',
     lastSeen: now,
     missed: 0,
+    credit: null,
+    lateness: 0,
     heals: 0,
     stepsPerSecond: believable(join.stepsPerSecond),
   });

@@ -10,17 +10,22 @@ const SPEEDS = [1e-6, 1e6] as const;
 
 /**
  * The H of each worker: the one of median speed does `steps`, a faster one more and a slower one fewer, so that all
- * end at about the same time. One whose speed is not known does `steps`.
+ * end at about the same time. One whose speed is not known does `steps`. The median is that of those who have
+ * contributed before, where there are some: what newcomers say of themselves does not change what the others do. Each
+ * round missed in a row halves it: who was left behind has become slower than it was measured, or was never measured,
+ * and must come in time to be.
  */
 export function paceSteps(
-  workers: readonly Pick<WorkerState, 'stepsPerSecond'>[],
+  workers: readonly Pick<WorkerState, 'stepsPerSecond' | 'missed' | 'credit'>[],
   steps: number,
   adaptive: boolean,
 ): number[] {
-  const typical = adaptive ? median(workers.flatMap((worker) => worker.stepsPerSecond ?? [])) : undefined;
-  return workers.map(({ stepsPerSecond }) => {
-    if (typical === undefined || stepsPerSecond === null) return steps;
-    const share = Math.min(MOST, Math.max(LEAST, stepsPerSecond / typical));
+  if (!adaptive) return workers.map(() => steps);
+  const speeds = (from: typeof workers) => from.flatMap(({ stepsPerSecond }) => stepsPerSecond ?? []);
+  const typical = median(speeds(workers.filter(({ credit }) => credit !== null))) ?? median(speeds(workers));
+  return workers.map(({ stepsPerSecond, missed }) => {
+    const speed = typical === undefined || stepsPerSecond === null ? 1 : stepsPerSecond / typical;
+    const share = Math.min(MOST, Math.max(LEAST, speed / 2 ** missed));
     return Math.max(1, Math.round(steps * share));
   });
 }

@@ -1,19 +1,26 @@
 import type { RefusalCode, Step } from './events.js';
 import { find, withItem, withoutItem } from './order.js';
 import { paceSteps } from './pace.js';
+import { allowance, counting, earn, payForContributions, payForReports, savingsOf } from './patience.js';
 import { refusal, standing, step } from './step.js';
 import type { Member, MemberStatus, Milliseconds, RoundsState, WorkerState } from './types.js';
 
 /** Opens the next round with the workers that are ready; its members are frozen from here on (rule 2). */
-export function openRound(state: RoundsState, now: Milliseconds): Step {
+export function openRound(gathered: RoundsState, now: Milliseconds): Step {
+  const state = payForReports(gathered, now);
+  const { grace } = state.options;
+  const savings = savingsOf(state);
+  const counts = counting(gathered.workers, state.options);
   const ready = state.workers.filter((worker) => worker.status === 'ready');
   const steps = paceSteps(ready, state.steps, state.options.adaptiveSteps);
   const members = ready.map(
-    ({ worker, incarnation, missed }, i): Member => ({
-      worker,
-      incarnation,
+    (one, i): Member => ({
+      worker: one.worker,
+      incarnation: one.incarnation,
       steps: steps[i]!,
-      counted: missed < state.options.idleRounds,
+      counted: counts(one),
+      patience: grace === null ? 0 : allowance(one.credit, savings, grace),
+      lateness: one.lateness,
       status: 'training',
       contribution: null,
     }),
@@ -24,6 +31,8 @@ export function openRound(state: RoundsState, now: Milliseconds): Step {
     round,
     phase: 'training',
     since: now,
+    heardAt: now,
+    reportedAt: null,
     open: { round, openedAt: now, quorumAt: null, members },
     // Who has kept the others waiting in vain does so no more, until it has reported.
     workers: state.workers.map((worker) => (worker.status === 'syncing' ? { ...worker, status: 'joined' } : worker)),
@@ -43,9 +52,9 @@ export function startRound(state: RoundsState, to: readonly Member[]) {
 }
 
 /** Closes the round for contributions and asks for the merge of those that are there. */
-export function mergeRound(state: RoundsState, now: Milliseconds, reason: string): Step {
-  const next: RoundsState = { ...state, phase: 'merging', since: now };
-  return step(next, `round ${state.open!.round} is merged: ${reason}`, merge(next));
+export function mergeRound(trained: RoundsState, now: Milliseconds, reason: string): Step {
+  const next: RoundsState = { ...payForContributions(trained, now), phase: 'merging', since: now, heardAt: now };
+  return step(next, `round ${next.open!.round} is merged: ${reason}`, merge(next));
 }
 
 /** What is to be merged, in the order of summation. */
@@ -65,7 +74,7 @@ export function merge(state: RoundsState) {
 /** The merged parameters are the truth from now on; all take them and report their hash (rules 4 and 6). */
 export function commitRound(state: RoundsState, now: Milliseconds, hash: string): Step {
   const round = state.open!.round;
-  const next: RoundsState = { ...closed(state, now, true, true), committed: { round, hash } };
+  const next: RoundsState = { ...closed(earn(state, state.open!, now), now, true, true), committed: { round, hash } };
   return step(next, `round ${round} is committed`, { type: 'commit', ...standing(next, next.workers) });
 }
 
@@ -76,7 +85,7 @@ export function commitRound(state: RoundsState, now: Milliseconds, hash: string)
  */
 export function abortRound(state: RoundsState, now: Milliseconds, reason: string, late: boolean): Step {
   const round = state.open!.round;
-  const next = closed(state, now, late, false);
+  const next = closed(late ? payForContributions(state, now) : state, now, late, false);
   return step(next, `round ${round} is aborted: ${reason}`, {
     type: 'abort',
     ...standing(next, next.workers),
@@ -90,9 +99,10 @@ function closed(state: RoundsState, now: Milliseconds, late: boolean, committed:
     const member = find(state.open!.members, worker.worker);
     const own = member?.incarnation === worker.incarnation ? member.status : null;
     const missed = own === 'contributed' ? 0 : own === 'training' && late ? worker.missed + 1 : worker.missed;
-    return { ...worker, missed, status: worker.status === 'ready' ? 'syncing' : worker.status };
+    return { ...worker, missed, lateness: 0, status: worker.status === 'ready' ? 'syncing' : worker.status };
   });
-  return { ...state, phase: 'gathering', since: now, open: null, workers, strikes: strikesAfter(state, committed) };
+  const phase = { phase: 'gathering', since: now, heardAt: now, reportedAt: null } as const;
+  return { ...state, ...phase, open: null, workers, strikes: strikesAfter(state, committed) };
 }
 
 /** One more for who was refused, or left a round that has failed; none for who has contributed to one that has not. */
@@ -107,7 +117,7 @@ function strikesAfter({ open, strikes }: RoundsState, committed: boolean): Round
 }
 
 export function stopRun(state: RoundsState, now: Milliseconds, reason: string): Step {
-  const next: RoundsState = { ...state, phase: 'stopped', since: now };
+  const next: RoundsState = { ...state, phase: 'stopped', since: now, heardAt: now, reportedAt: null };
   return step(next, `the run is over: ${reason}`, { type: 'stopped', ...standing(next, next.workers) });
 }
 

@@ -36,9 +36,16 @@ export function onReport(state: RoundsState, report: Report, now: Milliseconds):
     if (sender.status === 'ready') return refused;
     return andThen(refused, refused.state, '', { type: 'commit', ...standing(state, [sender]) });
   }
-  if (report.hash === hash)
-    return step(withWorker(state, { ...seen, status: 'ready', heals: 0 }), `${sender.worker} holds round ${round}`);
+  if (report.hash === hash) return ready(state, seen, now);
   return heal(state, seen, `the parameters of round ${round} have hash ${hash}; got ${report.hash}`);
+}
+
+function ready(state: RoundsState, sender: WorkerState, now: Milliseconds): Step {
+  const { phase, reportedAt, committed } = state;
+  const first = phase === 'gathering' && sender.status !== 'ready';
+  const lateness = first ? Math.max(0, now - (reportedAt ?? now)) : sender.lateness;
+  const next = withWorker(state, { ...sender, status: 'ready', heals: 0, lateness });
+  return step(first ? { ...next, heardAt: now } : next, `${sender.worker} holds round ${committed.round}`);
 }
 
 /** Puts the worker out of the open round and has it take the committed parameters again (rule 6). */

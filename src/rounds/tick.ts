@@ -95,6 +95,8 @@ function onRestart(state: RoundsState, now: Milliseconds): Step {
   const next: RoundsState = {
     ...state,
     since: now,
+    heardAt: now,
+    reportedAt: state.reportedAt === null ? null : now,
     workers: state.workers.map((worker) => ({ ...worker, lastSeen: now })),
     suspended: state.suspended.map((one) => ({ ...one, until: now + (state.options.suspension ?? 0) })),
     open: open && { ...open, openedAt: now, quorumAt: open.quorumAt === null ? null : now },

@@ -69,6 +69,10 @@ export interface WorkerState extends Address {
   readonly lastSeen: Milliseconds;
   /** Rounds in a row that ended without its contribution while it was a member. */
   readonly missed: number;
+  /** For how long it may be waited for in vain, by what it has contributed; `null`: nothing yet. See `patience.ts`. */
+  readonly credit: Milliseconds | null;
+  /** How long after the quorum of reports its last one came. */
+  readonly lateness: Milliseconds;
   /** Wrong hashes reported in a row. */
   readonly heals: number;
   /** Inner steps a second, measured; `null`: not yet known. */
@@ -105,8 +109,12 @@ export type MemberStatus = 'training' | 'contributed' | 'left' | 'refused';
 
 export interface Member extends Address {
   readonly steps: number;
-  /** Whether it counts for the quorum: false for one that has missed too many rounds. */
+  /** Whether it counts for the quorum: false for one that has missed too many rounds, or is new among others. */
   readonly counted: boolean;
+  /** For how long after the quorum it is waited for. */
+  readonly patience: Milliseconds;
+  /** For how long it was waited for: for its report before the round, or its contribution. */
+  readonly lateness: Milliseconds;
   readonly status: MemberStatus;
   readonly contribution: Contribution | null;
 }
@@ -143,6 +151,16 @@ export interface RoundsState {
   readonly phase: Phase;
   /** When the phase began. */
   readonly since: Milliseconds;
+  /** When the phase began, or the last report or contribution in it came that counts. */
+  readonly heardAt: Milliseconds;
+  /** When a quorum of those that held the last parameters had reported that they hold these. */
+  readonly reportedAt: Milliseconds | null;
+  /** How long the last committed round took until its quorum; 0: none yet. */
+  readonly pace: Milliseconds;
+  /** The last round that was aborted because newcomers kept it from its quorum; 0: none. */
+  readonly gaveUp: number;
+  /** Waited in vain, at the run's own cost, and not yet made up for; at most one grace. */
+  readonly lost: Milliseconds;
   /** Null outside of `training` and `merging`. */
   readonly open: OpenRound | null;
   /** In replica order. */

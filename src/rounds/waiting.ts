@@ -31,14 +31,14 @@ export function nextDeadline(state: RoundsState): Milliseconds | null {
 }
 
 function summarize(state: RoundsState): Omit<Waiting, 'type' | 'for'> | null {
-  const { phase, open, options, since } = state;
+  const { phase, open, since } = state;
   switch (phase) {
     case 'stopped':
       return null;
     case 'merging':
       return { kind: 'merge', since, until: null, afterwards: `round ${open!.round} is committed` };
     case 'training': {
-      const decision = decideRound(open!, options, LONG_AGO);
+      const decision = decideRound({ ...state, open: open! }, LONG_AGO);
       const wait = decision.action === 'wait' ? decision : { quorum: true, until: null };
       const afterwards =
         wait.quorum || wait.until === null
@@ -47,7 +47,7 @@ function summarize(state: RoundsState): Omit<Waiting, 'type' | 'for'> | null {
       return { kind: 'contributions', since: open!.openedAt, until: wait.until, afterwards };
     }
     case 'gathering': {
-      const decision = decideGathering(state, options, LONG_AGO);
+      const decision = decideGathering(state, LONG_AGO);
       const wait = decision.action === 'wait' ? decision : { reports: false, until: null };
       const afterwards = state.stopping ? 'the run ends' : `round ${state.round + 1} opens with those that are ready`;
       return { kind: wait.reports ? 'reports' : 'members', since, until: wait.until, afterwards };

@@ -54,14 +54,15 @@ it('leaves out a contribution that was damaged on its way, and names it', async 
     const message = decodeMessage(bytes, upMessage, 'a message');
     if (message.type !== 'contribution' || message.round < 2) return true;
     damaged = message;
-    network.blobs.get(message.manifest.key.replace('list', '2'))![20]! ^= 1;
+    // Two in a row: who sums its own contribution has it from its cache, so of one alone nobody may ever hear.
+    for (const shard of ['1', '2']) network.blobs.get(message.manifest.key.replace('list', shard))![20]! ^= 1;
     return true;
   };
   const coordinator = cluster.coordinator();
   for (let i = 0; i < 3; i++) cluster.worker();
   const refused = await event(coordinator.events, 'refused');
   expect(refused).toMatchObject({ worker: damaged!.worker, about: 'contribution', code: 'damaged' });
-  expect(coordinator.run.status()!.refusals[0]!.reason).toContain(`shard 2 of ${damaged!.worker}`);
+  expect(coordinator.run.status()!.refusals[0]!.reason).toMatch(new RegExp(`shard [12] of ${damaged!.worker}`));
   expect((await coordinator.run.result).step).toBeGreaterThanOrEqual(30);
   const during = rounds(coordinator.events).find(({ round }) => round === damaged!.round)!;
   expect(during.missed).toContain(damaged!.worker);

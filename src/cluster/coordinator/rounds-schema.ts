@@ -23,6 +23,9 @@ const member = z.strictObject({
   ...address,
   steps: count,
   counted: z.boolean(),
+  // These two, and those of a worker and of the run, were not in what was stored before absence had its price.
+  patience: z.number().nonnegative().default(0),
+  lateness: z.number().nonnegative().default(0),
   status: z.enum(['training', 'contributed', 'left', 'refused']),
   contribution: contribution.nullable(),
 });
@@ -32,6 +35,8 @@ const worker = z.strictObject({
   status: z.enum(['joined', 'syncing', 'ready']),
   lastSeen: time,
   missed: count,
+  credit: span.default(null),
+  lateness: z.number().nonnegative().default(0),
   heals: count,
   stepsPerSecond: z.number().nullable(),
 });
@@ -64,6 +69,11 @@ export const roundsSchema: z.ZodType<RoundsState> = z
     round: count,
     phase: z.enum(['gathering', 'training', 'merging', 'stopped']),
     since: time,
+    heardAt: time.default(0),
+    reportedAt: time.nullable().default(null),
+    pace: z.number().nonnegative().default(0),
+    gaveUp: count.default(0),
+    lost: z.number().nonnegative().default(0),
     open: z
       .strictObject({ round: count, openedAt: time, quorumAt: time.nullable(), members: z.array(member) })
       .nullable(),

@@ -87,7 +87,8 @@ describe('the monitor', () => {
   it('knows when all of the run hold the same', () => {
     const { store, worker, monitor } = watch();
     const known = { status: 'ready', lastSeen: 0, missed: 0, heals: 0, stepsPerSecond: null } as const;
-    store.state = { ...before, workers: [{ worker: 'w', incarnation: 1, ...known }] };
+    const bare = { credit: null, lateness: 0 } as const;
+    store.state = { ...before, workers: [{ worker: 'w', incarnation: 1, ...known, ...bare }] };
     expect(monitor.allHold()).toBe(true);
     worker.parameters = 1;
     expect(monitor.allHold()).toBe(false);

@@ -16,7 +16,7 @@ describe('random schedules', () => {
   });
 
   it('steady ones hold joins of every character, leaves, restarts, and no loss', () => {
-    const all = ['early', 'evict', 'fresh', 'honest', 'idle', 'leave', 'restart', 'stubborn'];
+    const all = ['early', 'evict', 'fickle', 'fresh', 'honest', 'idle', 'leave', 'restart', 'silent', 'stubborn'];
     expect([...new Set(kinds('steady'))].sort()).toEqual(all);
     expect(randomSchedule(1, 'steady').line.loss).toBe(0);
   });

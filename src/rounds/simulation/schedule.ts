@@ -62,14 +62,14 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
   const add = (at: number, action: Action) => actions.push({ at, action });
   const workers = minimumMembers + random.below(4);
   for (let i = 0; i < workers; i++)
-    add(between(0, 100), { type: 'join', character: characterOf(random), speed: speed() });
+    add(between(0, 100), { type: 'join', character: characterOf(random, timeless), speed: speed() });
   for (let i = random.below(7); i > 0; i--) {
     const at = between(0, calmAt);
     const pick = random.below(1000);
     const kinds = kind === 'steady' ? 3 : 8;
     switch (random.below(kinds)) {
       case 0:
-        add(at, { type: 'join', character: characterOf(random), speed: speed() });
+        add(at, { type: 'join', character: characterOf(random, timeless), speed: speed() });
         break;
       case 1:
         add(at, { type: 'leave', pick });
@@ -115,7 +115,9 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
   };
 }
 
-function characterOf(random: Random): Character {
-  const odd: readonly Character[] = ['idle', 'fresh', 'stubborn', 'early'];
+/** Who takes part and sends nothing would hold up a run without time-outs for ever. */
+function characterOf(random: Random, timeless: boolean): Character {
+  const odd: Character[] = ['idle', 'fresh', 'stubborn', 'early'];
+  if (!timeless) odd.push('silent', 'fickle');
   return random.uniform() < 0.75 ? 'honest' : odd[random.below(odd.length)]!;
 }

@@ -8,7 +8,7 @@ import { Monitor, Violation } from './monitor.js';
 import { SimulatedNetwork } from './network.js';
 import type { Action, Schedule } from './schedule.js';
 import { SimulatedStore } from './store.js';
-import { SimulatedWorker, type Surroundings } from './worker.js';
+import { SimulatedWorker, type Surroundings, USELESS } from './worker.js';
 
 /** Virtual milliseconds after the calm in which a run must commit twice and end. */
 const BOUND = 120_000;
@@ -178,9 +178,7 @@ class Simulation {
     this.#coordinator.failMerges = 0;
     this.#coordinator.dieWithNext = false;
     if (!this.#coordinator.alive) this.#coordinator.restart(0);
-    const useful = [...this.#workers.values()].filter(
-      ({ alive, character }) => alive && character !== 'idle' && character !== 'fresh',
-    );
+    const useful = [...this.#workers.values()].filter(({ alive, character }) => alive && !USELESS.has(character));
     for (let i = useful.length; i < this.#schedule.options.minimumMembers; i++) this.#join('honest', 0.1);
   }
 

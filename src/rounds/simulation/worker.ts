@@ -11,8 +11,13 @@ import type { SimulatedStore } from './store.js';
  * - `fresh`: reports random parameters of its own as if they were the run's
  * - `stubborn`: keeps its local update after an abort instead of going back
  * - `early`: contributes to the round after the open one as well
+ * - `silent`: takes part, and never contributes
+ * - `fickle`: takes part, and at random contributes, contributes late or what is refused, or does not
  */
-export type Character = 'honest' | 'idle' | 'fresh' | 'stubborn' | 'early';
+export type Character = 'honest' | 'idle' | 'fresh' | 'stubborn' | 'early' | 'silent' | 'fickle';
+
+/** By which a run alone does not make progress. */
+export const USELESS: ReadonlySet<Character> = new Set(['idle', 'fresh', 'silent', 'fickle']);
 
 /** Tokens of a simulated inner step. */
 export const TOKENS_PER_STEP = 64;
@@ -154,7 +159,10 @@ export class SimulatedWorker {
     const steps = members.find((member) => member.worker === this.name)!.steps;
     this.#round = round;
     this.#pending = null;
-    this.#later(steps / this.speed, () => {
+    const { random } = this.#in;
+    if (this.character === 'silent' || (this.character === 'fickle' && random.uniform() < 0.5)) return;
+    const late = this.character === 'fickle' ? 1 + random.uniform() : 1;
+    this.#later((late * steps) / this.speed, () => {
       if (this.#round === round) this.#contribute(round, steps);
     });
   }
@@ -172,7 +180,7 @@ export class SimulatedWorker {
       seconds: steps / this.speed / 1000,
       layoutHash: this.#in.layout.hash,
       length: this.#in.layout.length,
-      finite: true,
+      finite: this.character !== 'fickle' || this.#in.random.uniform() < 0.5,
       norm: 1 + (value % 100) / 100,
       baseHash: hashModel(this.parameters!),
       contentHash,
