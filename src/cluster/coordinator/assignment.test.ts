@@ -50,6 +50,25 @@ it('takes shards from who is late, but not from who delivers', () => {
   );
 });
 
+it('once half is there, does not wait for one that takes much longer than the others did', () => {
+  const it = new Assignment<string>(4, ['a', 'b'], 0);
+  it.deliver(0, 'a', 'r0', 10);
+  // Of one shard in four nobody can say how long one takes.
+  expect(it.untilLate(20, 12_000)).toBe(11_980);
+  it.deliver(2, 'a', 'r2', 210);
+  // Four times the slowest, 200 ms, and a 24th of the patience at least.
+  expect(it.untilLate(300, 12_000)).toBe(500);
+  expect(it.takeFromLate(799, 12_000)).toEqual([]);
+  expect(it.takeFromLate(800, 12_000)).toEqual(['b']);
+  expect(it.owed()).toEqual(new Map([['a', [1, 3]]]));
+  it.deliver(1, 'a', 'r1', 801);
+  it.deliver(3, 'a', 'r3', 801);
+  expect(it.untilLate(900, 12_000)).toBe(Number.POSITIVE_INFINITY);
+  const quick = new Assignment<string>(2, ['a', 'b'], 0);
+  quick.deliver(0, 'a', 'r0', 1);
+  expect(quick.untilLate(1, 12_000)).toBe(499);
+});
+
 it('has a shard done again whose result cannot be read', () => {
   const it = new Assignment<string>(1, ['a'], 0);
   it.deliver(0, 'a', 'bad', 0);

@@ -15,6 +15,11 @@ interface Entry<R> {
   readonly failed: Set<string>;
 }
 
+/** Once half is delivered, who owes the rest is late after so many times what the slowest of the others took. */
+const SLOWER = 4;
+/** But not before this share of the patience: what is quick differs by chance. */
+const QUICK = 1 / 24;
+
 /**
  * - `counts`: from one who was to reduce it
  * - `known`: it has delivered already, or was too late
@@ -26,6 +31,8 @@ export type Delivery = 'counts' | 'known' | 'foreign';
 export class Assignment<R> {
   readonly #entries: Entry<R>[];
   readonly #reducers: Set<string>;
+  /** The longest that a delivery has taken. */
+  #slowest = 0;
 
   /**
    * @param reducers in order; each gets about as many
@@ -82,7 +89,10 @@ export class Assignment<R> {
     if (!entry || own.length === 0) return reducer !== null && entry?.failed.has(reducer) ? 'known' : 'foreign';
     const open = own.filter((place) => place.result === undefined);
     if (open.length === 0) return 'known';
-    for (const place of open) place.result = result;
+    for (const place of open) {
+      place.result = result;
+      this.#slowest = Math.max(this.#slowest, now - place.since);
+    }
     // A sign that it works: what it owes beside this is not late yet.
     for (const { places } of this.#entries)
       for (const place of places) if (place.reducer === reducer) place.since = now;
@@ -116,18 +126,40 @@ export class Assignment<R> {
     this.#giveAllOn(reducer, now, true);
   }
 
-  /** Takes shards from those that have delivered nothing for so long. @returns their names */
+  /**
+   * Takes shards from those that have delivered nothing for so long, or for much longer than the others took.
+   *
+   * @returns their names
+   */
   takeFromLate(now: number, patience: number): string[] {
     const late = new Set<string>();
+    const least = this.#patience(patience);
     for (const entry of this.#entries) {
       for (const place of entry.places) {
-        if (place.result !== undefined || place.reducer === null || now - place.since < patience) continue;
+        if (place.result !== undefined || place.reducer === null || now - place.since < least) continue;
         late.add(place.reducer);
         entry.failed.add(place.reducer);
         this.#giveOn(entry, place, now);
       }
     }
     return [...late];
+  }
+
+  /** Milliseconds until the next one is late; infinity when nobody will be. */
+  untilLate(now: number, patience: number): number {
+    const least = this.#patience(patience);
+    let until = Number.POSITIVE_INFINITY;
+    for (const { places } of this.#entries)
+      for (const { result, reducer, since } of places)
+        if (result === undefined && reducer !== null) until = Math.min(until, Math.max(0, since + least - now));
+    return until;
+  }
+
+  #patience(patience: number): number {
+    const places = this.#entries.flatMap((entry) => entry.places);
+    const delivered = places.filter(({ result }) => result !== undefined).length;
+    if (2 * delivered < places.length) return patience;
+    return Math.min(patience, Math.max(QUICK * patience, SLOWER * this.#slowest));
   }
 
   #giveAllOn(reducer: string, now: number, again: boolean): void {

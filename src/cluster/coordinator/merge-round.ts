@@ -119,7 +119,10 @@ export class RoundMerge {
   readonly #false = new Set<string>();
   /** Results on their way, by shard: they come while others are still being reduced. */
   readonly #coming = new Map<number, { readonly ref: BlobRef; readonly part: Promise<Uint8Array> }>();
-  #wake: () => void = () => {};
+  /** What each was asked for last, and when. */
+  readonly #asked = new Map<string | null, { readonly shards: readonly number[]; readonly at: number }>();
+  #news = false;
+  #resume: () => void = () => {};
   #failure: unknown;
   #settled = false;
 
@@ -215,18 +218,37 @@ export class RoundMerge {
       for (const reducer of this.#assignment.owed().keys())
         if (reducer !== null && !alive.has(reducer)) this.#assignment.lose(reducer, now);
       for (const late of this.#assignment.takeFromLate(now, patience)) onUseless(late);
-      for (const [reducer, shards] of this.#assignment.owed()) this.#ask(reducer, shards);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, every);
-        this.#wake = () => {
-          // Nobody is asked again just because another has delivered.
-          if (!this.#assignment.complete && this.#failure === undefined && !this.#abort.signal.aborted) return;
-          clearTimeout(timer);
-          resolve();
-        };
-        this.#wake();
-      });
+      for (const [reducer, shards] of this.#assignment.owed())
+        if (this.#isDue(reducer, shards, now)) this.#ask(reducer, shards);
+      await this.#newsWithin(Math.min(every, this.#assignment.untilLate(now, patience)));
     }
+  }
+
+  /** Nobody is asked again just because another has delivered, but for what is new at once. */
+  #isDue(reducer: string | null, shards: readonly number[], now: number): boolean {
+    const last = this.#asked.get(reducer);
+    if (last && now - last.at < this.#options.every && shards.every((shard) => last.shards.includes(shard)))
+      return false;
+    this.#asked.set(reducer, { shards, at: now });
+    return true;
+  }
+
+  #newsWithin(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#resume(), milliseconds);
+      this.#resume = () => {
+        clearTimeout(timer);
+        this.#news = false;
+        this.#resume = () => {};
+        resolve();
+      };
+      if (this.#news) this.#resume();
+    });
+  }
+
+  #wake(): void {
+    this.#news = true;
+    this.#resume();
   }
 
   #ask(reducer: string | null, shards: readonly number[]): void {

@@ -12,25 +12,29 @@ import type { RunState } from './run-state.js';
 import type { RunInput } from './step-run.js';
 
 /** A merge of one contribution in one shard, which its sender is to reduce. */
-async function merging(apply: () => Promise<unknown> = async () => ({ hash: hashOf(4), parts: [Uint8Array.of(3)] })) {
+async function merging(
+  apply: () => Promise<unknown> = async () => ({ hash: hashOf(4), parts: [Uint8Array.of(3)] }),
+  beside: readonly { readonly worker: string; readonly credit: number | null }[] = [],
+) {
   const { blobs } = new MemoryNetwork().connect().transport;
   const manifest = await putParts(blobs, 'a/c/1/0', [Uint8Array.of(3)]);
   const contribution = { worker: 'a', incarnation: 0, contentHash: manifest.hash, tokens: 8, norm: 1 };
+  const contributions = [...beside.map(({ worker }) => ({ ...contribution, worker })), contribution];
   const base = { round: 0, hash: hashOf(0) };
-  const merge = { type: 'merge', round: 1, base, contributions: [contribution], totalTokens: 8 } as unknown as Merge;
+  const merge = { type: 'merge', round: 1, base, contributions, totalTokens: 8 } as unknown as Merge;
   const state = {
-    rounds: { workers: [{ worker: 'a', incarnation: 0 }] },
-    opening: { contributions: [{ worker: 'a', manifest }] },
+    rounds: { workers: [...beside, { worker: 'a', credit: 1 }].map((one) => ({ ...one, incarnation: 0 })) },
+    opening: { contributions: contributions.map(({ worker }) => ({ worker, manifest })) },
   } as unknown as RunState;
   const ask = async (name: string) => (name === 'apply' ? apply() : { merged: Uint8Array.of(3), squares: [1] });
   const host = { ask, close: async () => {} } as unknown as MemberHandle;
-  const [sent, ended, failed]: [ReduceMessage[], RunInput[], unknown[]] = [[], [], []];
+  const [sent, ended, failed]: [(ReduceMessage & { to: string })[], RunInput[], unknown[]] = [[], [], []];
   const it = new Merging({
     context: contextOf(),
     keeper: await Keeper.start(host, undefined as never, 1, 1, [[1]]),
     ...{ blobs, shards: [1], patience: 10_000, state: () => state, refuse: () => {} },
     ...{ evict: () => {}, exchange: { merge: 'mean', format: 'fp32' }, double: false },
-    send: (_worker, message) => void sent.push(message),
+    send: (worker, message) => void sent.push({ ...message, to: worker }),
     onEnd: (input) => void ended.push(input),
     onFailure: (error) => void failed.push(error),
   });
@@ -57,6 +61,14 @@ it('tells of the end once, however often the merge is asked for, and keeps the r
   expect(it.merged.parts).toEqual([Uint8Array.of(3)]);
   expect(it.take().begunAt).toBeGreaterThan(0);
   expect(() => it.take()).toThrow('no merge has ended');
+});
+
+it('has no newcomer sum beside who has contributed before', async () => {
+  const known = await merging(undefined, [{ worker: 'newcomer', credit: null }]);
+  known.it.start(known.merge);
+  await known.until(() => known.sent.length > 0);
+  expect(known.sent.map(({ to }) => to)).toEqual(['a']);
+  known.it.stop();
 });
 
 it('begins anew for other contributions, and is silent when it is stopped', async () => {

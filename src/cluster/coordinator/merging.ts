@@ -96,16 +96,20 @@ export class Merging {
     const { context, keeper, blobs, shards, patience, state, send, refuse, evict } = this.#options;
     const { exchange, double, random } = this.#options;
     const fragment = fragmentOf(merge.round, context.fragments);
-    const isHere = ({ worker, incarnation }: Merge['contributions'][number]) =>
-      state().rounds.workers.some((one) => one.worker === worker && one.incarnation === incarnation);
     return new RoundMerge({
       ...{ merge, fragment, keeper, blobs, patience, send, exchange, double },
       shards: shards[fragment]!,
       manifests: new Map(state().opening!.contributions.map(({ worker, manifest }) => [worker, manifest])),
-      reducers: () =>
-        merge.contributions
-          .filter((one) => isHere(one) && !((this.#useless.get(one.worker)?.until ?? 0) > merge.round))
-          .map(({ worker }) => worker),
+      reducers: () => {
+        const { workers } = state().rounds;
+        const here = merge.contributions.flatMap(({ worker, incarnation }) => {
+          if ((this.#useless.get(worker)?.until ?? 0) > merge.round) return [];
+          return workers.filter((one) => one.worker === worker && one.incarnation === incarnation);
+        });
+        // A newcomer that sums nothing, or nonsense, would cost the round time; one of a former round has shown a little.
+        const known = here.filter(({ credit }) => credit !== null);
+        return (known.length > 0 ? known : here).map(({ worker }) => worker);
+      },
       every: Math.min(LOOK, patience / 12),
       check: shardToCheck(shards[fragment]!, random),
       distrust: (worker, reason) => {
