@@ -13,7 +13,7 @@ import type { Commit } from './coordinator.js';
 import type { Figures } from './figures.js';
 import type { Journal } from './journal.js';
 import type { Keeper } from './keeper.js';
-import { meanOf, type Observations } from './observations.js';
+import { type Observations, typical } from './observations.js';
 import type { RunState } from './run-state.js';
 import type { RunInput } from './step-run.js';
 
@@ -199,8 +199,8 @@ function roundEvent(commit: Commit, seen: Observations, lastCommit: number | und
   const { contributions, bytes, refusals, gather } = seen.committed(workers);
   const open = before.rounds.open!;
   const round = (times.committed - (lastCommit ?? open.openedAt)) / 1000;
-  const train = meanOf(contributions.map(({ seconds }) => seconds));
-  const upload = meanOf(contributions.map(({ uploadSeconds }) => uploadSeconds));
+  const train = typical(contributions.map(({ seconds }) => seconds));
+  const upload = typical(contributions.map(({ uploadSeconds }) => uploadSeconds));
   const reduce = (times.reduced - times.merging) / 1000;
   const committing = (times.committed - times.reduced) / 1000;
   const wait = Math.max(0, round - train - upload - reduce - committing - gather);

@@ -15,8 +15,7 @@ it('adds up traffic, contributions and refusals between commits', () => {
   seen.heard(heartbeat('a', 100, 10));
   seen.heard(heartbeat('b', 50, 5));
   seen.heard(heartbeat('a', 130, 30));
-  seen.heard({ type: 'report', gatherSeconds: 3 } as UpMessage);
-  seen.heard({ type: 'report', gatherSeconds: 1 } as UpMessage);
+  for (const gatherSeconds of [3, 1, 1e9, 2, 1]) seen.heard({ type: 'report', gatherSeconds } as UpMessage);
   seen.contributed(contribution('a', 64));
   seen.contributed(contribution('b', 32));
   seen.refused({ worker: 'b', about: 'contribution', code: 'outlier', reason: 'too large' });

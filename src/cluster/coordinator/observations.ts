@@ -1,3 +1,4 @@
+import { median } from '../../rounds/norms.js';
 import type { UpMessage } from '../protocol/up.js';
 import type { ClusterStatus } from '../status.js';
 
@@ -66,7 +67,7 @@ export class Observations {
       seen.tokens += tokens;
       seen.rounds++;
     }
-    const since = { contributions, bytes: this.#bytes, refusals: this.#refused, gather: meanOf(this.#gathers) };
+    const since = { contributions, bytes: this.#bytes, refusals: this.#refused, gather: typical(this.#gathers) };
     this.#bytes = { sent: 0, received: 0 };
     this.#refused = 0;
     this.#gathers = [];
@@ -84,6 +85,7 @@ export class Observations {
   }
 }
 
-export function meanOf(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+/** Of what workers say of themselves: the median, which a few that lie do not move far. None: 0. */
+export function typical(values: readonly number[]): number {
+  return median(values) ?? 0;
 }
