@@ -81,22 +81,26 @@ export class NatsBlobs implements BlobStore {
 
   private async putChunk(key: string, subject: string, part: Uint8Array, signal?: AbortSignal): Promise<void> {
     const what = `store ${subject}`;
-    await this.patience.keepTrying(async (timeout) => {
-      this.traffic.sent += part.length;
-      try {
-        jetStreamReply(await request(this.connection, subject, part, { timeout, what }), what);
-      } catch (error) {
-        if (error instanceof JetStreamRefusal && error.beyondQuota)
-          throw new QuotaError(`${ownerOf(key)} may not store ${part.length} bytes more: ${error.message}`, {
-            cause: error,
-          });
-        if (!(error instanceof JetStreamRefusal && error.taken)) throw error;
-        // Ours, whose acknowledgement was lost, or the same bits made again; anything else only we may put in its place.
-        if (Buffer.compare(await this.getChunk(key, subject, true, signal), part) === 0) return;
-        await this.purge(key, subject, timeout);
-        jetStreamReply(await request(this.connection, subject, part, { timeout, what }), what);
-      }
-    }, signal);
+    await this.patience.keepTrying(
+      async (timeout) => {
+        this.traffic.sent += part.length;
+        try {
+          jetStreamReply(await request(this.connection, subject, part, { timeout, what }), what);
+        } catch (error) {
+          if (error instanceof JetStreamRefusal && error.beyondQuota)
+            throw new QuotaError(`${ownerOf(key)} may not store ${part.length} bytes more: ${error.message}`, {
+              cause: error,
+            });
+          if (!(error instanceof JetStreamRefusal && error.taken)) throw error;
+          // Ours, whose acknowledgement was lost, or the same bits made again; anything else only we may put in its place.
+          if (Buffer.compare(await this.getChunk(key, subject, part.length, true, signal), part) === 0) return;
+          await this.purge(key, subject, timeout);
+          jetStreamReply(await request(this.connection, subject, part, { timeout, what }), what);
+        }
+      },
+      signal,
+      part.length,
+    );
   }
 
   private streamOf(key: string): string {
@@ -114,7 +118,7 @@ export class NatsBlobs implements BlobStore {
       async (index) => {
         const place = target.subarray(index * size, (index + 1) * size);
         const part = await this.receiving.within(place.length, () =>
-          this.getChunk(ref.key, `${base}.${index}`, fromLeader, signal),
+          this.getChunk(ref.key, `${base}.${index}`, place.length, fromLeader, signal),
         );
         if (part.length !== place.length) {
           fits = false;
@@ -128,16 +132,26 @@ export class NatsBlobs implements BlobStore {
     return fits ? hash.digest() : '';
   }
 
-  private async getChunk(key: string, subject: string, fromLeader: boolean, signal?: AbortSignal): Promise<Uint8Array> {
+  private async getChunk(
+    key: string,
+    subject: string,
+    bytes: number,
+    fromLeader: boolean,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
     const what = `read ${subject}`;
-    return this.patience.keepTrying(async (timeout) => {
-      const look = (find: typeof nearestMessage) =>
-        find(this.connection, this.subjects, this.streamOf(key), subject, { timeout, what });
-      const found = (fromLeader ? undefined : await look(nearestMessage)) ?? (await look(newestMessage));
-      if (!found) throw new BlobMissingError(`The server does not have ${subject} (any more).`);
-      this.traffic.received += found.value.length;
-      return found.value;
-    }, signal);
+    return this.patience.keepTrying(
+      async (timeout) => {
+        const look = (find: typeof nearestMessage) =>
+          find(this.connection, this.subjects, this.streamOf(key), subject, { timeout, what });
+        const found = (fromLeader ? undefined : await look(nearestMessage)) ?? (await look(newestMessage));
+        if (!found) throw new BlobMissingError(`The server does not have ${subject} (any more).`);
+        this.traffic.received += found.value.length;
+        return found.value;
+      },
+      signal,
+      bytes,
+    );
   }
 }
 

@@ -44,6 +44,8 @@ const PATIENCE = 5000;
 /** Times that a refusal is put to the test, and milliseconds after the first. */
 const ATTEMPTS = 4;
 const PAUSE = 150;
+/** Times that a server which does not answer in time is asked. */
+const UNANSWERED = 2;
 /** A server of the default configuration takes 1 MiB; a control message or chunk of ours needs half of it. */
 const LEAST_PAYLOAD = 512 * 1024;
 /** Direct Get of the last message by subject came with 2.9. */
@@ -80,7 +82,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsConnecti
   return connection;
 }
 
-/** A server that reads its users anew refuses for a moment everybody who comes just then (2.9.10). */
+/** A server that reads its users anew refuses, or leaves waiting, everybody who comes just then (2.9.10). */
 async function connectOrRefused(
   servers: readonly ServerUrl[],
   options: NodeConnectionOptions,
@@ -91,7 +93,8 @@ async function connectOrRefused(
     } catch (error) {
       const shown = servers.map((server) => server.shown);
       const failure = connectError(error, shown);
-      if (!(failure instanceof RefusedError) || attempt === ATTEMPTS) throw failure;
+      const most = failure instanceof RefusedError ? ATTEMPTS : /timeout/i.test(messageOf(error)) ? UNANSWERED : 1;
+      if (attempt >= most) throw failure;
       await sleep(attempt * PAUSE);
     }
   }

@@ -21,6 +21,36 @@ describe('patience', () => {
     expect(timeouts).toEqual([5000, 10_000, 20_000]);
   });
 
+  test('misses an answer after some times what the last ones took, by what they carried', async () => {
+    const { now, pass } = clock();
+    const patience = new Patience({ now });
+    const first = async (bytes?: number) => {
+      let given = 0;
+      await patience.keepTrying(
+        async (timeout) => {
+          given ||= timeout;
+        },
+        undefined,
+        bytes,
+      );
+      return given;
+    };
+    const answer = (milliseconds: number, bytes?: number) =>
+      patience.keepTrying(async () => void pass(milliseconds), undefined, bytes);
+    for (let i = 0; i < 2; i++) {
+      expect(await first()).toBe(5000);
+      await answer(100, 2 ** 18);
+    }
+    // Of 256 KiB in 100 ms a MiB takes 400; what is small takes no longer than they did.
+    expect(await first(2 ** 20)).toBe(3200);
+    expect(await first(100)).toBe(800);
+    for (let i = 0; i < 16; i++) await answer(1);
+    expect([await first(100), await first(2 ** 20)]).toEqual([500, 500]);
+    // One that is slow counts at once, also when it was asked for more than once.
+    await answer(3000);
+    expect(await first()).toBe(5000);
+  });
+
   test('ends with the reason when nothing has been answered for as long as it lasts', async () => {
     const { now, pass } = clock();
     let attempts = 0;

@@ -7,6 +7,7 @@ import { encodeInvitation } from './invitation.js';
 import { answerInvite, good, goodFor, type KeptInvitation, unexpired, useInvitation } from './invitations.js';
 import { nkeyOf, userKey } from './keys.js';
 import { beforePort, listenAddress, nearAddress, networkAddresses, reaches } from './listen-address.js';
+import { Readings } from './readings.js';
 import { loadRunKey } from './run-key.js';
 import type { RunServer } from './run-server.js';
 import { inboxOf, serverConfig } from './server-config.js';
@@ -77,16 +78,10 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
   });
   // The configuration must name the port that was found, or reading it anew would move it.
   file = { ...file, port: server.port };
-  const apply = serialized(async () => {
-    await write();
-    // One that had ended reads it as it starts.
-    if (await server.revive()) return;
-    // The first reading makes new accounts, but only the second ties them to what they import (2.9.10).
-    await server.reload();
-    await server.reload();
-  });
+  const readings = new Readings(server, write);
+  const apply = (urgent?: boolean) => readings.change(urgent);
   await apply();
-  const supervision = supervise(server, options.onNotice ?? (() => {}));
+  const supervision = supervise(readings, options.onNotice ?? (() => {}));
   let lapse: NodeJS.Timeout | undefined;
   const lapseNext = () => {
     clearTimeout(lapse);
@@ -126,9 +121,9 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
     inbox,
     gate: ownGate(
       () => file,
-      (change) => {
+      (change, urgent) => {
         file = { ...file, ...change };
-        return apply();
+        return apply(urgent);
       },
     ),
     key,
@@ -137,6 +132,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
     serve: async (_, desk) => answerInvite(desk, { all: () => file.invitations, keep, word }),
     stop: async (finished) => {
       clearTimeout(lapse);
+      readings.end();
       supervision.end();
       await server.stop();
       if (finished) await rm(paths.storage, { recursive: true, force: true });
@@ -176,7 +172,10 @@ function configOf(file: ServerFile, paths: ServerPaths, port: number | undefined
   });
 }
 
-function ownGate(current: () => ServerFile, change: (change: Partial<ServerFile>) => Promise<void>): Gate {
+function ownGate(
+  current: () => ServerFile,
+  change: (change: Partial<ServerFile>, urgent?: boolean) => Promise<void>,
+): Gate {
   return {
     asksPerson: (key, by) => goodFor(current().invitations, by, userKey(key)).approve,
     admit: async (names, given, by) => {
@@ -195,7 +194,7 @@ function ownGate(current: () => ServerFile, change: (change: Partial<ServerFile>
       const { workers, evicted } = current();
       const out = workers.filter((one) => one.names.some((name) => names.includes(name))).map(({ key }) => key);
       if (out.length === 0) return;
-      await change({ workers: workers.filter(({ key }) => !out.includes(key)), evicted: [...evicted, ...out] });
+      await change({ workers: workers.filter(({ key }) => !out.includes(key)), evicted: [...evicted, ...out] }, true);
     },
     forget: async (names) => {
       const { workers } = current();
@@ -204,21 +203,5 @@ function ownGate(current: () => ServerFile, change: (change: Partial<ServerFile>
       if (kept.length < workers.length || left.some((one, i) => one.names.length < workers[i]!.names.length))
         await change({ workers: kept });
     },
-  };
-}
-
-/** One after another; calls that wait share the next run, which does for all of them. */
-function serialized(work: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> = Promise.resolve();
-  let next: Promise<void> | undefined;
-  return () => {
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        running = work();
-        return running;
-      });
-    return next;
   };
 }
