@@ -22,6 +22,8 @@ export interface Running {
   readonly child: ChildProcess;
   /** Resolves when standard error or output has come to hold this; rejects when the command ends without. */
   said(text: string | RegExp): Promise<void>;
+  /** Standard output so far. */
+  output(): string;
   readonly done: Promise<Outcome>;
 }
 
@@ -51,7 +53,7 @@ export function start(args: readonly string[], cwd?: string): Running {
       look();
       done.then(() => reject(new Error(`ended without saying ${text}:\n${written.stdout}${written.stderr}`)), reject);
     });
-  return { child, said, done };
+  return { child, said, done, output: () => written.stdout };
 }
 
 /** Runs `meanfield ARGS` to its end. */

@@ -17,9 +17,9 @@ import { decodeInvitation } from '../src/transport/trust/invitation.js';
 
 /** An admitted worker that does no work and says at random what would harm; it comes again when it is thrown out. */
 export class HostileWorker {
-  /** How often it did what, and how often it was let in. */
+  /** How often it did what, and under which names it was let in. */
   readonly done: Record<string, number> = {};
-  lives = 0;
+  readonly names: string[] = [];
   readonly #random: Random;
   #over = false;
 
@@ -62,8 +62,8 @@ export class HostileWorker {
       const bytes = verifier.opened('join', await door.ask('join', asked, 10_000), asked);
       const answer = decodeMessage(bytes, admissionAnswer, 'an answer');
       if (!answer.accepted) return;
-      this.lives++;
       const [{ worker, incarnation }] = answer.workers as [{ worker: string; incarnation: number }];
+      this.names.push(worker);
       transport = await door.enter([worker], answer.pass);
       const life = new Life(transport, worker, incarnation, this.#random, this.done);
       await life.prepare(answer.configuration);

@@ -1,72 +1,90 @@
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { natsThere } from '../src/transport/nats/server.test-support.js';
-import { coordinate, ENDLESS, endLeftovers, takePart } from './cluster.js';
-import { jsonLines, meanfield, workFolder } from './command.js';
-import { HostileWorker } from './hostile-worker.js';
+import { buildChild, type ChildProgram, kill } from './child.js';
+import { coordinate, ENDLESS, endLeftovers, resultOf, takePart } from './cluster.js';
+import { jsonLines, meanfield, type Running, workFolder } from './command.js';
 
-/** Of the run with hostile workers; the one without takes as long. */
+/** How long the hostile are there. */
 const SECONDS = Number(process.env.MEANFIELD_HOSTILE_SECONDS ?? 10);
 /** Of the runs, in seconds, as `CLUSTER` has it. */
 const GRACE = 1;
 const HONEST = ['honest', 'upright', 'decent'];
-const OPTIONS = [...ENDLESS, '--eval-every', '20', '--lr', '3e-3', '--min-workers', '3', '--heartbeat-timeout', '2'];
+const HOSTILE = ['evil0', 'evil1'];
+/** Rounds of a second or so: shorter ones, all messages and hardly a step, would say what two more members cost. */
+const STEPS = '100';
+const OPTIONS = [
+  ...[...ENDLESS, '--sync-every', STEPS, '--eval-every', STEPS, '--lr', '3e-3'],
+  ...['--min-workers', '3', '--heartbeat-timeout', '2'],
+];
 
 const at = workFolder();
 endLeftovers();
+let hostile: ChildProgram;
 beforeAll(async () => {
   const shakespeare = await readFile('examples/tinyshakespeare.txt', 'utf8');
   await writeFile(at('good.txt'), shakespeare.slice(0, 100_000));
+  hostile = await buildChild('hostile-workers');
 });
+afterAll(() => hostile.remove());
 
 type Line = Record<string, unknown> & { readonly type: string };
-const isHonest = (worker: unknown) => HONEST.some((name) => String(worker).startsWith(`${name}-`));
+const is = (names: readonly string[]) => (worker: unknown) =>
+  names.some((name) => String(worker).startsWith(`${name}-`));
+const [isHonest, isHostile] = [is(HONEST), is(HOSTILE)];
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+const linesOf = (output: string) =>
+  output
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Line);
 
-/** Three honest workers for a while, and as many hostile ones as are given. */
-async function play(folder: string, hostile: number) {
+interface Play {
+  readonly folder: string;
+  readonly coordinator: Running & { readonly invitation: string };
+  readonly honest: readonly Running[];
+}
+
+/** Three honest workers that have come to their first commit. */
+async function begin(folder: string): Promise<Play> {
   const coordinator = await coordinate(folder, at('good.txt'), ...OPTIONS);
   const honest = HONEST.map((name) => takePart(coordinator.invitation, name, at('cache')));
   await coordinator.said('"type":"round"');
-  const liars = Array.from({ length: hostile }, (_, i) => new HostileWorker(coordinator.invitation, `evil${i}`, i));
-  const lives = liars.map((liar) => liar.run());
-  await sleep(1000 * SECONDS);
-  for (const liar of liars) liar.stop();
+  return { folder, coordinator, honest };
+}
+
+/** The last round that a coordinator has told of. */
+const roundsOf = ({ coordinator }: Play) => coordinator.output().split('"type":"round"').length - 1;
+
+/** Ends a run, and tells what became of its rounds from the one after `first` to `last`. */
+async function end({ folder, coordinator, honest }: Play, first: number, last: number) {
   const stopped = await meanfield('cluster', 'stop', folder);
   expect(stopped.code, stopped.stderr).toBe(0);
   const outcome = await coordinator.done;
   expect(outcome.code, outcome.stderr).toBe(130);
-  await Promise.all(lives);
   const events = jsonLines(outcome) as Line[];
-  const rounds = events.filter(({ type }) => type === 'round');
+  const rounds = events.filter(({ type }) => type === 'round').slice(first, last);
   const counted = new Set(
     rounds.flatMap(({ round, workers }) => (workers as string[]).map((one) => `${one} ${round}`)),
   );
-  const [trained, kept]: [number[], number[]] = [[], []];
+  const opened = new Set(rounds.map(({ round }) => round));
+  let [trained, kept] = [0, 0];
   for (const worker of honest) {
     const ended = await worker.done;
     expect(ended.code, ended.stderr).toBe(0);
     for (const { type, worker, round, tokens } of jsonLines(ended) as Line[]) {
-      if (type !== 'contributed') continue;
-      trained.push(Number(tokens));
-      if (counted.has(`${worker} ${round}`)) kept.push(Number(tokens));
+      if (type !== 'contributed' || !opened.has(round)) continue;
+      trained += Number(tokens);
+      if (counted.has(`${worker} ${round}`)) kept += Number(tokens);
     }
   }
+  const evaluations = events.filter(({ type }) => type === 'evaluation');
+  const losses = new Map(evaluations.map(({ step, val_loss }) => [Number(step), Number(val_loss)]));
   const seconds = rounds.map((round) => (round.seconds as { round: number }).round).sort((a, b) => a - b);
-  return {
-    events,
-    rounds,
-    liars,
-    /** Of what the honest have trained on, how much counted. */
-    goodput: sum(kept) / sum(trained),
-    tokensPerSecond: sum(kept) / sum(seconds),
-    /** Seconds of the round in the middle. */
-    median: seconds[seconds.length >> 1]!,
-    losses: new Map(
-      events.filter(({ type }) => type === 'evaluation').map((e) => [Number(e.step), Number(e.val_loss)]),
-    ),
-  };
+  return { events, rounds, trained, kept, losses, median: seconds[seconds.length >> 1]! };
 }
 
 /** Between the evaluations before and after a step, which are at other steps in each run. */
@@ -78,42 +96,71 @@ function lossAt(losses: ReadonlyMap<number, number>, step: number): number {
   return atBefore + way * (atAfter - atBefore);
 }
 
+/** Who the coordinator knows as taking part. */
+async function membersOf(folder: string): Promise<string[]> {
+  const status = await meanfield('cluster', 'status', folder, '--json');
+  expect(status.code, status.stderr).toBe(0);
+  return (resultOf(status).workers as { worker: string }[]).map(({ worker }) => worker);
+}
+
 describe.skipIf(!natsThere)('hostile workers on a real server (skipped without nats-server)', () => {
+  // The run without hostile workers goes on at the same time on the same machine. One after the other, the two would be
+  // told apart by whatever else the machine does; so both get the same share of it, and what one of them waits for
+  // nothing the other one uses, which makes the comparison stricter. Hostile machines are none of ours: their processes
+  // have the lowest priority.
   test(`two of five do for ${SECONDS} s what harms, at random: the honest go on as without them`, {
-    timeout: 240_000 + 4000 * SECONDS,
+    timeout: 240_000 + 2000 * SECONDS,
   }, async () => {
-    const alone = await play(at('alone'), 0);
-    const beset = await play(at('beset'), 2);
-    const { events, rounds, liars } = beset;
-    const acts = liars.reduce<Record<string, number>>((all, { done }) => {
-      for (const [what, times] of Object.entries(done)) all[what] = (all[what] ?? 0) + times;
-      return all;
-    }, {});
+    const plays = await Promise.all(['alone', 'beset'].map((name) => begin(at(name))));
+    const [alone, beset] = plays as [Play, Play];
+    const liars = hostile.start(beset.coordinator.invitation, ...HOSTILE);
+    const said = text(liars.stdout!);
+    const first = plays.map(roundsOf);
+    await sleep(1000 * SECONDS);
+    const last = plays.map(roundsOf);
+    liars.stdin!.end();
+    await Promise.race([once(liars, 'exit'), sleep(20_000)]);
+    await kill(liars);
+    const lies = JSON.parse(await said) as { done: Record<string, number>; names: string[] }[];
+    // Whoever is still in falls silent now, and is taken for dead.
+    await expect
+      .poll(() => membersOf(beset.folder), { timeout: 30_000, interval: 500 })
+      .toSatisfy((members: string[]) => members.length === HONEST.length && members.every(isHonest));
+    const without = await end(alone, first[0]!, last[0]!);
+    const { events, rounds, trained, kept, losses, median } = await end(beset, first[1]!, last[1]!);
+
     const refused = events.filter(({ type }) => type === 'refused');
     const evicted = events.filter(({ type, change }) => type === 'member' && change === 'evicted');
-    const aborted = events.filter(({ type }) => type === 'aborted');
-    const step = Math.min(...[alone, beset].map(({ losses }) => Math.max(...losses.keys())));
-    const [without, loss] = [lossAt(alone.losses, step), lossAt(beset.losses, step)];
+    const deceived = new Set(rounds.flatMap(({ workers }) => (workers as string[]).filter(isHostile)));
+    const step = Math.min(...[without.losses, losses].map((one) => Math.max(...one.keys())));
+    const loss = [lossAt(without.losses, step), lossAt(losses, step)] as const;
     const report = {
-      ...{ round_seconds: [alone.median, beset.median], grace: GRACE },
-      ...{ acts, lives: sum(liars.map(({ lives }) => lives)), rounds: [alone.rounds.length, rounds.length] },
-      ...{ goodput: [alone.goodput, beset.goodput], tokens_per_second: [alone.tokensPerSecond, beset.tokensPerSecond] },
-      ...{ step, losses: [without, loss], refused: refused.length, evicted: evicted.length, aborted: aborted.length },
+      ...{ round_seconds: [without.median, median], rounds: [without.rounds.length, rounds.length] },
+      ...{ tokens_per_second: [without.kept, kept].map((tokens) => tokens / SECONDS), goodput: kept / without.kept },
+      ...{ kept: [without.kept / without.trained, kept / trained], step, losses: loss },
+      ...{ acts: lies.map(({ done }) => done), lives: lies.map(({ names }) => names), deceived: [...deceived] },
+      ...{ refused: refused.length, evicted: evicted.map(({ worker }) => worker) },
     };
     process.stderr.write(`${JSON.stringify(report)}\n`);
-    expect(sum(Object.values(acts))).toBeGreaterThan(SECONDS);
-    expect([...refused, ...evicted].length).toBeGreaterThan(0);
+    expect(sum(lies.flatMap(({ done }) => Object.values(done)))).toBeGreaterThan(SECONDS);
     expect(evicted.filter(({ worker }) => isHonest(worker))).toEqual([]);
-    expect(beset.goodput / alone.goodput).toBeGreaterThanOrEqual(0.95);
-    // Who takes part and sends nothing holds a round up by its grace window, and by no more.
-    expect(beset.median).toBeLessThan(alone.median + 2 * GRACE);
+    // Ignored: nothing of it was ever counted. Of who is there at the end it may still come out.
+    const out = new Set([...evicted.map(({ worker }) => worker), ...lies.map(({ names }) => names.at(-1))]);
+    expect([...deceived].filter((worker) => !out.has(worker))).toEqual([]);
+    expect(refused.length + evicted.length).toBeGreaterThan(0);
+    // A run has a grace to lose to those who send nothing, which weighs more the shorter it is.
+    const least = 0.95 - (SECONDS < 120 ? (2 * GRACE) / SECONDS : 0);
+    expect(kept / without.kept).toBeGreaterThanOrEqual(least);
+    expect(kept / trained / (without.kept / without.trained)).toBeGreaterThanOrEqual(least);
     // Early in a run the loss falls by more than that between two evaluations.
-    expect(Math.abs(loss / without - 1)).toBeLessThanOrEqual(SECONDS < 120 ? 0.05 : 0.01);
-    const resumed = await coordinate(at('beset'), '--resume');
-    takePart(resumed.invitation, 'honest', at('cache'));
-    for (const name of HONEST.slice(1)) takePart(resumed.invitation, name, at('cache'));
-    await resumed.said(`"type":"round"`);
-    const stopped = await meanfield('cluster', 'stop', at('beset'));
+    expect(Math.abs(loss[1] / loss[0] - 1)).toBeLessThanOrEqual(SECONDS < 120 ? 0.05 : 0.01);
+
+    const resumed = await coordinate(beset.folder, '--resume');
+    for (const name of HONEST) takePart(resumed.invitation, name, at('cache'));
+    await resumed.said('"type":"round"');
+    const next = linesOf(resumed.output()).find(({ type }) => type === 'round')!;
+    expect(Number(next.step)).toBeGreaterThan(Number(rounds.at(-1)!.step));
+    const stopped = await meanfield('cluster', 'stop', beset.folder);
     expect(stopped.code, stopped.stderr).toBe(0);
     expect((await resumed.done).code).toBe(130);
   });

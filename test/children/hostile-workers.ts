@@ -1,0 +1,17 @@
+/**
+ * Hostile workers of an invitation, with the names HOST..., until its standard input ends; then it prints for each what
+ * it has done. They stand for machines of their own: at the lowest priority, they take no processor time from the others.
+ */
+import { constants, setPriority } from 'node:os';
+import { HostileWorker } from '../hostile-worker.js';
+
+setPriority(constants.priority.PRIORITY_LOW);
+const [invitation, ...hosts] = process.argv.slice(2);
+const workers = hosts.map((host, i) => new HostileWorker(invitation!, host, i));
+const lives = Promise.all(workers.map((worker) => worker.run()));
+process.stdin.resume();
+process.stdin.once('end', () => {
+  for (const worker of workers) worker.stop();
+});
+await lives;
+console.log(JSON.stringify(workers.map(({ done, names }) => ({ done, names }))));
