@@ -315,7 +315,8 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     await expect(openDoor(decodeInvitation(many.invitation))).rejects.toThrow(/refused our credential/);
     await coordinator.quotas.grant('v1', QUOTA);
     await worker.blobs.put('v1/x', bytes('x'));
-    const short = await ask({ hours: 1 / 3600, once: false });
+    // The server reads of it after a second or two.
+    const short = await ask({ hours: 4 / 3600, once: false });
     const late = kept(await openDoor(decodeInvitation(short.invitation)));
     await expect
       .poll(() => late.ask('join', bytes(late.key), 500).catch(String), { timeout: 8000, interval: 500 })
