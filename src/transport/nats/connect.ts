@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Authenticator,
+  AuthorizationError,
   credsAuthenticator,
   jwtAuthenticator,
   type NatsConnection,
   nkeyAuthenticator,
   type TlsOptions,
+  UserAuthenticationExpiredError,
 } from '@nats-io/nats-core';
 import { connect, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
@@ -44,6 +46,9 @@ const PATIENCE = 5000;
 /** Times that a refusal is put to the test, and milliseconds after the first. */
 const ATTEMPTS = 4;
 const PAUSE = 150;
+/** A connection that comes back is refused for good after so many times in a row, over so many milliseconds. */
+const REFUSALS = 4;
+const REFUSED_FOR = 3000;
 /** Times that a server which does not answer in time is asked. */
 const UNANSWERED = 2;
 /** A server of the default configuration takes 1 MiB; a control message or chunk of ours needs half of it. */
@@ -52,7 +57,8 @@ const LEAST_PAYLOAD = 512 * 1024;
 const LEAST_VERSION = [2, 9, 0] as const;
 
 /**
- * Connects, and goes on connecting for ever when the connection is lost later on.
+ * Connects, and goes on connecting for ever when the connection is lost later on, until it is refused for good:
+ * then it is closed.
  *
  * @throws RefusedError when the credential is not taken
  * @throws MeanfieldError when no server answers, TLS fails, the server is too old or takes too small messages
@@ -69,6 +75,8 @@ export async function connectNats(options: ConnectOptions): Promise<NatsConnecti
     timeout: PATIENCE,
     reconnectTimeWait: 500,
     maxReconnectAttempts: -1,
+    // A second refusal in its whole life would end it.
+    ignoreAuthErrorAbort: true,
     pingInterval: options.pingInterval,
     maxPingOut: 3,
     ...tlsOf(options, servers),
@@ -79,7 +87,23 @@ export async function connectNats(options: ConnectOptions): Promise<NatsConnecti
     await connection.close();
     throw error;
   }
+  void closeWhenRefused(connection);
   return connection;
+}
+
+async function closeWhenRefused(connection: NatsConnection): Promise<void> {
+  let [since, times] = [0, 0];
+  for await (const status of connection.status()) {
+    if (status.type === 'reconnect') times = 0;
+    if (status.type !== 'error' || !isRefusal(status.error)) continue;
+    if (times++ === 0) since = performance.now();
+    if (times >= REFUSALS && performance.now() - since >= REFUSED_FOR) await connection.close();
+  }
+}
+
+/** Whether the server takes the credential no more. */
+export function isRefusal(error: Error): boolean {
+  return error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError;
 }
 
 /** A server that reads its users anew refuses, or leaves waiting, everybody who comes just then (2.9.10). */

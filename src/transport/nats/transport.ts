@@ -2,7 +2,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { messageOf } from '../../base/errors.js';
 import type { BlobQuotas, BlobStore, ControlChannel, StateStore, Transport, TransportStatus } from '../transport.js';
 import { NatsBlobs } from './blobs.js';
-import { type ConnectOptions, connectNats, type NatsAddress } from './connect.js';
+import { type ConnectOptions, connectNats, isRefusal, type NatsAddress } from './connect.js';
 import { NatsControl } from './control.js';
 import { Patience, type PatienceOptions } from './patience.js';
 import { NatsQuotas } from './quotas.js';
@@ -114,9 +114,10 @@ class OpenTransport implements NatsTransport {
   }
 
   private async follow({ connection, patience }: Line): Promise<void> {
+    let refusal: Error | undefined;
     void connection.closed().then((error) => {
       // It tries again forever, but for a refusal.
-      const reason = `the server no longer takes our credential: ${messageOf(error ?? 'closed')}`;
+      const reason = `the server no longer takes our credential: ${messageOf(error ?? refusal ?? 'closed')}`;
       this.change(connection, { connected: false, reason, shutOut: true });
     });
     for await (const status of connection.status()) {
@@ -127,6 +128,8 @@ class OpenTransport implements NatsTransport {
         // What was under way when the connection was lost will not be answered.
         patience.beginAnew();
         this.change(connection, { connected: true, reason: 'connected to the NATS server again', shutOut: false });
+      } else if (status.type === 'error' && isRefusal(status.error)) {
+        refusal = status.error;
       }
     }
   }
