@@ -1,11 +1,9 @@
 /**
  * Hostile workers of an invitation, with the names HOST..., until its standard input ends; then it prints for each what
- * it has done. They stand for machines of their own: at the lowest priority, they take no processor time from the others.
+ * it has done.
  */
-import { constants, setPriority } from 'node:os';
 import { HostileWorker } from '../hostile-worker.js';
 
-setPriority(constants.priority.PRIORITY_LOW);
 const [invitation, ...hosts] = process.argv.slice(2);
 const workers = hosts.map((host, i) => new HostileWorker(invitation!, host, i));
 const lives = Promise.all(workers.map((worker) => worker.run()));
