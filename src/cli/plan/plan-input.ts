@@ -17,7 +17,6 @@ import type { PlanFlags } from './plan-options.js';
 /** A plan and what the command line tells beside it. */
 export interface Planned {
   readonly plan: Plan;
-  readonly options: PlanOptions;
   /** Where averaging comes to the same loss sooner; `null`: nowhere, or it cannot be compared. */
   readonly averagingWins: BandwidthRange | null;
   /** Where no model was named: the largest within the limits. */
@@ -51,8 +50,7 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
   const planned = plan(described.model, machine, settled);
   return {
     plan: { ...planned, warnings: [...warnings, ...described.warnings, ...planned.warnings] },
-    options: settled,
-    averagingWins: averagingWins(planned, settled),
+    averagingWins: averagingWins(planned),
     largest,
   };
 }

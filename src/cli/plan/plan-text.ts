@@ -122,7 +122,7 @@ function runText({ plan }: Planned, run: RunPlan): string {
   ]);
 }
 
-function lostText({ plan, options }: Planned): string {
+function lostText({ plan }: Planned): string {
   const { search, method } = plan;
   const winner = method === 'data' ? search.best : null;
   const rows = search.strategies
@@ -130,9 +130,7 @@ function lostText({ plan, options }: Planned): string {
     .map((result) => [
       result.strategy,
       result.prediction.fits ? time(result.prediction.time.total) : 'no',
-      result.prediction.fits
-        ? range(result.prediction.time.total, intervalOf(plan, result.arrangement, options), time)
-        : '',
+      result.prediction.fits ? range(result.prediction.time.total, intervalOf(plan, result.arrangement), time) : '',
       grouped(devices(result.arrangement)),
       search.best !== null &&
       result.prediction.time.total === search.best.prediction.time.total &&

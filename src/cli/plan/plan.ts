@@ -13,7 +13,7 @@ export async function planModel({ html, ...flags }: PlanFlags, { output }: Conte
       import('../../planner/report/index.js'),
       import('../../base/files/atomic.js'),
     ]);
-    await writeFileAtomic(html, planPage(planned.plan, compareBandwidths(planned.plan, planned.options)));
+    await writeFileAtomic(html, planPage(planned.plan, compareBandwidths(planned.plan)));
   }
   output.event(planJson(planned));
   output.text(planText(planned));

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../base/errors.js';
 import { findCluster, findModel } from '../catalogue/index.js';
 import type { PlanOptions } from './options.js';
-import { averagingWins, compareBandwidths, plan } from './plan.js';
+import { averagingWins, compareBandwidths, intervalOf, plan } from './plan.js';
 
 const now = Date.parse('2026-01-01T00:00:00Z');
 
@@ -47,6 +47,27 @@ describe('a plan', () => {
     expect(report.averagingWins!.to).toBeGreaterThan(planned.cluster.interNode / 1000);
     expect(compareBandwidths(plan('gpt2', '8xh100'))).toBeNull();
     expect(compareBandwidths(plan('llama3-8b', '64xh100', { method: 'data' }))).toBeNull();
+  });
+
+  test('compares them, and tells intervals, as was asked', () => {
+    const points = [0.5, 0.6, 0.7, 0.8, 0.9].map((ratio) => ({
+      ...{ source: 'default @ H100-SXM', ratio, year: 2022, devices: 64, parameters: 8e9 },
+      ...{ narrow: false, pipeline: false, tensor: false, sharded: false },
+    }));
+    const asked = {
+      tokens: 1e11,
+      outerPrecision: 'fp32',
+      syncEvery: 10,
+      calibration: { efficiency: {}, points },
+    } as const;
+    const other = plan('llama3-8b', '64xh100', asked);
+    expect(other.asked).toEqual(asked);
+    // Twice the bytes, more often: a faster network is needed.
+    expect(averagingWins(other)?.from ?? Number.POSITIVE_INFINITY).toBeGreaterThan(averagingWins(planned)!.from);
+    expect(compareBandwidths(other)!.averagingWins).toEqual(averagingWins(other));
+    const { arrangement } = other.options.at(-1)!.candidate;
+    expect(intervalOf(other, arrangement)).toEqual(other.options.at(-1)!.interval);
+    expect(intervalOf(other, arrangement)).not.toEqual(intervalOf({ ...other, asked: {} }, arrangement));
   });
 });
 

@@ -37,6 +37,8 @@ export interface Plan {
   readonly model: Workload;
   readonly cluster: Cluster;
   readonly framework: Framework;
+  /** What was asked for. */
+  readonly asked: PlanOptions;
   readonly tokens: number;
   /** Sizes of a step and the choices that were made already. */
   readonly fixed: Fixed;
@@ -119,6 +121,7 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
     model: workload,
     cluster: machine,
     framework,
+    asked: { ...options },
     tokens,
     fixed,
     method,
@@ -143,25 +146,26 @@ export function plan(model: string | Workload, cluster: string | Cluster, option
 }
 
 /**
- * Utilisation by the bandwidth between nodes, and where averaging overtakes an exchange every step.
+ * Utilisation by the bandwidth between nodes, and where averaging overtakes an exchange every step, both as the plan was
+ * asked for.
  *
  * @returns `null` where there is nothing to compare: one node, no network, or one of the methods is not possible
  *
  * @category Planning a machine
  */
-export function compareBandwidths(planned: Plan, options: PlanOptions = {}): BandwidthReport | null {
-  const comparison = comparisonOf(planned, options);
+export function compareBandwidths(planned: Plan): BandwidthReport | null {
+  const comparison = comparisonOf(planned);
   return comparison === null ? null : { curves: bandwidthCurves(comparison), averagingWins: crossover(comparison) };
 }
 
 /** Where averaging overtakes, without the curves of {@link compareBandwidths}; `null` in the same cases, or nowhere. */
-export function averagingWins(planned: Plan, options: PlanOptions = {}): BandwidthRange | null {
-  const comparison = comparisonOf(planned, options);
+export function averagingWins(planned: Plan): BandwidthRange | null {
+  const comparison = comparisonOf(planned);
   return comparison === null ? null : crossover(comparison);
 }
 
-function comparisonOf(planned: Plan, options: PlanOptions): Comparison | null {
-  const { model, cluster, framework, search, averaging, tokens } = planned;
+function comparisonOf(planned: Plan): Comparison | null {
+  const { model, cluster, framework, search, averaging, tokens, asked } = planned;
   if (averaging === null || search.best === null) return null;
   if (cluster.accelerators <= cluster.perNode || cluster.interNode === 0) return null;
   return {
@@ -175,7 +179,7 @@ function comparisonOf(planned: Plan, options: PlanOptions): Comparison | null {
     ],
     replicas: averaging.tried,
     innerSteps: averaging.method.innerSteps,
-    request: averagingRequest(options, tokens, lossLaw()),
+    request: averagingRequest(asked, tokens, lossLaw()),
     predict: predictStep,
   };
 }
@@ -217,12 +221,8 @@ function intervalPoints(
 }
 
 /** The interval of another arrangement than the chosen one, as {@link Plan}'s `interval`. */
-export function intervalOf(
-  { model, cluster, framework }: Plan,
-  arrangement: Arrangement,
-  { calibration }: PlanOptions = {},
-): TimeInterval {
-  return timeInterval(model, cluster.accelerator, arrangement, intervalPoints(calibration, framework, cluster));
+export function intervalOf({ model, cluster, framework, asked }: Plan, arrangement: Arrangement): TimeInterval {
+  return timeInterval(model, cluster.accelerator, arrangement, intervalPoints(asked.calibration, framework, cluster));
 }
 
 /** The tokens that were asked for; where only a limit was given, as many as it allows. */
