@@ -57,7 +57,8 @@ export interface OptionDefinition {
   readonly or?: string;
   /** Whether code may give null for none. */
   readonly nullable?: true;
-  /** The largest number, where its kind has none. */
+  /** The smallest and the largest number, where its kind has none. */
+  readonly least?: number;
   readonly most?: number;
 }
 
@@ -104,9 +105,9 @@ export function defaultOf({ kind, no, default: value }: OptionDefinition): Optio
 }
 
 /** The numbers that an option takes. */
-export function rangeOf({ kind, most }: OptionDefinition): NumberRange {
+export function rangeOf({ kind, least, most }: OptionDefinition): NumberRange {
   const range: NumberRange = NUMBERS[kind as NumberKind];
-  return most === undefined ? range : { ...range, most };
+  return { ...range, ...(least === undefined ? {} : { least }), ...(most === undefined ? {} : { most }) };
 }
 
 /** Whether a number lies in a range. */

@@ -3,12 +3,21 @@
  * US dollars; tables that people write or read have the unit in the column's name.
  */
 
+/** Number formats of matrix products, widest first. */
+export const PRECISIONS = ['fp32', 'tf32', 'fp16', 'bf16', 'fp8', 'mxfp8', 'nvfp4'] as const;
+
+/** What of a layer's activations is computed again, from the fastest to what saves most. */
+export const RECOMPUTATIONS = ['none', 'selective', 'full'] as const;
+
+/** What lives outside the device. */
+export const OFFLOADS = ['none', 'optimizer', 'optimizer+parameters'] as const;
+
 /**
  * Number formats of matrix products, by their usual names.
  *
  * @category Planning a machine
  */
-export type Precision = 'fp32' | 'tf32' | 'fp16' | 'bf16' | 'fp8' | 'mxfp8' | 'nvfp4';
+export type Precision = (typeof PRECISIONS)[number];
 
 /**
  * Where a figure was found, and whether it is a vendor's claim or was measured.
@@ -171,9 +180,9 @@ export interface Arrangement {
   /** 0 none, 1 optimiser, 2 and gradients, 3 and parameters split over `data` (arXiv 1910.02054). */
   readonly zero: 0 | 1 | 2 | 3;
   /** What lives outside the device. */
-  readonly offload: 'none' | 'optimizer' | 'optimizer+parameters';
+  readonly offload: (typeof OFFLOADS)[number];
   readonly offloadTo: 'host' | 'disk';
-  readonly recompute: 'none' | 'selective' | 'full';
+  readonly recompute: (typeof RECOMPUTATIONS)[number];
   readonly precision: Precision;
   /** Sequences of a micro-batch on one data-parallel rank. */
   readonly microBatch: number;

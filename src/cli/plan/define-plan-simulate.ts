@@ -1,8 +1,8 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
+import { addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
-import { count, notNegative, whole } from '../terminal/values.js';
-import { definePlanOptions, type PlanFlags } from './plan-options.js';
+import { definePlanOptions, SIMULATE_FLAGS } from './plan-options.js';
 
 /** `meanfield plan simulate`. */
 export function definePlanSimulate(plan: Command, start: Start): void {
@@ -15,23 +15,12 @@ export function definePlanSimulate(plan: Command, start: Start): void {
     );
   definePlanOptions(command)
     .option('--trace <file>', "write the events in Chrome's trace format")
-    .optionsGroup('Simulation:')
-    .addOption(
-      new Option('--schedule <name>', 'what to play (default: after the plan)').choices([
-        ...['pipeline', 'zero', 'averaging', 'exchange'],
-      ]),
-    )
-    .option('--rounds <n>', 'rounds of averaging (default: 10)', count)
-    .option('--jitter <x>', 'standard deviation of the logarithm of each time (default: 0)', notNegative)
-    .option('--prefetch <n>', 'layers gathered ahead with ZeRO-3 (default: 1)', whole)
-    .option('--shards <n>', 'pieces of the vector in an exchange (default: one a replica, at most 256)', count)
-    .option('--seed <n>', 'seed of everything random (default: 1)', whole)
+    .optionsGroup('Simulation:');
+  addOptions(command, SIMULATE_FLAGS)
     .optionsGroup('Output:')
     // `plan` takes the options that both know, wherever they stand.
     .action((_: object, self: Command) =>
-      start(async (context) =>
-        (await import('./plan-simulate.js')).simulate(self.optsWithGlobals<PlanFlags>(), context),
-      ),
+      start(async (context) => (await import('./plan-simulate.js')).simulate(self.optsWithGlobals(), context)),
     );
   finish(command, [
     'meanfield plan simulate --model turing-nlg-17b --cluster 64xa100 --pipeline 6 --trace step.json',

@@ -22,7 +22,9 @@ export function definePlan(program: Command, start: Start): void {
     .usage('[options] | plan <command>');
   definePlanOptions(command)
     .option('--html <file>', 'write a page with charts, which needs no network')
-    .action((flags: PlanFlags) => start(async (context) => (await import('./plan.js')).planModel(flags, context)));
+    .action((flags: PlanFlags & { readonly html?: string }) =>
+      start(async (context) => (await import('./plan.js')).planModel(flags, context)),
+    );
   finish(command, [
     'meanfield plan --model turing-nlg-17b --cluster azure-openai-2020',
     'meanfield plan --model llama3-8b --cluster 64xh100 --tokens 1e12 --html plan.html',

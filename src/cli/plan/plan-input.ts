@@ -1,17 +1,14 @@
 import { UsageError } from '../../base/errors.js';
-import {
-  averagingWins,
-  type BandwidthRange,
-  type Calibration,
-  type Cluster,
-  describeModel,
-  type Largest,
-  largestModel,
-  type Plan,
-  type PlanOptions,
-  plan,
-  readCluster,
-} from '../../planner/index.js';
+import type { BandwidthRange } from '../../planner/averaging/index.js';
+import { readUserJson } from '../../planner/catalogue/json-text.js';
+import { describeModel, readCluster } from '../../planner/catalogue/read.js';
+import { readCalibration } from '../../planner/run/calibration.js';
+import { type Largest, largestModel } from '../../planner/run/largest-model.js';
+import { PLAN_OPTIONS } from '../../planner/run/option-table.js';
+import type { PlanOptions } from '../../planner/run/options.js';
+import { averagingWins, type Plan, plan } from '../../planner/run/plan.js';
+import type { Cluster } from '../../planner/types.js';
+import { pickOptions } from '../terminal/add-options.js';
 import type { PlanFlags } from './plan-options.js';
 
 /** A plan and what the command line tells beside it. */
@@ -30,7 +27,7 @@ export interface Planned {
  */
 export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
   const { model, cluster, law } = flags;
-  if (typeof cluster !== 'string') {
+  if (cluster === undefined) {
     throw new UsageError(
       'Missing --cluster: a name of `meanfield plan clusters`, NxACCELERATOR such as 64xh100, a JSON file, or `this` machine.',
     );
@@ -40,8 +37,8 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
   const { cluster: machine, warnings } = isHere
     ? { cluster: await measured(), warnings: [] }
     : await readCluster(cluster);
-  const largest = typeof model === 'string' ? null : largestModel(machine, options, law as string | undefined);
-  const described = largest === null ? await describeModel(model as string) : { model: largest.model, warnings: [] };
+  const largest = model === undefined ? largestModel(machine, options, law) : null;
+  const described = model === undefined ? { model: largest!.model, warnings: [] } : await describeModel(model);
   // The limits were kept with an exchange every step; averaging would cost something else.
   const settled: PlanOptions =
     largest === null
@@ -73,14 +70,9 @@ async function measured(): Promise<Cluster> {
 
 /** The options under their names in code; `plan` checks every value. */
 async function optionsOf({ contextParallel, calibration, ...flags }: PlanFlags): Promise<PlanOptions> {
-  const own = typeof calibration === 'string' ? await calibrationOf(calibration) : undefined;
-  return { ...flags, context: contextParallel, ...(own ? { calibration: own } : {}) } as PlanOptions;
-}
-
-async function calibrationOf(path: string): Promise<Calibration> {
-  const [{ readUserJson }, { readCalibration }] = await Promise.all([
-    import('../../planner/catalogue/json-text.js'),
-    import('../../planner/run/calibration.js'),
-  ]);
-  return readCalibration(await readUserJson(path, 'a calibration'), path);
+  const own =
+    calibration === undefined
+      ? {}
+      : { calibration: readCalibration(await readUserJson(calibration, 'a calibration'), calibration) };
+  return { ...pickOptions(PLAN_OPTIONS, flags), context: contextParallel, ...own } as PlanOptions;
 }

@@ -17,50 +17,28 @@ import type { Context } from '../terminal/context.js';
 import { shellQuote, table } from '../terminal/format.js';
 import { type Planned, planFromFlags } from './plan-input.js';
 import { snakeCase } from './plan-json.js';
-import type { PlanFlags } from './plan-options.js';
-
-/** Options of `plan simulate` beside those of `plan`. */
-interface SimulateFlags {
-  readonly trace?: string;
-  readonly schedule?: 'pipeline' | 'zero' | 'averaging' | 'exchange';
-  readonly rounds?: number;
-  readonly jitter?: number;
-  readonly prefetch?: number;
-  readonly shards?: number;
-  readonly seed?: number;
-}
+import type { PlanFlags, SimulateFlags } from './plan-options.js';
 
 /** Plays what the plan chose, and writes the trace where one is asked for. */
-export async function simulate(flags: PlanFlags, { output }: Context): Promise<number> {
-  const {
-    trace,
-    schedule,
-    rounds,
-    jitter,
-    prefetch,
-    shards,
-    seed,
-    json: _json,
-    debug: _debug,
-    html: _html,
-    ...rest
-  } = flags;
-  const own = { trace, schedule, rounds, jitter, prefetch, shards, seed } as SimulateFlags;
-  const planned = await planFromFlags(forSchedule(rest, own.schedule));
-  const simulation = simulationOf(planned, own);
-  const summary = own.trace === undefined ? finish(simulation) : await writeTrace(own.trace, simulation);
+export async function simulate(
+  { trace, ...flags }: PlanFlags & SimulateFlags & { readonly trace?: string },
+  { output }: Context,
+): Promise<number> {
+  const planned = await planFromFlags(forSchedule(flags, flags.schedule));
+  const simulation = simulationOf(planned, flags);
+  const summary = trace === undefined ? finish(simulation) : await writeTrace(trace, simulation);
   const { model, cluster } = planned.plan;
   output.event({
     type: 'result',
     model: model.name,
     cluster: cluster.name,
-    trace: own.trace ?? null,
+    trace: trace ?? null,
     ...(snakeCase(summary) as object),
   });
   output.text(`\n${model.name} on ${cluster.name}\n\n${summaryText(summary)}`);
   if ('criticalPath' in summary) output.text(criticalPathText((summary as ExchangeReport).criticalPath));
-  if (own.trace !== undefined) {
-    output.text(`\nWritten: ${shellQuote(own.trace)}. Open it at ui.perfetto.dev or chrome://tracing.\n`);
+  if (trace !== undefined) {
+    output.text(`\nWritten: ${shellQuote(trace)}. Open it at ui.perfetto.dev or chrome://tracing.\n`);
   }
   return 0;
 }

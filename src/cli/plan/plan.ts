@@ -1,4 +1,4 @@
-import { compareBandwidths } from '../../planner/index.js';
+import { compareBandwidths } from '../../planner/run/plan.js';
 import type { Context } from '../terminal/context.js';
 import { planFromFlags } from './plan-input.js';
 import { planJson } from './plan-json.js';
@@ -6,9 +6,12 @@ import type { PlanFlags } from './plan-options.js';
 import { planText } from './plan-text.js';
 
 /** Plans a model on a cluster, and writes the page with charts where one is asked for. */
-export async function planModel({ html, ...flags }: PlanFlags, { output }: Context): Promise<number> {
+export async function planModel(
+  { html, ...flags }: PlanFlags & { readonly html?: string },
+  { output }: Context,
+): Promise<number> {
   const planned = await planFromFlags(flags);
-  if (typeof html === 'string') {
+  if (html !== undefined) {
     const [{ planPage }, { writeFileAtomic }] = await Promise.all([
       import('../../planner/report/index.js'),
       import('../../base/files/atomic.js'),
@@ -17,6 +20,6 @@ export async function planModel({ html, ...flags }: PlanFlags, { output }: Conte
   }
   output.event(planJson(planned));
   output.text(planText(planned));
-  if (typeof html === 'string') output.text(`\nWritten: ${html}\n`);
+  if (html !== undefined) output.text(`\nWritten: ${html}\n`);
   return 0;
 }

@@ -4,7 +4,7 @@ import { checkPlanOptions, type PlanOptions } from './options.js';
 
 test.each<[PlanOptions, RegExp]>([
   [{ method: 'magic' as 'auto' }, /^--method: expected auto, data, averaging; got magic\.$/],
-  [{ zero: 4 as 3 }, /^--zero: expected 0, 1, 2, 3; got 4/],
+  [{ zero: 4 as 3 }, /^--zero: expected a whole number from 0 to 3; got 4/],
   [{ precision: 'fp64' as 'fp32' }, /^--precision: expected fp32, .*nvfp4; got fp64/],
   [{ outerPrecision: 'int2' as 'int4' }, /^--outer-precision: expected fp32, bf16, int8, int4/],
   [{ globalBatch: 0 }, /^--global-batch: expected a whole number from 1 to 1000000000; got 0/],

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { findFramework } from '../catalogue/frameworks.js';
 import { findCluster, findModel } from '../catalogue/index.js';
 import { predictStep } from '../step/step.js';
+import { RECOMPUTATIONS } from '../types.js';
 import { stepBound } from './bound.js';
-import { offloads, recomputations, schedulesOf, zeroStages } from './choices.js';
+import { offloads, schedulesOf, zeroStages } from './choices.js';
 import { gridsOf } from './grids.js';
 
 const machine = findCluster('2240xa100');
@@ -28,7 +29,7 @@ test.each(['mt-nlg-530b', 'gpt2-1.5b', 'mixtral-8x7b'])('no step of %s is faster
         ...pick(offloads(machine, fixed), c),
         ...fixed,
         zero: pick(zeroStages(grid, fixed), d),
-        recompute: pick(recomputations, e),
+        recompute: pick(RECOMPUTATIONS, e),
         sequenceParallel: grid.tensor > 1,
       };
       const { total } = predictStep(model, machine, arrangement, framework).time;

@@ -1,5 +1,5 @@
-import type { Arrangement, Cluster, FrameworkHabits, Workload } from '../types.js';
-import { type Offload, offloads, recomputations, type Schedule, schedulesOf, zeroStages } from './choices.js';
+import { type Arrangement, type Cluster, type FrameworkHabits, RECOMPUTATIONS, type Workload } from '../types.js';
+import { type Offload, offloads, type Schedule, schedulesOf, zeroStages } from './choices.js';
 import { devices, type Grid, gridsOf } from './grids.js';
 import type { Leader, Leaders } from './leaders.js';
 import type { Fixed } from './types.js';
@@ -149,7 +149,7 @@ function splitsOf({ data, tensor, pipeline, context, expert }: Grid): number {
 
 /** Arrangements of a cell. */
 export function sizeOf({ schedules, size }: Cell, fixed: Fixed): number {
-  const levels = fixed.recompute === undefined ? recomputations.length : 1;
+  const levels = fixed.recompute === undefined ? RECOMPUTATIONS.length : 1;
   return schedules.length * size * levels;
 }
 

@@ -12,9 +12,6 @@ export type Offload = Pick<Arrangement, 'offload' | 'offloadTo'>;
 /** How the sequences of a step are cut and the stages interleaved. */
 export type Schedule = Pick<Arrangement, 'microBatch' | 'interleave'>;
 
-/** From the fastest to what saves most. */
-export const recomputations = ['none', 'selective', 'full'] as const;
-
 /** Schedules of a grid; interleaved ones need a multiple of the stages as micro-batches (arXiv 2104.04473, 2.2). */
 export function schedulesOf(grid: Grid, layers: number, fixed: Fixed): Schedule[] {
   const sequences = fixed.globalBatch / grid.data;

@@ -1,8 +1,8 @@
 import type { StepRoom } from '../step/step.js';
-import type { Arrangement, Cluster, Framework, Workload } from '../types.js';
+import { type Arrangement, type Cluster, type Framework, RECOMPUTATIONS, type Workload } from '../types.js';
 import { stepBound } from './bound.js';
 import { arrangementOf, type Cell, cellsOf, type Room, type State, sizeOf } from './cells.js';
-import { recomputations, type Schedule } from './choices.js';
+import type { Schedule } from './choices.js';
 import { Front } from './front.js';
 import { devices } from './grids.js';
 import { type Leader, Leaders } from './leaders.js';
@@ -34,7 +34,7 @@ export function searchArrangements(
 ): SearchResult {
   const leaders = new Leaders();
   const front = new Front(cluster.accelerators);
-  const recompute = fixed.recompute === undefined ? recomputations : [fixed.recompute];
+  const recompute = fixed.recompute === undefined ? RECOMPUTATIONS : [fixed.recompute];
   const model = modelOf(predict, workload, cluster, framework);
   let evaluated = 0;
 
