@@ -22,7 +22,7 @@ export interface MemoryNeed {
 }
 
 /**
- * Memory of a process with so many replicas: parameters, gradient, two moments, the committed vectors, the decoded
+ * Memory of a process with so many replicas: trained and frozen parameters, gradient, two moments, the committed vectors, the decoded
  * result and what rounding lost; activations of one micro-batch; messages; the process itself. An estimate, made to
  * refuse what cannot fit.
  */
@@ -31,7 +31,7 @@ export function memoryNeeded(model: Model, setup: RunSetup, replicas: number): M
   const committed = 1 + (setup.outer.method === 'nesterov' ? 1 : 0) + (setup.averageMoments ? 2 : 0);
   const accumulation = setup.gradAccum > 1 ? 1 : 0;
   const residual = setup.cluster.format === 'int4' ? 1 : 0;
-  const vectors = 4 * model.layout.size * (4 + committed + accumulation + residual + 1);
+  const vectors = 4 * (model.trained.size * (4 + committed + accumulation + residual + 1) + model.frozen.size);
   const perToken = layers * (KEPT_PER_WIDTH * width + 2 * heads * context) + LOGITS * vocabulary;
   const activations = 4 * setup.batchSize * context * perToken;
   const parts = {
@@ -45,7 +45,7 @@ export function memoryNeeded(model: Model, setup: RunSetup, replicas: number): M
 
 /** Bytes of messages that a process with so many replicas keeps: their contributions and what becomes of them. */
 export function keptMessages(model: Model, { cluster, averageMoments }: RunSetup, replicas: number): number {
-  const { size } = model.layout;
+  const { size } = model.trained;
   const moments = averageMoments ? 2 * encodedBytes(cluster.momentsFormat, size) : 0;
   return Math.min(MOST_KEPT, 2 * replicas * (encodedBytes(cluster.format, size) + moments));
 }

@@ -21,7 +21,7 @@ const MARGIN = 2 ** 20;
 export interface StoredSizes {
   /** Bytes of each part of a contribution or a result, by fragment and shard. */
   readonly parts: readonly (readonly number[])[];
-  /** Committed vectors, and elements of each. */
+  /** Committed vectors, and elements of each: the trained parameters. */
   readonly vectors: number;
   readonly length: number;
 }
@@ -36,10 +36,10 @@ export function workerQuota({ parts, vectors, length }: StoredSizes): number {
 }
 
 /**
- * Bytes that the run itself may have stored: tokens, snapshots, and sums that the coordinator has made itself, which may
+ * Bytes that the run itself may have stored: tokens, frozen parameters, snapshots, and sums that the coordinator has made itself, which may
  * be all.
  *
- * @param data bytes of the tokens that the coordinator sends
+ * @param data bytes of the tokens and the frozen parameters that the coordinator sends
  */
 export function runQuota({ parts, vectors, length }: StoredSizes, data: number): number {
   const snapshot = 4 * vectors * length;

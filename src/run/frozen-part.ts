@@ -45,7 +45,10 @@ export async function checkFrozen({ path, sha256 }: FrozenPart): Promise<void> {
  */
 export async function readFrozen(part: FrozenPart | undefined, layout: ParameterLayout): Promise<Float32Array> {
   const frozen = new Float32Array(layout.size);
-  if (part === undefined) return frozen;
+  if (part === undefined) {
+    if (layout.size > 0) throw new Error(`${layout.size} parameters are frozen, and no file holds them`);
+    return frozen;
+  }
   await checkFrozen(part);
   const file = await SafetensorsFile.open(part.path);
   try {

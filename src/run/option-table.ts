@@ -82,7 +82,6 @@ const MODEL = {
   freeze: {
     kind: 'texts',
     value: 'pattern',
-    betweenMachines: false,
     help: 'parameters that stay as they are, by name: wte.*, h.[0-2].*; !h.2.* takes back; may be given again',
   },
 } as const satisfies TrainTable;

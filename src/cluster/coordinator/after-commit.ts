@@ -1,5 +1,4 @@
 import { MeanfieldError } from '../../base/errors.js';
-import { writeBestModel } from '../../run/best-model.js';
 import { crosses } from '../../run/limits.js';
 import type { OpenRun } from '../../run/open-run.js';
 import type { PreparedText } from '../../run/prepare-text.js';
@@ -106,7 +105,7 @@ export class AfterCommit {
 
   async #evaluate(state: RunState): Promise<void> {
     const { keeper, prepared, figures, run, happen } = this.#options;
-    const { validation: windows, model, dataset } = prepared;
+    const { validation: windows } = prepared;
     const { loss, best, parameters } = await keeper.exclusive(async () => {
       const loss = meanLoss([await keeper.host.ask('evaluate', windows)]);
       const better = Number.isFinite(loss) && (this.#best === null || loss < this.#best);
@@ -120,7 +119,7 @@ export class AfterCommit {
       );
     figures.evaluation(step, loss);
     this.#evaluated = { step, loss };
-    if (parameters) await this.#write(() => writeBestModel(run.paths.model, model, dataset.tokenizer, parameters));
+    if (parameters) await this.#write(() => prepared.writeModel(run.paths.model, parameters));
     void happen({ type: 'evaluated', loss, best: best! });
     const { untilLoss } = run.options;
     if (untilLoss !== undefined && loss < untilLoss) void happen({ type: 'event', event: { type: 'stop' } });
@@ -138,7 +137,8 @@ export class AfterCommit {
     await figures.sync();
     await this.#write(async () => {
       const { checkpoints } = run.paths;
-      await saveClusterCheckpoint(checkpoints, prepared.model.layout, kinds, state, vectors, run.options.keep);
+      const { model, frozen } = prepared;
+      await saveClusterCheckpoint(checkpoints, model.trained, kinds, state, vectors, run.options.keep, frozen);
       await journal.trim(state.rounds.committed.round);
     });
     const step = stepOf(state);

@@ -41,7 +41,7 @@ export async function arrangeCluster(
         'Averaged moments do not go with fragments: while one part is exchanged the others go on. Use ' +
         `${option('moments', 'keep')}, or ${option('fragments', 1)}.`,
     );
-  const fragments = cutFragments(model.layout, cluster.fragments);
+  const fragments = cutFragments(model.trained, cluster.fragments);
   // With P fragments a round exchanges one of them after H / P steps, so that each has its turn every H.
   const steps = Math.max(1, Math.round(options.syncEvery / fragments.length));
   const tokensPerStep = options.batchSize * options.gradAccum * model.dimensions.context;
@@ -52,6 +52,7 @@ export async function arrangeCluster(
   await run.choose({ device: 'cpu', optimizer, schedule, cluster: stored });
   const setup: RunSetup = {
     model: JSON.parse(JSON.stringify(model.config)),
+    ...(options.freeze && { freeze: options.freeze }),
     objective,
     batchSize: options.batchSize,
     gradAccum: options.gradAccum,

@@ -2,6 +2,7 @@ import { MeanfieldError } from '../../base/errors.js';
 import type { JsonValue } from '../../base/json.js';
 import type { ParameterLayout } from '../../model/layout.js';
 import { type Checkpoint, loadLatestCheckpoint, saveCheckpoint } from '../../run/checkpoint.js';
+import { checkpointMetadata, type FrozenPart, requireFrozenOf } from '../../run/frozen-part.js';
 import { modelTensors } from '../../run/model-tensors.js';
 import type { Journal } from './journal.js';
 import type { Keeper } from './keeper.js';
@@ -22,7 +23,11 @@ export function stepOf({ progress }: RunState): number {
   return Math.floor(progress.position + 1e-6);
 }
 
-/** Saves the committed vectors and the run's state, in the layout of every run's checkpoints. */
+/**
+ * Saves the committed vectors and the run's state, in the layout of every run's checkpoints.
+ *
+ * @param layout of the trained parameters
+ */
 export async function saveClusterCheckpoint(
   checkpoints: string,
   layout: ParameterLayout,
@@ -30,6 +35,7 @@ export async function saveClusterCheckpoint(
   state: RunState,
   vectors: readonly Float32Array[],
   keep: number,
+  frozen?: FrozenPart,
 ): Promise<void> {
   const [parameters, ...others] = vectors;
   const names = namesOf(kinds);
@@ -38,7 +44,7 @@ export async function saveClusterCheckpoint(
     model: modelTensors(layout, parameters!),
     optimizer,
     state: JSON.parse(JSON.stringify(state)) as JsonValue,
-    metadata: { format: 'pt' },
+    metadata: checkpointMetadata(frozen),
   };
   await saveCheckpoint(checkpoints, stepOf(state), content, { keep });
 }
@@ -53,9 +59,15 @@ export interface FolderState {
 /**
  * Brings the keeper to the last commit that the folder holds: the newest sound checkpoint, then the journal's commits,
  * each checked by its hash.
+ *
+ * @throws MeanfieldError when the checkpoint was trained beside other frozen parameters than the folder's
  */
 export async function loadFolder(
-  folder: { readonly checkpoints: string; readonly journal: Journal },
+  folder: {
+    readonly checkpoints: string;
+    readonly journal: Journal;
+    readonly frozen?: FrozenPart | undefined;
+  },
   layout: ParameterLayout,
   kinds: VectorKinds,
   keeper: Keeper,
@@ -67,6 +79,7 @@ export async function loadFolder(
   let { state } = initial;
   if (checkpoint) {
     try {
+      requireFrozenOf(checkpoint, folder.frozen);
       state = stateOf(checkpoint);
       const { hash } = await keeper.load(state.rounds.committed.round, await readVectors(checkpoint, layout, kinds));
       requireHash(hash, state, checkpoint.path);

@@ -61,7 +61,8 @@ export async function coordinate(
     const prepared = await prepareText(run, emit, control.stopping);
     const arranged = await arrangeCluster(run, prepared, options.cluster);
     const data = arranged.cluster.data === 'send' ? await sizeOf(prepared.tokens) : 0;
-    const bytes = runQuota(storedSizes(arranged, prepared), data);
+    const frozen = prepared.frozen ? (await stat(prepared.frozen.path)).size : 0;
+    const bytes = runQuota(storedSizes(arranged, prepared), data + frozen);
     const connection = await options.connect({ id: arranged.id, folder: run.paths.folder, bytes });
     const onBegun = () => {
       begun = true;
@@ -81,7 +82,7 @@ export async function coordinate(
 }
 
 function storedSizes({ fragments, setup }: ClusterArrangement, { model }: PreparedText): StoredSizes {
-  return { parts: partSizes(fragments, setup), vectors: vectorsOf({ setup }), length: model.layout.size };
+  return { parts: partSizes(fragments, setup), vectors: vectorsOf({ setup }), length: model.trained.size };
 }
 
 /** Bytes of the files in a folder. */
@@ -155,10 +156,11 @@ class Coordination {
       ...({ trains: false, alone: false, device: 'cpu', threads } as const),
       tokens: this.prepared.tokens,
       run: setup,
+      ...(this.prepared.frozen && { frozen: this.prepared.frozen }),
     };
     try {
       const sizes = partSizes(this.arranged.fragments, setup);
-      return await Keeper.start(host, hostSetup, vectorsOf({ setup }), this.prepared.model.layout.size, sizes);
+      return await Keeper.start(host, hostSetup, vectorsOf({ setup }), this.prepared.model.trained.size, sizes);
     } catch (error) {
       await host.close();
       throw error;
@@ -235,7 +237,7 @@ class Coordination {
   }
 
   async #takeUp(keeper: Keeper, first: boolean) {
-    const { model, dataset } = this.prepared;
+    const { model, dataset, frozen } = this.prepared;
     const { setup, cluster, context, id } = this.arranged;
     const { transport } = this.connection;
     const { checkpoints } = this.run_.paths;
@@ -245,8 +247,8 @@ class Coordination {
         const others = Array.from({ length: keeper.vectors - 1 }, () => new Float32Array(keeper.length));
         return [initialParameters(model, setup.seed), ...others];
       };
-      const folder = { checkpoints, journal: this.#journal };
-      const loaded = await loadFolder(folder, model.layout, this.#kinds, keeper, { state: undefined, vectors });
+      const folder = { checkpoints, journal: this.#journal, frozen };
+      const loaded = await loadFolder(folder, model.trained, this.#kinds, keeper, { state: undefined, vectors });
       for (const message of loaded.notices) this.emit({ type: 'notice', message });
       own = loaded.state;
     }
@@ -258,10 +260,10 @@ class Coordination {
       key: this.connection.key,
       keeper,
       own,
-      layoutHash: layoutHash(model.layout),
+      layoutHash: layoutHash(model.trained),
       cluster,
       steps: context.steps,
-      limits: limitsOf(setup, context, model.layout.size),
+      limits: limitsOf(setup, context, model.trained.size),
       onNotice: (message) => this.emit({ type: 'notice', message }),
       samples: windows.samplesPerEpoch,
       seed: setup.seed,
@@ -345,12 +347,13 @@ class Coordination {
   }
 
   #tellStarted(state: RunState): void {
-    const { dataset, model } = this.prepared;
+    const { dataset, model, frozen } = this.prepared;
     this.emit({
       type: 'started',
       run: this.run_.paths.folder,
       step: stepOf(state),
       parameters: model.layout.size,
+      ...(frozen && { frozen: model.frozen.size }),
       replicas: state.rounds.workers.length,
       threads: this.run_.options.threads ?? 1,
       vocabulary: dataset.tokenizer.vocabularySize,

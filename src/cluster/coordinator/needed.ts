@@ -25,6 +25,7 @@ export function isNeeded({ rounds, chain, retired, last }: RunState, key: string
       return owner === 'run' && (round > chain.snapshot.round || kept.some(([, of, n]) => of === 's' && n === number));
     case 'configuration':
     case 'data':
+    case 'frozen':
       return owner === 'run';
     default:
       return false;

@@ -7,6 +7,7 @@ import type { JsonValue } from '../../base/json.js';
 import { readManifest } from '../../data/dataset/manifest.js';
 import type { PreparedText } from '../../run/prepare-text.js';
 import type { BlobRef, BlobStore } from '../../transport/transport.js';
+import { putFrozen } from '../frozen-blobs.js';
 import type { ParsedClusterOptions } from '../options.js';
 import type { Configuration, RunSetup } from '../protocol/configuration.js';
 import { encodeMessage } from '../protocol/wire.js';
@@ -22,14 +23,18 @@ export interface Publication {
   readonly onProgress: (fraction: number) => void;
 }
 
-/** Stores what workers need to take part: the configuration and, where the coordinator sends them, the tokens. */
+/**
+ * Stores what workers need to take part: the configuration, the frozen parameters and, where the coordinator sends them,
+ * the tokens.
+ */
 export async function publish(blobs: BlobStore, publication: Publication): Promise<BlobRef> {
   const { run, prepared, setup, cluster, record } = publication;
   const configuration: Configuration = {
     run,
     version: packageJson.version,
     setup,
-    layoutHash: layoutHash(prepared.model.layout),
+    layoutHash: layoutHash(prepared.model.trained),
+    ...(prepared.frozen && { frozen: await putFrozen(blobs, prepared.frozen) }),
     fingerprint: prepared.dataset.fingerprint,
     heartbeatSeconds: cluster.heartbeatTimeout / 4,
     data: { source: cluster.data, files: await publishFiles(blobs, publication) },

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
 import { readJsonFile } from '../../base/files/json-file.js';
 import { makeFolder } from '../../base/files/make-folder.js';
+import { Model } from '../../model/model.js';
 import { runPaths, writeRunFile } from '../../run/run-folder.js';
 import { parseRecord } from '../../run/run-record.js';
 import { type RunKey, RunVerifier } from '../../transport/signed.js';
 import type { Transport } from '../../transport/transport.js';
+import { fetchFrozen } from '../frozen-blobs.js';
 import { configurationSchema } from '../protocol/configuration.js';
 import { decodeMessage } from '../protocol/wire.js';
 import { fetchData } from '../worker/fetch-data.js';
@@ -14,8 +16,8 @@ import { STATE } from './coordinator.js';
 import { decodeState } from './run-state.js';
 
 /**
- * Makes a run's folder on a machine that has none, from what the message system holds: `run.json` and the tokens. A
- * coordinator can then be started there with `resume`; it leads, or stands by.
+ * Makes a run's folder on a machine that has none, from what the message system holds: `run.json`, the tokens and the
+ * frozen parameters. A coordinator can then be started there with `resume`; it leads, or stands by.
  *
  * @param key of the run's coordinators; a coordinator needs it there too
  * @throws UsageError when the folder holds a run already
@@ -49,6 +51,9 @@ export async function restoreRun(
     await mkdir(tokens);
     for (const { name } of configuration.data.files) await copyFile(join(fetched, name), join(tokens, name));
   }
+  const { setup } = configuration;
+  const model = Model.fromConfig(setup.model).freeze(setup.freeze ?? []);
+  await fetchFrozen(configuration, model, () => paths.frozen, { blobs });
   // Last: with it the folder is a run.
   await writeRunFile(paths, configuration.record);
 }

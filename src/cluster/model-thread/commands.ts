@@ -1,5 +1,6 @@
 import type { Handle } from '../../base/threads/start.js';
 import type { StepDone } from '../../local/messages.js';
+import type { FrozenPart } from '../../run/frozen-part.js';
 import type { NodeDevice } from '../../training/device-names.js';
 import type { LossSum } from '../../training/evaluation.js';
 import type { RunSetup } from '../protocol/configuration.js';
@@ -16,6 +17,8 @@ export interface HostSetup {
   /** The data set's folder. */
   readonly tokens: string;
   readonly run: RunSetup;
+  /** Of its model, where some parameters are frozen. */
+  readonly frozen?: FrozenPart;
 }
 
 /** What a member has after its steps. */

@@ -7,6 +7,7 @@ import { RangeSampler } from '../../data/ledger/index.js';
 import type { StepDone } from '../../local/messages.js';
 import { Model } from '../../model/model.js';
 import { createObjective } from '../../objectives/create.js';
+import { readFrozen } from '../../run/frozen-part.js';
 import { createEngine } from '../../training/device.js';
 import { Evaluator, type LossSum, meanLoss } from '../../training/evaluation.js';
 import { Replica } from '../../training/replica.js';
@@ -143,27 +144,27 @@ class Live {
   static async create(setup: HostSetup): Promise<Live> {
     const { run, device, tokens, threads, trains } = setup;
     const engine = await createEngine(device);
-    const model = Model.fromConfig(run.model);
+    const model = Model.fromConfig(run.model).freeze(run.freeze ?? []);
+    const frozen = await readFrozen(setup.frozen, model.frozen);
     const { context } = model.dimensions;
     const objective = createObjective(run.objective, { model, context, seed: run.seed });
-    const fragments = cutFragments(model.layout, run.cluster.fragments);
+    const fragments = cutFragments(objective.layout, run.cluster.fragments);
     const kinds = { momentum: run.outer.method === 'nesterov', moments: run.averageMoments };
-    const committed = new Committed(model.layout.size, fragments, kinds);
+    const committed = new Committed(objective.layout.size, fragments, kinds);
     // On the CPU wherever training runs: all machines must come to the same bits, and GPUs fuse operations.
     const exact = device === 'cpu' ? engine : await createEngine('cpu');
     const exchange = new Exchange(exact, run, fragments, committed);
     // No arena: what an evaluation needs is given back, since the next one is far.
     const compile = { threads, spinning: false, arena: false };
     if (!trains) {
-      const evaluator = new Evaluator(objective, engine, run.batchSize, compile);
+      const evaluator = new Evaluator(objective, engine, run.batchSize, compile, frozen);
       const evaluation = { evaluator, dataset: await openDataset(tokens), context };
       return new Live(setup, fragments, committed, exchange, undefined, evaluation);
     }
     const shards = await trainingTokens(tokens);
     const sampler = new RangeSampler(new TokenWindows({ tokens: shards, context, seed: run.seed }));
     const replica = await Replica.create({
-      objective,
-      engine,
+      ...{ objective, frozen, engine },
       batch: run.batchSize,
       gradientAccumulation: run.gradAccum,
       optimizer: run.optimizer,

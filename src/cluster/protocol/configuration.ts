@@ -6,11 +6,17 @@ import { EXCHANGE_OPTIONS } from '../option-table.js';
 import { blobRef, count, hash, text } from './wire.js';
 
 const positive = z.number().positive();
+/** Characters of all patterns together: they are tried on every name. */
+const MOST_PATTERNS = 10_000;
 const share = z.number().min(0).lte(1);
 
 const runSetup = z.strictObject({
   /** The model's `config.json`. */
   model: z.record(z.string(), z.json()),
+  /** Which of its parameters stay as they are; missing where all are trained. */
+  freeze: valueSchema(TRAIN_OPTIONS.freeze)
+    .refine((patterns) => patterns.join().length <= MOST_PATTERNS, { error: `at most ${MOST_PATTERNS} characters` })
+    .optional(),
   /** What is learned. */
   objective: objectiveSchema,
   batchSize: valueSchema(TRAIN_OPTIONS.batchSize),
@@ -51,8 +57,10 @@ export const configurationSchema = z.strictObject({
   run: text,
   version: text,
   setup: runSetup,
-  /** Of the model's parameters. */
+  /** Of the model's trained parameters. */
   layoutHash: hash,
+  /** The file of its frozen parameters, as the parts that a list names; missing where all are trained. */
+  frozen: z.strictObject({ bytes: count, sha256: hash, list: blobRef }).optional(),
   /** Of the tokens: equal fingerprints mean equal tokens and the same tokenizer. */
   fingerprint: hash,
   heartbeatSeconds: positive,

@@ -55,7 +55,11 @@ export async function fetchData({ data, fingerprint }: Configuration, options: F
   return folder;
 }
 
-async function isWhole(path: string, { bytes, sha256: hash }: DataFile): Promise<boolean> {
+/** Whether a file is there as it should be. */
+export async function isWhole(
+  path: string,
+  { bytes, sha256: hash }: Pick<DataFile, 'bytes' | 'sha256'>,
+): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.size === bytes && (await sha256File(path)) === hash;
 }

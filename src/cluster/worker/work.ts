@@ -1,4 +1,5 @@
 import { availableParallelism, hostname } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { cutFragments } from '../../averaging/fragments.js';
@@ -6,10 +7,12 @@ import { layoutHash } from '../../averaging/layout-hash.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { availableMemory } from '../../base/files/available-memory.js';
 import type { Model } from '../../model/model.js';
+import type { FrozenPart } from '../../run/frozen-part.js';
 import { chooseDevice } from '../../training/device.js';
 import { RunVerifier, UnsignedError } from '../../transport/signed.js';
 import type { Transport } from '../../transport/transport.js';
 import type { WorkerEvent, WorkerResult } from '../events.js';
+import { fetchFrozen } from '../frozen-blobs.js';
 import { keptMessages } from '../memory.js';
 import type { MemberHandle } from '../model-thread/commands.js';
 import { startMemberThread } from '../model-thread/member-thread.js';
@@ -63,12 +66,14 @@ export async function work(
       ...{ blobs: stored, cache: options.cache, onProgress, signal: leaving },
       allowed: { ...options.limits, dataHosts: [...options.door.hosts, ...(options.limits?.dataHosts ?? [])] },
     });
+    const frozenIn = (sha256: string) => join(options.cache, `frozen-${sha256}.safetensors`);
+    const frozen = await fetchFrozen(configuration, model, frozenIn, { blobs: stored, signal: leaving });
     emit({ type: 'preparing', stage: 'graphs' });
     for (const _ of names) hosts.push((options.startHost ?? startMemberThread)());
-    const setup = await hostSetup(options, names.length, configuration, tokens);
+    const setup = await hostSetup(options, names.length, configuration, tokens, frozen);
     await Promise.all(hosts.map((host) => host.ask('init', setup)));
     emit({ type: 'joined', run: configuration.run, workers: names });
-    const sizes = partSizes(cutFragments(model.layout, configuration.setup.cluster.fragments), configuration.setup);
+    const sizes = partSizes(cutFragments(model.trained, configuration.setup.cluster.fragments), configuration.setup);
     const mostBytes = keptMessages(model, configuration.setup, names.length);
     const blobs = new BlobCache(stored, { members: names.length, mostBytes });
     const members = admitted.workers.map(
@@ -80,7 +85,7 @@ export async function work(
           control: transport.control,
           blobs,
           host: hosts[i]!,
-          layout: { hash: layoutHash(model.layout), length: model.layout.size },
+          layout: { hash: layoutHash(model.trained), length: model.trained.size },
           sizes,
           vectors: vectorsOf(configuration),
           overlap: configuration.setup.cluster.overlap,
@@ -198,7 +203,7 @@ function memoryOf({ limits }: WorkerOptions): number {
 }
 
 function modelOf({ layoutHash: expected, version }: Configuration, model: Model): Model {
-  const found = layoutHash(model.layout);
+  const found = layoutHash(model.trained);
   if (found === expected) return model;
   throw new MeanfieldError(
     `The run's parameters have the layout ${expected.slice(0, 12)}, this machine would make ${found.slice(0, 12)} of the ` +
@@ -206,10 +211,17 @@ function modelOf({ layoutHash: expected, version }: Configuration, model: Model)
   );
 }
 
-async function hostSetup(options: WorkerOptions, replicas: number, configuration: Configuration, tokens: string) {
+async function hostSetup(
+  options: WorkerOptions,
+  replicas: number,
+  configuration: Configuration,
+  tokens: string,
+  frozen: FrozenPart | undefined,
+) {
   const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / replicas));
   const device = await chooseDevice(options.device ?? 'auto');
-  return { trains: true, alone: replicas === 1, device, threads, tokens, run: configuration.setup };
+  const own = { trains: true, alone: replicas === 1, device, threads, tokens };
+  return { ...own, run: configuration.setup, ...(frozen && { frozen }) };
 }
 
 /** Runs the members until all have ended; a failure of one ends them all. */
