@@ -17,10 +17,10 @@
 export { MeanfieldError, UsageError } from './base/errors.js';
 export type { GenerateOptions, Generation, GenerationResult } from './inference/index.js';
 export { type EvaluateOptions, type LanguageModel, type LoadOptions, load } from './inference/language-model.js';
+export type { TextEvaluation } from './inference/text-evaluator.js';
 export { startTraining as train, type TrainingRun } from './local/train.js';
 export type { FamilyName } from './model/family-names.js';
 export type { PresetName } from './model/presets.js';
-export type { TextEvaluation } from './objectives/causal/text-evaluator.js';
 export type { ObjectiveName } from './objectives/names.js';
 export {
   type ArchitectureDefinition,

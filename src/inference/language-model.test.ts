@@ -60,6 +60,26 @@ test('it is measured on files, all together', async () => {
   expect(both.perplexity).toBeCloseTo(Math.exp(both.loss), 6);
 });
 
+test('a model of masked tokens is measured by them, and does not write', async () => {
+  const run = join(folder, 'masked');
+  const bert = { model: 'bert', objective: 'masked', layers: 1, width: 16, heads: 2, context: 8 } as const;
+  const corpus = [join(folder, 'book.txt')];
+  await train({ corpus, run, ...bert, tokenizer: 'bytes', batchSize: 8, steps: 150, threads: 1 }).result;
+  const masked = await load(run, { threads: 1 });
+  try {
+    const { loss, perplexity, accuracy, tokens, bitsPerByte } = await masked.evaluate(corpus);
+    expect(tokens).toBeGreaterThan(0.1 * text.length);
+    expect(tokens).toBeLessThan(0.2 * text.length);
+    expect(loss).toBeLessThan(3.3);
+    expect(perplexity).toBeCloseTo(Math.exp(loss), 6);
+    expect(accuracy).toBeGreaterThan(0.1);
+    expect(bitsPerByte).toBeUndefined();
+    expect(() => masked.generate()).toThrow(/does not write/);
+  } finally {
+    await masked.close();
+  }
+});
+
 test('what cannot be read is told by name', async () => {
   await expect(model.evaluate([join(folder, 'missing.txt')])).rejects.toThrow(/no file or folder .*missing\.txt/);
   await expect(load(join(folder, 'nowhere'))).rejects.toBeInstanceOf(MeanfieldError);

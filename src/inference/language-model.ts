@@ -4,8 +4,8 @@ import { Turns } from '../base/turns.js';
 import { corpusNotices, readDocuments } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { type LoadedModel, loadModel } from '../hub/load-model.js';
-import { type TextEvaluation, TextEvaluator } from '../objectives/causal/text-evaluator.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
+import { type TextEvaluation, TextEvaluator } from './text-evaluator.js';
 
 /**
  * How to compute with a model.
@@ -42,7 +42,9 @@ export interface EvaluateOptions {
  * @category Using a model
  */
 export class LanguageModel {
-  readonly #generator: Generator;
+  /** None where the model tells masked tokens. */
+  readonly #generator: Generator | undefined;
+  readonly #architecture: string;
   readonly #evaluator: TextEvaluator;
   readonly #evaluations = new Turns();
   readonly #closing = new AbortController();
@@ -55,13 +57,9 @@ export class LanguageModel {
 
   private constructor(loaded: LoadedModel, threads: number) {
     const { architecture } = loaded.model;
-    if (architecture.sees !== 'past')
-      throw new UsageError(
-        `A ${architecture.name} model tells masked tokens from all around them: it does not write, and there is no loss of ` +
-          'every token. In Python: AutoModelForMaskedLM.from_pretrained(folder).',
-      );
     const work = { ...loaded, engine: new NodeEngine(), compile: { threads } };
-    this.#generator = new Generator(work);
+    this.#architecture = architecture.name;
+    this.#generator = architecture.sees === 'past' ? new Generator(work) : undefined;
     this.#evaluator = new TextEvaluator(work);
     this.parameters = loaded.model.layout.size;
     this.context = loaded.model.dimensions.context;
@@ -78,7 +76,7 @@ export class LanguageModel {
    * Continues a text. Another may be asked for before this one ends: it waits for its turn.
    *
    * @returns pieces of text as they come; its `result()` has the figures
-   * @throws UsageError for an option that is not allowed
+   * @throws UsageError for an option that is not allowed, or when the model does not write
    * @throws MeanfieldError for a prompt with characters that the model does not know, or when the model is closed
    *
    * @example
@@ -91,13 +89,19 @@ export class LanguageModel {
    */
   generate(options: GenerateOptions = {}): Generation {
     this.#checkOpen();
+    if (!this.#generator)
+      throw new UsageError(
+        `A ${this.#architecture} model tells masked tokens from all around them: it does not write. Measure it with eval, ` +
+          'or use it in Python: AutoModelForMaskedLM.from_pretrained(folder).',
+      );
     return this.#generator.generate(options);
   }
 
   /**
    * Measures how well the model predicts the text of files and folders, read as `train` reads them: every token but a
    * document's first (a document is a text file, or a row of JSON or Parquet), from what comes before it in its window
-   * of `context` tokens. The figures are those of all documents together. A character that a tokenizer of characters
+   * of `context` tokens. A model of masked tokens has 15 % of each window masked, always the same ones, and predicts those.
+   * The figures are those of all documents together. A character that a tokenizer of characters
    * does not know costs what {@link TextEvaluation.unseenCost} says.
    *
    * @throws MeanfieldError for a file that cannot be read, when there are fewer than two tokens in every document, or when
@@ -136,7 +140,7 @@ export class LanguageModel {
    */
   async close(): Promise<void> {
     this.#closing.abort(closedError());
-    await this.#generator.dispose();
+    await this.#generator?.dispose();
     const end = await this.#evaluations.take();
     await this.#evaluator.dispose();
     end();
@@ -167,7 +171,9 @@ function checked(run: unknown, options: LoadOptions): LoadOptions {
 }
 
 function* evaluationNotices({ unseen, unseenCost, tokens, tooShort }: TextEvaluation): Iterable<string> {
-  if (unseen > 0) {
+  if (unseen > 0 && unseenCost === 0) {
+    yield `${unseen} characters are not in this model's vocabulary: it is not asked for them, but reads another in their place.`;
+  } else if (unseen > 0) {
     yield `${unseen} of ${tokens} characters are not in this model's vocabulary: each costs ${unseenCost.toFixed(2)} nats ` +
       `(any of the other characters of Unicode), ${((unseen * unseenCost) / tokens).toFixed(4)} of the loss in all.`;
   }

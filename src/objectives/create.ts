@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { UsageError } from '../base/errors.js';
 import type { TokenWindow } from '../data/sampling/token-windows.js';
 import type { Model } from '../model/model.js';
 import { Causal } from './causal/causal.js';
@@ -29,6 +30,26 @@ export interface ObjectiveSetting {
   readonly context: number;
   /** Of the run, for the chance that an objective has. */
   readonly seed: number;
+  /** The id that is read for what the vocabulary does not have, where there can be such. */
+  readonly standIn?: number | undefined;
+}
+
+/** The share of tokens to be told, where nothing else was asked for (BERT, arXiv 1810.04805 §3.1). */
+const RATE = 0.15;
+
+/**
+ * What a model was made to learn from texts, as far as it shows: the next token, or masked ones.
+ *
+ * @param mask the id of the tokenizer's mask token
+ * @throws UsageError when it tells masked tokens, and there is no mask
+ */
+export function objectiveOf({ architecture }: Model, mask: number | undefined): ObjectiveConfig {
+  if (architecture.sees === 'past') return CAUSAL;
+  if (mask !== undefined) return { name: 'masked', rate: RATE, mask };
+  throw new UsageError(
+    `A ${architecture.name} model tells masked tokens, but its tokenizer has no mask: its tokenizer_config.json names no ` +
+      'mask_token that its tokenizer.json has. Take the files that belong to the model.',
+  );
 }
 
 /**
@@ -37,10 +58,10 @@ export interface ObjectiveSetting {
  * @throws UsageError when the model cannot learn it
  */
 export function createObjective(config: ObjectiveConfig, setting: ObjectiveSetting): Objective<TokenWindow> {
-  const { model, context, seed } = setting;
+  const { model, context, seed, standIn = 0 } = setting;
   const make = {
-    causal: () => new Causal(model, context),
-    masked: () => new Masked(model, { ...(config as z.output<typeof masked>), context, seed }),
+    causal: () => new Causal(model, context, standIn),
+    masked: () => new Masked(model, { ...(config as z.output<typeof masked>), context, seed, standIn }),
   };
   return make[config.name]();
 }

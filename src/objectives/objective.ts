@@ -16,6 +16,34 @@ export interface Metric {
   readonly better: 'lower' | 'higher';
 }
 
+/** What an evaluation found of some samples. */
+export interface Score {
+  /** Targets that the model knows. */
+  readonly weight: number;
+  /** Over those targets, the sum of every metric, by its name. */
+  readonly sums: Readonly<Record<string, number>>;
+}
+
+/** How the metrics of single targets come out of a graph, where more than the loss is asked for. */
+export interface Scoring<Sample> {
+  /** What the model says of a micro-batch's targets: the outputs of a graph. */
+  judge(
+    parameters: TracedParameters,
+    feeds: Readonly<Record<string, Tensor>>,
+    batch: number,
+  ): Readonly<Record<string, Tensor>>;
+  /**
+   * Sums it up.
+   *
+   * @param arrays as `fill` left them for these samples
+   */
+  score(
+    samples: readonly Sample[],
+    arrays: Readonly<Record<string, HostArray>>,
+    outputs: Readonly<Record<string, HostArray>>,
+  ): Score;
+}
+
 /**
  * What is learned: it joins a model to samples. The trainer, the evaluator, rounds and checkpoints know nothing else of
  * either, so a new kind of learning is a new one of these.
@@ -51,6 +79,8 @@ export interface Objective<Sample = unknown> {
    * @param parameters trained and frozen ones
    */
   loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor;
+  /** All metrics of an evaluation; where it is left out, the loss is the only one. */
+  readonly scoring?: Scoring<Sample>;
   /** By what a micro-batch's sum is divided in the graph, so that it neither grows with the batch nor overflows. */
   unit(batch: number): number;
 }

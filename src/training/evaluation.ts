@@ -1,6 +1,6 @@
 import type { CompileOptions, Engine, HostArrays, Session } from '../engine/engine.js';
-import type { Objective } from '../objectives/objective.js';
-import { feedArrays, traceLoss, vectorArrays } from './step-program.js';
+import type { Objective, Score } from '../objectives/objective.js';
+import { feedArrays, traceLoss, traceScores, vectorArrays } from './step-program.js';
 
 /** Of some samples: the sum of what their targets cost, and how many targets there are. */
 export interface LossSum {
@@ -15,9 +15,9 @@ export function meanLoss(parts: readonly LossSum[]): number {
   return total('sum') / total('weight');
 }
 
-/** Computes an objective's loss over samples, several at a time, without a gradient. */
+/** Computes an objective's loss, or all of its metrics, over samples, several at a time, without a gradient. */
 export class Evaluator<Sample> {
-  readonly #compiled = new Map<number, { readonly session: Session; readonly feeds: HostArrays }>();
+  readonly #compiled = new Map<string, { readonly session: Session; readonly feeds: HostArrays }>();
 
   /**
    * @param batch samples in one run of the graph, at most
@@ -33,19 +33,41 @@ export class Evaluator<Sample> {
 
   /** @param parameters the trained vector */
   async lossSum(parameters: Float32Array, samples: Iterable<Sample>): Promise<LossSum> {
-    const { objective, engine } = this;
-    const views = {
-      ...vectorArrays(objective.layout, 'parameters', parameters, engine.views),
-      ...vectorArrays(objective.frozen, 'frozen', this.frozen, engine.views),
-    };
+    const { objective } = this;
+    const vectors = this.#vectors(parameters);
     let [sum, weight] = [0, 0];
     for (const batch of batchesOf(samples, this.batch)) {
-      const { session, feeds } = await this.#sized(batch.length);
+      const { session, feeds } = await this.#sized('loss', batch.length);
       weight += objective.fill(batch, feeds);
-      const { loss } = await session.run({ ...views, ...feeds });
+      const { loss } = await session.run({ ...vectors, ...feeds });
       sum += (loss![0] as number) * objective.unit(batch.length);
     }
     return { sum, weight };
+  }
+
+  /**
+   * Every metric of the objective.
+   *
+   * @param parameters the trained vector
+   */
+  async score(parameters: Float32Array, samples: Iterable<Sample>): Promise<Score> {
+    const { objective } = this;
+    const { scoring, metrics } = objective;
+    if (!scoring) {
+      const { sum, weight } = await this.lossSum(parameters, samples);
+      return { weight, sums: { [metrics[0].name]: sum } };
+    }
+    const vectors = this.#vectors(parameters);
+    const sums: Record<string, number> = Object.fromEntries(metrics.map(({ name }) => [name, 0]));
+    let weight = 0;
+    for (const batch of batchesOf(samples, this.batch)) {
+      const { session, feeds } = await this.#sized('scores', batch.length);
+      objective.fill(batch, feeds);
+      const some = scoring.score(batch, feeds, await session.run({ ...vectors, ...feeds }));
+      weight += some.weight;
+      for (const name in sums) sums[name]! += some.sums[name]!;
+    }
+    return { weight, sums };
   }
 
   async dispose(): Promise<void> {
@@ -53,12 +75,24 @@ export class Evaluator<Sample> {
     this.#compiled.clear();
   }
 
-  async #sized(batch: number) {
-    const known = this.#compiled.get(batch);
+  #vectors(parameters: Float32Array): HostArrays {
+    const { objective, engine } = this;
+    return {
+      ...vectorArrays(objective.layout, 'parameters', parameters, engine.views),
+      ...vectorArrays(objective.frozen, 'frozen', this.frozen, engine.views),
+    };
+  }
+
+  async #sized(what: 'loss' | 'scores', batch: number) {
+    const { objective, engine } = this;
+    const key = `${what} ${batch}`;
+    const known = this.#compiled.get(key);
     if (known) return known;
-    const session = await this.engine.compile(traceLoss(this.objective, batch, this.engine), this.compile);
-    const made = { session, feeds: feedArrays(this.objective, batch) };
-    this.#compiled.set(batch, made);
+    const program =
+      what === 'loss' ? traceLoss(objective, batch, engine) : traceScores(objective, objective.scoring!, batch, engine);
+    const session = await engine.compile(program, this.compile);
+    const made = { session, feeds: feedArrays(objective, batch) };
+    this.#compiled.set(key, made);
     return made;
   }
 }

@@ -13,7 +13,7 @@ import {
 } from '../graph/index.js';
 import type { TracedParameters } from '../model/architecture.js';
 import type { ParameterLayout } from '../model/layout.js';
-import type { Objective } from '../objectives/objective.js';
+import type { Objective, Scoring } from '../objectives/objective.js';
 
 /** What a trace needs to know of the engine. */
 type Target = Pick<Engine, 'target' | 'views'>;
@@ -76,6 +76,17 @@ export function traceLoss(objective: Objective<never>, batch: number, engine: Ta
   const parameters = parameterInputs(objective, engine.views);
   const loss = objective.loss(parameters, feedInputs(objective, batch), batch);
   return encode({ loss }, engine.target);
+}
+
+/** What an objective's scoring reads of a micro-batch of so many samples. Inputs: as {@link traceLoss}. */
+export function traceScores(
+  objective: Objective<never>,
+  { judge }: Scoring<never>,
+  batch: number,
+  engine: Target,
+): Program {
+  const parameters = parameterInputs(objective, engine.views);
+  return encode(judge(parameters, feedInputs(objective, batch), batch), engine.target);
 }
 
 /**

@@ -37,7 +37,14 @@ export async function evaluateFiles(
     line.end();
     output.event({
       type: 'result',
-      ...{ loss, perplexity, bits_per_byte: bitsPerByte, accuracy, tokens, bytes },
+      ...{
+        loss,
+        perplexity,
+        ...(bitsPerByte !== undefined && { bits_per_byte: bitsPerByte }),
+        accuracy,
+        tokens,
+        bytes,
+      },
       // Only a tokenizer of characters meets any.
       ...(unseen > 0 && { unseen, unseen_nats: unseen * unseenCost }),
     });
@@ -45,7 +52,7 @@ export async function evaluateFiles(
       table([
         ['loss', `${loss.toFixed(4)} nats per token`],
         ['perplexity', perplexity.toFixed(2)],
-        ['bits per byte', bitsPerByte.toFixed(4)],
+        ...(bitsPerByte === undefined ? [] : [['bits per byte', bitsPerByte.toFixed(4)]]),
         ['accuracy', `${(100 * accuracy).toFixed(2)} %`],
         ['tokens', grouped(tokens)],
         ['bytes', grouped(bytes)],

@@ -8,22 +8,47 @@ import { linearCrossEntropy, type Tensor } from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
 import type { ParameterLayout } from '../../model/layout.js';
 import type { Model } from '../../model/model.js';
-import type { Feed, Objective } from '../objective.js';
+import type { Feed, Objective, Scoring } from '../objective.js';
+import { tokenLosses } from './token-losses.js';
 import { fillTokens } from './tokens.js';
 
 /**
  * The next token of a text, from those before it (Bengio et al., 2003): the mean cross-entropy in nats per token over
- * every position of a window. A sample is a window of `context` + 1 tokens.
+ * every position of a window. A sample is a window of `context` + 1 tokens; one that is only scored may be shorter, and hold
+ * −1 for what is no token of the vocabulary.
  */
 export class Causal implements Objective<TokenWindow> {
   readonly name = 'causal';
   readonly generative = true;
-  readonly metrics = [{ name: 'loss', better: 'lower' }] as const;
+  readonly metrics = [
+    { name: 'loss', better: 'lower' },
+    { name: 'accuracy', better: 'higher' },
+  ] as const;
+  readonly scoring: Scoring<TokenWindow> = {
+    judge: (parameters, { ids, targets }, batch) =>
+      tokenLosses(this.model, parameters, this.model.hidden(parameters, ids!, batch, this.context), targets!),
+    score: (samples, _arrays, { losses, predictions }) => {
+      let [weight, loss, accuracy] = [0, 0, 0];
+      for (const [b, { ids }] of samples.entries())
+        for (let t = 0; t + 1 < ids.length; t++) {
+          if (ids[t + 1]! < 0) continue;
+          const at = t * samples.length + b;
+          weight++;
+          loss += losses![at] as number;
+          if (predictions![at] === ids[t + 1]) accuracy++;
+        }
+      return { weight, sums: { loss, accuracy } };
+    },
+  };
 
-  /** @param context tokens that the model sees of a window */
+  /**
+   * @param context tokens that the model sees of a window
+   * @param standIn the id that is read where a window has no token of the vocabulary
+   */
   constructor(
     private readonly model: Model,
     private readonly context: number = model.dimensions.context,
+    private readonly standIn = 0,
   ) {
     if (model.architecture.sees !== 'past')
       throw new UsageError(
@@ -59,6 +84,7 @@ export class Causal implements Objective<TokenWindow> {
       this.context,
       ids as BigInt64Array,
       targets as BigInt64Array,
+      this.standIn,
     );
     return this.unit(samples.length);
   }

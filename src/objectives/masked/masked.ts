@@ -11,7 +11,7 @@ import type { TracedParameters } from '../../model/architecture.js';
 import type { ParameterLayout } from '../../model/layout.js';
 import type { Model } from '../../model/model.js';
 import { lowWords } from '../low-words.js';
-import type { Feed, Objective } from '../objective.js';
+import type { Feed, Objective, Scoring } from '../objective.js';
 import { maskWindow, mostChosen } from './mask-window.js';
 import { maskedLoss } from './masked-loss.js';
 
@@ -25,6 +25,8 @@ export interface MaskedOptions {
   readonly rate: number;
   /** The id of the mask token; ids below it are those of the text. */
   readonly mask: number;
+  /** The id that is read where a window has no token of the vocabulary, which is never to be told. */
+  readonly standIn?: number;
 }
 
 /**
@@ -35,7 +37,22 @@ export interface MaskedOptions {
 export class Masked implements Objective<TokenWindow> {
   readonly name = 'masked';
   readonly generative = false;
-  readonly metrics = [{ name: 'loss', better: 'lower' }] as const;
+  readonly metrics = [
+    { name: 'loss', better: 'lower' },
+    { name: 'accuracy', better: 'higher' },
+  ] as const;
+  readonly scoring: Scoring<TokenWindow> = {
+    judge: (parameters, feeds, batch) => this.#told(parameters, feeds, batch),
+    score: (_samples, arrays, { loss, predictions }) => {
+      const targets = lowWords(arrays.targets as BigInt64Array);
+      let [weight, accuracy] = [0, 0];
+      for (const [i, counts] of (arrays.weights as Float32Array).entries()) {
+        weight += counts;
+        if (counts > 0 && predictions![i] === targets[2 * i]) accuracy++;
+      }
+      return { weight, sums: { loss: loss![0] as number, accuracy } };
+    },
+  };
   /** Tokens of a window that are chosen at most. */
   readonly #most: number;
 
@@ -75,7 +92,7 @@ export class Masked implements Objective<TokenWindow> {
   }
 
   fill(samples: readonly TokenWindow[], arrays: Readonly<Record<string, HostArray>>): number {
-    const { context, seed, rate, mask } = this.options;
+    const { context, seed, rate, mask, standIn = 0 } = this.options;
     const [ids, rows, targets] = ['ids', 'rows', 'targets'].map((name) => lowWords(arrays[name] as BigInt64Array));
     const weights = arrays.weights as Float32Array;
     const batch = samples.length;
@@ -92,26 +109,30 @@ export class Masked implements Objective<TokenWindow> {
         vocabulary: mask + 1,
         most,
       });
-      for (const [t, id] of masked.ids.entries()) ids![2 * (t * batch + b)] = id;
+      for (const [t, id] of masked.ids.entries()) ids![2 * (t * batch + b)] = id < 0 ? standIn : id;
       for (const [i, position] of masked.positions.entries()) {
+        if (masked.targets[i]! < 0) continue;
         const at = b * most + i;
         rows![2 * at] = position * batch + b;
         targets![2 * at] = masked.targets[i]!;
         weights[at] = 1;
+        weight++;
       }
-      weight += masked.positions.length;
     }
     return weight;
   }
 
   loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor {
+    return scale(this.#told(parameters, feeds, batch).loss, 1 / this.unit(batch));
+  }
+
+  #told(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number) {
     const x_NC = this.model.hidden(parameters, feeds.ids!, batch, this.options.context);
-    const { loss } = maskedLoss(this.model, parameters, x_NC, {
+    return maskedLoss(this.model, parameters, x_NC, {
       positions_M: feeds.rows!,
       targets_M: feeds.targets!,
       weights_M: feeds.weights!,
     });
-    return scale(loss, 1 / this.unit(batch));
   }
 
   /** So many tokens are chosen on average, rounded; how many there really are is the weight. */

@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MeanfieldError } from '../../base/errors.js';
-import { SafetensorsFile } from '../../base/files/safetensors.js';
-import { CharsTokenizer, EncodeError } from '../../data/index.js';
-import { NodeEngine } from '../../engine/node/engine.js';
-import { Model } from '../../model/model.js';
+import { MeanfieldError } from '../base/errors.js';
+import { SafetensorsFile } from '../base/files/safetensors.js';
+import { Random } from '../base/random.js';
+import { CharsTokenizer, EncodeError } from '../data/index.js';
+import { NodeEngine } from '../engine/node/engine.js';
+import { Model } from '../model/model.js';
+import { Masked } from '../objectives/masked/masked.js';
+import { Evaluator } from '../training/evaluation.js';
 import { TextEvaluator, unseenCost } from './text-evaluator.js';
 
-const fixtures = new URL('../../../test/fixtures/', import.meta.url).pathname;
+const fixtures = new URL('../../test/fixtures/', import.meta.url).pathname;
 const expected = JSON.parse(await readFile(`${fixtures}evaluation/expected.json`, 'utf8')) as Record<
   string,
   Record<'one' | 'many', { ids: number[]; loss: number; accuracy: number }>
@@ -142,5 +145,61 @@ describe('TextEvaluator', () => {
     const controller = new AbortController();
     const many = { signal: controller.signal, progress: () => controller.abort() };
     await expect(evaluator.evaluate([text(Array(5000).fill(1))], many)).rejects.toThrow('aborted');
+  });
+
+  describe('of a model that tells masked tokens', () => {
+    const V = 60;
+    const context = 16;
+    const model = Model.create('bert', { layers: 1, width: 16, heads: 2, keyValueHeads: 2, context, vocabulary: V });
+    const points = Array.from({ length: V - 1 }, (_, id) => 0x100 + id);
+    const masking = (mask = true, parameters = new Float32Array(model.layout.size)) => {
+      const tokenizer = new CharsTokenizer(points, { mask });
+      const evaluator = new TextEvaluator({ model, parameters, tokenizer, engine: new NodeEngine() });
+      cleanups.push(() => evaluator.dispose());
+      return evaluator;
+    };
+    const textOf = (length: number, more = '') => ({
+      ...{ source: 'a', end: true },
+      bytes: Buffer.from(`${String.fromCodePoint(...Array.from({ length }, (_, i) => points[(i * i) % 59]!))}${more}`),
+    });
+
+    it('asks for a share of the tokens, always the same ones, and gives no bits a byte', async () => {
+      const parameters = model.layout.initialize(new Random(3)).map((value) => 30 * value);
+      const evaluator = masking(true, parameters);
+      const first = await evaluator.evaluate([textOf(1500)]);
+      expect(first.tokens).toBeGreaterThan(0.1 * 1500);
+      expect(first.tokens).toBeLessThan(0.2 * 1500);
+      expect(first).toMatchObject({ bytes: 3000, unseen: 0, unseenCost: 0, tooShort: 0 });
+      expect(first.accuracy).toBeGreaterThanOrEqual(0);
+      expect('bitsPerByte' in first).toBe(false);
+      expect(await evaluator.evaluate([textOf(1500)])).toEqual(first);
+    });
+
+    it('has the loss of the objective on the same windows', async () => {
+      const parameters = model.layout.initialize(new Random(3)).map((value) => 30 * value);
+      const { loss, tokens } = await masking(true, parameters).evaluate([textOf(10 * context)]);
+      const objective = new Masked(model, { context, seed: 0, rate: 0.15, mask: V - 1 });
+      const evaluator = new Evaluator(objective, new NodeEngine(), 3);
+      cleanups.push(() => evaluator.dispose());
+      const ids = Int32Array.from({ length: 10 * context }, (_, i) => (i * i) % 59);
+      const windows = Array.from({ length: 10 }, (_, i) => ({
+        ids: ids.subarray(i * context, (i + 1) * context),
+        number: ['evaluation', i] as const,
+      }));
+      const { sum, weight } = await evaluator.lossSum(parameters, windows);
+      expect(tokens).toBe(weight);
+      expect(loss).toBeCloseTo(sum / weight, 5);
+    });
+
+    it('knows nothing without weights, and is not asked for what the vocabulary lacks', async () => {
+      const result = await masking().evaluate([textOf(200, '漢字'.repeat(100))]);
+      expect(result.loss).toBeCloseTo(Math.log(V), 5);
+      expect(result).toMatchObject({ unseen: 200, unseenCost: 0 });
+      expect(result.tokens).toBeLessThan(0.25 * 200);
+    });
+
+    it('is refused without a mask token', () => {
+      expect(() => masking(false)).toThrow(/tokenizer has no mask/);
+    });
   });
 });

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { NodeEngine } from '../../engine/node/engine.js';
+import { encode, input } from '../../graph/index.js';
 import { Model } from '../../model/model.js';
-import { traceTokenLosses } from './text-program.js';
+import { tokenLosses } from './token-losses.js';
 
 const V = 5;
-const size = { batch: 2, length: 3 };
+const [batch, length] = [2, 3];
 const model = Model.create('gpt2', {
   layers: 1,
   width: 4,
@@ -16,7 +17,10 @@ const model = Model.create('gpt2', {
 
 async function run(parameters: Float32Array, chunk?: number) {
   const engine = new NodeEngine();
-  const session = await engine.compile(traceTokenLosses(model, size, engine.target, chunk));
+  const inputs = model.parameterInputs();
+  const [ids, targets] = ['ids', 'targets'].map((name) => input(name, [batch * length], 'int64'));
+  const x_NC = model.hidden(inputs, ids!, batch, length);
+  const session = await engine.compile(encode(tokenLosses(model, inputs, x_NC, targets!, chunk), engine.target));
   const outputs = await session.run({
     ...model.layout.views(parameters),
     ids: BigInt64Array.of(0n, 1n, 2n, 3n, 4n, 0n),
@@ -29,7 +33,7 @@ async function run(parameters: Float32Array, chunk?: number) {
   };
 }
 
-describe('traceTokenLosses', () => {
+describe('tokenLosses', () => {
   it('predicts the first of equally likely tokens', async () => {
     const { losses, predictions } = await run(new Float32Array(model.layout.size));
     for (const loss of losses) expect(loss).toBeCloseTo(Math.log(V), 6);

@@ -5,56 +5,45 @@ import {
   CHUNK_ELEMENTS,
   chunkSizes,
   concat,
-  encode,
   exp,
-  input,
   log,
-  type Program,
   pick,
   reduceMax,
   reduceSum,
   reshape,
   split,
   sub,
-  type Target,
   type Tensor,
 } from '../../graph/index.js';
+import type { TracedParameters } from '../../model/architecture.js';
 import type { Model } from '../../model/model.js';
 import { likeliest } from '../likeliest.js';
 
-/** The size of one run of a graph: `batch` sequences of `length` tokens. */
-export interface MicroBatch {
-  readonly batch: number;
-  readonly length: number;
-}
-
 /**
- * What a model says of each token. Inputs: the parameters by their names, `ids` and `targets` [batch · length] int64,
- * time-major. Outputs, time-major: `losses` [N], in nats, and `predictions` [N], the likeliest token's id, of equal
- * ones the first.
+ * What a model says of each token.
  *
+ * @param x_NC the last hidden state, [N, C]
+ * @param targets_N the tokens that come, [N] int64
  * @param chunk elements of the logits that exist at once, about
+ * @returns `losses` [N], in nats, and `predictions` [N] float32, the likeliest token's id, of equal ones the first
  */
-export function traceTokenLosses(
-  model: Model,
-  { batch, length }: MicroBatch,
-  target: Target,
+export function tokenLosses(
+  model: Pick<Model, 'dimensions' | 'logits'>,
+  parameters: TracedParameters,
+  x_NC: Tensor,
+  targets_N: Tensor,
   chunk = CHUNK_ELEMENTS,
-): Program {
-  const parameters = model.parameterInputs();
-  const N = batch * length;
-  const V = model.dimensions.vocabulary;
-  const x_NC = model.hidden(parameters, input('ids', [N], 'int64'), batch, length);
-  const most = Math.max(1, Math.floor(chunk / V));
-  const sizes = chunkSizes(N, most);
-  const targets = split(input('targets', [N], 'int64'), 0, sizes);
+): { losses: Tensor; predictions: Tensor } {
+  const most = Math.max(1, Math.floor(chunk / model.dimensions.vocabulary));
+  const sizes = chunkSizes(targets_N.shape[0]!, most);
+  const targets = split(targets_N, 0, sizes);
   const parts = split(x_NC, 0, sizes).map((x, i) => judge(model.logits(parameters, x), targets[i]!));
   const joined = (name: 'losses' | 'predictions') =>
     concat(
       parts.map((part) => part[name]),
       0,
     );
-  return encode({ losses: joined('losses'), predictions: joined('predictions') }, target);
+  return { losses: joined('losses'), predictions: joined('predictions') };
 }
 
 function judge(logits_NV: Tensor, targets_N: Tensor): { losses: Tensor; predictions: Tensor } {

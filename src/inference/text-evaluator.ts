@@ -1,0 +1,208 @@
+import { setImmediate as othersTurn } from 'node:timers/promises';
+import { MeanfieldError } from '../base/errors.js';
+import { type DocumentPiece, encodeDocuments, type Tokenizer, type TokenWindow } from '../data/index.js';
+import type { CompileOptions, Engine } from '../engine/engine.js';
+import type { Model } from '../model/model.js';
+import { createObjective, type ObjectiveConfig, objectiveOf } from '../objectives/create.js';
+import { Evaluator } from '../training/evaluation.js';
+import { mostWindows, windowsOfAll, windowsOfNext } from './text-windows.js';
+
+/**
+ * How well a model predicts texts.
+ *
+ * @category Using a model
+ */
+export interface TextEvaluation {
+  /** Mean nats per token, over the tokens predicted: all but each text's first, or those that were masked. */
+  readonly loss: number;
+  /** exp(`loss`). */
+  readonly perplexity: number;
+  /**
+   * The loss of all tokens over all bytes, in bits: comparable between tokenizers. A model of masked tokens has none: it
+   * gives no text a probability.
+   */
+  readonly bitsPerByte?: number;
+  /** The share of tokens that the model held for the likeliest, 0 to 1. */
+  readonly accuracy: number;
+  /** Tokens predicted. */
+  readonly tokens: number;
+  /** Bytes of the texts. */
+  readonly bytes: number;
+  /** How many characters of the texts the tokenizer (`chars`) does not know. */
+  readonly unseen: number;
+  /** What each of those costs within `loss`, in nats; see {@link unseenCost}. 0 where it is never asked for. */
+  readonly unseenCost: number;
+  /** Texts of a single token, which were passed over because nothing can be predicted in them. */
+  readonly tooShort: number;
+}
+
+/** What a {@link TextEvaluator} computes with. */
+export interface TextEvaluatorOptions {
+  readonly model: Model;
+  /** The model's vector, as its layout describes it. Not copied. */
+  readonly parameters: Float32Array;
+  readonly tokenizer: Tokenizer;
+  readonly engine: Engine;
+  readonly compile?: CompileOptions;
+}
+
+/** Code points that a text can hold: all but the surrogates. */
+const CODE_POINTS = 0x110000 - 0x800;
+
+/**
+ * What it costs to predict a character that a tokenizer of characters does not know, in nats: that it is one of all
+ * those, each as likely as any other. That the character is unknown is not charged.
+ */
+export function unseenCost(vocabularySize: number): number {
+  return Math.log(CODE_POINTS - vocabularySize);
+}
+
+/** Which tokens are masked is the same in every evaluation. */
+const SEED = 0;
+
+/**
+ * Measures how well a model predicts texts: the next token, or masked ones, whichever it was made for. No special token
+ * is added.
+ *
+ * For the next token, a text is cut into consecutive windows of as many input tokens as the context, so each token but
+ * the first is predicted exactly once, from what its window holds before it. For a text of one window the loss is Hugging
+ * Face's `model(ids, labels=ids).loss`.
+ *
+ * Of masked tokens, 15 % of each window are to be told, always the same ones. What is left at a text's end makes shorter
+ * windows, see {@link windowsOfAll}.
+ */
+export class TextEvaluator {
+  readonly #options: TextEvaluatorOptions;
+  readonly #objective: ObjectiveConfig;
+  /** By the length of their windows. */
+  readonly #evaluators = new Map<number, Evaluator<TokenWindow>>();
+
+  /** @throws UsageError when the model tells masked tokens, and the tokenizer has no mask */
+  constructor(options: TextEvaluatorOptions) {
+    this.#options = options;
+    this.#objective = objectiveOf(options.model, options.tokenizer.mask);
+  }
+
+  /**
+   * Memory does not grow with a text.
+   *
+   * @param pieces the texts in one or more pieces each, as `readDocuments` gives them
+   * @param signal stops between two runs of the graph
+   * @param progress called after each run with the tokens predicted so far
+   * @throws EncodeError, with the text's name, for a text that the tokenizer cannot express
+   * @throws MeanfieldError when no text has two tokens, and when a figure is not finite
+   * @throws DOMException (AbortError) when stopped by the signal
+   */
+  async evaluate(
+    pieces: Iterable<DocumentPiece> | AsyncIterable<DocumentPiece>,
+    { signal, progress }: { signal?: AbortSignal | undefined; progress?: ((tokens: number) => void) | undefined } = {},
+  ): Promise<TextEvaluation> {
+    const { tokenizer, model, parameters } = this.#options;
+    const next = this.#objective.name === 'causal';
+    const cut = next ? windowsOfNext : windowsOfAll;
+    const cost = next ? unseenCost(tokenizer.vocabularySize) : 0;
+    let [nats, right, tokens, bytes, unseen, tooShort, number] = [0, 0, 0, 0, 0, 0, 0];
+    let shortest: { source: string; ids: number } | undefined;
+    /** Of the text that is being read: its bytes, whether runs of it are done, and the ids from the last one on. */
+    let text = { bytes: 0, begun: false, ids: new Int32Array(0) };
+    for await (const piece of encodeDocuments(tokenizer, pieces)) {
+      signal?.throwIfAborted();
+      this.#check(piece.ids);
+      text.bytes += piece.bytes;
+      text.ids = joined(text.ids, piece.ids);
+      const { runs, from } = cut({ ...text, end: piece.end }, model.dimensions.context);
+      for (const { length, windows } of runs) {
+        signal?.throwIfAborted();
+        const samples = windows.map((ids): TokenWindow => ({ ids, number: ['evaluation', number++] }));
+        const { weight, sums } = await this.#evaluator(length).score(parameters, samples);
+        if (!Number.isFinite(sums.loss)) throw this.#unusable(piece.source, sums.loss!);
+        const unknown = windows.reduce((sum, ids) => sum + unknownIn(next ? ids.subarray(1) : ids), 0);
+        nats += sums.loss! + unknown * cost;
+        right += sums.accuracy!;
+        tokens += weight + (next ? unknown : 0);
+        unseen += unknown;
+        text.begun = true;
+        progress?.(tokens);
+        await othersTurn();
+      }
+      if (!piece.end) {
+        text.ids = text.ids.slice(from);
+        continue;
+      }
+      if (text.begun) {
+        bytes += text.bytes;
+      } else {
+        tooShort++;
+        shortest ??= { source: piece.source, ids: text.ids.length };
+      }
+      text = { bytes: 0, begun: false, ids: new Int32Array(0) };
+    }
+    if (tokens === 0) {
+      if (shortest === undefined) throw new MeanfieldError('There is no text to evaluate: give at least one file.');
+      throw new MeanfieldError(
+        `${shortest.source} has ${shortest.ids} tokens. A text needs at least two: one is predicted from the other.`,
+      );
+    }
+    const loss = nats / tokens;
+    const perplexity = Math.exp(loss);
+    if (!Number.isFinite(perplexity)) {
+      throw new MeanfieldError(
+        `The loss is ${loss.toFixed(0)} nats per token, whose perplexity is beyond every number: the model knows less ` +
+          'than nothing. Its weights are not usable, or belong to another configuration or tokenizer.',
+      );
+    }
+    const accuracy = right / tokens;
+    const figures = { loss, perplexity, accuracy, tokens, bytes, unseen, unseenCost: cost, tooShort };
+    return next ? { ...figures, bitsPerByte: nats / Math.LN2 / bytes } : figures;
+  }
+
+  /** Frees the engine's memory. */
+  async dispose(): Promise<void> {
+    for (const evaluator of this.#evaluators.values()) await evaluator.dispose();
+    this.#evaluators.clear();
+  }
+
+  #unusable(name: string, nats: number): MeanfieldError {
+    const { model, parameters } = this.#options;
+    const wrong = model.layout.entries.find(({ offset, size }) =>
+      parameters.subarray(offset, offset + size).some((value) => !Number.isFinite(value)),
+    );
+    const why = wrong === undefined ? 'Its weights are finite and too large' : `${wrong.name} holds NaN or infinity`;
+    return new MeanfieldError(
+      `The model's loss on ${name} is ${nats}. ${why}: the weights are not usable. Take an earlier checkpoint or another copy.`,
+    );
+  }
+
+  #check(ids: Int32Array): void {
+    const { vocabulary } = this.#options.model.dimensions;
+    const unknown = ids.find((id) => id >= vocabulary);
+    if (unknown === undefined) return;
+    throw new MeanfieldError(
+      `The tokenizer gives id ${unknown}, but the model knows ${vocabulary} tokens: they do not belong together.`,
+    );
+  }
+
+  #evaluator(length: number): Evaluator<TokenWindow> {
+    const { model, tokenizer, engine, compile } = this.#options;
+    let evaluator = this.#evaluators.get(length);
+    if (!evaluator) {
+      const { standIn } = tokenizer;
+      const objective = createObjective(this.#objective, { model, context: length, seed: SEED, standIn });
+      // Several sessions are kept, and idle threads that spin would take the busy one's cores.
+      evaluator = new Evaluator(objective, engine, mostWindows(length), { spinning: false, ...compile });
+      this.#evaluators.set(length, evaluator);
+    }
+    return evaluator;
+  }
+}
+
+function unknownIn(ids: Int32Array): number {
+  return ids.reduce((sum, id) => sum + (id < 0 ? 1 : 0), 0);
+}
+
+function joined(a: Int32Array, b: Int32Array): Int32Array<ArrayBuffer> {
+  const all = new Int32Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}
