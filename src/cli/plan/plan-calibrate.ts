@@ -1,10 +1,10 @@
 import { writeFileAtomic } from '../../base/files/atomic.js';
 import { jsonText } from '../../base/json.js';
+import { snakeCase } from '../../planner/report/plan-json.js';
 import { calibrationJson } from '../../planner/run/calibration.js';
 import { calibrate, type PairFit } from '../../planner/validate/index.js';
 import type { Context } from '../terminal/context.js';
 import { table } from '../terminal/format.js';
-import { snakeCase } from './plan-json.js';
 import { readTable } from './plan-validate.js';
 
 /** Fits efficiencies to a table of the user's own runs, tells how well, and writes them. */

@@ -1,7 +1,7 @@
 import { chinchillaPoints, fitPoints, fitTable, type LawFit, type TableFit } from '../../planner/laws/index.js';
+import { snakeCase } from '../../planner/report/plan-json.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
-import { snakeCase } from './plan-json.js';
 import { readTable } from './plan-validate.js';
 
 const NUMBERS = ['E', 'A', 'B', 'alpha', 'beta'] as const;

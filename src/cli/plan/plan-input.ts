@@ -1,24 +1,15 @@
 import { UsageError } from '../../base/errors.js';
-import type { BandwidthRange } from '../../planner/averaging/index.js';
 import { readUserJson } from '../../planner/catalogue/json-text.js';
 import { describeModel, readCluster } from '../../planner/catalogue/read.js';
+import type { Planned } from '../../planner/report/planned.js';
 import { readCalibration } from '../../planner/run/calibration.js';
-import { type Largest, largestModel } from '../../planner/run/largest-model.js';
+import { largestModel } from '../../planner/run/largest-model.js';
 import { PLAN_OPTIONS } from '../../planner/run/option-table.js';
 import type { PlanOptions } from '../../planner/run/options.js';
-import { averagingWins, type Plan, plan } from '../../planner/run/plan.js';
+import { averagingWins, plan } from '../../planner/run/plan.js';
 import type { Cluster } from '../../planner/types.js';
 import { pickOptions } from '../terminal/add-options.js';
 import type { PlanFlags } from './plan-options.js';
-
-/** A plan and what the command line tells beside it. */
-export interface Planned {
-  readonly plan: Plan;
-  /** Where averaging comes to the same loss sooner; `null`: nowhere, or it cannot be compared. */
-  readonly averagingWins: BandwidthRange | null;
-  /** Where no model was named: the largest within the limits. */
-  readonly largest: Largest | null;
-}
 
 /**
  * Makes the plan that the options of `plan` ask for.

@@ -7,9 +7,9 @@ import {
   models,
 } from '../../planner/catalogue/index.js';
 import { bits, bytes, dollars } from '../../planner/report/index.js';
+import { snakeCase } from '../../planner/report/plan-json.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
-import { snakeCase } from './plan-json.js';
 
 /** What can be listed. */
 export type ListName = 'models' | 'clusters' | 'accelerators';

@@ -2,6 +2,8 @@ import { UsageError } from '../../base/errors.js';
 import { thousands } from '../../base/thousands.js';
 import type { AveragingPlan } from '../../planner/averaging/index.js';
 import { time } from '../../planner/report/index.js';
+import { snakeCase } from '../../planner/report/plan-json.js';
+import type { Planned } from '../../planner/report/planned.js';
 import {
   type AveragingSpec,
   type ExchangeReport,
@@ -15,8 +17,7 @@ import {
 } from '../../planner/simulate/index.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote, table } from '../terminal/format.js';
-import { type Planned, planFromFlags } from './plan-input.js';
-import { snakeCase } from './plan-json.js';
+import { planFromFlags } from './plan-input.js';
 import type { PlanFlags, SimulateFlags } from './plan-options.js';
 
 /** Plays what the plan chose, and writes the trace where one is asked for. */

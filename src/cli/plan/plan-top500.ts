@@ -1,9 +1,9 @@
 import { UsageError } from '../../base/errors.js';
 import { readCluster } from '../../planner/catalogue/index.js';
 import { estimateRmax, findList, rankOf, type Top500Rank, top500Lists } from '../../planner/catalogue/top500/index.js';
+import { snakeCase } from '../../planner/report/plan-json.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
-import { snakeCase } from './plan-json.js';
 
 /** Tells where an Rmax, or a cluster's estimated one, stands on the lists. */
 export async function showRank(

@@ -1,9 +1,9 @@
 import { writeFileAtomic } from '../../base/files/atomic.js';
 import { trends } from '../../planner/laws/trends/trends.js';
 import { page } from '../../planner/report/index.js';
+import { snakeCase } from '../../planner/report/plan-json.js';
 import { trendPlot, trendsSvg, trendsTable } from '../../planner/report/trends/index.js';
 import type { Context } from '../terminal/context.js';
-import { snakeCase } from './plan-json.js';
 
 /** Tells doubling times, draws them in the terminal, and writes a page where one is asked for. */
 export async function showTrends({ html }: { readonly html?: string }, { output }: Context): Promise<number> {

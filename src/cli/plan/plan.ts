@@ -1,9 +1,9 @@
+import { planJson } from '../../planner/report/plan-json.js';
+import { planText } from '../../planner/report/plan-text.js';
 import { compareBandwidths } from '../../planner/run/plan.js';
 import type { Context } from '../terminal/context.js';
 import { planFromFlags } from './plan-input.js';
-import { planJson } from './plan-json.js';
 import type { PlanFlags } from './plan-options.js';
-import { planText } from './plan-text.js';
 
 /** Plans a model on a cluster, and writes the page with charts where one is asked for. */
 export async function planModel(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { duration, grouped, loss, shellQuote, short, table } from './format.js';
+import { duration, grouped, loss, shellQuote, short } from './format.js';
 
 test('large numbers get three digits and a unit', () => {
   expect([0, 7, 999, 1000, 1234567, 999_999, 45_678, 2.5e9, 1e16].map(short)).toEqual([
@@ -32,15 +32,6 @@ test('durations are told in two units at most', () => {
 
 test('a loss that is none is a dash', () => {
   expect([1.23456, undefined, null, Number.NaN].map(loss)).toEqual(['1.235', '-', '-', '-']);
-});
-
-test('columns are as wide as their widest cell', () => {
-  const rows = [
-    ['device', 'GFLOP/s'],
-    ['cpu', '9'],
-  ];
-  expect(table(rows, [1])).toBe('device  GFLOP/s\ncpu           9\n');
-  expect(table(rows)).toBe('device  GFLOP/s\ncpu     9\n');
 });
 
 test('arguments are quoted where a shell would split or read them', () => {

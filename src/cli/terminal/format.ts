@@ -1,15 +1,13 @@
+import { byThousands } from '../../base/si.js';
 import { thousands } from '../../base/thousands.js';
+
+export { table } from '../../base/text-table.js';
+
 /** `1234567` as `1.23M`: three significant digits and a unit. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const units = ['', 'k', 'M', 'G', 'T'];
-  let unit = 0;
-  let scaled = value;
-  // 999.5 would be printed as 1.00e+3.
-  while (Math.abs(scaled) >= 999.5 && unit < units.length - 1) {
-    scaled /= 1000;
-    unit++;
-  }
+  const [scaled, unit] = byThousands(value, units.length - 1);
   return unit === 0 && Number.isInteger(scaled) ? String(scaled) : `${Number(scaled.toPrecision(3))}${units[unit]}`;
 }
 
@@ -35,21 +33,6 @@ export function duration(seconds: number): string {
 /** A loss with three decimals; `-` for none. */
 export function loss(value: number | undefined | null): string {
   return typeof value === 'number' && Number.isFinite(value) ? value.toFixed(3) : '-';
-}
-
-/** Rows as columns two spaces apart; numbers keep to the right when their column is named in `right`. */
-export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
-  const columns = Math.max(0, ...rows.map((row) => row.length));
-  const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
-        .join('  ')
-        .trimEnd(),
-    )
-    .map((line) => `${line}\n`)
-    .join('');
 }
 
 /** An argument as a shell takes it. */

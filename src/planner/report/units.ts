@@ -1,14 +1,15 @@
+import { byThousands } from '../../base/si.js';
 import { thousands } from '../../base/thousands.js';
 
 /** Bytes as `12.3 GB`. */
 export function bytes(value: number): string {
-  return scaled(value, 1000, ['B', 'kB', 'MB', 'GB', 'TB', 'PB']);
+  return scaled(value, ['B', 'kB', 'MB', 'GB', 'TB', 'PB']);
 }
 
 /** Bytes a second as bits: `400 Gb/s`. */
 export function bits(bytesPerSecond: number): string {
   if (bytesPerSecond === Number.POSITIVE_INFINITY) return 'any';
-  return scaled(8 * bytesPerSecond, 1000, ['b/s', 'kb/s', 'Mb/s', 'Gb/s', 'Tb/s', 'Pb/s']);
+  return scaled(8 * bytesPerSecond, ['b/s', 'kb/s', 'Mb/s', 'Gb/s', 'Tb/s', 'Pb/s']);
 }
 
 /** Seconds as `340 ms`, `2.41 s`, `3.2 h` or `12.5 days`. */
@@ -32,21 +33,16 @@ export function percent(share: number): string {
 export function dollars(usd: number | null): string {
   if (usd === null) return 'unknown';
   if (usd < 1000) return `$${digits(usd)}`;
-  return usd < 1e6 ? `$${thousands(Math.round(usd))}` : `$${scaled(usd, 1000, ['', 'k', 'M', 'G', 'T'])}`;
+  return usd < 1e6 ? `$${thousands(Math.round(usd))}` : `$${scaled(usd, ['', 'k', 'M', 'G', 'T'])}`;
 }
 
 /** A large count as `17.2 G`. */
 export function quantity(value: number): string {
-  return scaled(value, 1000, ['', 'k', 'M', 'G', 'T', 'P', 'E']).trim();
+  return scaled(value, ['', 'k', 'M', 'G', 'T', 'P', 'E']).trim();
 }
 
-function scaled(value: number, step: number, units: readonly string[]): string {
-  let unit = 0;
-  let rest = value;
-  while (Math.abs(rest) >= 999.5 && unit < units.length - 1) {
-    rest /= step;
-    unit++;
-  }
+function scaled(value: number, units: readonly string[]): string {
+  const [rest, unit] = byThousands(value, units.length - 1);
   return `${digits(rest)} ${units[unit]}`;
 }
 

@@ -1,7 +1,7 @@
-import { reasonLost } from '../../planner/report/reason.js';
-import { devices } from '../../planner/search/index.js';
-import type { Candidate } from '../../planner/search/types.js';
-import type { Planned } from './plan-input.js';
+import { devices } from '../search/index.js';
+import type { Candidate } from '../search/types.js';
+import type { Planned } from './planned.js';
+import { reasonLost } from './reason.js';
 
 /** The result line of `plan --json`: keys in snake case, base units. Infinite figures become null. */
 export function planJson({ plan, averagingWins, largest }: Planned): object {

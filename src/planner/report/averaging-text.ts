@@ -1,7 +1,8 @@
-import { arrangementText } from '../../planner/report/arrangement.js';
-import { bits, bytes, percent, time } from '../../planner/report/units.js';
-import { grouped, table } from '../terminal/format.js';
-import type { Planned } from './plan-input.js';
+import { table } from '../../base/text-table.js';
+import { thousands } from '../../base/thousands.js';
+import { arrangementText } from './arrangement.js';
+import type { Planned } from './planned.js';
+import { bits, bytes, percent, time } from './units.js';
 
 /** What periodic averaging would take; nothing where it is not possible or was not asked for. */
 export function averagingText({ plan, averagingWins }: Planned): string {
@@ -13,7 +14,7 @@ export function averagingText({ plan, averagingWins }: Planned): string {
   const rows = [
     [
       'replicas',
-      `${grouped(replicas)}, each on ${grouped(island.accelerators)} of ${grouped(cluster.accelerators)} accelerators: ${arrangementText(inner.arrangement)}`,
+      `${thousands(replicas)}, each on ${thousands(island.accelerators)} of ${thousands(cluster.accelerators)} accelerators: ${arrangementText(inner.arrangement)}`,
     ],
     [
       'round',

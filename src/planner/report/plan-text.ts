@@ -1,3 +1,10 @@
+import { table } from '../../base/text-table.js';
+import { thousands } from '../../base/thousands.js';
+import { intervalOf } from '../run/plan.js';
+import type { RunPlan } from '../run/plan-run.js';
+import { devices } from '../search/index.js';
+import type { MemoryUse, StepPrediction } from '../types.js';
+import { averagingText } from './averaging-text.js';
 import {
   arrangementText,
   bits,
@@ -10,15 +17,9 @@ import {
   range,
   TIME_PARTS,
   time,
-} from '../../planner/report/index.js';
-import { reasonLost } from '../../planner/report/reason.js';
-import { intervalOf } from '../../planner/run/plan.js';
-import type { RunPlan } from '../../planner/run/plan-run.js';
-import { devices } from '../../planner/search/index.js';
-import type { MemoryUse, StepPrediction } from '../../planner/types.js';
-import { grouped, table } from '../terminal/format.js';
-import { averagingText } from './plan-averaging-text.js';
-import type { Planned } from './plan-input.js';
+} from './index.js';
+import type { Planned } from './planned.js';
+import { reasonLost } from './reason.js';
 
 /** Alternatives that a reader looks at. */
 const SHOWN = 12;
@@ -59,9 +60,9 @@ function head({ plan, largest }: Planned): string {
       ? ''
       : `The largest compute-optimal model within the limits (law: ${largest.optimum.law}; loss ${largest.optimum.loss.toFixed(3)}).\n`;
   return (
-    `${found}${model.name}: ${quantity(model.parameters)} parameters (${grouped(model.parameters)}), ${quantity(plan.tokens)} tokens, ` +
-    `${grouped(fixed.globalBatch)} sequences of ${grouped(fixed.sequence)} a step, ${fixed.precision}\n` +
-    `${cluster.name}: ${grouped(cluster.accelerators)} × ${cluster.accelerator.name}, ${grouped(nodes)} ` +
+    `${found}${model.name}: ${quantity(model.parameters)} parameters (${thousands(model.parameters)}), ${quantity(plan.tokens)} tokens, ` +
+    `${thousands(fixed.globalBatch)} sequences of ${thousands(fixed.sequence)} a step, ${fixed.precision}\n` +
+    `${cluster.name}: ${thousands(cluster.accelerators)} × ${cluster.accelerator.name}, ${thousands(nodes)} ` +
     `${nodes > 1 ? 'nodes' : 'node'} of ${cluster.perNode}${network}\n`
   );
 }
@@ -104,7 +105,7 @@ function runText({ plan }: Planned, run: RunPlan): string {
   return table([
     [
       'time',
-      `${time(run.seconds)}${within(run.seconds, time)} for ${grouped(run.steps)} steps on ${grouped(run.accelerators)} accelerators`,
+      `${time(run.seconds)}${within(run.seconds, time)} for ${thousands(run.steps)} steps on ${thousands(run.accelerators)} accelerators`,
     ],
     ['cost', `${dollars(run.usd)}${within(run.usd, dollars)}`],
     ['step', `${time(step!.time.total)}${within(step!.time.total, time)}`],
@@ -115,7 +116,7 @@ function runText({ plan }: Planned, run: RunPlan): string {
     ['energy', `${quantity(run.energy.kilowattHours * 1000)}Wh, ${quantity(run.energy.watts)}W`],
     [
       'failures',
-      `${run.failures.expected < 10 ? run.failures.expected.toFixed(1) : grouped(Math.round(run.failures.expected))} expected, goodput ${percent(run.goodput)}`,
+      `${run.failures.expected < 10 ? run.failures.expected.toFixed(1) : thousands(Math.round(run.failures.expected))} expected, goodput ${percent(run.goodput)}`,
     ],
     ['checkpoint', checkpoint],
     ['loss', `${loss.expected.toFixed(3)} nats a token expected (${loss.law}; on its own text and tokenizer)`],
@@ -131,21 +132,21 @@ function lostText({ plan }: Planned): string {
       result.strategy,
       result.prediction.fits ? time(result.prediction.time.total) : 'no',
       result.prediction.fits ? range(result.prediction.time.total, intervalOf(plan, result.arrangement), time) : '',
-      grouped(devices(result.arrangement)),
+      thousands(devices(result.arrangement)),
       search.best !== null &&
       result.prediction.time.total === search.best.prediction.time.total &&
       result.prediction.fits
         ? `fastest: ${arrangementText(result.arrangement)}`
         : reasonLost(result, winner ?? search.best),
     ]);
-  const counted = `${grouped(search.considered)} arrangements considered, ${grouped(search.evaluated)} of them predicted`;
+  const counted = `${thousands(search.considered)} arrangements considered, ${thousands(search.evaluated)} of them predicted`;
   return `${counted}:\n${table([['best of each kind', 'a step', '', 'devices', ''], ...rows], [1, 3])}`;
 }
 
 function optionsText({ plan: { options } }: Planned): string {
   if (options.length < 2) return '';
   const rows = options.map(({ accelerators, run, candidate, interval }) => [
-    grouped(accelerators),
+    thousands(accelerators),
     time(run.seconds),
     range(run.seconds, interval, time),
     dollars(run.usd),
