@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MeanfieldError } from '../base/errors.js';
+import { firstIssue } from '../base/first-issue.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { type Checkpoint, saveCheckpoint } from '../run/checkpoint.js';
 import { checkpointMetadata, type FrozenPart, requireFrozenOf } from '../run/frozen-part.js';
@@ -112,8 +113,7 @@ export async function loadState(
   requireFrozenOf(checkpoint, frozen);
   const parsed = stateSchema.safeParse(checkpoint.state);
   if (!parsed.success) {
-    const problem = z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ');
-    throw new MeanfieldError(`${checkpoint.path}/state.json is not the state of a run: ${problem}.`);
+    throw new MeanfieldError(`${checkpoint.path}/state.json is not the state of a run: ${firstIssue(parsed.error)}.`);
   }
   const { round, samplers, ...progress } = parsed.data;
   const parameters = new Float32Array(layout.size);

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { MeanfieldError, UsageError } from '../base/errors.js';
+import { firstIssue } from '../base/first-issue.js';
 import type { JsonValue } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
 import { objectiveSchema } from '../objectives/create.js';
@@ -135,8 +136,7 @@ export function recordJson(record: RunRecord): JsonValue {
 export function parseRecord(content: JsonValue, path: string): RunRecord {
   const parsed = runRecordSchema.safeParse(content);
   if (parsed.success) return parsed.data;
-  const problem = z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ');
-  throw new MeanfieldError(`${path} is not the record of a run: ${problem}. Restore it from a copy.`);
+  throw new MeanfieldError(`${path} is not the record of a run: ${firstIssue(parsed.error)}. Restore it from a copy.`);
 }
 
 /**

@@ -1,6 +1,7 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { asWriteError, syncFolder } from './atomic.js';
+import { exists } from './exists.js';
 import { makeFolder } from './make-folder.js';
 
 /**
@@ -60,11 +61,4 @@ export async function removeFolder(folder: string): Promise<void> {
   await rm(removed, { recursive: true, force: true });
   await rename(folder, removed);
   await rm(removed, { recursive: true, force: true });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

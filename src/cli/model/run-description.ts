@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { exists } from '../../base/files/exists.js';
 import { currentFolder } from '../../base/files/folder-swap.js';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { findModelFolder } from '../../hub/find-model.js';
@@ -58,11 +58,4 @@ export async function describeRun(folder: string): Promise<RunDescription> {
 
 function object(value: JsonValue | undefined): JsonObject {
   return isJsonObject(value) ? value : {};
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MeanfieldError } from '../../base/errors.js';
+import { firstIssue } from '../../base/first-issue.js';
 import { printableLine } from '../../base/printable.js';
 import type { BlobRef } from '../../transport/transport.js';
 
@@ -68,6 +69,6 @@ export function decodeMessage<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: 
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   // It quotes keys and values of the message.
-  const problem = printableLine(z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ')).slice(0, 300);
+  const problem = printableLine(firstIssue(parsed.error)).slice(0, 300);
   throw new MeanfieldError(`Expected ${what}, got something else: ${problem}.`);
 }

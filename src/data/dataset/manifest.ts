@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { firstIssue } from '../../base/first-issue.js';
 import { shardListSchema } from '../shards/shard-list.js';
 
 /** The file that makes a folder a data set. It is written last, so whatever it names is whole. */
@@ -76,5 +77,5 @@ export async function readManifest(
   }
   const parsed = manifestSchema.safeParse(json);
   if (parsed.success) return { manifest: parsed.data };
-  return { manifest: undefined, reason: z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ') };
+  return { manifest: undefined, reason: firstIssue(parsed.error) };
 }

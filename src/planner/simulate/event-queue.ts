@@ -1,4 +1,4 @@
-import { Heap } from './heap.js';
+import { Heap } from '../../base/heap.js';
 
 /** What a virtual clock has yet to do. */
 interface Due {

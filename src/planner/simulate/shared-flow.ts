@@ -1,4 +1,4 @@
-import { Heap } from './heap.js';
+import { Heap } from '../../base/heap.js';
 
 /** Transfers of one line that are alike: all run at the same rate. */
 interface Group {

@@ -1,6 +1,7 @@
-import { rm, stat, statfs } from 'node:fs/promises';
+import { rm, statfs } from 'node:fs/promises';
 import { MeanfieldError } from '../../base/errors.js';
 import { writeFileAtomic } from '../../base/files/atomic.js';
+import { exists } from '../../base/files/exists.js';
 import type { Gate } from '../transport.js';
 import { secretFolder, writeConnection } from './connection-file.js';
 import { encodeInvitation } from './invitation.js';
@@ -142,11 +143,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
 
 /** What the server was given for all that it has stored, or of a disk where nothing is stored yet, a part of what is free. */
 async function roomOf({ folder, storage }: ServerPaths, known: number | undefined): Promise<number> {
-  const isThere = await stat(storage).then(
-    () => true,
-    () => false,
-  );
-  if (isThere && known !== undefined) return known;
+  if (known !== undefined && (await exists(storage))) return known;
   const { bavail, bsize } = await statfs(folder);
   return Math.max(1, Math.floor(ROOM * bavail * bsize));
 }
