@@ -4,6 +4,9 @@ import { defineConfig } from 'tsdown';
 const library = {
   index: 'src/index.ts',
   graph: 'src/graph.ts',
+  data: 'src/data.ts',
+  planner: 'src/planner.ts',
+  cluster: 'src/cluster.ts',
 };
 
 /** Entries of their own, because a thread or process is started from a file, not from a function. */

@@ -14,9 +14,12 @@
  *
  * @packageDocumentation
  */
+import type { Cluster, Plan, PlanOptions, Workload } from './planner/index.js';
+
 export { MeanfieldError, UsageError } from './base/errors.js';
 export type { GenerateOptions, Generation, GenerationResult } from './inference/index.js';
-export { type EvaluateOptions, type LanguageModel, type LoadOptions, load } from './inference/language-model.js';
+export type { EvaluateOptions, LanguageModel, LoadOptions } from './inference/language-model.js';
+export { load } from './inference/load.js';
 export type { TextEvaluation } from './inference/text-evaluator.js';
 export { startTraining as train, type TrainingRun } from './local/train.js';
 export type { FamilyName } from './model/family-names.js';
@@ -36,50 +39,6 @@ export {
   type Samples,
   type SamplesDefinition,
 } from './objectives/own/definitions.js';
-export {
-  type Accelerator,
-  type Arrangement,
-  type AveragingMethod,
-  type AveragingPlan,
-  type BandwidthCurve,
-  type BandwidthRange,
-  type BandwidthReport,
-  type Calibration,
-  type CalibrationResult,
-  type Candidate,
-  type Cluster,
-  calibrate,
-  compareBandwidths,
-  type DescribedCluster,
-  type ErrorPoint,
-  type Fixed,
-  type Framework,
-  type FrameworkHabits,
-  type MemoryUse,
-  type OuterPrecision,
-  type PairFit,
-  type Plan,
-  type PlanOptions,
-  type Precision,
-  plan,
-  planPage,
-  type QualityCost,
-  type Replica,
-  type ReplicaLink,
-  type RoundTime,
-  type RunOption,
-  type RunPlan,
-  readCluster,
-  readModel,
-  type SearchResult,
-  type Source,
-  type StepPrediction,
-  type StepTime,
-  type StrategyResult,
-  type TimeInterval,
-  type UnevenRound,
-  type Workload,
-} from './planner/index.js';
 export type {
   CheckpointEvent,
   EvaluationEvent,
@@ -96,3 +55,31 @@ export type {
   TrainSettings,
 } from './run/events.js';
 export type { OwnTrainOptions, TrainOptions } from './run/options.js';
+export type { Cluster, Plan, PlanOptions, Workload };
+
+/**
+ * Plans the training of a model on a cluster: whether it fits, how it is arranged, how long it takes, what it costs, and
+ * why the alternatives lose. `meanfield/planner` has the same without the promise, and all else of the planner.
+ *
+ * @param model a name of the catalogue, or a workload
+ * @param cluster a name of the catalogue, `64xh100`, or a cluster
+ * @throws UsageError for unknown names, with the nearest; for options that exclude one another or cannot be
+ * @throws MeanfieldError when failures come so fast that the run would never end
+ *
+ * @example
+ * import { plan } from 'meanfield';
+ *
+ * const { run, search } = await plan('turing-nlg-17b', 'azure-openai-2020');
+ * console.log(run?.days, search.best?.arrangement);
+ *
+ * @category Planning a machine
+ */
+export async function plan(
+  model: string | Workload,
+  cluster: string | Cluster,
+  options: PlanOptions = {},
+): Promise<Plan> {
+  // Loaded when it is needed: its catalogue is large.
+  const planner = await import('./planner/index.js');
+  return planner.plan(model, cluster, options);
+}

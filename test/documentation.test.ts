@@ -76,7 +76,7 @@ function complaints(programs: readonly Sample[]): string[] {
   host.readFile = (name) => files.get(name) ?? read(name);
   host.getSourceFile = (name, language, ...rest) =>
     files.has(name) ? ts.createSourceFile(name, files.get(name)!, language) : getSourceFile(name, language, ...rest);
-  const paths = { meanfield: [`${root}src/index.ts`], 'meanfield/graph': [`${root}src/graph.ts`] };
+  const paths = { meanfield: [`${root}src/index.ts`], 'meanfield/*': [`${root}src/*.ts`] };
   const program = ts.createProgram([...files.keys()], { ...options, noEmit: true, paths }, host);
   return [...files.keys()].flatMap((name) => {
     const file = program.getSourceFile(name)!;

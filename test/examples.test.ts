@@ -80,6 +80,30 @@ describe('examples', () => {
     );
   });
 
+  it('corpora and tokenizers', async () => {
+    const { code, stdout } = await example('data.js', at('book.txt'), at('made'));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^bytes: 256 entries, 1\.00 bytes a token\nchars: 28 entries.*\nbpe: \d+ .*\nto be\n$/);
+    expect(JSON.parse(await readFile(at('made/chars/tokenizer.json'), 'utf8')).model.type).toBe('WordLevel');
+  });
+
+  it('graphs and gradients', async () => {
+    const { code, stdout } = await example('graph.js');
+    expect(code).toBe(0);
+    const [, s, error] = /^s = ([\d.]+), mean squared error ([\d.]+)$/m.exec(stdout)!;
+    // The slope of natural language is near 1.
+    expect(Number(s)).toBeGreaterThan(0.8);
+    expect(Number(s)).toBeLessThan(1.2);
+    expect(Number(error)).toBeLessThan(0.05);
+  });
+
+  it('plans', async () => {
+    const { code, stdout } = await example('plan.js', 'llama3-8b', '64xh100', at('plan.html'));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^64 accelerators \{[\s\S]*\n[\d.]+ days$/m);
+    expect(await readFile(at('plan.html'), 'utf8')).toMatch(/^<!doctype html>/i);
+  });
+
   it.skipIf(!natsThere)('a cluster on one machine (skipped without nats-server)', async () => {
     const { code, stdout } = await example('cluster.js', at('book.txt'), at('cluster'), '20');
     expect(code).toBe(0);

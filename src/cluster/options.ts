@@ -9,7 +9,7 @@ import { CLUSTER_OPTIONS, SHARED_OPTIONS } from './option-table.js';
 const schema = schemaOf(CLUSTER_OPTIONS);
 
 /** What a run between machines goes by, beside the options of `train`. */
-export type ClusterOptions = OptionsOf<typeof CLUSTER_OPTIONS>;
+export interface ClusterOptions extends OptionsOf<typeof CLUSTER_OPTIONS> {}
 /** With defaults. */
 export type ParsedClusterOptions = ParsedOf<typeof CLUSTER_OPTIONS>;
 

@@ -181,23 +181,3 @@ function* evaluationNotices({ unseen, unseenCost, tokens, tooShort }: TextEvalua
     yield `Passed over ${tooShort === 1 ? '1 text' : `${tooShort} texts`} of a single token, in which nothing is predicted.`;
   }
 }
-
-/**
- * Loads the best model of a run, or a folder in Hugging Face's layout of one of the families `gpt2` and `llama`.
- *
- * @param run the run's folder, or the model's
- * @throws MeanfieldError when there is no model or a file of it is damaged
- * @throws UsageError for an option that is not allowed
- *
- * @example
- * import { load } from 'meanfield';
- *
- * const model = await load('runs/book');
- * console.log(await model.generate({ prompt: 'Once' }).result());
- * await model.close();
- *
- * @category Using a model
- */
-export function load(run: string, options: LoadOptions = {}): Promise<LanguageModel> {
-  return LanguageModel.load(run, options);
-}

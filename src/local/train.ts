@@ -1,21 +1,15 @@
 import { EventQueue } from '../base/event-queue.js';
-import { loadLatestCheckpoint } from '../run/checkpoint.js';
+import { toldWork } from '../base/told-work.js';
 import type { OwnTrainEvent, OwnTrainResult, TrainEvent, TrainResult } from '../run/events.js';
-import { OpenRun } from '../run/open-run.js';
 import type { OwnTrainOptions, TrainOptions } from '../run/options.js';
-import { prepareRun } from '../run/prepare-run.js';
-import type { PreparedRun } from '../run/task.js';
-import { arrangeRun } from './arrange-run.js';
-import { RunningTraining } from './running-training.js';
-import { loadState, NO_PROGRESS, type SavedState } from './saved-state.js';
 
 /**
  * A run that trains. Its events can be read once, with `for await`; reading them is not needed. Leaving the loop early,
- * as by `break`, is {@link stop}.
+ * as by `break`, is {@link stop}, and so is the end of `await using`, which waits for the run's end.
  *
  * @category Training
  */
-export interface TrainingRun<Event = TrainEvent, Result = TrainResult> extends AsyncIterable<Event> {
+export interface TrainingRun<Event = TrainEvent, Result = TrainResult> extends AsyncIterable<Event>, AsyncDisposable {
   /**
    * Fulfilled at the end, rejected with a MeanfieldError when the run cannot go on. A failure of which neither this nor
    * the events tell anybody is an unhandled rejection, which ends the process.
@@ -65,80 +59,13 @@ export function startTraining(
   const events = new EventQueue<TrainEvent>();
   const control = { stopping: false };
   const stopping = new AbortController();
-  const work = train(options, control, stopping.signal, (event) => events.push(event));
-  work.then(
-    () => events.end(),
-    (error: unknown) => events.end({ error }),
+  // Loaded when it is needed: it brings the engine.
+  const work = import('./carry-out.js').then(({ carryOut }) =>
+    carryOut(options, control, stopping.signal, (event) => events.push(event)),
   );
-  // A promise of its own, since `work` has a listener by now: a failure that nobody waits for is an unhandled rejection.
-  const result = work.then((value) => value);
   const stop = () => {
     control.stopping = true;
     stopping.abort();
   };
-  return {
-    result,
-    stop,
-    async *[Symbol.asyncIterator]() {
-      // Whoever reads the events hears of a failure there.
-      result.catch(() => {});
-      try {
-        yield* events;
-      } finally {
-        // Of no effect at the end of the events; a reader that leaves before does not want the run to go on.
-        stop();
-      }
-    },
-  };
-}
-
-async function train(
-  given: TrainOptions | OwnTrainOptions,
-  control: { readonly stopping: boolean },
-  stopping: AbortSignal,
-  emit: (event: TrainEvent) => void,
-): Promise<TrainResult> {
-  const started = performance.now();
-  const run = await OpenRun.open(given);
-  let begun = run.resumed;
-  try {
-    for (const message of run.notices) emit({ type: 'notice', message });
-    const prepared = await prepareRun(run, emit, stopping);
-    const training = await begin(run, prepared, emit);
-    begun = true;
-    return await training.run(control, started);
-  } finally {
-    // What failed before it began leaves nothing that would stand in the way of the corrected command.
-    if (!begun) await run.discard();
-    else await run.release();
-  }
-}
-
-async function begin(run: OpenRun, prepared: PreparedRun, emit: (event: TrainEvent) => void): Promise<RunningTraining> {
-  // Its vectors are moved to the replicas: nothing may keep them for the length of the run.
-  const saved = await lastSaved(run, prepared, emit);
-  const arranged = await arrangeRun(run, prepared, emit, saved?.progress.step);
-  return RunningTraining.start({ run, prepared, ...arranged, emit }, saved ?? firstState(prepared));
-}
-
-function firstState(prepared: PreparedRun): SavedState {
-  const parameters = prepared.initial();
-  return { progress: NO_PROGRESS, team: { round: 0, parameters, moments: [], samplers: [] } };
-}
-
-/** The content of the newest sound checkpoint of a run that is taken up again, if it has one. */
-async function lastSaved(
-  run: OpenRun,
-  { learned, frozen }: PreparedRun,
-  emit: (event: TrainEvent) => void,
-): Promise<SavedState | undefined> {
-  if (!run.resumed) return undefined;
-  const { checkpoint, notices } = await loadLatestCheckpoint(run.paths.checkpoints);
-  for (const message of notices) emit({ type: 'notice', message });
-  if (!checkpoint) return undefined;
-  try {
-    return await loadState(checkpoint, learned.layout, frozen);
-  } finally {
-    await checkpoint.close();
-  }
+  return { ...toldWork(work, events, stop), stop } as TrainingRun | TrainingRun<OwnTrainEvent, OwnTrainResult>;
 }

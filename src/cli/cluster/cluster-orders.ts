@@ -1,10 +1,10 @@
 import { UsageError } from '../../base/errors.js';
 import { ASK } from '../../cluster/protocol/admission.js';
+import { INVITE_HOURS } from '../../cluster/server/options.js';
 import { INVITE } from '../../transport/trust/invitations.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote } from '../terminal/format.js';
 import { Operator } from './operator.js';
-import { INVITE_HOURS } from './server-options.js';
 
 /** Ends a run after the round in progress. */
 export async function stopCluster(folder: string, { output }: Context): Promise<number> {

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { checkServerFlags, openServer } from './cluster-server.js';
 import { splitFlags, summary } from './cluster-start.js';
 
 test('flags go to whom they belong', () => {
@@ -13,36 +12,6 @@ test('flags go to whom they belong', () => {
   expect(Object.keys(train)).not.toEqual(expect.arrayContaining(['metricsPort', 'nats', 'quorum']));
   expect(cluster).toEqual({ quorum: 0.5, format: 'int8', data: { path: '/x' }, adaptiveSteps: true });
   expect(server).toEqual({ nats: ['nats://h'], sharedCredential: true, inviteHours: 2, metricsPort: 9 });
-});
-
-test('flags of a server that contradict each other are refused', async () => {
-  const base = { inviteHours: 1 };
-  for (const [flags, reason] of [
-    [{ natsCreds: 'f' }, /--nats-creds is for a server that runs already/],
-    [{ nats: ['nats://h'], host: ['x'] }, /--host is for a server that Meanfield starts/],
-    [{ natsReplicas: '3' as const }, /three servers/],
-    [{ nats: ['nats://h'], natsCreds: 'a', natsNkey: 'b' }, /not both/],
-    [{ nats: ['nats://h'], natsSigningKey: 'a', sharedCredential: true as const }, /the first is the safer/],
-    [{ nats: ['nats://h'] }, /--nats-signing-key FILE .* or --shared-credential/],
-  ] as const) {
-    await expect(checkServerFlags({ ...base, ...flags })).rejects.toThrow(reason);
-  }
-  const shared = { nats: ['nats://h'], natsReplicas: '3' as const, sharedCredential: true as const };
-  await checkServerFlags({ ...base, ...shared });
-});
-
-test('a credential that cannot be read says whose option it was', async () => {
-  const run = { id: 'r', folder: '/nonexistent' };
-  const base = { nats: ['nats://h'], inviteHours: 1 };
-  await expect(openServer(run, { ...base, natsCreds: '/nonexistent/x' }, () => {})).rejects.toThrow(
-    /file of --nats-creds/,
-  );
-  await expect(openServer(run, { ...base, natsNkey: import.meta.filename }, () => {})).rejects.toThrow(
-    /no seed of a user/,
-  );
-  await expect(openServer(run, { ...base, natsSigningKey: import.meta.filename }, () => {})).rejects.toThrow(
-    /SA and 56/,
-  );
 });
 
 test('the end says what to do next', () => {

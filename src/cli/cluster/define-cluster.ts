@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { CLUSTER_GROUPS } from '../../cluster/option-table.js';
+import { INVITE_HOURS, SERVER_OPTIONS } from '../../cluster/server/options.js';
 import { addGroups, addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
 import { count, positive } from '../terminal/values.js';
 import type { InviteFlags } from './cluster-orders.js';
 import type { ClusterFlags } from './cluster-start.js';
-import { INVITE_HOURS, SERVER_OPTIONS } from './server-options.js';
 
 /** `meanfield cluster`. */
 export function defineCluster(program: Command, start: Start): void {

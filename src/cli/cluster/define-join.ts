@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
+import { JOIN_OPTIONS, type JoinFlags } from '../../cluster/join-options.js';
 import { addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
-import { JOIN_OPTIONS, type JoinFlags } from './join-options.js';
 
 /** `meanfield join`. */
 export function defineJoin(program: Command, start: Start): void {

@@ -1,45 +1,26 @@
-import { homedir } from 'node:os';
-import { join as joinPath } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
-import { MeanfieldError, messageOf } from '../../base/errors.js';
-import { makeFolder } from '../../base/files/make-folder.js';
-import { startWorker, type WorkerEvent, type WorkerLimits, type WorkerResult } from '../../cluster/index.js';
-import { openDoor } from '../../transport/trust/door.js';
+import type { WorkerEvent, WorkerResult } from '../../cluster/index.js';
+import { join as joinRun } from '../../cluster/join.js';
+import { JOIN_OPTIONS, type JoinFlags } from '../../cluster/join-options.js';
 import { decodeInvitation } from '../../transport/trust/invitation.js';
+import { pickOptions } from '../terminal/add-options.js';
 import type { Context } from '../terminal/context.js';
 import { duration, grouped, loss, short } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';
-import type { JoinFlags, WorkerFlags } from './join-options.js';
 
 /** Takes part in a run until it ends; Ctrl-C leaves politely. */
 export async function join(given: string, options: JoinFlags, context: Context): Promise<number> {
   const { output, closed } = context;
   // The process list shows the command line to all users of this machine, and the invitation is a secret.
   process.title = 'meanfield join';
-  const invitation = decodeInvitation(given === '-' ? await readAll(process.stdin) : given);
-  const { name, cache = userCache(), replicas, threads, device, patience, approvalPatience } = options;
-  await makeFolder(cache).catch((error: unknown) => {
-    throw new MeanfieldError(`${messageOf(error)} The text of runs is kept there; --cache FOLDER names another.`, {
-      cause: error,
-    });
-  });
+  const text = given === '-' ? await readAll(process.stdin) : given;
+  const invitation = decodeInvitation(text);
   const line = new ProgressLine(output);
   // A URL may hold a password.
   const servers = invitation.servers.map((url) => url.replace(/\/\/[^/]*@/, '//'));
   line.show(`knocking at ${servers.join(', ')}`, true);
-  const door = await openDoor(invitation);
-  const worker = startWorker({
-    door,
-    cache,
-    limits: limitsOf(options),
-    ...(name !== undefined && { host: name }),
-    ...(replicas !== undefined && { replicas }),
-    ...(threads !== undefined && { threads }),
-    ...(device !== undefined && { device }),
-    ...(patience !== undefined && { patience }),
-    ...(approvalPatience !== undefined && { approvalPatience }),
-  });
+  const worker = joinRun(text, pickOptions(JOIN_OPTIONS, options));
   const interruption = onInterrupt(output, 'leaving: the step in progress ends first', () => worker.leave());
   closed.addEventListener('abort', () => worker.leave());
   try {
@@ -57,17 +38,7 @@ export async function join(given: string, options: JoinFlags, context: Context):
   } finally {
     line.end();
     interruption.release();
-    await door.close();
   }
-}
-
-function limitsOf({ dataFolder, dataHost, maxData, maxMemory }: WorkerFlags): WorkerLimits {
-  return {
-    ...(dataFolder && { dataFolders: dataFolder }),
-    ...(dataHost && { dataHosts: dataHost }),
-    ...(maxData !== undefined && { maxDataBytes: 1e9 * maxData }),
-    ...(maxMemory !== undefined && { maxMemoryBytes: 1e9 * maxMemory }),
-  };
 }
 
 /** Exit codes. Who was thrown out must not be started again as one that has failed (1); who left did as it was told. */
@@ -111,19 +82,4 @@ export function eventLine(event: WorkerEvent): { readonly text: string; readonly
 export function summary({ run, ended, rounds, tokens, seconds }: WorkerResult): string {
   const why = { finished: 'The run is over.', left: 'Left.', evicted: 'Evicted by the coordinator.' }[ended];
   return `${why} ${grouped(rounds)} rounds and ${short(tokens)} tokens for ${run} in ${duration(seconds)}.\n`;
-}
-
-function userCache(): string {
-  if (process.env.XDG_CACHE_HOME) return joinPath(process.env.XDG_CACHE_HOME, 'meanfield');
-  try {
-    return joinPath(homedir(), '.cache', 'meanfield');
-  } catch (error) {
-    // A container's user may have neither HOME nor an entry among the users.
-    throw new MeanfieldError(
-      'This user has no home folder to keep the text of runs in: name one with --cache FOLDER.',
-      {
-        cause: error,
-      },
-    );
-  }
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { WORKER_OPTIONS } from '../cluster/join-options.js';
+import { WORKER_OPTIONS } from '../../cluster/join-options.js';
 import { addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
 import { writeFileAtomic } from '../../base/files/atomic.js';
+import type { WorkerFlags } from '../../cluster/join-options.js';
 import {
   type CoordinatorPlan,
   type CorpusPlan,
@@ -14,7 +15,6 @@ import {
   workerManifests,
 } from '../../launch/kubernetes/index.js';
 import { decodeInvitation, type Invitation } from '../../transport/trust/invitation.js';
-import type { WorkerFlags } from '../cluster/join-options.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote } from '../terminal/format.js';
 import { joinWords } from './launch-slurm.js';

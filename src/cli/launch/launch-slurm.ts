@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { WORKER_OPTIONS, type WorkerFlags } from '../../cluster/join-options.js';
 import {
   cancelGroup,
   followGroup,
@@ -14,7 +15,6 @@ import {
   writeSlurmJob,
 } from '../../launch/slurm/index.js';
 import { decodeInvitation } from '../../transport/trust/invitation.js';
-import { WORKER_OPTIONS, type WorkerFlags } from '../cluster/join-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';

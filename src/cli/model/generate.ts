@@ -1,4 +1,4 @@
-import { load } from '../../inference/language-model.js';
+import { load } from '../../inference/load.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 

@@ -27,7 +27,7 @@ export function addOptions(command: Command, table: OptionTable): Command {
 }
 
 /** Of flags, those that are a table's options. */
-export function pickOptions<T extends OptionTable>(table: T, flags: Readonly<Record<string, unknown>>): OptionsOf<T> {
+export function pickOptions<T extends OptionTable>(table: T, flags: object): OptionsOf<T> {
   return Object.fromEntries(Object.entries(flags).filter(([name]) => Object.hasOwn(table, name))) as OptionsOf<T>;
 }
 

@@ -76,7 +76,7 @@ const LAW = 'replication';
  * @throws MeanfieldError when failures come so fast that the run would never end
  *
  * @example
- * import { plan } from 'meanfield';
+ * import { plan } from 'meanfield/planner';
  *
  * const { run, search } = plan('turing-nlg-17b', 'azure-openai-2020');
  * console.log(run?.days, search.best?.arrangement);

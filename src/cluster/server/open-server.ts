@@ -1,37 +1,45 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
-import { optionName } from '../../base/spelling.js';
+import { type Spelling, spelledError } from '../../base/spelling.js';
 import { asSystemError } from '../../base/system-errors.js';
 import type { ForeignServerOptions } from '../../transport/trust/foreign-server.js';
 import type { RunServer } from '../../transport/trust/run-server.js';
-import { INVITE_HOURS, type ServerFlags } from './server-options.js';
+import { INVITE_HOURS, type ServerOptions } from './options.js';
 
 /**
  * Objects to flags that do not go together, before anything is begun.
  *
  * @throws UsageError
  */
-export async function checkServerFlags(flags: ServerFlags): Promise<void> {
+export async function checkServerOptions(flags: ServerOptions): Promise<void> {
   const foreign = ['natsCreds', 'natsNkey', 'natsSigningKey', 'sharedCredential'] as const;
   const own = ['host', 'port'] as const;
+  const refuse = (say: (option: Spelling['option']) => string) => {
+    throw spelledError(UsageError, ({ option }) => say(option));
+  };
   const wrong = (flags.nats ? own : foreign).find((name) => flags[name] !== undefined);
   if (wrong !== undefined) {
-    const option = optionName(wrong);
-    throw new UsageError(
+    refuse((option) =>
       flags.nats
-        ? `${option} is for a server that Meanfield starts; with --nats it starts none.`
-        : `${option} is for a server that runs already: name it with --nats URL.`,
+        ? `${option(wrong)} is for a server that Meanfield starts; with ${option('nats')} it starts none.`
+        : `${option(wrong)} is for a server that runs already: name it with ${option('nats')} and its URL.`,
     );
   }
   if (!flags.nats && flags.natsReplicas === '3') {
-    throw new UsageError('--nats-replicas 3 needs a cluster of three servers or more: name them with --nats URL.');
+    refuse(
+      (option) =>
+        `${option('natsReplicas', '3')} needs a cluster of three servers or more: name them with ${option('nats')} and ` +
+        'their URLs.',
+    );
   }
   if (flags.natsCreds !== undefined && flags.natsNkey !== undefined) {
-    throw new UsageError('Give one of --nats-creds and --nats-nkey, not both.');
+    refuse((option) => `Give one of ${option('natsCreds')} and ${option('natsNkey')}, not both.`);
   }
   if (flags.natsSigningKey !== undefined && flags.sharedCredential) {
-    throw new UsageError('Give one of --nats-signing-key and --shared-credential: the first is the safer.');
+    refuse(
+      (option) => `Give one of ${option('natsSigningKey')} and ${option('sharedCredential')}: the first is the safer.`,
+    );
   }
   if (flags.nats) {
     const { requireCredentials } = await import('../../transport/trust/foreign-server.js');
@@ -42,7 +50,7 @@ export async function checkServerFlags(flags: ServerFlags): Promise<void> {
 /** Starts the server that the flags ask for, or finds the one that they name. */
 export async function openServer(
   run: { readonly id: string; readonly folder: string },
-  flags: ServerFlags,
+  flags: ServerOptions,
   onNotice: (message: string) => void,
 ): Promise<RunServer> {
   const common = {
@@ -73,7 +81,7 @@ export async function openServer(
  *
  * @throws MeanfieldError when it is not
  */
-export async function requirePort({ port = 0, host }: ServerFlags): Promise<void> {
+export async function requirePort({ port = 0, host }: ServerOptions): Promise<void> {
   if (port === 0) return;
   const { listenAddress } = await import('../../transport/trust/listen-address.js');
   const server = createServer();
@@ -83,27 +91,28 @@ export async function requirePort({ port = 0, host }: ServerFlags): Promise<void
     });
     await new Promise((resolve) => server.close(resolve));
   } catch (error) {
-    throw asSystemError(error, `listen at port ${port}`, 'Give --port another one, or 0 for one that is free');
+    throw asSystemError(error, `listen at port ${port}`, 'Give another port, or 0 for one that is free');
   }
 }
 
-async function credentialOf({ natsCreds, natsNkey }: ServerFlags): Promise<ForeignServerOptions['credential']> {
-  if (natsCreds !== undefined) return { kind: 'creds', text: await secret(natsCreds, '--nats-creds') };
+async function credentialOf({ natsCreds, natsNkey }: ServerOptions): Promise<ForeignServerOptions['credential']> {
+  if (natsCreds !== undefined) return { kind: 'creds', text: await secret(natsCreds, 'natsCreds') };
   if (natsNkey === undefined) return { kind: 'none' };
-  const seed = /\bSU[A-Z2-7]{56}\b/.exec(await secret(natsNkey, '--nats-nkey'))?.[0];
+  const seed = /\bSU[A-Z2-7]{56}\b/.exec(await secret(natsNkey, 'natsNkey'))?.[0];
   if (seed === undefined) throw new UsageError(`${natsNkey} holds no seed of a user's nkey (SU and 56 letters).`);
   return { kind: 'nkey', seed };
 }
 
 async function signerOf(path: string) {
   const { parseSigner } = await import('../../transport/trust/user-jwt.js');
-  return parseSigner(await secret(path, '--nats-signing-key'));
+  return parseSigner(await secret(path, 'natsSigningKey'));
 }
 
-async function secret(path: string, option: string): Promise<string> {
+async function secret(path: string, name: keyof ServerOptions): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new MeanfieldError(`Cannot read the file of ${option}: ${messageOf(error)}.`, { cause: error });
+    const say = ({ option }: Spelling) => `Cannot read the file of ${option(name)}: ${messageOf(error)}.`;
+    throw spelledError(MeanfieldError, say, { cause: error });
   }
 }

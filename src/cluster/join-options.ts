@@ -1,5 +1,5 @@
-import type { OptionsOf, OptionTable } from '../../base/option-table.js';
-import { TRAIN_OPTIONS } from '../../run/option-table.js';
+import type { OptionsOf, OptionTable } from '../base/option-table.js';
+import { TRAIN_OPTIONS } from '../run/option-table.js';
 
 /** By which the owner of a machine says what a run may ask of it; sizes in GB. */
 const LIMITS = {

@@ -41,5 +41,5 @@ export const SERVER_OPTIONS = {
   metricsPort: { kind: 'port', help: 'serve metrics for Prometheus there' },
 } as const satisfies OptionTable;
 
-/** What commander makes of {@link SERVER_OPTIONS}. */
-export type ServerFlags = OptionsOf<typeof SERVER_OPTIONS>;
+/** The server of a run between machines, and who is let in. */
+export interface ServerOptions extends OptionsOf<typeof SERVER_OPTIONS> {}

@@ -1,0 +1,23 @@
+import type { LanguageModel, LoadOptions } from './language-model.js';
+
+/**
+ * Loads the best model of a run, or a folder in Hugging Face's layout of one of the families `gpt2` and `llama`.
+ *
+ * @param run the run's folder, or the model's
+ * @throws MeanfieldError when there is no model or a file of it is damaged
+ * @throws UsageError for an option that is not allowed
+ *
+ * @example
+ * import { load } from 'meanfield';
+ *
+ * const model = await load('runs/book');
+ * console.log(await model.generate({ prompt: 'Once' }).result());
+ * await model.close();
+ *
+ * @category Using a model
+ */
+export async function load(run: string, options: LoadOptions = {}): Promise<LanguageModel> {
+  // Loaded when it is needed: it brings the engine.
+  const { LanguageModel } = await import('./language-model.js');
+  return LanguageModel.load(run, options);
+}

@@ -1,0 +1,61 @@
+import { loadLatestCheckpoint } from '../run/checkpoint.js';
+import type { TrainEvent, TrainResult } from '../run/events.js';
+import { OpenRun } from '../run/open-run.js';
+import type { OwnTrainOptions, TrainOptions } from '../run/options.js';
+import { prepareRun } from '../run/prepare-run.js';
+import type { PreparedRun } from '../run/task.js';
+import { arrangeRun } from './arrange-run.js';
+import { RunningTraining } from './running-training.js';
+import { loadState, NO_PROGRESS, type SavedState } from './saved-state.js';
+
+/** A run from its options to its result. */
+export async function carryOut(
+  given: TrainOptions | OwnTrainOptions,
+  control: { readonly stopping: boolean },
+  stopping: AbortSignal,
+  emit: (event: TrainEvent) => void,
+): Promise<TrainResult> {
+  const started = performance.now();
+  const run = await OpenRun.open(given);
+  let begun = run.resumed;
+  try {
+    for (const message of run.notices) emit({ type: 'notice', message });
+    const prepared = await prepareRun(run, emit, stopping);
+    const training = await begin(run, prepared, emit);
+    begun = true;
+    return await training.run(control, started);
+  } finally {
+    // What failed before it began leaves nothing that would stand in the way of the corrected command.
+    if (!begun) await run.discard();
+    else await run.release();
+  }
+}
+
+async function begin(run: OpenRun, prepared: PreparedRun, emit: (event: TrainEvent) => void): Promise<RunningTraining> {
+  // Its vectors are moved to the replicas: nothing may keep them for the length of the run.
+  const saved = await lastSaved(run, prepared, emit);
+  const arranged = await arrangeRun(run, prepared, emit, saved?.progress.step);
+  return RunningTraining.start({ run, prepared, ...arranged, emit }, saved ?? firstState(prepared));
+}
+
+function firstState(prepared: PreparedRun): SavedState {
+  const parameters = prepared.initial();
+  return { progress: NO_PROGRESS, team: { round: 0, parameters, moments: [], samplers: [] } };
+}
+
+/** The content of the newest sound checkpoint of a run that is taken up again, if it has one. */
+async function lastSaved(
+  run: OpenRun,
+  { learned, frozen }: PreparedRun,
+  emit: (event: TrainEvent) => void,
+): Promise<SavedState | undefined> {
+  if (!run.resumed) return undefined;
+  const { checkpoint, notices } = await loadLatestCheckpoint(run.paths.checkpoints);
+  for (const message of notices) emit({ type: 'notice', message });
+  if (!checkpoint) return undefined;
+  try {
+    return await loadState(checkpoint, learned.layout, frozen);
+  } finally {
+    await checkpoint.close();
+  }
+}
