@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { contribution, from, MACHINES } from '../play.test-support.js';
 import { tick } from '../tick.js';
 import { SimulatedCoordinator } from './coordinator.js';
-import { hashModel, mergeModel } from './model.js';
+import { hashModel, stepModel, sumShard } from './model.js';
 import { Monitor } from './monitor.js';
 import { INITIAL, world, ZERO } from './world.test-support.js';
 
@@ -15,20 +15,20 @@ function lead() {
     network,
     monitor: new Monitor(store, () => []),
     send: (worker, _, message) => sent.push(`${message.type} to ${worker}`),
-    mergeTime: 10,
+    ...{ mergeTime: 10, fragments: 1, shards: 0 },
   });
   const open = () => {
     coordinator.handle({ ...from('w'), type: 'join', layoutHash: 'layout', stepsPerSecond: null });
     coordinator.handle({ ...from('w'), type: 'report', round: 0, closed: 0, hash: ZERO.hash });
   };
   const contribute = () => {
-    store.contributions.set('content of w in 1', { value: 7, base: ZERO.hash });
+    store.contributions.set('content of w in 1', { value: 7, base: ZERO.hash, rounds: [1] });
     coordinator.handle(contribution('w', 1, ZERO.hash));
   };
   return { coordinator, store, sent, until, open, contribute };
 }
 
-const merged = hashModel(mergeModel(INITIAL, [{ value: 7, tokens: 640 }]));
+const merged = hashModel(stepModel(INITIAL, 0, [sumShard([{ value: 7, tokens: 640 }], 0)]));
 
 describe('a simulated coordinator', () => {
   it('stores, sends, merges and commits', () => {

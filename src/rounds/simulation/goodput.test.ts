@@ -51,8 +51,9 @@ function play(stays: readonly Stay[], options: Partial<RoundOptions> = {}) {
   ]);
   const line = { delay: [1, 20], duplicate: 0, loss: 0 } as const;
   const all = machineOptions({ ...OPTIONS, ...options });
-  const rest = { seed: 1, transfer: 50, mergeTime: 20, damage: 0, sharedLine: false, calmAt: LENGTH };
-  simulate({ ...rest, options: all, line, actions }, machine);
+  const rest = { seed: 1, transfer: 50, mergeTime: 20, damage: 0, miss: 0, sharedLine: false, calmAt: LENGTH };
+  const whole = { fragments: 1, overlap: 0, shards: 0 };
+  simulate({ ...rest, ...whole, options: all, line, actions }, machine);
   const of = (stay: Stay) => committed[inOrder.indexOf(stay)]!;
   return {
     honest: HONEST.reduce((sum, stay) => sum + of(stay).tokens, 0),

@@ -30,15 +30,20 @@ function watch() {
   const { surroundings } = world(MACHINES);
   const store = new SimulatedStore(before, INITIAL);
   const worker = new SimulatedWorker(surroundings, 'w', 1, 1, 'honest');
-  worker.parameters = INITIAL;
-  for (const name of ['a', 'b']) store.contributions.set(`content of ${name} in 1`, { value: 1, base: ZERO.hash });
+  worker.host.load(INITIAL);
+  for (const [name, base] of [
+    ['a', ZERO.hash],
+    ['b', ZERO.hash],
+    ['c', 'another'],
+  ] as const)
+    store.contributions.set(`content of ${name} in 1`, { value: 1, base, rounds: [1] });
   return { store, worker, monitor: new Monitor(store, () => [worker]) };
 }
 
 describe('the monitor', () => {
   it('is content with what is right', () => {
     const { store, monitor } = watch();
-    store.parameters.set('h1', 1);
+    store.parameters.set('h1', [1]);
     monitor.check(before, timer, before, [start(1)]);
     monitor.check(before, timer, before, [merge('a', 'b')]);
     monitor.check(before, { type: 'merged', round: 1, hash: 'h1' }, commit(1, 'h1'), []);
@@ -66,7 +71,7 @@ describe('the monitor', () => {
       says: 'other than the last commit',
     },
     { name: 'another order', effects: [merge('b', 'a')], says: 'out of replica order' },
-    { name: 'another base', effects: [merge('a', 'c')], says: 'divergence: c trained from undefined' },
+    { name: 'another base', effects: [merge('a', 'c')], says: 'divergence: c trained from another in 1' },
     { name: 'an empty merge', effects: [merge()], says: 'merged from 0 contributions' },
     {
       name: 'a contribution to a round that is not open',
@@ -80,7 +85,7 @@ describe('the monitor', () => {
 
   it('sees the real parameters of a member', () => {
     const { worker, monitor } = watch();
-    worker.parameters = 1;
+    worker.host.load([1]);
     expect(() => monitor.check(before, timer, before, [start(1)])).toThrow('divergence: w holds 00000001');
   });
 
@@ -90,7 +95,7 @@ describe('the monitor', () => {
     const bare = { credit: null, lateness: 0 } as const;
     store.state = { ...before, workers: [{ worker: 'w', incarnation: 1, ...known, ...bare }] };
     expect(monitor.allHold()).toBe(true);
-    worker.parameters = 1;
+    worker.host.load([1]);
     expect(monitor.allHold()).toBe(false);
     worker.crash();
     expect(monitor.allHold()).toBe(true);

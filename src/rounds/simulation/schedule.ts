@@ -6,7 +6,8 @@ import { type Character, TOKENS_PER_STEP } from './worker.js';
 
 /**
  * - `steady`: joins, leaves, delays, duplicates, reordering, odd characters; nothing is lost
- * - `chaos`: also loss, silent crashes, restarts of workers and coordinator, partitions, failed merges
+ * - `chaos`: also loss, silent crashes, restarts of workers and coordinator, partitions, failed merges, blobs that cannot
+ *   be had or stored, a server that loses its last writes
  */
 export type ScheduleKind = 'steady' | 'chaos';
 
@@ -15,7 +16,16 @@ export type Action =
   /** The other actions take `pick` modulo the number of workers there are. */
   | { readonly type: 'leave' | 'crash' | 'restart'; readonly pick: number }
   | { readonly type: 'evict'; readonly pick: number }
-  | { readonly type: 'coordinator'; readonly downFor: number; readonly clockOffset: number; readonly midway: boolean }
+  /** Its next contributions are more than it may store. */
+  | { readonly type: 'full'; readonly pick: number; readonly count: number }
+  | {
+      readonly type: 'coordinator';
+      readonly downFor: number;
+      readonly clockOffset: number;
+      readonly midway: boolean;
+      /** Whether what was stored last is lost, but for rounds and commits. */
+      readonly forgets: boolean;
+    }
   | { readonly type: 'partition'; readonly pick: number; readonly lasts: number }
   | { readonly type: 'failMerges'; readonly count: number };
 
@@ -27,6 +37,14 @@ export interface Schedule {
   readonly transfer: number;
   readonly mergeTime: number;
   readonly damage: number;
+  /** Probability that something cannot be fetched, stored or summed now. */
+  readonly miss: number;
+  /** Parts of the model, one exchanged a round; with several, members run ahead. */
+  readonly fragments: number;
+  /** τ, in inner steps. */
+  readonly overlap: number;
+  /** Of a fragment, which contributors sum; 0: the coordinator does. */
+  readonly shards: number;
   readonly sharedLine: boolean;
   readonly actions: readonly { readonly at: number; readonly action: Action }[];
   /** From here on nothing bad happens, and the run must make progress. */
@@ -43,6 +61,7 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
   const minimumMembers = 1 + random.below(3);
   // Only where nothing is lost can a run do without time-outs.
   const timeless = kind === 'steady' && chance(0.5);
+  const fragments = chance(0.5) ? 1 : 2 + random.below(2);
   const options: RoundOptions = timeless
     ? threadOptions(minimumMembers, 10)
     : machineOptions({
@@ -53,7 +72,8 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
         heartbeatTimeout: whole(300, 1000),
         roundTimeout: whole(1000, 4000),
         outlierFactor: chance(0.5) ? 10 : null,
-        adaptiveSteps: chance(0.5),
+        // What was begun ahead is what is done, whatever the speed has become.
+        adaptiveSteps: chance(0.5) && fragments === 1,
         tokensPerStep: TOKENS_PER_STEP,
         suspension: 1500,
       });
@@ -66,7 +86,7 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
   for (let i = random.below(7); i > 0; i--) {
     const at = between(0, calmAt);
     const pick = random.below(1000);
-    const kinds = kind === 'steady' ? 3 : 8;
+    const kinds = kind === 'steady' ? 3 : 9;
     switch (random.below(kinds)) {
       case 0:
         add(at, { type: 'join', character: characterOf(random, timeless), speed: speed() });
@@ -86,6 +106,7 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
           downFor: between(1, 800),
           clockOffset: chance(0.5) ? whole(-300_000, 300_000) : 0,
           midway: chance(0.5),
+          forgets: chance(0.2),
         });
         break;
       case 5:
@@ -96,6 +117,9 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
         break;
       case 7:
         add(at, { type: 'restart', pick });
+        break;
+      case 8:
+        add(at, { type: 'full', pick, count: 1 + random.below(4) });
     }
   }
   return {
@@ -109,6 +133,10 @@ export function randomSchedule(seed: number, kind: ScheduleKind): Schedule {
     transfer: between(1, 150),
     mergeTime: between(1, 100),
     damage: chance(0.3) ? 0.1 : 0,
+    miss: kind === 'chaos' && chance(0.5) ? 0.1 : 0,
+    fragments,
+    overlap: random.below(6),
+    shards: random.below(4),
     sharedLine: false,
     actions,
     calmAt,

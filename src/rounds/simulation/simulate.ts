@@ -1,9 +1,10 @@
 import { Random } from '../../base/random.js';
 import { createRounds } from '../create.js';
-import type { MessageToWorker, WorkerMessage } from '../events.js';
+import { memberTick } from '../member.js';
 import { tick } from '../tick.js';
+import type { FromSimulated, MemberMachine, SimulatedMessage } from './cargo.js';
 import { type Machine, SimulatedCoordinator } from './coordinator.js';
-import { hashModel } from './model.js';
+import { hashModel, initialModel } from './model.js';
 import { Monitor, Violation } from './monitor.js';
 import { SimulatedNetwork } from './network.js';
 import type { Action, Schedule } from './schedule.js';
@@ -16,7 +17,6 @@ const BOUND = 120_000;
 const MOST_TICKS = 50_000;
 const RUN = 'simulated';
 const LAYOUT = { hash: 'layout', length: 1 };
-const INITIAL = 0x5eed;
 
 export interface SimulationResult {
   readonly commits: number;
@@ -30,14 +30,19 @@ export interface SimulationResult {
 }
 
 /**
- * Runs a schedule under a virtual clock, then leaves the run in peace: it must commit two more rounds, end when told
- * to, and leave all with the committed parameters.
+ * Runs a schedule under a virtual clock, then leaves the run in peace: it must commit two more rounds, have all honest
+ * workers back, end when told to, and leave all with the committed parameters.
  *
- * @param machine the machine under test
+ * @param machine the coordinator's machine under test
+ * @param member the members' machine under test
  * @throws Violation naming the seed, when a round is stuck, parameters diverge, a commit is lost or a rule is broken
  */
-export function simulate(schedule: Schedule, machine: Machine = tick): SimulationResult {
-  const simulation = new Simulation(schedule, machine);
+export function simulate(
+  schedule: Schedule,
+  machine: Machine = tick,
+  member: MemberMachine = memberTick,
+): SimulationResult {
+  const simulation = new Simulation(schedule, machine, member);
   try {
     return simulation.run();
   } catch (error) {
@@ -59,33 +64,37 @@ class Simulation {
   readonly #banned = new Set<string>();
   #calm = false;
 
-  constructor(schedule: Schedule, machine: Machine) {
+  constructor(schedule: Schedule, machine: Machine, member: MemberMachine) {
     this.#schedule = schedule;
     this.#random = new Random(schedule.seed, 'lines');
-    const { options, line } = schedule;
+    const { options, line, fragments, shards, mergeTime } = schedule;
     this.network = new SimulatedNetwork(this.#random, line);
-    const committed = { round: 0, hash: hashModel(INITIAL) };
-    this.#store = new SimulatedStore(createRounds({ run: RUN, layout: LAYOUT, options, committed, now: 0 }), INITIAL);
+    const initial = initialModel(fragments);
+    const committed = { round: 0, hash: hashModel(initial) };
+    this.#store = new SimulatedStore(createRounds({ run: RUN, layout: LAYOUT, options, committed, now: 0 }), initial);
     this.#monitor = new Monitor(this.#store, () => this.#workers.values());
     this.#coordinator = new SimulatedCoordinator({
-      machine,
+      ...{ machine, fragments, shards, mergeTime },
       store: this.#store,
       network: this.network,
       monitor: this.#monitor,
-      mergeTime: schedule.mergeTime,
       send: (worker, incarnation, message) => this.#toWorker(worker, incarnation, message),
     });
     this.#surroundings = {
       run: RUN,
+      machine: member,
       network: this.network,
       store: this.#store,
       random: this.#random,
       layout: LAYOUT,
       send: (message) => this.#toCoordinator(message),
+      watch: this.#monitor,
       heartbeatEvery: options.heartbeatTimeout === null ? null : options.heartbeatTimeout / 4,
       transfer: schedule.transfer,
+      overlap: schedule.overlap,
       sharedLine: schedule.sharedLine,
       damage: schedule.damage,
+      miss: schedule.miss,
     };
   }
 
@@ -96,6 +105,14 @@ class Simulation {
     this.#until(() => this.#calm, calmAt);
     const target = this.#store.commits.length + 2;
     this.#until(() => this.#store.commits.length >= target, calmAt + BOUND);
+    const none = (names: () => string[]) => () => names().length === 0;
+    this.#until(
+      none(() => this.#monitor.undead()),
+      calmAt + BOUND,
+      () => `banned: ${this.#monitor.undead()} go on`,
+    );
+    const missing = () => this.#monitor.missing();
+    this.#until(none(missing), calmAt + BOUND, () => `gone for good: ${missing()} should be back`);
     this.#coordinator.handle({ type: 'stop' });
     this.#until(() => this.#store.state.phase === 'stopped', calmAt + 2 * BOUND);
     this.#until(() => this.#monitor.allHold(), calmAt + 3 * BOUND);
@@ -108,17 +125,19 @@ class Simulation {
     };
   }
 
-  #until(done: () => boolean, bound: number): void {
+  #until(done: () => boolean, bound: number, what = () => this.#stuck()): void {
     while (!done()) {
       const next = this.network.next;
-      if (next === undefined || next > bound) {
-        const { phase, round, workers } = this.#store.state;
-        const who = workers.map(({ worker, status }) => `${worker} ${status}`).join(', ');
-        throw new Violation(`stuck: ${phase} in round ${round}; ${who}`);
-      }
+      if (next === undefined || next > bound) throw new Violation(what());
       if (this.#coordinator.ticks > MOST_TICKS) throw new Violation('busy without end');
       this.network.step();
     }
+  }
+
+  #stuck(): string {
+    const { phase, round, workers } = this.#store.state;
+    const who = workers.map(({ worker, status }) => `${worker} ${status}`).join(', ');
+    return `stuck: ${phase} in round ${round}; ${who}`;
   }
 
   #act(action: Action): void {
@@ -133,7 +152,7 @@ class Simulation {
       case 'coordinator':
         if (action.midway) coordinator.dieWithNext = true;
         else coordinator.crash();
-        this.network.after(action.downFor, () => coordinator.restart(action.clockOffset));
+        this.network.after(action.downFor, () => coordinator.restart(action.clockOffset, action.forgets));
         break;
       case 'partition':
         for (const [i, name] of [...this.#workers.keys()].entries())
@@ -142,18 +161,29 @@ class Simulation {
         break;
       default: {
         const all = [...this.#workers.values()];
-        if (all.length > 0) this.#actOn(action.type, all[action.pick % all.length]!);
+        if (all.length > 0) this.#actOn(action, all[action.pick % all.length]!);
       }
     }
   }
 
-  #actOn(type: 'leave' | 'crash' | 'restart' | 'evict', worker: SimulatedWorker): void {
-    if (type === 'restart') this.#restart(worker);
-    else if (type === 'leave') worker.leave();
-    else worker.crash();
-    if (type !== 'evict') return;
-    this.#banned.add(worker.name);
-    this.#coordinator.handle({ type: 'evict', worker: worker.name, reason: 'told to' });
+  #actOn(action: Extract<Action, { readonly pick: number }>, worker: SimulatedWorker): void {
+    switch (action.type) {
+      case 'restart':
+        this.#restart(worker);
+        break;
+      case 'leave':
+        worker.leave();
+        break;
+      case 'crash':
+        worker.crash();
+        break;
+      case 'full':
+        worker.full = action.count;
+        break;
+      case 'evict':
+        this.#banned.add(worker.name);
+        this.#coordinator.handle({ type: 'evict', worker: worker.name, reason: 'told to' });
+    }
   }
 
   #join(character: SimulatedWorker['character'], speed: number): void {
@@ -174,24 +204,26 @@ class Simulation {
     this.#calm = true;
     this.network.line = { ...this.#schedule.line, loss: 0 };
     this.#surroundings.damage = 0;
+    this.#surroundings.miss = 0;
+    for (const worker of this.#workers.values()) worker.full = 0;
+    this.#monitor.calm();
     this.#cutOff.clear();
     this.#coordinator.failMerges = 0;
     this.#coordinator.dieWithNext = false;
     if (!this.#coordinator.alive) this.#coordinator.restart(0);
-    const useful = [...this.#workers.values()].filter(({ alive, character }) => alive && !USELESS.has(character));
+    const useful = [...this.#workers.values()].filter(
+      ({ alive, character, name }) => alive && !USELESS.has(character) && !this.#banned.has(name),
+    );
     for (let i = useful.length; i < this.#schedule.options.minimumMembers; i++) this.#join('honest', 0.1);
   }
 
-  #toCoordinator(message: WorkerMessage): void {
+  #toCoordinator(message: FromSimulated): void {
     if (this.#cutOff.has(message.worker)) return;
-    this.network.send(() => this.#coordinator.handle(message));
+    this.network.send(() => this.#coordinator.receive(message));
   }
 
-  #toWorker(name: string, incarnation: number, message: MessageToWorker): void {
+  #toWorker(name: string, incarnation: number, message: SimulatedMessage): void {
     if (this.#cutOff.has(name)) return;
-    this.network.send(() => {
-      const worker = this.#workers.get(name);
-      if (worker?.alive && worker.incarnation === incarnation) worker.receive(message);
-    });
+    this.network.send(() => this.#workers.get(name)?.receive(incarnation, message));
   }
 }

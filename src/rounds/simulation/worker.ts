@@ -1,9 +1,13 @@
 import type { Random } from '../../base/random.js';
-import type { Abort, Commit, Heal, MessageToWorker, StartRound, Stopped, Welcome, WorkerMessage } from '../events.js';
+import type { StartRound } from '../events.js';
+import type { MemberEffect, MemberEnd, MemberEvent, MemberState, MessageOfMember } from '../member/types.js';
+import { createMember } from '../member.js';
 import type { Committed } from '../types.js';
-import { hashModel, type ModelParameters, trainModel } from './model.js';
+import type { FromSimulated, MemberMachine, SimulatedCargo, SimulatedMessage } from './cargo.js';
+import { SimulatedHost } from './host.js';
+import { hashModel, type ModelParameters, sumShard } from './model.js';
 import type { SimulatedNetwork } from './network.js';
-import type { SimulatedStore } from './store.js';
+import type { SimulatedStore, StoredContribution } from './store.js';
 
 /**
  * - `honest`: does what it should
@@ -21,203 +25,350 @@ export const USELESS: ReadonlySet<Character> = new Set(['idle', 'fresh', 'silent
 
 /** Tokens of a simulated inner step. */
 export const TOKENS_PER_STEP = 64;
-/** Virtual milliseconds between two attempts of a suspended worker to join again. */
-const KNOCK = 1000;
+
+/** Sees what members do. */
+export interface MemberWatch {
+  /** Its host is about to do steps of a round. */
+  readonly trains: (worker: SimulatedWorker, round: number) => void;
+  readonly says: (worker: SimulatedWorker, incarnation: number, message: MessageOfMember<SimulatedCargo>) => void;
+}
 
 /** What a simulated worker lives in. */
 export interface Surroundings {
   readonly run: string;
+  readonly machine: MemberMachine;
   readonly network: SimulatedNetwork;
   readonly store: SimulatedStore;
   readonly random: Random;
   readonly layout: { readonly hash: string; readonly length: number };
   /** Puts a message on the line to the coordinator. */
-  readonly send: (message: WorkerMessage) => void;
+  readonly send: (message: FromSimulated) => void;
+  /** Sees what it does; see `Monitor`. */
+  readonly watch: MemberWatch;
   /** Virtual milliseconds between heartbeats; `null`: none, nothing is ever lost. */
   readonly heartbeatEvery: number | null;
   /** Virtual milliseconds that a tensor of this model takes on a worker's line. */
   readonly transfer: number;
+  /** τ, in inner steps. */
+  readonly overlap: number;
   /** Whether heartbeats wait behind tensors: the fault that rule 9 forbids. */
   readonly sharedLine: boolean;
   /** Probability that parameters are damaged on their way to the worker. */
   damage: number;
+  /** Probability that something cannot be fetched or stored now. */
+  miss: number;
 }
 
-/** A worker of the simulated network: joins, downloads, reports, trains, contributes, repeats what was lost. */
+type Effect<T extends MemberEffect<SimulatedCargo>['type']> = Extract<
+  MemberEffect<SimulatedCargo>,
+  { readonly type: T }
+>;
+
+/** A step along a chain. */
+interface Way {
+  readonly round: number;
+  /** Whether it is the snapshot. */
+  readonly whole: boolean;
+  readonly take: () => void;
+}
+
+/** A worker of the simulated network: carries out what the member's machine says, but for what its character is. */
 export class SimulatedWorker {
   readonly name: string;
   readonly character: Character;
   /** Inner steps in a virtual millisecond. */
   readonly speed: number;
-  incarnation: number;
-  alive = true;
+  readonly host = new SimulatedHost();
+  state: MemberState<SimulatedCargo>;
   /** How often it was thrown out although it lived. */
   thrownOut = 0;
-  holds: Committed | null = null;
-  parameters: ModelParameters | null = null;
+  /** How its part has ended, if it has. */
+  ended: MemberEnd | 'failed' | null = null;
+  /** How many of its next contributions are more than it may store. */
+  full = 0;
+  /** The highest round that it was told to be over. */
+  heardClosed = -1;
+  /** Whether it was told that the run is over, and lived. */
+  heardStop = false;
+  /** What the last round that it was told to start starts from. */
+  start: { readonly round: number; readonly base: Committed } | null = null;
+  #crashed = false;
   readonly #in: Surroundings;
-  #welcome = false;
-  #closed = -1;
-  #target: Committed | null = null;
-  #round: number | null = null;
-  #pending: WorkerMessage | null = null;
+  readonly #events: MemberEvent<SimulatedCargo>[] = [];
+  #busy = false;
+  /** Numbers of what is under way, so that what was stopped does not go on. */
+  #training = 0;
+  #storing = 0;
+  #reducing = 0;
+  #trained: (StoredContribution & { readonly round: number; readonly steps: number }) | null = null;
   #lineFree = 0;
-  #knocking = false;
+  /** A stubborn one's own parameters. */
+  #kept: ModelParameters | null = null;
+  #aborted = false;
 
   constructor(surroundings: Surroundings, name: string, incarnation: number, speed: number, character: Character) {
     this.#in = surroundings;
     this.name = name;
-    this.incarnation = incarnation;
     this.speed = speed;
     this.character = character;
-    this.#join();
+    this.state = createMember(incarnation, surroundings.overlap);
+    this.#tell({ type: 'start' });
     this.#beat();
+  }
+
+  get incarnation(): number {
+    return this.state.incarnation;
+  }
+
+  get alive(): boolean {
+    return !this.#crashed && this.ended === null;
+  }
+
+  /** What it would train on as the run's. */
+  get parameters(): ModelParameters | null {
+    return this.#kept ?? this.host.parameters;
   }
 
   /** Ends without a word. */
   crash(): void {
-    this.alive = false;
+    this.#crashed = true;
   }
 
   leave(): void {
-    if (this.alive) this.#send({ type: 'leave', reason: 'told to' });
-    this.alive = false;
+    this.#tell({ type: 'leave', reason: 'told to' });
   }
 
-  receive(message: MessageToWorker): void {
-    switch (message.type) {
-      case 'startRound':
-        this.#onStart(message);
+  receive(incarnation: number, message: SimulatedMessage): void {
+    if (this.character === 'idle' || !this.alive) return;
+    if (incarnation === this.incarnation) {
+      if ('closed' in message) this.heardClosed = Math.max(this.heardClosed, message.closed);
+      this.heardStop ||= message.type === 'stopped';
+      if (message.type === 'startRound') this.start = message;
+      if (message.type === 'evict' && !message.banned) this.thrownOut++;
+      this.#aborted = message.type === 'abort';
+      if (message.type === 'heal' && this.#kept !== null) {
+        this.#kept = null;
+        this.host.rollBack();
+      }
+    }
+    this.#tell({ type: 'heard', incarnation, message });
+  }
+
+  #tell(event: MemberEvent<SimulatedCargo>): void {
+    this.#events.push(event);
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      if (!this.alive) continue;
+      const { state, effects } = this.#in.machine(this.state, next);
+      this.state = state;
+      for (const effect of effects) this.#carryOut(effect);
+    }
+    this.#busy = false;
+  }
+
+  #carryOut(effect: MemberEffect<SimulatedCargo>): void {
+    switch (effect.type) {
+      case 'send':
+        this.#send(effect.incarnation, effect.message);
         break;
-      case 'welcome':
-      case 'commit':
-      case 'abort':
-      case 'heal':
-      case 'stopped':
-        this.#welcome = true;
-        this.#onStanding(message);
+      case 'train':
+        this.#train(effect);
         break;
-      case 'accepted':
-        this.#pending = null;
+      case 'stopTraining':
+        this.#halt();
         break;
-      case 'refuse':
-        if (message.about === 'contribution') this.#pending = null;
-        if (message.code === 'unknown-worker' || message.code === 'old-incarnation') this.#again();
-        if (message.code === 'suspended') this.#onSuspended();
+      case 'store':
+        this.#store(effect);
         break;
-      case 'evict':
-        this.thrownOut++;
-        this.#again();
+      case 'stopStoring':
+        this.#storing++;
+        break;
+      case 'catchUp':
+        this.#catchUp(effect);
+        break;
+      case 'rollBack':
+        this.#rollBack();
+        break;
+      case 'reduce':
+        this.#reduce(effect);
+        break;
+      case 'stopReducing':
+        this.#reducing++;
+        break;
+      case 'end':
+        this.ended = effect.ended;
+        break;
+      case 'fail':
+        this.ended = 'failed';
     }
   }
 
-  #onStanding(message: Welcome | Commit | Abort | Heal | Stopped): void {
-    if (this.character === 'idle') return;
-    const { committed } = message;
-    this.#closed = Math.max(this.#closed, message.closed);
-    if (this.#round !== null && this.#round <= this.#closed) {
-      if (this.character === 'stubborn' && message.type === 'abort' && this.parameters !== null)
-        this.parameters = trainModel(this.parameters, this.name, this.#round, 1);
-      this.#round = null;
-      this.#pending = null;
-    }
-    if (this.character === 'fresh') this.#invent(committed);
-    else if (this.holds === null || committed.round > this.holds.round) this.#fetch(committed);
-    else if (committed.round < this.holds.round) return;
-    else if (hashModel(this.parameters!) === committed.hash) this.#report();
-    else this.#fetch(committed);
-  }
-
-  #fetch(committed: Committed): void {
-    if (this.#target?.round === committed.round) return;
-    if (this.#target && this.#target.round > committed.round) return;
-    this.#target = committed;
-    this.#later(this.#in.transfer, () => {
-      if (this.#target !== committed) return;
-      const { store, random, damage } = this.#in;
-      const stored = store.parameters.get(committed.hash)!;
-      this.parameters = damage > 0 && random.uniform() < damage ? (stored ^ 1) >>> 0 : stored;
-      this.holds = committed;
-      this.#target = null;
-      this.#report();
-    });
-  }
-
-  #invent(committed: Committed): void {
-    this.parameters = this.#in.random.uint32();
-    this.holds = committed;
-    this.#report();
-  }
-
-  #report(): void {
-    this.#send({ type: 'report', round: this.holds!.round, closed: this.#closed, hash: hashModel(this.parameters!) });
-  }
-
-  #onStart({ round, base, members }: StartRound): void {
-    const already = this.#round !== null && round <= this.#round;
-    if (already || round <= this.#closed || this.holds?.round !== base.round || this.#target) return;
-    const steps = members.find((member) => member.worker === this.name)!.steps;
-    this.#round = round;
-    this.#pending = null;
-    const { random } = this.#in;
+  #train({ round, work, mixAfter }: Effect<'train'>): void {
+    const { random, watch } = this.#in;
+    watch.trains(this, round);
+    this.host.begin(round);
+    const number = ++this.#training;
+    const { steps, fragment } = work;
     if (this.character === 'silent' || (this.character === 'fickle' && random.uniform() < 0.5)) return;
     const late = this.character === 'fickle' ? 1 + random.uniform() : 1;
-    this.#later((late * steps) / this.speed, () => {
-      if (this.#round === round) this.#contribute(round, steps);
+    const after = (some: number, run: () => void) =>
+      this.#later((late * some) / this.speed, () => {
+        if (this.#training === number) run();
+      });
+    if (mixAfter > 0) after(mixAfter, () => this.#tell({ type: 'mixable', round }));
+    after(steps, () => {
+      this.#trained = { round, steps, ...this.host.finish(this.name, steps, fragment) };
+      this.#tell({ type: 'trained', round, finite: this.character !== 'fickle' || random.uniform() < 0.5 });
     });
   }
 
-  #contribute(round: number, steps: number): void {
-    const { store, transfer } = this.#in;
-    const value = trainModel(this.parameters!, this.name, round, steps);
-    const contentHash = `${value.toString(16)}@${this.name}.${this.incarnation}.${round}`;
-    store.contributions.set(contentHash, { value, base: hashModel(this.parameters!) });
-    const contribution = this.#message({
-      type: 'contribution',
-      round,
-      tokens: steps * TOKENS_PER_STEP,
-      steps,
-      seconds: steps / this.speed / 1000,
-      layoutHash: this.#in.layout.hash,
-      length: this.#in.layout.length,
-      finite: this.character !== 'fickle' || this.#in.random.uniform() < 0.5,
-      norm: 1 + (value % 100) / 100,
-      baseHash: hashModel(this.parameters!),
-      contentHash,
+  /** Ends with the step in progress. */
+  #halt(): void {
+    this.#training++;
+    const round = this.host.training!;
+    this.#later(this.#in.random.uniform() / this.speed, () => {
+      this.host.halt(this.name);
+      this.#tell({ type: 'halted', round });
     });
-    this.#lineFree = this.#in.network.now + transfer;
+  }
+
+  #store({ incarnation, round, base }: Effect<'store'>): void {
+    const { store, transfer, network, random, miss, layout } = this.#in;
+    const { value, steps, base: from, rounds } = this.#trained!;
+    const number = ++this.#storing;
+    this.#lineFree = network.now + transfer;
     this.#later(transfer, () => {
-      if (this.#round !== round) return;
-      this.#pending = contribution;
-      this.#in.send(contribution);
-      if (this.character === 'early' && contribution.type === 'contribution')
-        this.#in.send({ ...contribution, round: round + 1 });
+      if (this.#storing !== number) return;
+      const full = this.full > 0;
+      if (full || random.uniform() < miss) {
+        this.full = Math.max(0, this.full - 1);
+        this.#tell({ type: 'notStored', round, full, reason: full ? 'no room' : 'not now' });
+        return;
+      }
+      const contentHash = `${value.toString(16)}@${this.name}.${incarnation}.${round}`;
+      store.contributions.set(contentHash, { value, base: from, rounds });
+      const contribution = {
+        type: 'contribution',
+        round,
+        tokens: steps * TOKENS_PER_STEP,
+        steps,
+        seconds: steps / this.speed / 1000,
+        layoutHash: layout.hash,
+        length: layout.length,
+        finite: this.character !== 'fickle' || random.uniform() < 0.5,
+        norm: 1 + (value % 100) / 100,
+        baseHash: base.hash,
+        contentHash,
+      } as const;
+      this.#tell({ type: 'stored', round, contribution });
     });
   }
 
-  /** Keeps quiet for a while, then tries a new life; words of the old one are no matter. */
-  #onSuspended(): void {
-    if (this.#knocking) return;
-    this.#knocking = true;
-    this.#later(KNOCK, () => {
-      this.#knocking = false;
-      this.#again();
+  /** Along the chain, one transfer after another; `fresh` makes up what it holds. */
+  #catchUp({ committed, chain, held }: Effect<'catchUp'>): void {
+    const { store, random } = this.#in;
+    if (this.character === 'fresh') {
+      this.host.load(store.parameters.get(committed.hash)!.map(() => random.uint32()));
+      this.#took(committed.round, true);
+      this.#tell({ type: 'caughtUp' });
+      return;
+    }
+    const { snapshot, results } = this.host.pathOf(chain, held);
+    const ways = results.map(({ round, hash, fragment }) => ({
+      ...{ round, whole: false },
+      take: () => this.host.apply(fragment, this.#fetched(store.parameters.get(hash)![fragment]!)),
+    }));
+    const { round, hash } = chain.snapshot;
+    const all = () => this.host.load(store.parameters.get(hash)!.map((one) => this.#fetched(one)));
+    const whole = { round, whole: true, take: all };
+    this.#walk(snapshot ? [whole, ...ways] : ways);
+  }
+
+  #walk([first, ...rest]: readonly Way[]): void {
+    if (first === undefined) {
+      this.#tell({ type: 'caughtUp' });
+      return;
+    }
+    const { store, random, transfer, miss } = this.#in;
+    this.#later(transfer, () => {
+      const gone = miss > 0 && first.round < store.oldest;
+      if (gone || random.uniform() < miss) {
+        this.#tell({ type: 'cutOff', reason: gone ? 'deleted' : 'not now' });
+        return;
+      }
+      first.take();
+      this.#took(first.round, first.whole);
+      this.#walk(rest);
     });
   }
 
-  /** A new life, since the last one is over for the coordinator. */
-  #again(): void {
-    this.incarnation++;
-    this.#welcome = false;
-    this.#round = null;
-    this.#pending = null;
-    this.#target = null;
-    this.#join();
-    this.#beat();
+  #fetched(stored: number): number {
+    const { random, damage } = this.#in;
+    return damage > 0 && random.uniform() < damage ? (stored ^ 1) >>> 0 : stored;
   }
 
-  #join(): void {
-    this.#send({ type: 'join', layoutHash: this.#in.layout.hash, stepsPerSecond: null });
+  #took(round: number, whole: boolean): void {
+    this.#tell({ type: 'took', held: { round, hash: this.host.hash }, whole });
+  }
+
+  #rollBack(): void {
+    if (this.character === 'stubborn' && this.#aborted && this.host.rounds.length > 0) this.#kept = this.host.local;
+    else {
+      this.#kept = null;
+      this.host.rollBack();
+    }
+    this.#tell({ type: 'rolledBack' });
+  }
+
+  #reduce({ request, shards }: Effect<'reduce'>): void {
+    const { store, random, transfer, miss } = this.#in;
+    const { round, attempt, contributions } = request;
+    const number = this.#reducing;
+    const values = contributions.map(({ contentHash, tokens }) => ({
+      value: store.contributions.get(contentHash)!.value,
+      tokens,
+    }));
+    for (const shard of shards) {
+      this.#later(transfer * (0.5 + random.uniform()), () => {
+        if (this.#reducing !== number) return;
+        const done = random.uniform() >= miss;
+        const value = done ? sumShard(values, shard) : null;
+        this.#tell({ type: 'reduced', round, attempt, shard, done, sum: { round, attempt, shard, value } });
+      });
+    }
+  }
+
+  #send(incarnation: number, message: MessageOfMember<SimulatedCargo>): void {
+    const { run, layout, send, watch } = this.#in;
+    const { name: worker } = this;
+    // What is spread comes last: V8 is a hundred times slower the other way round.
+    watch.says(this, incarnation, message);
+    switch (message.type) {
+      case 'join':
+        send({ run, worker, incarnation, layoutHash: layout.hash, stepsPerSecond: null, ...message });
+        break;
+      case 'contribution': {
+        const { contribution } = message;
+        const told = { run, worker, incarnation, ...contribution };
+        send(told);
+        if (this.character === 'early') send({ ...told, round: contribution.round + 1 });
+        break;
+      }
+      case 'sum':
+        send({ worker, incarnation, type: 'sum', ...message.sum });
+        break;
+      case 'report':
+        send({
+          run,
+          worker,
+          incarnation,
+          ...(this.#kept === null ? message : { ...message, hash: hashModel(this.#kept) }),
+        });
+        break;
+      default:
+        send({ run, worker, incarnation, ...message });
+    }
   }
 
   #beat(): void {
@@ -226,29 +377,26 @@ export class SimulatedWorker {
     this.#later(heartbeatEvery, () => {
       const wait = this.#in.sharedLine ? Math.max(0, this.#lineFree - network.now) : 0;
       this.#later(wait, () => {
-        if (!this.#welcome) this.#join();
-        else this.#send({ type: 'heartbeat', holds: this.holds?.round ?? null, round: this.#round });
-        if (this.#pending) this.#in.send(this.#pending);
+        this.#tell({ type: 'beat' });
         this.#beat();
       });
     });
   }
 
-  /** Later in this life, if it still lasts. */
   #later(delay: number, run: () => void): void {
-    const life = this.incarnation;
     this.#in.network.after(delay, () => {
-      if (this.alive && this.incarnation === life) run();
+      if (this.alive) run();
     });
-  }
-
-  #send(body: WithoutSender<WorkerMessage>): void {
-    this.#in.send(this.#message(body));
-  }
-
-  #message(body: WithoutSender<WorkerMessage>): WorkerMessage {
-    return { ...body, run: this.#in.run, worker: this.name, incarnation: this.incarnation };
   }
 }
 
-type WithoutSender<T> = T extends WorkerMessage ? Omit<T, 'run' | 'worker' | 'incarnation'> : never;
+/** A round's start as its member reads it. */
+export function startFor(
+  { round, base, members }: StartRound,
+  worker: string,
+  fragments: number,
+): Extract<SimulatedMessage, { readonly type: 'startRound' }> {
+  const { steps } = members.find((member) => member.worker === worker)!;
+  const of = (number: number) => ({ steps, fragment: number % fragments });
+  return { type: 'startRound', round, base, ...of(round), next: fragments > 1 ? of(round + 1) : null };
+}
