@@ -11,7 +11,7 @@ export type {
   UnevenRound,
 } from './averaging/index.js';
 export { type DescribedCluster, describeModel, readCluster, readModel } from './catalogue/index.js';
-export { planPage } from './report/index.js';
+export { planPage } from './report/page.js';
 export type { Calibration } from './run/calibration.js';
 export type { ErrorPoint, TimeInterval } from './run/interval.js';
 export { type Largest, largestModel } from './run/largest-model.js';

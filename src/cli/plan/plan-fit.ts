@@ -1,4 +1,6 @@
-import { chinchillaPoints, fitPoints, fitTable, type LawFit, type TableFit } from '../../planner/laws/index.js';
+import { chinchillaPoints } from '../../planner/laws/chinchilla.js';
+import type { LawFit } from '../../planner/laws/fit.js';
+import { fitPoints, fitTable, type TableFit } from '../../planner/laws/table.js';
 import { snakeCase } from '../../planner/report/plan-json.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';

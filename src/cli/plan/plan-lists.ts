@@ -6,8 +6,8 @@ import {
   findModel,
   models,
 } from '../../planner/catalogue/index.js';
-import { bits, bytes, dollars } from '../../planner/report/index.js';
 import { snakeCase } from '../../planner/report/plan-json.js';
+import { bits, bytes, dollars } from '../../planner/report/units.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
 

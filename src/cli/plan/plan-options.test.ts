@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findLaw } from '../../planner/laws/index.js';
+import { findLaw } from '../../planner/laws/laws.js';
 import { PLAN_OPTIONS } from '../../planner/run/option-table.js';
 import { PLAN_FLAGS } from './plan-options.js';
 

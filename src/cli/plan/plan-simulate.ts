@@ -1,9 +1,9 @@
 import { UsageError } from '../../base/errors.js';
 import { thousands } from '../../base/thousands.js';
 import type { AveragingPlan } from '../../planner/averaging/index.js';
-import { time } from '../../planner/report/index.js';
 import { snakeCase } from '../../planner/report/plan-json.js';
 import type { Planned } from '../../planner/report/planned.js';
+import { time } from '../../planner/report/units.js';
 import {
   type AveragingSpec,
   type ExchangeReport,

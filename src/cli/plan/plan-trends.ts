@@ -1,6 +1,6 @@
 import { writeFileAtomic } from '../../base/files/atomic.js';
 import { trends } from '../../planner/laws/trends/trends.js';
-import { page } from '../../planner/report/index.js';
+import { page } from '../../planner/report/page.js';
 import { snakeCase } from '../../planner/report/plan-json.js';
 import { trendPlot, trendsSvg, trendsTable } from '../../planner/report/trends/index.js';
 import type { Context } from '../terminal/context.js';

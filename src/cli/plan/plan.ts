@@ -13,7 +13,7 @@ export async function planModel(
   const planned = await planFromFlags(flags);
   if (html !== undefined) {
     const [{ planPage }, { writeFileAtomic }] = await Promise.all([
-      import('../../planner/report/index.js'),
+      import('../../planner/report/page.js'),
       import('../../base/files/atomic.js'),
     ]);
     await writeFileAtomic(html, planPage(planned.plan, compareBandwidths(planned.plan)));

@@ -4,22 +4,12 @@ import { intervalOf } from '../run/plan.js';
 import type { RunPlan } from '../run/plan-run.js';
 import { devices } from '../search/index.js';
 import type { MemoryUse, StepPrediction } from '../types.js';
+import { arrangementText } from './arrangement.js';
 import { averagingText } from './averaging-text.js';
-import {
-  arrangementText,
-  bits,
-  bytes,
-  dollars,
-  estimatesOf,
-  MEMORY_PARTS,
-  percent,
-  quantity,
-  range,
-  TIME_PARTS,
-  time,
-} from './index.js';
+import { estimatesOf, MEMORY_PARTS, TIME_PARTS } from './parts.js';
 import type { Planned } from './planned.js';
 import { reasonLost } from './reason.js';
+import { bits, bytes, dollars, percent, quantity, range, time } from './units.js';
 
 /** Alternatives that a reader looks at. */
 const SHOWN = 12;

@@ -54,13 +54,12 @@ export function featuresOf(workload: Workload, accelerator: Accelerator, arrange
 
 /** Square of how far two runs are apart: three years, ten times the devices or the model, count like a format. */
 function distance(a: RunFeatures, b: RunFeatures): number {
-  const differs = (key: 'narrow' | 'pipeline' | 'tensor' | 'sharded'): number => (a[key] === b[key] ? 0 : 1);
   return (
     ((a.year - b.year) / 3) ** 2 +
     Math.log10(a.devices / b.devices) ** 2 / 2 +
     Math.log10(a.parameters / b.parameters) ** 2 / 2 +
-    differs('narrow') +
-    (differs('pipeline') + differs('tensor') + differs('sharded')) / 2
+    Number(a.narrow !== b.narrow) +
+    (Number(a.pipeline !== b.pipeline) + Number(a.tensor !== b.tensor) + Number(a.sharded !== b.sharded)) / 2
   );
 }
 
@@ -135,21 +134,24 @@ const sorted = new WeakMap<readonly ErrorPoint[], readonly Sorted[]>();
  */
 export function speedInterval(run: RunFeatures, points: readonly ErrorPoint[] = shippedPoints): SpeedInterval {
   if (points.length === 0) throw new Error('no measured run to take an interval from');
-  const weighed = byRatio(points).map(({ point, share }) => ({
-    ratio: point.ratio,
-    weight: Math.exp(-distance(run, point) / (2 * REACH * REACH)) * share,
-  }));
-  const total = weighed.reduce((sum, { weight }) => sum + weight, 0);
+  const ascending = byRatio(points);
+  const weights = new Float64Array(ascending.length);
+  let total = 0;
+  for (const [i, { point, share }] of ascending.entries()) {
+    weights[i] = Math.exp(-distance(run, point) / (2 * REACH * REACH)) * share;
+    total += weights[i]!;
+  }
+  const [least, most] = [ascending[0]!.point.ratio, ascending.at(-1)!.point.ratio];
   const quantile = (share: number): number => {
     let sum = 0;
-    for (const { ratio, weight } of weighed) {
-      sum += weight;
-      if (sum >= share * total) return ratio;
+    for (let i = 0; i < weights.length; i++) {
+      sum += weights[i]!;
+      if (sum >= share * total) return ascending[i]!.point.ratio;
     }
-    return weighed.at(-1)!.ratio;
+    return most;
   };
   // Beyond all that was measured no weight is left: every point counts the same then.
-  if (!(total > 0)) return { share: SHARE, low: weighed[0]!.ratio, high: weighed.at(-1)!.ratio };
+  if (!(total > 0)) return { share: SHARE, low: least, high: most };
   return { share: SHARE, low: quantile((1 - SHARE) / 2), high: quantile((1 + SHARE) / 2) };
 }
 

@@ -1,6 +1,7 @@
 import { UsageError } from '../../base/errors.js';
 import { chosenFramework } from '../catalogue/frameworks.js';
-import { computeOptimal, findLaw, type Optimum } from '../laws/index.js';
+import { findLaw } from '../laws/laws.js';
+import { computeOptimal, type Optimum } from '../laws/optimum.js';
 import { searchArrangements } from '../search/index.js';
 import { predictStep } from '../step/step.js';
 import type { Cluster, Workload } from '../types.js';

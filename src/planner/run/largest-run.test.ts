@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { computeOptimal, findLaw } from '../laws/index.js';
+import { findLaw } from '../laws/laws.js';
+import { computeOptimal } from '../laws/optimum.js';
 import { largestRun, secondsUntil } from './largest-run.js';
 import { planRun } from './plan-run.js';
 import { clusterOf, stepOf } from './run.test-support.js';

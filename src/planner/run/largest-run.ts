@@ -1,5 +1,6 @@
 import { UsageError } from '../../base/errors.js';
-import { computeOptimal, type Optimum, type ScalingLaw } from '../laws/index.js';
+import type { ScalingLaw } from '../laws/laws.js';
+import { computeOptimal, type Optimum } from '../laws/optimum.js';
 import type { RunPlan } from './plan-run.js';
 
 /** What a run may take: dollars, or seconds of wall time. */
