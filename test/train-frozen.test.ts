@@ -136,6 +136,19 @@ describe('the file of frozen parameters', () => {
     await copyFile(of('own', 'copy'), of('own', 'frozen.safetensors'));
   });
 
+  it('is written anew where the run was killed before it was known', async () => {
+    await trainer.train('early', changes);
+    const path = of('early', 'run.json');
+    const [best, file] = ['model/model.safetensors', 'frozen.safetensors'].map((name) => of('early', name));
+    const before = [await sha256File(best!), await sha256File(file!)];
+    await writeFile(path, JSON.stringify({ ...(await json(path)), chosen: {} }));
+    await writeFile(file!, 'half of it');
+    await rm(of('early', 'checkpoints'), { recursive: true });
+    const { error } = await trainer.train('early', { ...changes, resume: true });
+    expect(error).toBeUndefined();
+    expect([await sha256File(best!), await sha256File(file!)]).toEqual(before);
+  });
+
   it("is what a checkpoint was trained beside: another run's checkpoint is refused", async () => {
     await rm(of('own', 'checkpoints'), { recursive: true });
     await cp(of('other', 'checkpoints'), of('own', 'checkpoints'), { recursive: true });
