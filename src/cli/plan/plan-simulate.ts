@@ -1,9 +1,8 @@
 import { UsageError } from '../../base/errors.js';
-import { thousands } from '../../base/thousands.js';
 import type { AveragingPlan } from '../../planner/averaging/index.js';
 import { snakeCase } from '../../planner/report/plan-json.js';
 import type { Planned } from '../../planner/report/planned.js';
-import { time } from '../../planner/report/units.js';
+import { criticalPathText, summaryText } from '../../planner/report/simulation-text.js';
 import {
   type AveragingSpec,
   type ExchangeReport,
@@ -16,7 +15,7 @@ import {
   writeTrace,
 } from '../../planner/simulate/index.js';
 import type { Context } from '../terminal/context.js';
-import { shellQuote, table } from '../terminal/format.js';
+import { shellQuote } from '../terminal/format.js';
 import { planFromFlags } from './plan-input.js';
 import type { PlanFlags, SimulateFlags } from './plan-options.js';
 
@@ -111,44 +110,4 @@ function exchangeSpec(averaging: AveragingPlan, parameters: number, flags: Simul
     latency: link.latency,
     seed: flags.seed ?? 1,
   };
-}
-
-/** The figures of a summary, indented by their depth; lists have tables of their own. */
-export function summaryText(summary: object): string {
-  const rows: string[][] = [];
-  const visit = (value: object, depth: number) => {
-    for (const [key, inner] of Object.entries(value)) {
-      const name = `${'  '.repeat(depth)}${key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}`;
-      if (typeof inner === 'number') rows.push([name, figure(key, inner)]);
-      else if (typeof inner === 'string') rows.push([name, inner]);
-      else if (inner === null) rows.push([name, 'does not apply']);
-      else if (typeof inner === 'object' && !Array.isArray(inner)) {
-        rows.push([name]);
-        visit(inner, depth + 1);
-      }
-    }
-  };
-  visit(summary, 0);
-  return table(rows, [1]);
-}
-
-/** What the end of an exchange waited for, link by link. */
-export function criticalPathText(links: ExchangeReport['criticalPath']): string {
-  const rows = links.map(({ what, from, to, start, end, limit }) => {
-    const where = from === to ? from : `${from} to ${to}`;
-    return [what, where, time(start), time(end - start), limit];
-  });
-  return `\nCritical path:\n${table([['', 'where', 'starts at', 'takes', 'bound by'], ...rows], [2, 3])}`;
-}
-
-/** Keys of summaries whose figures are seconds. */
-const SECONDS = new Set([
-  ...['seconds', 'predicted', 'closedForm', 'exposed', 'compute', 'communication', 'ready', 'reduced', 'summed'],
-  ...['gathered', 'first', 'median', 'last', 'train', 'upload', 'download', 'wait', 'away'],
-]);
-
-function figure(key: string, value: number): string {
-  if (SECONDS.has(key)) return time(value);
-  const exact = Number.isInteger(value) || Math.abs(value) >= 10_000;
-  return exact ? thousands(Math.round(value)) : String(Number(value.toPrecision(4)));
 }

@@ -1,5 +1,6 @@
 import { writeFileAtomic } from '../../base/files/atomic.js';
 import { trends } from '../../planner/laws/trends/trends.js';
+import { escapeMarkup } from '../../planner/report/markup.js';
 import { page } from '../../planner/report/page.js';
 import { snakeCase } from '../../planner/report/plan-json.js';
 import { trendPlot, trendsSvg, trendsTable } from '../../planner/report/trends/index.js';
@@ -11,15 +12,14 @@ export async function showTrends({ html }: { readonly html?: string }, { output 
   if (html !== undefined) {
     const svg = `<section>${trendsSvg(all)}</section>`;
     const title = 'Doubling times of training compute and algorithmic efficiency';
-    await writeFileAtomic(html, page(title, [`<h1>${title}</h1>`, svg, `<pre>${escapeText(trendsTable(all))}</pre>`]));
+    await writeFileAtomic(
+      html,
+      page(title, [`<h1>${title}</h1>`, svg, `<pre>${escapeMarkup(trendsTable(all))}</pre>`]),
+    );
   }
   output.event({ type: 'result', trends: all.map((trend) => snakeCase(trend)) });
   const drawn = all.slice(0, 1).map((trend) => `\n${trendPlot(trend)}`);
   output.text(`\n${trendsTable(all)}${drawn.join('')}`);
   if (html !== undefined) output.text(`\nWritten: ${html}\n`);
   return 0;
-}
-
-function escapeText(text: string): string {
-  return text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }

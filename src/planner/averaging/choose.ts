@@ -1,8 +1,9 @@
+import type { ParametricLaw } from '../laws/parametric.js';
 import { searchArrangements } from '../search/search.js';
 import type { Candidate, Fixed, Predict } from '../search/types.js';
 import type { Cluster, Framework, StepPrediction, Workload } from '../types.js';
 import { contributionBytes } from './outer-bytes.js';
-import { type LossLaw, type QualityCost, qualityCost, tokenFactor } from './quality.js';
+import { type QualityCost, qualityCost, tokenFactor } from './quality.js';
 import { type Division, divisionsOf, linkOf } from './replicas.js';
 import { roundTime } from './round.js';
 import { spreadSteps, type UnevenRound, unevenRound } from './speeds.js';
@@ -18,7 +19,7 @@ export interface AveragingRequest {
   readonly spread: number;
   /** Tokens of the whole run, for what a gap in loss costs. */
   readonly tokens: number;
-  readonly law: LossLaw;
+  readonly law: ParametricLaw;
 }
 
 /**

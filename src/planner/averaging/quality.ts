@@ -1,13 +1,5 @@
+import type { ParametricLaw } from '../laws/parametric.js';
 import gaps from './gaps.json' with { type: 'json' };
-
-/** A loss law L(N, D) = E + A / N^alpha + B / D^beta, in nats a token (arXiv 2203.15556, section 3.3). */
-export interface LossLaw {
-  readonly E: number;
-  readonly A: number;
-  readonly B: number;
-  readonly alpha: number;
-  readonly beta: number;
-}
 
 /**
  * What averaging every H steps costs in quality.
@@ -85,7 +77,7 @@ function columnGap(column: number, parameters: number): number {
  *
  * @returns at least 1; infinite where a model of this size cannot come so low with any number of tokens
  */
-export function tokenFactor(gap: number, parameters: number, tokens: number, law: LossLaw): number {
+export function tokenFactor(gap: number, parameters: number, tokens: number, law: ParametricLaw): number {
   const floor = law.E + law.A / parameters ** law.alpha;
   const reducible = law.B / tokens ** law.beta;
   const needed = (floor + reducible) / (1 + gap) - floor;

@@ -1,4 +1,5 @@
 import { UsageError } from '../../../base/errors.js';
+import { demandsOf, isCount, isNotNegative, isPositive } from '../demand.js';
 
 /** One replica: a machine, or a part of one. */
 export interface ReplicaSpec {
@@ -72,11 +73,7 @@ export function roundTimeoutOf({ roundTimeout, replicas, steps, contributionByte
 
 /** @throws UsageError naming what is out of range or absurdly large */
 export function checkAveraging(spec: AveragingSpec): void {
-  const demand = (name: string, ok: boolean, allowed: string, got: unknown) => {
-    if (!ok) throw new UsageError(`A simulated run's ${name} must be ${allowed}; got ${got}.`);
-  };
-  const whole = (v: number) => Number.isSafeInteger(v) && v >= 1;
-  const positive = (v: number) => v > 0 && Number.isFinite(v);
+  const demand = demandsOf('A simulated run');
   const { replicas, rounds, steps } = spec;
   demand(
     'number of replicas',
@@ -84,9 +81,9 @@ export function checkAveraging(spec: AveragingSpec): void {
     `from 1 to ${MOST_REPLICAS}`,
     replicas.length,
   );
-  demand('number of rounds', whole(rounds), 'a whole number from 1', rounds);
-  demand('inner steps', whole(steps), 'a whole number from 1', steps);
-  demand('tokens of a step', whole(spec.tokensPerStep ?? 1), 'a whole number from 1', spec.tokensPerStep);
+  demand('number of rounds', isCount(rounds), 'a whole number from 1', rounds);
+  demand('inner steps', isCount(steps), 'a whole number from 1', steps);
+  demand('tokens of a step', isCount(spec.tokensPerStep ?? 1), 'a whole number from 1', spec.tokensPerStep);
   for (const name of [
     'contributionBytes',
     'resultBytes',
@@ -97,20 +94,20 @@ export function checkAveraging(spec: AveragingSpec): void {
     'detection',
     'repair',
   ] as const)
-    demand(name, (spec[name] ?? 0) >= 0 && Number.isFinite(spec[name] ?? 0), 'from 0', spec[name]);
+    demand(name, isNotNegative(spec[name] ?? 0), 'from 0', spec[name]);
   for (const name of ['storeBandwidth', 'roundTimeout', 'meanTimeBetweenFailures'] as const)
     demand(name, (spec[name] ?? 1) > 0, 'above 0', spec[name]);
   demand('jitter', (spec.jitter ?? 0) >= 0 && (spec.jitter ?? 0) <= 3, 'from 0 to 3', spec.jitter);
   const { probability, factor } = spec.straggling ?? { probability: 0, factor: 1 };
   demand('probability of straggling', probability >= 0 && probability <= 1, 'from 0 to 1', probability);
-  demand('factor of straggling', positive(factor) && factor >= 1, 'from 1', factor);
+  demand('factor of straggling', isPositive(factor) && factor >= 1, 'from 1', factor);
   for (const { stepsPerSecond, up, down, joins = 0, leaves = 0, fails = [] } of replicas) {
-    demand('speed of a replica', positive(stepsPerSecond), 'steps a second above 0', stepsPerSecond);
-    demand('line of a replica', positive(up) && positive(down), 'bytes a second above 0', `${up} up, ${down} down`);
+    demand('speed of a replica', isPositive(stepsPerSecond), 'steps a second above 0', stepsPerSecond);
+    demand('line of a replica', isPositive(up) && isPositive(down), 'bytes a second above 0', `${up} up, ${down} down`);
     for (const time of [joins, leaves, ...fails])
-      demand('time of a join, leave or failure', time >= 0 && Number.isFinite(time), 'seconds from 0', time);
+      demand('time of a join, leave or failure', isNotNegative(time), 'seconds from 0', time);
   }
-  demand('least number of members', whole(spec.minimumMembers ?? 1), 'a whole number from 1', spec.minimumMembers);
+  demand('least number of members', isCount(spec.minimumMembers ?? 1), 'a whole number from 1', spec.minimumMembers);
   if (rounds * replicas.length ** 2 > MOST_WORK)
     throw new UsageError(
       `${rounds} rounds of ${replicas.length} replicas are too many to simulate: rounds times the square of replicas may be ${MOST_WORK}. Take fewer rounds; they are alike.`,

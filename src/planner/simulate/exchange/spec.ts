@@ -1,5 +1,6 @@
 import { UsageError } from '../../../base/errors.js';
 import { Random } from '../../../base/random.js';
+import { demandsOf, isCount, isNotNegative, isPositive } from '../demand.js';
 
 /** A kind of network line, and how common it is among the workers. */
 export interface LineKind {
@@ -43,30 +44,22 @@ const MOST_LINES = 32;
 
 /** @throws UsageError naming what is out of range or absurdly large */
 export function checkExchange(spec: ExchangeSpec): void {
-  const demand = (name: string, ok: boolean, allowed: string, got: unknown) => {
-    if (!ok) throw new UsageError(`An exchange's ${name} must be ${allowed}; got ${got}.`);
-  };
+  const demand = demandsOf('An exchange');
   const { workers, parameters, shards, lines, latency = 0, spread = 0, sumRate = 1 } = spec;
   const { bytesPerParameter, resultBytesPerParameter = bytesPerParameter } = spec;
-  const positive = (v: number) => v > 0 && Number.isFinite(v);
   demand('number of workers', Number.isSafeInteger(workers) && workers >= 2, 'a whole number from 2', workers);
-  demand(
-    'number of parameters',
-    Number.isSafeInteger(parameters) && parameters >= 1,
-    'a whole number from 1',
-    parameters,
-  );
+  demand('number of parameters', isCount(parameters), 'a whole number from 1', parameters);
   demand(
     'number of shards',
     Number.isSafeInteger(shards) && shards >= 1 && shards <= parameters,
     'a whole number from 1, at most one a parameter',
     shards,
   );
-  demand('bytes of a parameter', positive(bytesPerParameter), 'above 0', bytesPerParameter);
-  demand('bytes of a merged parameter', positive(resultBytesPerParameter), 'above 0', resultBytesPerParameter);
-  demand('latency', latency >= 0 && Number.isFinite(latency), 'seconds from 0', latency);
-  demand('spread', spread >= 0 && Number.isFinite(spread), 'seconds from 0', spread);
-  demand('rate of sums', positive(sumRate), 'bytes a second above 0', sumRate);
+  demand('bytes of a parameter', isPositive(bytesPerParameter), 'above 0', bytesPerParameter);
+  demand('bytes of a merged parameter', isPositive(resultBytesPerParameter), 'above 0', resultBytesPerParameter);
+  demand('latency', isNotNegative(latency), 'seconds from 0', latency);
+  demand('spread', isNotNegative(spread), 'seconds from 0', spread);
+  demand('rate of sums', isPositive(sumRate), 'bytes a second above 0', sumRate);
   demand(
     'number of kinds of line',
     lines.length >= 1 && lines.length <= MOST_LINES,
@@ -74,10 +67,10 @@ export function checkExchange(spec: ExchangeSpec): void {
     lines.length,
   );
   for (const { share, up, down } of lines) {
-    demand('share of a line', share >= 0 && Number.isFinite(share), 'from 0', share);
+    demand('share of a line', isNotNegative(share), 'from 0', share);
     demand(
       'line',
-      positive(up) && positive(down),
+      isPositive(up) && isPositive(down),
       'bytes a second above 0 in both directions',
       `${up} up, ${down} down`,
     );

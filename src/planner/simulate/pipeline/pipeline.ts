@@ -1,5 +1,6 @@
 import { UsageError } from '../../../base/errors.js';
 import { Random } from '../../../base/random.js';
+import { demandsOf, isNotNegative, isPositive } from '../demand.js';
 import { EventQueue } from '../event-queue.js';
 import type { Simulation, TimelineEvent, Track } from '../timeline.js';
 import { checkShape, type Pass, passesOf, type ScheduleShape } from './schedule.js';
@@ -181,14 +182,12 @@ function* play(spec: PipelineSpec, orders: readonly Pass[][]): Generator<Timelin
 }
 
 function checkSpec(spec: PipelineSpec): void {
-  const demand = (name: string, ok: boolean, allowed: string, got: unknown) => {
-    if (!ok) throw new UsageError(`A pipeline's ${name} must be ${allowed}; got ${got}.`);
-  };
+  const demand = demandsOf('A pipeline');
   const { forward, backward, transfer = 0, afterwards = 0, jitter = 0, slowness = [] } = spec;
   for (const [name, value] of Object.entries({ forward, backward }))
-    demand(`${name} pass`, value > 0 && Number.isFinite(value), 'seconds above 0', value);
+    demand(`${name} pass`, isPositive(value), 'seconds above 0', value);
   for (const [name, value] of Object.entries({ transfer, 'time afterwards': afterwards }))
-    demand(name, value >= 0 && Number.isFinite(value), 'seconds from 0', value);
+    demand(name, isNotNegative(value), 'seconds from 0', value);
   demand('jitter', jitter >= 0 && jitter <= 3, 'from 0 to 3', jitter);
-  for (const factor of slowness) demand('slowness', factor > 0 && Number.isFinite(factor), 'above 0', factor);
+  for (const factor of slowness) demand('slowness', isPositive(factor), 'above 0', factor);
 }

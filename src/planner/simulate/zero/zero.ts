@@ -1,5 +1,6 @@
 import { UsageError } from '../../../base/errors.js';
 import { Random } from '../../../base/random.js';
+import { demandsOf, isCount, isNotNegative, isPositive } from '../demand.js';
 import { EventQueue } from '../event-queue.js';
 import type { Simulation, TimelineEvent, Track } from '../timeline.js';
 
@@ -220,18 +221,16 @@ function* play(spec: ZeroSpec): Generator<TimelineEvent, ZeroSummary> {
 }
 
 function checkSpec(spec: ZeroSpec): void {
-  const demand = (name: string, ok: boolean, allowed: string, got: unknown) => {
-    if (!ok) throw new UsageError(`A ZeRO step's ${name} must be ${allowed}; got ${got}.`);
-  };
+  const demand = demandsOf('A ZeRO step');
   const { layers, microBatches, prefetch, devices = 1, jitter = 0 } = spec;
   for (const [name, value] of Object.entries({ layers, 'micro-batches': microBatches, devices }))
-    demand(`number of ${name}`, Number.isSafeInteger(value) && value >= 1, 'a whole number from 1', value);
+    demand(`number of ${name}`, isCount(value), 'a whole number from 1', value);
   demand('prefetch', Number.isSafeInteger(prefetch) && prefetch >= 0, 'a whole number of layers from 0', prefetch);
   const { forward, backward, gather, reduce, afterwards = 0 } = spec;
   for (const [name, value] of Object.entries({ forward, backward }))
-    demand(name, value > 0 && Number.isFinite(value), 'seconds above 0', value);
+    demand(name, isPositive(value), 'seconds above 0', value);
   for (const [name, value] of Object.entries({ gather, reduce, 'time afterwards': afterwards }))
-    demand(name, value >= 0 && Number.isFinite(value), 'seconds from 0', value);
+    demand(name, isNotNegative(value), 'seconds from 0', value);
   demand('jitter', jitter >= 0 && jitter <= 3, 'from 0 to 3', jitter);
   const visits = layers * microBatches * devices;
   if (visits > MOST_LAYERS)

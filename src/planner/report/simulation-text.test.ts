@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { criticalPathText, summaryText } from './plan-simulate.js';
+import { criticalPathText, summaryText } from './simulation-text.js';
 
 test('a summary shows times as times, counts as counts, and parts below their whole', () => {
   const text = summaryText({

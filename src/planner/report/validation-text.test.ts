@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { validateRows } from '../../planner/validate/index.js';
-import { validationText } from './plan-validate.js';
+import { validateRows } from '../validate/index.js';
+import { validationText } from './validation-text.js';
 
 const header =
   'id,source,framework,model,params_B,layers,hidden,heads,seq,accel,n_accel,tp,pp,micro_batch,global_batch_seqs,tflops_per_accel,printed_unit,grade';
