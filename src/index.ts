@@ -54,6 +54,7 @@ export type {
   TrainResult,
   TrainSettings,
 } from './run/events.js';
+export type { GivenText } from './run/given-text.js';
 export type { OwnTrainOptions, TrainOptions } from './run/options.js';
 export type { Cluster, Plan, PlanOptions, Workload };
 

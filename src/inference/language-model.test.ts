@@ -23,7 +23,7 @@ beforeAll(async () => {
   });
   await run.result;
   model = await load(join(folder, 'run'), { threads: 1 });
-});
+}, 60_000);
 afterAll(async () => {
   await model?.close();
   await rm(folder, { recursive: true });
@@ -107,9 +107,24 @@ test('what load and its model cannot be given is refused as a usage error', asyn
   const run = join(folder, 'run');
   expect(await refused(() => load(undefined as never))).toContain('expected the folder of a run or a model');
   expect(await refused(() => load(run, { threads: 1.5 }))).toContain('threads to be a whole number of 1 or more');
-  expect(await refused(() => load(run, { thread: 1 } as never))).toContain('no option thread. Allowed: threads');
+  expect(await refused(() => load(run, { thread: 1 } as never))).toContain(
+    'no option thread. Allowed: threads, device',
+  );
+  expect(await refused(() => load(run, { device: 'tpu' as never }))).toContain(
+    'expected device to be one of cpu, webgpu, cuda, auto, got "tpu"',
+  );
   expect(await refused(() => model.evaluate(join(folder, 'one.txt') as never))).toContain('expected a list of files');
   expect(await refused(() => model.generate({ topP: 7 }))).toContain('`topP`');
+});
+
+test('a model computes where it is told to, and is closed at the end of await using', async () => {
+  let left: LanguageModel;
+  {
+    await using own = await load(join(folder, 'run'), { threads: 1, device: 'cpu' });
+    left = own;
+    expect((await own.generate({ maxTokens: 5 }).result()).text).not.toBe('');
+  }
+  expect(() => left.generate()).toThrow('The model is closed.');
 });
 
 test('a model that is closed says so, to what it was doing too', async () => {

@@ -2,7 +2,9 @@ import { availableParallelism } from 'node:os';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { Turns } from '../base/turns.js';
 import { corpusNotices, readDocuments } from '../data/index.js';
-import { NodeEngine } from '../engine/node/engine.js';
+import type { Engine } from '../engine/engine.js';
+import { createEngine } from '../engine/node/create.js';
+import { DEVICE_CHOICES, type DeviceChoice } from '../engine/node/device-names.js';
 import { type LoadedModel, loadModel } from '../hub/load-model.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
 import { type TextEvaluation, TextEvaluator } from './text-evaluator.js';
@@ -15,6 +17,8 @@ import { type TextEvaluation, TextEvaluator } from './text-evaluator.js';
 export interface LoadOptions {
   /** Threads of the engine. Default: one a core. */
   readonly threads?: number;
+  /** Where to compute. Default `cpu`. */
+  readonly device?: DeviceChoice;
 }
 
 /**
@@ -41,7 +45,7 @@ export interface EvaluateOptions {
  *
  * @category Using a model
  */
-export class LanguageModel {
+export class LanguageModel implements AsyncDisposable {
   /** None where the model tells masked tokens. */
   readonly #generator: Generator | undefined;
   readonly #architecture: string;
@@ -55,9 +59,9 @@ export class LanguageModel {
   /** What should be known of its files: keys of its configuration and tensors that nothing here reads. */
   readonly notices: readonly string[];
 
-  private constructor(loaded: LoadedModel, threads: number) {
+  private constructor(loaded: LoadedModel, engine: Engine, threads: number) {
     const { architecture } = loaded.model;
-    const work = { ...loaded, engine: new NodeEngine(), compile: { threads } };
+    const work = { ...loaded, engine, compile: { threads } };
     this.#architecture = architecture.name;
     this.#generator = architecture.sees === 'past' ? new Generator(work) : undefined;
     this.#evaluator = new TextEvaluator(work);
@@ -68,8 +72,9 @@ export class LanguageModel {
 
   /** @internal */
   static async load(run: string, options: LoadOptions): Promise<LanguageModel> {
-    const { threads = availableParallelism() } = checked(run, options);
-    return new LanguageModel(await loadModel(run), threads);
+    const { threads = availableParallelism(), device = 'cpu' } = checked(run, options);
+    const engine = await createEngine(device);
+    return new LanguageModel(await loadModel(run), engine, threads);
   }
 
   /**
@@ -146,6 +151,11 @@ export class LanguageModel {
     end();
   }
 
+  /** {@link close}, at the end of `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   #checkOpen(): void {
     if (this.#closing.signal.aborted) throw closedError();
   }
@@ -160,13 +170,18 @@ function checked(run: unknown, options: LoadOptions): LoadOptions {
   if (typeof run !== 'string' || run === '') {
     throw new UsageError(`Cannot load a model: expected the folder of a run or a model, got ${JSON.stringify(run)}.`);
   }
-  const { threads, ...others } = options;
+  const { threads, device, ...others } = options;
   if (threads !== undefined && !(Number.isSafeInteger(threads) && threads > 0)) {
     throw new UsageError(`Cannot load ${run}: expected threads to be a whole number of 1 or more, got ${threads}.`);
   }
+  if (device !== undefined && !DEVICE_CHOICES.includes(device)) {
+    throw new UsageError(
+      `Cannot load ${run}: expected device to be one of ${DEVICE_CHOICES.join(', ')}, got ${JSON.stringify(device)}.`,
+    );
+  }
   const [unknown] = Object.keys(others);
   if (unknown !== undefined)
-    throw new UsageError(`Cannot load ${run}: there is no option ${unknown}. Allowed: threads.`);
+    throw new UsageError(`Cannot load ${run}: there is no option ${unknown}. Allowed: threads, device.`);
   return options;
 }
 

@@ -1,7 +1,7 @@
 import { loadLatestCheckpoint } from '../run/checkpoint.js';
 import type { TrainEvent, TrainResult } from '../run/events.js';
 import { OpenRun } from '../run/open-run.js';
-import type { OwnTrainOptions, TrainOptions } from '../run/options.js';
+import { checkSignal, type OwnTrainOptions, type TrainOptions } from '../run/options.js';
 import { prepareRun } from '../run/prepare-run.js';
 import type { PreparedRun } from '../run/task.js';
 import { arrangeRun } from './arrange-run.js';
@@ -16,6 +16,7 @@ export async function carryOut(
   emit: (event: TrainEvent) => void,
 ): Promise<TrainResult> {
   const started = performance.now();
+  checkSignal(given);
   const run = await OpenRun.open(given);
   let begun = run.resumed;
   try {

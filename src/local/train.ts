@@ -56,16 +56,19 @@ export function startTraining(options: OwnTrainOptions): TrainingRun<OwnTrainEve
 export function startTraining(
   options: TrainOptions | OwnTrainOptions,
 ): TrainingRun | TrainingRun<OwnTrainEvent, OwnTrainResult> {
+  const signal = (options as TrainOptions | undefined)?.signal;
   const events = new EventQueue<TrainEvent>();
   const control = { stopping: false };
   const stopping = new AbortController();
-  // Loaded when it is needed: it brings the engine.
-  const work = import('./carry-out.js').then(({ carryOut }) =>
-    carryOut(options, control, stopping.signal, (event) => events.push(event)),
-  );
   const stop = () => {
     control.stopping = true;
     stopping.abort();
   };
+  if (signal?.aborted) stop();
+  signal?.addEventListener?.('abort', stop);
+  // Loaded when it is needed: it brings the engine.
+  const work = import('./carry-out.js')
+    .then(({ carryOut }) => carryOut(options, control, stopping.signal, (event) => events.push(event)))
+    .finally(() => signal?.removeEventListener?.('abort', stop));
   return { ...toldWork(work, events, stop), stop } as TrainingRun | TrainingRun<OwnTrainEvent, OwnTrainResult>;
 }

@@ -6,7 +6,9 @@ import { type Spelling, spelledError } from '../base/spelling.js';
 import { Model } from '../model/model.js';
 import { createObjective } from '../objectives/create.js';
 import { chooseDevice } from '../training/device.js';
+import { type GivenText, textFile } from './given-text.js';
 import {
+  isOwn,
   modelShape,
   type OwnTrainOptions,
   objectiveOf,
@@ -39,6 +41,8 @@ export class OpenRun {
     /** Whether a corpus is named in other words than when the run was started; it must have the same content. */
     readonly namesCorpusAnew: boolean,
     readonly notices: readonly string[],
+    /** From code, to be written into {@link textFile}. */
+    readonly text: GivenText | undefined,
   ) {
     this.#record = record;
   }
@@ -52,12 +56,16 @@ export class OpenRun {
   static async open(given: TrainOptions | OwnTrainOptions): Promise<OpenRun> {
     if (given?.resume) return OpenRun.#resume(given);
     const options = parseTrainOptions(given);
+    const folder = options.run ?? defaultFolder();
+    const text = textOf(given);
+    if (text !== undefined) options.corpus = [textFile(folder)];
     await check(options);
     const module = options.module === undefined ? undefined : await identifyModule(options.module);
     const record = newRecord(options);
     if (module) record.chosen.module = module;
-    const run = await createRun(options.run ?? defaultFolder(), recordJson(record), { force: options.force });
-    return new OpenRun(run, record, options, false, false, run.notices);
+    if (text !== undefined) record.chosen.text = 'code';
+    const run = await createRun(folder, recordJson(record), { force: options.force });
+    return new OpenRun(run, record, options, false, false, run.notices, text);
   }
 
   static async #resume(given: TrainOptions | OwnTrainOptions): Promise<OpenRun> {
@@ -69,12 +77,17 @@ export class OpenRun {
     try {
       const record = parseRecord(run.content, run.paths.run);
       const module = await resumedModule(given, record);
+      const text = textOf(given);
       const options = resumedOptions(given, record);
+      const named = !isOwn(given) && (given.corpus?.length ?? 0) > 0;
+      // Its folder may lie elsewhere by now.
+      if (text !== undefined || (record.chosen.text === 'code' && !named)) options.corpus = [textFile(given.run)];
       await check(options);
       const further = furtherRecord(record, options);
       if (module) further.chosen.module = module;
-      const anew = !module && JSON.stringify(options.corpus) !== JSON.stringify(record.options.corpus);
-      return new OpenRun(run, further, options, true, anew, [...run.notices, ...versionNotices(record)]);
+      const anew =
+        text !== undefined || (named && JSON.stringify(options.corpus) !== JSON.stringify(record.options.corpus));
+      return new OpenRun(run, further, options, true, anew, [...run.notices, ...versionNotices(record)], text);
     } catch (error) {
       await run.lock.release();
       throw error;
@@ -124,6 +137,10 @@ async function check(options: ParsedTrainOptions): Promise<void> {
       ({ option }) => `${option('replicas')} must be at most ${most} on this machine, or auto; got ${replicas}.`,
     );
   }
+}
+
+function textOf(given: TrainOptions | OwnTrainOptions): GivenText | undefined {
+  return isOwn(given) ? undefined : given.text;
 }
 
 function checkModel(options: ParsedTrainOptions): void {

@@ -7,6 +7,7 @@ import { CODE, spelledError } from '../base/spelling.js';
 import { findPreset } from '../model/presets.js';
 import type { ObjectiveConfig } from '../objectives/create.js';
 import type { ObjectiveName } from '../objectives/names.js';
+import { checkGivenText, type GivenText } from './given-text.js';
 import { OWN_OPTIONS, TRAIN_OPTIONS } from './option-table.js';
 
 /**
@@ -15,8 +16,12 @@ import { OWN_OPTIONS, TRAIN_OPTIONS } from './option-table.js';
  * @category Training
  */
 export interface TrainOptions extends OptionsOf<typeof TRAIN_OPTIONS> {
-  /** Files and folders of text, JSONL or Parquet. */
-  corpus: readonly string[];
+  /** Files and folders of text, JSONL or Parquet. A new run needs these or `text`; a resumed one neither. */
+  corpus?: readonly string[];
+  /** Text from code, instead of a corpus: one text, or several, each a document of its own. */
+  text?: GivenText;
+  /** Ends the run as `stop` does: after the round in progress it is saved, and can be resumed. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -30,6 +35,8 @@ export interface OwnTrainOptions extends OptionsOf<typeof OWN_OPTIONS> {
    * replica imports it in its own thread, since functions cannot be sent to one.
    */
   model: URL;
+  /** Ends the run as `stop` does: after the round in progress it is saved, and can be resumed. */
+  signal?: AbortSignal;
 }
 
 const schema = z.strictObject({ corpus: z.array(z.string().min(1)).min(1), ...shapeOf(TRAIN_OPTIONS) });
@@ -38,9 +45,19 @@ const ownSchema = z.strictObject(shapeOf(OWN_OPTIONS));
 
 /** Options with their defaults. */
 export interface ParsedTrainOptions extends ParsedOf<typeof TRAIN_OPTIONS> {
+  /** Empty for text from code, until its run has a folder. */
   corpus: string[];
   /** The URL of the module of a model of one's own, for which options of text are missing. */
   module?: string;
+}
+
+/** @throws UsageError for a signal that is none */
+export function checkSignal(options: { readonly signal?: unknown } | undefined): void {
+  const signal = options?.signal;
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new UsageError(
+    `Expected \`signal\` to be an AbortSignal, such as that of an AbortController; got ${typeof signal}.`,
+  );
 }
 
 /** Whether a model of one's own is to be trained. */
@@ -60,7 +77,18 @@ export function parseTrainOptions(options: TrainOptions | OwnTrainOptions): Pars
     );
   }
   if (isOwn(options)) return parseOwn(options);
-  const result = schema.safeParse(options, { reportInput: true });
+  const { text, signal: _signal, ...others } = options;
+  if (text !== undefined) {
+    checkGivenText(text);
+    if (others.corpus !== undefined) throw new UsageError('Give one of `corpus` and `text`, not both.');
+  } else if (others.corpus === undefined) {
+    throw new UsageError(
+      'Expected `corpus`, a list of files and folders of text, or `text`, a string or strings; got neither. A run is ' +
+        'resumed without them by `resume: true`.',
+    );
+  }
+  const given = text === undefined ? others : { ...others, corpus: [FROM_CODE] };
+  const result = schema.safeParse(given, { reportInput: true });
   if (!result.success) {
     const { error } = result;
     throw spelledError(
@@ -68,17 +96,22 @@ export function parseTrainOptions(options: TrainOptions | OwnTrainOptions): Pars
       (spelling) => `Cannot train with these options: ${optionIssues(error, spelling)}.${spelling.help('train')}`,
     );
   }
-  return withOneLimit(result.data as unknown as ParsedTrainOptions);
+  const parsed = result.data as unknown as ParsedTrainOptions;
+  return withOneLimit(text === undefined ? parsed : { ...parsed, corpus: [] });
 }
 
-function parseOwn({ model, ...options }: OwnTrainOptions): ParsedTrainOptions {
+/** Stands for a corpus where the text comes from code. */
+const FROM_CODE = 'text';
+
+function parseOwn({ model, signal: _signal, ...options }: OwnTrainOptions): ParsedTrainOptions {
   if (model.protocol !== 'file:')
     throw new UsageError(
       `Expected \`model\` to be the URL of a file, got ${model.href.slice(0, 100)}. Give it as ` +
         "new URL('./model.js', import.meta.url).",
     );
   const ofText = Object.keys(options).filter(
-    (name) => name === 'corpus' || (Object.hasOwn(TRAIN_OPTIONS, name) && !Object.hasOwn(OWN_OPTIONS, name)),
+    (name) =>
+      name === 'corpus' || name === 'text' || (Object.hasOwn(TRAIN_OPTIONS, name) && !Object.hasOwn(OWN_OPTIONS, name)),
   );
   if (ofText.length > 0)
     throw new UsageError(

@@ -1,5 +1,7 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeanfieldError, UsageError } from '../base/errors.js';
+import { exists } from '../base/files/exists.js';
 import { Random } from '../base/random.js';
 import {
   corpusNotices,
@@ -16,6 +18,7 @@ import { createObjective, type ObjectiveConfig } from '../objectives/create.js';
 import { writeBestModel } from './best-model.js';
 import type { TrainEvent } from './events.js';
 import { checkFrozen, type FrozenPart, readFrozen, writeFrozen } from './frozen-part.js';
+import { textFile, writeGivenText } from './given-text.js';
 import type { OpenRun } from './open-run.js';
 import { modelShape, objectiveName, objectiveOf, type ParsedTrainOptions, vocabularyGoal } from './options.js';
 import type { PreparedRun } from './task.js';
@@ -158,6 +161,9 @@ async function tokensOf(
   // The run's own tokens serve although the corpus may be gone, or another by now; one that is named anew must be it.
   const own = known === undefined || run.namesCorpusAnew ? undefined : await soundDataset(folder, signal);
   if (own?.fingerprint === known && own) return own;
+  const written = textFile(run.paths.folder);
+  if (run.text !== undefined) await writeGivenText(written, run.text, signal);
+  else if (options.corpus[0] === written && !(await exists(written))) throw textGone(run.paths.folder);
   let told = 0;
   const dataset = await prepareDataset({
     paths: options.corpus,
@@ -177,7 +183,16 @@ async function tokensOf(
     },
   });
   for (const message of notices(options, dataset)) emit({ type: 'notice', message });
+  // Its tokens serve from now on.
+  if (options.corpus[0] === written) await rm(written, { force: true });
   return dataset;
+}
+
+function textGone(folder: string): UsageError {
+  return new UsageError(
+    `${folder} was started with text from code, of which it keeps the tokens alone, and they are damaged or gone. Give ` +
+      'the same `text` again to resume it, or start a new run.',
+  );
 }
 
 async function soundDataset(folder: string, signal: AbortSignal | undefined): Promise<Dataset | undefined> {

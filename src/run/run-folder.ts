@@ -120,7 +120,7 @@ export async function writeRunFile(paths: RunPaths, content: JsonValue): Promise
 }
 
 /** What a process killed inside `writeFileAtomic` leaves of this folder's own files. */
-const LEFT_BY_ATOMIC_WRITE = /^(?:run\.json|metrics\.jsonl|frozen\.safetensors)\.[0-9a-f]{8}\.tmp$/;
+const LEFT_BY_ATOMIC_WRITE = /^(?:run\.json|metrics\.jsonl|text\.jsonl|frozen\.safetensors)\.[0-9a-f]{8}\.tmp$/;
 
 async function withLock(paths: RunPaths, options: LockOptions, work: () => Promise<JsonValue>): Promise<Run> {
   const lock = await acquireLock(paths.folder, options);

@@ -45,6 +45,8 @@ const chosenSchema = z.strictObject({
       validation_samples: count.optional(),
     })
     .optional(),
+  /** Of text from code: only its tokens are kept. */
+  text: z.literal('code').optional(),
   /** Of a model of one's own: where its code lay, and the hash of that file. */
   module: z.strictObject({ url: z.string(), sha256: z.string() }).optional(),
   /** The model's `config.json`. */
@@ -149,7 +151,10 @@ export function resumedOptions(given: TrainOptions | OwnTrainOptions, record: Ru
   const model = isOwn(given) ? { model: given.model } : {};
   const stored = { ...record.options, ...model } as unknown as TrainOptions;
   const set = Object.entries(given).filter(
-    ([key, value]) => value !== undefined && !(key === 'corpus' && Array.isArray(value) && value.length === 0),
+    ([key, value]) =>
+      value !== undefined &&
+      !['text', 'signal'].includes(key) &&
+      !(key === 'corpus' && Array.isArray(value) && value.length === 0),
   );
   const parsed = parseTrainOptions({ ...stored, ...Object.fromEntries(set) });
   const before = parseTrainOptions(stored);

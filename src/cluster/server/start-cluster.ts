@@ -4,7 +4,7 @@ import { optionIssues } from '../../base/option-issues.js';
 import { schemaOf } from '../../base/option-schema.js';
 import { spelledError } from '../../base/spelling.js';
 import { toldWork } from '../../base/told-work.js';
-import type { TrainOptions } from '../../run/options.js';
+import { checkSignal, type TrainOptions } from '../../run/options.js';
 import { knownFaults } from '../../transport/nats/known-faults.js';
 import { type NatsTransport, openNatsTransport } from '../../transport/nats/transport.js';
 import type { OrderDesk } from '../../transport/orders.js';
@@ -89,6 +89,7 @@ export function startCluster(options: StartClusterOptions): ClusterRun {
   };
   const notice = (message: string) => events.push({ type: 'notice', message });
   const work = async (): Promise<ClusterResult> => {
+    checkSignal(options);
     const { train, cluster, server } = sorted(options);
     parseClusterOptions(cluster);
     await checkServerOptions(server);
@@ -113,8 +114,11 @@ export function startCluster(options: StartClusterOptions): ClusterRun {
       await opened.server?.stop(finished);
     }
   };
+  if (options.signal?.aborted) stop();
+  options.signal?.addEventListener?.('abort', stop);
+  const ended = work().finally(() => options.signal?.removeEventListener?.('abort', stop));
   return {
-    ...toldWork(work(), events, stop),
+    ...toldWork(ended, events, stop),
     stop,
     evict: (worker, reason) => coordinator?.evict(worker, reason),
     status: () => coordinator?.status(),
