@@ -1,8 +1,20 @@
 import type { Random } from '../../../base/random.js';
-import type { Committed, MessageToWorker, StartRound, WorkerMessage } from '../../../rounds/index.js';
+import {
+  type Cargo,
+  type Contribute,
+  createMember,
+  type MemberEffect,
+  type MemberEvent,
+  type MemberState,
+  type MessageOfMember,
+  type MessageToMember,
+  type MessageToWorker,
+  memberTick,
+  type WorkerMessage,
+} from '../../../rounds/index.js';
 import type { EventQueue } from '../event-queue.js';
 import type { Transfer } from '../shared-flow.js';
-import { hashOf, LAYOUT, RUN } from './coordinator.js';
+import { LAYOUT, RUN } from './coordinator.js';
 import type { Line } from './lines.js';
 import type { AveragingSpec, ReplicaSpec } from './spec.js';
 
@@ -26,27 +38,42 @@ export interface Surroundings {
   readonly moved: (kind: 'contributions' | 'results' | 'states', bytes: number) => void;
 }
 
-/** One replica of a simulated run: joins, fetches, trains, contributes, fails, comes back. */
+/** What the member's machine carries through here. */
+interface PlannedCargo extends Cargo {
+  readonly chain: null;
+  /** `othersShare`: of a vector that the others sum, (n − 1)/n. */
+  readonly work: { readonly steps: number; readonly othersShare: number };
+  readonly contribution: Omit<Contribute, 'run' | 'worker' | 'incarnation'>;
+}
+
+type Effect<T extends MemberEffect<PlannedCargo>['type']> = Extract<MemberEffect<PlannedCargo>, { readonly type: T }>;
+
+/** Seconds between the heartbeats of one that is suspended; of the others nothing is ever lost. */
+const BEAT = 2.5;
+
+/**
+ * One replica of a simulated run: what it does when is for the member's machine ({@link memberTick}) to say; here it
+ * takes its time, over lines that it shares, and fails and comes back.
+ */
 export class Replica {
   readonly number: number;
   readonly name: string;
   readonly spec: ReplicaSpec;
-  incarnation = 0;
   alive = false;
   readonly #in: Surroundings;
   readonly #random: Random;
-  #holds: number | null = null;
-  #closed = -1;
-  #target: number | null = null;
-  #round: number | null = null;
+  #state: MemberState<PlannedCargo> = createMember(0);
+  readonly #events: MemberEvent<PlannedCargo>[] = [];
+  #carryingOut = false;
   #transfer: { readonly line: Line; readonly transfer: Transfer } | null = null;
   #activity: { readonly kind: Activity; readonly since: number; readonly round: number };
   /** Steps a second of the round that it trains in. */
   #speed = 0;
-  /** The last round that it was a member of, and the share of a vector that the others sum there: (n − 1)/n. */
-  #member = { round: -1, othersShare: 1 };
+  /** The last round that it was a member of, its steps there, and what they took in seconds. */
+  #member = { round: -1, othersShare: 1, steps: 0, seconds: 0 };
   /** Counts what it has begun, so that what was given up does not go on. */
   #begun = 0;
+  #beats = false;
 
   constructor(surroundings: Surroundings, number: number, spec: ReplicaSpec, random: Random) {
     this.#in = surroundings;
@@ -57,22 +84,23 @@ export class Replica {
     this.#activity = { kind: 'away', since: 0, round: 0 };
   }
 
+  get incarnation(): number {
+    return this.#state.incarnation;
+  }
+
   /** A new life. */
   join(): void {
     this.#become('wait', 0);
     this.alive = true;
-    this.incarnation++;
-    this.#send({ type: 'join', layoutHash: LAYOUT, stepsPerSecond: this.spec.stepsPerSecond });
+    this.#state = createMember(this.incarnation + 1);
+    this.#tell({ type: 'start' });
   }
 
   /** Ends this life; `true`: saying so. */
   end(announced: boolean): void {
-    if (announced) this.#send({ type: 'leave', reason: 'told to' });
+    if (announced) this.#tell({ type: 'leave', reason: 'told to' });
     this.#drop();
     this.alive = false;
-    this.#holds = null;
-    this.#target = null;
-    this.#closed = -1;
     this.#become('away', 0);
   }
 
@@ -83,69 +111,108 @@ export class Replica {
   }
 
   receive(message: MessageToWorker): void {
-    if (message.type === 'startRound') this.#train(message);
-    else if (message.type === 'refuse') {
-      if (message.about === 'contribution') this.#drop();
-    } else if ('committed' in message) this.#follow(message.committed, message.closed);
+    this.#tell({ type: 'heard', incarnation: this.incarnation, message: this.#read(message) });
   }
 
-  /** Takes the committed parameters, dropping what it trains in a round that is over. */
-  #follow(committed: Committed, closed: number): void {
-    this.#closed = Math.max(this.#closed, closed);
-    if (this.#round !== null && this.#round <= this.#closed) this.#drop();
-    if (this.#holds === committed.round) this.#report();
-    else if (this.#target === null || this.#target < committed.round) this.#fetch(committed);
+  #read(message: MessageToWorker): MessageToMember<PlannedCargo> {
+    switch (message.type) {
+      case 'startRound': {
+        const { members } = message;
+        const { steps } = members.find((member) => member.worker === this.name)!;
+        const othersShare = (members.length - 1) / members.length;
+        return { ...message, steps, othersShare, next: null };
+      }
+      case 'evict':
+        return { ...message, banned: false };
+      case 'accepted':
+      case 'refuse':
+        return message;
+      default:
+        return { ...message, chain: null };
+    }
   }
 
-  #fetch(committed: Committed): void {
-    this.#drop();
-    this.#target = committed.round;
+  #tell(event: MemberEvent<PlannedCargo>): void {
+    this.#events.push(event);
+    if (this.#carryingOut) return;
+    this.#carryingOut = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      const { state, effects } = memberTick(this.#state, next);
+      this.#state = state;
+      for (const effect of effects) this.#carryOut(effect);
+    }
+    this.#carryingOut = false;
+    if (this.#state.life === 'suspended' && !this.#beats) this.#beat();
+  }
+
+  #carryOut(effect: MemberEffect<PlannedCargo>): void {
+    switch (effect.type) {
+      case 'send':
+        this.#send(effect.incarnation, effect.message);
+        break;
+      case 'train':
+        this.#train(effect);
+        break;
+      case 'stopTraining': {
+        const { round } = this.#member;
+        this.#drop();
+        this.#tell({ type: 'halted', round });
+        break;
+      }
+      case 'store':
+        this.#store(effect);
+        break;
+      case 'stopStoring':
+        this.#drop();
+        break;
+      case 'catchUp':
+        this.#fetch(effect);
+        break;
+      case 'rollBack':
+        this.#tell({ type: 'rolledBack' });
+    }
+  }
+
+  #fetch({ committed, held }: Effect<'catchUp'>): void {
     this.#become('download', committed.round);
     const { spec, lines } = this.#in;
     // Who holds the round before needs the merged change alone, without the part that it has summed itself; others
     // need all parameters.
-    const change = this.#holds !== null && this.#holds === this.#in.baseOf(committed.round);
+    const change = held !== null && held.round === this.#in.baseOf(committed.round);
     const share = this.#member.round === committed.round ? this.#member.othersShare : 1;
     const bytes = change ? spec.resultBytes * share : (spec.stateBytes ?? spec.resultBytes);
     this.#transport(change ? lines.gather : lines.store, bytes, this.spec.down, () => {
       this.#in.moved(change ? 'results' : 'states', bytes);
-      this.#target = null;
-      this.#holds = committed.round;
       this.#become('wait', 0);
-      this.#report();
+      this.#tell({ type: 'took', held: committed, whole: !change });
+      this.#tell({ type: 'caughtUp' });
     });
   }
 
-  #train({ round, base, members }: StartRound): void {
-    if (this.#round !== null || round <= this.#closed || this.#holds !== base.round) return;
-    const { spec, lines } = this.#in;
-    const steps = members.find((member) => member.worker === this.name)!.steps;
-    const othersShare = (members.length - 1) / members.length;
-    this.#round = round;
-    this.#member = { round, othersShare };
+  #train({ round, work }: Effect<'train'>): void {
+    const { steps, othersShare } = work;
     this.#speed = this.spec.stepsPerSecond * this.#luck();
-    this.#become('train', round);
     const seconds = steps / this.#speed;
-    this.#later(seconds, () => {
-      this.#become('upload', round);
-      const bytes = spec.contributionBytes * othersShare;
-      this.#transport(lines.reduce, bytes, this.spec.up, () => {
-        this.#in.moved('contributions', bytes);
-        this.#become('wait', 0);
-        this.#send({
-          type: 'contribution',
-          round,
-          tokens: steps * (spec.tokensPerStep ?? 1),
-          steps,
-          seconds,
-          baseHash: hashOf(base.round),
-          layoutHash: LAYOUT,
-          length: 1,
-          finite: true,
-          norm: 1,
-          contentHash: `${this.name}.${this.incarnation}.${round}`,
-        });
-      });
+    this.#member = { round, othersShare, steps, seconds };
+    this.#become('train', round);
+    this.#later(seconds, () => this.#tell({ type: 'trained', round, finite: true }));
+  }
+
+  #store({ round, base, incarnation }: Effect<'store'>): void {
+    const { spec, lines } = this.#in;
+    const { othersShare, steps, seconds } = this.#member;
+    this.#become('upload', round);
+    const bytes = spec.contributionBytes * othersShare;
+    this.#transport(lines.reduce, bytes, this.spec.up, () => {
+      this.#in.moved('contributions', bytes);
+      this.#become('wait', 0);
+      const contribution = {
+        ...({ type: 'contribution', round } as const),
+        ...{ tokens: steps * (spec.tokensPerStep ?? 1), steps, seconds },
+        ...{ baseHash: base.hash, layoutHash: LAYOUT, length: 1, finite: true, norm: 1 },
+        contentHash: `${this.name}.${incarnation}.${round}`,
+      };
+      this.#tell({ type: 'stored', round, contribution });
     });
   }
 
@@ -157,11 +224,9 @@ export class Replica {
     return slow ? drawn / straggling.factor : drawn;
   }
 
-  /** Gives up whatever it does. */
+  /** Gives up whatever takes its time. */
   #drop(): void {
     this.#begun++;
-    this.#round = null;
-    this.#target = null;
     this.#transfer?.line.cancel(this.#transfer.transfer);
     this.#transfer = null;
     if (this.alive) this.#become('wait', 0);
@@ -173,11 +238,6 @@ export class Replica {
       done();
     });
     this.#transfer = { line, transfer };
-  }
-
-  #report(): void {
-    const round = this.#holds!;
-    this.#send({ type: 'report', round, closed: this.#closed, hash: hashOf(round) });
   }
 
   #become(kind: Activity, round: number): void {
@@ -195,9 +255,27 @@ export class Replica {
     });
   }
 
-  #send(body: WithoutSender<WorkerMessage>): void {
-    this.#in.send({ ...body, run: RUN, worker: this.name, incarnation: this.incarnation });
+  #beat(): void {
+    this.#beats = true;
+    this.#in.queue.after(BEAT, () => {
+      this.#beats = false;
+      if (this.alive && this.#state.life === 'suspended') this.#tell({ type: 'beat' });
+    });
+  }
+
+  #send(incarnation: number, message: MessageOfMember<PlannedCargo>): void {
+    const sender = { run: RUN, worker: this.name, incarnation };
+    switch (message.type) {
+      case 'join':
+        this.#in.send({ ...sender, ...message, layoutHash: LAYOUT, stepsPerSecond: this.spec.stepsPerSecond });
+        break;
+      case 'contribution':
+        this.#in.send({ ...sender, ...message.contribution });
+        break;
+      case 'sum':
+        throw new Error('reduction has its place in the lines here');
+      default:
+        this.#in.send({ ...sender, ...message });
+    }
   }
 }
-
-type WithoutSender<T> = T extends WorkerMessage ? Omit<T, 'run' | 'worker' | 'incarnation'> : never;
