@@ -82,7 +82,7 @@ export interface Snapshot {
 }
 
 /** What a thread can be asked for: argument and answer. Every Float32Array in them is moved, not copied. */
-export interface ReplicaCommands {
+export interface Commands {
   /** Compiles the graphs. */
   init: [ReplicaSetup, null];
   /** Answers the hash of the parameters. */
@@ -109,3 +109,5 @@ export interface ReplicaCommands {
   snapshot: [SnapshotRequest, Snapshot];
   close: [null, null];
 }
+
+export type CommandName = keyof Commands;

@@ -31,7 +31,8 @@ export function pathOf(chain: Chain, held: Held | null): { snapshot: boolean; re
  * Comes to the committed parameters: by the results since those that are held, or from the snapshot. What is fetched
  * comes while what came before is applied.
  *
- * @param onHeld hears of each step, with the hash that was found: an interrupted way goes on from there
+ * @param onHeld hears of each step, with the hash that was found, and whether it was the snapshot: an interrupted way goes
+ *   on from there
  * @returns what is held then; its hash is the true one, right or wrong
  * @throws MeanfieldError when a blob is missing or damaged
  */
@@ -39,7 +40,7 @@ export async function catchUp(
   { blobs, host, vectors, length, sizes }: Holder,
   chain: Chain,
   held: Held | null,
-  onHeld: (held: Held) => void = () => {},
+  onHeld: (held: Held, whole: boolean) => void = () => {},
   signal?: AbortSignal,
 ): Promise<Held> {
   const { snapshot, results } = pathOf(chain, held);
@@ -47,7 +48,7 @@ export async function catchUp(
   if (snapshot) {
     const all = await getSnapshot(blobs, chain.snapshot.manifest, vectors, length, signal);
     now = { round: chain.snapshot.round, hash: await host.ask('load', all) };
-    onHeld(now);
+    onHeld(now, true);
   }
   const partsOf = ({ manifest, fragment }: Chain['results'][number]) =>
     getParts(blobs, manifest, { owner: null, bytes: sizes[fragment] ?? [] }, signal);
@@ -60,7 +61,7 @@ export async function catchUp(
     coming?.catch(() => {});
     const { hash } = await host.ask('apply', { fragment, parts });
     now = { round, hash };
-    onHeld(now);
+    onHeld(now, false);
   }
   return now!;
 }

@@ -14,19 +14,25 @@ let member: Member | undefined;
 afterEach(() => member?.leave('the test is over'));
 
 /** A member whose model is one number, and what it says. */
-async function live(heartbeatSeconds = 60) {
+async function live(heartbeatSeconds = 60, endless = false) {
   const network = new MemoryNetwork();
   const { blobs, control } = network.connect().transport;
   const said: UpMessage[] = [];
   network.filter = (_, bytes) => said.push(decodeMessage(bytes, upMessage, 'a message')) < 0;
   const asked: string[] = [];
+  let stop = () => {};
   const ask = async (name: string, input: unknown) => {
     asked.push(name);
     if (name === 'load') return hash((input as Float32Array[])[0]![0]!);
     const trained = { tokens: 64, steps: 2, seconds: 1, loss: 2, gradientNorm: 1, finite: true, norm: 1 };
+    if (name === 'train' && endless) return new Promise((resolve) => void (stop = () => resolve(null)));
     return name === 'train' ? { ...trained, parts: [Uint8Array.of(1)] } : null;
   };
-  const host = { ask, cancel: () => void asked.push('cancel'), close: async () => {} } as unknown as MemberHandle;
+  const cancel = () => {
+    asked.push('cancel');
+    stop();
+  };
+  const host = { ask, cancel, close: async () => {} } as unknown as MemberHandle;
   const events: WorkerEvent[] = [];
   member = new Member({
     ...{
@@ -96,9 +102,19 @@ it('goes back after an abort and reports what it holds', async () => {
   await hear({ type: 'welcome', ...standing });
   await hear(startRound);
   await hear({ type: 'abort', ...standing, closed: 6, round: 6, reason: 'too few' });
-  expect(asked.slice(-2)).toEqual(['cancel', 'rollback']);
+  expect(asked).toEqual(['load', 'rollback', 'train', 'rollback']);
   expect(said.at(-1)).toMatchObject({ type: 'report', round: 5, closed: 6, hash: hash(5) });
   expect(events.at(-1)).toMatchObject({ type: 'aborted', round: 6, reason: 'too few' });
+});
+
+it('ends the steps of a round that is aborted, and then goes back', async () => {
+  const { said, asked, hear, standing, startRound } = await live(60, true);
+  await hear({ type: 'welcome', ...standing });
+  await hear(startRound);
+  expect(member!.doing).toMatchObject({ what: 'its steps of round 6', busy: true });
+  await hear({ type: 'abort', ...standing, closed: 6, round: 6, reason: 'too few' });
+  expect(asked).toEqual(['load', 'rollback', 'train', 'cancel', 'rollback']);
+  expect(said.at(-1)).toMatchObject({ type: 'report', round: 5, closed: 6, hash: hash(5) });
 });
 
 it("trains from nothing but the round's base, and never in a round that is over", async () => {

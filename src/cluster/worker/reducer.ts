@@ -38,6 +38,7 @@ export class ContributionError extends MeanfieldError {
 }
 
 type Contributions = ReduceMessage['contributions'];
+type Request = Omit<ReduceMessage, 'shards'>;
 
 /** The lists of contributions' parts, each fetched once for all shards. */
 export class PartLists {
@@ -112,10 +113,9 @@ async function partOf(
   }
 }
 
-/** Reduces the shards that a member is told to, once each, and tells of each as often as it is asked. */
+/** Sums shards for one merge at a time; which, and how often each, is for the member's machine to say. */
 export class Reducer {
-  #attempt = '';
-  #done = new Map<number, Reduced | null>();
+  #merge = '';
   #lists = new PartLists();
   #abort = new AbortController();
 
@@ -130,35 +130,20 @@ export class Reducer {
   ) {}
 
   /** Never fails: what goes wrong is told. */
-  async reduce(message: ReduceMessage): Promise<void> {
-    const { round, attempt, shards } = message;
-    const key = `${round}/${attempt}`;
-    if (key !== this.#attempt) {
+  async reduce(message: Request, shards: readonly number[]): Promise<void> {
+    const merge = `${message.round}/${message.attempt}`;
+    if (merge !== this.#merge || this.#abort.signal.aborted) {
       this.stop();
-      this.#attempt = key;
-      this.#done = new Map();
+      this.#merge = merge;
       this.#lists = new PartLists();
       this.#abort = new AbortController();
     }
     const { signal } = this.#abort;
-    const done = this.#done;
-    const left: number[] = [];
-    for (const shard of shards) {
-      const known = done.get(shard);
-      // Null: under way.
-      if (known) this.member.tell(known);
-      if (known !== undefined) continue;
-      done.set(shard, null);
-      left.push(shard);
-    }
     // Some are fetched and some stored while another is merged.
-    await inParallel(left, async (shard) => {
+    await inParallel(shards, async (shard) => {
       if (signal.aborted) return;
       const reduced = await this.#one(message, shard, signal);
-      if (signal.aborted) return;
-      if ('result' in reduced) done.set(shard, reduced);
-      else done.delete(shard);
-      this.member.tell(reduced);
+      if (!signal.aborted) this.member.tell(reduced);
     });
   }
 
@@ -167,7 +152,7 @@ export class Reducer {
     this.#abort.abort();
   }
 
-  async #one(message: ReduceMessage, shard: number, signal: AbortSignal): Promise<Reduced> {
+  async #one(message: Request, shard: number, signal: AbortSignal): Promise<Reduced> {
     const { round, attempt } = message;
     const { worker, blobs } = this.member;
     try {

@@ -105,7 +105,7 @@ export function onNotStored<C extends Cargo>(state: MemberState<C>, event: Event
   return step({ ...next, life: 'over' }, why, {
     type: 'fail',
     why: 'full',
-    reason: `${why} That was ${BEYOND} rounds in a row.`,
+    reason: `${why}; that was ${BEYOND} rounds in a row.`,
   });
 }
 
