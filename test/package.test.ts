@@ -50,7 +50,9 @@ test('the package holds what it should and no more', async () => {
 test('editors show what an option is for, from the declarations in it', () => {
   const using = at('using.ts');
   const code =
-    "import type { TrainOptions } from 'meanfield';\nexport const options: TrainOptions = { corpus: [], kvHeads: 2 };";
+    "import type { PlanOptions, TrainOptions } from 'meanfield';\n" +
+    'export const options: TrainOptions = { corpus: [], kvHeads: 2 };\n' +
+    'export const asked: PlanOptions = { globalBatch: 2 };';
   const files = ts.createLanguageService({
     getScriptFileNames: () => [using],
     getScriptVersion: () => '1',
@@ -64,9 +66,14 @@ test('editors show what an option is for, from the declarations in it', () => {
     fileExists: ts.sys.fileExists,
     readFile: ts.sys.readFile,
   });
-  const shown = files.getQuickInfoAtPosition(using, code.indexOf('kvHeads'))!;
-  expect(ts.displayPartsToString(shown.displayParts)).toBe('(property) kvHeads?: number | undefined');
-  expect(ts.displayPartsToString(shown.documentation)).toMatch(/^Heads of keys and values/);
+  for (const [name, about] of [
+    ['kvHeads', /^Heads of keys and values/],
+    ['globalBatch', /^Sequences of a step, over all replicas/],
+  ] as const) {
+    const shown = files.getQuickInfoAtPosition(using, code.indexOf(name))!;
+    expect(ts.displayPartsToString(shown.displayParts)).toBe(`(property) ${name}?: number | undefined`);
+    expect(ts.displayPartsToString(shown.documentation)).toMatch(about);
+  }
 });
 
 test('it brings no more than it needs: what the README says, and one install script', async () => {
