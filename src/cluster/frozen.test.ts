@@ -66,6 +66,16 @@ it('machines train, exchange and save the trained part alone; the other comes to
   expect(coordinator.events.find(({ type }) => type === 'started')).toMatchObject({ frozen: model.frozen.size });
 });
 
+it('parts of the trained part are exchanged in turn, in a few bits', async () => {
+  cluster = await TestCluster.create({ freeze, syncEvery: 4 }, { fragments: 2, format: 'int8' });
+  const coordinator = cluster.coordinator();
+  await cluster.worker().run.result;
+  expect((await coordinator.run.result).step).toBeGreaterThanOrEqual(20);
+  const { now, first } = await models(cluster);
+  for (const [name, values] of now)
+    expect(Buffer.from(values.buffer).equals(Buffer.from(first[name]!.slice().buffer)), name).toBe(!isTrained(name));
+});
+
 it('a coordinator that is killed goes on with what is frozen, here and on another machine', async () => {
   cluster = await TestCluster.create({ freeze, steps: 1_000_000 });
   const first = cluster.coordinator();
@@ -103,6 +113,12 @@ it('neither a coordinator nor who joins goes on beside other frozen parameters',
   await expect(cluster.coordinator(true).run.result).rejects.toThrow(
     /must hold the frozen parameters of the run: its sha256/,
   );
+  const record = await json(join(cluster.folder, 'run.json'));
+  const other = { ...record.chosen.frozen, sha256: await sha256File(path) };
+  const changed = { ...record, chosen: { ...record.chosen, frozen: other } };
+  await writeFile(join(cluster.folder, 'run.json'), JSON.stringify(changed));
+  await expect(cluster.coordinator(true).run.result).rejects.toThrow(/was trained beside other frozen parameters/);
+  await writeFile(join(cluster.folder, 'run.json'), JSON.stringify(record));
   await rm(path);
   await expect(cluster.coordinator(true).run.result).rejects.toThrow(/there is no such file/);
   await copyFile(join(cluster.folder, '../kept'), path);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openDataset } from '../../data/index.js';
 import { type TestData, testData, tinyModel } from '../../local/local.test-support.js';
+import { writeBestModel } from '../../run/best-model.js';
 import { runPaths } from '../../run/run-folder.js';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import type { CoordinatorEvent } from '../events.js';
@@ -63,7 +64,10 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
   const { blobs } = network.connect().transport;
   const after = new AfterCommit({
     run: { paths, options: { evalEvery, checkpointEvery: undefined, untilLoss: 1.2, keep: 2 } },
-    prepared: { model, dataset, validation: [0] },
+    prepared: {
+      ...{ model, dataset, validation: [0] },
+      writeModel: (to: string, trained: Float32Array) => writeBestModel(to, model, dataset.tokenizer, trained),
+    },
     kinds: { momentum: true, moments: false },
     ...{ keeper, journal: new Journal(join(folder, 'journal')), figures, seen: new Observations(() => 0), blobs, emit },
     happen: async (input: RunInput) => void happened.push(input),
