@@ -7,13 +7,13 @@ import { type Client, MemoryNetwork } from '../transport/memory-transport.test-s
 import { startCoordinator } from './coordinator/start.js';
 import type { CoordinatorEvent, WorkerEvent } from './events.js';
 import type { HostCommands, MemberHandle } from './model-thread/commands.js';
-import { ModelHost } from './model-thread/host.js';
+import { MemberThread } from './model-thread/thread.js';
 import type { ClusterOptions } from './options.js';
 import type { CoordinatorRun, WorkerOptions, WorkerRun } from './types.js';
 import { startWorker } from './worker/start.js';
 
 /** A model's host in the test's own thread. Messages are cloned and their arrays moved, as between threads. */
-export function hostHere(host = new ModelHost()): MemberHandle {
+export function hostHere(host = new MemberThread()): MemberHandle {
   const moved = <T>(message: T): T => structuredClone(message, { transfer: buffersOf(message) });
   const ask = async <K extends keyof HostCommands>(
     name: K,

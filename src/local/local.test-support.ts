@@ -7,7 +7,7 @@ import { Model } from '../model/model.js';
 import { CAUSAL } from '../objectives/create.js';
 import { initialParameters } from '../run/prepare-text.js';
 import type { TaskSetup } from '../run/task.js';
-import { ReplicaHost } from './replica-host.js';
+import { ReplicaThread } from './replica.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import type { TeamSetup, TeamState } from './team.js';
 
@@ -79,7 +79,7 @@ export function firstTeamState(data: TestData): TeamState {
 }
 
 /** A replica in the test's own thread. Messages are cloned and their arrays moved, as between threads. */
-export function replicaHere(host = new ReplicaHost()): ReplicaHandle {
+export function replicaHere(host = new ReplicaThread()): ReplicaHandle {
   const moved = <T>(message: T): T => structuredClone(message, { transfer: buffersOf(message) });
   let last: Promise<unknown> = Promise.resolve();
   return {

@@ -82,7 +82,7 @@ export interface Snapshot {
 }
 
 /** What a thread can be asked for: argument and answer. Every Float32Array in them is moved, not copied. */
-export interface Commands {
+export interface ReplicaCommands {
   /** Compiles the graphs. */
   init: [ReplicaSetup, null];
   /** Answers the hash of the parameters. */
@@ -109,5 +109,3 @@ export interface Commands {
   snapshot: [SnapshotRequest, Snapshot];
   close: [null, null];
 }
-
-export type CommandName = keyof Commands;

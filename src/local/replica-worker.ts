@@ -1,6 +1,6 @@
 // The entry of a replica's thread (see replica-thread.ts).
 
 import { serveThread } from '../base/threads/serve.js';
-import { ReplicaHost } from './replica-host.js';
+import { ReplicaThread } from './replica.js';
 
-serveThread(new ReplicaHost());
+serveThread(new ReplicaThread());

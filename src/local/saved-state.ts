@@ -2,13 +2,15 @@ import { z } from 'zod';
 import { MeanfieldError } from '../base/errors.js';
 import { firstIssue } from '../base/first-issue.js';
 import type { ParameterLayout } from '../model/layout.js';
-import { type Checkpoint, saveCheckpoint } from '../run/checkpoint.js';
-import { checkpointMetadata, type FrozenPart, requireFrozenOf } from '../run/frozen-part.js';
-import { modelTensors } from '../run/model-tensors.js';
+import type { Checkpoint } from '../run/checkpoint.js';
+import type { FrozenPart } from '../run/frozen-part.js';
 import { timedRoundSchema } from '../run/timed-rounds.js';
+import { readVectors, saveVectors } from '../run/vector-checkpoint.js';
 import type { Moments, TeamState } from './team.js';
 
 const count = z.int().nonnegative();
+/** A vector's name in a checkpoint. */
+const OUTER_MOMENTUM = 'outer_momentum';
 
 /** Where a run stands, beside its vectors: the state in a checkpoint's `state.json`. */
 const progressSchema = z.strictObject({
@@ -88,16 +90,15 @@ export async function saveState(
   keep: number,
   frozen?: FrozenPart,
 ): Promise<void> {
-  const shape = [layout.size];
-  const optimizer = team.moments.flatMap(({ moment1, moment2 }, i) => [
-    { name: momentName(1, i, team.moments.length), shape, data: moment1 },
-    { name: momentName(2, i, team.moments.length), shape, data: moment2 },
-  ]);
-  if (team.outerMomentum) optimizer.push({ name: 'outer_momentum', shape, data: team.outerMomentum });
+  const others = new Map<string, Float32Array>();
+  for (const [i, { moment1, moment2 }] of team.moments.entries()) {
+    others.set(momentName(1, i, team.moments.length), moment1);
+    others.set(momentName(2, i, team.moments.length), moment2);
+  }
+  if (team.outerMomentum) others.set(OUTER_MOMENTUM, team.outerMomentum);
   const state = { ...progress, round: team.round, samplers: team.samplers.map((sampler) => ({ ...sampler })) };
-  const model = modelTensors(layout, team.parameters);
-  const content = { model, optimizer, state, metadata: checkpointMetadata(frozen) };
-  await saveCheckpoint(checkpoints, progress.step, content, { keep });
+  const content = { parameters: team.parameters, others, state };
+  await saveVectors(checkpoints, progress.step, layout, content, { keep, frozen });
 }
 
 /**
@@ -110,33 +111,25 @@ export async function loadState(
   layout: ParameterLayout,
   frozen?: FrozenPart,
 ): Promise<SavedState> {
-  requireFrozenOf(checkpoint, frozen);
   const parsed = stateSchema.safeParse(checkpoint.state);
   if (!parsed.success) {
     throw new MeanfieldError(`${checkpoint.path}/state.json is not the state of a run: ${firstIssue(parsed.error)}.`);
   }
   const { round, samplers, ...progress } = parsed.data;
-  const parameters = new Float32Array(layout.size);
-  await checkpoint.model.fill(modelTensors(layout, parameters));
-  const { optimizer } = checkpoint;
-  const has = (name: string) => optimizer.tensors.has(name);
-  const read = (name: string) => optimizer.readFloat32(name, new Float32Array(layout.size));
-  const each = has(momentName(1, 0, 2));
-  const moments: Moments[] = [];
-  for (let i = 0; i < (each ? samplers.length : 1); i++) {
-    const [first, second] = [1, 2].map((order) => momentName(order, i, each ? samplers.length : 1));
-    moments.push({ moment1: await read(first!), moment2: await read(second!) });
-  }
-  return {
-    progress,
-    team: {
-      round,
-      parameters,
-      moments,
-      samplers,
-      ...(has('outer_momentum') && { outerMomentum: await read('outer_momentum') }),
-    },
-  };
+  const { tensors } = checkpoint.optimizer;
+  // Of all replicas together, or one each.
+  const of = tensors.has(momentName(1, 0, 2)) ? samplers.length : 1;
+  const names = Array.from({ length: of }, (_, i) => [momentName(1, i, of), momentName(2, i, of)] as const);
+  const outer = tensors.has(OUTER_MOMENTUM) ? [OUTER_MOMENTUM] : [];
+  const { parameters, others } = await readVectors(checkpoint, layout, [...names.flat(), ...outer], frozen);
+  const moments = names.map(
+    ([first, second]): Moments => ({
+      moment1: others.get(first)!,
+      moment2: others.get(second)!,
+    }),
+  );
+  const outerMomentum = others.get(OUTER_MOMENTUM);
+  return { progress, team: { round, parameters, moments, samplers, ...(outerMomentum && { outerMomentum }) } };
 }
 
 /** In the model's order of elements; of all replicas together, or one each. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { firstTeamState, replicaHere, type TestData, testData, tinyModel, tinySetup } from './local.test-support.js';
-import type { CommandName, StepDone, Trained } from './messages.js';
+import type { ReplicaCommands, StepDone, Trained } from './messages.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { Team, type TeamSetup } from './team.js';
 import { DivergedError, type JointStep, ThreadRounds } from './threads.js';
@@ -203,7 +203,7 @@ describe('what goes wrong', () => {
     const forgetful = () => {
       const inner = replicaHere();
       let takes = 0;
-      const ask = async (name: CommandName, input: never, onStep?: (step: StepDone) => void) => {
+      const ask = async (name: keyof ReplicaCommands, input: never, onStep?: (step: StepDone) => void) => {
         if (name === 'load') heals++;
         const answer = await inner.ask(name, input, onStep);
         // As if a bit had flipped on its way.

@@ -60,8 +60,10 @@ export class ThreadRounds {
   #state: RoundsState;
   readonly #options: ThreadRoundsOptions;
   readonly #hashes: string[];
-  /** Reports that the machine waits for; the next round opens when it has them all. */
-  #owing: { readonly replica: number; readonly round: number; readonly closed: number }[] = [];
+  /** What the machine is still to be told, in this order. */
+  readonly #events: RoundEvent[] = [];
+  /** Reports that it waits for: the next round opens when it has them all. */
+  readonly #owing: { readonly replica: number; readonly round: number; readonly closed: number }[] = [];
   #contributions: (Trained | undefined)[] = [];
   #step = 0;
   #rates: readonly number[] | undefined;
@@ -81,10 +83,11 @@ export class ThreadRounds {
       now: 0,
     });
     for (const [i] of replicas.entries()) {
-      this.#expectOnly(
-        this.#tick({ type: 'join', ...this.#sender(i), layoutHash: layout.hash, stepsPerSecond: null }),
-        'welcome',
-      );
+      const join = { type: 'join', ...this.#sender(i), layoutHash: layout.hash, stepsPerSecond: null } as const;
+      for (const effect of this.#tick(join)) {
+        if (effect.type === 'welcome') this.#owe(effect);
+        else if (effect.type !== 'waiting') throw new Error(`expected welcome alone, got ${effect.type}`);
+      }
     }
   }
 
@@ -113,24 +116,25 @@ export class ThreadRounds {
     this.#onStep = onStep;
     this.#done = Array.from({ length: steps }, () => []);
     const before = this.round;
-    if (steps !== this.#state.steps) await this.#carryOut(this.#tick({ type: 'steps', steps }));
+    if (steps !== this.#state.steps) this.#events.push({ type: 'steps', steps });
     await this.#report();
     if (this.round === before) throw new Error(`the round was not committed; the run is ${this.#state.phase}`);
   }
 
   /** Tells the machine that the run is over. */
   async stop(): Promise<void> {
-    await this.#carryOut(this.#tick({ type: 'stop' }));
+    this.#events.push({ type: 'stop' });
     await this.#report();
   }
 
-  /** Hands in what hashes the machine waits for, until it needs no more of them for now. */
+  /** Hands in what hashes the machine waits for, and goes on until there is nothing left to tell it. */
   async #report(): Promise<void> {
-    for (const { replica, round, closed } of this.#owing.splice(0)) {
+    for (const { replica, round, closed } of this.#owing.splice(0))
+      this.#events.push({ type: 'report', ...this.#sender(replica), round, closed, hash: this.#hashes[replica]! });
+    for (let event = this.#events.shift(); event; event = this.#events.shift()) {
       // It ends at once where no round of its own has been trained.
-      if (this.#state.phase === 'stopped') return;
-      const report = { ...this.#sender(replica), round, closed, hash: this.#hashes[replica]! };
-      await this.#carryOut(this.#tick({ type: 'report', ...report }));
+      if (event.type === 'report' && this.#state.phase === 'stopped') continue;
+      for (const effect of this.#tick(event)) await this.#carryOut(effect);
     }
   }
 
@@ -138,41 +142,41 @@ export class ThreadRounds {
     return { run: this.#options.run, worker: nameOf(replica), incarnation: 1 } as const;
   }
 
-  /** Tells the machine; notes whose reports it wants. */
   #tick(event: RoundEvent): readonly Effect[] {
     const { state, effects } = tick(this.#state, event, 0);
     this.#state = state;
-    for (const effect of effects) {
-      if (effect.type !== 'welcome' && effect.type !== 'commit') continue;
-      for (const { worker } of effect.to) {
-        this.#owing.push({ replica: indexOf(worker), round: effect.committed.round, closed: effect.closed });
-      }
-    }
     return effects;
   }
 
-  async #carryOut(effects: readonly Effect[]): Promise<void> {
-    for (const effect of effects) {
-      switch (effect.type) {
-        case 'startRound':
-          await this.#train(effect);
-          break;
-        case 'merge':
-          await this.#merge(effect);
-          break;
-        case 'heal':
-          for (const { worker } of effect.to) await this.#heal(indexOf(worker), effect.committed.round, effect.closed);
-          break;
-        case 'refuse':
-          if (effect.code === 'not-finite') {
-            const step = this.#step + this.#done.length;
-            throw new DivergedError(`by step ${step} the parameters of ${effect.to[0]!.worker} are not finite`);
-          }
-          throw new Error(`round ${this.#state.round}: a replica's ${effect.about} was refused: ${effect.reason}`);
-        case 'evict':
-        case 'abort':
-          throw new MeanfieldError(`Round ${this.#state.round} cannot go on: ${effect.reason}.`);
-      }
+  /** Notes whose reports the machine wants. */
+  #owe({ to, committed, closed }: Extract<Effect, { type: 'welcome' | 'commit' }>): void {
+    for (const { worker } of to) this.#owing.push({ replica: indexOf(worker), round: committed.round, closed });
+  }
+
+  async #carryOut(effect: Effect): Promise<void> {
+    switch (effect.type) {
+      case 'welcome':
+      case 'commit':
+        this.#owe(effect);
+        break;
+      case 'startRound':
+        await this.#train(effect);
+        break;
+      case 'merge':
+        await this.#merge(effect);
+        break;
+      case 'heal':
+        for (const { worker } of effect.to) await this.#heal(indexOf(worker), effect.committed.round, effect.closed);
+        break;
+      case 'refuse':
+        if (effect.code === 'not-finite') {
+          const step = this.#step + this.#done.length;
+          throw new DivergedError(`by step ${step} the parameters of ${effect.to[0]!.worker} are not finite`);
+        }
+        throw new Error(`round ${this.#state.round}: a replica's ${effect.about} was refused: ${effect.reason}`);
+      case 'evict':
+      case 'abort':
+        throw new MeanfieldError(`Round ${this.#state.round} cannot go on: ${effect.reason}.`);
     }
   }
 
@@ -190,9 +194,8 @@ export class ThreadRounds {
       if (trained.fault) throw diverged(replica, trained.fault);
       this.#contributions[replica] = trained;
       const { weight, seconds, finite, norm } = trained;
-      return this.#tick({
-        type: 'contribution',
-        ...this.#sender(replica),
+      return {
+        ...({ type: 'contribution', ...this.#sender(replica) } as const),
         round,
         // What weighs a contribution in the machine's words.
         tokens: weight,
@@ -205,9 +208,9 @@ export class ThreadRounds {
         norm,
         // Kept in this process under the replica's number, and only until the merge.
         contentHash: `${worker}/${round}`,
-      });
+      };
     });
-    for (const effects of await allOrCancel(work, replicas)) await this.#carryOut(effects);
+    this.#events.push(...(await allOrCancel(work, replicas)));
   }
 
   async #merge({ round, contributions, totalTokens }: Merge): Promise<void> {
@@ -240,7 +243,7 @@ export class ThreadRounds {
     for (const [i, { hash }] of taken.entries()) this.#hashes[i] = hash;
     if (exchange === 'gradients') this.#onStep({ step: this.#step, loss, gradientNorm });
     // With gradients every replica makes the same step itself; the first one's parameters are the truth.
-    await this.#carryOut(this.#tick({ type: 'merged', round, hash: merged ?? taken[0]!.hash }));
+    this.#events.push({ type: 'merged', round, hash: merged ?? taken[0]!.hash });
   }
 
   /** Gives a replica the committed parameters again, from one that holds them. */
@@ -252,7 +255,7 @@ export class ThreadRounds {
     const { parameters } = await replicas[source]!.ask('snapshot', request);
     const hash = await replicas[replica]!.ask('load', { parameters: parameters! });
     this.#hashes[replica] = hash;
-    await this.#carryOut(this.#tick({ type: 'report', ...this.#sender(replica), round, closed, hash }));
+    this.#events.push({ type: 'report', ...this.#sender(replica), round, closed, hash });
   }
 
   /** Tells of a step once the last replica has done it. */
@@ -262,11 +265,6 @@ export class ThreadRounds {
     if (this.#options.exchange === 'gradients' || Object.keys(all).length < this.#options.replicas.length) return;
     const gradientNorm = mean(all.map((one) => one.gradientNorm));
     this.#onStep({ step: done.step, loss: mean(all.map(({ loss }) => loss)), gradientNorm });
-  }
-
-  #expectOnly(effects: readonly Effect[], type: Effect['type']): void {
-    const other = effects.find((effect) => effect.type !== type && effect.type !== 'waiting');
-    if (other) throw new Error(`expected ${type} alone, got ${other.type}`);
   }
 }
 

@@ -1,9 +1,9 @@
 import { MeanfieldError } from '../../base/errors.js';
 import type { JsonValue } from '../../base/json.js';
 import type { ParameterLayout } from '../../model/layout.js';
-import { type Checkpoint, loadLatestCheckpoint, saveCheckpoint } from '../../run/checkpoint.js';
-import { checkpointMetadata, type FrozenPart, requireFrozenOf } from '../../run/frozen-part.js';
-import { modelTensors } from '../../run/model-tensors.js';
+import { type Checkpoint, loadLatestCheckpoint } from '../../run/checkpoint.js';
+import type { FrozenPart } from '../../run/frozen-part.js';
+import { readVectors, saveVectors } from '../../run/vector-checkpoint.js';
 import type { Journal } from './journal.js';
 import type { Keeper } from './keeper.js';
 import { parseState, type RunState } from './run-state.js';
@@ -37,16 +37,10 @@ export async function saveClusterCheckpoint(
   keep: number,
   frozen?: FrozenPart,
 ): Promise<void> {
-  const [parameters, ...others] = vectors;
-  const names = namesOf(kinds);
-  const optimizer = others.map((data, i) => ({ name: names[i]!, shape: [layout.size], data }));
-  const content = {
-    model: modelTensors(layout, parameters!),
-    optimizer,
-    state: JSON.parse(JSON.stringify(state)) as JsonValue,
-    metadata: checkpointMetadata(frozen),
-  };
-  await saveCheckpoint(checkpoints, stepOf(state), content, { keep });
+  const [parameters, ...rest] = vectors;
+  const others = new Map(namesOf(kinds).map((name, i) => [name, rest[i]!]));
+  const content = { parameters: parameters!, others, state: JSON.parse(JSON.stringify(state)) as JsonValue };
+  await saveVectors(checkpoints, stepOf(state), layout, content, { keep, frozen });
 }
 
 /** What a run's folder knows. */
@@ -79,9 +73,9 @@ export async function loadFolder(
   let { state } = initial;
   if (checkpoint) {
     try {
-      requireFrozenOf(checkpoint, folder.frozen);
       state = stateOf(checkpoint);
-      const { hash } = await keeper.load(state.rounds.committed.round, await readVectors(checkpoint, layout, kinds));
+      const { parameters, others } = await readVectors(checkpoint, layout, namesOf(kinds), folder.frozen);
+      const { hash } = await keeper.load(state.rounds.committed.round, [parameters, ...others.values()]);
       requireHash(hash, state, checkpoint.path);
     } finally {
       await checkpoint.close();
@@ -102,15 +96,6 @@ export async function loadFolder(
     }
   }
   return { state: keeper.held.hash === state?.rounds.committed.hash ? state : undefined, notices: all };
-}
-
-async function readVectors(checkpoint: Checkpoint, layout: ParameterLayout, kinds: VectorKinds) {
-  const parameters = new Float32Array(layout.size);
-  await checkpoint.model.fill(modelTensors(layout, parameters));
-  const vectors: Float32Array[] = [parameters];
-  for (const name of namesOf(kinds))
-    vectors.push(await checkpoint.optimizer.readFloat32(name, new Float32Array(layout.size)));
-  return vectors;
 }
 
 function requireHash(hash: string, { rounds }: RunState, what: string): void {

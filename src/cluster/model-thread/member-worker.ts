@@ -1,5 +1,5 @@
 // The entry of a model's thread (see member-thread.ts).
 import { serveThread } from '../../base/threads/serve.js';
-import { ModelHost } from './host.js';
+import { MemberThread } from './thread.js';
 
-serveThread(new ModelHost());
+serveThread(new MemberThread());

@@ -3,8 +3,8 @@ import { testData, tinyModel } from '../../local/local.test-support.js';
 import { initialParameters } from '../../run/prepare-text.js';
 import { hostHere } from '../cluster.test-support.js';
 import type { Work } from '../protocol/down.js';
-import { ModelHost } from './host.js';
-import { hostSetupOf } from './host.test-support.js';
+import { MemberThread } from './thread.js';
+import { hostSetupOf } from './thread.test-support.js';
 
 const data = await testData(4000);
 const model = tinyModel(data.vocabulary);
@@ -74,7 +74,7 @@ it('gives the same contribution again after it has gone back', async () => {
 });
 
 it('stops when it is told to, and refuses samples that are not as many as its steps need', async () => {
-  const host = new ModelHost();
+  const host = new MemberThread();
   await host.handle('init', setupOf(true));
   await host.handle('load', first());
   const training = host.handle('train', work({ steps: 50, lease: [{ epoch: 0, start: 0, end: 100 }] }), () =>
@@ -88,5 +88,5 @@ it('stops when it is told to, and refuses samples that are not as many as its st
 });
 
 it('has something to do before it trains', async () => {
-  await expect(new ModelHost().handle('load', [])).rejects.toThrow('the first command must be init');
+  await expect(new MemberThread().handle('load', [])).rejects.toThrow('the first command must be init');
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cutShards, hashShard, hashVector } from '../averaging/shards.js';
 import { firstTeamState, type TestData, testData, tinySetup } from './local.test-support.js';
 import type { ReplicaSetup, StepDone } from './messages.js';
-import { ReplicaHost } from './replica-host.js';
+import { ReplicaThread } from './replica.js';
 
 let data: TestData;
 beforeAll(async () => {
@@ -12,7 +12,7 @@ afterAll(() => data.remove());
 
 async function hostOf(changes: Partial<ReplicaSetup> = {}) {
   const { run: _run, syncEvery: _syncEvery, ...shared } = tinySetup(data, changes);
-  const host = new ReplicaHost();
+  const host = new ReplicaThread();
   await host.handle('init', { ...shared, replica: changes.replica ?? 0 });
   const { parameters } = firstTeamState(data);
   const hash = await host.handle('load', { parameters: parameters.slice() });
@@ -22,7 +22,7 @@ const all = { parameters: true, moments: true, outerMomentum: true };
 
 describe('a replica', () => {
   it('is nothing before it is set up', async () => {
-    await expect((async () => new ReplicaHost().handle('evaluate', []))()).rejects.toThrow('init');
+    await expect((async () => new ReplicaThread().handle('evaluate', []))()).rejects.toThrow('init');
   });
 
   it('answers the hash of the parameters that it was given, and gives out copies', async () => {

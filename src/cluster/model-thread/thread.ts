@@ -5,6 +5,7 @@ import { readManifest } from '../../data/dataset/manifest.js';
 import { type Dataset, openDataset, TokenShards, type TokenWindow, TokenWindows, windowAt } from '../../data/index.js';
 import { RangeSampler } from '../../data/ledger/index.js';
 import type { StepDone } from '../../local/messages.js';
+import { type Commands, evaluationCompile, ModelThread, trainingCompile } from '../../local/model-thread.js';
 import { Model } from '../../model/model.js';
 import { createObjective } from '../../objectives/create.js';
 import { readFrozen } from '../../run/frozen-part.js';
@@ -16,102 +17,47 @@ import type { Work } from '../protocol/down.js';
 import type { Applied, AuditLosses, AuditRequest, HostCommands, HostSetup, Trained } from './commands.js';
 import { Exchange } from './exchange.js';
 
-type Name = keyof HostCommands;
-
 /** Windows that an audit evaluates between two turns of others. */
 const AUDIT_WINDOWS = 4;
 
-/**
- * The model on one machine: committed vectors, and for a member a replica that trains. Commands are carried out one
- * after another, but between two inner steps of `train` the others have their turn.
- */
-export class ModelHost {
-  #live: Live | undefined;
-  #cancelled = false;
-  #turn: Promise<unknown> = Promise.resolve();
-
-  handle<K extends Name>(
-    name: K,
-    input: HostCommands[K][0],
-    onStep: (step: StepDone) => void = () => {},
-  ): Promise<HostCommands[K][1]> {
-    const handlers: { [N in Name]: (input: HostCommands[N][0]) => Promise<HostCommands[N][1]> } = {
-      init: (setup) => this.#inTurn(() => this.#init(setup)),
-      load: (vectors) => this.#inTurn(() => this.#model.load(vectors)),
-      train: (work) => this.#train(work, onStep),
-      rollback: () => this.#inTurn(() => this.#model.rollback()),
-      reduce: (request) => this.#inTurn(() => this.#model.exchange.reduce(request)),
-      apply: (result) => this.#inTurn(() => this.#model.apply(result)),
-      evaluate: (windows) => this.#inTurn(() => this.#model.evaluate(windows)),
-      audit: (request) => this.#audit(request),
-      snapshot: () => this.#inTurn(async () => this.#model.committed.all.map((vector) => vector.slice())),
-      close: () => this.#inTurn(() => this.#close()),
-    };
-    return handlers[name](input);
-  }
-
-  /** Ends `train` after the step in progress. */
-  cancel(): void {
-    this.#cancelled = true;
-  }
-
-  get #model(): Live {
-    if (!this.#live) throw new Error('the first command must be init');
-    return this.#live;
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => {});
-    return result;
-  }
-
-  async #init(setup: HostSetup): Promise<number> {
-    this.#live = await Live.create(setup);
-    return this.#live.tokensPerStep;
-  }
+/** The model on one machine: committed vectors, and for a member a replica that trains. */
+export class MemberThread extends ModelThread<HostCommands, Live> {
+  protected readonly commands: Commands<HostCommands> = {
+    init: (setup) => this.inTurn(async () => (await this.open(Live.create(setup))).tokensPerStep),
+    load: (vectors) => this.inTurn(() => this.model.load(vectors)),
+    train: (work, onStep) => this.#train(work, onStep),
+    rollback: () => this.inTurn(() => this.model.rollback()),
+    reduce: (request) => this.inTurn(() => this.model.exchange.reduce(request)),
+    apply: (result) => this.inTurn(() => this.model.apply(result)),
+    evaluate: (windows) => this.inTurn(() => this.model.evaluate(windows)),
+    audit: (request) => this.#audit(request),
+    snapshot: () => this.inTurn(async () => this.model.committed.all.map((vector) => vector.slice())),
+    close: () => this.inTurn(() => this.close()),
+  };
 
   async #train(work: Work, onStep: (step: StepDone) => void): Promise<Trained | null> {
-    this.#cancelled = false;
-    const sum = { loss: 0, gradientNorm: 0, seconds: 0 };
-    const { steps, fragment } = work;
-    await this.#inTurn(async () => this.#model.begin(work));
-    for (let i = 0; i < steps; i++) {
-      const started = performance.now();
-      const done = await this.#inTurn(() => this.#model.step(work, i));
-      sum.seconds += (performance.now() - started) / 1000;
-      sum.loss += done.loss / steps;
-      sum.gradientNorm += done.gradientNorm / steps;
-      onStep(done);
-      const finite = Number.isFinite(done.loss) && Number.isFinite(done.gradientNorm);
-      if (!finite) return { ...sum, tokens: 0, steps: i, finite, norm: Number.NaN, parts: [] };
-      // Runs block the thread: only here can a message come in.
-      await new Promise(setImmediate);
-      if (this.#cancelled) return null;
-    }
-    const contribution = await this.#inTurn(() => this.#model.contribution(fragment));
-    return { ...sum, ...contribution, tokens: steps * this.#model.tokensPerStep, steps };
+    const begin = async () => this.model.begin(work);
+    const done = await this.steps(work.steps, (i) => this.model.step(work, i), onStep, begin);
+    if (done === null) return null;
+    const { fault, ...means } = done;
+    if (fault) return { ...means, tokens: 0, finite: false, norm: Number.NaN, parts: [] };
+    const contribution = await this.inTurn(() => this.model.contribution(work.fragment));
+    return { ...means, ...contribution, tokens: work.steps * this.model.tokensPerStep };
   }
 
   async #audit(request: AuditRequest): Promise<AuditLosses> {
-    const { vectors, norm } = await this.#inTurn(() => this.#model.auditVectors(request));
+    const { vectors, norm } = await this.inTurn(() => this.model.auditVectors(request));
     const { windows } = request;
     const parts = vectors.map((): LossSum[] => []);
     for (let first = 0; first < windows.length; first += AUDIT_WINDOWS) {
       const some = windows.slice(first, first + AUDIT_WINDOWS);
       for (const [i, parameters] of vectors.entries())
-        parts[i]!.push(await this.#inTurn(() => this.#model.evaluate(some, parameters)));
+        parts[i]!.push(await this.inTurn(() => this.model.evaluate(some, parameters)));
       // As in `train`: a commit that comes meanwhile need not wait for the whole audit.
       await new Promise(setImmediate);
     }
     const [base, contribution, committed = base] = parts.map(meanLoss);
     return { base: base!, contribution: contribution!, committed: committed!, norm };
-  }
-
-  async #close(): Promise<null> {
-    await this.#live?.dispose();
-    this.#live = undefined;
-    return null;
   }
 }
 
@@ -154,10 +100,8 @@ class Live {
     // On the CPU wherever training runs: all machines must come to the same bits, and GPUs fuse operations.
     const exact = device === 'cpu' ? engine : await createEngine('cpu');
     const exchange = new Exchange(exact, run, fragments, committed);
-    // No arena: what an evaluation needs is given back, since the next one is far.
-    const compile = { threads, spinning: false, arena: false };
     if (!trains) {
-      const evaluator = new Evaluator(objective, engine, run.batchSize, compile, frozen);
+      const evaluator = new Evaluator(objective, engine, run.batchSize, evaluationCompile(threads), frozen);
       const evaluation = { evaluator, dataset: await openDataset(tokens), context };
       return new Live(setup, fragments, committed, exchange, undefined, evaluation);
     }
@@ -168,8 +112,7 @@ class Live {
       batch: run.batchSize,
       gradientAccumulation: run.gradAccum,
       optimizer: run.optimizer,
-      // Threads that spin while their replica waits for the others would take the others' cores.
-      compile: { threads, spinning: threads > 1 && setup.alone },
+      compile: trainingCompile(threads, setup.alone),
     });
     const trainer = { replica, sampler, tokens: shards, momentSteps: 0 };
     return new Live(setup, fragments, committed, exchange, trainer, undefined);

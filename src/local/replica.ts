@@ -10,83 +10,44 @@ import { Replica } from '../training/replica.js';
 import { learningRate } from '../training/schedule.js';
 import { VectorNorm } from '../training/vector-norm.js';
 import type {
-  CommandName,
-  Commands,
   Parts,
+  ReplicaCommands,
   ReplicaSetup,
   ReplicaState,
   Snapshot,
   SnapshotRequest,
   StepDone,
+  Trained,
 } from './messages.js';
+import { type Commands, evaluationCompile, ModelThread, trainingCompile } from './model-thread.js';
 import { openTask, type Task } from './task.js';
 
-/** A replica and all that it does for the others; lives in a thread of its own, since a run of a graph blocks. */
-export class ReplicaHost {
-  #live: Live | undefined;
-  #cancelled = false;
-
-  /** Carries out a command; `onStep` hears of each step of `train`. */
-  handle<K extends CommandName>(
-    name: K,
-    input: Commands[K][0],
-    onStep: (step: StepDone) => void = () => {},
-  ): Promise<Commands[K][1]> {
-    const handlers: { [N in CommandName]: (input: Commands[N][0]) => Promise<Commands[N][1]> } = {
-      init: (setup) => this.#init(setup),
-      load: async (state) => this.#replica.load(state),
-      train: ({ step, steps, rates }) => this.#train(step, steps, rates, onStep),
-      merge: ({ weights, total, parts }) => this.#replica.merge(weights, total, parts),
-      take: ({ step, parts, rate }) => this.#replica.take(step, parts, rate),
-      evaluate: (numbers) => this.#replica.evaluate(numbers),
-      sample: (tokens) => this.#replica.sample(tokens),
-      snapshot: async (request) => this.#replica.snapshot(request),
-      close: () => this.#close(),
-    };
-    return handlers[name](input);
-  }
-
-  /** Ends `train` after the step in progress. */
-  cancel(): void {
-    this.#cancelled = true;
-  }
-
-  get #replica(): Live {
-    if (!this.#live) throw new Error('the first command must be init');
-    return this.#live;
-  }
-
-  async #init(setup: ReplicaSetup): Promise<null> {
-    this.#live = await Live.create(setup);
-    return null;
-  }
+/** A replica and all that it does for the others. */
+export class ReplicaThread extends ModelThread<ReplicaCommands, Live> {
+  protected readonly commands: Commands<ReplicaCommands> = {
+    init: async (setup) => {
+      await this.open(Live.create(setup));
+      return null;
+    },
+    load: async (state) => this.model.load(state),
+    train: (input, onStep) => this.#train(input, onStep),
+    merge: ({ weights, total, parts }) => this.model.merge(weights, total, parts),
+    take: ({ step, parts, rate }) => this.model.take(step, parts, rate),
+    evaluate: (numbers) => this.model.evaluate(numbers),
+    sample: (tokens) => this.model.sample(tokens),
+    snapshot: async (request) => this.model.snapshot(request),
+    close: () => this.close(),
+  };
 
   async #train(
-    step: number,
-    steps: number,
-    rates: readonly number[] | undefined,
+    { step, steps, rates }: ReplicaCommands['train'][0],
     onStep: (step: StepDone) => void,
-  ): Promise<Commands['train'][1]> {
-    const replica = this.#replica;
-    this.#cancelled = false;
-    const started = performance.now();
-    for (let i = 0; i < steps; i++) {
-      const done = await replica.step(step + i, rates?.[i]);
-      onStep(done);
-      if (!Number.isFinite(done.loss) || !Number.isFinite(done.gradientNorm)) {
-        return { weight: 0, steps: i, seconds: 0, finite: false, norm: Number.NaN, parts: [], fault: done };
-      }
-      // Runs block the thread: only here can a message come in.
-      await new Promise(setImmediate);
-      if (this.#cancelled) throw new MeanfieldError('The replica was told to stop.');
-    }
-    return replica.contribute(steps, (performance.now() - started) / 1000);
-  }
-
-  async #close(): Promise<null> {
-    await this.#live?.dispose();
-    this.#live = undefined;
-    return null;
+  ): Promise<Trained> {
+    const done = await this.steps(steps, (i) => this.model.step(step + i, rates?.[i]), onStep);
+    if (done === null) throw new MeanfieldError('The replica was told to stop.');
+    const { fault, seconds } = done;
+    if (fault) return { weight: 0, steps: done.steps, seconds: 0, finite: false, norm: Number.NaN, parts: [], fault };
+    return this.model.contribute(steps, seconds);
   }
 }
 
@@ -137,12 +98,9 @@ class Live {
       batch: batchSize,
       gradientAccumulation: setup.gradAccum,
       optimizer: setup.optimizer,
-      // Threads that spin while their replica waits for the others would take the others' cores.
-      compile: { threads, spinning: threads > 1 && replicas === 1 },
+      compile: trainingCompile(threads, replicas === 1),
     });
-    // No arena: what an evaluation needs is given back, since the next one is far.
-    const compile = { threads, spinning: false, arena: false };
-    const evaluator = new Evaluator(objective, engine, batchSize, compile, frozen);
+    const evaluator = new Evaluator(objective, engine, batchSize, evaluationCompile(threads), frozen);
     const { start, end } = cutShards(size, replicas)[index]!;
     const norms = new VectorNorm(engine, size);
     const outer =
@@ -171,7 +129,7 @@ class Live {
     return { step, loss, gradientNorm };
   }
 
-  async contribute(steps: number, seconds: number): Promise<Commands['train'][1]> {
+  async contribute(steps: number, seconds: number): Promise<ReplicaCommands['train'][1]> {
     const { finite, norm } = await this.#measure();
     this.#parts.forEach((part, i) => {
       const { start, end } = this.#shards[i]!;
@@ -184,7 +142,7 @@ class Live {
     return { weight, steps, seconds, finite, norm, parts: this.#parts };
   }
 
-  async merge(weights: readonly number[], total: number, parts: Parts): Promise<Commands['merge'][1]> {
+  async merge(weights: readonly number[], total: number, parts: Parts): Promise<ReplicaCommands['merge'][1]> {
     // A gradient is a sum over targets already, and only together are they a mean: each counts once.
     const each = weights.map(() => 1 / weights.length);
     this.#gradientScale = weights.length * this.replica.scaleOf(total);
@@ -203,7 +161,11 @@ class Live {
     return { parts, hash: hashShard(this.#exchanged[0]!, this.#own) };
   }
 
-  async take(step: number, parts: Parts, rate = learningRate(this.setup.schedule, step)): Promise<Commands['take'][1]> {
+  async take(
+    step: number,
+    parts: Parts,
+    rate = learningRate(this.setup.schedule, step),
+  ): Promise<ReplicaCommands['take'][1]> {
     parts.forEach((part, i) => {
       const { start, end } = this.#shards[i]!;
       this.#exchanged.forEach((vector, k) => {
