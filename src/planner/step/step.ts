@@ -55,70 +55,72 @@ const sameLayer = (a: Arrangement, b: Arrangement): boolean =>
 const sameCut = (a: Arrangement, b: Arrangement): boolean =>
   a.pipeline === b.pipeline && a.interleave === b.interleave && a.tensor === b.tensor && a.expert === b.expert;
 
-/**
- * Time and memory of training steps. Closed forms throughout, and a layer's are worked out once for all arrangements that
- * split it alike: a search asks for thousands, of some tens of layers.
- *
- * Arrangements are taken as possible; that their degrees divide what they split is for the caller to see to.
- */
-export function stepModel(
-  workload: Workload,
-  cluster: Cluster,
-  framework: Framework,
-  constants: Constants = shippedConstants,
-): StepModel {
-  const usual = framework.habits ?? habitsOf(framework.name);
-  const half = usual.halfGradients ? { ...usual, ...halfGradients } : usual;
-  const layers = new Map<number, Layer[]>();
-  let layer: Layer | undefined;
-  let cut: Cut | undefined;
+/** Everything of {@link stepModel}. */
+class Steps implements StepModel {
+  readonly #workload: Workload;
+  readonly #cluster: Cluster;
+  readonly #efficiency: number;
+  readonly #constants: Constants;
+  readonly #usual: FrameworkHabits;
+  /** With gradients in 16 bits where the framework keeps them so. */
+  #half: FrameworkHabits | undefined;
+  #layer: Layer | undefined;
+  /** Of other arrangements than the last, by micro-batch. */
+  #layers: Map<number, Layer[]> | undefined;
+  #cut: Cut | undefined;
 
-  const layerOf = (arrangement: Arrangement): Layer => {
-    if (layer !== undefined && sameLayer(layer.of, arrangement)) return layer;
-    let known = layers.get(arrangement.microBatch);
-    if (known === undefined) layers.set(arrangement.microBatch, (known = []));
-    layer = known.find(({ of }) => sameLayer(of, arrangement));
-    if (layer === undefined) {
-      layer = { of: arrangement, habits: arrangement.precision === 'fp16' ? half : usual, memory: {} };
-      known.push(layer);
-    }
-    return layer;
-  };
+  constructor(workload: Workload, cluster: Cluster, framework: Framework, constants: Constants) {
+    this.#workload = workload;
+    this.#cluster = cluster;
+    this.#efficiency = framework.efficiency;
+    this.#constants = constants;
+    this.#usual = framework.habits ?? habitsOf(framework.name);
+  }
 
-  const cutOf = (arrangement: Arrangement): Cut => {
-    if (cut !== undefined && sameCut(cut.of, arrangement)) return cut;
-    const stages = cutStages(workload, arrangement, usual.headAsLayer);
-    cut = { of: arrangement, stages, parameters: deviceParameters(workload, arrangement, stages) };
-    return cut;
-  };
+  room(arrangement: Arrangement): StepRoom {
+    const layer = this.#layerOf(arrangement);
+    const { stages, parameters } = this.#cutOf(arrangement);
+    const kept = (layer.memory[arrangement.recompute] ??= layerMemory(this.#workload, arrangement, layer.habits));
+    const memory = memoryUse(
+      this.#workload,
+      this.#cluster,
+      arrangement,
+      layer.habits,
+      stages,
+      parameters,
+      microBatches(arrangement),
+      this.#constants.memory,
+      kept,
+    );
+    return { memory, fits: memory.total <= memory.available && memory.host <= this.#cluster.host.memory };
+  }
 
-  const room = (arrangement: Arrangement): StepRoom => {
-    const own = layerOf(arrangement);
-    const { stages, parameters } = cutOf(arrangement);
-    const kept = (own.memory[arrangement.recompute] ??= layerMemory(workload, arrangement, own.habits));
-    const m = microBatches(arrangement);
-    const memory = memoryUse(workload, cluster, arrangement, own.habits, stages, parameters, m, constants.memory, kept);
-    return { memory, fits: memory.total <= memory.available && memory.host <= cluster.host.memory };
-  };
+  time(arrangement: Arrangement): StepTime {
+    const layer = this.#layerOf(arrangement);
+    const { habits } = layer;
+    const { stages, parameters } = this.#cutOf(arrangement);
+    const c = this.#constants.time;
+    layer.time ??= layerTime(this.#workload, this.#cluster, arrangement, habits, c);
+    layer.head ??= headTime(this.#workload, this.#cluster, arrangement, habits, c);
+    return stepTime(
+      this.#workload,
+      this.#cluster,
+      arrangement,
+      habits,
+      this.#efficiency,
+      stages,
+      parameters,
+      c,
+      layer.time,
+      layer.head,
+    );
+  }
 
-  const time = (arrangement: Arrangement): StepTime => {
-    const own = layerOf(arrangement);
-    const { stages, parameters } = cutOf(arrangement);
-    const { habits } = own;
-    const c = constants.time;
-    own.time ??= layerTime(workload, cluster, arrangement, habits, c);
-    own.head ??= headTime(workload, cluster, arrangement, habits, c);
-    const { efficiency } = framework;
-    return stepTime(workload, cluster, arrangement, habits, efficiency, stages, parameters, c, own.time, own.head);
-  };
-
-  const step = (
-    arrangement: Arrangement,
-    { memory, fits }: StepRoom,
-    spent: StepTime = time(arrangement),
-  ): StepPrediction => {
-    const { habits } = layerOf(arrangement);
-    const { stages, parameters } = cutOf(arrangement);
+  step(arrangement: Arrangement, { memory, fits }: StepRoom, time: StepTime = this.time(arrangement)): StepPrediction {
+    const workload = this.#workload;
+    const cluster = this.#cluster;
+    const { habits } = this.#layerOf(arrangement);
+    const { stages, parameters } = this.#cutOf(arrangement);
     const { sequence, globalBatch } = arrangement;
     const tokens = globalBatch * sequence;
     const modelFlop = tokens * modelFlopPerToken(workload, sequence);
@@ -134,16 +136,62 @@ export function stepModel(
     return {
       memory,
       fits,
-      time: spent,
-      tokensPerSecond: tokens / spent.total,
+      time,
+      tokensPerSecond: tokens / time.total,
       modelFlop,
       hardwareFlop: modelFlop + tokens * again,
-      utilization: modelFlop / (spent.total * rate),
+      utilization: modelFlop / (time.total * rate),
       ...trafficOf(workload, cluster, arrangement, habits, stages, parameters, microBatches(arrangement)),
     };
-  };
+  }
 
-  return { room, time, step };
+  #layerOf(arrangement: Arrangement): Layer {
+    const last = this.#layer;
+    if (last !== undefined && sameLayer(last.of, arrangement)) return last;
+    if (last !== undefined) this.#remember(last);
+    this.#layer = this.#layers?.get(arrangement.microBatch)?.find(({ of }) => sameLayer(of, arrangement)) ?? {
+      of: arrangement,
+      habits: this.#habitsFor(arrangement),
+      memory: {},
+    };
+    return this.#layer;
+  }
+
+  #remember(layer: Layer): void {
+    this.#layers ??= new Map();
+    const known = this.#layers.get(layer.of.microBatch);
+    if (known === undefined) this.#layers.set(layer.of.microBatch, [layer]);
+    else if (!known.includes(layer)) known.push(layer);
+  }
+
+  #habitsFor({ precision }: Arrangement): FrameworkHabits {
+    if (precision !== 'fp16' || !this.#usual.halfGradients) return this.#usual;
+    // Once for all: spreading them takes longer than the rest of a step.
+    this.#half ??= { ...this.#usual, ...halfGradients };
+    return this.#half;
+  }
+
+  #cutOf(arrangement: Arrangement): Cut {
+    if (this.#cut !== undefined && sameCut(this.#cut.of, arrangement)) return this.#cut;
+    const stages = cutStages(this.#workload, arrangement, this.#usual.headAsLayer);
+    this.#cut = { of: arrangement, stages, parameters: deviceParameters(this.#workload, arrangement, stages) };
+    return this.#cut;
+  }
+}
+
+/**
+ * Time and memory of training steps. Closed forms throughout, and a layer's are worked out once for all arrangements that
+ * split it alike: a search asks for thousands, of some tens of layers.
+ *
+ * Arrangements are taken as possible; that their degrees divide what they split is for the caller to see to.
+ */
+export function stepModel(
+  workload: Workload,
+  cluster: Cluster,
+  framework: Framework,
+  constants: Constants = shippedConstants,
+): StepModel {
+  return new Steps(workload, cluster, framework, constants);
 }
 
 /** One step of {@link stepModel}. Pure. */
@@ -154,7 +202,7 @@ export function predictStep(
   framework: Framework,
   constants: Constants = shippedConstants,
 ): StepPrediction {
-  const model = stepModel(workload, cluster, framework, constants);
+  const model = new Steps(workload, cluster, framework, constants);
   return model.step(arrangement, model.room(arrangement));
 }
 
