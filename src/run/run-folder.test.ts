@@ -57,6 +57,7 @@ test('a killed run is resumed with a notice, and what it left half done is repai
   await mkdir(join(folder, 'checkpoints/000002.tmp'), { recursive: true });
   await mkdir(join(folder, 'model.old'));
   await writeFile(join(folder, 'metrics.jsonl.0123abcd.tmp'), 'x');
+  await writeFile(join(folder, 'frozen.safetensors.0123abcd.tmp'), 'x');
   await kill(child);
   const run = await resumeRun(folder);
   expect(run.notices).toEqual([expect.stringContaining(`from process ${child.pid}, which ended`)]);
