@@ -135,6 +135,8 @@ function replicasAt({ workload, cluster, framework, replicas, predict }: Compari
   const scale = bandwidth / cluster.interNode;
   return replicas.map(({ replicas: count, island, inner }) => {
     const there = { ...island, interNode: island.interNode * scale };
+    // What stays in a node is the same on any network.
+    if (island.accelerators <= island.perNode) return { replicas: count, island: there, inner };
     const prediction = predict(workload, there, inner.arrangement, framework);
     return { replicas: count, island: there, inner: { arrangement: inner.arrangement, prediction } };
   });
