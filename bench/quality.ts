@@ -23,7 +23,7 @@ export async function trainOnce(options: TrainOptions) {
     for await (const event of run) if (event.type === 'started') started = performance.now();
     const result = await run.result;
     const seconds = (performance.now() - started) / 1000;
-    return { result, seconds, trainingSeconds: result.tokens / result.tokens_per_second };
+    return { result, seconds, trainingSeconds: result.tokens / result.tokensPerSecond };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -37,7 +37,7 @@ export async function run(args: string[]): Promise<void> {
   const rows: (string | number)[][] = [];
   for (let seed = 1; seed <= Number(options.seeds ?? 1); seed++) {
     const whole = await trainOnce({ ...nanoGpt, corpus: [data], steps: 2000, lr, seed, replicas: 1 });
-    rows.push([`Meanfield, 2,000 steps, peak ${lr}, seed ${seed}`, whole.result.val_loss.toFixed(4), '', '']);
+    rows.push([`Meanfield, 2,000 steps, peak ${lr}, seed ${seed}`, whole.result.valLoss.toFixed(4), '', '']);
     const llama = await trainOnce({
       ...nanoGpt,
       preset: 'llama-micro',
@@ -49,7 +49,7 @@ export async function run(args: string[]): Promise<void> {
     });
     rows.push([
       `the same with llama-micro, ${llama.result.parameters} parameters`,
-      llama.result.val_loss.toFixed(4),
+      llama.result.valLoss.toFixed(4),
       '',
       '',
     ]);
@@ -64,7 +64,7 @@ export async function run(args: string[]): Promise<void> {
     });
     rows.push([
       `Meanfield, until 1.88, ${fast.result.replicas} replicas, ${fast.result.step} steps`,
-      fast.result.val_loss.toFixed(4),
+      fast.result.valLoss.toFixed(4),
       fast.trainingSeconds.toFixed(1),
       fast.seconds.toFixed(1),
     ]);

@@ -21,7 +21,7 @@ export async function run(args: string[]): Promise<void> {
   for (let i = 0; i < 3; i++) {
     for (const [at, replicas] of [1, 2].entries()) {
       const { result } = await trainOnce({ ...common, corpus, steps: 200, replicas, threads: 1, batchSize: 12 });
-      speeds[at]!.push(result.tokens_per_second);
+      speeds[at]!.push(result.tokensPerSecond);
     }
   }
   const [one, two] = speeds.map(median) as [number, number];
@@ -39,8 +39,8 @@ export async function run(args: string[]): Promise<void> {
     const losses = { joint: [] as number[], rounds: [] as number[] };
     for (const seed of seeds) {
       const both = { ...common, corpus, lr: rate, seed };
-      const joint = (await trainOnce({ ...both, replicas: 1, batchSize: 24 })).result.val_loss;
-      const rounds = (await trainOnce({ ...both, replicas: 2, threads: 1, batchSize: 12 })).result.val_loss;
+      const joint = (await trainOnce({ ...both, replicas: 1, batchSize: 24 })).result.valLoss;
+      const rounds = (await trainOnce({ ...both, replicas: 2, threads: 1, batchSize: 12 })).result.valLoss;
       losses.joint.push(joint);
       losses.rounds.push(rounds);
       rows.push([rate, seed, joint.toFixed(4), rounds.toFixed(4), percentAbove(rounds, joint)]);

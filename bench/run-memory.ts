@@ -8,8 +8,8 @@ const folder = await mkdtemp(join(tmpdir(), 'meanfield-bench-'));
 try {
   const training = startTraining({ ...JSON.parse(process.argv[2]!), run: join(folder, 'run') });
   let expected = 0;
-  for await (const event of training) if (event.type === 'started') expected = event.expected_memory_bytes ?? 0;
-  console.log(JSON.stringify({ expected, peak: (await training.result).peak_memory_bytes }));
+  for await (const event of training) if (event.type === 'started') expected = event.expectedMemoryBytes ?? 0;
+  console.log(JSON.stringify({ expected, peak: (await training.result).peakMemoryBytes }));
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -15,6 +15,6 @@ for await (const event of cluster) {
     for (const name of ['one', 'two']) workers.push(join(event.invitation, { name, threads: 1 }));
   if (event.type === 'round') console.log(`round ${event.round}`);
 }
-const { best_val_loss } = await cluster.result;
-console.log(`best validation loss ${best_val_loss.toFixed(3)}; the model is in ${run}/model`);
+const { bestValLoss } = await cluster.result;
+console.log(`best validation loss ${bestValLoss.toFixed(3)}; the model is in ${run}/model`);
 for (const worker of workers) console.log(`a worker has ${(await worker.result).ended}`);

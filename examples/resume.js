@@ -11,4 +11,4 @@ console.log(interrupted ? `stopped and saved at step ${step}` : `done at step ${
 // The folder has all that is needed.
 const second = train({ run, resume: true });
 for await (const event of second) if (event.type === 'started') console.log(`going on from step ${event.step}`);
-console.log(`done at step ${(await second.result).step}, validation loss ${(await second.result).val_loss.toFixed(3)}`);
+console.log(`done at step ${(await second.result).step}, validation loss ${(await second.result).valLoss.toFixed(3)}`);

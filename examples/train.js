@@ -9,12 +9,12 @@ process.once('SIGINT', () => training.stop());
 for await (const event of training) {
   if (event.type === 'notice') console.log(`note: ${event.message}`);
   if (event.type === 'progress')
-    console.log(`step ${event.step} of ${event.total_steps}, loss ${event.loss.toFixed(3)}`);
-  if (event.type === 'evaluation') console.log(`validation loss ${event.val_loss.toFixed(3)}`);
+    console.log(`step ${event.step} of ${event.totalSteps}, loss ${event.loss.toFixed(3)}`);
+  if (event.type === 'evaluation') console.log(`validation loss ${event.valLoss.toFixed(3)}`);
 }
-const { best_val_loss, seconds } = await training.result;
+const { bestValLoss, seconds } = await training.result;
 console.log(
-  `best validation loss ${best_val_loss.toFixed(3)} after ${seconds.toFixed(0)} s; the model is in ${run}/model`,
+  `best validation loss ${bestValLoss.toFixed(3)} after ${seconds.toFixed(0)} s; the model is in ${run}/model`,
 );
 
 const model = await load(run);

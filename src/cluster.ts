@@ -7,9 +7,9 @@
  * const run = startCluster({ corpus: ['book.txt'], run: 'runs/many', minWorkers: 2 });
  * for await (const event of run) {
  *   if (event.type === 'invitation') console.log('on every other machine: meanfield join', event.invitation);
- *   if (event.type === 'evaluation') console.log(event.step, event.val_loss);
+ *   if (event.type === 'evaluation') console.log(event.step, event.valLoss);
  * }
- * console.log((await run.result).best_val_loss);
+ * console.log((await run.result).bestValLoss);
  *
  * @packageDocumentation
  */

@@ -6,7 +6,7 @@
  *
  * const training = train({ corpus: ['book.txt'], run: 'runs/book', steps: 500 });
  * for await (const event of training) {
- *   if (event.type === 'evaluation') console.log(event.step, event.val_loss);
+ *   if (event.type === 'evaluation') console.log(event.step, event.valLoss);
  * }
  * const model = await load('runs/book');
  * for await (const text of model.generate({ prompt: 'Once' })) process.stdout.write(text);

@@ -21,7 +21,7 @@ describe.each(Object.entries(goldenRuns))('the losses of %s', (name, options) =>
     for (const run of [`${name} 1`, `${name} 2`]) {
       const { result, error } = await trainer.train(run, { ...goldenOptions, ...options });
       expect(error).toBeUndefined();
-      curves.push({ losses: await trainer.losses(run), val_loss: result!.val_loss });
+      curves.push({ losses: await trainer.losses(run), val_loss: result!.valLoss });
     }
     expect(curves[1]).toEqual(curves[0]);
     const file = new URL(`fixtures/golden/${name}.json`, import.meta.url);

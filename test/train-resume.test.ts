@@ -57,9 +57,9 @@ describe.each(arrangements)('%s', (name, changes) => {
     const last = await trainer.train(killed, { ...long, resume });
     expect(last.error).toBeUndefined();
     expect(await remains(killed, 400)).toEqual(await remains(whole, 400));
-    expect(last.result!.val_loss).toBe(undisturbed.result!.val_loss);
-    expect(last.result!.best_val_loss).toBe(undisturbed.result!.best_val_loss);
-    expect(last.result!.train_loss).toBe(undisturbed.result!.train_loss);
+    expect(last.result!.valLoss).toBe(undisturbed.result!.valLoss);
+    expect(last.result!.bestValLoss).toBe(undisturbed.result!.bestValLoss);
+    expect(last.result!.trainLoss).toBe(undisturbed.result!.trainLoss);
   });
 });
 
@@ -113,9 +113,9 @@ it('has nothing to do for a run that has ended', async () => {
   const again = await trainer.train('ended', { resume: true });
   expect(again.result).toMatchObject({
     step: 40,
-    val_loss: first.result!.val_loss,
-    best_val_loss: first.result!.best_val_loss,
-    train_loss: first.result!.train_loss,
+    valLoss: first.result!.valLoss,
+    bestValLoss: first.result!.bestValLoss,
+    trainLoss: first.result!.trainLoss,
     rounds: first.result!.rounds,
     interrupted: false,
   });

@@ -20,10 +20,10 @@ describe('train', () => {
     );
     expect(files[0]!.equals(files[1]!)).toBe(true);
     const [first, second] = outcomes.map(({ result }) => result!);
-    expect(second!.val_loss).toBe(first!.val_loss);
+    expect(second!.valLoss).toBe(first!.valLoss);
     expect(first).toMatchObject({ step: 40, tokens: 40 * 2 * 4 * 16, replicas: 2, rounds: 8, interrupted: false });
-    expect(first!.best_val_loss).toBeLessThan(Math.log(60) - 0.5);
-    expect(first!.tokens_per_second).toBeGreaterThan(0);
+    expect(first!.bestValLoss).toBeLessThan(Math.log(60) - 0.5);
+    expect(first!.tokensPerSecond).toBeGreaterThan(0);
   });
 
   it('learns alike with two replicas of averaged gradients and with the joint batch', async () => {
@@ -66,7 +66,7 @@ describe('train', () => {
 
   it('ends when the loss is reached', async () => {
     const { result } = await trainer.train('until', { untilLoss: 3.9, steps: 1000 });
-    expect(result!.val_loss).toBeLessThan(3.9);
+    expect(result!.valLoss).toBeLessThan(3.9);
     expect(result!.step).toBeLessThan(1000);
     expect(result!.interrupted).toBe(false);
   });

@@ -13,7 +13,7 @@ process.once('SIGINT', () => training.stop());
 for await (const event of training) {
   if (event.type === 'started') console.log(`${event.trainSamples} digits to learn, from step ${event.step}`);
   if (event.type === 'checkpoint') console.log(`saved at step ${event.step}`);
-  if (event.type === 'evaluation') console.log(`step ${event.step}: validation loss ${event.val_loss.toFixed(3)}`);
+  if (event.type === 'evaluation') console.log(`step ${event.step}: validation loss ${event.valLoss.toFixed(3)}`);
 }
-const { best_val_loss, samples_per_second } = await training.result;
-console.log(`best validation loss ${best_val_loss.toFixed(3)}, ${samples_per_second.toFixed(0)} digits a second`);
+const { bestValLoss, samplesPerSecond } = await training.result;
+console.log(`best validation loss ${bestValLoss.toFixed(3)}, ${samplesPerSecond.toFixed(0)} digits a second`);

@@ -35,7 +35,7 @@ export interface Waiting {
   readonly for: readonly string[];
   readonly seconds: number;
   /** Until something happens all the same; null: without limit. */
-  readonly seconds_left: number | null;
+  readonly secondsLeft: number | null;
   readonly afterwards: string;
 }
 
@@ -125,7 +125,7 @@ export interface AskingEvent {
 }
 
 /** The end of a coordinated run; `replicas` is how many contributed to the last round. */
-export type ClusterResult = Omit<TrainResult, 'best_step' | 'bits_per_byte' | 'ended' | 'peak_memory_bytes'>;
+export type ClusterResult = Omit<TrainResult, 'bestStep' | 'bitsPerByte' | 'ended' | 'peakMemoryBytes'>;
 
 /** What a worker's process tells while it works. */
 export type WorkerEvent =
@@ -143,7 +143,7 @@ export type WorkerEvent =
       readonly tokens: number;
       /** In nats per token. */
       readonly loss: number;
-      readonly tokens_per_second: number;
+      readonly tokensPerSecond: number;
     }
   | { readonly type: 'committed'; readonly worker: string; readonly round: number }
   | { readonly type: 'aborted'; readonly worker: string; readonly round: number; readonly reason: string }

@@ -11,11 +11,11 @@ export interface ClusterStatus {
   readonly round: number | null;
   /** Committed inner steps per replica. */
   readonly step: number;
-  readonly total_steps: number;
+  readonly totalSteps: number;
   readonly tokens: number;
-  readonly tokens_per_second: number;
-  readonly train_loss: number | null;
-  readonly val_loss: number | null;
+  readonly tokensPerSecond: number;
+  readonly trainLoss: number | null;
+  readonly valLoss: number | null;
   readonly waiting: Waiting | null;
   readonly workers: readonly WorkerLine[];
   /** Machines that wait for a person's approval. */
@@ -27,7 +27,7 @@ export interface ClusterStatus {
     readonly about: string;
     readonly code: string;
     readonly reason: string;
-    readonly seconds_ago: number;
+    readonly secondsAgo: number;
   }[];
   /** How much of the epoch in progress is committed, 0 to 1, and which epoch that is, from 0. */
   readonly data: { readonly epoch: number; readonly committed: number; readonly leased: number };
@@ -53,15 +53,15 @@ export interface WorkerLine {
   readonly host: string;
   readonly status: 'joined' | 'syncing' | 'ready';
   /** In the round in progress. */
-  readonly in_round: 'training' | 'contributed' | 'left' | 'refused' | null;
+  readonly inRound: 'training' | 'contributed' | 'left' | 'refused' | null;
   readonly steps: number | null;
   /** Inner steps a second; null: not measured yet. */
   readonly speed: number | null;
   readonly tokens: number;
   readonly rounds: number;
-  readonly bytes_sent: number;
-  readonly bytes_received: number;
-  readonly silent_seconds: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly silentSeconds: number;
   /** Why something of it was refused last. */
   readonly refused: string | null;
 }

@@ -30,7 +30,7 @@ export interface ArrangedRun {
   /** The schedules that it had until it was made longer. */
   readonly earlier: readonly EarlierSchedule[];
   /** What it needs of memory, and what it may have. */
-  readonly memory: { readonly expected_memory_bytes?: number; readonly available_memory_bytes: number };
+  readonly memory: { readonly expectedMemoryBytes?: number; readonly availableMemoryBytes: number };
 }
 
 /**
@@ -115,8 +115,8 @@ export async function arrangeRun(
     ...(measured.length > 0 && { measured }),
   });
   const memory = {
-    ...(device === 'cpu' && { expected_memory_bytes: needOf(setup).total }),
-    available_memory_bytes: available,
+    ...(device === 'cpu' && { expectedMemoryBytes: needOf(setup).total }),
+    availableMemoryBytes: available,
   };
   return { setup, earlier, memory };
 }

@@ -1,3 +1,4 @@
+import { snakeKeys } from '../base/snake-keys.js';
 import type { EvaluationEvent, ProgressEvent, TrainEvent } from '../run/events.js';
 import type { RunPaths } from '../run/run-folder.js';
 import { RunLog } from '../run/run-log.js';
@@ -104,7 +105,8 @@ export class Recorder {
     this.#pending = [];
     this.#told = performance.now();
     this.log.metrics.append({
-      ...event,
+      type: event.type,
+      ...snakeKeys(event),
       losses: done.map(({ loss }) => loss),
       gradient_norm: meanOf(done, 'gradientNorm'),
       ...(this.#pendingRounds.length > 0 && { timed_rounds: this.#pendingRounds.map((one) => ({ ...one })) }),
@@ -112,12 +114,12 @@ export class Recorder {
     this.#pendingRounds = [];
     this.log.board.scalars(event.step, {
       [`${this.options.unit} per second`]: this.options.throughput.perSecond,
-      'memory, bytes': event.memory_bytes!,
+      'memory, bytes': event.memoryBytes!,
     });
     this.options.emit(event);
   }
 
-  evaluation(step: number, loss: number, more: Omit<EvaluationEvent, 'type' | 'step' | 'val_loss'> = {}): void {
+  evaluation(step: number, loss: number, more: Omit<EvaluationEvent, 'type' | 'step' | 'valLoss'> = {}): void {
     this.options.emit(this.log.evaluation(step, loss, more));
   }
 
@@ -135,14 +137,14 @@ export class Recorder {
   }
 
   /** How far the run will go, and for how long still. */
-  #outlook(step: number, speed: number): Pick<ProgressEvent, 'total_steps' | 'eta_seconds'> {
+  #outlook(step: number, speed: number): Pick<ProgressEvent, 'totalSteps' | 'etaSeconds'> {
     const { schedule, mostSteps, perStep, time } = this.options;
     if (time) {
       const left = time.left();
-      return { total_steps: Math.round(step * (1 + left / Math.max(time.spent(), 1e-3))), eta_seconds: left };
+      return { totalSteps: Math.round(step * (1 + left / Math.max(time.spent(), 1e-3))), etaSeconds: left };
     }
     const total = step <= schedule.steps ? schedule.steps : mostSteps;
-    return { total_steps: total, eta_seconds: speed > 0 ? ((total - step) * perStep) / speed : 0 };
+    return { totalSteps: total, etaSeconds: speed > 0 ? ((total - step) * perStep) / speed : 0 };
   }
 
   #progress(round: number): ProgressEvent {
@@ -157,8 +159,8 @@ export class Recorder {
       lr: this.#rate(last),
       ...counted(unit, (last + 1) * perStep, speed),
       ...this.#outlook(last + 1, speed),
-      memory_bytes: process.memoryUsage.rss(),
-      peak_memory_bytes: peakMemory(),
+      memoryBytes: process.memoryUsage.rss(),
+      peakMemoryBytes: peakMemory(),
     };
   }
 }

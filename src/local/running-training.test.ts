@@ -73,21 +73,21 @@ describe('a running training', () => {
     expect(steps('evaluation')).toEqual([10, 15, 23]);
     expect(steps('checkpoint')).toEqual([15, 23]);
     expect(result).toMatchObject({ step: 23, rounds: 5, tokens: 23 * 64, replicas: 1, interrupted: false });
-    expect(result.val_loss).toBeLessThan(Math.log(55));
-    expect(result.best_val_loss).toBeLessThanOrEqual(result.val_loss);
-    expect(result.train_loss).toBeGreaterThan(1);
+    expect(result.valLoss).toBeLessThan(Math.log(55));
+    expect(result.bestValLoss).toBeLessThanOrEqual(result.valLoss);
+    expect(result.trainLoss).toBeGreaterThan(1);
     expect(await checkpoints()).toEqual(['000015', '000023']);
   });
 
   it('keeps the best model, not the last', async () => {
     // The rate rises to what no model stands.
     const result = await train({ steps: 25, lr: 1e-2, minLr: 20, warmup: 10, evalEvery: 5, keep: 9 });
-    expect(result.best_val_loss).toBeLessThan(result.val_loss);
+    expect(result.bestValLoss).toBeLessThan(result.valLoss);
     const losses = new Map(
-      events.flatMap((event) => (event.type === 'evaluation' ? [[event.val_loss, event.step]] : [])),
+      events.flatMap((event) => (event.type === 'evaluation' ? [[event.valLoss, event.step]] : [])),
     );
     const model = (path: string) => readFile(join(folder, 'run', path, 'model.safetensors'));
-    const best = `checkpoints/${String(losses.get(result.best_val_loss)).padStart(6, '0')}`;
+    const best = `checkpoints/${String(losses.get(result.bestValLoss)).padStart(6, '0')}`;
     expect(await model('model')).toEqual(await model(best));
     expect(await model('model')).not.toEqual(await model('checkpoints/000025'));
   });
@@ -96,31 +96,31 @@ describe('a running training', () => {
     const result = await train({ steps: 20, evalEvery: 5 });
     const told = events.flatMap((event) => (event.type === 'evaluation' ? [event] : []));
     expect(told).toHaveLength(4);
-    let best = { val_loss: Number.POSITIVE_INFINITY, step: 0, at: -1 };
+    let best = { valLoss: Number.POSITIVE_INFINITY, step: 0, at: -1 };
     for (const [i, event] of told.entries()) {
-      if (event.val_loss < best.val_loss) best = { val_loss: event.val_loss, step: event.step, at: i };
-      expect(event).toMatchObject({ best_val_loss: best.val_loss, best_step: best.step });
-      expect(event.evaluations_since_best).toBe(i - best.at);
+      if (event.valLoss < best.valLoss) best = { valLoss: event.valLoss, step: event.step, at: i };
+      expect(event).toMatchObject({ bestValLoss: best.valLoss, bestStep: best.step });
+      expect(event.evaluationsSinceBest).toBe(i - best.at);
       // A character of this text is a byte.
-      expect(event.bits_per_byte).toBeCloseTo(event.val_loss / Math.LN2, 10);
+      expect(event.bitsPerByte).toBeCloseTo(event.valLoss / Math.LN2, 10);
       expect(event.sample!.length).toBeGreaterThan(20);
     }
-    expect(result).toMatchObject({ best_step: best.step, ended: 'steps' });
-    expect(result.bits_per_byte).toBeCloseTo(best.val_loss / Math.LN2, 10);
+    expect(result).toMatchObject({ bestStep: best.step, ended: 'steps' });
+    expect(result.bitsPerByte).toBeCloseTo(best.valLoss / Math.LN2, 10);
     const progress = events.find((event) => event.type === 'progress')!;
-    expect(progress).toMatchObject({ memory_bytes: expect.any(Number), peak_memory_bytes: expect.any(Number) });
+    expect(progress).toMatchObject({ memoryBytes: expect.any(Number), peakMemoryBytes: expect.any(Number) });
   });
 
   it('ends when it gets no better, with the best model, and can be given more patience', async () => {
     // The rate rises to what no model stands.
     const rising = { steps: 60, lr: 1e-2, minLr: 20, warmup: 10, evalEvery: 5, keep: 99 };
     const result = await train({ ...rising, patience: 2 });
-    expect(result).toMatchObject({ ended: 'patience', interrupted: false, step: result.best_step + 10 });
+    expect(result).toMatchObject({ ended: 'patience', interrupted: false, step: result.bestStep + 10 });
     const model = (path: string) => readFile(join(folder, 'run', path, 'model.safetensors'));
-    expect(await model('model')).toEqual(await model(`checkpoints/${String(result.best_step).padStart(6, '0')}`));
+    expect(await model('model')).toEqual(await model(`checkpoints/${String(result.bestStep).padStart(6, '0')}`));
     expect(JSON.parse(await readFile(join(folder, 'run/run.json'), 'utf8')).options.patience).toBe(2);
     const over = await train({ ...rising, patience: 2, resume: true });
-    expect(over).toMatchObject({ ended: 'patience', step: result.step, best_step: result.best_step });
+    expect(over).toMatchObject({ ended: 'patience', step: result.step, bestStep: result.bestStep });
     const further = await train({ ...rising, patience: 4, resume: true });
     expect(further.step).toBeGreaterThan(result.step);
   });
@@ -131,7 +131,7 @@ describe('a running training', () => {
     const lines = (await readFile(join(folder, 'run/metrics.jsonl'), 'utf8')).trimEnd().split('\n');
     const told = lines.map((line) => JSON.parse(line)).filter(({ type }) => type === 'progress');
     expect(told.at(-1).lr).toBeLessThan(3.5e-4);
-    for (const { eta_seconds } of told) expect(eta_seconds).toBeLessThanOrEqual(1.2);
+    for (const { etaSeconds } of told) expect(etaSeconds).toBeLessThanOrEqual(1.2);
     const rounds = told.flatMap(({ timed_rounds }) => timed_rounds);
     expect(rounds[0]).toMatchObject({ step: 0, steps: 1 });
     expect(rounds.reduce((sum, { steps }) => sum + steps, 0)).toBe(result.step);
@@ -139,7 +139,7 @@ describe('a running training', () => {
 
   it('ends at the loss, even after its steps have ended with a schedule of their own', async () => {
     const result = await train({ untilLoss: 3.8, steps: 500, evalEvery: 5 });
-    expect(result.val_loss).toBeLessThan(3.8);
+    expect(result.valLoss).toBeLessThan(3.8);
     expect(result.step).toBeLessThan(500);
     expect(steps('evaluation').at(-1)).toBe(result.step);
   });
@@ -149,18 +149,18 @@ describe('a running training', () => {
     expect(stopped).toMatchObject({ step: 10, interrupted: true });
     expect(await checkpoints()).toEqual(['000010']);
     expect(await readdir(join(folder, 'run/model'))).toContain('model.safetensors');
-    expect(stopped.best_val_loss).toBe(stopped.val_loss);
+    expect(stopped.bestValLoss).toBe(stopped.valLoss);
     const rest = await train({ evalEvery: 20, resume: true });
     const lines = await readFile(join(folder, 'run/metrics.jsonl'), 'utf8');
     await rm(join(folder, 'run'), { recursive: true });
     const whole = await train({ evalEvery: 20 });
-    const varying = { seconds: 0, tokens_per_second: 0, peak_memory_bytes: 0 };
+    const varying = { seconds: 0, tokensPerSecond: 0, peakMemoryBytes: 0 };
     expect({ ...rest, ...varying }).toEqual({ ...whole, ...varying });
     const losses = (text: string) =>
       text
         .trimEnd()
         .split('\n')
-        .map((line) => JSON.parse(line).losses ?? JSON.parse(line).val_loss);
+        .map((line) => JSON.parse(line).losses ?? JSON.parse(line).valLoss);
     expect(losses(lines)).toEqual(losses(await readFile(join(folder, 'run/metrics.jsonl'), 'utf8')));
   });
 

@@ -28,7 +28,7 @@ export interface TrainingStart {
   /** The schedules that the run had until it was made longer. */
   readonly earlier?: readonly EarlierSchedule[];
   /** What was found out about memory, for the event of the start. */
-  readonly memory?: { readonly expected_memory_bytes?: number; readonly available_memory_bytes: number };
+  readonly memory?: { readonly expectedMemoryBytes?: number; readonly availableMemoryBytes: number };
   readonly emit: (event: TrainEvent) => void;
   /** How a replica is started: as a thread unless given. */
   readonly startReplica?: () => ReplicaHandle;
@@ -219,18 +219,18 @@ export class RunningTraining {
     const tokens = Math.round(Math.min(SAMPLE_BYTES, Math.max(SAMPLE_TOKENS, SAMPLE_BYTES / bytesPerToken)));
     return {
       ...this.#bits(loss),
-      best_val_loss: best!,
-      best_step: bestStep!,
-      evaluations_since_best: sinceBest,
+      bestValLoss: best!,
+      bestStep: bestStep!,
+      evaluationsSinceBest: sinceBest,
       ...(learned.generative && { sample: await this.#team.sample(tokens) }),
     };
   }
 
   /** Nats per token as bits per byte, of what gives whole texts their probability. */
-  #bits(loss: number): { readonly bits_per_byte?: number } {
+  #bits(loss: number): { readonly bitsPerByte?: number } {
     const { learned, bytesPerToken } = this.#start.prepared;
     if (!learned.generative || bytesPerToken === undefined) return {};
-    return { bits_per_byte: loss / Math.LN2 / bytesPerToken };
+    return { bitsPerByte: loss / Math.LN2 / bytesPerToken };
   }
 
   async #writeModel(): Promise<void> {
@@ -260,7 +260,7 @@ export class RunningTraining {
       const loss = await this.#team.evaluate(this.#start.prepared.validation);
       this.#standing.add(this.#step, loss, this.#recorder.trainLoss);
       const more = await this.#evaluation(loss);
-      this.#start.emit({ type: 'evaluation', step: this.#step, val_loss: loss, ...more });
+      this.#start.emit({ type: 'evaluation', step: this.#step, valLoss: loss, ...more });
       await this.#writeModel();
     }
     await this.#team.rounds.stop();
@@ -330,13 +330,13 @@ export class RunningTraining {
       run: run.paths.folder,
       step: this.#step,
       ...counted(this.#unit, this.#step * this.#perStep, this.#throughput.perSecond),
-      train_loss: this.#recorder.trainLoss ?? null,
-      val_loss: this.#standing.last!,
-      best_val_loss: this.#standing.best!,
-      best_step: this.#standing.bestStep ?? this.#step,
+      trainLoss: this.#recorder.trainLoss ?? null,
+      valLoss: this.#standing.last!,
+      bestValLoss: this.#standing.best!,
+      bestStep: this.#standing.bestStep ?? this.#step,
       ...this.#bits(this.#standing.best!),
       ended,
-      peak_memory_bytes: peakMemory(),
+      peakMemoryBytes: peakMemory(),
       seconds: (performance.now() - started) / 1000,
       parameters: prepared.parameters,
       replicas: setup.replicas,

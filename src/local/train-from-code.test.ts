@@ -25,7 +25,7 @@ describe('text from code', () => {
     await writeFile(at('book.txt'), book);
     const file = await startTraining({ corpus: [at('book.txt')], run: at('file'), ...sized(10) }).result;
     const text = await startTraining({ text: book, run: at('text'), ...sized(10) }).result;
-    expect(text.val_loss).toBe(file.val_loss);
+    expect(text.valLoss).toBe(file.valLoss);
     expect(existsSync(at('text/text.jsonl'))).toBe(false);
     const resumed = await startTraining({ run: at('text'), resume: true, steps: 20 }).result;
     expect(resumed.step).toBe(20);

@@ -30,7 +30,7 @@ export interface TrainingRun<Event = TrainEvent, Result = TrainResult> extends A
  *
  * const run = train({ corpus: ['examples/tinyshakespeare.txt'], run: 'runs/first', steps: 500 });
  * for await (const event of run) if (event.type === 'progress') console.log(event.step, event.loss);
- * console.log((await run.result).val_loss);
+ * console.log((await run.result).valLoss);
  *
  * @category Training
  */
@@ -48,7 +48,7 @@ export function startTraining(options: TrainOptions): TrainingRun;
  *
  * const run = train({ model: new URL('./digits.js', import.meta.url), run: 'runs/digits', replicas: 2, steps: 500 });
  * for await (const event of run) if (event.type === 'progress') console.log(event.samples, event.loss);
- * console.log((await run.result).best_val_loss);
+ * console.log((await run.result).bestValLoss);
  *
  * @category A model of one's own
  */

@@ -38,10 +38,10 @@ export interface OwnStartedEvent
  *
  * @category A model of one's own
  */
-export interface OwnProgressEvent extends Omit<ProgressEvent, 'tokens' | 'tokens_per_second'> {
+export interface OwnProgressEvent extends Omit<ProgressEvent, 'tokens' | 'tokensPerSecond'> {
   /** Samples trained on so far, over all replicas. */
   readonly samples: number;
-  readonly samples_per_second: number;
+  readonly samplesPerSecond: number;
 }
 
 /**
@@ -49,11 +49,11 @@ export interface OwnProgressEvent extends Omit<ProgressEvent, 'tokens' | 'tokens
  *
  * @category A model of one's own
  */
-export interface OwnTrainResult extends Omit<TrainResult, 'tokens' | 'tokens_per_second' | 'bits_per_byte'> {
+export interface OwnTrainResult extends Omit<TrainResult, 'tokens' | 'tokensPerSecond' | 'bitsPerByte'> {
   /** Samples trained on, over all replicas. */
   readonly samples: number;
   /** Of all replicas, over the time spent in rounds but for the first 10 steps. */
-  readonly samples_per_second: number;
+  readonly samplesPerSecond: number;
 }
 
 /**
@@ -98,9 +98,9 @@ export interface StartedEvent {
   /** What is in force of the options that decide speed and outcome, under their own names. */
   readonly settings?: TrainSettings;
   /** What the run is expected to take at its peak, in bytes; on the CPU alone. */
-  readonly expected_memory_bytes?: number;
+  readonly expectedMemoryBytes?: number;
   /** What the process may take, as it was found before the first step. */
-  readonly available_memory_bytes?: number;
+  readonly availableMemoryBytes?: number;
 }
 
 /**
@@ -135,18 +135,18 @@ export interface ProgressEvent {
   readonly type: 'progress';
   /** Inner steps done, per replica. */
   readonly step: number;
-  readonly total_steps: number;
+  readonly totalSteps: number;
   readonly round: number;
   /** Mean training loss of the round, in nats per token. */
   readonly loss: number;
   readonly lr: number;
   /** Tokens trained on so far, over all replicas. */
   readonly tokens: number;
-  readonly tokens_per_second: number;
-  readonly eta_seconds: number;
+  readonly tokensPerSecond: number;
+  readonly etaSeconds: number;
   /** Of the process, now and at its peak; told by `train`. */
-  readonly memory_bytes?: number;
-  readonly peak_memory_bytes?: number;
+  readonly memoryBytes?: number;
+  readonly peakMemoryBytes?: number;
 }
 
 /**
@@ -158,13 +158,13 @@ export interface EvaluationEvent {
   readonly type: 'evaluation';
   readonly step: number;
   /** In nats per token. */
-  readonly val_loss: number;
+  readonly valLoss: number;
   /** The same loss over the bytes of the text: comparable between tokenizers. */
-  readonly bits_per_byte?: number;
-  readonly best_val_loss?: number;
-  readonly best_step?: number;
+  readonly bitsPerByte?: number;
+  readonly bestValLoss?: number;
+  readonly bestStep?: number;
   /** Evaluations since the best one, 0 for the best itself. */
-  readonly evaluations_since_best?: number;
+  readonly evaluationsSinceBest?: number;
   /** The beginning of a text that the parameters write, always by the same chance. */
   readonly sample?: string;
 }
@@ -192,19 +192,19 @@ export interface TrainResult {
   readonly step: number;
   readonly tokens: number;
   /** Null where no step was taken. */
-  readonly train_loss: number | null;
-  readonly val_loss: number;
-  readonly best_val_loss: number;
+  readonly trainLoss: number | null;
+  readonly valLoss: number;
+  readonly bestValLoss: number;
   /** The step of the best model, which is in `model/`. */
-  readonly best_step: number;
+  readonly bestStep: number;
   /** The best loss in bits over the bytes of the text; left out where it is not over all of them. */
-  readonly bits_per_byte?: number;
+  readonly bitsPerByte?: number;
   /** Why the run is over: its length, its time, a loss that was to be reached, no progress any more, or a stop. */
   readonly ended: 'steps' | 'minutes' | 'loss' | 'patience' | 'stopped';
   /** Of the process, in bytes. */
-  readonly peak_memory_bytes: number;
+  readonly peakMemoryBytes: number;
   /** Of all replicas, over the time spent in rounds but for the first 10 steps. */
-  readonly tokens_per_second: number;
+  readonly tokensPerSecond: number;
   /** Wall time of everything. */
   readonly seconds: number;
   readonly parameters: number;

@@ -19,7 +19,7 @@ const steps = async () =>
 
 it('writes an evaluation to both files and gives the event back', async () => {
   const log = await RunLog.open(runPaths(folder), undefined);
-  expect(log.evaluation(20, 1.5)).toEqual({ type: 'evaluation', step: 20, val_loss: 1.5 });
+  expect(log.evaluation(20, 1.5)).toEqual({ type: 'evaluation', step: 20, valLoss: 1.5 });
   await log.sync();
   await log.close();
   expect(await steps()).toEqual([20]);
@@ -30,7 +30,7 @@ it.each([
   [20, [10, 20, 40]],
   [0, [40]],
 ])('goes on from step %i', async (resumedAt, kept) => {
-  const lines = [10, 20, 30].map((step) => `${JSON.stringify({ type: 'evaluation', step, val_loss: 1 })}\n`);
+  const lines = [10, 20, 30].map((step) => `${JSON.stringify({ type: 'evaluation', step, valLoss: 1 })}\n`);
   await writeFile(runPaths(folder).metrics, lines.join(''));
   const log = await RunLog.open(runPaths(folder), resumedAt);
   log.evaluation(40, 1);

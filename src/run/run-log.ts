@@ -1,3 +1,4 @@
+import { snakeKeys } from '../base/snake-keys.js';
 import type { EvaluationEvent } from './events.js';
 import { MetricsWriter, truncateMetrics } from './metrics.js';
 import type { RunPaths } from './run-folder.js';
@@ -23,12 +24,12 @@ export class RunLog {
   }
 
   /** Writes an evaluation down; returns the event that tells of it. */
-  evaluation(step: number, loss: number, more: Omit<EvaluationEvent, 'type' | 'step' | 'val_loss'> = {}) {
-    const event: EvaluationEvent = { type: 'evaluation', step, val_loss: loss, ...more };
-    this.metrics.append({ ...event });
+  evaluation(step: number, loss: number, more: Omit<EvaluationEvent, 'type' | 'step' | 'valLoss'> = {}) {
+    const event: EvaluationEvent = { type: 'evaluation', step, valLoss: loss, ...more };
+    this.metrics.append({ type: event.type, ...snakeKeys(event) });
     this.board.scalars(step, {
       'loss/validation': loss,
-      ...(more.bits_per_byte !== undefined && { 'bits per byte/validation': more.bits_per_byte }),
+      ...(more.bitsPerByte !== undefined && { 'bits per byte/validation': more.bitsPerByte }),
     });
     return event;
   }

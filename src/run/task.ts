@@ -59,13 +59,9 @@ export function unitOf({ tokensPerSample }: Pick<Objective<never>, 'tokensPerSam
  * How much was learned from, and how fast, under the names of its unit. Inside, all events have the type of a text's;
  * whoever trains a model of their own sees them with the names that they have then (see events.ts).
  */
-export function counted(
-  unit: Unit,
-  count: number,
-  perSecond: number,
-): Pick<TrainResult, 'tokens' | 'tokens_per_second'> {
-  const figures = { [unit]: count, [`${unit}_per_second`]: perSecond };
-  return figures as unknown as Pick<TrainResult, 'tokens' | 'tokens_per_second'>;
+export function counted(unit: Unit, count: number, perSecond: number): Pick<TrainResult, 'tokens' | 'tokensPerSecond'> {
+  const figures = { [unit]: count, [`${unit}PerSecond`]: perSecond };
+  return figures as unknown as Pick<TrainResult, 'tokens' | 'tokensPerSecond'>;
 }
 
 /** What a sample counts for in figures of speed and length: a window's tokens, or itself. */

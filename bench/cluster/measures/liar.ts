@@ -67,8 +67,8 @@ async function runOne({ data, quick }: Setting, lie: Lie, merge: (typeof MERGES)
   try {
     // What they tell is read by nobody here; a failure is the coordinator's, or ends the round for want of members.
     const ended = Promise.all(workers.map(({ result }) => result));
-    const { val_loss, tokens } = await Promise.race([coordinator.result, ended.then(() => coordinator.result)]);
-    return { val_loss, tokens };
+    const { valLoss, tokens } = await Promise.race([coordinator.result, ended.then(() => coordinator.result)]);
+    return { val_loss: valLoss, tokens };
   } finally {
     for (const worker of workers) worker.leave();
     coordinator.stop();

@@ -4,11 +4,11 @@ import { testOutput } from '../terminal/test-output.js';
 import { ClusterProgress, waitingText } from './cluster-progress.js';
 
 test('waiting says for whom, how long, and what happens then', () => {
-  const waiting = { seconds: 12, seconds_left: 18, afterwards: 'the round goes on without them' };
+  const waiting = { seconds: 12, secondsLeft: 18, afterwards: 'the round goes on without them' };
   expect(waitingText({ ...waiting, kind: 'contributions', for: ['a', 'b', 'c', 'd', 'e'] })).toBe(
     'waiting for contributions of a, b, c and 2 more, 12 s; in 18 s: the round goes on without them',
   );
-  expect(waitingText({ kind: 'members', for: [], seconds: 3, seconds_left: null, afterwards: 'round 1 opens' })).toBe(
+  expect(waitingText({ kind: 'members', for: [], seconds: 3, secondsLeft: null, afterwards: 'round 1 opens' })).toBe(
     'waiting for workers, 3 s; round 1 opens',
   );
 });

@@ -60,11 +60,11 @@ export class ClusterProgress {
         line.note(`refused from ${event.worker}: ${event.about}: ${event.reason}`);
         break;
       case 'progress':
-        this.totalSteps = event.total_steps;
+        this.totalSteps = event.totalSteps;
         break;
       case 'evaluation':
-        this.valLoss = event.val_loss;
-        line.note(`step ${grouped(event.step)}: validation loss ${event.val_loss.toFixed(4)}`);
+        this.valLoss = event.valLoss;
+        line.note(`step ${grouped(event.step)}: validation loss ${event.valLoss.toFixed(4)}`);
         break;
       case 'round-opened':
       case 'checkpoint':
@@ -84,11 +84,11 @@ export class ClusterProgress {
 }
 
 /** For whom a run waits, how long already, how long still, and what happens then. */
-export function waitingText({ kind, for: whom, seconds, seconds_left, afterwards }: Waiting): string {
+export function waitingText({ kind, for: whom, seconds, secondsLeft, afterwards }: Waiting): string {
   const what = { members: 'workers', reports: 'reports', contributions: 'contributions', merge: 'the merge' }[kind];
   const names = whom.length > 3 ? `${whom.slice(0, 3).join(', ')} and ${whom.length - 3} more` : whom.join(', ');
   const from = whom.length === 0 ? '' : kind === 'members' ? `: ${names}` : ` of ${names}`;
-  const then = seconds_left === null ? afterwards : `in ${duration(seconds_left)}: ${afterwards}`;
+  const then = secondsLeft === null ? afterwards : `in ${duration(secondsLeft)}: ${afterwards}`;
   return `waiting for ${what}${from}, ${duration(seconds)}${then === '' ? '' : `; ${then}`}`;
 }
 

@@ -16,8 +16,8 @@ test('flags go to whom they belong', () => {
 
 test('the end says what to do next', () => {
   const result = {
-    ...{ type: 'result' as const, run: 'runs/a b', step: 1000, tokens: 2e6, train_loss: 2, val_loss: 2.1 },
-    ...{ best_val_loss: 2.05, tokens_per_second: 4000, seconds: 500, parameters: 1000, replicas: 3, rounds: 40 },
+    ...{ type: 'result' as const, run: 'runs/a b', step: 1000, tokens: 2e6, trainLoss: 2, valLoss: 2.1 },
+    ...{ bestValLoss: 2.05, tokensPerSecond: 4000, seconds: 500, parameters: 1000, replicas: 3, rounds: 40 },
   };
   expect(summary({ ...result, interrupted: false })).toContain("meanfield info 'runs/a b'");
   expect(summary({ ...result, interrupted: true })).toContain("meanfield cluster start --run 'runs/a b' --resume");

@@ -1,5 +1,6 @@
 import { UsageError } from '../../base/errors.js';
 import type { OptionsOf } from '../../base/option-table.js';
+import { snakeKeys } from '../../base/snake-keys.js';
 import type { ClusterOptions, ClusterResult } from '../../cluster/index.js';
 import { CLUSTER_OPTIONS } from '../../cluster/option-table.js';
 import { createClusterMetrics, type MetricsServer, serveMetrics } from '../../cluster/prometheus/index.js';
@@ -39,7 +40,7 @@ export async function startCluster(corpus: readonly string[], flags: ClusterFlag
   closed.addEventListener('abort', () => started.stop());
   try {
     for await (const event of started) {
-      output.event(event);
+      output.event(snakeKeys(event));
       if (event.type === 'invitation') {
         tellInvitation(event, context, progress);
         continue;
@@ -49,7 +50,7 @@ export async function startCluster(corpus: readonly string[], flags: ClusterFlag
     }
     const result = await started.result;
     progress.end();
-    output.event(result);
+    output.event(snakeKeys(result));
     output.text(summary(result));
     return result.interrupted ? INTERRUPTED : 0;
   } finally {
@@ -85,8 +86,8 @@ export function summary(result: ClusterResult): string {
   const lines = [
     '',
     `${head} ${grouped(result.rounds)} rounds, ${grouped(result.step)} steps, ${short(result.tokens)} tokens in ` +
-      `${duration(result.seconds)} (${short(result.tokens_per_second)} tokens/s).`,
-    `Validation loss ${loss(result.val_loss)}, best ${loss(result.best_val_loss)}. The best model: ${result.run}/model`,
+      `${duration(result.seconds)} (${short(result.tokensPerSecond)} tokens/s).`,
+    `Validation loss ${loss(result.valLoss)}, best ${loss(result.bestValLoss)}. The best model: ${result.run}/model`,
     '',
     'Next:',
     result.interrupted ? `  meanfield cluster start --run ${run} --resume` : `  meanfield info ${run}`,

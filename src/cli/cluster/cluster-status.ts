@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeanfieldError } from '../../base/errors.js';
+import { snakeKeys } from '../../base/snake-keys.js';
 import type { ClusterStatus } from '../../cluster/index.js';
 import type { Context } from '../terminal/context.js';
 import { duration } from '../terminal/format.js';
@@ -11,7 +12,7 @@ import { isCoordinatedHere, Operator } from './operator.js';
 /** Tells the status of a run once. */
 export async function showStatus(folder: string, { output }: Context): Promise<number> {
   const status = (await Operator.once(folder, 'status', {})) as ClusterStatus;
-  output.event({ type: 'result', ...status });
+  output.event({ type: 'result', ...snakeKeys(status) });
   output.text(statusText(status));
   return 0;
 }
@@ -32,7 +33,7 @@ export async function watchStatus(folder: string, every: number, context: Contex
         last = (await operator.ask('status', {})) as ClusterStatus;
         silentSince = undefined;
         line.end();
-        output.event({ type: 'status', ...last });
+        output.event({ type: 'status', ...snakeKeys(last) });
         output.page(`${statusText(last)}${output.live ? '' : '\n'}`);
         if (last.phase === 'stopped') break;
       } catch (error) {
@@ -48,7 +49,7 @@ export async function watchStatus(folder: string, every: number, context: Contex
       }
       await sleep(every, undefined, { signal: stopping.signal }).catch(() => {});
     }
-    output.event({ type: 'result', ...(last ?? { phase: 'unknown' }) });
+    output.event({ type: 'result', ...snakeKeys(last ?? { phase: 'unknown' }) });
     return 0;
   } finally {
     line.end();

@@ -12,8 +12,8 @@ export function statusText(status: ClusterStatus): string {
   const lines = [
     `${status.run}: ${status.phase}${round === null ? '' : `, round ${grouped(round)}`}; committed: round ` +
       `${grouped(committed.round)} (${committed.hash.slice(0, 12)})`,
-    `step ${grouped(status.step)}/${grouped(status.total_steps)}, ${short(status.tokens)} tokens, ` +
-      `${short(status.tokens_per_second)} tokens/s, loss ${loss(status.train_loss)}, val ${loss(status.val_loss)}, ` +
+    `step ${grouped(status.step)}/${grouped(status.totalSteps)}, ${short(status.tokens)} tokens, ` +
+      `${short(status.tokensPerSecond)} tokens/s, loss ${loss(status.trainLoss)}, val ${loss(status.valLoss)}, ` +
       `${duration(status.seconds)}`,
     `epoch ${data.epoch}: ${percent(data.committed)} committed, ${percent(data.leased)} being trained on`,
     ...(status.waiting ? [waitingText(status.waiting)] : []),
@@ -29,8 +29,8 @@ export function statusText(status: ClusterStatus): string {
   }
   if (status.evicted.length > 0) lines.push(`evicted: ${status.evicted.join(', ')}`);
   if (status.refusals.length > 0) lines.push('refused:');
-  for (const { worker, about, reason, seconds_ago } of status.refusals.slice(0, REFUSALS)) {
-    lines.push(`  ${duration(seconds_ago)} ago, ${worker}: ${about}: ${reason}`);
+  for (const { worker, about, reason, secondsAgo } of status.refusals.slice(0, REFUSALS)) {
+    lines.push(`  ${duration(secondsAgo)} ago, ${worker}: ${about}: ${reason}`);
   }
   return `${lines.join('\n').trimEnd()}\n`;
 }
@@ -39,14 +39,14 @@ function workerRow(line: WorkerLine): string[] {
   return [
     line.worker,
     line.host,
-    line.in_round ?? line.status,
+    line.inRound ?? line.status,
     line.steps === null ? '-' : grouped(line.steps),
     line.speed === null ? '-' : line.speed.toPrecision(3),
     short(line.tokens),
     grouped(line.rounds),
-    size(line.bytes_sent),
-    size(line.bytes_received),
-    `${duration(line.silent_seconds)} ago`,
+    size(line.bytesSent),
+    size(line.bytesReceived),
+    `${duration(line.silentSeconds)} ago`,
     line.refused === null ? '' : `refused: ${line.refused}`,
   ];
 }

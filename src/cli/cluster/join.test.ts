@@ -13,7 +13,7 @@ test('what a worker does is told; what matters later stays', () => {
     stays: true,
   });
   expect(
-    eventLine({ type: 'contributed', worker: 'a', round: 3, tokens: 1200, loss: 2.5, tokens_per_second: 600 }).text,
+    eventLine({ type: 'contributed', worker: 'a', round: 3, tokens: 1200, loss: 2.5, tokensPerSecond: 600 }).text,
   ).toBe('round 3: contributed 1.2k tokens, loss 2.500, 600 tokens/s');
   expect(eventLine({ type: 'refused', worker: 'a', about: 'contribution', code: 'x', reason: 'not finite' })).toEqual({
     text: 'contribution was refused: not finite',

@@ -1,4 +1,5 @@
 import { text as readAll } from 'node:stream/consumers';
+import { snakeKeys } from '../../base/snake-keys.js';
 import type { WorkerEvent, WorkerResult } from '../../cluster/index.js';
 import { join as joinRun } from '../../cluster/join.js';
 import { JOIN_OPTIONS, type JoinFlags } from '../../cluster/join-options.js';
@@ -25,14 +26,14 @@ export async function join(given: string, options: JoinFlags, context: Context):
   closed.addEventListener('abort', () => worker.leave());
   try {
     for await (const event of worker) {
-      output.event(event);
+      output.event(snakeKeys(event));
       const { text, stays } = eventLine(event);
       if (stays) line.note(text);
       else line.show(text);
     }
     const result = await worker.result;
     line.end();
-    output.event(result);
+    output.event(snakeKeys(result));
     output.text(summary(result));
     return ENDS[result.ended];
   } finally {
@@ -65,7 +66,7 @@ export function eventLine(event: WorkerEvent): { readonly text: string; readonly
     case 'contributed':
       return passing(
         `round ${grouped(event.round)}: contributed ${short(event.tokens)} tokens, loss ${loss(event.loss)}, ` +
-          `${short(event.tokens_per_second)} tokens/s`,
+          `${short(event.tokensPerSecond)} tokens/s`,
       );
     case 'committed':
       return passing(`round ${grouped(event.round)} committed`);

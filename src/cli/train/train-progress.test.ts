@@ -6,16 +6,16 @@ import { evaluationText, progressText, settingsText, startedText, TrainProgress 
 const progress: ProgressEvent = {
   type: 'progress',
   step: 500,
-  total_steps: 2000,
+  totalSteps: 2000,
   round: 20,
   loss: 1.98765,
   lr: 0.003,
   tokens: 384_000,
-  tokens_per_second: 52_345,
-  eta_seconds: 65,
+  tokensPerSecond: 52_345,
+  etaSeconds: 65,
 };
 
-const at = { val_loss: 2.1 };
+const at = { valLoss: 2.1 };
 const text = 'step 500/2,000  loss 1.988  val 2.100  52.3k tokens/s  1 min 5 s left';
 
 test('a line says how far a run is', () => {
@@ -33,7 +33,7 @@ test.each([
 });
 
 test('a run that knows no end draws an empty bar', () => {
-  const endless = progressText({ ...progress, total_steps: 0, eta_seconds: Number.NaN }, at, 200);
+  const endless = progressText({ ...progress, totalSteps: 0, etaSeconds: Number.NaN }, at, 200);
   expect(endless).toContain('░'.repeat(24));
   expect(endless).toContain('unknown left');
 });
@@ -65,8 +65,8 @@ test('a log tells stages, notices, evaluations and some progress', () => {
   display.show({ type: 'notice', message: 'skipped 2 files' });
   time = 6000;
   display.show(progress);
-  display.show({ type: 'evaluation', step: 500, val_loss: 2.1 });
-  display.show({ type: 'evaluation', step: 750, val_loss: 2.2, sample: 'To be\n\x1b[2J' });
+  display.show({ type: 'evaluation', step: 500, valLoss: 2.1 });
+  display.show({ type: 'evaluation', step: 750, valLoss: 2.2, sample: 'To be\n\x1b[2J' });
   display.show({ type: 'checkpoint', step: 500, path: 'runs/a/checkpoints/000500' });
   display.end();
   expect(output.stderr).toEqual([
@@ -82,18 +82,18 @@ test('a log tells stages, notices, evaluations and some progress', () => {
 
 test('a terminal that is wide shows memory and the curve', () => {
   const losses = [5, 4, 3, 2];
-  const shown = progressText({ ...progress, memory_bytes: 1.2e9 }, { val_loss: 2.1, bits_per_byte: 3 }, 200, losses);
+  const shown = progressText({ ...progress, memoryBytes: 1.2e9 }, { valLoss: 2.1, bitsPerByte: 3 }, 200, losses);
   expect(shown).toContain('val 2.100 (3.00 bits/byte)  52.3k tokens/s  1.2 GB  1 min 5 s left  █▆▃▁');
   expect(progressText(progress, at, text.length + 5, losses)).toBe(text);
 });
 
 test('an evaluation tells how it stands beside the best', () => {
-  const event = { type: 'evaluation', step: 1500, val_loss: 2.1, bits_per_byte: 3.0296 } as const;
-  const best = { best_val_loss: 2, best_step: 1250 };
-  expect(evaluationText({ ...event, ...best, evaluations_since_best: 1 })).toBe(
+  const event = { type: 'evaluation', step: 1500, valLoss: 2.1, bitsPerByte: 3.0296 } as const;
+  const best = { bestValLoss: 2, bestStep: 1250 };
+  expect(evaluationText({ ...event, ...best, evaluationsSinceBest: 1 })).toBe(
     'step 1,500: validation loss 2.1000, 3.030 bits/byte (best 2.0000 at step 1,250)',
   );
-  expect(evaluationText({ ...event, best_val_loss: 2.1, best_step: 1500, evaluations_since_best: 0 })).toBe(
+  expect(evaluationText({ ...event, bestValLoss: 2.1, bestStep: 1500, evaluationsSinceBest: 0 })).toBe(
     'step 1,500: validation loss 2.1000, 3.030 bits/byte, best so far',
   );
 });
@@ -108,7 +108,7 @@ test('settings and memory are told at the start', () => {
     ...{ trainTokens: 1, validationTokens: 1 },
   };
   expect(settingsText(started)).toEqual([]);
-  const memory = { expected_memory_bytes: 3.21e8, available_memory_bytes: 2.3e10 };
+  const memory = { expectedMemoryBytes: 3.21e8, availableMemoryBytes: 2.3e10 };
   expect(settingsText({ ...started, settings, ...memory })).toEqual([
     'batch 12 × 64 × 2 micro-batches × 2 replicas, averaged every 25 steps = 3,072 tokens a step; 2,000 steps; ' +
       'learning rate 0.003 after 100 steps of warm-up, to 0.0003; cpu, seed 1337; evaluated every 250 steps, at most 5 ' +
@@ -121,7 +121,7 @@ test('some lines have a colour on a terminal, unless NO_COLOR says no', () => {
   const before = { ...process.env };
   try {
     Object.assign(process.env, { TERM: 'xterm', NO_COLOR: '' });
-    const event = { type: 'evaluation', step: 5, val_loss: 2, evaluations_since_best: 0 } as const;
+    const event = { type: 'evaluation', step: 5, valLoss: 2, evaluationsSinceBest: 0 } as const;
     const [shown, plain, log] = [testOutput(false, true), testOutput(false, true), testOutput()];
     new TrainProgress(shown).show(event);
     new TrainProgress(log).show(event);

@@ -51,7 +51,7 @@ export class TrainProgress {
         break;
       case 'evaluation':
         this.evaluation = event;
-        this.line.note(evaluationText(event), event.evaluations_since_best === 0 ? 'good' : undefined);
+        this.line.note(evaluationText(event), event.evaluationsSinceBest === 0 ? 'good' : undefined);
         if (event.sample !== undefined) this.line.note(sampleText(event.sample, this.output.columns()), 'dim');
         break;
       case 'checkpoint':
@@ -67,14 +67,14 @@ export class TrainProgress {
 
 /** A validation loss in nats and bits, and how it stands beside the best. */
 export function evaluationText(event: EvaluationEvent): string {
-  const bits = event.bits_per_byte === undefined ? '' : `, ${event.bits_per_byte.toFixed(3)} bits/byte`;
+  const bits = event.bitsPerByte === undefined ? '' : `, ${event.bitsPerByte.toFixed(3)} bits/byte`;
   const best =
-    event.best_val_loss === undefined
+    event.bestValLoss === undefined
       ? ''
-      : event.evaluations_since_best === 0
+      : event.evaluationsSinceBest === 0
         ? ', best so far'
-        : ` (best ${event.best_val_loss.toFixed(4)} at step ${grouped(event.best_step ?? 0)})`;
-  return `step ${grouped(event.step)}: validation loss ${event.val_loss.toFixed(4)}${bits}${best}`;
+        : ` (best ${event.bestValLoss.toFixed(4)} at step ${grouped(event.bestStep ?? 0)})`;
+  return `step ${grouped(event.step)}: validation loss ${event.valLoss.toFixed(4)}${bits}${best}`;
 }
 
 function sampleText(sample: string, columns: number): string {
@@ -101,7 +101,7 @@ export function settingsText({ settings, ...event }: StartedEvent): string[] {
       `learning rate ${short(lr)} after ${rise} of warm-up, to ${short(minLr)}; ${settings.device}, seed ${settings.seed}; ` +
       `evaluated every ${grouped(settings.evalEvery)} steps${patience ? `, at most ${patience} without a better one` : ''}`,
   ];
-  const { expected_memory_bytes: expected, available_memory_bytes: available } = event;
+  const { expectedMemoryBytes: expected, availableMemoryBytes: available } = event;
   if (expected !== undefined) lines.push(`memory: about ${bytes(expected)} expected, ${bytes(available ?? 0)} free`);
   return lines;
 }
@@ -127,25 +127,25 @@ export function startedText(event: StartedEvent): string {
  */
 export function progressText(
   event: ProgressEvent,
-  evaluation: Pick<EvaluationEvent, 'val_loss' | 'bits_per_byte'> | undefined,
+  evaluation: Pick<EvaluationEvent, 'valLoss' | 'bitsPerByte'> | undefined,
   columns: number,
   losses: readonly number[] = [],
 ): string {
-  const bits = evaluation?.bits_per_byte;
+  const bits = evaluation?.bitsPerByte;
   const parts = [
-    `step ${grouped(event.step)}/${grouped(event.total_steps)}`,
+    `step ${grouped(event.step)}/${grouped(event.totalSteps)}`,
     `loss ${loss(event.loss)}`,
-    `val ${loss(evaluation?.val_loss)}${bits === undefined ? '' : ` (${bits.toFixed(2)} bits/byte)`}`,
-    `${short(event.tokens_per_second)} tokens/s`,
-    ...(event.memory_bytes === undefined ? [] : [bytes(event.memory_bytes)]),
-    `${duration(event.eta_seconds)} left`,
+    `val ${loss(evaluation?.valLoss)}${bits === undefined ? '' : ` (${bits.toFixed(2)} bits/byte)`}`,
+    `${short(event.tokensPerSecond)} tokens/s`,
+    ...(event.memoryBytes === undefined ? [] : [bytes(event.memoryBytes)]),
+    `${duration(event.etaSeconds)} left`,
   ];
   let text = parts.join('  ');
   const curve = sparkline(losses, CURVE);
   if (curve.length > 1 && text.length + curve.length + 2 < columns) text = `${text}  ${curve}`;
   const bar = Math.min(LONGEST_BAR, columns - text.length - 2);
   if (bar < SHORTEST_BAR) return text;
-  const done = event.total_steps > 0 ? Math.min(1, event.step / event.total_steps) : 0;
+  const done = event.totalSteps > 0 ? Math.min(1, event.step / event.totalSteps) : 0;
   const filled = Math.round(done * bar);
   return `${'█'.repeat(filled)}${'░'.repeat(bar - filled)} ${text}`;
 }

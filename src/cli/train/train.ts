@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { UsageError } from '../../base/errors.js';
 import type { OptionsOf } from '../../base/option-table.js';
+import { snakeKeys } from '../../base/snake-keys.js';
 import { startTraining } from '../../local/train.js';
 import type { TrainResult } from '../../run/events.js';
 import { TRAIN_OPTIONS } from '../../run/option-table.js';
@@ -25,12 +26,12 @@ export async function train(corpus: readonly string[], flags: TrainFlags, contex
   closed.addEventListener('abort', () => training.stop());
   try {
     for await (const event of training) {
-      output.event(event);
+      output.event(snakeKeys(event));
       progress.show(event);
     }
     const result = await training.result;
     progress.end();
-    output.event(result);
+    output.event(snakeKeys(result));
     output.text(summary(result));
     return result.interrupted ? INTERRUPTED : 0;
   } finally {
@@ -50,17 +51,17 @@ const REASONS: Readonly<Record<string, string>> = {
 export function summary(result: TrainResult): string {
   const run = shellQuote(result.run);
   const head = result.interrupted ? `Interrupted at step ${grouped(result.step)}; saved.` : 'Done.';
-  const bits = result.bits_per_byte === undefined ? '' : ` (${result.bits_per_byte.toFixed(3)} bits/byte)`;
+  const bits = result.bitsPerByte === undefined ? '' : ` (${result.bitsPerByte.toFixed(3)} bits/byte)`;
   const lines = [
     '',
     `${head}${REASONS[result.ended] ?? ''} ${grouped(result.step)} steps, ${short(result.tokens)} tokens in ` +
-      `${duration(result.seconds)} (${short(result.tokens_per_second)} tokens/s), at most ` +
-      `${bytes(result.peak_memory_bytes)} of memory.`,
-    `Validation loss ${loss(result.val_loss)}, best ${loss(result.best_val_loss)}${bits} at step ${grouped(result.best_step)}. The best model: ${result.run}/model`,
+      `${duration(result.seconds)} (${short(result.tokensPerSecond)} tokens/s), at most ` +
+      `${bytes(result.peakMemoryBytes)} of memory.`,
+    `Validation loss ${loss(result.valLoss)}, best ${loss(result.bestValLoss)}${bits} at step ${grouped(result.bestStep)}. The best model: ${result.run}/model`,
     '',
     'Next:',
     // Only a model of whole texts has bits a byte, and writes.
-    ...(result.bits_per_byte === undefined
+    ...(result.bitsPerByte === undefined
       ? [`  meanfield info ${run}`]
       : [`  meanfield generate ${run}`, `  meanfield eval ${run} FILE`]),
   ];

@@ -109,7 +109,7 @@ it('keeps the last contributions for audits and deletes those before', async () 
 it('evaluates and saves where a round crosses a step for it, and stops at the loss that was asked for', async () => {
   const { round, events, happened, paths, figures } = await inRun([2, 1.1]);
   await round();
-  expect(events).toContainEqual(expect.objectContaining({ type: 'evaluation', step: 4, val_loss: 2 }));
+  expect(events).toContainEqual(expect.objectContaining({ type: 'evaluation', step: 4, valLoss: 2 }));
   expect(happened).toEqual([{ type: 'evaluated', loss: 2, best: 2 }]);
   await round();
   expect(happened.slice(1)).toEqual([

@@ -42,7 +42,7 @@ async function held(rounds: number) {
   const workers = [cluster.worker(), cluster.worker()];
   await event(coordinator.events, 'round', ({ round }) => round === rounds);
   const names = workers.flatMap(({ events }) => events.flatMap((one) => (one.type === 'joined' ? one.workers : [])));
-  const inRound = () => coordinator.run.status()!.workers.find((one) => one.in_round === 'contributed')?.worker;
+  const inRound = () => coordinator.run.status()!.workers.find((one) => one.inRound === 'contributed')?.worker;
   while (inRound() === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
   run = coordinator.run.status()!.run;
   const contributed = inRound()!;
@@ -56,8 +56,8 @@ it('tells what one contribution alone does to the loss, in the round in progress
   const { audit: last } = await ask({ worker: missing, windows: 65_536 });
   expect(last).toMatchObject({ worker: missing, round: 3, committed: true, tokens: 5 * 32 });
   // All windows: the same as the coordinator's own evaluations, after rounds 2 and 3.
-  expect(last.committed_loss).toBeCloseTo(now.val_loss, 5);
-  expect(last.base_loss).toBeCloseTo(before.val_loss, 5);
+  expect(last.committed_loss).toBeCloseTo(now.valLoss, 5);
+  expect(last.base_loss).toBeCloseTo(before.valLoss, 5);
   expect(last.contribution_loss!).toBeLessThan(last.base_loss!);
   expect(last.norm).toBeCloseTo(last.told_norm, 4);
 

@@ -20,7 +20,7 @@ it('trains one model on two machines, to a loss that falls, and saves it', async
   const losses = rounds(coordinator.events).map(({ loss }) => loss);
   expect(losses).toHaveLength(12);
   expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.5);
-  expect(result.val_loss).toBeLessThan(3.5);
+  expect(result.valLoss).toBeLessThan(3.5);
   for (const worker of workers)
     expect(await worker.run.result).toMatchObject({ ended: 'finished', rounds: 12, tokens: 60 * 32 });
   const evaluations = (await cluster.metrics()).filter(({ type }) => type === 'evaluation');
@@ -40,7 +40,7 @@ it('ends when all replicas of a machine have done their part, with moments avera
   expect(result.replicas).toBe(3);
   expect((await both.run.result).workers).toHaveLength(2);
   expect((await one.run.result).ended).toBe('finished');
-  expect(result.train_loss).toBeLessThan(rounds(coordinator.events)[0]!.loss!);
+  expect(result.trainLoss).toBeLessThan(rounds(coordinator.events)[0]!.loss!);
   // Nothing was healed: all came to the same bits.
   expect(coordinator.events.filter(({ type }) => type === 'aborted')).toEqual([]);
 });

@@ -31,7 +31,7 @@ it('writes a line for each round and cuts it back when the run goes on from befo
   await figures.close();
   // The first round warms up: the second's 600 tokens took 3 seconds.
   expect(events.find((event) => event.type === 'progress' && event.step === 20)).toMatchObject({
-    ...{ total_steps: 40, tokens: 1200, tokens_per_second: 200, eta_seconds: 6, lr: 0.55 },
+    ...{ totalSteps: 40, tokens: 1200, tokensPerSecond: 200, etaSeconds: 6, lr: 0.55 },
   });
   const lines = async () =>
     (await readFile(paths.metrics, 'utf8'))

@@ -1,3 +1,4 @@
+import { snakeKeys } from '../../base/snake-keys.js';
 import type { ProgressEvent } from '../../run/events.js';
 import type { RunPaths } from '../../run/run-folder.js';
 import { RunLog } from '../../run/run-log.js';
@@ -40,10 +41,11 @@ export class Figures {
       this.#counted.seconds += event.seconds.round;
     } else this.#counted = { tokens: 0, seconds: 0 };
     const told = event.loss === null ? null : this.#progress(event, event.loss, progress);
-    if (told) this.log.metrics.append({ ...told, memory_bytes: process.memoryUsage.rss() });
-    this.log.metrics.append({ ...event, seconds: { ...event.seconds }, bytes: { ...event.bytes } });
+    if (told)
+      this.log.metrics.append({ type: told.type, ...snakeKeys({ ...told, memoryBytes: process.memoryUsage.rss() }) });
+    this.log.metrics.append({ type: event.type, ...snakeKeys(event) });
     this.log.board.scalars(event.step, {
-      ...(told && { 'loss/train': told.loss, 'learning rate': told.lr, 'tokens per second': told.tokens_per_second }),
+      ...(told && { 'loss/train': told.loss, 'learning rate': told.lr, 'tokens per second': told.tokensPerSecond }),
       workers: event.workers.length,
       utilization: event.utilization,
     });
@@ -69,13 +71,13 @@ export class Figures {
     return {
       type: 'progress',
       step: event.step,
-      total_steps: totalSteps(this.plan, progress),
+      totalSteps: totalSteps(this.plan, progress),
       round: event.round,
       loss,
       lr: learningRate(this.schedule, position),
       tokens: progress.tokens,
-      tokens_per_second: this.tokensPerSecond,
-      eta_seconds: secondsLeft(this.plan, progress),
+      tokensPerSecond: this.tokensPerSecond,
+      etaSeconds: secondsLeft(this.plan, progress),
     };
   }
 }

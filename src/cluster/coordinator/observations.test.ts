@@ -26,7 +26,7 @@ it('adds up traffic, contributions and refusals between commits', () => {
   expect(seen.of('b')).toMatchObject({ tokens: 0, rounds: 0, refused: 'too large' });
   expect(seen.committed(['a'])).toMatchObject({ bytes: { sent: 0, received: 0 }, refusals: 0, contributions: [] });
   now = 3000;
-  expect(seen.refusals).toMatchObject([{ worker: 'b', seconds_ago: 3 }]);
+  expect(seen.refusals).toMatchObject([{ worker: 'b', secondsAgo: 3 }]);
 });
 
 it('keeps the last refusals alone', () => {

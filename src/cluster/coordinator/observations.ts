@@ -14,7 +14,7 @@ interface Seen {
 }
 
 type Contribution = Extract<UpMessage, { type: 'contribution' }>;
-type Refusal = Omit<ClusterStatus['refusals'][number], 'seconds_ago'>;
+type Refusal = Omit<ClusterStatus['refusals'][number], 'secondsAgo'>;
 
 /** What the coordinator has seen of its workers, for people: not part of the run's state, lost with the process. */
 export class Observations {
@@ -56,7 +56,7 @@ export class Observations {
   }
 
   get refusals(): ClusterStatus['refusals'] {
-    return this.#refusals.map(({ at, ...refusal }) => ({ ...refusal, seconds_ago: (this.now() - at) / 1000 }));
+    return this.#refusals.map(({ at, ...refusal }) => ({ ...refusal, secondsAgo: (this.now() - at) / 1000 }));
   }
 
   /** Counts a committed round's contributions, and gives what was seen since the commit before. */

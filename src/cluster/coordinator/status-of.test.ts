@@ -12,15 +12,15 @@ it('shows who is there, what is waited for, how long and what happens then', () 
   const numbers = { totalSteps: 12, tokensPerSecond: 5, seconds: 9 };
   const status = statusOf(play.state, new Observations(), numbers, 2000);
   expect(status).toMatchObject({
-    ...{ run: 'r', phase: 'training', round: 1, step: 0, total_steps: 12, tokens_per_second: 5, seconds: 9 },
+    ...{ run: 'r', phase: 'training', round: 1, step: 0, totalSteps: 12, tokensPerSecond: 5, seconds: 9 },
     workers: [
-      { worker: 'a', host: 'node 1', in_round: 'contributed', speed: 4, silent_seconds: 2 },
-      { worker: 'b', host: 'b', in_round: 'training', speed: null, steps: 4 },
+      { worker: 'a', host: 'node 1', inRound: 'contributed', speed: 4, silentSeconds: 2 },
+      { worker: 'b', host: 'b', inRound: 'training', speed: null, steps: 4 },
     ],
     data: { epoch: 0, committed: 0, leased: 0.32 },
   });
   expect(status.waiting).toEqual({
-    ...{ kind: 'contributions', for: ['b'], seconds: 2, seconds_left: 598 },
+    ...{ kind: 'contributions', for: ['b'], seconds: 2, secondsLeft: 598 },
     afterwards: 'round 1 is aborted unless enough have contributed',
   });
   expect(JSON.parse(JSON.stringify(status))).toEqual(status);

@@ -17,7 +17,7 @@ export function waitingOf({ rounds }: RunState, now: number): Waiting | null {
     kind,
     for: waiting.for,
     seconds: Math.max(0, now - since) / 1000,
-    seconds_left: until === null ? null : Math.max(0, until - now) / 1000,
+    secondsLeft: until === null ? null : Math.max(0, until - now) / 1000,
     afterwards,
   };
 }
@@ -39,14 +39,14 @@ export function statusOf(
       worker,
       host: hosts[worker] ?? worker,
       status,
-      in_round: own?.status ?? null,
+      inRound: own?.status ?? null,
       steps: own?.steps ?? null,
       speed: stepsPerSecond,
       tokens,
       rounds: committed,
-      bytes_sent: sent,
-      bytes_received: received,
-      silent_seconds: Math.max(0, now - lastSeen) / 1000,
+      bytesSent: sent,
+      bytesReceived: received,
+      silentSeconds: Math.max(0, now - lastSeen) / 1000,
       refused,
     };
   });
@@ -58,11 +58,11 @@ export function statusOf(
     committed: rounds.committed,
     round: rounds.open?.round ?? null,
     step: stepOf(state),
-    total_steps: figures.totalSteps,
+    totalSteps: figures.totalSteps,
     tokens: progress.tokens,
-    tokens_per_second: figures.tokensPerSecond,
-    train_loss: progress.train_loss,
-    val_loss: progress.val_loss,
+    tokensPerSecond: figures.tokensPerSecond,
+    trainLoss: progress.train_loss,
+    valLoss: progress.val_loss,
     waiting: waitingOf(state, now),
     workers,
     asking: approvals.filter(isWaiting).map(({ id, host, address, replicas, since }) => ({

@@ -24,24 +24,24 @@ const status: ClusterStatus = {
   committed: { round: 2, hash: 'ab' },
   round: 3,
   step: 50,
-  total_steps: 100,
+  totalSteps: 100,
   tokens: 12000,
-  tokens_per_second: 2000,
-  train_loss: 2.5,
-  val_loss: null,
+  tokensPerSecond: 2000,
+  trainLoss: 2.5,
+  valLoss: null,
   waiting: null,
   workers: ['a', 'b', 'c'].map((worker, i) => ({
     worker,
     host: 'h',
     status: i < 2 ? 'ready' : 'joined',
-    in_round: null,
+    inRound: null,
     steps: null,
     speed: null,
     tokens: 0,
     rounds: 0,
-    bytes_sent: 0,
-    bytes_received: 0,
-    silent_seconds: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    silentSeconds: 0,
     refused: null,
   })),
   asking: [],
@@ -81,7 +81,7 @@ describe('metrics of a run', () => {
     metrics.observe({ type: 'aborted', round: 4, reason: 'no quorum' });
     metrics.observe({ type: 'refused', worker: 'c', about: 'contribution', code: 'outlier', reason: 'norm' });
     metrics.observe({ type: 'member', worker: 'c', change: 'left', reason: 'silent' });
-    metrics.observe({ type: 'evaluation', step: 50, val_loss: 2.75 });
+    metrics.observe({ type: 'evaluation', step: 50, valLoss: 2.75 });
     const samples = parse(await metrics.text());
     expect(samples.get('meanfield_rounds_total{outcome="committed"}')).toBe(2);
     expect(samples.get('meanfield_rounds_total{outcome="aborted"}')).toBe(1);

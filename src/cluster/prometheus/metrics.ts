@@ -85,7 +85,7 @@ export function createClusterMetrics(status: () => ClusterStatus | undefined): C
       else if (event.type === 'aborted') rounds.inc({ outcome: 'aborted' });
       else if (event.type === 'refused') refusals.inc({ code: event.code });
       else if (event.type === 'member') changes.inc({ change: event.change });
-      else if (event.type === 'evaluation') valLoss.set(event.val_loss);
+      else if (event.type === 'evaluation') valLoss.set(event.valLoss);
     },
     text: async () => {
       refresh(status());

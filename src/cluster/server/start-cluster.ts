@@ -76,7 +76,7 @@ interface Opened {
  *
  * const run = startCluster({ corpus: ['book.txt'], run: 'runs/many', minWorkers: 1, host: ['127.0.0.1'] });
  * for await (const event of run) if (event.type === 'invitation') join(event.invitation, { threads: 1 });
- * console.log((await run.result).best_val_loss);
+ * console.log((await run.result).bestValLoss);
  */
 export function startCluster(options: StartClusterOptions): ClusterRun {
   const events = new EventQueue<ClusterEvent>();

@@ -249,7 +249,7 @@ export class Member {
         const { tokens, loss, seconds } = this.#state.pending!;
         this.rounds++;
         this.tokens += tokens;
-        emit({ ...news, worker, tokens, loss, tokens_per_second: seconds > 0 ? tokens / seconds : 0 });
+        emit({ ...news, worker, tokens, loss, tokensPerSecond: seconds > 0 ? tokens / seconds : 0 });
         break;
       }
       case 'rejoining':
