@@ -131,7 +131,7 @@ describe('a running training', () => {
     const lines = (await readFile(join(folder, 'run/metrics.jsonl'), 'utf8')).trimEnd().split('\n');
     const told = lines.map((line) => JSON.parse(line)).filter(({ type }) => type === 'progress');
     expect(told.at(-1).lr).toBeLessThan(3.5e-4);
-    for (const { etaSeconds } of told) expect(etaSeconds).toBeLessThanOrEqual(1.2);
+    for (const { eta_seconds } of told) expect(eta_seconds).toBeLessThanOrEqual(1.2);
     const rounds = told.flatMap(({ timed_rounds }) => timed_rounds);
     expect(rounds[0]).toMatchObject({ step: 0, steps: 1 });
     expect(rounds.reduce((sum, { steps }) => sum + steps, 0)).toBe(result.step);
