@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { NodeEngine } from '../engine/node/engine.js';
+import { VectorNorm } from '../training/vector-norm.js';
 import { MERGES } from './choices.js';
 import { Merge } from './merge.js';
-import { exceedsNorm, mergedNorm, RangeNorm } from './merge-norm.js';
+import { exceedsNorm, mergedNorm, NORM_RANGE } from './merge-norm.js';
 
 it('sums the squares of ranges of any length, over more than one run', async () => {
-  const norm = new RangeNorm(new NodeEngine());
+  const norm = new VectorNorm(new NodeEngine(), { length: NORM_RANGE });
   const x = Float32Array.from({ length: 2 ** 18 + 5 }, (_, i) => (i % 3) - 1);
   const expected = x.reduce((sum, value) => sum + value * value, 0);
   expect(await norm.squares(x)).toBe(expected);

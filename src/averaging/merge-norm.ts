@@ -1,12 +1,8 @@
-import type { CompileOptions, Engine } from '../engine/engine.js';
-import { input, reduceSumSquare } from '../graph/index.js';
-import { cutRanges } from '../training/ranges.js';
-import { Sessions } from '../training/sessions.js';
 import type { MergeMethod } from './choices.js';
 import { keptPlaces } from './merge.js';
 
-/** Elements of one run; the order of sums decides their last bits, so it is fixed. */
-const LENGTH = 2 ** 18;
+/** Elements of one run of a norm between machines: the order of sums decides their last bits, so it is fixed. */
+export const NORM_RANGE = 2 ** 18;
 
 /**
  * How many times the norm that was told, or that the contributions allow, what comes may have. Sums of squares differ in
@@ -16,33 +12,6 @@ const LENGTH = 2 ** 18;
 const TOLERANCES = { exact: 1.01, feedback: 2 } as const;
 /** Squares below the least float come to 0: so much may be missing from a sum of them. */
 const UNDERFLOWN = 1e-30;
-
-/** Sums of squares of ranges of any length, such as the shards of a contribution. */
-export class RangeNorm {
-  readonly #sessions: Sessions;
-
-  constructor(engine: Engine, compile: CompileOptions = {}) {
-    this.#sessions = new Sessions(engine, compile);
-  }
-
-  /** Σ x²; those of a vector's shards add up to its squared norm. Infinite or NaN where an element is, or overflows. */
-  async squares(range: Float32Array): Promise<number> {
-    let sum = 0;
-    for (const { start, end } of cutRanges(0, range.length, LENGTH)) {
-      const length = end - start;
-      const session = await this.#sessions.get(`${length}`, () => ({
-        squares: reduceSumSquare(input('x', [length]), [0]),
-      }));
-      const { squares } = await session.run({ x: range.subarray(start, end) });
-      sum += squares![0] as number;
-    }
-    return sum;
-  }
-
-  async dispose(): Promise<void> {
-    await this.#sessions.dispose();
-  }
-}
 
 /**
  * Whether what came cannot be of the norm that was told, by which outliers are found, or that is allowed. A part has at

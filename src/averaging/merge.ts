@@ -1,7 +1,7 @@
 import type { CompileOptions, Engine } from '../engine/engine.js';
+import { Sessions } from '../engine/sessions.js';
 import { add, input, maximum, minimum, mul } from '../graph/index.js';
 import { cutRanges } from '../training/ranges.js';
-import { Sessions } from '../training/sessions.js';
 import type { MergeMethod } from './choices.js';
 import { sortingNetwork } from './merge-network.js';
 

@@ -1,8 +1,18 @@
 import type { CompileOptions, Engine } from '../engine/engine.js';
-import { add, input, scale, sub } from '../graph/index.js';
+import { Sessions } from '../engine/sessions.js';
+import { add, input, scale, sub, type Tensor } from '../graph/index.js';
 import { cutRanges } from '../training/ranges.js';
-import { Sessions } from '../training/sessions.js';
-import type { OuterOptions } from './outer.js';
+import type { OuterMethod } from './choices.js';
+
+/** How the parameters of a round are made of its replicas'. */
+export interface OuterOptions {
+  /** `average` takes the mean; `nesterov` moves along it with momentum, as DiLoCo does (arXiv 2311.08105). */
+  readonly method: OuterMethod;
+  /** Of `nesterov` alone. */
+  readonly learningRate: number;
+  /** Of `nesterov` alone. */
+  readonly momentum: number;
+}
 
 /**
  * The outer step from a pseudo-gradient that is averaged already. Every machine makes it on its own copy of the
@@ -29,7 +39,10 @@ export class OuterStep {
   async apply(base: Float32Array, momentum: Float32Array, gradient: Float32Array, into: Float32Array): Promise<void> {
     for (const { start, end } of cutRanges(0, base.length)) {
       const part = (vector: Float32Array) => vector.subarray(start, end);
-      const session = await this.#sessions.get(`${end - start}`, () => traceStep(end - start, this.#options));
+      const session = await this.#sessions.get(`${end - start}`, () => {
+        const gradient = input('gradient', [end - start]);
+        return outerStep(input('base', [end - start]), gradient, this.#options);
+      });
       const feeds = { base: part(base), gradient: part(gradient) };
       if (this.#options.method === 'average') {
         await session.run(feeds, { parameters: part(into) });
@@ -46,11 +59,15 @@ export class OuterStep {
   }
 }
 
-function traceStep(length: number, options: OuterOptions) {
-  const base = input('base', [length]);
-  const gradient = input('gradient', [length]);
+/**
+ * What an averaged pseudo-gradient makes of the parameters, and of the input `momentum` where there is one.
+ *
+ * @param base [n]
+ * @param gradient [n]
+ */
+export function outerStep(base: Tensor, gradient: Tensor, options: OuterOptions): Record<string, Tensor> {
   if (options.method === 'average') return { parameters: sub(base, gradient) };
-  const momentum = add(scale(input('momentum', [length]), options.momentum), gradient);
+  const momentum = add(scale(input('momentum', base.shape), options.momentum), gradient);
   const direction = add(gradient, scale(momentum, options.momentum));
   return { parameters: sub(base, scale(direction, options.learningRate)), momentum_out: momentum };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { NodeEngine } from '../engine/node/engine.js';
 import { RANGE } from '../training/ranges.js';
-import { OuterOptimizer, type OuterOptions } from './outer.js';
+import { OuterOptimizer } from './outer.js';
+import type { OuterOptions } from './outer-step.js';
 
 const engine = new NodeEngine();
 const nesterov: OuterOptions = { method: 'nesterov', learningRate: 0.7, momentum: 0.7 };

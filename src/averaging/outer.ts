@@ -1,17 +1,8 @@
 import type { CompileOptions, Engine, Session } from '../engine/engine.js';
-import { add, addAll, encode, input, mul, type Program, scale, sub } from '../graph/index.js';
+import { Sessions } from '../engine/sessions.js';
+import { addAll, input, mul, sub } from '../graph/index.js';
 import { cutRanges, RANGE } from '../training/ranges.js';
-import type { OuterMethod } from './choices.js';
-
-/** How the parameters of a round are made of its replicas'. */
-export interface OuterOptions {
-  /** `average` takes the mean; `nesterov` moves along it with momentum, as DiLoCo does (arXiv 2311.08105). */
-  readonly method: OuterMethod;
-  /** Of `nesterov` alone. */
-  readonly learningRate: number;
-  /** Of `nesterov` alone. */
-  readonly momentum: number;
-}
+import { type OuterOptions, outerStep } from './outer-step.js';
 
 /**
  * Averages vectors of several replicas, and makes the outer optimiser's step, over one shard of the model. A small graph
@@ -19,15 +10,17 @@ export interface OuterOptions {
  */
 export class OuterOptimizer {
   readonly #size: number;
-  readonly #means: ReadonlyMap<number, Session>;
-  readonly #steps: ReadonlyMap<number, Session>;
+  readonly #replicas: number;
+  readonly #options: OuterOptions;
+  readonly #sessions: Sessions;
   readonly #scratch = new Float32Array(RANGE);
   readonly #momentumScratch = new Float32Array(RANGE);
 
-  private constructor(size: number, means: Map<number, Session>, steps: Map<number, Session>) {
+  private constructor(size: number, replicas: number, options: OuterOptions, sessions: Sessions) {
     this.#size = size;
-    this.#means = means;
-    this.#steps = steps;
+    this.#replicas = replicas;
+    this.#options = options;
+    this.#sessions = sessions;
   }
 
   /**
@@ -41,13 +34,12 @@ export class OuterOptimizer {
     options: OuterOptions,
     compile: CompileOptions = {},
   ): Promise<OuterOptimizer> {
-    const means = new Map<number, Session>();
-    const steps = new Map<number, Session>();
-    for (const length of new Set([...cutRanges(0, size)].map(({ start, end }) => end - start))) {
-      means.set(length, await engine.compile(traceMean(length, replicas, engine), compile));
-      steps.set(length, await engine.compile(traceStep(length, replicas, options, engine), compile));
+    const outer = new OuterOptimizer(size, replicas, options, new Sessions(engine, compile));
+    for (const { start, end } of cutRanges(0, size)) {
+      await outer.#mean(end - start);
+      await outer.#step(end - start);
     }
-    return new OuterOptimizer(size, means, steps);
+    return outer;
   }
 
   /**
@@ -62,7 +54,7 @@ export class OuterOptimizer {
   ): Promise<void> {
     for (const { start, end } of cutRanges(0, this.#size)) {
       const mean = this.#scratch.subarray(0, end - start);
-      await this.#means.get(end - start)!.run(feedsOf(vectors, weights, start, end), { mean });
+      await (await this.#mean(end - start)).run(feedsOf(vectors, weights, start, end), { mean });
       for (const target of into) target.set(mean, start);
     }
   }
@@ -85,7 +77,7 @@ export class OuterOptimizer {
     into: readonly Float32Array[],
   ): Promise<void> {
     for (const { start, end } of cutRanges(0, this.#size)) {
-      const session = this.#steps.get(end - start)!;
+      const session = await this.#step(end - start);
       const feeds = { ...feedsOf(vectors, weights, start, end), base: base.subarray(start, end) };
       const parameters = this.#scratch.subarray(0, end - start);
       const moved = this.#momentumScratch.subarray(0, end - start);
@@ -101,7 +93,30 @@ export class OuterOptimizer {
   }
 
   async dispose(): Promise<void> {
-    for (const session of [...this.#means.values(), ...this.#steps.values()]) await session.dispose();
+    await this.#sessions.dispose();
+  }
+
+  #mean(length: number): Promise<Session> {
+    return this.#sessions.get(`mean ${length}`, () => {
+      const terms = this.#inputs(length).map(({ vector, weight }) => mul(vector, weight));
+      return { mean: addAll(terms) };
+    });
+  }
+
+  #step(length: number): Promise<Session> {
+    return this.#sessions.get(`step ${length}`, () => {
+      const base = input('base', [length]);
+      // Differences first: replicas that agree give exactly 0, however their weights are rounded.
+      const terms = this.#inputs(length).map(({ vector, weight }) => mul(sub(base, vector), weight));
+      return outerStep(base, addAll(terms), this.#options);
+    });
+  }
+
+  #inputs(length: number) {
+    return Array.from({ length: this.#replicas }, (_, i) => ({
+      vector: input(`vector${i}`, [length]),
+      weight: input(`weight${i}`, []),
+    }));
   }
 }
 
@@ -112,23 +127,4 @@ function feedsOf(vectors: readonly Float32Array[], weights: readonly number[], s
       [`weight${i}`, Float32Array.of(weights[i]!)],
     ]),
   );
-}
-
-function traceMean(length: number, replicas: number, engine: Engine): Program {
-  const terms = Array.from({ length: replicas }, (_, i) => mul(input(`vector${i}`, [length]), input(`weight${i}`, [])));
-  return encode({ mean: addAll(terms) }, engine.target);
-}
-
-function traceStep(length: number, replicas: number, options: OuterOptions, engine: Engine): Program {
-  const base = input('base', [length]);
-  // Differences first: replicas that agree give exactly 0, however their weights are rounded.
-  const terms = Array.from({ length: replicas }, (_, i) =>
-    mul(sub(base, input(`vector${i}`, [length])), input(`weight${i}`, [])),
-  );
-  const gradient = addAll(terms);
-  if (options.method === 'average') return encode({ parameters: sub(base, gradient) }, engine.target);
-  const momentum = add(scale(input('momentum', [length]), options.momentum), gradient);
-  const direction = add(gradient, scale(momentum, options.momentum));
-  const parameters = sub(base, scale(direction, options.learningRate));
-  return encode({ parameters, momentum_out: momentum }, engine.target);
 }

@@ -1,4 +1,5 @@
 import type { CompileOptions, Engine } from '../engine/engine.js';
+import { Sessions } from '../engine/sessions.js';
 import {
   abs,
   add,
@@ -13,7 +14,6 @@ import {
   scale,
   sub,
 } from '../graph/index.js';
-import { Sessions } from '../training/sessions.js';
 
 /**
  * Elements that share one scale: the fewest whose scales, of 2 bytes, add less than 1 % to codes of 8 bits and 2 % to

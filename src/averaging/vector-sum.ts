@@ -1,7 +1,7 @@
+import { Sessions } from '../engine/sessions.js';
 import { add, input, mul } from '../graph/index.js';
 import type { CompileOptions, Engine } from '../training/engine-types.js';
 import { cutRanges } from '../training/ranges.js';
-import { Sessions } from '../training/sessions.js';
 
 /** Weighted sums of two vectors, range by range: differences and mixtures. */
 export class VectorSum {

@@ -1,4 +1,5 @@
 import type { CompileOptions, Engine, HostArrays, Session } from '../engine/engine.js';
+import { Sessions } from '../engine/sessions.js';
 import type { Model } from '../model/model.js';
 import { cacheRow, traceStep } from './decoder-program.js';
 import { KeyValueCache } from './key-value-cache.js';
@@ -26,7 +27,7 @@ export class Decoder {
   readonly #options: DecoderOptions;
   readonly #parameters: HostArrays;
   readonly #cache: KeyValueCache;
-  readonly #sessions = new Map<string, Promise<Session>>();
+  readonly #sessions: Sessions;
 
   constructor(options: DecoderOptions) {
     const { model, parameters } = options;
@@ -34,6 +35,7 @@ export class Decoder {
     this.context = context;
     this.#options = options;
     this.#parameters = parameters instanceof Float32Array ? model.layout.views(parameters) : parameters;
+    this.#sessions = new Sessions(options.engine, { spinning: false, ...options.compile });
     this.#cache = new KeyValueCache(layers, cacheRow(model), context);
   }
 
@@ -76,19 +78,13 @@ export class Decoder {
   }
 
   async dispose(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).dispose();
-    this.#sessions.clear();
+    await this.#sessions.dispose();
   }
 
   #session(tokens: number, slots: number): Promise<Session> {
-    const { model, engine, compile } = this.#options;
-    const key = `${tokens} ${slots}`;
-    let session = this.#sessions.get(key);
-    if (!session) {
-      session = engine.compile(traceStep(model, { tokens, slots }, engine.target), { spinning: false, ...compile });
-      this.#sessions.set(key, session);
-    }
-    return session;
+    return this.#sessions.of(`${tokens} ${slots}`, ({ target }) =>
+      traceStep(this.#options.model, { tokens, slots }, target),
+    );
   }
 }
 

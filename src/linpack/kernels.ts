@@ -1,5 +1,6 @@
 import type { Engine, Session } from '../engine/engine.js';
-import { encode, gemm, input } from '../graph/index.js';
+import { Sessions } from '../engine/sessions.js';
+import { gemm, input } from '../graph/index.js';
 import type { FactorType, Real } from './types.js';
 
 /** Rows of one product: 1,024 rows of 256 doubles stay in a core's second cache, and few shapes are compiled. */
@@ -7,12 +8,14 @@ export const KERNEL_ROWS = 1024;
 
 /** The matrix products of a factorisation, run by ONNX Runtime on one thread, a session for each shape. */
 export class Kernels {
-  readonly #sessions = new Map<string, Promise<Session>>();
+  readonly #sessions: Sessions;
 
   constructor(
-    private readonly engine: Engine,
+    engine: Engine,
     private readonly type: FactorType,
-  ) {}
+  ) {
+    this.#sessions = new Sessions(engine);
+  }
 
   /**
    * c −= a · b in place.
@@ -32,13 +35,11 @@ export class Kernels {
   }
 
   async dispose(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).dispose();
+    await this.#sessions.dispose();
   }
 
   #session(rows: number, inner: number, columns: number): Promise<Session> {
-    const key = `${rows} ${inner} ${columns}`;
-    let session = this.#sessions.get(key);
-    if (session === undefined) {
+    return this.#sessions.get(`${rows} ${inner} ${columns}`, () => {
       const [a, b, c] = (
         [
           ['a', [rows, inner]],
@@ -47,10 +48,7 @@ export class Kernels {
         ] as const
       ).map(([name, shape]) => input(name, shape, this.type));
       // The operator copies c to y before it adds to it: where both are one array, that copy is none.
-      const program = encode({ y: gemm(a!, b!, c!, { alpha: -1 }) }, this.engine.target);
-      session = this.engine.compile(program);
-      this.#sessions.set(key, session);
-    }
-    return session;
+      return { y: gemm(a!, b!, c!, { alpha: -1 }) };
+    });
   }
 }

@@ -1,4 +1,4 @@
-import type { OuterOptions } from '../averaging/outer.js';
+import type { OuterOptions } from '../averaging/outer-step.js';
 import type { SamplerState } from '../data/index.js';
 import type { TaskSetup } from '../run/task.js';
 import type { AdamwOptions } from '../training/adamw.js';

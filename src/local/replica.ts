@@ -102,7 +102,7 @@ class Live {
     });
     const evaluator = new Evaluator(objective, engine, batchSize, evaluationCompile(threads), frozen);
     const { start, end } = cutShards(size, replicas)[index]!;
-    const norms = new VectorNorm(engine, size);
+    const norms = new VectorNorm(engine);
     const outer =
       setup.exchange === 'nothing'
         ? undefined

@@ -1,5 +1,6 @@
 import type { CompileOptions, Engine, Session } from '../engine/engine.js';
-import { add, div, encode, input, mul, scale, sqrt, sub } from '../graph/index.js';
+import { Sessions } from '../engine/sessions.js';
+import { add, div, input, mul, scale, sqrt, sub } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { cutRanges, RANGE, type Range } from './ranges.js';
 import { VectorNorm } from './vector-norm.js';
@@ -42,15 +43,10 @@ interface DecayRange extends Range {
 export class Adamw {
   readonly #options: AdamwOptions;
   readonly #ranges: readonly DecayRange[];
-  readonly #updates: ReadonlyMap<number, Session>;
+  readonly #updates: Sessions;
   readonly #norm: VectorNorm;
 
-  private constructor(
-    options: AdamwOptions,
-    ranges: readonly DecayRange[],
-    updates: Map<number, Session>,
-    norm: VectorNorm,
-  ) {
+  private constructor(options: AdamwOptions, ranges: readonly DecayRange[], updates: Sessions, norm: VectorNorm) {
     this.#options = options;
     this.#ranges = ranges;
     this.#updates = updates;
@@ -67,12 +63,9 @@ export class Adamw {
     const cut = (from: number, to: number) =>
       [...cutRanges(from, to, length)].map((range) => ({ ...range, decayed: to === layout.decayed }));
     const ranges = [...cut(0, layout.decayed), ...cut(layout.decayed, layout.size)];
-    const sizes = [...new Set(ranges.map(({ start, end }) => end - start))];
-    const updates = new Map<number, Session>();
-    for (const size of sizes) {
-      updates.set(size, await engine.compile(traceUpdate(size, options, engine), compile));
-    }
-    return new Adamw(options, ranges, updates, new VectorNorm(engine, layout.size, compile));
+    const adamw = new Adamw(options, ranges, new Sessions(engine, compile), new VectorNorm(engine, compile));
+    for (const { start, end } of ranges) await adamw.#update(end - start);
+    return adamw;
   }
 
   /**
@@ -109,19 +102,23 @@ export class Adamw {
       };
       // In place: each of the three is read by one node, and its successor is computed from what that node gives.
       const into = { parameters_out: parameters!, moment1_out: moment1!, moment2_out: moment2! };
-      await this.#updates.get(end - start)!.run(feeds, into);
+      await (await this.#update(end - start)).run(feeds, into);
     }
     return { gradientNorm };
   }
 
   async dispose(): Promise<void> {
-    for (const session of this.#updates.values()) await session.dispose();
+    await this.#updates.dispose();
     await this.#norm.dispose();
+  }
+
+  #update(size: number): Promise<Session> {
+    return this.#updates.get(`${size}`, () => traceUpdate(size, this.#options));
   }
 }
 
 /** The update of `size` elements; its scalars change with the step, so they are fed. */
-function traceUpdate(size: number, { beta1, beta2 }: AdamwOptions, engine: Engine) {
+function traceUpdate(size: number, { beta1, beta2 }: AdamwOptions) {
   const vector = (name: string) => input(name, [size]);
   const number = (name: string) => input(name, []);
   const gradient = vector('gradient');
@@ -129,5 +126,5 @@ function traceUpdate(size: number, { beta1, beta2 }: AdamwOptions, engine: Engin
   const moment2 = add(scale(vector('moment2'), beta2), mul(mul(gradient, gradient), number('share2')));
   const direction = div(moment1, add(sqrt(moment2), number('epsilon')));
   const parameters = sub(mul(vector('parameters'), number('keep')), mul(direction, number('rate')));
-  return encode({ parameters_out: parameters, moment1_out: moment1, moment2_out: moment2 }, engine.target);
+  return { parameters_out: parameters, moment1_out: moment1, moment2_out: moment2 };
 }

@@ -1,4 +1,5 @@
-import type { CompileOptions, Engine, HostArrays, Session } from '../engine/engine.js';
+import type { CompileOptions, Engine, HostArray, HostArrays } from '../engine/engine.js';
+import { Sessions } from '../engine/sessions.js';
 import type { Objective, Score } from '../objectives/objective.js';
 import { feedArrays, traceLoss, traceScores, vectorArrays } from './step-program.js';
 
@@ -17,7 +18,9 @@ export function meanLoss(parts: readonly LossSum[]): number {
 
 /** Computes an objective's loss, or all of its metrics, over samples, several at a time, without a gradient. */
 export class Evaluator<Sample> {
-  readonly #compiled = new Map<string, { readonly session: Session; readonly feeds: HostArrays }>();
+  readonly #sessions: Sessions;
+  /** By the samples of a run. */
+  readonly #feeds = new Map<number, Record<string, HostArray>>();
 
   /**
    * @param batch samples in one run of the graph, at most
@@ -27,9 +30,11 @@ export class Evaluator<Sample> {
     private readonly objective: Objective<Sample>,
     private readonly engine: Engine,
     private readonly batch: number,
-    private readonly compile: CompileOptions = {},
+    compile: CompileOptions = {},
     private readonly frozen: Float32Array = new Float32Array(0),
-  ) {}
+  ) {
+    this.#sessions = new Sessions(engine, compile);
+  }
 
   /** @param parameters the trained vector */
   async lossSum(parameters: Float32Array, samples: Iterable<Sample>): Promise<LossSum> {
@@ -71,8 +76,7 @@ export class Evaluator<Sample> {
   }
 
   async dispose(): Promise<void> {
-    for (const { session } of this.#compiled.values()) await session.dispose();
-    this.#compiled.clear();
+    await this.#sessions.dispose();
   }
 
   #vectors(parameters: Float32Array): HostArrays {
@@ -84,16 +88,16 @@ export class Evaluator<Sample> {
   }
 
   async #sized(what: 'loss' | 'scores', batch: number) {
-    const { objective, engine } = this;
-    const key = `${what} ${batch}`;
-    const known = this.#compiled.get(key);
-    if (known) return known;
-    const program =
-      what === 'loss' ? traceLoss(objective, batch, engine) : traceScores(objective, objective.scoring!, batch, engine);
-    const session = await engine.compile(program, this.compile);
-    const made = { session, feeds: feedArrays(objective, batch) };
-    this.#compiled.set(key, made);
-    return made;
+    const { objective } = this;
+    const session = await this.#sessions.of(`${what} ${batch}`, (engine) =>
+      what === 'loss' ? traceLoss(objective, batch, engine) : traceScores(objective, objective.scoring!, batch, engine),
+    );
+    let feeds = this.#feeds.get(batch);
+    if (!feeds) {
+      feeds = feedArrays(objective, batch);
+      this.#feeds.set(batch, feeds);
+    }
+    return { session, feeds };
   }
 }
 

@@ -2,13 +2,14 @@ import type { Committed } from '../../averaging/committed.js';
 import { type Codec, createCodec } from '../../averaging/formats/index.js';
 import type { Fragment } from '../../averaging/fragments.js';
 import { Merge } from '../../averaging/merge.js';
-import { exceedsNorm, RangeNorm } from '../../averaging/merge-norm.js';
+import { exceedsNorm, NORM_RANGE } from '../../averaging/merge-norm.js';
 import { OuterStep } from '../../averaging/outer-step.js';
 import type { Shard } from '../../averaging/shards.js';
 import { VectorSum } from '../../averaging/vector-sum.js';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import type { Engine } from '../../training/engine-types.js';
 import { arePossible, type MomentsBound, momentsBound } from '../../training/moments-bound.js';
+import { VectorNorm } from '../../training/vector-norm.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { HostCommands } from './commands.js';
 
@@ -31,7 +32,7 @@ export class Exchange {
   readonly #merge: Merge;
   readonly #outer: OuterStep;
   readonly #sums: VectorSum;
-  readonly #norm: RangeNorm;
+  readonly #norm: VectorNorm;
   readonly #residual: Float32Array | undefined;
   readonly #feedback: boolean;
   readonly #moments: MomentsBound;
@@ -53,7 +54,7 @@ export class Exchange {
     this.#merge = new Merge(engine, merge, COMPILE);
     this.#outer = new OuterStep(engine, setup.outer, COMPILE);
     this.#sums = new VectorSum(engine, COMPILE);
-    this.#norm = new RangeNorm(engine, COMPILE);
+    this.#norm = new VectorNorm(engine, { ...COMPILE, length: NORM_RANGE });
     const longest = Math.max(...fragments.flatMap(({ shards }) => shards.map(({ start, end }) => end - start)));
     this.#gradient = new Float32Array(longest);
     if (gradient.feedback) this.#residual = new Float32Array(committed.vectors.parameters.length);
