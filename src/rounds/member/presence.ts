@@ -8,8 +8,10 @@ export const KNOCKS = 4;
 
 /** Where the run stands: ends what is over, and takes the committed parameters unless it holds those or later ones. */
 export function onStanding<C extends Cargo>(state: MemberState<C>, message: StandingMessage<C>): MemberStep<C> {
-  const { committed } = message;
-  const closed = Math.max(state.closed, message.closed);
+  const { committed, closed } = message;
+  // Overtaken by a later one, or of a coordinator that has lost what it stored last: a report would only be refused, which
+  // would bring this again.
+  if (closed < state.closed) return step({ ...state, life: 'member' }, `it knows that round ${state.closed} is over`);
   const stopping = state.stopping || message.type === 'stopped';
   const heard = step<C>({ ...state, life: 'member', closed, stopping }, `round ${committed.round} is committed`);
   const at = withoutClosed(heard, message);
@@ -17,9 +19,6 @@ export function onStanding<C extends Cargo>(state: MemberState<C>, message: Stan
   if (target !== null && target.committed.round >= committed.round) return and(at, null, 'it is on its way there');
   if (holds !== null && holds.round > committed.round) return and(at, null, 'it holds later ones');
   if (holds?.round === committed.round && holds.hash === committed.hash) {
-    // Overtaken by a later one, or of a coordinator that has lost what it stored last: a report would only be refused,
-    // which would bring this again.
-    if (message.closed < closed) return and(at, null, 'it has reported later');
     const held = and(at, { owesReport: true }, 'it holds them');
     if (message.type !== 'abort') return held;
     const { round, reason } = message;

@@ -119,6 +119,15 @@ const broken: { rule: string; kind: ScheduleKind; finds: RegExp; machine: Member
     },
   },
   {
+    rule: 'mixes the last result in before τ',
+    kind: 'steady',
+    finds: /takes parameters while it trains in \d+, before τ/,
+    machine: (state, event) => {
+      const { training } = state;
+      return memberTick(training ? { ...state, training: { ...training, mixable: true } } : state, event);
+    },
+  },
+  {
     rule: 'reports a hash before it holds the parameters',
     kind: 'steady',
     finds: /reports .* and holds/,

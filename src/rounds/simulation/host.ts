@@ -12,6 +12,8 @@ export class SimulatedHost {
   rounds: readonly number[] = [];
   /** The round whose steps are under way. */
   training: number | null = null;
+  /** Whether those steps are so far that others' results may be mixed in. */
+  mixable = true;
   local: ModelParameters = [];
 
   load(parameters: ModelParameters): void {
@@ -34,8 +36,9 @@ export class SimulatedHost {
     this.rounds = this.training === null ? [] : [this.training];
   }
 
-  begin(round: number): void {
+  begin(round: number, mixable: boolean): void {
     this.training = round;
+    this.mixable = mixable;
     this.rounds = [...this.rounds, round];
   }
 

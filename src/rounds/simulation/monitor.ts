@@ -52,6 +52,11 @@ export class Monitor implements MemberWatch {
       throw new Violation(`${name} trains in ${round} from parameters other than those of round ${start.base.round}`);
   }
 
+  takes({ name, host }: SimulatedWorker): void {
+    if (host.training !== null && !host.mixable)
+      throw new Violation(`${name} takes parameters while it trains in ${host.training}, before τ`);
+  }
+
   says(worker: SimulatedWorker, incarnation: number, message: MessageOfMember<SimulatedCargo>): void {
     const { name, host, character } = worker;
     if (message.type === 'contribution') {

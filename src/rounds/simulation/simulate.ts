@@ -152,7 +152,10 @@ class Simulation {
       case 'coordinator':
         if (action.midway) coordinator.dieWithNext = true;
         else coordinator.crash();
-        this.network.after(action.downFor, () => coordinator.restart(action.clockOffset, action.forgets));
+        this.network.after(action.downFor, () => {
+          // It was started when all trouble ended, and nothing is forgotten after that.
+          if (!this.#calm) coordinator.restart(action.clockOffset, action.forgets);
+        });
         break;
       case 'partition':
         for (const [i, name] of [...this.#workers.keys()].entries())

@@ -30,6 +30,8 @@ export const TOKENS_PER_STEP = 64;
 export interface MemberWatch {
   /** Its host is about to do steps of a round. */
   readonly trains: (worker: SimulatedWorker, round: number) => void;
+  /** Its host is about to take a step along a chain. */
+  readonly takes: (worker: SimulatedWorker) => void;
   readonly says: (worker: SimulatedWorker, incarnation: number, message: MessageOfMember<SimulatedCargo>) => void;
 }
 
@@ -207,7 +209,7 @@ export class SimulatedWorker {
   #train({ round, work, mixAfter }: Effect<'train'>): void {
     const { random, watch } = this.#in;
     watch.trains(this, round);
-    this.host.begin(round);
+    this.host.begin(round, mixAfter === 0);
     const number = ++this.#training;
     const { steps, fragment } = work;
     if (this.character === 'silent' || (this.character === 'fickle' && random.uniform() < 0.5)) return;
@@ -216,7 +218,11 @@ export class SimulatedWorker {
       this.#later((late * some) / this.speed, () => {
         if (this.#training === number) run();
       });
-    if (mixAfter > 0) after(mixAfter, () => this.#tell({ type: 'mixable', round }));
+    const mayMix = () => {
+      this.host.mixable = true;
+      this.#tell({ type: 'mixable', round });
+    };
+    if (mixAfter > 0) after(mixAfter, mayMix);
     after(steps, () => {
       this.#trained = { round, steps, ...this.host.finish(this.name, steps, fragment) };
       this.#tell({ type: 'trained', round, finite: this.character !== 'fickle' || random.uniform() < 0.5 });
@@ -297,6 +303,7 @@ export class SimulatedWorker {
         this.#tell({ type: 'cutOff', reason: gone ? 'deleted' : 'not now' });
         return;
       }
+      this.#in.watch.takes(this);
       first.take();
       this.#took(first.round, first.whole);
       this.#walk(rest);

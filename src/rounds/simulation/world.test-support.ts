@@ -21,7 +21,7 @@ export function world(options: RoundOptions) {
   const surroundings: Surroundings = {
     run: RUN,
     machine: memberTick,
-    watch: { trains: () => {}, says: () => {} },
+    watch: { trains: () => {}, takes: () => {}, says: () => {} },
     network,
     store,
     random,
