@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseArgs, percentAbove, root, table } from './lib.js';
+import { median, parseArgs, percentAbove, root, table } from './lib.js';
 
 const program = `${root}dist/cli.js`;
 
@@ -45,8 +45,8 @@ async function fastestStep(args: readonly string[], every: number): Promise<numb
 
 /**
  * `npm run bench -- plan-this [--rounds 3] [--data FILE]`: what `plan --cluster this` says that a step of `train` takes,
- * with a calibration measured just before, beside what it takes: of each the fastest of the rounds, since whatever else
- * the machine does slows both.
+ * with a calibration measured just before, beside what it takes. The machine may be faster in one round than in another:
+ * what was planned in a round is compared with what that one took, and the median of the rounds counts.
  */
 export async function run(args: string[]): Promise<void> {
   const { options } = parseArgs(args);
@@ -79,11 +79,11 @@ export async function run(args: string[]): Promise<void> {
   }
   const all = (values: readonly number[]): string => values.map((value) => value.toFixed(0)).join(', ');
   table(
-    ['train --preset', 'a step planned, ms', 'took, ms', 'difference', 'planned in each round', 'took in each round'],
+    ['train --preset', 'planned above taken', 'a step planned in each round, ms', 'taken, ms'],
     runs.map(({ preset }) => {
       const { planned, took } = found.get(preset)!;
-      const [plan, real] = [Math.min(...planned), Math.min(...took)];
-      return [preset, plan.toFixed(1), real.toFixed(1), percentAbove(plan, real), all(planned), all(took)];
+      const ratio = median(planned.map((plan, i) => plan / took[i]!));
+      return [preset, percentAbove(ratio, 1), all(planned), all(took)];
     }),
   );
   console.log(`Load after each round: ${loads.join(', ')}.`);
