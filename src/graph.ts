@@ -14,8 +14,8 @@
  */
 import { MeanfieldError, UsageError } from './base/errors.js';
 import { arrayTypes, type HostArray } from './engine/engine.js';
+import type { DeviceChoice } from './engine/node/device-names.js';
 import { encode, formatShape, sizeOf, type Tensor } from './graph/index.js';
-import type { DeviceChoice } from './training/device-names.js';
 
 export type { HostArray } from './engine/engine.js';
 export { gradients } from './graph/gradients.js';
@@ -115,7 +115,7 @@ export async function compile<Name extends string>(
   outputs: Readonly<Record<Name, Tensor>>,
   { device = 'cpu', threads = 1 }: CompileOptions = {},
 ): Promise<CompiledGraph<Name>> {
-  const { chooseDevice, createEngine } = await import('./training/device.js');
+  const { chooseDevice, createEngine } = await import('./engine/node/create.js');
   const engine = await createEngine(await chooseDevice(device));
   const program = encode(outputs, engine.target);
   const session = await engine.compile(program, { threads });

@@ -1,5 +1,5 @@
 import { afterAll, expect, it } from 'vitest';
-import { createEngine } from '../training/device.js';
+import { createEngine } from '../engine/node/create.js';
 import { VectorSum } from './vector-sum.js';
 
 const vectors = new VectorSum(await createEngine('cpu'));

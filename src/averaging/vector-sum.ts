@@ -1,6 +1,6 @@
+import type { CompileOptions, Engine } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { add, input, mul } from '../graph/index.js';
-import type { CompileOptions, Engine } from '../training/engine-types.js';
 import { cutRanges } from '../training/ranges.js';
 
 /** Weighted sums of two vectors, range by range: differences and mixtures. */

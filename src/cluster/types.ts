@@ -1,5 +1,5 @@
+import type { DeviceChoice } from '../engine/node/device-names.js';
 import type { TrainOptions } from '../run/options.js';
-import type { DeviceChoice } from '../training/device-names.js';
 import type { OrderDesk } from '../transport/orders.js';
 import type { RunKey } from '../transport/signed.js';
 import type { Door, Gate, Transport } from '../transport/transport.js';

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { availableMemory } from '../base/files/available-memory.js';
+import { chooseDevice } from '../engine/node/create.js';
 import type { TrainEvent } from '../run/events.js';
 import { planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
@@ -7,7 +8,6 @@ import type { ParsedTrainOptions } from '../run/options.js';
 import { defaultLearningRate } from '../run/options.js';
 import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
-import { chooseDevice } from '../training/device.js';
 import { type EarlierSchedule, type ScheduleOptions, scheduleAt } from '../training/schedule.js';
 import {
   type Arrangement,

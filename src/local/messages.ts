@@ -1,8 +1,8 @@
 import type { OuterOptions } from '../averaging/outer-step.js';
 import type { SamplerState } from '../data/index.js';
+import type { NodeDevice } from '../engine/node/device-names.js';
 import type { TaskSetup } from '../run/task.js';
 import type { AdamwOptions } from '../training/adamw.js';
-import type { NodeDevice } from '../training/device-names.js';
 import type { LossSum } from '../training/evaluation.js';
 import type { ScheduleOptions } from '../training/schedule.js';
 

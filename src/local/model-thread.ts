@@ -1,5 +1,5 @@
 import type { ThreadHost } from '../base/threads/serve.js';
-import type { CompileOptions } from '../training/engine-types.js';
+import type { CompileOptions } from '../engine/engine.js';
 import type { StepDone } from './messages.js';
 
 /** What each command is given and answers. */

@@ -1,5 +1,6 @@
 import { openDataset, type SampleSource, TokenWindows, windowAt } from '../data/index.js';
 import { ShuffledSamples } from '../data/sampling/shuffled-samples.js';
+import type { Engine } from '../engine/engine.js';
 import { Generator } from '../inference/index.js';
 import { Model } from '../model/model.js';
 import { createObjective } from '../objectives/create.js';
@@ -8,7 +9,6 @@ import { loadOwnModule, samplesOf } from '../objectives/own/load-module.js';
 import { Own } from '../objectives/own/own.js';
 import { readFrozen } from '../run/frozen-part.js';
 import type { TaskSetup } from '../run/task.js';
-import type { Engine } from '../training/engine-types.js';
 
 /** What a replica learns, and from what. */
 export interface Task {

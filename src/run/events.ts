@@ -1,4 +1,4 @@
-import type { NodeDevice } from '../training/device-names.js';
+import type { NodeDevice } from '../engine/node/device-names.js';
 
 /**
  * What `train` tells while it works. The command line prints these as JSON lines with `--json`.

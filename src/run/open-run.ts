@@ -3,9 +3,9 @@ import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.js';
 import type { JsonValue } from '../base/json.js';
 import { type Spelling, spelledError } from '../base/spelling.js';
+import { chooseDevice } from '../engine/node/create.js';
 import { Model } from '../model/model.js';
 import { createObjective } from '../objectives/create.js';
-import { chooseDevice } from '../training/device.js';
 import { type GivenText, textFile } from './given-text.js';
 import {
   isOwn,

@@ -1,10 +1,10 @@
 import { MOMENTS, OUTERS } from '../averaging/choices.js';
 import type { OptionDefinition } from '../base/option-table.js';
 import { TOKENIZERS } from '../data/tokenizers/kinds.js';
+import { DEVICE_CHOICES } from '../engine/node/device-names.js';
 import { FAMILIES } from '../model/family-names.js';
 import { presetNames } from '../model/presets.js';
 import { OBJECTIVES } from '../objectives/names.js';
-import { DEVICE_CHOICES } from '../training/device-names.js';
 
 /** An option of training. */
 export interface TrainOption extends OptionDefinition {

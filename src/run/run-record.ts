@@ -5,8 +5,8 @@ import { MeanfieldError, UsageError } from '../base/errors.js';
 import { firstIssue } from '../base/first-issue.js';
 import type { JsonValue } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
+import { NODE_DEVICES } from '../engine/node/device-names.js';
 import { objectiveSchema } from '../objectives/create.js';
-import { NODE_DEVICES } from '../training/device-names.js';
 import { DEFAULT_STEPS, planSteps } from './limits.js';
 import { TRAIN_OPTIONS, type TrainOption } from './option-table.js';
 import {

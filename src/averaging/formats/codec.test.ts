@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MeanfieldError } from '../../base/errors.js';
-import { createEngine } from '../../training/device.js';
+import { createEngine } from '../../engine/node/create.js';
 import { FORMATS } from '../choices.js';
 import { createCodec } from './codec.js';
 

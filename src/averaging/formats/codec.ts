@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine } from '../../training/engine-types.js';
+import type { CompileOptions, Engine } from '../../engine/engine.js';
 import type { Format } from '../choices.js';
 import { createPlainCodec } from './plain-codec.js';
 import { createQuantizedCodec } from './quantized-codec.js';

@@ -1,6 +1,6 @@
 import { afterAll, expect, it } from 'vitest';
 import { MeanfieldError } from '../../base/errors.js';
-import { createEngine } from '../../training/device.js';
+import { createEngine } from '../../engine/node/create.js';
 import { createQuantizedCodec } from './quantized-codec.js';
 
 const engine = await createEngine('cpu');

@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine } from '../../training/engine-types.js';
+import type { CompileOptions, Engine } from '../../engine/engine.js';
 import { blocksOf, LEAST_SCALE, Quantizer } from '../quantizer.js';
 import { fromBfloat16, toBfloat16 } from './bfloat16.js';
 import type { Codec } from './codec.js';

@@ -1,7 +1,7 @@
 import type { Handle } from '../../base/threads/start.js';
+import type { NodeDevice } from '../../engine/node/device-names.js';
 import type { StepDone } from '../../local/messages.js';
 import type { FrozenPart } from '../../run/frozen-part.js';
-import type { NodeDevice } from '../../training/device-names.js';
 import type { LossSum } from '../../training/evaluation.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { Work } from '../protocol/down.js';

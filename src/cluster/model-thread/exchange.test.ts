@@ -1,7 +1,7 @@
 import { afterAll, expect, it } from 'vitest';
 import { Committed } from '../../averaging/committed.js';
 import type { Fragment } from '../../averaging/fragments.js';
-import { createEngine } from '../../training/device.js';
+import { createEngine } from '../../engine/node/create.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import { Exchange } from './exchange.js';
 

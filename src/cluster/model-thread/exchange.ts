@@ -7,7 +7,7 @@ import { OuterStep } from '../../averaging/outer-step.js';
 import type { Shard } from '../../averaging/shards.js';
 import { VectorSum } from '../../averaging/vector-sum.js';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
-import type { Engine } from '../../training/engine-types.js';
+import type { Engine } from '../../engine/engine.js';
 import { arePossible, type MomentsBound, momentsBound } from '../../training/moments-bound.js';
 import { VectorNorm } from '../../training/vector-norm.js';
 import type { RunSetup } from '../protocol/configuration.js';

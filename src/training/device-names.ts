@@ -1,2 +1,0 @@
-/** Names of devices for the rooms below, without what runs there. */
-export { DEVICE_CHOICES, type DeviceChoice, NODE_DEVICES, type NodeDevice } from '../engine/node/device-names.js';
