@@ -217,7 +217,8 @@ describe.skipIf(!natsThere)('a run of many machines (skipped without nats-server
     // And one that says that it leaves is forgotten.
     good.child.kill('SIGINT');
     expect((await good.done).code).toBe(0);
-    await expect.poll(async () => (await secrets()).workers).toEqual([]);
+    // Its last words are waited for, and then the server reads its accounts at most once a second.
+    await expect.poll(async () => (await secrets()).workers, { timeout: 10_000 }).toEqual([]);
     expect((await secrets()).evicted).toHaveLength(2);
   });
 });

@@ -46,7 +46,7 @@ async function whatIsThere(folder: string): Promise<string> {
   const names = (await readdir(folder)).sort();
   const has = (name: string) => names.includes(name);
   if (has('run.json')) {
-    return `There is no model in ${folder} yet: the run has not evaluated. Wait for that, or continue it with --resume.`;
+    return `There is no model in ${folder} yet: the run has not evaluated. Wait for that, or resume it.`;
   }
   if (has('snapshots')) {
     return `${folder} is a folder of Hugging Face's cache: name the one with config.json in ${join(folder, 'snapshots')}.`;

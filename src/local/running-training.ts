@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../base/errors.js';
+import { type Spelling, spelledError } from '../base/spelling.js';
 import { listCheckpoints } from '../run/checkpoint.js';
 import type { StartedEvent, TrainEvent, TrainResult, TrainSettings } from '../run/events.js';
 import { crosses, planSteps } from '../run/limits.js';
@@ -355,8 +356,9 @@ export class RunningTraining {
         ? 'No checkpoint was saved yet.'
         : `The last good checkpoint is ${checkpointPath(run, saved)}.`;
     const { peak: lr, warmup } = setup.schedule;
-    const advice = divergenceAdvice({ lr, clip: setup.optimizer.clip, warmup, step: this.#step });
-    return new MeanfieldError(`${error.message} ${good} ${advice}`, { cause: error });
+    const sizes = { lr, clip: setup.optimizer.clip, warmup, step: this.#step };
+    const say = (spelling: Spelling) => `${error.message} ${good} ${divergenceAdvice(sizes, spelling)}`;
+    return spelledError(MeanfieldError, say, { cause: error });
   }
 }
 

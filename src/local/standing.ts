@@ -70,10 +70,10 @@ export class Standing {
     if (this.#last! < RISEN * best || trainLoss > then / RISEN) return;
     this.#told = true;
     return (
-      `The model has begun to learn its text by heart: the validation loss has risen from ${best.toFixed(3)} (step ` +
+      `The model has begun to learn by heart: the validation loss has risen from ${best.toFixed(3)} (step ` +
       `${this.#bestStep}) to ${this.#last!.toFixed(3)} while the training loss fell from ${then.toFixed(3)} to ` +
-      `${trainLoss.toFixed(3)}. ${model} keeps the model of step ${this.#bestStep}. More text or a smaller model helps; ` +
-      '--patience N ends a run that gets no better.'
+      `${trainLoss.toFixed(3)}. ${model} keeps the model of step ${this.#bestStep}. More data or a smaller model helps; ` +
+      'patience, as a number of evaluations, ends a run that gets no better.'
     );
   }
 

@@ -49,7 +49,7 @@ describe('a run is prepared', () => {
     await prepare(run);
     const notices = events.flatMap((event) => (event.type === 'notice' ? event.message : []));
     expect(notices.some((notice) => /1 binary.*binary\.txt/.test(notice))).toBe(true);
-    expect(notices.some((notice) => notice.includes('--vocab 500 is ignored'))).toBe(true);
+    expect(notices.some((notice) => notice.includes('The 500 entries asked for (vocab) are ignored'))).toBe(true);
     await run.release();
   });
 

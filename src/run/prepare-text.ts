@@ -210,7 +210,7 @@ async function soundDataset(folder: string, signal: AbortSignal | undefined): Pr
 function* notices(options: ParsedTrainOptions, { statistics, tokenizer }: Dataset): Generator<string> {
   yield* corpusNotices(statistics);
   if (options.vocab !== undefined && options.tokenizer !== 'bpe') {
-    yield `--vocab ${options.vocab} is ignored: the ${options.tokenizer} tokenizer has ${tokenizer.vocabularySize} entries.`;
+    yield `The ${options.vocab} entries asked for (vocab) are ignored: the ${options.tokenizer} tokenizer has ${tokenizer.vocabularySize} entries.`;
   }
 }
 

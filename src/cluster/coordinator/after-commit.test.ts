@@ -123,7 +123,7 @@ it('evaluates and saves where a round crosses a step for it, and stops at the lo
 it('ends the run when training has diverged', async () => {
   const { after, round, failures, figures } = await inRun([Number.NaN]);
   await round();
-  expect(String(failures[0])).toMatch(/diverged: after step 4 .* lower --lr/);
+  expect(String(failures[0])).toMatch(/diverged: after step 4 .* lower `lr`/);
   await expect(after.settle()).rejects.toThrow(/diverged/);
   await figures.close();
 });

@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import { crosses } from '../../run/limits.js';
 import type { OpenRun } from '../../run/open-run.js';
 import type { PreparedText } from '../../run/prepare-text.js';
@@ -114,8 +115,11 @@ export class AfterCommit {
     });
     const step = stepOf(state);
     if (!Number.isFinite(loss))
-      throw new MeanfieldError(
-        `Training has diverged: after step ${step} the validation loss is ${loss}. Start a new run with a lower --lr.`,
+      throw spelledError(
+        MeanfieldError,
+        ({ option }) =>
+          `Training has diverged: after step ${step} the validation loss is ${loss}. Start a new run with a lower ` +
+          `${option('lr')}.`,
       );
     figures.evaluation(step, loss);
     this.#evaluated = { step, loss };

@@ -87,7 +87,7 @@ it('fetches from where it was told alone, and never more than it was told', asyn
   await expect(fetchData(at('endless'), options)).rejects.toThrow('more than the 4 bytes');
   expect(await readdir(join(cache, fingerprint))).toEqual([]);
   const other = { ...options, allowed: { dataHosts: ['nats.example'] } };
-  await expect(fetchData(at('tokens'), other)).rejects.toThrow('--data-host 127.0.0.1');
+  await expect(fetchData(at('tokens'), other)).rejects.toThrow("`dataHost: '127.0.0.1'`");
   expect(asked).toHaveLength(2);
   expect(await readdir(await fetchData(at('tokens'), options))).toEqual(['train-0.bin']);
   server.closeAllConnections();
@@ -100,11 +100,11 @@ it('reads no folder without consent, and takes no more than is allowed', async (
   const options = (allowed: object) => ({ blobs, cache: join(folder, 'c'), allowed });
   const wanted = configuration({ path: shared });
   for (const dataFolders of [[], [join(shared, 'below')], [`${shared}-other`], [`${shared.slice(0, -1)}`]])
-    await expect(fetchData(wanted, options({ dataFolders }))).rejects.toThrow('Allow it by --data-folder');
+    await expect(fetchData(wanted, options({ dataFolders }))).rejects.toThrow('Allow it by `dataFolder`');
   const climbing = configuration({ path: `${shared}/../..` });
-  await expect(fetchData(climbing, options({ dataFolders: [shared] }))).rejects.toThrow('--data-folder');
+  await expect(fetchData(climbing, options({ dataFolders: [shared] }))).rejects.toThrow('`dataFolder`');
   expect(await fetchData(wanted, options({ dataFolders: ['/nowhere', folder] }))).toBe(shared);
-  await expect(fetchData(configuration('send'), options({ maxDataBytes: 3 }))).rejects.toThrow('--max-data');
+  await expect(fetchData(configuration('send'), options({ maxDataBytes: 3 }))).rejects.toThrow('`maxData`');
   await expect(fetchData(configuration('send', { bytes: 21e9 }), options({}))).rejects.toThrow(/21\.00 GB.*20\.00 GB/);
   const longer = configuration('send', { bytes: 3 });
   await expect(fetchData(longer, options({}))).rejects.toThrow('is not the file');

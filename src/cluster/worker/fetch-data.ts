@@ -5,6 +5,7 @@ import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { writeFileAtomic } from '../../base/files/atomic.js';
 import { makeFolder } from '../../base/files/make-folder.js';
 import { sha256, sha256File } from '../../base/hash.js';
+import { spelledError } from '../../base/spelling.js';
 import type { BlobStore } from '../../transport/transport.js';
 import type { Configuration } from '../protocol/configuration.js';
 import { MOST_DATA, type WorkerLimits } from './limits.js';
@@ -89,7 +90,9 @@ async function* downloaded(base: string, file: DataFile, { signal }: FetchOption
   try {
     const response = await fetch(url, { redirect: 'manual', ...(signal && { signal }) });
     if (response.status >= 300 && response.status < 400)
-      throw new Error('the server sends us elsewhere, and where to is not asked; name the place itself in --data');
+      throw new Error(
+        'the server sends us elsewhere, and where to is not asked; the coordinator must name the place itself',
+      );
     if (!response.ok || !response.body) throw new Error(`the server answers ${response.status}`);
     // Leaving this loop ends the transfer.
     for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
@@ -122,9 +125,11 @@ function requireAllowed({ source, files }: Wanted, { allowed }: FetchOptions): v
   const { dataFolders = [], dataHosts = [], maxDataBytes = MOST_DATA } = allowed;
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   if (bytes > maxDataBytes)
-    throw new MeanfieldError(
-      `The run's tokens take ${gigabytes(bytes)}, and this machine allows ${gigabytes(maxDataBytes)}. Allow more by ` +
-        '--max-data if you trust who runs it.',
+    throw spelledError(
+      MeanfieldError,
+      ({ option }) =>
+        `The run's tokens take ${gigabytes(bytes)}, and this machine allows ${gigabytes(maxDataBytes)}. Allow more by ` +
+        `${option('maxData')} if you trust who runs it.`,
     );
   if (source === 'send') return;
   if ('path' in source) {
@@ -133,16 +138,20 @@ function requireAllowed({ source, files }: Wanted, { allowed }: FetchOptions): v
       return !way.startsWith('..') && !isAbsolute(way);
     };
     if (isAbsolute(source.path) && dataFolders.some(inside)) return;
-    throw new MeanfieldError(
-      `The run wants to read ${source.path} on this machine. Allow it by --data-folder and that folder, or one above ` +
-        'it, if it is the one that you share with the run.',
+    throw spelledError(
+      MeanfieldError,
+      ({ option }) =>
+        `The run wants to read ${source.path} on this machine. Allow it by ${option('dataFolder')} and that folder, or ` +
+        'one above it, if it is the one that you share with the run.',
     );
   }
   const { hostname } = new URL(source.http);
   if (dataHosts.includes(hostname)) return;
-  throw new MeanfieldError(
-    `The run's tokens lie at ${source.http}, which is no server of the invitation. Allow it by --data-host ${hostname} ` +
-      'if this machine may fetch from there.',
+  throw spelledError(
+    MeanfieldError,
+    ({ option }) =>
+      `The run's tokens lie at ${source.http}, which is no server of the invitation. Allow it by ` +
+      `${option('dataHost', hostname)} if this machine may fetch from there.`,
   );
 }
 

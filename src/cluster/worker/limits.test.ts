@@ -18,13 +18,13 @@ const configuration = (changes: object = {}) =>
 it('takes a model for which there is room, and says what another needs', () => {
   expect(allowedModel(configuration(), 1, 1e9).layout.size).toBeGreaterThan(0);
   expect(() => allowedModel(configuration(), 1, 1e8)).toThrow(
-    /for 1 replicas here, and may have 0\.10 GB.*--max-memory/,
+    /for 1 replicas here, and may have 0\.10 GB.*`maxMemory`/,
   );
-  expect(() => allowedModel(configuration(), 50, 2.5e8)).toThrow('Use fewer --replicas');
+  expect(() => allowedModel(configuration(), 50, 2.5e8)).toThrow('Use fewer `replicas`');
 });
 
 it('refuses absurd models before it lays them out', () => {
   for (const changes of [{ n_layer: 1e9 }, { n_layer: 2 ** 53 - 1 }, { num_hidden_layers: 1e7, model_type: 'llama' }])
     expect(() => allowedModel(configuration(changes), 1, 1e9)).toThrow('layers; a worker takes 10000 at most');
-  expect(() => allowedModel(configuration({ n_embd: 2 ** 24, n_head: 1 }), 1, 1e9)).toThrow('Use fewer --replicas');
+  expect(() => allowedModel(configuration({ n_embd: 2 ** 24, n_head: 1 }), 1, 1e9)).toThrow('Use fewer `replicas`');
 });

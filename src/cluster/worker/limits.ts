@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import { Model } from '../../model/model.js';
 import { describeNeed, memoryNeeded } from '../memory.js';
 import type { Configuration } from '../protocol/configuration.js';
@@ -36,8 +37,10 @@ export function allowedModel({ setup }: Configuration, replicas: number, memory:
   const model = Model.fromConfig(setup.model).freeze(setup.freeze ?? []);
   const need = memoryNeeded(model, setup, replicas);
   if (need.total <= memory) return model;
-  throw new MeanfieldError(
-    `The run needs ${describeNeed(need)} for ${replicas} replicas here, and may have ${(memory / 1e9).toFixed(2)} GB. ` +
-      'Use fewer --replicas or a machine with more, or allow more by --max-memory where that was given.',
+  throw spelledError(
+    MeanfieldError,
+    ({ option }) =>
+      `The run needs ${describeNeed(need)} for ${replicas} replicas here, and may have ${(memory / 1e9).toFixed(2)} GB. ` +
+      `Use fewer ${option('replicas')} or a machine with more, or allow more by ${option('maxMemory')} where that was given.`,
   );
 }

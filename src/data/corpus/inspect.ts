@@ -118,7 +118,7 @@ function formatOf(
       format: 'text',
       remark:
         `${path} is read as plain text. It looks like rows of JSON without a field "${wanted}"; they have: ` +
-        `${listed(table.fields)}. --field NAME takes the text of one.`,
+        `${listed(table.fields)}. Named as field, the text of one is taken.`,
     };
   }
   if (/\.[ct]sv$/.test(name)) {
@@ -126,7 +126,7 @@ function formatOf(
       format: 'text',
       remark:
         `${path} is read as plain text, with its header, separators and quotes. ` +
-        'To learn from one column, write it to JSONL or Parquet and choose it with --field.',
+        'To learn from one column, write it to JSONL or Parquet and choose it as field.',
     };
   }
   return { format: 'text' };

@@ -47,11 +47,7 @@ describe('readJsonLines', () => {
 
   it.each([
     ['damaged JSON', '{"text":"a"}\n{"text":', /f\.jsonl:2 is not valid JSON/],
-    [
-      'no such field',
-      '{"id":1,"body":"x"}',
-      /f\.jsonl:1 has no field "text"; it has: id, body\. Choose one with --field/,
-    ],
+    ['no such field', '{"id":1,"body":"x"}', /f\.jsonl:1 has no field "text"; it has: id, body\. Choose one as field/],
     ['an inherited name', '{"id":1}', /has no field/],
     ['another type', '{"text":["a"]}', /f\.jsonl:1: the field "text" must hold a string, it holds an array/],
     ['an array', '[1]', /expected a JSON object with a field "text", got an array/],

@@ -46,7 +46,7 @@ describe('readObjects', () => {
     ['[{"text":"a"}] x', /got "x"/],
     ['[{"text":"a"}][', /got "\["/],
     ['[{"text" "a"}]', /row 0 is not valid JSON/],
-    ['[{"body":"a","id":1}]', /row 0 has no field "text"; it has: body, id\. Choose one with --field/],
+    ['[{"body":"a","id":1}]', /row 0 has no field "text"; it has: body, id\. Choose one as field/],
     ['[{"text":1}]', /row 0: the field "text" must hold a string, it holds a number/],
   ])('refuses %s', async (text, message) => {
     await expect(read(text)).rejects.toThrow(message);

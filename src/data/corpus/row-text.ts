@@ -30,7 +30,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** What to say when a row or a file has no field of the wanted name. */
 export function noField(source: string, field: string, found: readonly string[]): string {
-  return `${source} has no field "${field}"; it has: ${listed(found)}. Choose one with --field NAME.`;
+  return `${source} has no field "${field}"; it has: ${listed(found)}. Choose one as field.`;
 }
 
 /** At most thirty names. */

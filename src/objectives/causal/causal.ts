@@ -2,6 +2,7 @@
  * Shape suffixes: N tokens = T positions × B sequences, time-major.
  */
 import { UsageError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import type { TokenWindow } from '../../data/sampling/token-windows.js';
 import type { HostArray } from '../../engine/engine.js';
 import { linearCrossEntropy, type Tensor } from '../../graph/index.js';
@@ -51,9 +52,11 @@ export class Causal implements Objective<TokenWindow> {
     private readonly standIn = 0,
   ) {
     if (model.architecture.sees !== 'past')
-      throw new UsageError(
-        `A ${model.architecture.name} model sees the tokens that it would have to tell. ` +
-          'Use --objective masked with it, or another --model.',
+      throw spelledError(
+        UsageError,
+        ({ option }) =>
+          `A ${model.architecture.name} model sees the tokens that it would have to tell. ` +
+          `Use ${option('objective', 'masked')} with it, or another ${option('model')}.`,
       );
   }
 

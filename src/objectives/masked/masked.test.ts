@@ -75,7 +75,7 @@ describe('Masked', () => {
 
   it('refuses a model that sees the past alone, as the next token refuses one that sees all', () => {
     const causal = Model.create('gpt2', { layers: 1, width: 16, heads: 2, keyValueHeads: 2, context, vocabulary: V });
-    expect(() => new Masked(causal, { context, seed: 1, rate: 0.15, mask: V - 1 })).toThrow(/--model bert/);
-    expect(() => new Causal(model)).toThrow(/--objective masked/);
+    expect(() => new Masked(causal, { context, seed: 1, rate: 0.15, mask: V - 1 })).toThrow(/`model: 'bert'`/);
+    expect(() => new Causal(model)).toThrow(/`objective: 'masked'`/);
   });
 });

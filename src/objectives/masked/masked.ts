@@ -4,6 +4,7 @@
 
 import { UsageError } from '../../base/errors.js';
 import { Random } from '../../base/random.js';
+import { spelledError } from '../../base/spelling.js';
 import type { TokenWindow } from '../../data/sampling/token-windows.js';
 import type { HostArray } from '../../engine/engine.js';
 import { scale, type Tensor } from '../../graph/index.js';
@@ -61,9 +62,11 @@ export class Masked implements Objective<TokenWindow> {
     private readonly options: MaskedOptions,
   ) {
     if (model.architecture.sees !== 'all')
-      throw new UsageError(
-        `A ${model.architecture.name} model sees the past alone, so it cannot tell a token from all around it. ` +
-          'Use --model bert with --objective masked, or --objective causal.',
+      throw spelledError(
+        UsageError,
+        ({ option }) =>
+          `A ${model.architecture.name} model sees the past alone, so it cannot tell a token from all around it. ` +
+          `Use ${option('model', 'bert')} with ${option('objective', 'masked')}, or ${option('objective', 'causal')}.`,
       );
     this.#most = mostChosen(options.rate, options.context);
   }
