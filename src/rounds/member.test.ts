@@ -117,6 +117,12 @@ const TABLE: Record<Name, readonly (readonly [what: string, events: readonly Eve
     ['joins when it is unknown', [refuse('unknown-worker')], ['tell rejoining', 'say join as 2']],
     ['joins when it is of old', [refuse('old-incarnation')], ['tell rejoining', 'say join as 2']],
     ['joins when it is too new', [refuse('new-incarnation')], ['tell rejoining', 'say join as 2']],
+    [
+      'joins when its coordinator has forgotten a round',
+      [abort, refuse('future-round', 'report')],
+      ['tell refused', 'tell rejoining', 'say join as 2'],
+    ],
+    ['knows then what that one knows', [abort, evict, hear({ type: 'welcome', ...standing }, 2)], ['say report as 2']],
     ['is banned', [ban], ['end evicted']],
     ['is shut out', [{ type: 'shutOut' }], ['end evicted']],
     ['has finished', [stopped], ['say report as 1', 'end finished']],

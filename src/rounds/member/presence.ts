@@ -72,6 +72,8 @@ export function onRefuse<C extends Cargo>(
       return and(giveUpWork(heard), { stopping: true }, '');
   }
   const told = and(heard, null, '', { type: 'tell', news: { type: 'refused', about, code, reason } });
+  // It has told of a round that its coordinator knows nothing of, which has lost what it stored last, or all.
+  if (about === 'report' && code === 'future-round') return newLife(told, reason);
   if (about !== 'join') return told;
   return and(told, { life: 'over' }, '', { type: 'fail', why: 'refused', reason });
 }
@@ -99,7 +101,8 @@ function join<C extends Cargo>(before: MemberStep<C>): MemberStep<C> {
   const life = before.state.life === 'suspended' ? 'suspended' : 'joining';
   return and(
     before,
-    { incarnation, life, owesReport: false },
+    // What the coordinator of the last life knew, that of this one may have lost.
+    { incarnation, life, closed: -1, owesReport: false },
     `it joins as ${incarnation}`,
     send({ incarnation }, { type: 'join' }),
   );

@@ -88,7 +88,7 @@ export class SimulatedWorker {
   ended: MemberEnd | 'failed' | null = null;
   /** How many of its next contributions are more than it may store. */
   full = 0;
-  /** The highest round that it was told to be over. */
+  /** The highest round that it was told to be over in this life. */
   heardClosed = -1;
   /** Whether it was told that the run is over, and lived. */
   heardStop = false;
@@ -351,6 +351,7 @@ export class SimulatedWorker {
     const { name: worker } = this;
     // What is spread comes last: V8 is a hundred times slower the other way round.
     watch.says(this, incarnation, message);
+    if (message.type === 'join') this.heardClosed = this.state.closed;
     switch (message.type) {
       case 'join':
         send({ run, worker, incarnation, layoutHash: layout.hash, stepsPerSecond: null, ...message });
