@@ -25,6 +25,15 @@ const docsOnLinesOfTheirOwn = {
     fileName.endsWith('.d.ts') ? { code: code.replaceAll('; /**', ';\n/**') } : null,
 };
 
+/** What `await using` needs, of whoever compiles for an older library of JavaScript. */
+const disposable = {
+  name: 'disposable',
+  renderChunk: (code: string, { fileName }: { readonly fileName: string }) =>
+    fileName.endsWith('.d.ts') && /AsyncDisposable|asyncDispose/.test(code)
+      ? { code: `/// <reference lib="esnext.disposable" />\n${code}` }
+      : null,
+};
+
 export default defineConfig({
   entry: {
     ...library,
@@ -38,6 +47,6 @@ export default defineConfig({
   outDir: 'dist',
   clean: true,
   dts: { entry: Object.values(library) },
-  plugins: [docsOnLinesOfTheirOwn],
+  plugins: [docsOnLinesOfTheirOwn, disposable],
   sourcemap: true,
 });
