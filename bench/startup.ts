@@ -22,7 +22,7 @@ function measure(programs: Record<string, readonly string[]>, rounds: number): M
 
 const plan = (model: string, cluster: string) => [program, 'plan', '--model', model, '--cluster', cluster];
 
-/** Times `meanfield --help`, `info` of a small run and `plan` beside Node.js alone. `--rounds N`, 20 unless given. */
+/** Times the import of the package, `meanfield --help`, `info` of a small run and `plan` beside Node.js alone. `--rounds N`, 20 unless given. */
 export async function run(args: string[]): Promise<void> {
   const rounds = Number(parseArgs(args).options.rounds ?? 20);
   const folder = mkdtempSync(join(tmpdir(), 'meanfield-startup-'));
@@ -34,6 +34,11 @@ export async function run(args: string[]): Promise<void> {
     const times = measure(
       {
         'node, nothing': ['-e', '0'],
+        "node, import 'meanfield'": [
+          '--input-type=module',
+          '-e',
+          `await import(${JSON.stringify(`${root}dist/index.js`)})`,
+        ],
         'meanfield --help': [program, '--help'],
         'meanfield train --help': [program, 'train', '--help'],
         'meanfield info': [program, 'info', trained],
