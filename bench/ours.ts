@@ -64,7 +64,7 @@ async function main(o: OursOptions): Promise<void> {
       exchange: o.replicas === 1 ? 'nothing' : 'parameters',
       outer: { method: 'nesterov', learningRate: 0.7, momentum: 0.7 },
       averageMoments: true,
-      syncEvery: o.syncEvery,
+      stepsPerRound: o.syncEvery,
     };
     // No name for the initial parameters: what nobody holds is not counted as the run's memory.
     const team = await Team.start(setup, model.layout, {

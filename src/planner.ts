@@ -11,6 +11,6 @@
  * @packageDocumentation
  */
 export { MeanfieldError, UsageError } from './base/errors.js';
-export type { DescribedModel } from './planner/catalogue/read.js';
+export type { ModelFromConfig } from './planner/catalogue/read.js';
 export * from './planner/index.js';
 export type { Optimum } from './planner/laws/optimum.js';

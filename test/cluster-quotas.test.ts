@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
-import { hostHere } from '../src/cluster/cluster.test-support.js';
+import { modelThreadHere } from '../src/cluster/cluster.test-support.js';
 import { type CoordinatorEvent, startCoordinator, startWorker, type WorkerEvent } from '../src/cluster/index.js';
 import { admissionAnswer } from '../src/cluster/protocol/admission.js';
 import { configurationSchema } from '../src/cluster/protocol/configuration.js';
@@ -62,7 +62,7 @@ describe.skipIf(!natsThere)('disk quotas of a run on a real server (skipped with
         transport = await lead(bytes);
         return { transport, gate: server.gate, key: server.key, serve: (desk) => server.serve(transport!, desk) };
       },
-      startHost: () => hostHere(),
+      startThread: () => modelThreadHere(),
     });
     const events: CoordinatorEvent[] = [];
     void collect(coordinator, events);
@@ -97,7 +97,13 @@ describe.skipIf(!natsThere)('disk quotas of a run on a real server (skipped with
   /** An honest worker. */
   async function join_(invitation: string, host: string) {
     const door = await openDoor(decodeInvitation(invitation));
-    const made = startWorker({ door, host, cache: join(folder, 'cache'), threads: 1, startHost: () => hostHere() });
+    const made = startWorker({
+      door,
+      host,
+      cache: join(folder, 'cache'),
+      threads: 1,
+      startHost: () => modelThreadHere(),
+    });
     const events: WorkerEvent[] = [];
     void collect(made, events);
     const done = made.result.finally(() => door.close());

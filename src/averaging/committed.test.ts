@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Committed } from './committed.js';
+import { CommittedModel } from './committed.js';
 import type { Fragment } from './fragments.js';
 
 const fragments: Fragment[] = [
@@ -14,7 +14,7 @@ const fragments: Fragment[] = [
   { start: 2, end: 4, shards: [{ start: 2, end: 4 }] },
 ];
 const filled = (momentum: boolean) => {
-  const committed = new Committed(4, fragments, { momentum, moments: false });
+  const committed = new CommittedModel(4, fragments, { momentum, moments: false });
   committed.load(momentum ? [Float32Array.of(1, 2, 3, 4), new Float32Array(4)] : [Float32Array.of(1, 2, 3, 4)]);
   return committed;
 };

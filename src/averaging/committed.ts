@@ -12,7 +12,7 @@ export interface CommittedVectors {
 }
 
 /** The committed vectors of one machine, with their hash. */
-export class Committed {
+export class CommittedModel {
   readonly vectors: CommittedVectors;
   readonly #fragments: readonly Fragment[];
   /** By fragment, shard and vector: only what has changed is hashed again. */

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { NodeEngine } from '../engine/node/engine.js';
 import { VectorNorm } from '../training/vector-norm.js';
 import { MERGES } from './choices.js';
-import { Merge } from './merge.js';
+import { MergeProgram } from './merge.js';
 import { exceedsNorm, mergedNorm, NORM_RANGE } from './merge-norm.js';
 
 it('sums the squares of ranges of any length, over more than one run', async () => {
@@ -32,7 +32,7 @@ it('finds what is larger than its sender told, NaN too', () => {
 it('bounds what a merge of any contributions can come to', async () => {
   const engine = new NodeEngine();
   for (const method of MERGES) {
-    const merge = new Merge(engine, method);
+    const merge = new MergeProgram(engine, method);
     const value = fc.oneof(fc.double({ min: -100, max: 100, noNaN: true }), fc.constantFrom(0, 1, -1));
     const vectors = fc.integer({ min: 1, max: 4 }).chain((length) => {
       const vector = fc.array(value, { minLength: length, maxLength: length });

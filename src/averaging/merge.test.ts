@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { NodeEngine } from '../engine/node/engine.js';
 import { MERGES } from './choices.js';
-import { Merge } from './merge.js';
+import { MergeProgram } from './merge.js';
 
 const engine = new NodeEngine();
-const merges = Object.fromEntries(MERGES.map((method) => [method, new Merge(engine, method)]));
+const merges = Object.fromEntries(MERGES.map((method) => [method, new MergeProgram(engine, method)]));
 afterAll(async () => {
   for (const merge of Object.values(merges)) await merge.dispose();
 });

@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine } from '../engine/engine.js';
+import type { Engine, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { add, input, maximum, minimum, mul } from '../graph/index.js';
 import { cutRanges } from '../training/ranges.js';
@@ -13,11 +13,11 @@ const LENGTH = 2 ** 16;
 const TERMS = 4;
 
 /** Merges contributions to a range of the vector, any number of them. Sums run in their order: the same bits everywhere. */
-export class Merge {
+export class MergeProgram {
   readonly #method: MergeMethod;
   readonly #sessions: Sessions;
 
-  constructor(engine: Engine, method: MergeMethod, compile: CompileOptions = {}) {
+  constructor(engine: Engine, method: MergeMethod, compile: SessionOptions = {}) {
     this.#method = method;
     this.#sessions = new Sessions(engine, compile);
   }

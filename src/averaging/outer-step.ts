@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine } from '../engine/engine.js';
+import type { Engine, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { add, input, scale, sub, type Tensor } from '../graph/index.js';
 import { cutRanges } from '../training/ranges.js';
@@ -22,7 +22,7 @@ export class OuterStep {
   readonly #options: OuterOptions;
   readonly #sessions: Sessions;
 
-  constructor(engine: Engine, options: OuterOptions, compile: CompileOptions = {}) {
+  constructor(engine: Engine, options: OuterOptions, compile: SessionOptions = {}) {
     this.#options = options;
     this.#sessions = new Sessions(engine, compile);
   }

@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine, Session } from '../engine/engine.js';
+import type { Engine, Session, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { addAll, input, mul, sub } from '../graph/index.js';
 import { cutRanges, RANGE } from '../training/ranges.js';
@@ -32,7 +32,7 @@ export class OuterOptimizer {
     size: number,
     replicas: number,
     options: OuterOptions,
-    compile: CompileOptions = {},
+    compile: SessionOptions = {},
   ): Promise<OuterOptimizer> {
     const outer = new OuterOptimizer(size, replicas, options, new Sessions(engine, compile));
     for (const { start, end } of cutRanges(0, size)) {

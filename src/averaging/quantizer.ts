@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine } from '../engine/engine.js';
+import type { Engine, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import {
   abs,
@@ -42,7 +42,7 @@ export interface Quantized {
 export class Quantizer {
   readonly #sessions: Sessions;
 
-  constructor(engine: Engine, compile: CompileOptions = {}) {
+  constructor(engine: Engine, compile: SessionOptions = {}) {
     this.#sessions = new Sessions(engine, compile);
   }
 

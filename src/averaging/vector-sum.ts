@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine } from '../engine/engine.js';
+import type { Engine, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { add, input, mul } from '../graph/index.js';
 import { cutRanges } from '../training/ranges.js';
@@ -7,7 +7,7 @@ import { cutRanges } from '../training/ranges.js';
 export class VectorSum {
   readonly #sessions: Sessions;
 
-  constructor(engine: Engine, compile: CompileOptions = {}) {
+  constructor(engine: Engine, compile: SessionOptions = {}) {
     this.#sessions = new Sessions(engine, compile);
   }
 

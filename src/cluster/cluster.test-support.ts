@@ -6,20 +6,20 @@ import type { TrainOptions } from '../run/options.js';
 import { type Client, MemoryNetwork } from '../transport/memory-transport.test-support.js';
 import { startCoordinator } from './coordinator/start.js';
 import type { CoordinatorEvent, WorkerEvent } from './events.js';
-import type { HostCommands, MemberHandle } from './model-thread/commands.js';
-import { MemberThread } from './model-thread/thread.js';
+import type { ModelCommands, ModelHandle } from './model-thread/commands.js';
+import { CommittedModelThread } from './model-thread/thread.js';
 import type { ClusterOptions } from './options.js';
 import type { CoordinatorRun, WorkerOptions, WorkerRun } from './types.js';
 import { startWorker } from './worker/start.js';
 
 /** A model's host in the test's own thread. Messages are cloned and their arrays moved, as between threads. */
-export function hostHere(host = new MemberThread()): MemberHandle {
+export function modelThreadHere(host = new CommittedModelThread()): ModelHandle {
   const moved = <T>(message: T): T => structuredClone(message, { transfer: buffersOf(message) });
-  const ask = async <K extends keyof HostCommands>(
+  const ask = async <K extends keyof ModelCommands>(
     name: K,
-    input: HostCommands[K][0],
-    onStep?: Parameters<MemberHandle['ask']>[2],
-  ): Promise<HostCommands[K][1]> => moved(await host.handle(name, moved(input), onStep));
+    input: ModelCommands[K][0],
+    onStep?: Parameters<ModelHandle['ask']>[2],
+  ): Promise<ModelCommands[K][1]> => moved(await host.handle(name, moved(input), onStep));
   return {
     ask,
     cancel: () => host.cancel(),
@@ -80,7 +80,7 @@ export class TestCluster {
         client = connection.transport;
         return connection;
       },
-      startHost: () => hostHere(),
+      startThread: () => modelThreadHere(),
       leaderTimeout: 250,
       ...(random && { random }),
     });
@@ -100,7 +100,7 @@ export class TestCluster {
   worker(options: Partial<WorkerOptions> = {}): TestWorker {
     const door = this.network.door();
     const cache = join(this.data.folder, 'cache');
-    const run = startWorker({ door, cache, threads: 1, startHost: () => hostHere(), ...options });
+    const run = startWorker({ door, cache, threads: 1, startHost: () => modelThreadHere(), ...options });
     this.#started.push(run);
     const events = collect(run);
     return { run, events, kill: () => door.transport?.cut() };

@@ -29,7 +29,7 @@ export interface LeadingEvent {
 }
 
 /** For whom the run waits, how long already, how long still, and what happens then. */
-export interface Waiting {
+export interface WaitingFor {
   readonly kind: 'members' | 'reports' | 'contributions' | 'merge';
   /** Workers by name; empty when anyone would do. */
   readonly for: readonly string[];
@@ -39,7 +39,7 @@ export interface Waiting {
   readonly afterwards: string;
 }
 
-export interface WaitingEvent extends Waiting {
+export interface WaitingEvent extends WaitingFor {
   readonly type: 'waiting';
 }
 

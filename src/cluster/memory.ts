@@ -12,7 +12,7 @@ const MOST_KEPT = 512 * 2 ** 20;
 const LOGITS = 3;
 
 /** What a worker's replicas need, in bytes, by part. */
-export interface MemoryNeed {
+export interface MachineMemoryNeed {
   readonly vectors: number;
   readonly activations: number;
   /** Contributions and results that are kept. */
@@ -26,7 +26,7 @@ export interface MemoryNeed {
  * result and what rounding lost; activations of one micro-batch; messages; the process itself. An estimate, made to
  * refuse what cannot fit.
  */
-export function memoryNeeded(model: Model, setup: RunSetup, replicas: number): MemoryNeed {
+export function memoryNeeded(model: Model, setup: RunSetup, replicas: number): MachineMemoryNeed {
   const { layers, width, heads, context, vocabulary } = model.dimensions;
   const committed = 1 + (setup.outer.method === 'nesterov' ? 1 : 0) + (setup.averageMoments ? 2 : 0);
   const accumulation = setup.gradAccum > 1 ? 1 : 0;
@@ -51,7 +51,7 @@ export function keptMessages(model: Model, { cluster, averageMoments }: RunSetup
 }
 
 /** The sum, for people. */
-export function describeNeed({ vectors, activations, messages, process, total }: MemoryNeed): string {
+export function describeNeed({ vectors, activations, messages, process, total }: MachineMemoryNeed): string {
   const gb = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
   return `${gb(vectors)} for vectors + ${gb(activations)} for activations + ${gb(messages)} for messages + ${gb(process)} for the process = ${gb(total)}`;
 }

@@ -1,4 +1,4 @@
-import type { Waiting } from './events.js';
+import type { WaitingFor } from './events.js';
 
 /** What `cluster status` shows: JSON, as the coordinator answers it. Clocks are never compared: spans only, in seconds. */
 export interface ClusterStatus {
@@ -16,7 +16,7 @@ export interface ClusterStatus {
   readonly tokensPerSecond: number;
   readonly trainLoss: number | null;
   readonly valLoss: number | null;
-  readonly waiting: Waiting | null;
+  readonly waiting: WaitingFor | null;
   readonly workers: readonly WorkerLine[];
   /** Machines that wait for a person's approval. */
   readonly asking: readonly AskingLine[];

@@ -4,7 +4,7 @@ import type { OrderDesk } from '../transport/orders.js';
 import type { RunKey } from '../transport/signed.js';
 import type { Door, Gate, Transport } from '../transport/transport.js';
 import type { ClusterResult, CoordinatorEvent, WorkerEvent, WorkerResult } from './events.js';
-import type { MemberHandle } from './model-thread/commands.js';
+import type { ModelHandle } from './model-thread/commands.js';
 import type { ClusterOptions } from './options.js';
 import type { ClusterStatus } from './status.js';
 import type { WorkerLimits } from './worker/limits.js';
@@ -41,7 +41,7 @@ export interface CoordinatorOptions {
    */
   readonly connect: (run: RunNeeds) => Promise<Connection>;
   /** How a host of the model is started: as a thread unless given. */
-  readonly startHost?: () => MemberHandle;
+  readonly startThread?: () => ModelHandle;
   /** Milliseconds of silence after which a leader may be followed by another. Default 12,000. */
   readonly leaderTimeout?: number;
   /** From 0 to 1, for what no worker must foretell: which sums are checked. Cryptographic unless given. */
@@ -78,7 +78,7 @@ export interface WorkerOptions {
   readonly patience?: number;
   /** How long to wait for a person's approval, where the invitation asks for it, in seconds. Default 3600. */
   readonly approvalPatience?: number;
-  readonly startHost?: () => MemberHandle;
+  readonly startHost?: () => ModelHandle;
 }
 
 /** A worker's process that takes part in a run, with one or more replicas. */

@@ -4,7 +4,7 @@ export type { CorpusOptions, CorpusStatistics, DocumentPiece } from './corpus/ty
 export { type EncodedPiece, encodeDocuments } from './dataset/encode-documents.js';
 export { type Dataset, openDataset } from './dataset/open.js';
 export { OtherTextError, type PrepareOptions, type PrepareProgress, prepareDataset } from './dataset/prepare.js';
-export { BatchSampler, type SamplerOptions, type SamplerState } from './sampling/batch-sampler.js';
+export { BatchSampler, type BatchSamplerOptions, type SamplerState } from './sampling/batch-sampler.js';
 export type { SampleSource } from './sampling/sample-source.js';
 export { type TokenWindow, TokenWindows, type TokenWindowsOptions, windowAt } from './sampling/token-windows.js';
 export { validationWindows } from './sampling/validation-windows.js';

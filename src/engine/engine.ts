@@ -23,7 +23,7 @@ export interface Session {
 }
 
 /** What a session may use. */
-export interface CompileOptions {
+export interface SessionOptions {
   /** Threads of one run, this one included. Default 1: idle threads of other sessions cost more than they give. */
   readonly threads?: number;
   /**
@@ -43,7 +43,7 @@ export interface Engine {
   readonly target: Target;
   /** True where a view of a larger buffer is fed and written without a copy, so a model can be one vector. */
   readonly views: boolean;
-  compile(program: Program, options?: CompileOptions): Promise<Session>;
+  compile(program: Program, options?: SessionOptions): Promise<Session>;
 }
 
 /** Checks feeds and destinations before they reach native code, whose own messages say less. */

@@ -9,7 +9,7 @@ import {
   type Target,
   type Tensor,
 } from '../graph/index.js';
-import type { CompileOptions, Engine } from './engine.js';
+import type { Engine, SessionOptions } from './engine.js';
 
 const SIZE = 768;
 const PRODUCTS = 8;
@@ -37,7 +37,7 @@ export function traceProducts(target: Target): Program {
  */
 export async function measureProducts(
   engine: Engine,
-  options: CompileOptions = {},
+  options: SessionOptions = {},
   now: () => number = () => performance.now(),
 ): Promise<number> {
   const session = await engine.compile(traceProducts(engine.target), options);

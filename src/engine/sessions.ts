@@ -1,5 +1,5 @@
 import { encode, type Program, type Tensor } from '../graph/index.js';
-import type { CompileOptions, Engine, Session } from './engine.js';
+import type { Engine, Session, SessionOptions } from './engine.js';
 
 /** Compiled graphs by name, each made when it is first wanted: the sizes that are needed are known only then. */
 export class Sessions {
@@ -7,7 +7,7 @@ export class Sessions {
 
   constructor(
     private readonly engine: Engine,
-    private readonly compile: CompileOptions = {},
+    private readonly compile: SessionOptions = {},
   ) {}
 
   /** @param trace gives the graph's outputs by name; called once for each `key` */

@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine, HostArrays, Session } from '../engine/engine.js';
+import type { Engine, HostArrays, Session, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import type { Model } from '../model/model.js';
 import { cacheRow, traceStep } from './decoder-program.js';
@@ -14,7 +14,7 @@ export interface DecoderOptions {
   readonly parameters: Float32Array | Readonly<Record<string, Float32Array>>;
   readonly engine: Engine;
   /** Threads do not spin by default: a decoder has several sessions, and idle ones would take the busy one's cores. */
-  readonly compile?: CompileOptions;
+  readonly compile?: SessionOptions;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { MeanfieldError } from '../base/errors.js';
 import { Turns } from '../base/turns.js';
 import type { Tokenizer } from '../data/index.js';
-import type { CompileOptions, Engine } from '../engine/engine.js';
+import type { Engine, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import { Decoder } from './decoder.js';
 import { Generation } from './generation.js';
@@ -17,7 +17,7 @@ export interface GeneratorOptions {
   /** `generation_config.json`, which may name the tokens that start and end a text. */
   readonly generationConfig?: Readonly<Record<string, unknown>>;
   readonly engine: Engine;
-  readonly compile?: CompileOptions;
+  readonly compile?: SessionOptions;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { MeanfieldError } from '../base/errors.js';
 import { type DocumentPiece, encodeDocuments, type Tokenizer, type TokenWindow } from '../data/index.js';
-import type { CompileOptions, Engine } from '../engine/engine.js';
+import type { Engine, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import { createObjective, type ObjectiveConfig, objectiveOf } from '../objectives/create.js';
 import { Evaluator } from '../training/evaluation.js';
@@ -43,7 +43,7 @@ export interface TextEvaluatorOptions {
   readonly parameters: Float32Array;
   readonly tokenizer: Tokenizer;
   readonly engine: Engine;
-  readonly compile?: CompileOptions;
+  readonly compile?: SessionOptions;
 }
 
 /** Code points that a text can hold: all but the surrogates. */

@@ -1,7 +1,7 @@
 import type { Blocks } from './blocks.js';
 import type { Kernels } from './kernels.js';
 import { type PanelFactorizer, type Pivots, swapRows } from './panel.js';
-import type { Panel, Team } from './team.js';
+import type { LinpackTeam, Panel } from './team.js';
 import { type CutTriangle, cutTriangle, solveUnitLower } from './triangle.js';
 
 /** Hears how far a factorisation is: the share of its operations that is done, from 0 to 1. */
@@ -22,7 +22,7 @@ export async function factorize(
   blocks: Blocks,
   kernels: Kernels,
   factorizer: PanelFactorizer,
-  team: Team,
+  team: LinpackTeam,
   onProgress: OnProgress = () => {},
 ): Promise<Map<number, Pivots>> {
   const { distribution } = blocks;

@@ -6,7 +6,7 @@ import { gmres } from './gmres.js';
 import { KERNEL_ROWS, Kernels } from './kernels.js';
 import { PanelFactorizer } from './panel.js';
 import { FactorSolver, infinityNorm, multiply } from './solve.js';
-import { Alone, type Team } from './team.js';
+import { Alone, type LinpackTeam } from './team.js';
 import type { FactorType, Real } from './types.js';
 
 /** HPL's bound of the scaled residual. */
@@ -49,7 +49,7 @@ export function operations(n: number): number {
  *
  * @throws MeanfieldError when A is singular in the factors' precision
  */
-export async function measure(engine: Engine, team: Team, options: MeasureOptions): Promise<Measurement> {
+export async function measure(engine: Engine, team: LinpackTeam, options: MeasureOptions): Promise<Measurement> {
   const { distribution, type, fill = fillColumns, onProgress } = options;
   const { n } = distribution;
   const matrix = new Blocks(distribution, team.rank, 'float64');
@@ -100,7 +100,7 @@ async function warmUp({ n, nb }: Distribution, kernels: Kernels, type: FactorTyp
 }
 
 /** Refines x to HPL's residual by GMRES with the factors as preconditioner, started anew where one pass is not enough. */
-function refine(matrix: Blocks, solver: FactorSolver, team: Team, b: Float64Array, x: Float64Array): number {
+function refine(matrix: Blocks, solver: FactorSolver, team: LinpackTeam, b: Float64Array, x: Float64Array): number {
   const n = b.length;
   const product = new Float64Array(n);
   const rowSums = new Float64Array(n);
@@ -135,7 +135,7 @@ function refine(matrix: Blocks, solver: FactorSolver, team: Team, b: Float64Arra
 }
 
 /** HPL's scaled residual of x. */
-function scaledResidual(matrix: Blocks, team: Team, b: Float64Array, x: Float64Array): number {
+function scaledResidual(matrix: Blocks, team: LinpackTeam, b: Float64Array, x: Float64Array): number {
   const product = new Float64Array(b.length);
   const rowSums = new Float64Array(b.length);
   multiply(matrix, team, x, product, rowSums);

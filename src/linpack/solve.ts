@@ -1,6 +1,6 @@
 import type { Blocks } from './blocks.js';
 import type { Pivots } from './panel.js';
-import type { Team } from './team.js';
+import type { LinpackTeam } from './team.js';
 import type { Real } from './types.js';
 
 /** Solves with the factors of a team; each block's owner does its part of the team's shared vector in its turn. */
@@ -10,7 +10,7 @@ export class FactorSolver {
   constructor(
     private readonly blocks: Blocks,
     private readonly pivots: ReadonlyMap<number, Pivots>,
-    private readonly team: Team,
+    private readonly team: LinpackTeam,
   ) {}
 
   /** x ← U⁻¹ L⁻¹ P x, where x is the team's shared vector, set before. All threads call it. */
@@ -91,7 +91,13 @@ function dot(a: Real, p: number, x: Float64Array, q: number, length: number): nu
  * @param y of n values, overwritten
  * @param rowSums of n values, overwritten
  */
-export function multiply(blocks: Blocks, team: Team, x: Float64Array, y: Float64Array, rowSums?: Float64Array): void {
+export function multiply(
+  blocks: Blocks,
+  team: LinpackTeam,
+  x: Float64Array,
+  y: Float64Array,
+  rowSums?: Float64Array,
+): void {
   const { distribution } = blocks;
   y.fill(0);
   rowSums?.fill(0);

@@ -9,7 +9,7 @@ export interface Panel {
 }
 
 /** The threads that factor a matrix together; each calls the same things in the same order. */
-export interface Team {
+export interface LinpackTeam {
   readonly rank: number;
   readonly size: number;
   /** Gives a panel to the others. Blocks are published in rising order, each after the one before was received. */
@@ -29,7 +29,7 @@ export interface Team {
 }
 
 /** A team of one, with nothing to wait for. */
-export class Alone implements Team {
+export class Alone implements LinpackTeam {
   readonly rank = 0;
   readonly size = 1;
   readonly shared: Float64Array;
@@ -90,7 +90,7 @@ export class TeamFailure extends Error {
 }
 
 /** A team of threads that wait for one another by Atomics. Arrays from shared memory are copied, since ONNX Runtime refuses them. */
-export class SharedTeam implements Team {
+export class SharedTeam implements LinpackTeam {
   readonly size: number;
   readonly shared: Float64Array;
   readonly #counters: Int32Array;

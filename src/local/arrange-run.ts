@@ -10,12 +10,12 @@ import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
 import { type EarlierSchedule, type ScheduleOptions, scheduleAt } from '../training/schedule.js';
 import {
-  type Arrangement,
-  type Comparison,
+  type ArrangementComparison,
   candidates,
   compareLooks,
   MEASURE_SECONDS,
   measureSpeeds,
+  type ThreadArrangement,
 } from './arrangement.js';
 import { type MemoryNeed, memoryNeed, requireMemory } from './memory-need.js';
 import type { ReplicaHandle } from './replica-thread.js';
@@ -55,7 +55,7 @@ export async function arrangeRun(
   const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
   const peak = options.lr ?? defaultLearningRate(layout.size);
   const setupFor = (
-    arrangement: Arrangement,
+    arrangement: ThreadArrangement,
     schedule: ScheduleOptions = { peak, final: peak, warmup: 1000, steps: 1000 },
   ): TeamSetup => ({
     ...arrangement,
@@ -71,7 +71,7 @@ export async function arrangeRun(
     exchange: arrangement.replicas === 1 ? 'nothing' : options.syncEvery === 1 ? 'gradients' : 'parameters',
     outer: { method: options.outer, learningRate: options.outerLr, momentum: options.outerMomentum },
     averageMoments: options.moments === 'average',
-    syncEvery: options.syncEvery,
+    stepsPerRound: options.syncEvery,
   });
   // What this process holds already is part of what it will need.
   const available = availableMemory() + process.memoryUsage.rss();
@@ -127,8 +127,8 @@ type Measured = NonNullable<Chosen['measured']>[number];
 async function chooseArrangement(
   options: ParsedTrainOptions,
   chosen: Chosen,
-  measure: (choices: readonly Arrangement[]) => Promise<Arrangement>,
-): Promise<Arrangement> {
+  measure: (choices: readonly ThreadArrangement[]) => Promise<ThreadArrangement>,
+): Promise<ThreadArrangement> {
   if (chosen.replicas !== undefined && chosen.threads !== undefined) {
     return { replicas: chosen.replicas, threads: chosen.threads };
   }
@@ -142,14 +142,14 @@ async function chooseArrangement(
 }
 
 /** `2 replicas of 1 thread`. */
-function nameOf({ replicas, threads }: Arrangement): string {
+function nameOf({ replicas, threads }: ThreadArrangement): string {
   return `${replicas} ${replicas === 1 ? 'replica' : 'replicas'} of ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
 }
 
 function comparisonText(
-  arrangements: readonly Arrangement[],
+  arrangements: readonly ThreadArrangement[],
   looks: readonly (readonly number[])[],
-  { medians, fastest, clear }: Comparison,
+  { medians, fastest, clear }: ArrangementComparison,
   learned: PreparedRun['learned'],
 ): string {
   const unit = unitOf(learned);

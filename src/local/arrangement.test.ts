@@ -46,7 +46,7 @@ describe('candidates', () => {
 
 describe('measureSpeeds', () => {
   it.each([true, false])('trains by each in turn, for real; all in memory at once: %s', async (together) => {
-    const setups = [tinySetup(data), tinySetup(data, { replicas: 2, exchange: 'parameters', syncEvery: 25 })];
+    const setups = [tinySetup(data), tinySetup(data, { replicas: 2, exchange: 'parameters', stepsPerRound: 25 })];
     const { layout } = tinyModel(data.vocabulary);
     let [started, closed] = [0, 0];
     const begun = performance.now();

@@ -3,7 +3,7 @@ import type { ReplicaHandle } from './replica-thread.js';
 import { Team, type TeamSetup } from './team.js';
 
 /** How the cores are shared out. */
-export interface Arrangement {
+export interface ThreadArrangement {
   readonly replicas: number;
   /** Of each replica. */
   readonly threads: number;
@@ -23,7 +23,7 @@ const LONG_MILLISECONDS = 10_000;
 export const MEASURE_SECONDS = (2 * LOOKS * LOOK_MILLISECONDS) / 1000;
 
 /** What `--replicas auto` chooses from: one replica on all cores, or as many as there are cores. */
-export function candidates(cores: number, threads: number | undefined): Arrangement[] {
+export function candidates(cores: number, threads: number | undefined): ThreadArrangement[] {
   const single = { replicas: 1, threads: threads ?? cores };
   const replicas = Math.min(MOST_REPLICAS, Math.floor(cores / (threads ?? 1)));
   if (replicas < 2) return [single];
@@ -102,7 +102,7 @@ class Probe {
       averaging += performance.now() - trained;
     }
     // Averaged after each step here, after H in the run.
-    const milliseconds = (training + averaging / this.setup.syncEvery) / steps;
+    const milliseconds = (training + averaging / this.setup.stepsPerRound) / steps;
     const { replicas, batchSize, perSample, gradAccum } = this.setup;
     return (1000 * replicas * batchSize * perSample * gradAccum) / milliseconds;
   }
@@ -113,7 +113,7 @@ class Probe {
 }
 
 /** What looks at arrangements tell. */
-export interface Comparison {
+export interface ArrangementComparison {
   /** Of each, tokens or samples per second. */
   readonly medians: readonly number[];
   /** The fastest by its median. */
@@ -123,7 +123,7 @@ export interface Comparison {
 }
 
 /** @param looks at each arrangement, all as many */
-export function compareLooks(looks: readonly (readonly number[])[]): Comparison {
+export function compareLooks(looks: readonly (readonly number[])[]): ArrangementComparison {
   const sorted = looks.map((some) => [...some].sort((a, b) => a - b));
   const medians = sorted.map((some) => some[some.length >> 1]!);
   const fastest = medians.indexOf(Math.max(...medians));

@@ -68,7 +68,7 @@ export function tinySetup(data: TestData, changes: Partial<TeamSetup> = {}): Tea
     exchange: 'nothing',
     outer: { method: 'nesterov', learningRate: 0.7, momentum: 0.7 },
     averageMoments: true,
-    syncEvery: 5,
+    stepsPerRound: 5,
     ...changes,
   };
 }

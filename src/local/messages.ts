@@ -7,7 +7,7 @@ import type { LossSum } from '../training/evaluation.js';
 import type { ScheduleOptions } from '../training/schedule.js';
 
 /** What replicas give each other: nothing (there is one), gradients after every step, or parameters after H steps. */
-export type Exchange = 'nothing' | 'gradients' | 'parameters';
+export type ReplicaExchange = 'nothing' | 'gradients' | 'parameters';
 
 /** All that a thread needs to be a replica, but for the parameters. */
 export interface ReplicaSetup {
@@ -23,7 +23,7 @@ export interface ReplicaSetup {
   readonly seed: number;
   readonly optimizer: AdamwOptions;
   readonly schedule: ScheduleOptions;
-  readonly exchange: Exchange;
+  readonly exchange: ReplicaExchange;
   readonly outer: OuterOptions;
   /** Whether moments are averaged with the parameters. */
   readonly averageMoments: boolean;
@@ -40,7 +40,7 @@ export interface ReplicaState {
 }
 
 /** What a replica has after its steps. */
-export interface Trained {
+export interface ReplicaTrained {
   /** Targets that it learned from: its weight in the average. */
   readonly weight: number;
   readonly steps: number;
@@ -91,7 +91,7 @@ export interface ReplicaCommands {
    * Trains `steps` inner steps, the first of which is `step`, counted from 0. `rates`: the learning rate of each, where
    * it is not that of the schedule.
    */
-  train: [{ readonly step: number; readonly steps: number; readonly rates?: readonly number[] }, Trained];
+  train: [{ readonly step: number; readonly steps: number; readonly rates?: readonly number[] }, ReplicaTrained];
   /** Sums the own shard by shares of the `total` weight; answers the parts, which hold the result now, and the hash of the shard. */
   merge: [
     { readonly weights: readonly number[]; readonly total: number; readonly parts: Parts },

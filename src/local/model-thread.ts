@@ -1,5 +1,5 @@
 import type { ThreadHost } from '../base/threads/serve.js';
-import type { CompileOptions } from '../engine/engine.js';
+import type { SessionOptions } from '../engine/engine.js';
 import type { StepDone } from './messages.js';
 
 /** What each command is given and answers. */
@@ -100,13 +100,13 @@ export abstract class ModelThread<C extends Table<C>, M extends { dispose(): Pro
 }
 
 /** How graphs that train are compiled. @param alone whether no other replica shares the machine's cores */
-export function trainingCompile(threads: number, alone: boolean): CompileOptions {
+export function trainingCompile(threads: number, alone: boolean): SessionOptions {
   // Threads that spin while their replica waits for the others would take the others' cores.
   return { threads, spinning: threads > 1 && alone };
 }
 
 /** How graphs that evaluate are compiled beside a training. */
-export function evaluationCompile(threads: number): CompileOptions {
+export function evaluationCompile(threads: number): SessionOptions {
   // No arena: what an evaluation needs is given back, since the next one is far.
   return { threads, spinning: false, arena: false };
 }

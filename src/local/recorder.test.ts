@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TrainEvent } from '../run/events.js';
 import { runPaths } from '../run/run-folder.js';
 import { Recorder } from './recorder.js';
-import { NO_PROGRESS, type Progress } from './saved-state.js';
+import { NO_PROGRESS, type TrainingProgress } from './saved-state.js';
 import { Throughput } from './throughput.js';
 
 let folder: string;
@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const open = (progress: Progress = NO_PROGRESS, resumedAt?: number) =>
+const open = (progress: TrainingProgress = NO_PROGRESS, resumedAt?: number) =>
   Recorder.open(
     {
       paths: runPaths(folder),

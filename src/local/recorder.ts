@@ -5,7 +5,7 @@ import { RunLog } from '../run/run-log.js';
 import { counted, type Unit } from '../run/task.js';
 import type { TimedRound } from '../run/timed-rounds.js';
 import { learningRate, type ScheduleOptions } from '../training/schedule.js';
-import type { Progress } from './saved-state.js';
+import type { TrainingProgress } from './saved-state.js';
 import type { JointStep } from './threads.js';
 import type { Throughput } from './throughput.js';
 
@@ -43,7 +43,7 @@ export class Recorder {
   private constructor(
     private readonly options: RecorderOptions,
     private readonly log: RunLog,
-    progress: Progress,
+    progress: TrainingProgress,
   ) {
     this.#pending = [...progress.pending];
     this.#pendingRounds = [...progress.pending_rounds];
@@ -51,7 +51,7 @@ export class Recorder {
   }
 
   /** Cuts older figures back to the step that the run goes on from, and opens the files. */
-  static async open(options: RecorderOptions, progress: Progress): Promise<Recorder> {
+  static async open(options: RecorderOptions, progress: TrainingProgress): Promise<Recorder> {
     return new Recorder(options, await RunLog.open(options.paths, options.resumedAt), progress);
   }
 

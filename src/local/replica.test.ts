@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => data.remove());
 
 async function hostOf(changes: Partial<ReplicaSetup> = {}) {
-  const { run: _run, syncEvery: _syncEvery, ...shared } = tinySetup(data, changes);
+  const { run: _run, stepsPerRound: _syncEvery, ...shared } = tinySetup(data, changes);
   const host = new ReplicaThread();
   await host.handle('init', { ...shared, replica: changes.replica ?? 0 });
   const { parameters } = firstTeamState(data);

@@ -14,10 +14,10 @@ import type {
   ReplicaCommands,
   ReplicaSetup,
   ReplicaState,
+  ReplicaTrained,
   Snapshot,
   SnapshotRequest,
   StepDone,
-  Trained,
 } from './messages.js';
 import { type Commands, evaluationCompile, ModelThread, trainingCompile } from './model-thread.js';
 import { openTask, type Task } from './task.js';
@@ -42,7 +42,7 @@ export class ReplicaThread extends ModelThread<ReplicaCommands, Live> {
   async #train(
     { step, steps, rates }: ReplicaCommands['train'][0],
     onStep: (step: StepDone) => void,
-  ): Promise<Trained> {
+  ): Promise<ReplicaTrained> {
     const done = await this.steps(steps, (i) => this.model.step(step + i, rates?.[i]), onStep);
     if (done === null) throw new MeanfieldError('The replica was told to stop.');
     const { fault, seconds } = done;

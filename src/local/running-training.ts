@@ -11,7 +11,7 @@ import type { EarlierSchedule } from '../training/schedule.js';
 import { divergenceAdvice } from './advice.js';
 import { peakMemory, Recorder } from './recorder.js';
 import type { ReplicaHandle } from './replica-thread.js';
-import { type Progress, type SavedState, saveState } from './saved-state.js';
+import { type SavedState, saveState, type TrainingProgress } from './saved-state.js';
 import { Standing } from './standing.js';
 import { Team, type TeamSetup } from './team.js';
 import { DivergedError, type JointStep } from './threads.js';
@@ -70,7 +70,7 @@ export class RunningTraining {
 
   private constructor(
     start: TrainingStart,
-    progress: Progress,
+    progress: TrainingProgress,
     { team, recorder, throughput, clock, rates, timed, most }: Parts,
   ) {
     const { setup } = start;
@@ -103,7 +103,7 @@ export class RunningTraining {
     const recorded = await recordedRounds(start, progress.step);
     const clock = new Clock(progress.seconds);
     const rates = new Rates(setup.schedule, start.earlier ?? []);
-    const timed = limit === undefined ? undefined : new TimedRounds(limit, setup.syncEvery, recorded);
+    const timed = limit === undefined ? undefined : new TimedRounds(limit, setup.stepsPerRound, recorded);
     const team = await Team.start(setup, prepared.learned.layout, from.team, startReplica);
     try {
       const throughput = new Throughput(perStep(setup));
@@ -161,7 +161,7 @@ export class RunningTraining {
       if (left <= 0) break;
       if (control.stopping) return 'stopped';
       const before = this.#step;
-      await this.#round(Math.min(this.#start.setup.syncEvery, left), timed);
+      await this.#round(Math.min(this.#start.setup.stepsPerRound, left), timed);
       if (crosses(before, this.#step, evalEvery)) {
         await this.#evaluate();
         reached = this.#reached();
@@ -272,7 +272,7 @@ export class RunningTraining {
     return this.#step === this.#from && this.#step > 0 && this.#standing.last !== null;
   }
 
-  #progress(): Progress {
+  #progress(): TrainingProgress {
     return {
       step: this.#step,
       tokens: this.#step * this.#perStep,
@@ -313,7 +313,7 @@ export class RunningTraining {
       ...(context as { context: number }),
       batchSize: setup.batchSize,
       gradAccum: setup.gradAccum,
-      syncEvery: setup.syncEvery,
+      syncEvery: setup.stepsPerRound,
       lr: peak,
       minLr: final,
       warmup,

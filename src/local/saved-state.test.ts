@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint.js';
 import { tinyModel } from './local.test-support.js';
-import { loadState, NO_PROGRESS, type Progress, saveState } from './saved-state.js';
+import { loadState, NO_PROGRESS, saveState, type TrainingProgress } from './saved-state.js';
 import type { TeamState } from './team.js';
 
 const { layout } = tinyModel(9);
 const vector = (seed: number) => Float32Array.from({ length: layout.size }, (_, i) => Math.sin(seed * 1000 + i));
 const sampler = (microBatches: number) => ({ microBatches, order: { seed: 1, context: 8, tokens: 100 } });
-const progress: Progress = {
+const progress: TrainingProgress = {
   ...NO_PROGRESS,
   step: 7,
   tokens: 700,

@@ -53,16 +53,16 @@ const stateSchema = z.strictObject({
 });
 
 /** Where a run stands, beside its vectors. */
-export type Progress = z.infer<typeof progressSchema>;
+export type TrainingProgress = z.infer<typeof progressSchema>;
 
 /** Where a run stands, with its vectors. */
 export interface SavedState {
-  readonly progress: Progress;
+  readonly progress: TrainingProgress;
   readonly team: TeamState;
 }
 
 /** The progress of a run before its first step. */
-export const NO_PROGRESS: Progress = {
+export const NO_PROGRESS: TrainingProgress = {
   step: 0,
   tokens: 0,
   seconds: 0,
@@ -85,7 +85,7 @@ export const NO_PROGRESS: Progress = {
 export async function saveState(
   checkpoints: string,
   layout: ParameterLayout,
-  progress: Progress,
+  progress: TrainingProgress,
   team: TeamState,
   keep: number,
   frozen?: FrozenPart,

@@ -1,5 +1,5 @@
 import { isBetter, type Metric } from '../objectives/objective.js';
-import type { Progress } from './saved-state.js';
+import type { TrainingProgress } from './saved-state.js';
 
 /** Evaluations without a better one after which it is told that the model learns its text by heart. */
 const TELL_AFTER = 3;
@@ -17,7 +17,7 @@ export class Standing {
 
   /** @param metric which of two evaluations is better */
   constructor(
-    progress: Progress,
+    progress: TrainingProgress,
     private readonly metric: Metric,
   ) {
     this.#last = progress.val_loss;

@@ -45,7 +45,7 @@ describe('evaluate', () => {
 
 const kinds: [string, Partial<TeamSetup>, { moments: number; momentum: boolean }][] = [
   ['one replica', {}, { moments: 1, momentum: false }],
-  ['averaged gradients', { replicas: 2, exchange: 'gradients', syncEvery: 1 }, { moments: 1, momentum: false }],
+  ['averaged gradients', { replicas: 2, exchange: 'gradients', stepsPerRound: 1 }, { moments: 1, momentum: false }],
   ['averaged moments', { replicas: 2, exchange: 'parameters' }, { moments: 1, momentum: true }],
   ['kept moments', { replicas: 2, exchange: 'parameters', averageMoments: false }, { moments: 2, momentum: true }],
   [
@@ -56,7 +56,7 @@ const kinds: [string, Partial<TeamSetup>, { moments: number; momentum: boolean }
 ];
 
 describe.each(kinds)('the state with %s', (_name, changes, holds) => {
-  const length = changes.syncEvery ?? 3;
+  const length = changes.stepsPerRound ?? 3;
 
   it('is all that another team needs to go on bit for bit', async () => {
     const whole = await start(changes);

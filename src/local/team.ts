@@ -13,7 +13,7 @@ export type TeamSetup = Omit<ReplicaSetup, 'replica'> & {
   readonly perSample: number;
   readonly run: string;
   /** H. */
-  readonly syncEvery: number;
+  readonly stepsPerRound: number;
 };
 
 /** Moments of AdamW: vectors in the layout's order. */
@@ -58,7 +58,7 @@ export class Team {
     start: () => ReplicaHandle = startReplicaThread,
   ): Promise<Team> {
     const replicas = Array.from({ length: setup.replicas }, () => start());
-    const { run, syncEvery, perSample: _perSample, ...shared } = setup;
+    const { run, stepsPerRound, perSample: _perSample, ...shared } = setup;
     try {
       await settle(replicas.map((replica, i) => replica.ask('init', { ...shared, replica: i })));
       const shards = cutShards(layout.size, setup.replicas);
@@ -83,7 +83,7 @@ export class Team {
         layout: { hash: layoutHash(layout), length: layout.size },
         committed: { round: state.round, hash: hashes[0]! },
         exchange: setup.exchange,
-        steps: syncEvery,
+        stepsPerRound: stepsPerRound,
       });
       return new Team(setup, layout, replicas, rounds);
     } catch (error) {

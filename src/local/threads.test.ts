@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { firstTeamState, replicaHere, type TestData, testData, tinyModel, tinySetup } from './local.test-support.js';
-import type { ReplicaCommands, StepDone, Trained } from './messages.js';
+import type { ReplicaCommands, ReplicaTrained, StepDone } from './messages.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { Team, type TeamSetup } from './team.js';
 import { DivergedError, type JointStep, ThreadRounds } from './threads.js';
@@ -91,7 +91,7 @@ describe('rounds between replicas', () => {
     // What each of the two would have alone: replicas 1 and 2 of a team whose other never trains with them.
     for (const replica of [0, 1]) {
       const handle = replicaHere();
-      const { run: _run, syncEvery: _syncEvery, ...shared } = tinySetup(data, two);
+      const { run: _run, stepsPerRound: _syncEvery, ...shared } = tinySetup(data, two);
       await handle.ask('init', { ...shared, replica });
       await handle.ask('load', { parameters: firstTeamState(data).parameters });
       await handle.ask('train', { step: 0, steps: 1 });
@@ -136,7 +136,7 @@ describe('what goes wrong', () => {
       const ask: ReplicaHandle['ask'] = (name, input, onStep) => {
         if (name !== 'train' || ++rounds < 2) return inner.ask(name, input, onStep);
         const fault = { step: 6, loss: Number.NaN, gradientNorm: 0 };
-        return Promise.resolve({ fault } as unknown as Trained) as never;
+        return Promise.resolve({ fault } as unknown as ReplicaTrained) as never;
       };
       return { ...inner, ask };
     };
@@ -181,7 +181,7 @@ describe('what goes wrong', () => {
             : Promise.resolve(null)) as never,
     });
     const replicas = [slow(), failing()];
-    const { run: _run, syncEvery: _syncEvery, ...shared } = tinySetup(data, two);
+    const { run: _run, stepsPerRound: _syncEvery, ...shared } = tinySetup(data, two);
     await replicas[0]!.ask('init', { ...shared, replica: 0 });
     const hash = await replicas[0]!.ask('load', { parameters: firstTeamState(data).parameters });
     const rounds = new ThreadRounds({
@@ -191,7 +191,7 @@ describe('what goes wrong', () => {
       layout: { hash: 'layout', length: 1 },
       committed: { round: 0, hash },
       exchange: 'parameters',
-      steps: 10_000,
+      stepsPerRound: 10_000,
     });
     await expect(rounds.runRound(0, 10_000)).rejects.toThrow('gone');
     expect(running).toBe(0);

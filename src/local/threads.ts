@@ -4,13 +4,13 @@ import {
   createRounds,
   type Effect,
   type Merge,
-  type RoundEvent,
+  type RoundsEvent,
   type RoundsState,
   type StartRound,
   threadOptions,
   tick,
 } from '../rounds/index.js';
-import type { Exchange, StepDone, Trained } from './messages.js';
+import type { ReplicaExchange, ReplicaTrained, StepDone } from './messages.js';
 import type { ReplicaHandle } from './replica-thread.js';
 
 /** What rounds between threads start from. */
@@ -22,9 +22,9 @@ export interface ThreadRoundsOptions {
   readonly hashes: readonly string[];
   readonly layout: { readonly hash: string; readonly length: number };
   readonly committed: { readonly round: number; readonly hash: string };
-  readonly exchange: Exchange;
+  readonly exchange: ReplicaExchange;
   /** H. */
-  readonly steps: number;
+  readonly stepsPerRound: number;
 }
 
 /** A step that all replicas have done. */
@@ -61,10 +61,10 @@ export class ThreadRounds {
   readonly #options: ThreadRoundsOptions;
   readonly #hashes: string[];
   /** What the machine is still to be told, in this order. */
-  readonly #events: RoundEvent[] = [];
+  readonly #events: RoundsEvent[] = [];
   /** Reports that it waits for: the next round opens when it has them all. */
   readonly #owing: { readonly replica: number; readonly round: number; readonly closed: number }[] = [];
-  #contributions: (Trained | undefined)[] = [];
+  #contributions: (ReplicaTrained | undefined)[] = [];
   #step = 0;
   #rates: readonly number[] | undefined;
   /** By step of the round, then by replica. */
@@ -72,7 +72,7 @@ export class ThreadRounds {
   #onStep: (step: JointStep) => void = () => {};
 
   constructor(options: ThreadRoundsOptions) {
-    const { run, replicas, hashes, layout, committed, steps } = options;
+    const { run, replicas, hashes, layout, committed, stepsPerRound: steps } = options;
     this.#options = options;
     this.#hashes = [...hashes];
     this.#state = createRounds({
@@ -142,7 +142,7 @@ export class ThreadRounds {
     return { run: this.#options.run, worker: nameOf(replica), incarnation: 1 } as const;
   }
 
-  #tick(event: RoundEvent): readonly Effect[] {
+  #tick(event: RoundsEvent): readonly Effect[] {
     const { state, effects } = tick(this.#state, event, 0);
     this.#state = state;
     return effects;

@@ -70,7 +70,7 @@ export type DriverEvent =
   /** The run ends once the round in progress is committed or aborted. */
   | { readonly type: 'stop' };
 
-export type RoundEvent = WorkerMessage | DriverEvent;
+export type RoundsEvent = WorkerMessage | DriverEvent;
 
 /** Why a message was refused, for programs; the effect's `reason` says it for people. */
 export type RefusalCode =

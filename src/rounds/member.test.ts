@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Cargo, MemberEvent, MemberState, MessageToMember } from './member/types.js';
+import type { Cargo, MemberInput, MemberState, MessageToMember } from './member/types.js';
 import { BEYOND } from './member/work.js';
 import { createMember, memberTick, waitOf } from './member.js';
 import { randomSchedule, simulate } from './simulation/index.js';
@@ -11,7 +11,7 @@ interface Plain extends Cargo {
   readonly reduction: object;
   readonly sum: { readonly value: number };
 }
-type Event = MemberEvent<Plain>;
+type Event = MemberInput<Plain>;
 type Message = MessageToMember<Plain>;
 
 const H0 = { round: 0, hash: 'h0' };

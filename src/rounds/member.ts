@@ -2,7 +2,7 @@ import { onCaughtUp, onCutOff, onRolledBack, onTook, proceed } from './member/pa
 import { end, onAccepted, onBeat, onEvict, onRefuse, onStanding } from './member/presence.js';
 import { onReduce, onReduced } from './member/reducing.js';
 import { and, send, step } from './member/step.js';
-import type { Cargo, MemberEvent, MemberState, MemberStep, MessageToMember } from './member/types.js';
+import type { Cargo, MemberInput, MemberState, MemberStep, MessageToMember } from './member/types.js';
 import { onHalted, onMixable, onNotStored, onStart, onStored, onTrained } from './member/work.js';
 
 /**
@@ -69,12 +69,12 @@ export function createMember<C extends Cargo>(incarnation: number, overlap = 0):
  * @example
  * const { state, effects, reason } = memberTick(createMember(1), { type: 'start' });
  */
-export function memberTick<C extends Cargo>(state: MemberState<C>, event: MemberEvent<C>): MemberStep<C> {
+export function memberTick<C extends Cargo>(state: MemberState<C>, event: MemberInput<C>): MemberStep<C> {
   if (state.life === 'over') return step(state, `${event.type}: it has ended`);
   return proceed(handle(state, event));
 }
 
-function handle<C extends Cargo>(state: MemberState<C>, event: MemberEvent<C>): MemberStep<C> {
+function handle<C extends Cargo>(state: MemberState<C>, event: MemberInput<C>): MemberStep<C> {
   switch (event.type) {
     case 'start':
       return step(state, 'it asks to take part', send(state, { type: 'join' }));

@@ -1,5 +1,5 @@
 import { createRounds, threadOptions } from './create.js';
-import type { Contribute, Effect, RoundEvent, WorkerMessage } from './events.js';
+import type { Contribute, Effect, RoundsEvent, WorkerMessage } from './events.js';
 import { tick } from './tick.js';
 import type { RoundOptions, RoundsState } from './types.js';
 
@@ -29,7 +29,7 @@ export class Play {
     this.state = createRounds({ run: RUN, layout: LAYOUT, options, committed, now: 0 });
   }
 
-  tell(event: RoundEvent): this {
+  tell(event: RoundsEvent): this {
     const step = tick(this.state, event, this.now);
     this.state = step.state;
     this.effects = step.effects;

@@ -1,7 +1,7 @@
 import { advance } from './advance.js';
 import { onContribution, onMerged } from './contribution.js';
 import { checkOptions } from './create.js';
-import type { Effect, RoundEvent, Step } from './events.js';
+import type { Effect, RoundsEvent, Step } from './events.js';
 import { onEvict, onJoin, onLeave, onSilence, onSuspend, withoutExpired } from './membership.js';
 import { merge, startRound } from './phases.js';
 import { onHeartbeat, onReport } from './presence.js';
@@ -48,14 +48,14 @@ import { waitingChanged } from './waiting.js';
  * @example
  * const { state, effects, reason } = tick(before, { type: 'timer' }, Date.now());
  */
-export function tick(state: RoundsState, event: RoundEvent, now: Milliseconds): Step {
+export function tick(state: RoundsState, event: RoundsEvent, now: Milliseconds): Step {
   const handled = handle(withoutExpired(state, now), event, now);
   const moved = advance(handled, now);
   const waiting = waitingChanged(state, moved.state);
   return waiting ? { ...moved, effects: [...moved.effects, waiting] } : moved;
 }
 
-function handle(state: RoundsState, event: RoundEvent, now: Milliseconds): Step {
+function handle(state: RoundsState, event: RoundsEvent, now: Milliseconds): Step {
   switch (event.type) {
     case 'join':
       return onJoin(state, event, now);

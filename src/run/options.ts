@@ -151,7 +151,7 @@ export function objectiveOf(o: ParsedTrainOptions, mask: number | undefined): Ob
 }
 
 /** A model's sizes but for its vocabulary, which the tokenizer decides. */
-export interface ModelShape {
+export interface ModelSizes {
   readonly family: string;
   readonly layers: number;
   readonly width: number;
@@ -161,7 +161,7 @@ export interface ModelShape {
 }
 
 /** The preset (`micro` unless named), with the sizes that were given in place of its own. */
-export function modelShape(o: ParsedTrainOptions): ModelShape {
+export function modelShape(o: ParsedTrainOptions): ModelSizes {
   const preset = findPreset(o.preset ?? (o.model === 'llama' ? 'llama-micro' : 'micro'));
   const heads = o.heads ?? preset.heads;
   return {

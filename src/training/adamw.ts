@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine, Session } from '../engine/engine.js';
+import type { Engine, Session, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { add, div, input, mul, scale, sqrt, sub } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
@@ -57,7 +57,7 @@ export class Adamw {
     engine: Engine,
     layout: Pick<ParameterLayout, 'size' | 'decayed'>,
     options: AdamwOptions,
-    compile: CompileOptions = {},
+    compile: SessionOptions = {},
   ): Promise<Adamw> {
     const length = RANGE * (compile.threads ?? 1);
     const cut = (from: number, to: number) =>

@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine, HostArray, HostArrays } from '../engine/engine.js';
+import type { Engine, HostArray, HostArrays, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import type { Objective, Score } from '../objectives/objective.js';
 import { feedArrays, traceLoss, traceScores, vectorArrays } from './step-program.js';
@@ -30,7 +30,7 @@ export class Evaluator<Sample> {
     private readonly objective: Objective<Sample>,
     private readonly engine: Engine,
     private readonly batch: number,
-    compile: CompileOptions = {},
+    compile: SessionOptions = {},
     private readonly frozen: Float32Array = new Float32Array(0),
   ) {
     this.#sessions = new Sessions(engine, compile);

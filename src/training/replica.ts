@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine, HostArrays, Session } from '../engine/engine.js';
+import type { Engine, HostArrays, Session, SessionOptions } from '../engine/engine.js';
 import type { Program } from '../graph/index.js';
 import type { Objective } from '../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from './adamw.js';
@@ -29,7 +29,7 @@ export interface ReplicaOptions<Sample> {
   /** Micro-batches whose gradients are averaged into one step, each by its weight. */
   readonly gradientAccumulation: number;
   readonly optimizer: AdamwOptions;
-  readonly compile?: CompileOptions;
+  readonly compile?: SessionOptions;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine } from '../engine/engine.js';
+import type { Engine, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { input, reduceSumSquare, sub } from '../graph/index.js';
 import { cutRanges } from './ranges.js';
@@ -12,7 +12,7 @@ export class VectorNorm {
   readonly #length: number;
 
   /** @param options.length elements of a run, by which the last bits of a sum are decided */
-  constructor(engine: Engine, { length = LENGTH, ...compile }: CompileOptions & { readonly length?: number } = {}) {
+  constructor(engine: Engine, { length = LENGTH, ...compile }: SessionOptions & { readonly length?: number } = {}) {
     this.#sessions = new Sessions(engine, compile);
     this.#length = length;
   }

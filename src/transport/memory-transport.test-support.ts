@@ -4,10 +4,10 @@ import { Random } from '../base/random.js';
 import { BlobDamagedError, BlobMissingError, QuotaError, StateConflictError } from './errors.js';
 import { RunKey } from './signed.js';
 import type {
-  Address,
   BlobQuotas,
   BlobRef,
   BlobStore,
+  ControlAddress,
   ControlChannel,
   Door,
   Gate,
@@ -39,9 +39,9 @@ export class MemoryNetwork {
   /** Called before a value is set, and after that. */
   onSet: (key: string, when: 'before' | 'after') => void = () => {};
   /** Sees each control message; false drops it. */
-  filter: (address: Address, message: Uint8Array) => boolean = () => true;
+  filter: (address: ControlAddress, message: Uint8Array) => boolean = () => true;
   readonly #random = new Random(7, 'network');
-  readonly #listeners = new Set<{ client: Client; address: Address; handler: Handler }>();
+  readonly #listeners = new Set<{ client: Client; address: ControlAddress; handler: Handler }>();
   readonly #answers = new Map<string, { client: Client; handler: (message: Uint8Array) => Promise<Uint8Array> }[]>();
   readonly #watchers = new Set<{ client: Client; key: string; listener: (value: StateValue) => void }>();
   readonly #keys = new Map<string, string>();
@@ -98,7 +98,7 @@ export class MemoryNetwork {
     for (const worker of workers) this.#clients.get(worker)!.partitioned = cut;
   }
 
-  send(client: Client, address: Address, message: Uint8Array): void {
+  send(client: Client, address: ControlAddress, message: Uint8Array): void {
     if (!client.reachable || !this.filter(address, message) || this.#random.uniform() < this.loss) return;
     const copy = message.slice();
     for (const { client: other, address: wanted, handler } of this.#listeners) {
@@ -114,7 +114,7 @@ export class MemoryNetwork {
     else setImmediate(run);
   }
 
-  listen(client: Client, address: Address, handler: Handler): () => void {
+  listen(client: Client, address: ControlAddress, handler: Handler): () => void {
     const entry = { client, address, handler };
     this.#listeners.add(entry);
     return () => this.#listeners.delete(entry);
@@ -159,9 +159,9 @@ export class MemoryNetwork {
   }
 }
 
-type Handler = (message: Uint8Array, from: Address) => void;
+type Handler = (message: Uint8Array, from: ControlAddress) => void;
 
-function matches(wanted: Address, address: Address): boolean {
+function matches(wanted: ControlAddress, address: ControlAddress): boolean {
   if (wanted.to !== address.to) return false;
   if (wanted.to === 'up' && address.to === 'up') return wanted.worker === '*' || wanted.worker === address.worker;
   if (wanted.to === 'down' && address.to === 'down') return wanted.worker === address.worker;

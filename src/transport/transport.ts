@@ -25,7 +25,7 @@ export interface TransportStatus {
  * Where a control message goes. A worker may send `up` under its own name alone and hears `down` of its own name and
  * `all`; the coordinator hears every `up`. `ask` is a request that has an answer: joining, the status.
  */
-export type Address =
+export type ControlAddress =
   | { readonly to: 'up'; readonly worker: string }
   | { readonly to: 'down'; readonly worker: string }
   | { readonly to: 'all' }
@@ -33,9 +33,9 @@ export type Address =
 
 export interface ControlChannel {
   /** @throws MeanfieldError when the message is larger than the system takes */
-  send(address: Address, message: Uint8Array): void;
+  send(address: ControlAddress, message: Uint8Array): void;
   /** `up` with worker `*` hears all workers. */
-  listen(address: Address, handler: (message: Uint8Array, from: Address) => void): () => void;
+  listen(address: ControlAddress, handler: (message: Uint8Array, from: ControlAddress) => void): () => void;
   /**
    * Answers what is asked of this; at most one of the listeners is asked.
    *

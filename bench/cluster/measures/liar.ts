@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { HEADER_BYTES } from '../../../src/averaging/formats/format.js';
 import { Random } from '../../../src/base/random.js';
 import { startCoordinator } from '../../../src/cluster/coordinator/start.js';
-import type { MemberHandle, Trained } from '../../../src/cluster/model-thread/commands.js';
-import { startMemberThread } from '../../../src/cluster/model-thread/member-thread.js';
+import type { ModelHandle, Trained } from '../../../src/cluster/model-thread/commands.js';
+import { startModelThread } from '../../../src/cluster/model-thread/member-thread.js';
 import type { Work } from '../../../src/cluster/protocol/down.js';
 import { startWorker } from '../../../src/cluster/worker/start.js';
 import { MemoryNetwork } from '../../../src/transport/memory-transport.test-support.js';
@@ -61,7 +61,7 @@ async function runOne({ data, quick }: Setting, lie: Lie, merge: (typeof MERGES)
       door: network.door(),
       cache: join(folder, 'cache'),
       ...({ threads: 1, device: 'cpu', host: `w${i}`, patience: 300 } as const),
-      startHost: () => (i === 0 ? lying(startMemberThread(), lie, leases) : watched(startMemberThread(), leases)),
+      startHost: () => (i === 0 ? lying(startModelThread(), lie, leases) : watched(startModelThread(), leases)),
     }),
   );
   try {
@@ -78,17 +78,17 @@ async function runOne({ data, quick }: Setting, lie: Lie, merge: (typeof MERGES)
 }
 
 /** Notes which samples an honest worker trains on. */
-function watched(host: MemberHandle, leases: Work['lease'][]): MemberHandle {
-  const ask: MemberHandle['ask'] = (name, input, onStep) => {
+function watched(host: ModelHandle, leases: Work['lease'][]): ModelHandle {
+  const ask: ModelHandle['ask'] = (name, input, onStep) => {
     if (name === 'train') leases.push((input as Work).lease);
     return host.ask(name, input, onStep);
   };
   return { ...host, ask };
 }
 
-function lying(host: MemberHandle, lie: Lie, leases: readonly Work['lease'][]): MemberHandle {
+function lying(host: ModelHandle, lie: Lie, leases: readonly Work['lease'][]): ModelHandle {
   const random = new Random(1, 'lie');
-  const ask: MemberHandle['ask'] = async (name, input, onStep) => {
+  const ask: ModelHandle['ask'] = async (name, input, onStep) => {
     if (name !== 'train') return host.ask(name, input, onStep);
     const work = input as Work;
     const lease = lie === "another's data" ? (leases.at(-1) ?? work.lease) : work.lease;

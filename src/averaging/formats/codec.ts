@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine } from '../../engine/engine.js';
+import type { Engine, SessionOptions } from '../../engine/engine.js';
 import type { Format } from '../choices.js';
 import { createPlainCodec } from './plain-codec.js';
 import { createQuantizedCodec } from './quantized-codec.js';
@@ -29,7 +29,7 @@ export interface Codec {
  * A codec of one format; its calls may overlap. Numbers travel little-endian, as they lie in the memory of every machine
  * that ONNX Runtime is published for.
  */
-export function createCodec(engine: Engine, format: Format, compile: CompileOptions = {}): Codec {
+export function createCodec(engine: Engine, format: Format, compile: SessionOptions = {}): Codec {
   return format === 'fp32' || format === 'bf16'
     ? createPlainCodec(format)
     : createQuantizedCodec(engine, format, compile);

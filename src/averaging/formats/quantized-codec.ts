@@ -1,4 +1,4 @@
-import type { CompileOptions, Engine } from '../../engine/engine.js';
+import type { Engine, SessionOptions } from '../../engine/engine.js';
 import { blocksOf, LEAST_SCALE, Quantizer } from '../quantizer.js';
 import { fromBfloat16, toBfloat16 } from './bfloat16.js';
 import type { Codec } from './codec.js';
@@ -7,7 +7,7 @@ import { checkHeader, encodedBytes, HEADER_BYTES, LIMIT, refuseBytes, refuseValu
 import { packNibbles, unpackNibbles } from './nibbles.js';
 
 /** Small integers with one scale a block. After the header come the scales as bfloat16, then the integers. */
-export function createQuantizedCodec(engine: Engine, format: 'int8' | 'int4', compile: CompileOptions = {}): Codec {
+export function createQuantizedCodec(engine: Engine, format: 'int8' | 'int4', compile: SessionOptions = {}): Codec {
   const quantizer = new Quantizer(engine, compile);
   const levels = format === 'int8' ? 127 : 7;
   const feedback = format === 'int4';

@@ -2,7 +2,7 @@ import type { ClusterAudit } from '../../cluster/index.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, loss, short } from '../terminal/format.js';
 import { ProgressLine } from '../terminal/progress-line.js';
-import { Operator } from './operator.js';
+import { RunOperator } from './operator.js';
 
 /** Evaluating takes its time, the more so beside a round: milliseconds. */
 const ANSWER_WITHIN = 600_000;
@@ -17,7 +17,7 @@ export async function auditWorker(folder: string, worker: string, windows: numbe
   const line = new ProgressLine(output);
   line.show(`the coordinator evaluates the contribution of ${worker}`, true);
   try {
-    const audit = (await Operator.once(folder, 'audit', { worker, windows }, ANSWER_WITHIN)) as ClusterAudit;
+    const audit = (await RunOperator.once(folder, 'audit', { worker, windows }, ANSWER_WITHIN)) as ClusterAudit;
     line.end();
     output.event({ type: 'result', run: folder, ...audit });
     output.text(auditText(audit));

@@ -4,11 +4,11 @@ import { INVITE_HOURS } from '../../cluster/server/options.js';
 import { INVITE } from '../../transport/trust/invitations.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote } from '../terminal/format.js';
-import { Operator } from './operator.js';
+import { RunOperator } from './operator.js';
 
 /** Ends a run after the round in progress. */
 export async function stopCluster(folder: string, { output }: Context): Promise<number> {
-  await Operator.once(folder, 'stop', {});
+  await RunOperator.once(folder, 'stop', {});
   output.event({ type: 'result', run: folder, stopping: true });
   output.text(
     `Stopping after the round in progress. To go on: meanfield cluster start --run ${shellQuote(folder)} --resume\n`,
@@ -22,7 +22,7 @@ export async function stopCluster(folder: string, { output }: Context): Promise<
  * @throws MeanfieldError when the name is none
  */
 export async function evictWorker(folder: string, worker: string, reason: string, context: Context): Promise<number> {
-  const answer = (await Operator.once(folder, 'evict', { worker, reason })) as { readonly known: boolean };
+  const answer = (await RunOperator.once(folder, 'evict', { worker, reason })) as { readonly known: boolean };
   context.output.event({ type: 'result', run: folder, evicted: worker, known: answer.known });
   context.output.text(
     answer.known
@@ -44,7 +44,7 @@ export async function decide(
   decision: 'approved' | 'refused',
   { output }: Context,
 ): Promise<number> {
-  const { host } = (await Operator.once(folder, ASK.decide, { id, decision })) as { readonly host: string };
+  const { host } = (await RunOperator.once(folder, ASK.decide, { id, decision })) as { readonly host: string };
   output.event({ type: 'result', run: folder, id, host, decision });
   output.text(
     decision === 'approved'
@@ -79,7 +79,7 @@ export async function invite(folder: string, flags: InviteFlags, { output }: Con
       : list
         ? { list }
         : { hours: inviteHours, once: once === true, approve: approve === true };
-  const answer = (await Operator.once(folder, INVITE, asked)) as InviteAnswer;
+  const answer = (await RunOperator.once(folder, INVITE, asked)) as InviteAnswer;
   output.event({ type: 'result', run: folder, ...answer });
   if ('invitations' in answer) {
     const lines = answer.invitations.map((one) => `${one.id}  until ${one.expires}${usesText(one)}\n`);

@@ -1,4 +1,4 @@
-import type { CoordinatorEvent, RoundEvent, Waiting } from '../../cluster/index.js';
+import type { CoordinatorEvent, RoundEvent, WaitingFor } from '../../cluster/index.js';
 import { duration, grouped, loss, short } from '../terminal/format.js';
 import type { Output } from '../terminal/output.js';
 import { ProgressLine } from '../terminal/progress-line.js';
@@ -84,7 +84,7 @@ export class ClusterProgress {
 }
 
 /** For whom a run waits, how long already, how long still, and what happens then. */
-export function waitingText({ kind, for: whom, seconds, secondsLeft, afterwards }: Waiting): string {
+export function waitingText({ kind, for: whom, seconds, secondsLeft, afterwards }: WaitingFor): string {
   const what = { members: 'workers', reports: 'reports', contributions: 'contributions', merge: 'the merge' }[kind];
   const names = whom.length > 3 ? `${whom.slice(0, 3).join(', ')} and ${whom.length - 3} more` : whom.join(', ');
   const from = whom.length === 0 ? '' : kind === 'members' ? `: ${names}` : ` of ${names}`;

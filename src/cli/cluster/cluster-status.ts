@@ -7,11 +7,11 @@ import { duration } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 import { statusText } from './cluster-table.js';
-import { isCoordinatedHere, Operator } from './operator.js';
+import { isCoordinatedHere, RunOperator } from './operator.js';
 
 /** Tells the status of a run once. */
 export async function showStatus(folder: string, { output }: Context): Promise<number> {
-  const status = (await Operator.once(folder, 'status', {})) as ClusterStatus;
+  const status = (await RunOperator.once(folder, 'status', {})) as ClusterStatus;
   output.event({ type: 'result', ...snakeKeys(status) });
   output.text(statusText(status));
   return 0;
@@ -23,7 +23,7 @@ export async function watchStatus(folder: string, every: number, context: Contex
   const stopping = new AbortController();
   const interruption = onInterrupt(output, 'no longer watching', () => stopping.abort());
   closed.addEventListener('abort', () => stopping.abort());
-  const operator = await Operator.open(folder);
+  const operator = await RunOperator.open(folder);
   const line = new ProgressLine(output);
   let last: ClusterStatus | undefined;
   let silentSince: number | undefined;

@@ -13,7 +13,7 @@ const ANSWER_WITHIN = 5000;
 const PATIENCE = 5000;
 
 /** Asks the coordinator of a run, as its owner may: whoever holds the run's key. */
-export class Operator {
+export class RunOperator {
   private constructor(
     private readonly runFolder: string,
     private readonly transport: Transport,
@@ -21,12 +21,12 @@ export class Operator {
   ) {}
 
   /** @throws MeanfieldError when the folder is no such run, the run is over, or its server does not answer */
-  static async open(runFolder: string): Promise<Operator> {
+  static async open(runFolder: string): Promise<RunOperator> {
     const connection = await readConnection(runFolder);
     const key = await readRunKey(runFolder);
     try {
       const transport = await openNatsTransport({ ...connection, name: 'operator', patience: PATIENCE });
-      return new Operator(runFolder, transport, new OrderGiver(transport.control, key, connection.run));
+      return new RunOperator(runFolder, transport, new OrderGiver(transport.control, key, connection.run));
     } catch (error) {
       throw reasonOf(error, runFolder);
     }
@@ -50,7 +50,7 @@ export class Operator {
 
   /** Asks once and goes. @throws MeanfieldError as `open` and `ask` do */
   static async once(runFolder: string, what: string, content: object, within?: number): Promise<unknown> {
-    const operator = await Operator.open(runFolder);
+    const operator = await RunOperator.open(runFolder);
     try {
       return await operator.ask(what, content, within);
     } finally {

@@ -118,7 +118,7 @@ async function stepSeconds(s: Setting, tokens: string, run: string, cores: numbe
     exchange: 'nothing',
     outer: { method: 'average', learningRate: 1, momentum: 0 },
     averageMoments: true,
-    syncEvery: 1,
+    stepsPerRound: 1,
   };
   const parameters = model.layout.initialize(new Random(1, 'parameters'));
   const team = await Team.start(setup, model.layout, { round: 0, moments: [], samplers: [], parameters });

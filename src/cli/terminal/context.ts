@@ -8,10 +8,10 @@ export interface Context {
 }
 
 /** The work of a command: resolves to the exit code. */
-export type Work = (context: Context) => Promise<number>;
+export type CommandWork = (context: Context) => Promise<number>;
 
 /** Exit code of a command that was interrupted and has saved its work. */
 export const INTERRUPTED = 130;
 
 /** Begins the work of a command that was understood. */
-export type Start = (work: Work) => Promise<void>;
+export type Start = (work: CommandWork) => Promise<void>;

@@ -7,10 +7,10 @@ import { writeBestModel } from '../../run/best-model.js';
 import { runPaths } from '../../run/run-folder.js';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import type { CoordinatorEvent } from '../events.js';
-import type { MemberHandle } from '../model-thread/commands.js';
+import type { ModelHandle } from '../model-thread/commands.js';
 import { putParts } from '../protocol/manifest.js';
 import { AfterCommit, type AfterCommitOptions } from './after-commit.js';
-import type { Commit } from './coordinator.js';
+import type { CommittedRound } from './coordinator.js';
 import { hashOf, Play } from './coordinator.test-support.js';
 import { Figures } from './figures.js';
 import { Journal } from './journal.js';
@@ -51,7 +51,7 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
     evaluate: () => ({ sum: 16 * left.shift()!, weight: 16 }),
   };
   const ask = async (name: string) => answers[name]!();
-  const host = { ask, close: async () => {} } as unknown as MemberHandle;
+  const host = { ask, close: async () => {} } as unknown as ModelHandle;
   const keeper = await Keeper.start(host, undefined as never, 2, size, []);
   const play = new Play();
   for (const worker of ['a', 'b']) play.join(worker);
@@ -77,7 +77,7 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
   } as unknown as AfterCommitOptions);
 
   /** A round of both, whose result has so many bytes. */
-  async function round(bytes = 1): Promise<Commit> {
+  async function round(bytes = 1): Promise<CommittedRound> {
     for (const worker of ['a', 'b']) play.report(worker);
     const opened = play.state.rounds.open!.round;
     for (const worker of ['a', 'b']) {

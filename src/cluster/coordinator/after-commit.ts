@@ -9,7 +9,7 @@ import type { CoordinatorEvent, RoundEvent } from '../events.js';
 import { MOST_RESULTS, RESULTS_TO_SNAPSHOT } from '../quotas.js';
 import { putSnapshot } from '../snapshot.js';
 import { saveClusterCheckpoint, stepOf, type VectorKinds } from './checkpoints.js';
-import type { Commit } from './coordinator.js';
+import type { CommittedRound } from './coordinator.js';
 import type { Figures } from './figures.js';
 import type { Journal } from './journal.js';
 import type { Keeper } from './keeper.js';
@@ -57,7 +57,7 @@ export class AfterCommit {
   }
 
   /** The keeper holds the commit for all that is begun here. */
-  onCommit(commit: Commit): void {
+  onCommit(commit: CommittedRound): void {
     const { run, figures, seen, blobs } = this.#options;
     const { before, state, workers } = commit;
     figures.round(roundEvent(commit, seen, this.#lastCommit), state.progress);
@@ -198,7 +198,7 @@ async function ignoreMissing(work: Promise<unknown>): Promise<void> {
   }
 }
 
-function roundEvent(commit: Commit, seen: Observations, lastCommit: number | undefined): RoundEvent {
+function roundEvent(commit: CommittedRound, seen: Observations, lastCommit: number | undefined): RoundEvent {
   const { before, state, workers, missed, times } = commit;
   const { contributions, bytes, refusals, gather } = seen.committed(workers);
   const open = before.rounds.open!;

@@ -7,7 +7,7 @@ import type { OpenRun } from '../../run/open-run.js';
 import type { PreparedText } from '../../run/prepare-text.js';
 import { type ClusterOptions, type ParsedClusterOptions, parseClusterOptions } from '../options.js';
 import type { RunSetup } from '../protocol/configuration.js';
-import { planRun, type RunPlan } from './plan.js';
+import { planRun, type RunLength } from './plan.js';
 import type { RunContext } from './step-run.js';
 
 /** A run between machines with all that its options leave open decided. */
@@ -16,7 +16,7 @@ export interface ClusterArrangement {
   readonly id: string;
   readonly cluster: ParsedClusterOptions;
   readonly setup: RunSetup;
-  readonly plan: RunPlan;
+  readonly plan: RunLength;
   readonly context: RunContext;
   readonly fragments: readonly Fragment[];
 }

@@ -6,10 +6,10 @@ import { MeanfieldError } from '../../base/errors.js';
 import { TokenWindows } from '../../data/index.js';
 import { OpenRun } from '../../run/open-run.js';
 import { initialParameters, type PreparedText, prepareText } from '../../run/prepare-text.js';
-import type { Lease } from '../../transport/nats/lease.js';
+import type { LeadershipLease } from '../../transport/nats/lease.js';
 import { OrderDesk } from '../../transport/orders.js';
 import type { ClusterResult, CoordinatorEvent } from '../events.js';
-import { startMemberThread } from '../model-thread/member-thread.js';
+import { startModelThread } from '../model-thread/member-thread.js';
 import { trainOptionsBetweenMachines } from '../options.js';
 import { partSizes } from '../part-sizes.js';
 import { runQuota, type StoredSizes, workerQuota } from '../quotas.js';
@@ -135,7 +135,7 @@ class Coordination {
   }
 
   /** Waits for leadership. Who has led before outlasts a message system that is away; the first word must succeed. */
-  async #acquire(onWaiting: (leader: string) => void, first: boolean): Promise<Lease> {
+  async #acquire(onWaiting: (leader: string) => void, first: boolean): Promise<LeadershipLease> {
     const { state } = this.connection.transport;
     for (;;) {
       try {
@@ -150,7 +150,7 @@ class Coordination {
 
   async #startKeeper(): Promise<Keeper> {
     const { setup } = this.arranged;
-    const host = (this.options.startHost ?? startMemberThread)();
+    const host = (this.options.startThread ?? startModelThread)();
     const threads = this.run_.options.threads ?? 1;
     const hostSetup = {
       ...({ trains: false, alone: false, device: 'cpu', threads } as const),
@@ -168,7 +168,7 @@ class Coordination {
   }
 
   /** The state at the run's end, or undefined when another leads now. */
-  async #lead(keeper: Keeper, first: boolean, { term, lost }: Lease) {
+  async #lead(keeper: Keeper, first: boolean, { term, lost }: LeadershipLease) {
     const { transport, gate, key } = this.connection;
     const { plan, setup } = this.arranged;
     const stored = await this.#takeUp(keeper, first);

@@ -55,7 +55,7 @@ export interface CoordinatorParts {
   readonly revision: number;
   readonly emit: (event: CoordinatorEvent) => void;
   /** After each commit, when it is stored; the keeper holds it until this returns and for what is begun by then. */
-  readonly onCommit: (commit: Commit) => void;
+  readonly onCommit: (commit: CommittedRound) => void;
   /** Workers were banned, there at the moment or not. */
   readonly onBanned: (workers: readonly string[]) => void;
   /** Workers are gone for good and forgotten. */
@@ -63,7 +63,7 @@ export interface CoordinatorParts {
 }
 
 /** A commit as it has just been stored. */
-export interface Commit {
+export interface CommittedRound {
   readonly before: RunState;
   readonly state: RunState;
   readonly workers: readonly string[];

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { event, hostHere, TestCluster } from '../cluster.test-support.js';
+import { event, modelThreadHere, TestCluster } from '../cluster.test-support.js';
 
 let cluster: TestCluster | undefined;
 afterEach(async () => {
@@ -12,7 +12,7 @@ it('refuses the contribution whose sender told a norm that it has not, and goes 
   const coordinator = cluster.coordinator();
   const honest = [cluster.worker(), cluster.worker()];
   // A thousandth of its norm would never be an outlier.
-  const host = hostHere();
+  const host = modelThreadHere();
   const ask: typeof host.ask = async (name, input, onStep) => {
     const answer = await host.ask(name, input, onStep);
     const trained = answer as { readonly norm?: number } | null;

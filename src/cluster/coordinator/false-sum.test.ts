@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { event, hostHere, TestCluster } from '../cluster.test-support.js';
+import { event, modelThreadHere, TestCluster } from '../cluster.test-support.js';
 
 let cluster: TestCluster | undefined;
 afterEach(async () => {
@@ -11,7 +11,7 @@ it('finds out who sums falsely, and goes on without it', async () => {
   cluster = await TestCluster.create({ steps: 200 }, { minWorkers: 2 });
   // The first shard of every round is checked.
   const coordinator = cluster.coordinator(false, undefined, () => 0);
-  const host = hostHere();
+  const host = modelThreadHere();
   const ask: typeof host.ask = async (name, input, onStep) => {
     const answer = await host.ask(name, input, onStep);
     // The last bit of one element: no other check sees that.

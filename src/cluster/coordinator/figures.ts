@@ -4,8 +4,8 @@ import type { RunPaths } from '../../run/run-folder.js';
 import { RunLog } from '../../run/run-log.js';
 import { learningRate, type ScheduleOptions } from '../../training/schedule.js';
 import type { CoordinatorEvent, RoundEvent } from '../events.js';
-import { type RunPlan, schedulePosition } from './plan.js';
-import type { Progress } from './run-state.js';
+import { type RunLength, schedulePosition } from './plan.js';
+import type { ClusterProgress } from './run-state.js';
 
 /** Keeps a run's figures: `metrics.jsonl`, TensorBoard, and the events for whoever watches. */
 export class Figures {
@@ -13,7 +13,7 @@ export class Figures {
   #counted: { tokens: number; seconds: number } | undefined;
 
   private constructor(
-    private readonly plan: RunPlan,
+    private readonly plan: RunLength,
     private readonly schedule: ScheduleOptions,
     private readonly log: RunLog,
     private readonly emit: (event: CoordinatorEvent) => void,
@@ -23,7 +23,7 @@ export class Figures {
   static async open(
     paths: RunPaths,
     resumedAt: number | undefined,
-    plan: RunPlan,
+    plan: RunLength,
     schedule: ScheduleOptions,
     emit: (event: CoordinatorEvent) => void,
   ): Promise<Figures> {
@@ -35,7 +35,7 @@ export class Figures {
   }
 
   /** A round is committed. */
-  round(event: RoundEvent, progress: Progress): void {
+  round(event: RoundEvent, progress: ClusterProgress): void {
     if (this.#counted) {
       this.#counted.tokens += event.tokens;
       this.#counted.seconds += event.seconds.round;
@@ -66,7 +66,7 @@ export class Figures {
     return this.log.close();
   }
 
-  #progress(event: RoundEvent, loss: number, progress: Progress): ProgressEvent {
+  #progress(event: RoundEvent, loss: number, progress: ClusterProgress): ProgressEvent {
     const position = schedulePosition(this.plan, progress);
     return {
       type: 'progress',
@@ -83,19 +83,22 @@ export class Figures {
 }
 
 /** Steps per replica at the run's end, as far as they can be told. */
-export function totalSteps(plan: RunPlan, progress: Progress): number {
+export function totalSteps(plan: RunLength, progress: ClusterProgress): number {
   const done = doneOf(plan, progress);
   if (plan.mostTokens === null && plan.mostSeconds === null) return plan.mostSteps;
   return done > 0 ? Math.round(progress.position / done) : plan.schedule;
 }
 
-function secondsLeft(plan: RunPlan, progress: Progress): number {
+function secondsLeft(plan: RunLength, progress: ClusterProgress): number {
   const done = doneOf(plan, progress);
   return done > 0 ? Math.max(0, (progress.seconds / done) * (1 - done)) : 0;
 }
 
 /** How much of the run is done, 0 to 1. */
-function doneOf({ mostSteps, mostTokens, mostSeconds }: RunPlan, { position, tokens, seconds }: Progress): number {
+function doneOf(
+  { mostSteps, mostTokens, mostSeconds }: RunLength,
+  { position, tokens, seconds }: ClusterProgress,
+): number {
   if (mostTokens !== null) return Math.min(1, tokens / mostTokens);
   if (mostSeconds !== null) return Math.min(1, seconds / mostSeconds);
   return Math.min(1, position / mostSteps);

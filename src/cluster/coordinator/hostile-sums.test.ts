@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
-import { Committed } from '../../averaging/committed.js';
+import { CommittedModel } from '../../averaging/committed.js';
 import { createCodec } from '../../averaging/formats/index.js';
 import type { Fragment } from '../../averaging/fragments.js';
 import { createEngine } from '../../engine/node/create.js';
 import type { Merge } from '../../rounds/index.js';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
-import type { MemberHandle } from '../model-thread/commands.js';
+import type { ModelHandle } from '../model-thread/commands.js';
 import { Exchange } from '../model-thread/exchange.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import { putParts } from '../protocol/manifest.js';
@@ -28,7 +28,7 @@ const setup = {
   optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clip: 1 },
   cluster: { format: 'fp32', momentsFormat: 'bf16', merge: 'mean', fragments: 1, mixing: 0.5 },
 } as unknown as RunSetup;
-const committed = new Committed(4 * LENGTH, fragments, { momentum: false, moments: false });
+const committed = new CommittedModel(4 * LENGTH, fragments, { momentum: false, moments: false });
 const exchange = new Exchange(engine, setup, fragments, committed);
 afterAll(() => exchange.dispose());
 const host = {
@@ -38,7 +38,7 @@ const host = {
     return name === 'apply' ? { hash: committed.hash, parts: (input as { parts: unknown }).parts } : 0;
   },
   close: async () => {},
-} as unknown as MemberHandle;
+} as unknown as ModelHandle;
 
 /** What a hostile reducer does with a shard that is its to sum. */
 const act = fc.oneof(

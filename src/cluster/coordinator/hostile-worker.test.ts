@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import type { Client } from '../../transport/memory-transport.test-support.js';
 import { RunVerifier } from '../../transport/signed.js';
-import { event, hostHere, TestCluster } from '../cluster.test-support.js';
+import { event, modelThreadHere, TestCluster } from '../cluster.test-support.js';
 import { ASK, admissionAnswer } from '../protocol/admission.js';
 import { downEnvelope } from '../protocol/down.js';
 import { upMessage } from '../protocol/up.js';
@@ -106,7 +106,7 @@ it('keeps a committed result as it was read, whatever its reducer writes after',
   expect(results.length).toBeGreaterThan(0);
   for (const key of results) await expect(client.blobs.put(key, Uint8Array.of(0))).rejects.toThrow('written already');
   // Who joins later comes along the chain.
-  const late = cluster.worker({ startHost: () => hostHere() });
+  const late = cluster.worker({ startHost: () => modelThreadHere() });
   await event(late.events, 'contributed');
 });
 

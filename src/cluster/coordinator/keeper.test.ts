@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { MemberHandle } from '../model-thread/commands.js';
+import type { ModelHandle } from '../model-thread/commands.js';
 import { Keeper } from './keeper.js';
 
 it('lets one thing after another happen to the vectors, a failure no less', async () => {
@@ -9,7 +9,7 @@ it('lets one thing after another happen to the vectors, a failure no less', asyn
     await new Promise(setImmediate);
     return name === 'apply' ? { hash: 'after', parts: [] } : 'before';
   };
-  const host = { ask, close: async () => void log.push('close') } as unknown as MemberHandle;
+  const host = { ask, close: async () => void log.push('close') } as unknown as ModelHandle;
   const keeper = await Keeper.start(host, undefined as never, 1, 2, []);
   expect(keeper.held.round).toBe(-1);
   const loading = keeper.load(3, [new Float32Array(2)]);

@@ -1,5 +1,5 @@
 import type { BlobStore } from '../../transport/transport.js';
-import type { Applied, HostSetup, MemberHandle } from '../model-thread/commands.js';
+import type { Applied, ModelHandle, ModelSetup } from '../model-thread/commands.js';
 import type { Chain } from '../protocol/down.js';
 import { catchUp, type Held } from '../worker/catch-up.js';
 
@@ -9,7 +9,7 @@ export class Keeper {
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    readonly host: MemberHandle,
+    readonly host: ModelHandle,
     /** Committed vectors, and elements of each. */
     readonly vectors: number,
     readonly length: number,
@@ -18,8 +18,8 @@ export class Keeper {
   ) {}
 
   static async start(
-    host: MemberHandle,
-    setup: HostSetup,
+    host: ModelHandle,
+    setup: ModelSetup,
     vectors: number,
     length: number,
     sizes: Keeper['sizes'],

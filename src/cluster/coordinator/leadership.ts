@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { processStart } from '../../base/files/process-identity.js';
 import { isJsonObject } from '../../base/json.js';
 import { StateConflictError } from '../../transport/errors.js';
-import { Lease } from '../../transport/nats/lease.js';
+import { LeadershipLease } from '../../transport/nats/lease.js';
 import type { StateStore } from '../../transport/transport.js';
 
 const KEY = 'leader';
@@ -19,12 +19,12 @@ export async function lead(
   onWaiting: (leader: string) => void,
   signal: AbortSignal,
   ttl = TTL,
-): Promise<Lease> {
+): Promise<LeadershipLease> {
   await freeIfDead(state);
   const holder = [hostname(), process.pid, await processStart(process.pid)].join(' ');
   // Workers outlive what a server keeps; clocks that differ do not matter while it keeps the last term.
   const options = { key: KEY, holder, ttl, leastTerm: Date.now() };
-  return Lease.acquire(state, { ...options, onWaiting: (other) => onWaiting(nameOf(other)) }, signal);
+  return LeadershipLease.acquire(state, { ...options, onWaiting: (other) => onWaiting(nameOf(other)) }, signal);
 }
 
 /** Gives back the lease of a process of this host that is no more. */

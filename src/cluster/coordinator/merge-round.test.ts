@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Merge } from '../../rounds/index.js';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
-import type { MemberHandle } from '../model-thread/commands.js';
+import type { ModelHandle } from '../model-thread/commands.js';
 import { putParts } from '../protocol/manifest.js';
 import { hashOf } from './coordinator.test-support.js';
 import { Keeper } from './keeper.js';
@@ -25,7 +25,7 @@ async function keeperOf(norms: (readonly number[])[] = []) {
       return { hash: hashOf(sum), parts };
     },
     close: async () => {},
-  } as unknown as MemberHandle;
+  } as unknown as ModelHandle;
   return Keeper.start(host, undefined as never, 1, 1, [[1, 1]]);
 }
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { MeanfieldError } from '../../base/errors.js';
 import type { Merge } from '../../rounds/index.js';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
-import type { MemberHandle } from '../model-thread/commands.js';
+import type { ModelHandle } from '../model-thread/commands.js';
 import type { ReduceMessage } from '../protocol/down.js';
 import { putParts } from '../protocol/manifest.js';
 import { contextOf, hashOf } from './coordinator.test-support.js';
@@ -27,7 +27,7 @@ async function merging(
     opening: { contributions: contributions.map(({ worker }) => ({ worker, manifest })) },
   } as unknown as RunState;
   const ask = async (name: string) => (name === 'apply' ? apply() : { merged: Uint8Array.of(3), squares: [1] });
-  const host = { ask, close: async () => {} } as unknown as MemberHandle;
+  const host = { ask, close: async () => {} } as unknown as ModelHandle;
   const [sent, ended, failed]: [(ReduceMessage & { to: string })[], RunInput[], unknown[]] = [[], [], []];
   const it = new Merging({
     context: contextOf(),

@@ -2,7 +2,7 @@ import { CLOCK_STEPS, planSteps, type StepPlan } from '../../run/limits.js';
 import type { ParsedTrainOptions } from '../../run/options.js';
 
 /** How far a run between machines goes, and over how many steps its learning rate falls. */
-export interface RunPlan {
+export interface RunLength {
   /** Inner steps per replica over which the learning rate falls. */
   readonly schedule: number;
   /** Committed inner steps per replica after which the run ends. */
@@ -14,7 +14,7 @@ export interface RunPlan {
 }
 
 /** Where a run stands. */
-export interface Standing {
+export interface RunStanding {
   /** Committed inner steps per replica, as the learning rate counts them; a fraction where members did not do the same. */
   readonly position: number;
   readonly tokens: number;
@@ -35,7 +35,7 @@ export function planRun(
   options: Pick<ParsedTrainOptions, 'steps' | 'tokens' | 'minutes' | 'untilLoss'>,
   tokensPerStep: number,
   members: number,
-): RunPlan {
+): RunLength {
   const { tokens, minutes } = options;
   if (minutes !== undefined)
     return {
@@ -51,7 +51,7 @@ export function planRun(
 }
 
 /** Whether the run has come to its end. */
-export function isFinished(plan: RunPlan, { position, tokens, seconds }: Standing): boolean {
+export function isFinished(plan: RunLength, { position, tokens, seconds }: RunStanding): boolean {
   // Means of steps are rounded: a millionth of a step is none.
   if (position >= plan.mostSteps - 1e-6) return true;
   if (plan.mostTokens !== null && tokens >= plan.mostTokens) return true;
@@ -63,7 +63,7 @@ export function isFinished(plan: RunPlan, { position, tokens, seconds }: Standin
  *
  * @param tokensPerStep of all members together, if that is known
  */
-export function nextSteps(plan: RunPlan, standing: Standing, steps: number, tokensPerStep: number | null): number {
+export function nextSteps(plan: RunLength, standing: RunStanding, steps: number, tokensPerStep: number | null): number {
   let left = plan.mostSteps - standing.position;
   if (plan.mostTokens !== null && tokensPerStep !== null)
     left = Math.min(left, (plan.mostTokens - standing.tokens) / tokensPerStep);
@@ -74,7 +74,7 @@ export function nextSteps(plan: RunPlan, standing: Standing, steps: number, toke
  * How far the learning rate's schedule goes over a round whose members do `steps` on the mean and `tokens` together.
  * All members go as far, whatever their H, so that the rate is the same everywhere at a round's start and end.
  */
-export function advanceOf(plan: RunPlan, standing: Standing, steps: number, tokens: number): number {
+export function advanceOf(plan: RunLength, standing: RunStanding, steps: number, tokens: number): number {
   if (plan.mostTokens !== null) return (plan.schedule * tokens) / plan.mostTokens;
   if (plan.mostSeconds === null) return steps;
   // The clock's share of the last round, scaled to this one's steps; the first is a small step from the start.
@@ -84,7 +84,7 @@ export function advanceOf(plan: RunPlan, standing: Standing, steps: number, toke
 }
 
 /** Where the learning rate's schedule stands. */
-export function schedulePosition(plan: RunPlan, { position, tokens, seconds }: Standing): number {
+export function schedulePosition(plan: RunLength, { position, tokens, seconds }: RunStanding): number {
   if (plan.mostTokens !== null) return (plan.schedule * tokens) / plan.mostTokens;
   if (plan.mostSeconds !== null) return (plan.schedule * seconds) / plan.mostSeconds;
   return position;

@@ -68,7 +68,7 @@ const stateSchema = z.strictObject({
   retired: z.array(blobRef),
 });
 
-export type Progress = z.output<typeof progressSchema>;
+export type ClusterProgress = z.output<typeof progressSchema>;
 export type Opening = z.output<typeof openingSchema>;
 export type LastRound = z.output<typeof lastSchema>;
 
@@ -80,7 +80,7 @@ export interface RunState {
   readonly ledger: Ledger;
   readonly configuration: BlobRef;
   readonly chain: Chain;
-  readonly progress: Progress;
+  readonly progress: ClusterProgress;
   readonly opening: Opening | null;
   readonly last: LastRound | null;
   readonly next: number;
@@ -90,7 +90,7 @@ export interface RunState {
   readonly retired: readonly BlobRef[];
 }
 
-export const NO_PROGRESS: Progress = {
+export const NO_PROGRESS: ClusterProgress = {
   position: 0,
   tokens: 0,
   seconds: 0,

@@ -1,7 +1,7 @@
 import packageJson from '../../../package.json' with { type: 'json' };
 import { coverage } from '../../data/ledger/index.js';
 import { waitingFor } from '../../rounds/index.js';
-import type { Waiting } from '../events.js';
+import type { WaitingFor } from '../events.js';
 import type { ClusterStatus, WorkerLine } from '../status.js';
 import { isWaiting } from './approvals.js';
 import { stepOf } from './checkpoints.js';
@@ -9,7 +9,7 @@ import type { Observations } from './observations.js';
 import type { RunState } from './run-state.js';
 
 /** What the run waits for, in spans. */
-export function waitingOf({ rounds }: RunState, now: number): Waiting | null {
+export function waitingOf({ rounds }: RunState, now: number): WaitingFor | null {
   const waiting = waitingFor(rounds);
   if (waiting === null) return null;
   const { kind, since, until, afterwards } = waiting;

@@ -1,19 +1,19 @@
 import { fragmentOf } from '../../averaging/fragments.js';
 import { commit, type EpochRange, lease, release } from '../../data/ledger/index.js';
-import { type Effect, type RoundEvent, type RoundsState, type Step, tick } from '../../rounds/index.js';
+import { type Effect, type RoundsEvent, type RoundsState, type Step, tick } from '../../rounds/index.js';
 import type { BlobRef } from '../../transport/transport.js';
 import type { Chain } from '../protocol/down.js';
 import { type Asking, ask, decide, withoutWaiting } from './approvals.js';
 import { makeRoom, withoutNames } from './names.js';
-import { advanceOf, isFinished, nextSteps, type RunPlan, schedulePosition } from './plan.js';
-import type { LastRound, Progress, RunState } from './run-state.js';
+import { advanceOf, isFinished, nextSteps, type RunLength, schedulePosition } from './plan.js';
+import type { ClusterProgress, LastRound, RunState } from './run-state.js';
 
 /** A training loss above this, in nats per token, is nothing that a model of ours comes to. */
 const MOST_LOSS = 1e6;
 
 /** What is fixed for a run. */
 export interface RunContext {
-  readonly plan: RunPlan;
+  readonly plan: RunLength;
   /** Samples and tokens of one inner step of a member. */
   readonly samplesPerStep: number;
   readonly tokensPerStep: number;
@@ -24,17 +24,17 @@ export interface RunContext {
 
 /** What happens to a run: the events of the rounds' machine, with what belongs to them, and the coordinator's own. */
 export type RunInput =
-  | { readonly type: 'event'; readonly event: RoundEvent }
+  | { readonly type: 'event'; readonly event: RoundsEvent }
   | {
       readonly type: 'contribution';
-      readonly event: Extract<RoundEvent, { type: 'contribution' }>;
+      readonly event: Extract<RoundsEvent, { type: 'contribution' }>;
       readonly manifest: BlobRef;
       readonly loss: number;
     }
   /** The result is stored, and this is the list of its parts. */
   | {
       readonly type: 'merged';
-      readonly event: Extract<RoundEvent, { type: 'merged' }>;
+      readonly event: Extract<RoundsEvent, { type: 'merged' }>;
       readonly manifest: BlobRef;
     }
   | { readonly type: 'snapshot'; readonly snapshot: Chain['snapshot'] }
@@ -106,7 +106,7 @@ function forgetLeaver(before: RunState, stepped: RunStep, worker: string): RunSt
   return { ...stepped, state: withoutNames(stepped.state, [worker]) };
 }
 
-function onEvent(context: RunContext, state: RunState, event: RoundEvent, now: number): RunStep {
+function onEvent(context: RunContext, state: RunState, event: RoundsEvent, now: number): RunStep {
   return follow(context, state, tick(state.rounds, event, now));
 }
 
@@ -182,7 +182,7 @@ function progressAfter(
   { progress, opening }: RunState,
   contributions: readonly { readonly worker: string; readonly steps: number; readonly tokens: number }[],
   seconds: number,
-): Progress {
+): ClusterProgress {
   const tokens = contributions.reduce((sum, one) => sum + one.tokens, 0);
   const mean = (of: (one: (typeof contributions)[number]) => number) =>
     contributions.reduce((sum, one) => sum + of(one) * one.tokens, 0) / tokens;

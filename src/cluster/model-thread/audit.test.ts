@@ -2,20 +2,20 @@ import { afterAll, afterEach, expect, it } from 'vitest';
 import { testData, tinyModel } from '../../local/local.test-support.js';
 import { initialParameters } from '../../run/prepare-text.js';
 import { meanLoss } from '../../training/evaluation.js';
-import { MemberThread } from './thread.js';
+import { CommittedModelThread } from './thread.js';
 import { hostSetupOf } from './thread.test-support.js';
 
 const data = await testData(4000);
 const model = tinyModel(data.vocabulary);
 afterAll(() => data.remove());
-const hosts: MemberThread[] = [];
+const hosts: CommittedModelThread[] = [];
 afterEach(async () => {
   for (const host of hosts.splice(0)) await host.handle('close', null);
 });
 
 /** With the plain average: one contribution alone is what is committed. */
-async function hostOf(trains: boolean): Promise<MemberThread> {
-  const host = new MemberThread();
+async function hostOf(trains: boolean): Promise<CommittedModelThread> {
+  const host = new CommittedModelThread();
   hosts.push(host);
   const outer = { method: 'average', learningRate: 1, momentum: 0 } as const;
   const setup = hostSetupOf(data, model, trains, { outer, fragments: 2 });

@@ -7,7 +7,7 @@ import type { RunSetup } from '../protocol/configuration.js';
 import type { Work } from '../protocol/down.js';
 
 /** All that a thread needs to hold the model for a member, or for the coordinator, but for the vectors. */
-export interface HostSetup {
+export interface ModelSetup {
   /** Whether it trains; the coordinator's does not. */
   readonly trains: boolean;
   /** Whether no other replica shares its machine's cores. */
@@ -66,9 +66,9 @@ export interface Applied {
 }
 
 /** What the host of a model can be asked for: argument and answer. Arrays are moved, not copied. */
-export type HostCommands = {
+export type ModelCommands = {
   /** Compiles the graphs; answers the tokens of one inner step. */
-  init: [HostSetup, number];
+  init: [ModelSetup, number];
   /**
    * Takes committed vectors: parameters, outer momentum where the outer optimiser has it, both moments where they are
    * averaged. Answers their hash.
@@ -121,4 +121,4 @@ export type HostCommands = {
 };
 
 /** A host of the model as the coordinator or a member sees it. */
-export type MemberHandle = Handle<HostCommands, StepDone>;
+export type ModelHandle = Handle<ModelCommands, StepDone>;

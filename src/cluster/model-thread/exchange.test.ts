@@ -1,5 +1,5 @@
 import { afterAll, expect, it } from 'vitest';
-import { Committed } from '../../averaging/committed.js';
+import { CommittedModel } from '../../averaging/committed.js';
 import type { Fragment } from '../../averaging/fragments.js';
 import { createEngine } from '../../engine/node/create.js';
 import type { RunSetup } from '../protocol/configuration.js';
@@ -24,7 +24,7 @@ afterAll(async () => {
 
 function machine(changes: Partial<RunSetup> = {}) {
   const averageMoments = changes.averageMoments ?? false;
-  const committed = new Committed(4, fragments, { momentum: true, moments: averageMoments });
+  const committed = new CommittedModel(4, fragments, { momentum: true, moments: averageMoments });
   const ones = () => new Float32Array(4).fill(1);
   committed.load(averageMoments ? [ones(), new Float32Array(4), ones(), ones()] : [ones(), new Float32Array(4)]);
   const setup = {

@@ -1,7 +1,7 @@
-import type { Committed } from '../../averaging/committed.js';
+import type { CommittedModel } from '../../averaging/committed.js';
 import { type Codec, createCodec } from '../../averaging/formats/index.js';
 import type { Fragment } from '../../averaging/fragments.js';
-import { Merge } from '../../averaging/merge.js';
+import { MergeProgram } from '../../averaging/merge.js';
 import { exceedsNorm, NORM_RANGE } from '../../averaging/merge-norm.js';
 import { OuterStep } from '../../averaging/outer-step.js';
 import type { Shard } from '../../averaging/shards.js';
@@ -11,7 +11,7 @@ import type { Engine } from '../../engine/engine.js';
 import { arePossible, type MomentsBound, momentsBound } from '../../training/moments-bound.js';
 import { VectorNorm } from '../../training/vector-norm.js';
 import type { RunSetup } from '../protocol/configuration.js';
-import type { HostCommands } from './commands.js';
+import type { ModelCommands } from './commands.js';
 
 /** Not the exchange's numbers but its threads: none that spin while the replica trains. */
 const COMPILE = { threads: 1, spinning: false };
@@ -29,7 +29,7 @@ export interface LocalVectors {
  */
 export class Exchange {
   readonly #codecs: readonly Codec[];
-  readonly #merge: Merge;
+  readonly #merge: MergeProgram;
   readonly #outer: OuterStep;
   readonly #sums: VectorSum;
   readonly #norm: VectorNorm;
@@ -43,7 +43,7 @@ export class Exchange {
     engine: Engine,
     private readonly setup: RunSetup,
     private readonly fragments: readonly Fragment[],
-    private readonly committed: Committed,
+    private readonly committed: CommittedModel,
   ) {
     const { format, momentsFormat, merge } = setup.cluster;
     const gradient = createCodec(engine, format, COMPILE);
@@ -51,7 +51,7 @@ export class Exchange {
     this.#moments = momentsBound(setup.optimizer);
     const moments = setup.averageMoments ? createCodec(engine, momentsFormat, COMPILE) : undefined;
     this.#codecs = moments ? [gradient, moments, moments] : [gradient];
-    this.#merge = new Merge(engine, merge, COMPILE);
+    this.#merge = new MergeProgram(engine, merge, COMPILE);
     this.#outer = new OuterStep(engine, setup.outer, COMPILE);
     this.#sums = new VectorSum(engine, COMPILE);
     this.#norm = new VectorNorm(engine, { ...COMPILE, length: NORM_RANGE });
@@ -91,7 +91,7 @@ export class Exchange {
     parts,
     weights,
     norms,
-  }: HostCommands['reduce'][0]): Promise<HostCommands['reduce'][1]> {
+  }: ModelCommands['reduce'][0]): Promise<ModelCommands['reduce'][1]> {
     const range = this.fragments[fragment]?.shards[shard];
     if (!range) throw new MeanfieldError(`There is no shard ${shard} of fragment ${fragment} in this run's model.`);
     const decoded: Float32Array[][] = [];
@@ -129,7 +129,7 @@ export class Exchange {
    * @param onReady called when it is known that the result can be used, before anything changes
    * @throws MeanfieldError when a part cannot be decoded, or is larger than is allowed; nothing has changed then
    */
-  async apply({ fragment, parts, norms }: HostCommands['apply'][0], onReady: () => void = () => {}): Promise<void> {
+  async apply({ fragment, parts, norms }: ModelCommands['apply'][0], onReady: () => void = () => {}): Promise<void> {
     const shards = this.#shardsOf(fragment, parts);
     const decoded: Float32Array[][] = [];
     for (const [i, range] of shards.entries()) {

@@ -1,5 +1,5 @@
 // The entry of a model's thread (see member-thread.ts).
 import { serveThread } from '../../base/threads/serve.js';
-import { MemberThread } from './thread.js';
+import { CommittedModelThread } from './thread.js';
 
-serveThread(new MemberThread());
+serveThread(new CommittedModelThread());

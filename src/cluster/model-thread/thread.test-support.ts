@@ -2,7 +2,7 @@ import type { TestData } from '../../local/local.test-support.js';
 import type { Model } from '../../model/model.js';
 import { CAUSAL } from '../../objectives/create.js';
 import type { RunSetup } from '../protocol/configuration.js';
-import type { HostSetup } from './commands.js';
+import type { ModelSetup } from './commands.js';
 
 /** A host of a tiny model on the CPU, that trains or does not. */
 export function hostSetupOf(
@@ -10,7 +10,7 @@ export function hostSetupOf(
   model: Model,
   trains: boolean,
   { outer, fragments = 1 }: { readonly outer: RunSetup['outer']; readonly fragments?: number },
-): HostSetup {
+): ModelSetup {
   return {
     ...({ trains, alone: true, device: 'cpu', threads: 1, tokens } as const),
     run: {

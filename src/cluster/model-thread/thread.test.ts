@@ -1,9 +1,9 @@
 import { afterAll, expect, it } from 'vitest';
 import { testData, tinyModel } from '../../local/local.test-support.js';
 import { initialParameters } from '../../run/prepare-text.js';
-import { hostHere } from '../cluster.test-support.js';
+import { modelThreadHere } from '../cluster.test-support.js';
 import type { Work } from '../protocol/down.js';
-import { MemberThread } from './thread.js';
+import { CommittedModelThread } from './thread.js';
 import { hostSetupOf } from './thread.test-support.js';
 
 const data = await testData(4000);
@@ -20,7 +20,7 @@ const work = (changes: Partial<Work> = {}): Work => ({
 });
 
 async function hosts() {
-  const [member, keeper] = [hostHere(), hostHere()];
+  const [member, keeper] = [modelThreadHere(), modelThreadHere()];
   expect(await member.ask('init', setupOf(true))).toBe(16);
   expect(await keeper.ask('init', setupOf(false))).toBe(0);
   const hashes = [await member.ask('load', first()), await keeper.ask('load', first())];
@@ -63,7 +63,7 @@ it('gives the same contribution again after it has gone back', async () => {
   const { member, keeper } = await hosts();
   const one = (await member.ask('train', work({ steps: 1, lease: [{ epoch: 0, start: 0, end: 2 }] })))!;
   await member.ask('load', first());
-  const other = hostHere();
+  const other = modelThreadHere();
   await other.ask('init', setupOf(true));
   await other.ask('load', first());
   const again = (await other.ask('train', work({ steps: 1, lease: [{ epoch: 0, start: 0, end: 2 }] })))!;
@@ -74,7 +74,7 @@ it('gives the same contribution again after it has gone back', async () => {
 });
 
 it('stops when it is told to, and refuses samples that are not as many as its steps need', async () => {
-  const host = new MemberThread();
+  const host = new CommittedModelThread();
   await host.handle('init', setupOf(true));
   await host.handle('load', first());
   const training = host.handle('train', work({ steps: 50, lease: [{ epoch: 0, start: 0, end: 100 }] }), () =>
@@ -88,5 +88,5 @@ it('stops when it is told to, and refuses samples that are not as many as its st
 });
 
 it('has something to do before it trains', async () => {
-  await expect(new MemberThread().handle('load', [])).rejects.toThrow('the first command must be init');
+  await expect(new CommittedModelThread().handle('load', [])).rejects.toThrow('the first command must be init');
 });

@@ -1,4 +1,4 @@
-import { Committed } from '../../averaging/committed.js';
+import { CommittedModel } from '../../averaging/committed.js';
 import { cutFragments, type Fragment } from '../../averaging/fragments.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { readManifest } from '../../data/dataset/manifest.js';
@@ -14,15 +14,15 @@ import { Evaluator, type LossSum, meanLoss } from '../../training/evaluation.js'
 import { Replica } from '../../training/replica.js';
 import { learningRate } from '../../training/schedule.js';
 import type { Work } from '../protocol/down.js';
-import type { Applied, AuditLosses, AuditRequest, HostCommands, HostSetup, Trained } from './commands.js';
+import type { Applied, AuditLosses, AuditRequest, ModelCommands, ModelSetup, Trained } from './commands.js';
 import { Exchange } from './exchange.js';
 
 /** Windows that an audit evaluates between two turns of others. */
 const AUDIT_WINDOWS = 4;
 
 /** The model on one machine: committed vectors, and for a member a replica that trains. */
-export class MemberThread extends ModelThread<HostCommands, Live> {
-  protected readonly commands: Commands<HostCommands> = {
+export class CommittedModelThread extends ModelThread<ModelCommands, Live> {
+  protected readonly commands: Commands<ModelCommands> = {
     init: (setup) => this.inTurn(async () => (await this.open(Live.create(setup))).tokensPerStep),
     load: (vectors) => this.inTurn(() => this.model.load(vectors)),
     train: (work, onStep) => this.#train(work, onStep),
@@ -77,9 +77,9 @@ class Live {
   #room: Float32Array | undefined;
 
   private constructor(
-    private readonly setup: HostSetup,
+    private readonly setup: ModelSetup,
     private readonly fragments: readonly Fragment[],
-    readonly committed: Committed,
+    readonly committed: CommittedModel,
     readonly exchange: Exchange,
     private readonly trainer: Trainer | undefined,
     private readonly evaluation:
@@ -87,7 +87,7 @@ class Live {
       | undefined,
   ) {}
 
-  static async create(setup: HostSetup): Promise<Live> {
+  static async create(setup: ModelSetup): Promise<Live> {
     const { run, device, tokens, threads, trains } = setup;
     const engine = await createEngine(device);
     const model = Model.fromConfig(run.model).freeze(run.freeze ?? []);
@@ -96,7 +96,7 @@ class Live {
     const objective = createObjective(run.objective, { model, context, seed: run.seed });
     const fragments = cutFragments(objective.layout, run.cluster.fragments);
     const kinds = { momentum: run.outer.method === 'nesterov', moments: run.averageMoments };
-    const committed = new Committed(objective.layout.size, fragments, kinds);
+    const committed = new CommittedModel(objective.layout.size, fragments, kinds);
     // On the CPU wherever training runs: all machines must come to the same bits, and GPUs fuse operations.
     const exact = device === 'cpu' ? engine : await createEngine('cpu');
     const exchange = new Exchange(exact, run, fragments, committed);
@@ -170,7 +170,7 @@ class Live {
     return { finite: Number.isFinite(contribution.norm), ...contribution };
   }
 
-  async apply(result: HostCommands['apply'][0]): Promise<Applied> {
+  async apply(result: ModelCommands['apply'][0]): Promise<Applied> {
     const { fragment, parts } = result;
     await this.exchange.apply(result, () => this.#keepBefore(fragment));
     // With fragments the replica trains on meanwhile, and is drawn to the result; else it is told to start from it.

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
-import type { MemberHandle } from '../model-thread/commands.js';
+import type { ModelHandle } from '../model-thread/commands.js';
 import type { Chain } from '../protocol/down.js';
 import { putParts } from '../protocol/manifest.js';
 import { putSnapshot } from '../snapshot.js';
@@ -19,7 +19,7 @@ function holder() {
     else value += (input as { parts: Uint8Array[] }).parts[0]![0]!;
     return name === 'load' ? `h${value}` : { hash: `h${value}`, parts: [] };
   };
-  const host = { ask } as unknown as Pick<MemberHandle, 'ask'>;
+  const host = { ask } as unknown as Pick<ModelHandle, 'ask'>;
   return { asked, holder: { blobs, host, vectors: 1, length: 1, sizes: [[1]] } };
 }
 

@@ -1,5 +1,5 @@
 import type { BlobStore } from '../../transport/transport.js';
-import type { MemberHandle } from '../model-thread/commands.js';
+import type { ModelHandle } from '../model-thread/commands.js';
 import type { Chain } from '../protocol/down.js';
 import { getParts } from '../protocol/manifest.js';
 import { getSnapshot } from '../snapshot.js';
@@ -13,7 +13,7 @@ export interface Held {
 /** Where committed vectors are held, and how many there are of which length. */
 export interface Holder {
   readonly blobs: BlobStore;
-  readonly host: Pick<MemberHandle, 'ask'>;
+  readonly host: Pick<ModelHandle, 'ask'>;
   readonly vectors: number;
   readonly length: number;
   /** Bytes of each part of a result, by fragment and shard. */

@@ -1,16 +1,16 @@
 import { afterEach, expect, it } from 'vitest';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import type { WorkerEvent } from '../events.js';
-import type { MemberHandle } from '../model-thread/commands.js';
+import type { ModelHandle } from '../model-thread/commands.js';
 import type { Chain, DownMessage, StartMessage } from '../protocol/down.js';
 import { type UpMessage, upMessage } from '../protocol/up.js';
 import { decodeMessage } from '../protocol/wire.js';
 import { putSnapshot } from '../snapshot.js';
 import { BlobCache } from './blob-cache.js';
-import { Member } from './member.js';
+import { MemberDriver } from './member.js';
 
 const hash = (n: number) => String(n).padStart(64, '0');
-let member: Member | undefined;
+let member: MemberDriver | undefined;
 afterEach(() => member?.leave('the test is over'));
 
 /** A member whose model is one number, and what it says. */
@@ -32,9 +32,9 @@ async function live(heartbeatSeconds = 60, endless = false) {
     asked.push('cancel');
     stop();
   };
-  const host = { ask, cancel, close: async () => {} } as unknown as MemberHandle;
+  const host = { ask, cancel, close: async () => {} } as unknown as ModelHandle;
   const events: WorkerEvent[] = [];
-  member = new Member({
+  member = new MemberDriver({
     ...{
       run: 'r',
       worker: 'w',

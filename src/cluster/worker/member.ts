@@ -3,7 +3,7 @@ import {
   type Cargo,
   createMember,
   type MemberEffect,
-  type MemberEvent,
+  type MemberInput,
   type MemberNews,
   type MemberState,
   type MessageOfMember,
@@ -13,7 +13,7 @@ import {
 import { QuotaError } from '../../transport/errors.js';
 import type { Transport } from '../../transport/transport.js';
 import type { WorkerEvent, WorkerResult } from '../events.js';
-import type { MemberHandle, Trained } from '../model-thread/commands.js';
+import type { ModelHandle, Trained } from '../model-thread/commands.js';
 import type { Chain, DownMessage, ReduceMessage, Work } from '../protocol/down.js';
 import { putParts } from '../protocol/manifest.js';
 import type { UpMessage } from '../protocol/up.js';
@@ -31,7 +31,7 @@ export interface MemberOptions {
   readonly control: Transport['control'];
   readonly blobs: BlobCache;
   /** Its graphs are compiled; it holds no parameters yet. */
-  readonly host: MemberHandle;
+  readonly host: ModelHandle;
   readonly layout: { readonly hash: string; readonly length: number };
   /** Bytes of each part of a contribution or a result, by fragment and shard. */
   readonly sizes: readonly (readonly number[])[];
@@ -63,7 +63,7 @@ type Effect<T extends MemberEffect<ClusterCargo>['type']> = Extract<MemberEffect
  * A replica as a member of the run. What it does when, the machine of `rounds/member.ts` says; here messages, beats and
  * finished work become its events, and its effects are carried out: with the model's host, with blobs, over the line.
  */
-export class Member {
+export class MemberDriver {
   readonly worker: string;
   /** Rejected when the coordinator refuses it for good, or the model's host fails. */
   readonly ended: Promise<Ended>;
@@ -75,7 +75,7 @@ export class Member {
   readonly #reducer: Reducer;
   #state: MemberState<ClusterCargo>;
   /** Events that wait for the effects of one before them. */
-  readonly #events: MemberEvent<ClusterCargo>[] = [];
+  readonly #events: MemberInput<ClusterCargo>[] = [];
   #carryingOut = false;
   /** What was trained last, until it is stored. */
   #trained: { readonly round: number; readonly result: Trained } | undefined;
@@ -125,7 +125,7 @@ export class Member {
     this.#tell({ type: 'heard', incarnation, message });
   }
 
-  #tell(event: MemberEvent<ClusterCargo>): void {
+  #tell(event: MemberInput<ClusterCargo>): void {
     this.#events.push(event);
     if (this.#carryingOut) return;
     this.#carryingOut = true;

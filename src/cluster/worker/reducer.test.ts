@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
-import type { MemberHandle } from '../model-thread/commands.js';
+import type { ModelHandle } from '../model-thread/commands.js';
 import type { ReduceMessage } from '../protocol/down.js';
 import { putParts } from '../protocol/manifest.js';
 import { ContributionError, PartLists, type Reduced, Reducer, reduceShard } from './reducer.js';
@@ -16,7 +16,7 @@ const host = {
     const merged = Uint8Array.of(parts.reduce((sum, part, i) => sum + part[0]! * weights[i]!, 0));
     return { merged, squares: parts.map((part) => part[0]! ** 2) };
   },
-} as unknown as Pick<MemberHandle, 'ask'>;
+} as unknown as Pick<ModelHandle, 'ask'>;
 
 const sizes = [[1, 1]];
 const reducing = { blobs, host, sizes };

@@ -2,7 +2,7 @@ import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { inParallel } from '../../base/in-parallel.js';
 import { BlobDamagedError, BlobMissingError } from '../../transport/errors.js';
 import type { BlobRef, BlobStore } from '../../transport/transport.js';
-import type { MemberHandle } from '../model-thread/commands.js';
+import type { ModelHandle } from '../model-thread/commands.js';
 import type { ReduceMessage } from '../protocol/down.js';
 import { type ExpectedParts, getPartList } from '../protocol/manifest.js';
 
@@ -59,7 +59,7 @@ export class PartLists {
 /** What a reducer works with. */
 export interface Reducing {
   readonly blobs: BlobStore;
-  readonly host: Pick<MemberHandle, 'ask'>;
+  readonly host: Pick<ModelHandle, 'ask'>;
   /** Bytes of each part, by fragment and shard. */
   readonly sizes: readonly (readonly number[])[];
   readonly lists: PartLists;
@@ -123,7 +123,7 @@ export class Reducer {
     private readonly member: {
       readonly worker: string;
       readonly blobs: BlobStore;
-      readonly host: Pick<MemberHandle, 'ask'>;
+      readonly host: Pick<ModelHandle, 'ask'>;
       readonly sizes: Reducing['sizes'];
       readonly tell: (reduced: Reduced) => void;
     },

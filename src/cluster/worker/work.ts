@@ -14,8 +14,8 @@ import type { Transport } from '../../transport/transport.js';
 import type { WorkerEvent, WorkerResult } from '../events.js';
 import { fetchFrozen } from '../frozen-blobs.js';
 import { keptMessages } from '../memory.js';
-import type { MemberHandle } from '../model-thread/commands.js';
-import { startMemberThread } from '../model-thread/member-thread.js';
+import type { ModelHandle } from '../model-thread/commands.js';
+import { startModelThread } from '../model-thread/member-thread.js';
 import { partSizes } from '../part-sizes.js';
 import { type AdmissionAnswer, ASK, admissionAnswer, BUSY, NOT_APPROVED, WAITING } from '../protocol/admission.js';
 import { type Configuration, configurationSchema } from '../protocol/configuration.js';
@@ -25,7 +25,7 @@ import type { WorkerOptions } from '../types.js';
 import { BlobCache } from './blob-cache.js';
 import { fetchData } from './fetch-data.js';
 import { allowedModel, MOST_CONFIGURATION } from './limits.js';
-import { Member } from './member.js';
+import { MemberDriver } from './member.js';
 import { Replays } from './replays.js';
 
 /** Between two knocks at a door that nobody opens, and between two words about waiting: milliseconds. */
@@ -46,7 +46,7 @@ export async function work(
   const admitted = await askAdmission(options, verifier, emit, leaving);
   const names = admitted.workers.map(({ worker }) => worker);
   const transport = await options.door.enter(names, admitted.pass);
-  const hosts: MemberHandle[] = [];
+  const hosts: ModelHandle[] = [];
   try {
     const { blobs: stored } = transport;
     const { bytes } = admitted.configuration;
@@ -69,7 +69,7 @@ export async function work(
     const frozenIn = (sha256: string) => join(options.cache, `frozen-${sha256}.safetensors`);
     const frozen = await fetchFrozen(configuration, model, frozenIn, { blobs: stored, signal: leaving });
     emit({ type: 'preparing', stage: 'graphs' });
-    for (const _ of names) hosts.push((options.startHost ?? startMemberThread)());
+    for (const _ of names) hosts.push((options.startHost ?? startModelThread)());
     const setup = await hostSetup(options, names.length, configuration, tokens, frozen);
     await Promise.all(hosts.map((host) => host.ask('init', setup)));
     emit({ type: 'joined', run: configuration.run, workers: names });
@@ -78,7 +78,7 @@ export async function work(
     const blobs = new BlobCache(stored, { members: names.length, mostBytes });
     const members = admitted.workers.map(
       ({ worker, incarnation }, i) =>
-        new Member({
+        new MemberDriver({
           run: configuration.run,
           worker,
           incarnation,
@@ -231,7 +231,7 @@ async function takePart(
     run,
     verifier,
     members,
-  }: { readonly run: string; readonly verifier: RunVerifier; readonly members: readonly Member[] },
+  }: { readonly run: string; readonly verifier: RunVerifier; readonly members: readonly MemberDriver[] },
   emit: (event: WorkerEvent) => void,
   leaving: AbortSignal,
 ): Promise<WorkerResult['ended']> {

@@ -22,7 +22,7 @@ import { type TextBatch, TextBatcher } from './text-batches.js';
 const BPE_TRAINING_BYTES = 2 ** 29;
 
 /** How a corpus that was scanned is turned into tokens. */
-export interface EncodeOptions {
+export interface EncodeCorpusOptions {
   folder: string;
   tokenizer: PrepareOptions['tokenizer'];
   /** Whether a tokenizer that is made here gets a mask token. */
@@ -41,7 +41,7 @@ export async function encodeCorpus(
   corpus: CorpusOptions,
   scan: CorpusScan,
   found: FoundFiles,
-  options: EncodeOptions,
+  options: EncodeCorpusOptions,
 ): Promise<{ tokenizer: Tokenizer; train: ShardList; validation: ShardList }> {
   const needsPool = options.tokenizer === 'bpe' || options.tokenizer instanceof BpeTokenizer;
   const pool = needsPool ? new BpePool(options.workers, corpus.signal) : undefined;
@@ -62,7 +62,7 @@ async function makeTokenizer(
   corpus: CorpusOptions,
   scan: CorpusScan,
   found: FoundFiles,
-  { tokenizer, mask, vocabularySize, minFrequency, onProgress }: EncodeOptions,
+  { tokenizer, mask, vocabularySize, minFrequency, onProgress }: EncodeCorpusOptions,
   pool: BpePool | undefined,
 ): Promise<Tokenizer> {
   if (tokenizer === 'chars') return new CharsTokenizer(scan.characters ?? [], { mask });
@@ -94,7 +94,7 @@ async function writeTokens(
   corpus: CorpusOptions,
   scan: CorpusScan,
   found: FoundFiles,
-  { folder, shardTokens, onProgress }: EncodeOptions,
+  { folder, shardTokens, onProgress }: EncodeCorpusOptions,
   tokenizer: Tokenizer,
   encode: (batch: TextBatch) => Promise<Uint32Array>,
   depth: number,

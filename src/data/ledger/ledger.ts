@@ -1,8 +1,8 @@
-import { countOf, joined, type Range, sorted, takeFirst, within } from './ranges.js';
+import { countOf, joined, type SampleRange, sorted, takeFirst, within } from './ranges.js';
 import type { Lease, Ledger } from './schema.js';
 
 /** Samples of one epoch: places of its order, from `start` up to, not including, `end`. */
-export interface EpochRange extends Range {
+export interface EpochRange extends SampleRange {
   /** From 0. */
   readonly epoch: number;
 }
@@ -96,14 +96,14 @@ export function coverage(ledger: Ledger): EpochCoverage[] {
   const last = Math.max(first, Math.ceil(next / samples) - 1);
   return Array.from({ length: last - first + 1 }, (_, i) => {
     const epoch = first + i;
-    const count = (ranges: readonly Range[]) => countOf(within(ranges, epoch * samples, (epoch + 1) * samples));
+    const count = (ranges: readonly SampleRange[]) => countOf(within(ranges, epoch * samples, (epoch + 1) * samples));
     const given = Math.min(samples, Math.max(0, next - epoch * samples));
     const [out, returned] = [count(leased), count(free)];
     return { epoch, samples, done: given - out - returned, leased: out, returned, untouched: samples - given };
   });
 }
 
-function byEpoch({ samples }: Ledger, ranges: readonly Range[]): EpochRange[] {
+function byEpoch({ samples }: Ledger, ranges: readonly SampleRange[]): EpochRange[] {
   return ranges.flatMap(({ start, end }) => {
     const parts: EpochRange[] = [];
     for (let epoch = Math.floor(start / samples); epoch * samples < end; epoch++) {

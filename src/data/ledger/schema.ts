@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Range, sorted } from './ranges.js';
+import { type SampleRange, sorted } from './ranges.js';
 
 const place = z.int().min(0);
 const range = z.strictObject({ start: place, end: place }).refine(({ start, end }) => start < end, 'an empty range');
@@ -46,5 +46,5 @@ function problemOf({ next, free, leases }: Pick<Ledger, 'next' | 'free' | 'lease
   return new Set(owners).size < owners.length ? 'a worker has two leases in one round' : undefined;
 }
 
-const same = (a: readonly Range[], b: readonly Range[]): boolean =>
+const same = (a: readonly SampleRange[], b: readonly SampleRange[]): boolean =>
   a.length === b.length && a.every(({ start }, i) => start === b[i]!.start);

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { tokensInMemory } from '../shards/token-source.js';
-import { BatchSampler, type SamplerOptions } from './batch-sampler.js';
+import { BatchSampler, type BatchSamplerOptions } from './batch-sampler.js';
 import { TokenWindows, type TokenWindowsOptions } from './token-windows.js';
 
-type Options = TokenWindowsOptions & Omit<SamplerOptions<unknown>, 'source'>;
+type Options = TokenWindowsOptions & Omit<BatchSamplerOptions<unknown>, 'source'>;
 
 const samplerOf = (options: Options) => new BatchSampler({ ...options, source: new TokenWindows(options) });
 

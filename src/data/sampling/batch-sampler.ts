@@ -2,7 +2,7 @@ import { MeanfieldError } from '../../base/errors.js';
 import type { SampleSource } from './sample-source.js';
 
 /** What a {@link BatchSampler} draws from and how. */
-export interface SamplerOptions<Sample> {
+export interface BatchSamplerOptions<Sample> {
   readonly source: SampleSource<Sample>;
   /** Samples in a micro-batch of one replica. */
   readonly batchSize: number;
@@ -26,10 +26,10 @@ export interface SamplerState {
  * exactly what one replica with W times the batch sees.
  */
 export class BatchSampler<Sample> {
-  readonly #options: Required<SamplerOptions<Sample>>;
+  readonly #options: Required<BatchSamplerOptions<Sample>>;
   #microBatches = 0;
 
-  constructor(options: SamplerOptions<Sample>) {
+  constructor(options: BatchSamplerOptions<Sample>) {
     this.#options = { replica: 0, worldSize: 1, ...options };
     const { batchSize, replica, worldSize } = this.#options;
     for (const [name, value] of Object.entries({ batchSize, worldSize })) {

@@ -2,12 +2,12 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import type { Program, Target } from '../../graph/index.js';
 import {
-  type CompileOptions,
   checkArrays,
   type Engine,
   type HostArray,
   type HostArrays,
   type Session,
+  type SessionOptions,
 } from '../engine.js';
 import type { NodeDevice } from './device-names.js';
 import { isRefusal, UNRETURNED, withUnreturned } from './unreturned.js';
@@ -24,7 +24,7 @@ export class NodeEngine implements Engine {
     this.views = device === 'cpu';
   }
 
-  async compile(program: Program, options: CompileOptions = {}): Promise<Session> {
+  async compile(program: Program, options: SessionOptions = {}): Promise<Session> {
     if (program.target !== this.target) throw new Error(`a program for ${program.target} cannot run on ${this.name}`);
     const { threads = 1, spinning = threads > 1, arena = true } = options;
     try {

@@ -2,12 +2,12 @@ import type { InferenceSession, Tensor } from 'onnxruntime-common';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import type { Program, Target } from '../../graph/index.js';
 import {
-  type CompileOptions,
   checkArrays,
   type Engine,
   type HostArray,
   type HostArrays,
   type Session,
+  type SessionOptions,
 } from '../engine.js';
 
 /** The devices that ONNX Runtime reaches from a browser. */
@@ -62,7 +62,7 @@ export class WebEngine implements Engine {
   }
 
   /** Threads and memory are set for all sessions at once, by {@link WebOptions}; of `options` nothing applies here. */
-  async compile(program: Program, _options?: CompileOptions): Promise<Session> {
+  async compile(program: Program, _options?: SessionOptions): Promise<Session> {
     if (program.target !== this.target) throw new Error(`a program for ${program.target} cannot run on ${this.name}`);
     try {
       const session = await this.#ort.InferenceSession.create(program.onnx, {

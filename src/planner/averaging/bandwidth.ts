@@ -1,6 +1,6 @@
 import { type Candidate, modelOf, type Predict } from '../search/types.js';
 import type { Arrangement, Cluster, Framework, StepPrediction, StepTime, Workload } from '../types.js';
-import { type AveragingPlan, type AveragingRequest, type Replica, soonest, stepOf } from './choose.js';
+import { type AveragingPlan, type AveragingRequest, type PlannedReplica, soonest, stepOf } from './choose.js';
 import type { AveragingMethod } from './types.js';
 
 /**
@@ -22,7 +22,7 @@ export interface Comparison {
   /** Arrangements with an exchange every step, of which the fastest counts at each bandwidth. */
   readonly everyStep: readonly Candidate[];
   /** Replicas, of which those that come to the same loss soonest count at each bandwidth. */
-  readonly replicas: readonly Replica[];
+  readonly replicas: readonly PlannedReplica[];
   readonly request: AveragingRequest;
   /** H of the curves. */
   readonly innerSteps: number;
@@ -131,7 +131,10 @@ function averagingAt(comparison: Comparison, bandwidth: number, request: Averagi
 }
 
 /** The replicas on another network, each in its arrangement. */
-function replicasAt({ workload, cluster, framework, replicas, predict }: Comparison, bandwidth: number): Replica[] {
+function replicasAt(
+  { workload, cluster, framework, replicas, predict }: Comparison,
+  bandwidth: number,
+): PlannedReplica[] {
   const scale = bandwidth / cluster.interNode;
   return replicas.map(({ replicas: count, island, inner }) => {
     const there = { ...island, interNode: island.interNode * scale };

@@ -27,7 +27,7 @@ export interface AveragingRequest {
  *
  * @category Planning a machine
  */
-export interface Replica extends Division {
+export interface PlannedReplica extends Division {
   /** Within its island; its batch is the replica's share. */
   readonly inner: Candidate;
 }
@@ -37,7 +37,7 @@ export interface Replica extends Division {
  *
  * @category Planning a machine
  */
-export interface AveragingPlan extends Replica {
+export interface AveragingPlan extends PlannedReplica {
   readonly method: AveragingMethod;
   readonly round: RoundTime;
   /** Each replica's inner steps where speeds differ. */
@@ -56,7 +56,7 @@ export interface AveragingPlan extends Replica {
   /** Bytes on each replica's hosts for the outer parameters and their momentum, fp32. */
   readonly outerBytes: number;
   /** All that it was chosen from. */
-  readonly tried: readonly Replica[];
+  readonly tried: readonly PlannedReplica[];
 }
 
 const INNER_STEPS = [10, 30, 100, 300];
@@ -86,7 +86,7 @@ export function chooseAveraging(
 export function soonest(
   workload: Workload,
   cluster: Cluster,
-  tried: readonly Replica[],
+  tried: readonly PlannedReplica[],
   request: AveragingRequest,
 ): AveragingPlan {
   const { method: asked } = request;
@@ -110,7 +110,7 @@ function* replicasThatFit(
   fixed: Fixed,
   request: AveragingRequest,
   predict: Predict,
-): Generator<Replica> {
+): Generator<PlannedReplica> {
   const all = divisionsOf(cluster, fixed.globalBatch).filter(
     ({ replicas }) => request.replicas === undefined || replicas === request.replicas,
   );
@@ -131,12 +131,12 @@ function* replicasThatFit(
 
 /** Fewer of the same replicas, each with a larger share of the batch: many replicas cost quality, so idle ones may pay. */
 function* fewer(
-  { replicas, island, inner }: Replica,
+  { replicas, island, inner }: PlannedReplica,
   workload: Workload,
   framework: Framework,
   globalBatch: number,
   predict: Predict,
-): Generator<Replica> {
+): Generator<PlannedReplica> {
   for (let count = 2; count < replicas; count *= 2) {
     if (globalBatch % (count * inner.arrangement.data * inner.arrangement.microBatch) !== 0) continue;
     const arrangement = { ...inner.arrangement, globalBatch: globalBatch / count };
@@ -149,7 +149,7 @@ function* fewer(
 function averagingPlan(
   workload: Workload,
   cluster: Cluster,
-  { replicas, island, inner }: Replica,
+  { replicas, island, inner }: PlannedReplica,
   method: AveragingMethod,
   { spread, tokens, law }: Pick<AveragingRequest, 'spread' | 'tokens' | 'law'>,
 ): Omit<AveragingPlan, 'tried'> {

@@ -6,7 +6,7 @@ export {
   crossover,
   GAIN,
 } from './bandwidth.js';
-export { type AveragingPlan, type AveragingRequest, chooseAveraging, type Replica, stepOf } from './choose.js';
+export { type AveragingPlan, type AveragingRequest, chooseAveraging, type PlannedReplica, stepOf } from './choose.js';
 export { outerPrecisions } from './outer-bytes.js';
 export type { QualityCost } from './quality.js';
 export { checkReplicas } from './replicas.js';

@@ -1,7 +1,7 @@
 import type { Workload } from '../types.js';
 
 /** What of a workload's description the count of its parameters depends on. */
-export type Dimensions = Omit<Workload, 'parameters' | 'activeParameters'>;
+export type ShapeDimensions = Omit<Workload, 'parameters' | 'activeParameters'>;
 
 /** Parameters of one layer: attention, the feed-forward part (of one expert), router, norms. */
 export interface LayerParameters {
@@ -12,10 +12,11 @@ export interface LayerParameters {
 }
 
 /** LayerNorm has a gain and a shift, RMSNorm a gain. */
-const normVectors = (w: Pick<Dimensions, 'family' | 'biases'>): 1 | 2 => (w.family === 'llama' || !w.biases ? 1 : 2);
+const normVectors = (w: Pick<ShapeDimensions, 'family' | 'biases'>): 1 | 2 =>
+  w.family === 'llama' || !w.biases ? 1 : 2;
 
 /** Parameters of one layer; GPT-2's is 12·h² + 13·h (arXiv 2104.04473, eq. 2). */
-export function layerParameters(w: Dimensions): LayerParameters {
+export function layerParameters(w: ShapeDimensions): LayerParameters {
   const { hidden, feedForward: inner } = w;
   const query = w.heads * w.headSize;
   const keyValue = 2 * w.keyValueHeads * w.headSize;
@@ -29,14 +30,14 @@ export function layerParameters(w: Dimensions): LayerParameters {
 }
 
 /** Parameters of embedding, learned positions, last norm and, where it is no copy of the embedding, the head. */
-export function outerParameters(w: Dimensions): number {
+export function outerParameters(w: ShapeDimensions): number {
   const positions = w.positions === 'learned' ? w.context * w.hidden : 0;
   const tables = w.tiedHead ? 1 : 2;
   return tables * w.vocabulary * w.hidden + positions + normVectors(w) * w.hidden;
 }
 
 /** Completes a description by its parameters: all, and those that a token passes. */
-export function transformer(w: Dimensions): Workload {
+export function transformer(w: ShapeDimensions): Workload {
   const layer = layerParameters(w);
   const shared = layer.attention + layer.router + layer.norms;
   const { count, active } = w.experts ?? { count: 1, active: 1 };

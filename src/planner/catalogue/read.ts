@@ -7,7 +7,7 @@ import { modelNotices } from './model-config.js';
 import { findModel, modelFromConfig } from './models.js';
 
 /** A model, and what a user should know of how its file was read. */
-export interface DescribedModel {
+export interface ModelFromConfig {
   readonly model: Workload;
   readonly warnings: readonly string[];
 }
@@ -39,7 +39,7 @@ export async function readModel(nameOrPath: string): Promise<Workload> {
 }
 
 /** As {@link readModel}, with what a user should know of how a file was read. */
-export async function describeModel(nameOrPath: string): Promise<DescribedModel> {
+export async function describeModel(nameOrPath: string): Promise<ModelFromConfig> {
   if (!looksLikeFile(nameOrPath)) return { model: findModel(nameOrPath), warnings: [] };
   const json = await readUserJson(nameOrPath, 'a config.json');
   try {

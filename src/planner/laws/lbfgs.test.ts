@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { minimize, type Objective } from './lbfgs.js';
+import { minimize, type ObjectiveFunction } from './lbfgs.js';
 
 /** Rosenbrock's valley in any even number of dimensions: 0 at (1, …, 1). */
-const rosenbrock: Objective = (x, gradient) => {
+const rosenbrock: ObjectiveFunction = (x, gradient) => {
   let sum = 0;
   for (let i = 0; i < x.length; i += 2) {
     const [a, b] = [x[i]!, x[i + 1]!];
@@ -25,7 +25,7 @@ describe('minimize', () => {
 
   it('solves a badly scaled parabola', () => {
     const scales = [1, 1e3, 1e6];
-    const objective: Objective = (x, gradient) => {
+    const objective: ObjectiveFunction = (x, gradient) => {
       let sum = 0;
       scales.forEach((scale, i) => {
         sum += (scale * (x[i]! - i) ** 2) / 2;
@@ -42,7 +42,7 @@ describe('minimize', () => {
 
   it('steps back from where the function is not finite', () => {
     // ln is no number below 0, and the first step from 0.1 goes there.
-    const objective: Objective = (x, gradient) => {
+    const objective: ObjectiveFunction = (x, gradient) => {
       gradient[0] = 1 - 2 / x[0]!;
       return x[0]! - 2 * Math.log(x[0]!);
     };
@@ -51,7 +51,7 @@ describe('minimize', () => {
 
   it('says so when the iterations run out, and when nothing goes down', () => {
     expect(minimize(rosenbrock, [-1.2, 1], { iterations: 3 })).toMatchObject({ converged: false, iterations: 3 });
-    const lies: Objective = (x, gradient) => {
+    const lies: ObjectiveFunction = (x, gradient) => {
       gradient[0] = -1;
       return x[0]!;
     };

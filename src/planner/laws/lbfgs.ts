@@ -1,5 +1,5 @@
 /** A function to minimise: its value at `x`; its gradient is written into `gradient`. */
-export type Objective = (x: Float64Array, gradient: Float64Array) => number;
+export type ObjectiveFunction = (x: Float64Array, gradient: Float64Array) => number;
 
 /** When to stop, and how much curvature to remember. */
 export interface MinimizeOptions {
@@ -31,7 +31,11 @@ const ENOUGH_CURVATURE = 0.9;
  * 7.5) with a line search that meets the strong Wolfe conditions (algorithms 3.5 and 3.6, by bisection). Values that
  * are not finite are taken for a step too far.
  */
-export function minimize(objective: Objective, start: ArrayLike<number>, options: MinimizeOptions = {}): Minimum {
+export function minimize(
+  objective: ObjectiveFunction,
+  start: ArrayLike<number>,
+  options: MinimizeOptions = {},
+): Minimum {
   const { iterations = 1000, gradientTolerance = 1e-9, valueTolerance = 1e-15, memory = 10 } = options;
   let x = Float64Array.from(start);
   let gradient = new Float64Array(x.length);
@@ -105,7 +109,7 @@ interface Point {
  * there is none in double precision.
  */
 function search(
-  objective: Objective,
+  objective: ObjectiveFunction,
   x: Float64Array,
   value: number,
   gradient: Float64Array,

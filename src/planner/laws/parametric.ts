@@ -1,4 +1,4 @@
-import type { Objective } from './lbfgs.js';
+import type { ObjectiveFunction } from './lbfgs.js';
 
 /** A training run: what was trained, on how much, and the final loss. */
 export interface LossPoint {
@@ -39,7 +39,7 @@ export function vectorOf({ A, B, E, alpha, beta }: ParametricLaw): number[] {
  *
  * @param delta where Huber's loss turns from a parabola into a line, in nats of log loss
  */
-export function huberObjective(points: readonly LossPoint[], delta: number): Objective {
+export function huberObjective(points: readonly LossPoint[], delta: number): ObjectiveFunction {
   const count = points.length;
   const n = Float64Array.from(points, ({ parameters }) => Math.log(parameters));
   const d = Float64Array.from(points, ({ tokens }) => Math.log(tokens));

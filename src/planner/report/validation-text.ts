@@ -1,6 +1,6 @@
 import { table } from '../../base/text-table.js';
 import { thousands } from '../../base/thousands.js';
-import type { Compared, RowResult, Validation } from '../validate/index.js';
+import type { ComparedRow, RowResult, Validation } from '../validate/index.js';
 
 /** Each row, then the means by source, memory, and what was skipped. */
 export function validationText({ rows, result }: Validation): string {
@@ -42,7 +42,7 @@ function rowCells({ id, grade, speed, memory, outOfMemory, unit, assumptions }: 
   ];
 }
 
-function short({ printed, predicted }: Compared): string {
+function short({ printed, predicted }: ComparedRow): string {
   return `${figure(predicted)}/${figure(printed)}`;
 }
 

@@ -1,5 +1,5 @@
 import { UsageError } from '../../base/errors.js';
-import { type Dimensions, transformer } from '../catalogue/parameters.js';
+import { type ShapeDimensions, transformer } from '../catalogue/parameters.js';
 import type { Workload } from '../types.js';
 
 /** Below this the embedding is most of the model; above, no one has thought of any. */
@@ -49,7 +49,7 @@ function gpt(
   vocabulary: number,
 ): Workload {
   const hidden = heads * headSize;
-  const dimensions: Dimensions = {
+  const dimensions: ShapeDimensions = {
     name: `gpt-${shortCount(parameters)}`,
     family: 'gpt2',
     layers,

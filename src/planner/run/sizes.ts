@@ -7,7 +7,7 @@ import type { Cluster, FrameworkHabits, Precision, Workload } from '../types.js'
 import type { PlanOptions } from './options.js';
 
 /** Sizes of a step and of a run, and what was assumed to get them. */
-export interface Sizes {
+export interface RunSizes {
   readonly tokens: number;
   readonly fixed: Fixed;
   /** A sentence for each choice that was not the user's, with its source. */
@@ -24,7 +24,7 @@ const LARGEST_BATCH = 16 * 2 ** 20;
  *
  * @throws UsageError for choices that exclude one another or that the model or the cluster cannot do
  */
-export function settleSizes(workload: Workload, cluster: Cluster, options: PlanOptions): Sizes {
+export function settleSizes(workload: Workload, cluster: Cluster, options: PlanOptions): RunSizes {
   const assumptions: string[] = [];
   const tokens = tokensOf(workload, options, assumptions);
   const precision = precisionOf(cluster, options, assumptions);

@@ -1,11 +1,11 @@
 import type { StepModel } from '../step/step.js';
 import type { Cluster, Framework, Workload } from '../types.js';
-import type { Schedule } from './choices.js';
+import type { PipelineSchedule } from './choices.js';
 import { devices, type Grid } from './grids.js';
 import { type Fixed, modelOf, type Predict } from './types.js';
 
 /** Seconds that no arrangement of a grid and a schedule can beat. */
-export type Bound = (grid: Grid, schedule: Schedule) => number;
+export type Bound = (grid: Grid, schedule: PipelineSchedule) => number;
 
 /**
  * Builds the bound from one prediction for each way to split a layer: the whole model on one micro-batch, on as many

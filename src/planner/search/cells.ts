@@ -1,5 +1,5 @@
 import { type Arrangement, type Cluster, type FrameworkHabits, RECOMPUTATIONS, type Workload } from '../types.js';
-import { type Offload, offloads, type Schedule, schedulesOf, zeroStages } from './choices.js';
+import { type Offload, offloads, type PipelineSchedule, schedulesOf, zeroStages } from './choices.js';
 import { devices, type Grid, gridsOf } from './grids.js';
 import type { Leader, Leaders } from './leaders.js';
 import type { Fixed } from './types.js';
@@ -10,7 +10,7 @@ export interface State {
   readonly zero: Arrangement['zero'];
   readonly place: Offload;
   /** The schedule that needs the least memory. */
-  readonly smallest: Schedule;
+  readonly smallest: PipelineSchedule;
   readonly leader: Leader;
   /** Who leads the same strategy without offloading. */
   readonly plain: Leader;
@@ -47,11 +47,11 @@ interface Kind {
 export class Cell {
   readonly devices: number;
   readonly grid: Grid;
-  readonly schedules: readonly Schedule[];
+  readonly schedules: readonly PipelineSchedule[];
   readonly #kind: Kind;
   #states: readonly (readonly State[])[] | undefined;
 
-  constructor(grid: Grid, schedules: readonly Schedule[], kind: Kind) {
+  constructor(grid: Grid, schedules: readonly PipelineSchedule[], kind: Kind) {
     this.devices = devices(grid);
     this.grid = grid;
     this.schedules = schedules;
@@ -99,7 +99,7 @@ export function cellsOf(
 ): Cell[] {
   const places = offloads(cluster, fixed);
   const kinds = new Map<number, Kind>();
-  const known = new Map<number, readonly Schedule[]>();
+  const known = new Map<number, readonly PipelineSchedule[]>();
   const cells: Cell[] = [];
   for (const grid of gridsOf(workload, cluster, fixed, habits.unevenStages)) {
     const sizes = grid.data * 2 ** 20 + grid.pipeline;
@@ -156,7 +156,7 @@ export function sizeOf({ schedules, size }: Cell, fixed: Fixed): number {
 /** The arrangement of a state with a schedule, written out: spreading objects takes longer than predicting a step. */
 export function arrangementOf(
   { grid, zero, place }: State,
-  schedule: Schedule,
+  schedule: PipelineSchedule,
   recompute: Arrangement['recompute'],
   fixed: Fixed,
 ): Arrangement {

@@ -10,16 +10,16 @@ const LARGEST_MICRO_BATCH = 64;
 export type Offload = Pick<Arrangement, 'offload' | 'offloadTo'>;
 
 /** How the sequences of a step are cut and the stages interleaved. */
-export type Schedule = Pick<Arrangement, 'microBatch' | 'interleave'>;
+export type PipelineSchedule = Pick<Arrangement, 'microBatch' | 'interleave'>;
 
 /** Schedules of a grid; interleaved ones need a multiple of the stages as micro-batches (arXiv 2104.04473, 2.2). */
-export function schedulesOf(grid: Grid, layers: number, fixed: Fixed): Schedule[] {
+export function schedulesOf(grid: Grid, layers: number, fixed: Fixed): PipelineSchedule[] {
   const sequences = fixed.globalBatch / grid.data;
   const [least, most] =
     fixed.microBatch === undefined ? [1, LARGEST_MICRO_BATCH] : [fixed.microBatch, fixed.microBatch];
   // Chunks are of equally many layers.
   const perStage = grid.pipeline === 1 || layers % grid.pipeline !== 0 ? [1] : divisors(layers / grid.pipeline);
-  const schedules: Schedule[] = [];
+  const schedules: PipelineSchedule[] = [];
   for (let microBatch = least; microBatch <= Math.min(most, sequences); microBatch++) {
     if (sequences % microBatch !== 0) continue;
     const whole = (sequences / microBatch) % grid.pipeline === 0;

@@ -2,7 +2,7 @@ import type { StepRoom } from '../step/step.js';
 import { type Arrangement, type Cluster, type Framework, RECOMPUTATIONS, type Workload } from '../types.js';
 import { stepBound } from './bound.js';
 import { arrangementOf, type Cell, cellsOf, type Room, type State, sizeOf } from './cells.js';
-import type { Schedule } from './choices.js';
+import type { PipelineSchedule } from './choices.js';
 import { Front } from './front.js';
 import { devices } from './grids.js';
 import { type Leader, Leaders } from './leaders.js';
@@ -74,7 +74,7 @@ export function searchArrangements(
     return seconds >= leaders.seconds && seconds >= front.secondsAt(count);
   };
 
-  const visit = (cell: Cell, schedule: Schedule, seconds: number): void => {
+  const visit = (cell: Cell, schedule: PipelineSchedule, seconds: number): void => {
     // The levels of recomputation before it keep too many activations, wherever the rest is.
     let first = 0;
     for (const states of cell.states) {

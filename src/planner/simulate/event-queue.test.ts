@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { EventQueue } from './event-queue.js';
+import { TimedEvents } from './event-queue.js';
 
 describe('EventQueue', () => {
   it('runs by time, ties in the order added, and lets events add others', () => {
-    const queue = new EventQueue();
+    const queue = new TimedEvents();
     const log: string[] = [];
     const note = (name: string) => () => log.push(`${name}@${queue.now}`);
     queue.at(2, note('c'));
@@ -19,7 +19,7 @@ describe('EventQueue', () => {
   });
 
   it('refuses what is past, never or no time', () => {
-    const queue = new EventQueue();
+    const queue = new TimedEvents();
     queue.at(1, () => {});
     queue.step();
     for (const time of [0.5, Number.NaN, Number.POSITIVE_INFINITY])

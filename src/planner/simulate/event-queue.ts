@@ -11,7 +11,7 @@ interface Due {
  * A virtual clock, in seconds, with what is due on it. Nothing waits: time jumps to the next event; events of the same
  * time run in the order in which they were added.
  */
-export class EventQueue {
+export class TimedEvents {
   /** Seconds since the start. */
   now = 0;
   readonly #due = new Heap<Due>((a, b) => a.at < b.at || (a.at === b.at && a.number < b.number));

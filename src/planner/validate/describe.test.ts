@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { shippedConstants } from '../catalogue/constants.js';
-import { describeRun, predictRun, type Run } from './describe.js';
+import { type DescribedRun, describeRun, predictRun } from './describe.js';
 import { cellsOf } from './rows.test-support.js';
 
-const run = (change: Readonly<Record<string, string>> = {}): Run => {
+const run = (change: Readonly<Record<string, string>> = {}): DescribedRun => {
   const found = describeRun(cellsOf(change), shippedConstants);
   if (typeof found === 'string') throw new Error(found);
   return found;

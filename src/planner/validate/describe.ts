@@ -16,7 +16,7 @@ import { workloadOf } from './shape.js';
 import { tokensOf } from './tokens.js';
 
 /** A row's run as the planner takes it, and what was assumed where it says nothing. */
-export interface Run {
+export interface DescribedRun {
   readonly workload: Workload;
   readonly cluster: Cluster;
   readonly arrangement: Arrangement;
@@ -33,7 +33,7 @@ export interface Run {
  *
  * @returns the reason, where not even the model's size is known
  */
-export function describeRun(cells: Cells, constants: Constants): Run | string {
+export function describeRun(cells: Cells, constants: Constants): DescribedRun | string {
   const fields = new Fields(cells);
   const sequence = fields.countOr('seq', 2048);
   const workload = workloadOf(fields, sequence);
@@ -120,7 +120,7 @@ export interface Predicted {
  * that fits and divides a rank's share of the batch, the chunks of layers that suit, and recomputation of as few layers
  * as fit.
  */
-export function predictRun(run: Run, constants: Constants): Predicted {
+export function predictRun(run: DescribedRun, constants: Constants): Predicted {
   const { arrangement, open } = run;
   const share = arrangement.globalBatch / arrangement.data;
   let best: Predicted | undefined;
@@ -143,7 +143,7 @@ const isBetter = (a: StepPrediction, b: StepPrediction): boolean =>
   a.fits === b.fits ? a.tokensPerSecond > b.tokensPerSecond : a.fits;
 
 /** Chunks that a device may hold of its layers, so that the fullest holds no more layers than without. */
-function chunksOf({ workload, arrangement }: Run): number[] {
+function chunksOf({ workload, arrangement }: DescribedRun): number[] {
   const { layers } = workload;
   const { pipeline } = arrangement;
   const most = Math.ceil(layers / pipeline);
@@ -151,7 +151,7 @@ function chunksOf({ workload, arrangement }: Run): number[] {
 }
 
 /** Predicts a run of a known micro-batch. */
-function predictSized(run: Run, arrangement: Arrangement, constants: Constants): Predicted {
+function predictSized(run: DescribedRun, arrangement: Arrangement, constants: Constants): Predicted {
   const { workload, cluster, framework } = run;
   const step = predictStep(workload, cluster, arrangement, framework, constants);
   if (!run.open.recompute || step.fits || arrangement.recompute === 'full') return { step, arrangement };

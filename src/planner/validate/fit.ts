@@ -1,7 +1,7 @@
 import type { Constants } from '../catalogue/constants.js';
 import type { Cells } from '../catalogue/csv.js';
 import { kindOf } from '../catalogue/frameworks.js';
-import { describeRun, predictRun, type Run } from './describe.js';
+import { type DescribedRun, describeRun, predictRun } from './describe.js';
 import { Fields } from './fields.js';
 import { inPrintedUnit, isSlowness, type PrintedUnit, printedUnits } from './measure.js';
 import { isJudged, predictRow } from './row.js';
@@ -9,7 +9,7 @@ import { isJudged, predictRow } from './row.js';
 /** A judged row, ready to be predicted with any constants. */
 export interface Sample {
   readonly cells: Cells;
-  readonly run: Run;
+  readonly run: DescribedRun;
   readonly unit: PrintedUnit;
   readonly printed: number;
 }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { shippedConstants } from '../catalogue/constants.js';
 import { modelFlopPerToken } from '../catalogue/flop.js';
-import { describeRun, predictRun, type Run } from './describe.js';
+import { type DescribedRun, describeRun, predictRun } from './describe.js';
 import { conventionFlop, inPrintedUnit, printedUnits } from './measure.js';
 import { cellsOf } from './rows.test-support.js';
 
-const run = describeRun(cellsOf(), shippedConstants) as Run;
+const run = describeRun(cellsOf(), shippedConstants) as DescribedRun;
 const { step } = predictRun(run, shippedConstants);
 const seconds = step.time.total;
 const tokens = 2048 * 1024;

@@ -1,7 +1,7 @@
 import type { Cells } from '../catalogue/csv.js';
 import { megatronFlop, modelFlopPerToken } from '../catalogue/flop.js';
 import type { StepPrediction } from '../types.js';
-import type { Run } from './describe.js';
+import type { DescribedRun } from './describe.js';
 import { Fields } from './fields.js';
 import { tokensOf } from './tokens.js';
 
@@ -20,10 +20,10 @@ export type PrintedUnit = (typeof printedUnits)[number];
 export const isSlowness = (unit: PrintedUnit): boolean =>
   unit === 'step_time_s' || unit === 'gpu_hours' || unit === 'days';
 
-const devicesOf = ({ arrangement: a }: Run): number => a.data * a.tensor * a.context * a.pipeline;
+const devicesOf = ({ arrangement: a }: DescribedRun): number => a.data * a.tensor * a.context * a.pipeline;
 
 /** FLOP of a step by the convention in which a source counts them. */
-export function conventionFlop(cells: Cells, run: Run): number {
+export function conventionFlop(cells: Cells, run: DescribedRun): number {
   const convention = (cells.get('flop_convention') ?? '').toLowerCase();
   const { workload, arrangement } = run;
   const { globalBatch, sequence, recompute } = arrangement;
@@ -36,7 +36,7 @@ export function conventionFlop(cells: Cells, run: Run): number {
 }
 
 /** The prediction in a row's unit. */
-export function inPrintedUnit(unit: PrintedUnit, cells: Cells, run: Run, step: StepPrediction): number {
+export function inPrintedUnit(unit: PrintedUnit, cells: Cells, run: DescribedRun, step: StepPrediction): number {
   const devices = devicesOf(run);
   const seconds = step.time.total;
   switch (unit) {

@@ -3,12 +3,12 @@ import type { Constants } from '../catalogue/constants.js';
 import type { Cells } from '../catalogue/csv.js';
 import { predictStep } from '../step/step.js';
 import type { Arrangement, StepPrediction } from '../types.js';
-import { describeRun, predictRun, type Run } from './describe.js';
+import { type DescribedRun, describeRun, predictRun } from './describe.js';
 import { Fields } from './fields.js';
 import { inPrintedUnit, type PrintedUnit, printedUnits } from './measure.js';
 
 /** A figure beside its prediction; `error` is |predicted / printed − 1| in percent. */
-export interface Compared {
+export interface ComparedRow {
   readonly printed: number;
   readonly predicted: number;
   readonly error: number;
@@ -20,9 +20,9 @@ export interface RowResult {
   readonly source: string;
   readonly grade: string;
   readonly unit: PrintedUnit | undefined;
-  readonly speed: Compared | undefined;
+  readonly speed: ComparedRow | undefined;
   /** Peak bytes of a device, in GB. */
-  readonly memory: Compared | undefined;
+  readonly memory: ComparedRow | undefined;
   /** Of a run that did not fit: whether it is predicted not to, itself or with a micro-batch of one step more. */
   readonly outOfMemory: 'predicted' | 'within one step' | 'missed' | undefined;
   readonly efficiencySource: 'fitted' | 'default' | undefined;
@@ -37,7 +37,7 @@ export interface RowResult {
 /** Sources count in GiB (nvidia-smi, PyTorch) where they write GB. */
 const GIB = 2 ** 30;
 
-const compare = (printed: number, predicted: number): Compared => ({
+const compare = (printed: number, predicted: number): ComparedRow => ({
   printed,
   predicted,
   error: 100 * Math.abs(predicted / printed - 1),
@@ -101,9 +101,9 @@ export function predictRow(cells: Cells, constants: Constants): RowResult {
 function compareSpeed(
   fields: Fields,
   cells: Cells,
-  run: Run,
+  run: DescribedRun,
   step: StepPrediction,
-): { unit: PrintedUnit | undefined; speed: Compared | undefined; reason: string } {
+): { unit: PrintedUnit | undefined; speed: ComparedRow | undefined; reason: string } {
   const named = fields.text('printed_unit');
   if (named === '') return { unit: undefined, speed: undefined, reason: 'nothing printed to compare with' };
   const unit = printedUnits.find((known) => known === named);
@@ -127,7 +127,7 @@ function compareSpeed(
 }
 
 /** A row's run, or why it cannot be one: a machine of 10^20 cards is a reason to skip the row, not to stop. */
-function tryDescribe(cells: Cells, constants: Constants): Run | string {
+function tryDescribe(cells: Cells, constants: Constants): DescribedRun | string {
   try {
     return describeRun(cells, constants);
   } catch (error) {
@@ -138,7 +138,7 @@ function tryDescribe(cells: Cells, constants: Constants): Run | string {
 
 /** How a run that did not fit is predicted; a step is the next power of two. */
 function overflow(
-  run: Run,
+  run: DescribedRun,
   arrangement: Arrangement,
   step: StepPrediction,
   constants: Constants,

@@ -1,5 +1,5 @@
 import { and, send, step } from './step.js';
-import type { Cargo, MemberEvent, MemberState, MemberStep } from './types.js';
+import type { Cargo, MemberInput, MemberState, MemberStep } from './types.js';
 import { stopSteps } from './work.js';
 
 /**
@@ -48,7 +48,7 @@ function report<C extends Cargo>(at: MemberStep<C>): MemberStep<C> {
 
 export function onTook<C extends Cargo>(
   state: MemberState<C>,
-  { held, whole }: Extract<MemberEvent<C>, { readonly type: 'took' }>,
+  { held, whole }: Extract<MemberInput<C>, { readonly type: 'took' }>,
 ): MemberStep<C> {
   if (state.taking !== 'chain') return step(state, 'it was not on its way');
   const taken = step<C>({ ...state, holds: held }, `round ${held.round} is held`);

@@ -1,13 +1,13 @@
 import { stopReducing } from './reducing.js';
 import { and, send, step } from './step.js';
-import type { Cargo, EvictMessage, MemberState, MemberStep, RefuseMessage, StandingMessage } from './types.js';
+import type { Cargo, EvictMessage, MemberStanding, MemberState, MemberStep, RefuseMessage } from './types.js';
 import { giveUpWork, leaveRound, stopSteps } from './work.js';
 
 /** Heartbeats between two attempts of a suspended member to join again. */
 export const KNOCKS = 4;
 
 /** Where the run stands: ends what is over, and takes the committed parameters unless it holds those or later ones. */
-export function onStanding<C extends Cargo>(state: MemberState<C>, message: StandingMessage<C>): MemberStep<C> {
+export function onStanding<C extends Cargo>(state: MemberState<C>, message: MemberStanding<C>): MemberStep<C> {
   const { committed, closed } = message;
   // Overtaken by a later one, or of a coordinator that has lost what it stored last: a report would only be refused, which
   // would bring this again.
@@ -30,7 +30,7 @@ export function onStanding<C extends Cargo>(state: MemberState<C>, message: Stan
 }
 
 /** Without rounds, steps and sums that are in vain by now. */
-function withoutClosed<C extends Cargo>(at: MemberStep<C>, message: StandingMessage<C>): MemberStep<C> {
+function withoutClosed<C extends Cargo>(at: MemberStep<C>, message: MemberStanding<C>): MemberStep<C> {
   const { round, ahead, closed, reducing } = at.state;
   let next = at;
   if (round !== null && round.round <= closed) {

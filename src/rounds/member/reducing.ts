@@ -1,8 +1,8 @@
 import { and, send, step } from './step.js';
-import type { Cargo, MemberEvent, MemberState, MemberStep, ReduceMessage } from './types.js';
+import type { Cargo, MemberInput, MemberReduce, MemberState, MemberStep } from './types.js';
 
 /** Sums the shards that it is told to, once each, and tells of each as often as it is asked. */
-export function onReduce<C extends Cargo>(state: MemberState<C>, request: ReduceMessage<C>): MemberStep<C> {
+export function onReduce<C extends Cargo>(state: MemberState<C>, request: MemberReduce<C>): MemberStep<C> {
   const { round, attempt, shards } = request;
   if (round <= state.closed) return step(state, `round ${round} is over`);
   const same = state.reducing?.round === round && state.reducing.attempt === attempt;
@@ -20,7 +20,7 @@ export function onReduce<C extends Cargo>(state: MemberState<C>, request: Reduce
 
 export function onReduced<C extends Cargo>(
   state: MemberState<C>,
-  event: Extract<MemberEvent<C>, { readonly type: 'reduced' }>,
+  event: Extract<MemberInput<C>, { readonly type: 'reduced' }>,
 ): MemberStep<C> {
   const { round, attempt, shard, done, sum } = event;
   const { reducing } = state;

@@ -25,14 +25,14 @@ interface Standing<C extends Cargo> {
   readonly chain: C['chain'];
 }
 
-export type StandingMessage<C extends Cargo> = Standing<C> &
+export type MemberStanding<C extends Cargo> = Standing<C> &
   (
     | { readonly type: 'welcome' | 'commit' | 'heal' | 'stopped' }
     | { readonly type: 'abort'; readonly round: number; readonly reason: string }
   );
 
 /** The message is its round's work itself. */
-export type StartMessage<C extends Cargo> = C['work'] & {
+export type MemberStart<C extends Cargo> = C['work'] & {
   readonly type: 'startRound';
   readonly round: number;
   readonly base: Committed;
@@ -40,7 +40,7 @@ export type StartMessage<C extends Cargo> = C['work'] & {
   readonly next: C['work'] | null;
 };
 
-export type ReduceMessage<C extends Cargo> = C['reduction'] & {
+export type MemberReduce<C extends Cargo> = C['reduction'] & {
   readonly type: 'reduce';
   readonly round: number;
   /** Tells a merge from an earlier one of the same round with other contributions. */
@@ -65,9 +65,9 @@ export interface EvictMessage {
 
 /** What a coordinator tells a member. */
 export type MessageToMember<C extends Cargo> =
-  | StandingMessage<C>
-  | StartMessage<C>
-  | ReduceMessage<C>
+  | MemberStanding<C>
+  | MemberStart<C>
+  | MemberReduce<C>
   | { readonly type: 'accepted'; readonly round: number }
   | RefuseMessage
   | EvictMessage;
@@ -81,7 +81,7 @@ export type MessageOfMember<C extends Cargo> =
   | { readonly type: 'contribution'; readonly contribution: C['contribution'] }
   | { readonly type: 'sum'; readonly sum: C['sum'] };
 
-export type MemberEvent<C extends Cargo> =
+export type MemberInput<C extends Cargo> =
   /** Once, before all others. */
   | { readonly type: 'start' }
   /** A message, and the life that it is for. */
@@ -162,7 +162,7 @@ export type MemberEffect<C extends Cargo> =
   /** Local parameters become the held ones again. Answered by `rolledBack`. */
   | { readonly type: 'rollBack' }
   /** Sum these shards. Answered by `reduced` for each, unless `stopReducing` comes between. */
-  | { readonly type: 'reduce'; readonly request: ReduceMessage<C>; readonly shards: readonly number[] }
+  | { readonly type: 'reduce'; readonly request: MemberReduce<C>; readonly shards: readonly number[] }
   | { readonly type: 'stopReducing' }
   | { readonly type: 'tell'; readonly news: MemberNews }
   /** It is over: whatever is under way ends. */

@@ -1,16 +1,16 @@
 import { and, send, step } from './step.js';
-import type { Cargo, MemberEvent, MemberState, MemberStep, OwnRound, StartMessage } from './types.js';
+import type { Cargo, MemberInput, MemberStart, MemberState, MemberStep, OwnRound } from './types.js';
 
 /** Contributions in a row beyond its storage after which a member gives up: what fills it may be deleted in between. */
 export const BEYOND = 3;
 
-type Event<C extends Cargo, T extends MemberEvent<C>['type']> = Extract<MemberEvent<C>, { readonly type: T }>;
+type Event<C extends Cargo, T extends MemberInput<C>['type']> = Extract<MemberInput<C>, { readonly type: T }>;
 
 /**
  * Trains in a round, from nothing but the parameters that it starts from: a start that comes before they are held, or
  * while anything is still under way with them, is not heeded, since a heartbeat brings it again.
  */
-export function onStart<C extends Cargo>(state: MemberState<C>, message: StartMessage<C>): MemberStep<C> {
+export function onStart<C extends Cargo>(state: MemberState<C>, message: MemberStart<C>): MemberStep<C> {
   const { round, base, next } = message;
   const { holds, closed, target, ahead, training } = state;
   if (round <= closed) return step(state, `round ${round} is over`);

@@ -1,5 +1,5 @@
 import type { Contribute, WorkerMessage } from '../events.js';
-import type { Cargo, MemberEvent, MemberState, MemberStep, MessageToMember } from '../member/types.js';
+import type { Cargo, MemberInput, MemberState, MemberStep, MessageToMember } from '../member/types.js';
 import type { SimulatedChain } from './store.js';
 
 /** What became of a shard; `null`: it could not be summed. */
@@ -30,5 +30,5 @@ export type FromSimulated =
 /** The member's machine under test: `memberTick`, or one with a rule broken on purpose. */
 export type MemberMachine = (
   state: MemberState<SimulatedCargo>,
-  event: MemberEvent<SimulatedCargo>,
+  event: MemberInput<SimulatedCargo>,
 ) => MemberStep<SimulatedCargo>;

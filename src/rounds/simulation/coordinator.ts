@@ -1,4 +1,4 @@
-import type { Merge, MessageToWorker, RoundEvent, Step } from '../events.js';
+import type { Merge, MessageToWorker, RoundsEvent, Step } from '../events.js';
 import { find } from '../order.js';
 import type { RoundsState } from '../types.js';
 import { nextDeadline } from '../waiting.js';
@@ -11,10 +11,10 @@ import type { SimulatedStore } from './store.js';
 import { startFor } from './worker.js';
 
 /** The machine under test: {@link tick}, or one with a rule broken on purpose. */
-export type Machine = (state: RoundsState, event: RoundEvent, now: number) => Step;
+export type Machine = (state: RoundsState, event: RoundsEvent, now: number) => Step;
 
 /** What a simulated coordinator lives in. */
-export interface CoordinatorOptions {
+export interface SimulatedCoordinatorOptions {
   readonly machine: Machine;
   readonly store: SimulatedStore;
   readonly network: SimulatedNetwork;
@@ -37,7 +37,7 @@ export class SimulatedCoordinator {
   dieWithNext = false;
   /** How many merges are yet to fail. */
   failMerges = 0;
-  readonly #in: CoordinatorOptions;
+  readonly #in: SimulatedCoordinatorOptions;
   readonly #store: SimulatedStore;
   readonly #network: SimulatedNetwork;
   #merging: SimulatedMerge | null = null;
@@ -45,7 +45,7 @@ export class SimulatedCoordinator {
   #clockOffset = 0;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(options: CoordinatorOptions) {
+  constructor(options: SimulatedCoordinatorOptions) {
     this.#in = options;
     this.#store = options.store;
     this.#network = options.network;
@@ -78,7 +78,7 @@ export class SimulatedCoordinator {
     else this.handle(message);
   }
 
-  handle(event: RoundEvent): void {
+  handle(event: RoundsEvent): void {
     if (!this.alive) return;
     this.ticks++;
     const before = this.#store.state;

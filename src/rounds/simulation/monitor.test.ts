@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Effect, RoundEvent } from '../events.js';
+import type { Effect, RoundsEvent } from '../events.js';
 import { contribution, from, MACHINES, Play } from '../play.test-support.js';
 import type { RoundsState } from '../types.js';
 import { Monitor } from './monitor.js';
@@ -7,7 +7,7 @@ import { SimulatedStore } from './store.js';
 import { SimulatedWorker } from './worker.js';
 import { INITIAL, world, ZERO } from './world.test-support.js';
 
-const timer: RoundEvent = { type: 'timer' };
+const timer: RoundsEvent = { type: 'timer' };
 const before: RoundsState = { ...new Play(MACHINES).state, committed: ZERO };
 const part = (worker: string) => ({ ...contribution(worker, 1, ZERO.hash), worker, incarnation: 1 });
 const merge = (...workers: string[]): Effect => ({
@@ -50,7 +50,7 @@ describe('the monitor', () => {
     expect(store.commits.map(({ round }) => round)).toEqual([0, 1]);
   });
 
-  it.each<{ name: string; event?: RoundEvent; after?: RoundsState; effects?: Effect[]; says: string }>([
+  it.each<{ name: string; event?: RoundsEvent; after?: RoundsState; effects?: Effect[]; says: string }>([
     { name: 'a commit out of nowhere', after: commit(1, ZERO.hash), says: 'timer changed what is committed' },
     {
       name: 'a commit that goes back',

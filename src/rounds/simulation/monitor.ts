@@ -1,4 +1,4 @@
-import type { Effect, Merge, RoundEvent, StartRound } from '../events.js';
+import type { Effect, Merge, RoundsEvent, StartRound } from '../events.js';
 import type { MessageOfMember } from '../member/types.js';
 import { compareNames, find } from '../order.js';
 import type { RoundsState } from '../types.js';
@@ -32,7 +32,7 @@ export class Monitor implements MemberWatch {
   }
 
   /** @throws Violation */
-  check(before: RoundsState, event: RoundEvent, after: RoundsState, effects: readonly Effect[]): void {
+  check(before: RoundsState, event: RoundsEvent, after: RoundsState, effects: readonly Effect[]): void {
     if (after.committed !== before.committed) this.#checkCommit(before, event, after);
     for (const effect of effects) {
       if (effect.type === 'startRound') this.#checkStart(effect, before, after);
@@ -120,7 +120,7 @@ export class Monitor implements MemberWatch {
     return true;
   }
 
-  #checkCommit(before: RoundsState, event: RoundEvent, after: RoundsState): void {
+  #checkCommit(before: RoundsState, event: RoundsEvent, after: RoundsState): void {
     const { committed } = after;
     if (event.type !== 'merged') throw new Violation(`${event.type} changed what is committed`);
     if (committed.round <= before.committed.round)

@@ -1,6 +1,6 @@
 import type { Random } from '../../base/random.js';
 import type { StartRound } from '../events.js';
-import type { MemberEffect, MemberEnd, MemberEvent, MemberState, MessageOfMember } from '../member/types.js';
+import type { MemberEffect, MemberEnd, MemberInput, MemberState, MessageOfMember } from '../member/types.js';
 import { createMember } from '../member.js';
 import type { Committed } from '../types.js';
 import type { FromSimulated, MemberMachine, SimulatedCargo, SimulatedMessage } from './cargo.js';
@@ -96,7 +96,7 @@ export class SimulatedWorker {
   start: { readonly round: number; readonly base: Committed } | null = null;
   #crashed = false;
   readonly #in: Surroundings;
-  readonly #events: MemberEvent<SimulatedCargo>[] = [];
+  readonly #events: MemberInput<SimulatedCargo>[] = [];
   #busy = false;
   /** Numbers of what is under way, so that what was stopped does not go on. */
   #training = 0;
@@ -156,7 +156,7 @@ export class SimulatedWorker {
     this.#tell({ type: 'heard', incarnation, message });
   }
 
-  #tell(event: MemberEvent<SimulatedCargo>): void {
+  #tell(event: MemberInput<SimulatedCargo>): void {
     this.#events.push(event);
     if (this.#busy) return;
     this.#busy = true;

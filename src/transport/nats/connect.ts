@@ -11,7 +11,7 @@ import {
 } from '@nats-io/nats-core';
 import { connect, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
-import { connectError, RefusedError } from './errors.js';
+import { CredentialError, connectError } from './errors.js';
 
 /** How one proves who one is. A user and password, or a token, may also stand in the URL. */
 export type Credential =
@@ -117,7 +117,7 @@ async function connectOrRefused(
     } catch (error) {
       const shown = servers.map((server) => server.shown);
       const failure = connectError(error, shown);
-      const most = failure instanceof RefusedError ? ATTEMPTS : /timeout/i.test(messageOf(error)) ? UNANSWERED : 1;
+      const most = failure instanceof CredentialError ? ATTEMPTS : /timeout/i.test(messageOf(error)) ? UNANSWERED : 1;
       if (attempt >= most) throw failure;
       await sleep(attempt * PAUSE);
     }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { RefusedError } from '../errors.js';
-import type { Address, ControlChannel } from '../transport.js';
+import type { ControlAddress, ControlChannel } from '../transport.js';
 import { payloadError } from './connect.js';
 import { PassingError } from './patience.js';
 import { request } from './requests.js';
@@ -23,13 +23,13 @@ export class NatsControl implements ControlChannel {
     private readonly run: string,
   ) {}
 
-  send(address: Address, message: Uint8Array): void {
+  send(address: ControlAddress, message: Uint8Array): void {
     this.checkSize(message);
     // Nothing promises that a message arrives; who listens to the status knows that none does any more.
     if (!this.connection.isClosed()) this.connection.publish(controlSubject(this.run, address), message);
   }
 
-  listen(address: Address, handler: (message: Uint8Array, from: Address) => void): () => void {
+  listen(address: ControlAddress, handler: (message: Uint8Array, from: ControlAddress) => void): () => void {
     return this.subscribe(address, ({ data, subject }) => {
       const from = addressOf(this.run, subject);
       if (from) handler(data, from);
@@ -81,7 +81,7 @@ export class NatsControl implements ControlChannel {
     if (!this.connection.isClosed()) message.respond(answer);
   }
 
-  private subscribe(address: Address, take: (message: Msg) => void): () => void {
+  private subscribe(address: ControlAddress, take: (message: Msg) => void): () => void {
     const options = address.to === 'ask' ? { queue: 'coordinators' } : {};
     const subscription: Subscription = this.connection.subscribe(controlSubject(this.run, address), {
       ...options,

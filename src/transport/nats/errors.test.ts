@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { apiError, connectError, isBeyondQuota, isPassing, RefusedError } from './errors.js';
+import { apiError, CredentialError, connectError, isBeyondQuota, isPassing } from './errors.js';
 
 test('what may pass is asked again, what will not is not', () => {
   const passing = [{ code: 503, err_code: 10008 }, { code: 500, err_code: 10005 }, { code: 503 }];
@@ -30,9 +30,9 @@ test('a server without room says what to do, others what they said', () => {
 test('why there is no connection, and what to do', () => {
   const of = (error: unknown) => connectError(error, ['nats://h:4222']);
   const coded = (code: string, message: string) => Object.assign(new Error(message), { code });
-  expect(of(new Error('user authentication expired'))).toBeInstanceOf(RefusedError);
+  expect(of(new Error('user authentication expired'))).toBeInstanceOf(CredentialError);
   expect(of(new Error('user authentication expired')).message).toMatch(/expired. Ask for a new invitation/);
-  expect(of(new Error("'Authorization Violation'"))).toBeInstanceOf(RefusedError);
+  expect(of(new Error("'Authorization Violation'"))).toBeInstanceOf(CredentialError);
   expect(of(coded('CERT_HAS_EXPIRED', 'certificate has expired')).message).toMatch(/not valid any more by this.*clock/);
   expect(of(coded('CERT_NOT_YET_VALID', 'certificate is not yet valid')).message).toMatch(
     /not valid yet by this.*clock/,

@@ -1,7 +1,7 @@
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 
 /** The system would not let us do this. */
-export class RefusedError extends MeanfieldError {
+export class CredentialError extends MeanfieldError {
   override name = 'RefusedError';
 }
 
@@ -69,14 +69,14 @@ export function connectError(error: unknown, servers: readonly string[]): Meanfi
   const codes = all.map((one) => String((one as NodeJS.ErrnoException | undefined)?.code ?? ''));
   const is = (pattern: RegExp) => pattern.test(text) || codes.some((code) => pattern.test(code));
   if (is(/expired/i) && !is(/CERT_HAS_EXPIRED/)) {
-    return new RefusedError(
+    return new CredentialError(
       `The NATS server at ${where} says that our credential has expired. Ask for a new invitation: the coordinator ` +
         'prints one when it starts.',
       options,
     );
   }
   if (is(/authorization|authentication/i)) {
-    return new RefusedError(
+    return new CredentialError(
       `The NATS server at ${where} refused our credential. The invitation may be withdrawn, this worker evicted, or ` +
         'the server another one; ask for a new invitation.',
       options,

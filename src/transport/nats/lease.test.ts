@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { StateConflictError } from '../errors.js';
 import type { StateStore, StateValue } from '../transport.js';
-import { Lease } from './lease.js';
+import { LeadershipLease } from './lease.js';
 
 const TTL = 160;
 const KEY = 'leader';
@@ -36,10 +36,10 @@ function view(store: Store, may: () => boolean): StateStore {
 
 test('one leads as long as it lives; the next leads when it releases', async () => {
   const store = new Store();
-  const first = await Lease.acquire(store, { key: KEY, holder: 'a', ttl: TTL });
+  const first = await LeadershipLease.acquire(store, { key: KEY, holder: 'a', ttl: TTL });
   const waiting: string[] = [];
-  let second: Lease | undefined;
-  const acquiring = Lease.acquire(store, {
+  let second: LeadershipLease | undefined;
+  const acquiring = LeadershipLease.acquire(store, {
     key: KEY,
     holder: 'b',
     ttl: TTL,
@@ -59,12 +59,12 @@ test('one leads as long as it lives; the next leads when it releases', async () 
 test('one that cannot write gives up before the next leads', async () => {
   const store = new Store();
   let connected = true;
-  const first = await Lease.acquire(
+  const first = await LeadershipLease.acquire(
     view(store, () => connected),
     { key: KEY, holder: 'a', ttl: TTL },
   );
   connected = false;
-  const second = await Lease.acquire(store, { key: KEY, holder: 'b', ttl: TTL });
+  const second = await LeadershipLease.acquire(store, { key: KEY, holder: 'b', ttl: TTL });
   expect(first.lost.aborted).toBe(true);
   expect(String(first.lost.reason)).toMatch(/in time/);
   expect(second.term).toBe(2);
@@ -73,7 +73,7 @@ test('one that cannot write gives up before the next leads', async () => {
 
 test('one that another has overtaken stops', async () => {
   const store = new Store();
-  const first = await Lease.acquire(store, { key: KEY, holder: 'a', ttl: TTL });
+  const first = await LeadershipLease.acquire(store, { key: KEY, holder: 'a', ttl: TTL });
   await store.set(KEY, store.value!.value, store.value!.revision);
   await new Promise((resolve) => first.lost.addEventListener('abort', resolve));
   expect(String(first.lost.reason)).toMatch(/another leads/);
@@ -85,9 +85,9 @@ test('one that another has overtaken stops', async () => {
 test('of many that try at once one leads', async () => {
   const store = new Store();
   const stop = new AbortController();
-  const leaders: Lease[] = [];
+  const leaders: LeadershipLease[] = [];
   const tries = Array.from({ length: 8 }, (_, i) =>
-    Lease.acquire(store, { key: KEY, holder: `h${i}`, ttl: TTL }, stop.signal).then(
+    LeadershipLease.acquire(store, { key: KEY, holder: `h${i}`, ttl: TTL }, stop.signal).then(
       (lease) => leaders.push(lease),
       () => {},
     ),
@@ -102,9 +102,14 @@ test('of many that try at once one leads', async () => {
 test('clocks that are wrong by hours, or garbage in place of a lease, do not matter', async () => {
   const store = new Store();
   const offset = 3_600_000;
-  const first = await Lease.acquire(store, { key: KEY, holder: 'a', ttl: TTL, now: () => performance.now() + offset });
+  const first = await LeadershipLease.acquire(store, {
+    key: KEY,
+    holder: 'a',
+    ttl: TTL,
+    now: () => performance.now() + offset,
+  });
   const stop = new AbortController();
-  const second = Lease.acquire(
+  const second = LeadershipLease.acquire(
     store,
     { key: KEY, holder: 'b', ttl: TTL, now: () => performance.now() - 7_200_000 },
     stop.signal,
@@ -116,7 +121,7 @@ test('clocks that are wrong by hours, or garbage in place of a lease, do not mat
   await first.release();
   for (const garbage of ['', 'null', '{"id":7}', '\u0000\u00ff']) {
     store.value = { value: new TextEncoder().encode(garbage), revision: store.value!.revision + 1 };
-    const lease = await Lease.acquire(store, { key: KEY, holder: 'c', ttl: TTL });
+    const lease = await LeadershipLease.acquire(store, { key: KEY, holder: 'c', ttl: TTL });
     expect(lease.term).toBe(1);
     await lease.release();
   }

@@ -24,7 +24,7 @@ export interface LeaseOptions {
  * those who wait take over when *they* have seen no change for `ttl` by their own clock, and the holder gives up when
  * its own last successful write began longer ago than three quarters of it, so before anyone else can lead.
  */
-export class Lease {
+export class LeadershipLease {
   /** Aborted when this holder may no longer lead. */
   readonly lost: AbortSignal;
   private readonly controller = new AbortController();
@@ -46,7 +46,7 @@ export class Lease {
   }
 
   /** Waits until this one leads. @throws the signal's reason */
-  static async acquire(state: StateStore, options: LeaseOptions, signal?: AbortSignal): Promise<Lease> {
+  static async acquire(state: StateStore, options: LeaseOptions, signal?: AbortSignal): Promise<LeadershipLease> {
     const now = options.now ?? (() => performance.now());
     const id = randomUUID();
     let seen = -1;
@@ -65,7 +65,7 @@ export class Lease {
         const term = Math.max(content.term + 1, options.leastTerm ?? 1);
         try {
           const revision = await state.set(options.key, encode(id, options.holder, term), seen);
-          return new Lease(state, options, id, revision, term, began);
+          return new LeadershipLease(state, options, id, revision, term, began);
         } catch (error) {
           if (!(error instanceof StateConflictError)) throw error;
           continue;

@@ -9,7 +9,7 @@ import {
   TimeoutError,
 } from '@nats-io/nats-core';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
-import { type ApiError, apiError, isBeyondQuota, isPassing, isTaken, RefusedError } from './errors.js';
+import { type ApiError, apiError, CredentialError, isBeyondQuota, isPassing, isTaken } from './errors.js';
 import { PassingError, Patience } from './patience.js';
 
 /**
@@ -35,7 +35,7 @@ export async function request(
 function requestError(error: unknown, what: string): Error {
   const cause = error instanceof RequestError && error.cause instanceof Error ? error.cause : error;
   if (cause instanceof PermissionViolationError) {
-    return new RefusedError(
+    return new CredentialError(
       `The NATS server does not let us ${what}: our credential has no right to ${cause.subject}.`,
       {
         cause,

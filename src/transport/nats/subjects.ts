@@ -1,5 +1,5 @@
 import { UsageError } from '../../base/errors.js';
-import type { Address } from '../transport.js';
+import type { ControlAddress } from '../transport.js';
 
 /** One segment of a subject or key: letters, digits, `-` and `_`. */
 const SEGMENT = /^[\w-]{1,128}$/;
@@ -68,7 +68,7 @@ export function readSubjects({ blobs, stateStream }: Subjects): readonly string[
 }
 
 /** Where a control message goes. */
-export function controlSubject(run: string, address: Address): string {
+export function controlSubject(run: string, address: ControlAddress): string {
   switch (address.to) {
     case 'up':
     case 'down':
@@ -81,7 +81,7 @@ export function controlSubject(run: string, address: Address): string {
 }
 
 /** Who a control message is from or for, by its subject; undefined when the subject is none of ours. */
-export function addressOf(run: string, subject: string): Address | undefined {
+export function addressOf(run: string, subject: string): ControlAddress | undefined {
   const parts = subject.split('.');
   if (parts[0] !== 'mf' || parts[1] !== run) return undefined;
   const name = parts[3];

@@ -1,12 +1,12 @@
 import { MeanfieldError } from '../../../base/errors.js';
 import { Random } from '../../../base/random.js';
-import { EventQueue } from '../event-queue.js';
+import { TimedEvents } from '../event-queue.js';
 import type { Simulation, TimelineEvent, Track } from '../timeline.js';
 import { averagingClosedForm } from './closed-form.js';
-import { Coordinator, RUN } from './coordinator.js';
+import { RUN, TimedCoordinator } from './coordinator.js';
 import { Fleet } from './fleet.js';
 import { Line } from './lines.js';
-import { type Activity, Replica } from './replica.js';
+import { type Activity, TimedReplica } from './replica.js';
 import { type AveragingSpec, checkAveraging } from './spec.js';
 
 export interface AveragingSummary {
@@ -52,7 +52,7 @@ export function simulateAveraging(spec: AveragingSpec): Simulation<AveragingSumm
 
 function* play(spec: AveragingSpec, shown: number): Generator<TimelineEvent, AveragingSummary> {
   const { latency = 0, seed = 1 } = spec;
-  const queue = new EventQueue();
+  const queue = new TimedEvents();
   const happened: TimelineEvent[] = [];
   const spent: Record<Activity, number> = { train: 0, upload: 0, download: 0, wait: 0, away: 0 };
   const bytes = { contributions: 0, results: 0, states: 0 };
@@ -62,7 +62,7 @@ function* play(spec: AveragingSpec, shown: number): Generator<TimelineEvent, Ave
   let opened = { at: 0, members: 0 };
   let finished = false;
 
-  const note = (replica: Replica, name: string) => {
+  const note = (replica: TimedReplica, name: string) => {
     if (replica.number < shown)
       happened.push({ type: 'instant', track: 2 + replica.number, name, category: 'membership', at: queue.now });
   };
@@ -71,7 +71,7 @@ function* play(spec: AveragingSpec, shown: number): Generator<TimelineEvent, Ave
     gather: new Line(queue, 0),
     store: new Line(queue, spec.storeBandwidth ?? Number.POSITIVE_INFINITY),
   };
-  const coordinator: Coordinator = new Coordinator(queue, spec, {
+  const coordinator: TimedCoordinator = new TimedCoordinator(queue, spec, {
     send: (worker, incarnation, message) => {
       const replica = replicas[Number(worker.slice('replica-'.length))]!;
       queue.after(latency, () => {
@@ -98,7 +98,7 @@ function* play(spec: AveragingSpec, shown: number): Generator<TimelineEvent, Ave
   });
   const replicas = spec.replicas.map(
     (each, i) =>
-      new Replica(
+      new TimedReplica(
         {
           queue,
           spec,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { EventQueue } from '../event-queue.js';
-import { Coordinator, hashOf, LAYOUT, RUN } from './coordinator.js';
+import { TimedEvents } from '../event-queue.js';
+import { hashOf, LAYOUT, RUN, TimedCoordinator } from './coordinator.js';
 import type { AveragingSpec } from './spec.js';
 
 const replica = { stepsPerSecond: 1, up: 1e6, down: 1e6 };
@@ -17,10 +17,10 @@ const spec: AveragingSpec = {
 
 /** A coordinator whose workers are played by hand; what it says, with the time. */
 function coordinate(over: Partial<AveragingSpec> = {}) {
-  const queue = new EventQueue();
+  const queue = new TimedEvents();
   const log: string[] = [];
   const say = (what: string) => log.push(`${queue.now} ${what}`);
-  const coordinator = new Coordinator(
+  const coordinator = new TimedCoordinator(
     queue,
     { ...spec, ...over },
     {

@@ -4,12 +4,12 @@ import {
   type MessageToWorker,
   machineOptions,
   nextDeadline,
-  type RoundEvent,
+  type RoundsEvent,
   type RoundsState,
   tick,
   waitingFor,
 } from '../../../rounds/index.js';
-import type { EventQueue } from '../event-queue.js';
+import type { TimedEvents } from '../event-queue.js';
 import { type AveragingSpec, graceOf, roundTimeoutOf } from './spec.js';
 
 /** What the coordinator tells the world. */
@@ -21,16 +21,16 @@ export interface CoordinatorEvents {
 }
 
 /** The project's own machine of rounds ({@link tick}) on the virtual clock; it merges in a given time. */
-export class Coordinator {
+export class TimedCoordinator {
   #state: RoundsState;
-  readonly #queue: EventQueue;
+  readonly #queue: TimedEvents;
   readonly #spec: AveragingSpec;
   readonly #events: CoordinatorEvents;
   /** Milliseconds of the last tick: rounding must not turn the clock back. */
   #now = 0;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(queue: EventQueue, spec: AveragingSpec, events: CoordinatorEvents) {
+  constructor(queue: TimedEvents, spec: AveragingSpec, events: CoordinatorEvents) {
     this.#queue = queue;
     this.#spec = spec;
     this.#events = events;
@@ -60,7 +60,7 @@ export class Coordinator {
     return waiting ? `${waiting.kind}, so that ${waiting.afterwards}` : 'nothing';
   }
 
-  handle(event: RoundEvent): void {
+  handle(event: RoundsEvent): void {
     this.#now = Math.max(this.#now, 1000 * this.#queue.now);
     const { state, effects } = tick(this.#state, event, this.#now);
     this.#state = state;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../base/random.js';
-import { EventQueue } from '../event-queue.js';
+import { TimedEvents } from '../event-queue.js';
 import { Fleet } from './fleet.js';
 import { Line } from './lines.js';
-import { Replica } from './replica.js';
+import { TimedReplica } from './replica.js';
 import type { AveragingSpec, ReplicaSpec } from './spec.js';
 
 function watch(replicaSpecs: readonly ReplicaSpec[], over: Partial<AveragingSpec> = {}) {
@@ -17,13 +17,13 @@ function watch(replicaSpecs: readonly ReplicaSpec[], over: Partial<AveragingSpec
     repair: 20,
     ...over,
   };
-  const queue = new EventQueue();
+  const queue = new TimedEvents();
   const log: string[] = [];
   const say = (what: string) => log.push(`${queue.now} ${what}`);
   const line = new Line(queue, 1);
   const replicas = replicaSpecs.map(
     (each, i) =>
-      new Replica(
+      new TimedReplica(
         {
           queue,
           spec,

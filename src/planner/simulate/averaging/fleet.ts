@@ -1,11 +1,11 @@
 import { Random } from '../../../base/random.js';
-import type { EventQueue } from '../event-queue.js';
-import type { Replica } from './replica.js';
+import type { TimedEvents } from '../event-queue.js';
+import type { TimedReplica } from './replica.js';
 import type { AveragingSpec } from './spec.js';
 
 /** What the coming and going of replicas causes. */
 export interface FleetEvents {
-  readonly note: (replica: Replica, what: 'join' | 'leave' | 'failure') => void;
+  readonly note: (replica: TimedReplica, what: 'join' | 'leave' | 'failure') => void;
   /** A failure was noticed. */
   readonly died: (worker: string, incarnation: number) => void;
   /** The lines of all that are there, bytes a second. */
@@ -15,11 +15,11 @@ export interface FleetEvents {
 /** Who is there and when: joins, leaves and failures as planned and at random, and returns after repair. */
 export class Fleet {
   readonly #spec: AveragingSpec;
-  readonly #queue: EventQueue;
-  readonly #replicas: readonly Replica[];
+  readonly #queue: TimedEvents;
+  readonly #replicas: readonly TimedReplica[];
   readonly #events: FleetEvents;
 
-  constructor(spec: AveragingSpec, queue: EventQueue, replicas: readonly Replica[], events: FleetEvents) {
+  constructor(spec: AveragingSpec, queue: TimedEvents, replicas: readonly TimedReplica[], events: FleetEvents) {
     this.#spec = spec;
     this.#queue = queue;
     this.#replicas = replicas;
@@ -47,7 +47,7 @@ export class Fleet {
     queue.at(0, () => this.#resize());
   }
 
-  #begin(replica: Replica): void {
+  #begin(replica: TimedReplica): void {
     replica.join();
     this.#events.note(replica, 'join');
     const { meanTimeBetweenFailures = Number.POSITIVE_INFINITY, seed = 1 } = this.#spec;
@@ -59,7 +59,7 @@ export class Fleet {
     });
   }
 
-  #fail(replica: Replica): void {
+  #fail(replica: TimedReplica): void {
     if (!replica.alive) return;
     this.#events.note(replica, 'failure');
     replica.end(false);
@@ -74,7 +74,7 @@ export class Fleet {
     });
   }
 
-  #leave(replica: Replica): void {
+  #leave(replica: TimedReplica): void {
     if (!replica.alive) return;
     this.#events.note(replica, 'leave');
     replica.end(true);

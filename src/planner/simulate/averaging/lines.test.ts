@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { EventQueue } from '../event-queue.js';
+import { TimedEvents } from '../event-queue.js';
 import { Line } from './lines.js';
 
 describe('Line', () => {
   it('tells each transfer’s end at its time, whatever happens meanwhile', () => {
-    const queue = new EventQueue();
+    const queue = new TimedEvents();
     const line = new Line(queue, 100);
     const log: string[] = [];
     const send = (name: string, bytes: number, cap: number) =>
@@ -25,7 +25,7 @@ describe('Line', () => {
   });
 
   it('lets what ends start the next', () => {
-    const queue = new EventQueue();
+    const queue = new TimedEvents();
     const line = new Line(queue, 10);
     let end = 0;
     line.send(10, 10, () =>

@@ -1,16 +1,16 @@
-import type { EventQueue } from '../event-queue.js';
+import type { TimedEvents } from '../event-queue.js';
 import { SharedFlow, type Transfer } from '../shared-flow.js';
 
 /** A line in the middle that transfers share, as events on a virtual clock. */
 export class Line {
-  readonly #queue: EventQueue;
+  readonly #queue: TimedEvents;
   readonly #flow: SharedFlow;
   readonly #done = new Map<Transfer, () => void>();
   /** Counts what has changed, so that ends computed before do not count. */
   #version = 0;
 
   /** @param capacity bytes a second */
-  constructor(queue: EventQueue, capacity: number) {
+  constructor(queue: TimedEvents, capacity: number) {
     this.#queue = queue;
     this.#flow = new SharedFlow(capacity);
   }

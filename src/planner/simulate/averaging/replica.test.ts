@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../base/random.js';
 import type { MessageToWorker, WorkerMessage } from '../../../rounds/index.js';
-import { EventQueue } from '../event-queue.js';
+import { TimedEvents } from '../event-queue.js';
 import { hashOf } from './coordinator.js';
 import { Line } from './lines.js';
-import { Replica } from './replica.js';
+import { TimedReplica } from './replica.js';
 import type { AveragingSpec } from './spec.js';
 
 const spec: AveragingSpec = {
@@ -19,13 +19,13 @@ const spec: AveragingSpec = {
 
 /** A replica alone with its lines; what it sends and spends its time on. */
 function alone() {
-  const queue = new EventQueue();
+  const queue = new TimedEvents();
   const sent: WorkerMessage[] = [];
   const spent: string[] = [];
   let trained = 0;
   const moved: Record<string, number> = {};
   const line = () => new Line(queue, 1e9);
-  const replica = new Replica(
+  const replica = new TimedReplica(
     {
       queue,
       spec,

@@ -4,7 +4,7 @@ import {
   type Contribute,
   createMember,
   type MemberEffect,
-  type MemberEvent,
+  type MemberInput,
   type MemberState,
   type MessageOfMember,
   type MessageToMember,
@@ -12,7 +12,7 @@ import {
   memberTick,
   type WorkerMessage,
 } from '../../../rounds/index.js';
-import type { EventQueue } from '../event-queue.js';
+import type { TimedEvents } from '../event-queue.js';
 import type { Transfer } from '../shared-flow.js';
 import { LAYOUT, RUN } from './coordinator.js';
 import type { Line } from './lines.js';
@@ -22,8 +22,8 @@ import type { AveragingSpec, ReplicaSpec } from './spec.js';
 export type Activity = 'train' | 'upload' | 'download' | 'wait' | 'away';
 
 /** What all replicas share. */
-export interface Surroundings {
-  readonly queue: EventQueue;
+export interface ReplicaSurroundings {
+  readonly queue: TimedEvents;
   readonly spec: AveragingSpec;
   /** Contributions on their way to all reducers, merged shards on their way back, and joiners' state. */
   readonly lines: { readonly reduce: Line; readonly gather: Line; readonly store: Line };
@@ -31,7 +31,7 @@ export interface Surroundings {
   /** The round that a committed one started from. */
   readonly baseOf: (round: number) => number | undefined;
   /** An activity has ended. */
-  readonly spent: (replica: Replica, activity: Activity, start: number, round: number) => void;
+  readonly spent: (replica: TimedReplica, activity: Activity, start: number, round: number) => void;
   /** Steps were done in a round, whether or not they will be merged. */
   readonly trained: (steps: number) => void;
   /** Bytes went over a line. */
@@ -55,15 +55,15 @@ const BEAT = 2.5;
  * One replica of a simulated run: what it does when is for the member's machine ({@link memberTick}) to say; here it
  * takes its time, over lines that it shares, and fails and comes back.
  */
-export class Replica {
+export class TimedReplica {
   readonly number: number;
   readonly name: string;
   readonly spec: ReplicaSpec;
   alive = false;
-  readonly #in: Surroundings;
+  readonly #in: ReplicaSurroundings;
   readonly #random: Random;
   #state: MemberState<PlannedCargo> = createMember(0);
-  readonly #events: MemberEvent<PlannedCargo>[] = [];
+  readonly #events: MemberInput<PlannedCargo>[] = [];
   #carryingOut = false;
   #transfer: { readonly line: Line; readonly transfer: Transfer } | null = null;
   #activity: { readonly kind: Activity; readonly since: number; readonly round: number };
@@ -75,7 +75,7 @@ export class Replica {
   #begun = 0;
   #beats = false;
 
-  constructor(surroundings: Surroundings, number: number, spec: ReplicaSpec, random: Random) {
+  constructor(surroundings: ReplicaSurroundings, number: number, spec: ReplicaSpec, random: Random) {
     this.#in = surroundings;
     this.number = number;
     this.name = `replica-${number}`;
@@ -132,7 +132,7 @@ export class Replica {
     }
   }
 
-  #tell(event: MemberEvent<PlannedCargo>): void {
+  #tell(event: MemberInput<PlannedCargo>): void {
     this.#events.push(event);
     if (this.#carryingOut) return;
     this.#carryingOut = true;

@@ -1,4 +1,4 @@
-import type { Sizes } from './sizes.js';
+import type { ExchangeSizes } from './sizes.js';
 import type { Participant } from './spec.js';
 
 /** A link of the chain that the exchange's end hangs on; seconds since the first worker was ready. */
@@ -15,7 +15,7 @@ export interface CriticalLink {
 /** The chain of what the end of an exchange waited for. */
 export function criticalPathOf(
   workers: readonly Participant[],
-  size: Sizes,
+  size: ExchangeSizes,
   parts: (worker: number) => number,
   at: {
     readonly slowest: { readonly reducer: number; readonly from: number; readonly at: number; readonly summed: number };

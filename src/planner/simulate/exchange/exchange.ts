@@ -1,7 +1,7 @@
 import type { Simulation, TimelineEvent, Track } from '../timeline.js';
 import { converge } from './converge.js';
 import { type CriticalLink, criticalPathOf, nameOf } from './critical-path.js';
-import { exchangeClosedForm, type Sizes, sizesOf } from './sizes.js';
+import { type ExchangeSizes, exchangeClosedForm, sizesOf } from './sizes.js';
 import { checkExchange, type ExchangeSpec, participantsOf } from './spec.js';
 
 export interface ExchangeReport {
@@ -135,7 +135,7 @@ function* play(spec: ExchangeSpec, shown: number): Generator<TimelineEvent, Exch
   };
 }
 
-function bytesOf(workers: number, size: Sizes): ExchangeReport['bytes'] {
+function bytesOf(workers: number, size: ExchangeSizes): ExchangeReport['bytes'] {
   let contribution = 0;
   let result = 0;
   for (let r = 0; r < size.reducers; r++) {

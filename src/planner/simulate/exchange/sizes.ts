@@ -1,7 +1,7 @@
 import type { ExchangeSpec } from './spec.js';
 
 /** What goes between a worker and each reducer, and how long the reducer sums. */
-export interface Sizes {
+export interface ExchangeSizes {
   readonly reducers: number;
   /** Bytes between a worker and the i-th reducer. */
   readonly contribution: (reducer: number) => number;
@@ -10,7 +10,7 @@ export interface Sizes {
 }
 
 /** The sizes of an exchange: shards go round the reducers in turn. */
-export function sizesOf(spec: ExchangeSpec): Sizes {
+export function sizesOf(spec: ExchangeSpec): ExchangeSizes {
   const { workers, parameters, shards, bytesPerParameter, resultBytesPerParameter = bytesPerParameter } = spec;
   const reducers = Math.min(workers, shards);
   const elements = (reducer: number) => (Math.floor((shards - 1 - reducer) / reducers + 1) * parameters) / shards;
@@ -27,7 +27,7 @@ export function sizesOf(spec: ExchangeSpec): Sizes {
  * 3·latency + max((W − 1)·c/down, R·c/up) + sum + max((W − 1)·c′/up, R·c′/down) for R reducers and contributions and
  * results of c and c′ bytes to each: the reducer's line or the worker's own, whichever is narrower, there and back.
  */
-export function exchangeClosedForm(spec: ExchangeSpec, size: Sizes): number | null {
+export function exchangeClosedForm(spec: ExchangeSpec, size: ExchangeSizes): number | null {
   const { lines, spread = 0, latency = 0, workers } = spec;
   const line = lines.length === 1 && spread === 0 ? lines[0]! : null;
   if (!line) return null;

@@ -1,7 +1,7 @@
 import { UsageError } from '../../../base/errors.js';
 import { Random } from '../../../base/random.js';
 import { demandsOf, isNotNegative, isPositive } from '../demand.js';
-import { EventQueue } from '../event-queue.js';
+import { TimedEvents } from '../event-queue.js';
 import type { Simulation, TimelineEvent, Track } from '../timeline.js';
 import { checkShape, type Pass, passesOf, type ScheduleShape } from './schedule.js';
 
@@ -72,7 +72,7 @@ function pipelineClosedForm(spec: PipelineSpec): number | null {
 
 function* play(spec: PipelineSpec, orders: readonly Pass[][]): Generator<TimelineEvent, PipelineSummary> {
   const { stages: p, chunks: v, forward, backward, transfer = 0, afterwards = 0, jitter = 0, seed = 1 } = spec;
-  const queue = new EventQueue();
+  const queue = new TimedEvents();
   const random = new Random(seed, 'pipeline');
   const stages = orders.map((order) => ({
     order,

@@ -1,7 +1,7 @@
 import { UsageError } from '../../../base/errors.js';
 import { Random } from '../../../base/random.js';
 import { demandsOf, isCount, isNotNegative, isPositive } from '../demand.js';
-import { EventQueue } from '../event-queue.js';
+import { TimedEvents } from '../event-queue.js';
 import type { Simulation, TimelineEvent, Track } from '../timeline.js';
 
 /** A step of ZeRO-3 (arXiv 1910.02054): parameters live in pieces and are gathered layer by layer. Times in seconds. */
@@ -90,7 +90,7 @@ interface Collective {
 function* play(spec: ZeroSpec): Generator<TimelineEvent, ZeroSummary> {
   const { layers, microBatches, gather, reduce, prefetch, afterwards = 0, devices = 1, jitter = 0, seed = 1 } = spec;
   const { overlapReductions = true } = spec;
-  const queue = new EventQueue();
+  const queue = new TimedEvents();
   const random = new Random(seed, 'zero');
   const happened: TimelineEvent[] = [];
   const visits = 2 * layers * microBatches;
