@@ -5,9 +5,9 @@ import { writeFileAtomic } from '../base/files/atomic.js';
 import type { Model } from '../model/model.js';
 import type { FrozenPart } from '../run/frozen-part.js';
 import type { BlobRef, BlobStore } from '../transport/transport.js';
+import { isWhole } from './fetch-data.js';
 import type { Configuration } from './protocol/configuration.js';
 import { getList, putList } from './protocol/manifest.js';
-import { isWhole } from './worker/fetch-data.js';
 
 /** Bytes of a part, as of a snapshot's: large enough for a line, and never two of them in memory. */
 const PART = 2 ** 24;

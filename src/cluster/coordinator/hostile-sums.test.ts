@@ -10,7 +10,7 @@ import type { ModelHandle } from '../model-thread/commands.js';
 import { Exchange } from '../model-thread/exchange.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import { putParts } from '../protocol/manifest.js';
-import { PartLists, reduceShard } from '../worker/reducer.js';
+import { PartLists, reduceShard } from '../reduce-shard.js';
 import { Keeper } from './keeper.js';
 import { RoundMerge } from './merge-round.js';
 

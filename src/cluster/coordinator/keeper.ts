@@ -1,7 +1,7 @@
 import type { BlobStore } from '../../transport/transport.js';
+import { catchUp, type Held } from '../catch-up.js';
 import type { Applied, ModelHandle, ModelSetup } from '../model-thread/commands.js';
 import type { Chain } from '../protocol/down.js';
-import { catchUp, type Held } from '../worker/catch-up.js';
 
 /** The coordinator's own copy of the committed vectors: the truth that is saved. It trains nothing. */
 export class Keeper {

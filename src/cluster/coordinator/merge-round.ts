@@ -11,7 +11,7 @@ import type { ReduceMessage } from '../protocol/down.js';
 import { putList } from '../protocol/manifest.js';
 import type { UpMessage } from '../protocol/up.js';
 import { ownerOf } from '../protocol/wire.js';
-import { ContributionError, PartLists, reduceShard, type ShardSum } from '../worker/reducer.js';
+import { ContributionError, PartLists, reduceShard, type ShardSum } from '../reduce-shard.js';
 import { Assignment, type Delivery } from './assignment.js';
 import type { Keeper } from './keeper.js';
 

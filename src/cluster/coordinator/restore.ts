@@ -8,10 +8,10 @@ import { runPaths, writeRunFile } from '../../run/run-folder.js';
 import { parseRecord } from '../../run/run-record.js';
 import { type RunKey, RunVerifier } from '../../transport/signed.js';
 import type { Transport } from '../../transport/transport.js';
+import { fetchData } from '../fetch-data.js';
 import { fetchFrozen } from '../frozen-blobs.js';
 import { configurationSchema } from '../protocol/configuration.js';
 import { decodeMessage } from '../protocol/wire.js';
-import { fetchData } from '../worker/fetch-data.js';
 import { STATE } from './coordinator.js';
 import { decodeState } from './run-state.js';
 

@@ -12,6 +12,7 @@ import {
 } from '../../rounds/index.js';
 import { QuotaError } from '../../transport/errors.js';
 import type { Transport } from '../../transport/transport.js';
+import { catchUp } from '../catch-up.js';
 import type { WorkerEvent, WorkerResult } from '../events.js';
 import type { ModelHandle, Trained } from '../model-thread/commands.js';
 import type { Chain, DownMessage, ReduceMessage, Work } from '../protocol/down.js';
@@ -20,7 +21,6 @@ import type { UpMessage } from '../protocol/up.js';
 import { encodeMessage } from '../protocol/wire.js';
 import { workerQuota } from '../quotas.js';
 import type { BlobCache } from './blob-cache.js';
-import { catchUp } from './catch-up.js';
 import { type Reduced, Reducer } from './reducer.js';
 
 /** What a member lives in. */

@@ -3,7 +3,8 @@ import { MemoryNetwork } from '../../transport/memory-transport.test-support.js'
 import type { ModelHandle } from '../model-thread/commands.js';
 import type { ReduceMessage } from '../protocol/down.js';
 import { putParts } from '../protocol/manifest.js';
-import { ContributionError, PartLists, type Reduced, Reducer, reduceShard } from './reducer.js';
+import { ContributionError, PartLists, reduceShard } from '../reduce-shard.js';
+import { type Reduced, Reducer } from './reducer.js';
 
 const network = new MemoryNetwork();
 const { blobs } = network.connect().transport;

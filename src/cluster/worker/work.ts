@@ -12,18 +12,18 @@ import type { FrozenPart } from '../../run/frozen-part.js';
 import { RunVerifier, UnsignedError } from '../../transport/signed.js';
 import type { Transport } from '../../transport/transport.js';
 import type { WorkerEvent, WorkerResult } from '../events.js';
+import { fetchData } from '../fetch-data.js';
 import { fetchFrozen } from '../frozen-blobs.js';
 import { keptMessages } from '../memory.js';
 import type { ModelHandle } from '../model-thread/commands.js';
 import { startModelThread } from '../model-thread/member-thread.js';
-import { partSizes } from '../part-sizes.js';
+import { partSizes, vectorsOf } from '../part-sizes.js';
 import { type AdmissionAnswer, ASK, admissionAnswer, BUSY, NOT_APPROVED, WAITING } from '../protocol/admission.js';
 import { type Configuration, configurationSchema } from '../protocol/configuration.js';
 import { downEnvelope } from '../protocol/down.js';
 import { decodeMessage, encodeMessage, PROTOCOL } from '../protocol/wire.js';
 import type { WorkerOptions } from '../types.js';
 import { BlobCache } from './blob-cache.js';
-import { fetchData } from './fetch-data.js';
 import { allowedModel, MOST_CONFIGURATION } from './limits.js';
 import { MemberDriver } from './member.js';
 import { Replays } from './replays.js';
@@ -109,11 +109,6 @@ export async function work(
     await Promise.all(hosts.map((host) => host.close()));
     await transport.close();
   }
-}
-
-/** How many committed vectors the machines of a run agree on. */
-export function vectorsOf({ setup }: Pick<Configuration, 'setup'>): number {
-  return 1 + (setup.outer.method === 'nesterov' ? 1 : 0) + (setup.averageMoments ? 2 : 0);
 }
 
 async function askAdmission(

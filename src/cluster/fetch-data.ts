@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import { MeanfieldError, messageOf } from '../../base/errors.js';
-import { writeFileAtomic } from '../../base/files/atomic.js';
-import { makeFolder } from '../../base/files/make-folder.js';
-import { sha256, sha256File } from '../../base/hash.js';
-import { spelledError } from '../../base/spelling.js';
-import type { BlobStore } from '../../transport/transport.js';
-import type { Configuration } from '../protocol/configuration.js';
-import { MOST_DATA, type WorkerLimits } from './limits.js';
+import { MeanfieldError, messageOf } from '../base/errors.js';
+import { writeFileAtomic } from '../base/files/atomic.js';
+import { makeFolder } from '../base/files/make-folder.js';
+import { sha256, sha256File } from '../base/hash.js';
+import { spelledError } from '../base/spelling.js';
+import type { BlobStore } from '../transport/transport.js';
+import type { Configuration } from './protocol/configuration.js';
+import { MOST_DATA, type WorkerLimits } from './worker/limits.js';
 
 type Wanted = Configuration['data'];
 type DataFile = Wanted['files'][number];

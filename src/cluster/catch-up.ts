@@ -1,8 +1,8 @@
-import type { BlobStore } from '../../transport/transport.js';
-import type { ModelHandle } from '../model-thread/commands.js';
-import type { Chain } from '../protocol/down.js';
-import { getParts } from '../protocol/manifest.js';
-import { getSnapshot } from '../snapshot.js';
+import type { BlobStore } from '../transport/transport.js';
+import type { ModelHandle } from './model-thread/commands.js';
+import type { Chain } from './protocol/down.js';
+import { getParts } from './protocol/manifest.js';
+import { getSnapshot } from './snapshot.js';
 
 /** Committed parameters that a machine holds. */
 export interface Held {

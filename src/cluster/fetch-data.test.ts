@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it, vi } from 'vitest';
-import { sha256 } from '../../base/hash.js';
-import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
-import type { Configuration } from '../protocol/configuration.js';
+import { sha256 } from '../base/hash.js';
+import { MemoryNetwork } from '../transport/memory-transport.test-support.js';
 import { fetchData } from './fetch-data.js';
+import type { Configuration } from './protocol/configuration.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'meanfield-data-'));
 afterAll(() => rm(folder, { recursive: true }));

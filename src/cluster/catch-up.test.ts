@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
-import type { ModelHandle } from '../model-thread/commands.js';
-import type { Chain } from '../protocol/down.js';
-import { putParts } from '../protocol/manifest.js';
-import { putSnapshot } from '../snapshot.js';
+import { MemoryNetwork } from '../transport/memory-transport.test-support.js';
 import { catchUp, pathOf } from './catch-up.js';
+import type { ModelHandle } from './model-thread/commands.js';
+import type { Chain } from './protocol/down.js';
+import { putParts } from './protocol/manifest.js';
+import { putSnapshot } from './snapshot.js';
 
 const network = new MemoryNetwork();
 const { blobs } = network.connect().transport;
