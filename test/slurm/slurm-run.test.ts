@@ -40,6 +40,10 @@ describe.skipIf(!slurmThere || !natsThere)('a run whose workers come from Slurm 
     expect(launched.stderr).toContain('Submitted job');
     expect(jsonLines(launched).at(-1)).toMatchObject({ type: 'result', states: { COMPLETED: 2 }, interrupted: false });
     const done = await coordinator.done;
-    expect([done.code, jsonLines(done).at(-1)]).toMatchObject([0, { type: 'result', step: 20, replicas: 2 }]);
+    const result = jsonLines(done).at(-1)!;
+    expect([done.code, result]).toMatchObject([0, { type: 'result', replicas: 2 }]);
+    // Members do as many steps as they are fast, so the last round may end a little after it.
+    expect(result.step).toBeGreaterThanOrEqual(20);
+    expect(result.step).toBeLessThan(30);
   });
 });

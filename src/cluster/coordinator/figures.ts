@@ -5,7 +5,7 @@ import { RunLog } from '../../run/run-log.js';
 import { learningRate, type ScheduleOptions } from '../../training/schedule.js';
 import type { CoordinatorEvent, RoundEvent } from '../events.js';
 import { type RunLength, schedulePosition } from './plan.js';
-import type { ClusterProgress } from './run-state.js';
+import type { CommittedProgress } from './run-state.js';
 
 /** Keeps a run's figures: `metrics.jsonl`, TensorBoard, and the events for whoever watches. */
 export class Figures {
@@ -35,7 +35,7 @@ export class Figures {
   }
 
   /** A round is committed. */
-  round(event: RoundEvent, progress: ClusterProgress): void {
+  round(event: RoundEvent, progress: CommittedProgress): void {
     if (this.#counted) {
       this.#counted.tokens += event.tokens;
       this.#counted.seconds += event.seconds.round;
@@ -66,7 +66,7 @@ export class Figures {
     return this.log.close();
   }
 
-  #progress(event: RoundEvent, loss: number, progress: ClusterProgress): ProgressEvent {
+  #progress(event: RoundEvent, loss: number, progress: CommittedProgress): ProgressEvent {
     const position = schedulePosition(this.plan, progress);
     return {
       type: 'progress',
@@ -83,13 +83,13 @@ export class Figures {
 }
 
 /** Steps per replica at the run's end, as far as they can be told. */
-export function totalSteps(plan: RunLength, progress: ClusterProgress): number {
+export function totalSteps(plan: RunLength, progress: CommittedProgress): number {
   const done = doneOf(plan, progress);
   if (plan.mostTokens === null && plan.mostSeconds === null) return plan.mostSteps;
   return done > 0 ? Math.round(progress.position / done) : plan.schedule;
 }
 
-function secondsLeft(plan: RunLength, progress: ClusterProgress): number {
+function secondsLeft(plan: RunLength, progress: CommittedProgress): number {
   const done = doneOf(plan, progress);
   return done > 0 ? Math.max(0, (progress.seconds / done) * (1 - done)) : 0;
 }
@@ -97,7 +97,7 @@ function secondsLeft(plan: RunLength, progress: ClusterProgress): number {
 /** How much of the run is done, 0 to 1. */
 function doneOf(
   { mostSteps, mostTokens, mostSeconds }: RunLength,
-  { position, tokens, seconds }: ClusterProgress,
+  { position, tokens, seconds }: CommittedProgress,
 ): number {
   if (mostTokens !== null) return Math.min(1, tokens / mostTokens);
   if (mostSeconds !== null) return Math.min(1, seconds / mostSeconds);

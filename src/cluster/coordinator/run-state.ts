@@ -68,7 +68,7 @@ const stateSchema = z.strictObject({
   retired: z.array(blobRef),
 });
 
-export type ClusterProgress = z.output<typeof progressSchema>;
+export type CommittedProgress = z.output<typeof progressSchema>;
 export type Opening = z.output<typeof openingSchema>;
 export type LastRound = z.output<typeof lastSchema>;
 
@@ -80,7 +80,7 @@ export interface RunState {
   readonly ledger: Ledger;
   readonly configuration: BlobRef;
   readonly chain: Chain;
-  readonly progress: ClusterProgress;
+  readonly progress: CommittedProgress;
   readonly opening: Opening | null;
   readonly last: LastRound | null;
   readonly next: number;
@@ -90,7 +90,7 @@ export interface RunState {
   readonly retired: readonly BlobRef[];
 }
 
-export const NO_PROGRESS: ClusterProgress = {
+export const NO_PROGRESS: CommittedProgress = {
   position: 0,
   tokens: 0,
   seconds: 0,

@@ -6,7 +6,7 @@ import type { Chain } from '../protocol/down.js';
 import { type Asking, ask, decide, withoutWaiting } from './approvals.js';
 import { makeRoom, withoutNames } from './names.js';
 import { advanceOf, isFinished, nextSteps, type RunLength, schedulePosition } from './plan.js';
-import type { ClusterProgress, LastRound, RunState } from './run-state.js';
+import type { CommittedProgress, LastRound, RunState } from './run-state.js';
 
 /** A training loss above this, in nats per token, is nothing that a model of ours comes to. */
 const MOST_LOSS = 1e6;
@@ -182,7 +182,7 @@ function progressAfter(
   { progress, opening }: RunState,
   contributions: readonly { readonly worker: string; readonly steps: number; readonly tokens: number }[],
   seconds: number,
-): ClusterProgress {
+): CommittedProgress {
   const tokens = contributions.reduce((sum, one) => sum + one.tokens, 0);
   const mean = (of: (one: (typeof contributions)[number]) => number) =>
     contributions.reduce((sum, one) => sum + of(one) * one.tokens, 0) / tokens;

@@ -91,7 +91,10 @@ export async function requirePort({ port = 0, host }: ServerOptions): Promise<vo
     });
     await new Promise((resolve) => server.close(resolve));
   } catch (error) {
-    throw asSystemError(error, `listen at port ${port}`, 'Give another port, or 0 for one that is free');
+    throw spelledError(MeanfieldError, ({ option }) => {
+      const next = `Give another ${option('port')}, or 0 for one that is free`;
+      return messageOf(asSystemError(error, `listen at port ${port}`, next));
+    });
   }
 }
 

@@ -11,8 +11,11 @@ import type { Action, Schedule } from './schedule.js';
 import { SimulatedStore } from './store.js';
 import { SimulatedWorker, type Surroundings, USELESS } from './worker.js';
 
-/** Virtual milliseconds after the calm in which a run must commit twice and end. */
-const BOUND = 120_000;
+/**
+ * Virtual milliseconds after the calm in which a run must commit twice and end. A grace shorter than the line is long, beside
+ * members that send nothing, can take two minutes of rounds that fail.
+ */
+const BOUND = 180_000;
 /** A run that needs more events than this goes round in circles. */
 const MOST_TICKS = 50_000;
 const RUN = 'simulated';
