@@ -35,6 +35,7 @@ const took = (held: { round: number; hash: string }, whole = false): Event => ({
 const trained = (round = 1, finite = true): Event => ({ type: 'trained', round, finite });
 const stored: Event = { type: 'stored', round: 1, contribution: { of: 1 } };
 const full: Event = { type: 'notStored', round: 1, full: true, reason: 'no room' };
+const lost: Event = { type: 'notStored', round: 1, full: false, reason: 'no answer' };
 const beat: Event = { type: 'beat' };
 
 /** Plays events, and tells what the last one brought, with what was sent and told by its own type. */
@@ -151,6 +152,8 @@ const TABLE: Record<Name, readonly (readonly [what: string, events: readonly Eve
     ['is too late', [commit], ['stopStoring', 'catchUp']],
     ['was too late', [abort, stored], []],
     ['has no room', [full], ['tell notStored']],
+    ['has no answer', [lost], ['tell notStored', 'stopStoring', 'rollBack']],
+    ['does the round again', [lost, { type: 'rolledBack' }, start], ['tell training', 'train 1']],
     ['loses its life', [evict], ['stopStoring', 'tell rejoining', 'say join as 2', 'rollBack']],
   ],
   contributed: [

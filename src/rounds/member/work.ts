@@ -98,10 +98,13 @@ export function onNotStored<C extends Cargo>(state: MemberState<C>, event: Event
   const { round, full, reason } = event;
   const own = state.round;
   if (own?.round !== round || own.stage !== 'storing') return step(state, `nobody wants round ${round} any more`);
-  const beyond = full ? state.beyond + 1 : 0;
-  const next: MemberState<C> = { ...state, round: { ...own, stage: 'failed' }, beyond };
   const why = `the contribution to round ${round} could not be stored: ${reason}`;
-  if (beyond < BEYOND) return step(next, why, { type: 'tell', news: { type: 'notStored', round, reason } });
+  const news = { type: 'tell', news: { type: 'notStored', round, reason } } as const;
+  // The others wait for it, as long as the round's time-out: it goes back, and a beat brings the round again.
+  if (!full) return giveUpWork(step({ ...state, beyond: 0 }, why, news));
+  const beyond = state.beyond + 1;
+  const next: MemberState<C> = { ...state, round: { ...own, stage: 'failed' }, beyond };
+  if (beyond < BEYOND) return step(next, why, news);
   return step({ ...next, life: 'over' }, why, {
     type: 'fail',
     why: 'full',

@@ -62,6 +62,14 @@ test('what was read is read once more, and again, until the end', async () => {
   expect(done).toHaveLength(length);
 });
 
+test('it is read once more now and then for as long as it is there', async () => {
+  const { done, process, write } = server();
+  const readings = new Readings(process, write, { again: [], between: 0, every: 20 });
+  await readings.change();
+  await expect.poll(() => done.filter((what) => what === 'reload').length).toBeGreaterThan(4);
+  readings.end();
+});
+
 test('a server that had ended reads as it starts, and is left in peace while its workers come back', async () => {
   const { done, state, process, write } = server();
   const readings = new Readings(process, write, { again: [], between: 150 });

@@ -6,6 +6,8 @@ import type { ServerProcess } from './server-process.js';
  * left with accounts that reach nothing any more, until it reads again (2.9.10; once in some hundred changes under load).
  */
 const AGAIN = [500, 2000, 8000];
+/** And from then on: the last reading of all must not be the one that leaves somebody without. */
+const EVERY = 60_000;
 /**
  * Milliseconds between two readings, at least, but for one that is urgent, and after a start: while a server reads,
  * answers to workers may be lost, and it refuses who connects.
@@ -18,6 +20,7 @@ export class Readings {
   readonly #server: Pick<ServerProcess, 'reload' | 'revive'>;
   readonly #again: readonly number[];
   readonly #between: number;
+  readonly #every: number;
   readonly #read: () => Promise<void>;
   #changed = false;
   #urgent = false;
@@ -30,11 +33,12 @@ export class Readings {
   constructor(
     server: Pick<ServerProcess, 'reload' | 'revive'>,
     write: () => Promise<void>,
-    { again = AGAIN, between = BETWEEN } = {},
+    { again = AGAIN, between = BETWEEN, every = EVERY } = {},
   ) {
     this.#server = server;
     this.#again = again;
     this.#between = between;
+    this.#every = every;
     this.#read = serialized(
       () => this.#due(),
       () => this.#readNow(write),
@@ -80,8 +84,8 @@ export class Readings {
       if (changed) await this.#server.reload();
       this.#readAt = performance.now();
     }
-    const pause = this.#pauses.shift();
-    if (pause === undefined || this.#over) return;
+    const pause = this.#pauses.shift() ?? this.#every;
+    if (this.#over) return;
     this.#next = setTimeout(() => void this.#read().catch(() => {}), pause);
     this.#next.unref();
   }
