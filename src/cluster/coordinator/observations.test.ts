@@ -15,7 +15,10 @@ it('adds up traffic, contributions and refusals between commits', () => {
   seen.heard(heartbeat('a', 100, 10));
   seen.heard(heartbeat('b', 50, 5));
   seen.heard(heartbeat('a', 130, 30));
-  for (const gatherSeconds of [3, 1, 1e9, 2, 1]) seen.heard({ type: 'report', gatherSeconds } as UpMessage);
+  const report = (worker: string, gatherSeconds: number) =>
+    seen.heard({ type: 'report', worker, gatherSeconds } as UpMessage);
+  for (const [i, seconds] of [3, 1, 1e9, 2, 1].entries()) report(`w${i}`, seconds);
+  for (let i = 0; i < 9; i++) report('w2', 1e9);
   seen.contributed(contribution('a', 64));
   seen.contributed(contribution('b', 32));
   seen.refused({ worker: 'b', about: 'contribution', code: 'outlier', reason: 'too large' });
@@ -26,6 +29,8 @@ it('adds up traffic, contributions and refusals between commits', () => {
   expect(seen.of('b')).toMatchObject({ tokens: 0, rounds: 0, refused: 'too large' });
   expect(seen.committed(['a'])).toMatchObject({ bytes: { sent: 0, received: 0 }, refusals: 0, contributions: [] });
   now = 3000;
+  report('w2', 1e9);
+  expect(seen.committed(['a']).gather).toBe(3);
   expect(seen.refusals).toMatchObject([{ worker: 'b', secondsAgo: 3 }]);
 });
 

@@ -23,7 +23,9 @@ export class Observations {
   /** Since the last commit. */
   #bytes = { sent: 0, received: 0 };
   #refused = 0;
-  #gathers: number[] = [];
+  readonly #gathers = new Map<string, number>();
+  /** When the last commit was seen. */
+  #since = Number.NEGATIVE_INFINITY;
   readonly #contributions = new Map<string, Contribution>();
 
   /** @param now milliseconds of a clock that never jumps */
@@ -41,7 +43,9 @@ export class Observations {
       this.#bytes.received += Math.max(0, received - seen.received);
       Object.assign(seen, { sent, received });
     }
-    if (message.type === 'report') this.#gathers.push(message.gatherSeconds);
+    // No longer than since there was something to fetch, whatever is told, and each worker once.
+    if (message.type === 'report')
+      this.#gathers.set(message.worker, Math.min(message.gatherSeconds, (this.now() - this.#since) / 1000));
   }
 
   contributed(message: Contribution): void {
@@ -67,10 +71,16 @@ export class Observations {
       seen.tokens += tokens;
       seen.rounds++;
     }
-    const since = { contributions, bytes: this.#bytes, refusals: this.#refused, gather: typical(this.#gathers) };
+    const since = {
+      contributions,
+      bytes: this.#bytes,
+      refusals: this.#refused,
+      gather: typical([...this.#gathers.values()]),
+    };
     this.#bytes = { sent: 0, received: 0 };
     this.#refused = 0;
-    this.#gathers = [];
+    this.#gathers.clear();
+    this.#since = this.now();
     this.#contributions.clear();
     return since;
   }
