@@ -1,4 +1,5 @@
 import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { InOrder } from '../../base/in-order.js';
 import {
   type Cargo,
   createMember,
@@ -75,8 +76,7 @@ export class MemberDriver {
   readonly #reducer: Reducer;
   #state: MemberState<ClusterCargo>;
   /** Events that wait for the effects of one before them. */
-  readonly #events: MemberInput<ClusterCargo>[] = [];
-  #carryingOut = false;
+  readonly #events = new InOrder<MemberInput<ClusterCargo>>((event) => this.#handle(event));
   /** What was trained last, until it is stored. */
   #trained: { readonly round: number; readonly result: Trained } | undefined;
   /** Ends the upload of a contribution that no longer counts. */
@@ -126,17 +126,15 @@ export class MemberDriver {
   }
 
   #tell(event: MemberInput<ClusterCargo>): void {
-    this.#events.push(event);
-    if (this.#carryingOut) return;
-    this.#carryingOut = true;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      const { state, effects } = memberTick(this.#state, next);
-      this.#state = state;
-      const wait = waitOf(state);
-      if (wait.what !== this.doing.what) this.doing = { ...wait, since: performance.now() };
-      for (const effect of effects) this.#carryOut(effect);
-    }
-    this.#carryingOut = false;
+    this.#events.add(event);
+  }
+
+  #handle(event: MemberInput<ClusterCargo>): void {
+    const { state, effects } = memberTick(this.#state, event);
+    this.#state = state;
+    const wait = waitOf(state);
+    if (wait.what !== this.doing.what) this.doing = { ...wait, since: performance.now() };
+    for (const effect of effects) this.#carryOut(effect);
   }
 
   #carryOut(effect: MemberEffect<ClusterCargo>): void {

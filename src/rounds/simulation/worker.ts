@@ -1,3 +1,4 @@
+import { InOrder } from '../../base/in-order.js';
 import type { Random } from '../../base/random.js';
 import type { StartRound } from '../events.js';
 import type { MemberEffect, MemberEnd, MemberInput, MemberState, MessageOfMember } from '../member/types.js';
@@ -96,8 +97,7 @@ export class SimulatedWorker {
   start: { readonly round: number; readonly base: Committed } | null = null;
   #crashed = false;
   readonly #in: Surroundings;
-  readonly #events: MemberInput<SimulatedCargo>[] = [];
-  #busy = false;
+  readonly #events = new InOrder<MemberInput<SimulatedCargo>>((event) => this.#handle(event));
   /** Numbers of what is under way, so that what was stopped does not go on. */
   #training = 0;
   #storing = 0;
@@ -157,16 +157,14 @@ export class SimulatedWorker {
   }
 
   #tell(event: MemberInput<SimulatedCargo>): void {
-    this.#events.push(event);
-    if (this.#busy) return;
-    this.#busy = true;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      if (!this.alive) continue;
-      const { state, effects } = this.#in.machine(this.state, next);
-      this.state = state;
-      for (const effect of effects) this.#carryOut(effect);
-    }
-    this.#busy = false;
+    this.#events.add(event);
+  }
+
+  #handle(event: MemberInput<SimulatedCargo>): void {
+    if (!this.alive) return;
+    const { state, effects } = this.#in.machine(this.state, event);
+    this.state = state;
+    for (const effect of effects) this.#carryOut(effect);
   }
 
   #carryOut(effect: MemberEffect<SimulatedCargo>): void {

@@ -1,3 +1,4 @@
+import { InOrder } from '../../../base/in-order.js';
 import type { Random } from '../../../base/random.js';
 import {
   type Cargo,
@@ -63,8 +64,7 @@ export class TimedReplica {
   readonly #in: ReplicaSurroundings;
   readonly #random: Random;
   #state: MemberState<PlannedCargo> = createMember(0);
-  readonly #events: MemberInput<PlannedCargo>[] = [];
-  #carryingOut = false;
+  readonly #events = new InOrder<MemberInput<PlannedCargo>>((event) => this.#handle(event));
   #transfer: { readonly line: Line; readonly transfer: Transfer } | null = null;
   #activity: { readonly kind: Activity; readonly since: number; readonly round: number };
   /** Steps a second of the round that it trains in. */
@@ -133,16 +133,13 @@ export class TimedReplica {
   }
 
   #tell(event: MemberInput<PlannedCargo>): void {
-    this.#events.push(event);
-    if (this.#carryingOut) return;
-    this.#carryingOut = true;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      const { state, effects } = memberTick(this.#state, next);
-      this.#state = state;
-      for (const effect of effects) this.#carryOut(effect);
-    }
-    this.#carryingOut = false;
-    if (this.#state.life === 'suspended' && !this.#beats) this.#beat();
+    if (this.#events.add(event) && this.#state.life === 'suspended' && !this.#beats) this.#beat();
+  }
+
+  #handle(event: MemberInput<PlannedCargo>): void {
+    const { state, effects } = memberTick(this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#carryOut(effect);
   }
 
   #carryOut(effect: MemberEffect<PlannedCargo>): void {
