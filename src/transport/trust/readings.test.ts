@@ -83,6 +83,15 @@ test('a server that had ended reads as it starts, and is left in peace while its
   expect(performance.now() - began).toBeGreaterThan(100);
 });
 
+test('a start that a reading has made is told to who asks next, once', async () => {
+  const { state, process, write } = server();
+  const readings = new Readings(process, write, ONCE);
+  state.ended = true;
+  await readings.change();
+  expect(await readings.revive()).toBe(true);
+  expect(await readings.revive()).toBe(false);
+});
+
 test('a reading that fails says so, and the next one is made', async () => {
   const { process, write } = server();
   let failing = true;

@@ -24,6 +24,7 @@ export class Readings {
   readonly #read: () => Promise<void>;
   #changed = false;
   #urgent = false;
+  #revived = false;
   #readAt = Number.NEGATIVE_INFINITY;
   #pauses: number[] = [];
   #next: NodeJS.Timeout | undefined;
@@ -52,17 +53,31 @@ export class Readings {
     return this.#read();
   }
 
-  /** Starts the server again where it has ended, as {@link ServerProcess.revive}. */
+  /**
+   * Starts the server again where it has ended, as {@link ServerProcess.revive}.
+   *
+   * @returns whether it has been since this was last asked, by a reading too
+   */
   async revive(): Promise<boolean> {
-    const ended = await this.#server.revive();
-    // Its workers are about to come back.
-    if (ended) this.#readAt = performance.now();
-    return ended;
+    await this.#revive();
+    const revived = this.#revived;
+    this.#revived = false;
+    return revived;
   }
 
   end(): void {
     this.#over = true;
     clearTimeout(this.#next);
+  }
+
+  async #revive(): Promise<boolean> {
+    const ended = await this.#server.revive();
+    if (ended) {
+      this.#revived = true;
+      // Its workers are about to come back.
+      this.#readAt = performance.now();
+    }
+    return ended;
   }
 
   async #due(): Promise<void> {
@@ -78,7 +93,7 @@ export class Readings {
     if (changed) this.#pauses = [...this.#again];
     await write();
     // One that had ended reads it as it starts.
-    if (!(await this.revive())) {
+    if (!(await this.#revive())) {
       await this.#server.reload();
       // The first reading makes new accounts, but only the second ties them to what they import (2.9.10).
       if (changed) await this.#server.reload();
