@@ -1,10 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UsageError } from '../base/errors.js';
+import { MeanfieldError, UsageError } from '../base/errors.js';
 import type { JsonObject } from '../base/json.js';
 import { CharsTokenizer } from '../data/index.js';
+import type { FamilyName } from '../model/family-names.js';
 import { Model } from '../model/model.js';
 import { loadModel } from './load-model.js';
 import { writeModelFolder } from './model-folder.js';
@@ -19,7 +21,9 @@ afterEach(() => rm(folder, { recursive: true }));
 
 interface Changes {
   more?: string[];
-  family?: 'gpt2' | 'llama';
+  copies?: Record<string, string>;
+  leave?: RegExp;
+  family?: FamilyName;
   config?: JsonObject;
   rename?: (name: string) => string;
   tokenizer?: boolean;
@@ -31,6 +35,8 @@ async function save({
   rename = (name) => name,
   tokenizer = true,
   more = [],
+  copies = {},
+  leave = /^$/,
 }: Changes = {}) {
   const model = Model.create(family, sizes);
   const parameters = Float32Array.from({ length: model.layout.size }, (_, i) => i / 7);
@@ -39,7 +45,12 @@ async function save({
     config: { ...(model.config as JsonObject), ...config },
     generationConfig: { eos_token_id: 2 },
     tensors: [
-      ...model.layout.entries.map(({ name, shape }) => ({ name: rename(name), shape, data: views[name]! })),
+      ...model.layout.entries
+        .filter(({ name }) => !leave.test(name))
+        .map(({ name, shape }) => ({ name: rename(name), shape, data: views[name]! })),
+      ...model.layout.entries
+        .filter(({ name }) => copies[name] !== undefined)
+        .map(({ name, shape }) => ({ name: copies[name]!, shape, data: views[name]! })),
       ...more.map((name) => ({ name, shape: [1], data: new Float32Array(1) })),
     ],
     tokenizerFiles: tokenizer ? { ...new CharsTokenizer([97, 98, 99]).files() } : {},
@@ -74,15 +85,104 @@ describe('loadModel', () => {
       expect.stringMatching(/neither Meanfield nor LlamaConfig reads: logit_scale\./),
       expect.stringMatching(/model\.safetensors has 1 tensors that a llama model .* does not have: .*q_proj\.bias\./),
     ]);
-    await save({ more: ['transformer.h.0.attn.bias', 'transformer.h.0.attn.masked_bias', 'lm_head.weight'] });
+    await save({ more: ['transformer.h.0.attn.bias', 'transformer.h.0.attn.masked_bias'] });
     expect((await loadModel(folder)).notices).toEqual([]);
+    await save({ more: ['h.0.attn.bias', 'h.0.attn.c_attn.other'] });
+    expect((await loadModel(folder)).notices).toEqual([expect.stringContaining('1 tensors')]);
   });
 
   it('says what a tensor should have been', async () => {
     await save({ config: { vocab_size: 4 } });
     await expect(loadModel(folder)).rejects.toThrow('wte.weight has shape [3, 4], but config.json asks for [4, 4]');
     await save({ rename: (name) => name.replace('ln_f', 'ln_x') });
-    await expect(loadModel(folder)).rejects.toThrow('no tensor transformer.ln_f.weight');
+    await expect(loadModel(folder)).rejects.toThrow(
+      'there is no tensor transformer.ln_f.weight, transformer.ln_f.bias. It has what is not known here: ' +
+        'transformer.ln_x.bias, transformer.ln_x.weight.',
+    );
+  });
+
+  it('reads tied tensors by whichever of their names is there, and no two that differ', async () => {
+    const copies = { 'transformer.wte.weight': 'lm_head.weight' };
+    const parameters = await save({ copies });
+    expect((await loadModel(folder)).parameters).toEqual(parameters);
+    await save({ copies, leave: /wte/ });
+    expect((await loadModel(folder)).parameters).toEqual(parameters);
+    await save({ family: 'llama', config: { tie_word_embeddings: true } });
+    await expect(loadModel(folder)).rejects.toThrow(
+      /embed_tokens.weight and lm_head.weight are one in this model, but hold other values.*"tie_word_embeddings": false/,
+    );
+    await save({ copies: { 'transformer.wte.weight': 'wte.weight', 'transformer.wpe.weight': 'wpe.weight' } });
+    await expect(loadModel(folder)).rejects.toThrow(
+      'transformer.wpe.weight and wpe.weight, transformer.wte.weight and wte.weight',
+    );
+  });
+
+  describe('of BERT', () => {
+    const older = (name: string) =>
+      name.replace('LayerNorm.weight', 'LayerNorm.gamma').replace('LayerNorm.bias', 'LayerNorm.beta');
+    const bare = { architectures: ['BertModel'] };
+
+    it('reads older names, copies and what is not needed', async () => {
+      const parameters = await save({
+        family: 'bert',
+        rename: older,
+        copies: {
+          'cls.predictions.bias': 'cls.predictions.decoder.bias',
+          'bert.embeddings.word_embeddings.weight': 'cls.predictions.decoder.weight',
+        },
+        more: ['bert.embeddings.position_ids', 'bert.pooler.dense.weight', 'cls.seq_relationship.bias'],
+      });
+      const loaded = await loadModel(folder);
+      expect(loaded.parameters).toEqual(parameters);
+      expect(loaded.notices).toEqual([]);
+    });
+
+    it('reads a bare model, whose config.json says so', async () => {
+      const rename = (name: string) => older(name).replace(/^bert\./, '');
+      await save({ family: 'bert', leave: /^cls/, rename, more: ['embeddings.position_ids', 'pooler.dense.bias'] });
+      await expect(loadModel(folder)).rejects.toThrow(
+        /no tensor cls.predictions.transform.dense.weight, .*All of that belongs to the head of \["BertForMaskedLM"\]/,
+      );
+      await save({ family: 'bert', leave: /^cls/, rename, config: bare, more: ['embeddings.position_ids'] });
+      const { model, parameters, notices } = await loadModel(folder);
+      expect(model.scoresTokens).toBe(false);
+      expect(parameters.length).toBe(Model.fromConfig({ ...(model.config as JsonObject) }).layout.size);
+      expect(notices).toEqual([]);
+    });
+
+    it('tells all that is missing or misshapen, the first by name', async () => {
+      await save({ family: 'bert', leave: /LayerNorm/, config: { intermediate_size: 24 } });
+      await expect(loadModel(folder)).rejects.toThrow(
+        /no tensor bert\..* and 3 more\. Tensor .*intermediate.dense.weight has shape \[16, 4\], but config.json asks for \[24, 4\]; /,
+      );
+    });
+
+    it('whatever the names, answers with a model or with an error for users', async () => {
+      const names = Model.create('bert', sizes).layout.entries.map(({ name }) => name);
+      const more = fc.uniqueArray(
+        fc.oneof(
+          fc.constantFrom(
+            ...names.map((name) => name.replace(/^bert\./, '')),
+            'cls.',
+            'bert.bert.pooler',
+            'LayerNorm.gamma',
+          ),
+          fc.string({ maxLength: 20 }).filter((name) => name !== '__metadata__'),
+        ),
+        { maxLength: 4 },
+      );
+      await fc.assert(
+        fc.asyncProperty(more, async (added) => {
+          await save({ family: 'bert', more: added.filter((name) => !names.includes(name)) });
+          try {
+            expect((await loadModel(folder)).parameters.length).toBeGreaterThan(0);
+          } catch (error) {
+            expect(error).toBeInstanceOf(MeanfieldError);
+          }
+        }),
+        { numRuns: 30 },
+      );
+    });
   });
 
   it('refuses what is missing, of another family or no model', async () => {

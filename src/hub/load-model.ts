@@ -1,12 +1,11 @@
 import { MeanfieldError, UsageError } from '../base/errors.js';
-import type { SafetensorsFile } from '../base/files/safetensors.js';
 import type { JsonObject } from '../base/json.js';
 import { parseTokenizer, type Tokenizer } from '../data/index.js';
 import { configNotices, someNames } from '../model/config-rules.js';
-import type { ParameterEntry } from '../model/layout.js';
 import { Model } from '../model/model.js';
 import { PublishedConfig } from '../model/published.js';
 import { findModelFolder } from './find-model.js';
+import { type MatchedTensor, matchTensors, type NamedWeights } from './match-tensors.js';
 import { readModelFolder } from './model-folder.js';
 
 /** A model in memory, with what it reads and writes text by. */
@@ -48,50 +47,38 @@ export async function loadModel(folder: string): Promise<LoadedModel> {
     const tokenizer = await parseTokenizer(files, opened.path);
     const published = new PublishedConfig(model.architecture.name, opened.config);
     const parameters = new Float32Array(model.layout.size);
-    for (const entry of model.layout.entries) await readParameter(opened.weights, entry, parameters, published);
+    const { tensors, unknown } = matchTensors(opened.weights, model, published);
+    for (const tensor of tensors) await readParameter(opened.weights, tensor, parameters);
     const { generationConfig } = opened;
-    const notices = [...configNotices(published), ...unusedNotices(opened.weights, model)];
+    const notices = [...configNotices(published), ...unusedNotices(opened.weights, model, unknown)];
     return { model, parameters, tokenizer, ...(generationConfig && { generationConfig }), notices };
   } finally {
     await opened.close();
   }
 }
 
-/** A parameter's name in a file: those of a bare model, such as the published GPT-2, lack the part that the head is put on. */
-function nameIn(weights: SafetensorsFile, { name }: ParameterEntry): string {
-  const bare = name.replace(/^(transformer|model)\./, '');
-  return !weights.tensors.has(name) && weights.tensors.has(bare) ? bare : name;
-}
-
-/** Masks and tables that older versions saved with the weights, and the copy of a tied head. */
-const DERIVED = /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq|lm_head\.weight)$/;
-
 /** A bias or a norm that the configuration does not tell of would be left out in silence. */
-function unusedNotices(weights: SafetensorsFile, model: Model): string[] {
-  const used = new Set(model.layout.entries.map((entry) => nameIn(weights, entry)));
-  const unused = [...weights.tensors.keys()].filter((name) => !used.has(name) && !DERIVED.test(name));
-  if (unused.length === 0) return [];
+function unusedNotices({ path }: NamedWeights, model: Model, unknown: readonly string[]): string[] {
+  if (unknown.length === 0) return [];
   return [
-    `${weights.path} has ${unused.length} tensors that a ${model.architecture.name} model of this configuration does not have: ` +
-      `${someNames(unused)}. They are not used, so this may be another model than its config.json says.`,
+    `${path} has ${unknown.length} tensors that a ${model.architecture.name} model of this configuration does not have: ` +
+      `${someNames(unknown)}. They are not used, so this may be another model than its config.json says.`,
   ];
 }
 
 async function readParameter(
-  weights: SafetensorsFile,
-  entry: ParameterEntry,
+  weights: NamedWeights,
+  { entry, name, copies }: MatchedTensor,
   into: Float32Array,
-  config: PublishedConfig,
 ): Promise<void> {
-  const name = nameIn(weights, entry);
-  const { shape } = weights.info(name);
-  if (shape.join() !== entry.shape.join()) {
-    const leftOut = config.leftOut();
-    const defaults = `It leaves out ${leftOut.join(', ')}, for which ${config.className}'s defaults stand. `;
-    throw new MeanfieldError(
-      `${weights.path}: tensor ${name} has shape [${shape.join(', ')}], but config.json asks for ` +
-        `[${entry.shape.join(', ')}]. ${leftOut.length > 0 ? defaults : ''}They do not belong together.`,
-    );
+  const values = into.subarray(entry.offset, entry.offset + entry.size);
+  await weights.readFloat32(name, values);
+  for (const copy of copies) {
+    const other = await weights.readFloat32(copy);
+    if (other.some((value, i) => !Object.is(value, values[i])))
+      throw new MeanfieldError(
+        `${weights.path}: tensors ${name} and ${copy} are one in this model, but hold other values. If they are two, ` +
+          'config.json should say "tie_word_embeddings": false.',
+      );
   }
-  await weights.readFloat32(name, into.subarray(entry.offset, entry.offset + entry.size));
 }

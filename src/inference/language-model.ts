@@ -7,7 +7,7 @@ import { createEngine } from '../engine/node/create.js';
 import { DEVICE_CHOICES, type DeviceChoice } from '../engine/node/device-names.js';
 import { type LoadedModel, loadModel } from '../hub/load-model.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
-import { type TextEvaluation, TextEvaluator } from './text-evaluator.js';
+import { type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
 
 /**
  * How to compute with a model.
@@ -49,7 +49,9 @@ export class LanguageModel implements AsyncDisposable {
   /** None where the model tells masked tokens. */
   readonly #generator: Generator | undefined;
   readonly #architecture: string;
-  readonly #evaluator: TextEvaluator;
+  readonly #work: TextEvaluatorOptions;
+  /** Made when it is first asked for: not every model tells tokens. */
+  #evaluator: TextEvaluator | undefined;
   readonly #evaluations = new Turns();
   readonly #closing = new AbortController();
   /** Elements of all its parameters. */
@@ -64,7 +66,7 @@ export class LanguageModel implements AsyncDisposable {
     const work = { ...loaded, engine, compile: { threads } };
     this.#architecture = architecture.name;
     this.#generator = architecture.sees === 'past' ? new Generator(work) : undefined;
-    this.#evaluator = new TextEvaluator(work);
+    this.#work = work;
     this.parameters = loaded.model.layout.size;
     this.context = loaded.model.dimensions.context;
     this.notices = loaded.notices;
@@ -96,8 +98,8 @@ export class LanguageModel implements AsyncDisposable {
     this.#checkOpen();
     if (!this.#generator)
       throw new UsageError(
-        `A ${this.#architecture} model tells masked tokens from all around them: it does not write. Measure it with eval, ` +
-          'or use it in Python: AutoModelForMaskedLM.from_pretrained(folder).',
+        `A ${this.#architecture} model reads all of a text at once: it does not write. Measure it with eval where it tells ` +
+          'masked tokens, or use it in Python: AutoModelForMaskedLM.from_pretrained(folder).',
       );
     return this.#generator.generate(options);
   }
@@ -130,6 +132,7 @@ export class LanguageModel implements AsyncDisposable {
     const end = await this.#evaluations.take(either);
     try {
       const documents = readDocuments({ paths: files, field, signal: either });
+      this.#evaluator ??= new TextEvaluator(this.#work);
       const result = await this.#evaluator.evaluate(documents, { signal: either, progress });
       for (const message of corpusNotices(documents.statistics)) notice?.(message);
       for (const message of evaluationNotices(result)) notice?.(message);
@@ -147,7 +150,7 @@ export class LanguageModel implements AsyncDisposable {
     this.#closing.abort(closedError());
     await this.#generator?.dispose();
     const end = await this.#evaluations.take();
-    await this.#evaluator.dispose();
+    await this.#evaluator?.dispose();
     end();
   }
 

@@ -34,6 +34,30 @@ export interface ForwardInputs {
   /** The position of each time step, [T] int64; 0 … T − 1 in training. */
   readonly positions_T: Tensor;
   readonly attend: Attend;
+  /** The kind of each token (`token_type_ids`), [N] int64, where a model knows kinds; of kind 0 where it is left out. */
+  readonly types_N?: Tensor | undefined;
+  /** 1 for a sequence's own tokens, 0 for what fills it up at its end, [N] float32; all 1 where it is left out. */
+  readonly own_N?: Tensor | undefined;
+}
+
+/** What a head tells: the tokens that were masked, what a whole text is, what each token is, where an answer stands. */
+export type HeadTask = 'masked' | 'sequence' | 'tokens' | 'span';
+
+/** What a head's scores are made of, beside hidden states. */
+export type HeadInputs = Pick<ForwardInputs, 'batch' | 'own_N'>;
+
+/** What published files have on an encoder: parameters of its own, and what it makes of the last hidden state. */
+export interface TaskHead<Config = unknown> {
+  readonly task: HeadTask;
+  /** Its parameters in the model's order. */
+  parameters(config: Config): ParameterSpec[];
+  /**
+   * Its scores. Of a whole text: [B, labels], of all rows. Else one row a hidden state, which may be any of them: [M, V]
+   * of the vocabulary, [M, labels], or [M, 2] that an answer begins and that it ends there.
+   *
+   * @param x_MC hidden states as `final` gives them
+   */
+  scores(config: Config, parameters: TracedParameters, x_MC: Tensor, inputs: HeadInputs): Tensor;
 }
 
 /**
@@ -49,7 +73,7 @@ export interface Architecture<Config = unknown> {
   /** The `config.json` of a model with these sizes. */
   configure(dimensions: Dimensions): Config;
   dimensions(config: Config): Dimensions;
-  /** Parameters in the model's order, with their published initialisation. */
+  /** Parameters in the model's order, with their published initialisation; those of {@link heads} are not among them. */
   parameters(config: Config): ParameterSpec[];
   /** The hidden state before the first block: [N, C]. */
   embed(config: Config, parameters: TracedParameters, inputs: ForwardInputs): Tensor;
@@ -61,6 +85,9 @@ export interface Architecture<Config = unknown> {
   readonly sees: 'past' | 'all';
   /** The name of the parameter whose rows score the vocabulary's tokens, [V, C]. */
   head(config: Config): string;
-  /** Scores of every token of the vocabulary, [M, V], from hidden states [M, C], where they are more than those rows give. */
-  logits?(config: Config, parameters: TracedParameters, x_MC: Tensor): Tensor;
+  /**
+   * Where heads stand on it, by how their class's name in `architectures` ends, such as `ForMaskedLM`; the first is
+   * meant where none is named. Without any, the rows of {@link head} score the next token.
+   */
+  readonly heads?: Readonly<Record<string, TaskHead<Config>>>;
 }

@@ -4,7 +4,7 @@ import { SafetensorsFile } from '../base/files/safetensors.js';
 import { attention, constant, input, type Tensor } from '../graph/index.js';
 import type { Attend, TracedParameters } from './architecture.js';
 import { bert } from './bert.js';
-import { ParameterLayout } from './layout.js';
+import { Model } from './model.js';
 
 const fixture = new URL('../../test/fixtures/models/bert/', import.meta.url).pathname;
 
@@ -16,7 +16,7 @@ export const int64s = (values: ArrayLike<number>) => BigInt64Array.from(values, 
 /** The tiny BertForMaskedLM of `test/fixtures/models`, and what PyTorch computes for it. */
 export async function openBert() {
   const config = bert.parse(JSON.parse(await readFile(`${fixture}config.json`, 'utf8')));
-  const layout = new ParameterLayout(bert.parameters(config));
+  const { layout } = Model.fromConfig(config);
   const weights = await SafetensorsFile.open(`${fixture}model.safetensors`);
   expect([...weights.tensors.keys()].sort()).toEqual(layout.entries.map(({ name }) => name).sort());
   const vector = new Float32Array(layout.size);

@@ -19,12 +19,12 @@ import {
 import { bert } from './bert.js';
 import { B, difference, expectGradients, int64s, type OpenBert, openBert, T, traceBert } from './bert.test-support.js';
 import { configNotices, isKnown } from './config-rules.js';
-import { ParameterLayout } from './layout.js';
+import { Model } from './model.js';
 import { PublishedConfig } from './published.js';
 import published from './published-configs.json' with { type: 'json' };
 
 const small: JsonObject = { model_type: 'bert', ...expected.bert.small };
-const size = (config: JsonObject) => new ParameterLayout(bert.parameters(bert.parse(config))).size;
+const size = (config: JsonObject) => Model.fromConfig(config).layout.size;
 
 /** Rows [T, B, ...] as PyTorch has them, [B, T, ...]. */
 function batchMajor(rows: ArrayLike<number>): Float32Array {
@@ -42,10 +42,11 @@ describe('BertForMaskedLM of Python transformers', () => {
   beforeAll(async () => {
     opened = await openBert();
     const { config, layout, told, views, ids } = opened;
+    const model = Model.fromConfig(config);
     const { p, x_NC } = traceBert(opened);
     const rows_M = constant(int64s(told.map(([row]) => row)), [told.length]);
     const targets_M = constant(int64s(told.map(([, target]) => target)), [told.length]);
-    const likelihoods_M = pick(softmax(bert.logits!(config, p, gather(x_NC, rows_M))), targets_M);
+    const likelihoods_M = pick(softmax(model.logits(p, gather(x_NC, rows_M))), targets_M);
     const loss = scale(reduceSum(log(likelihoods_M), [0]), -1 / told.length);
     const traced = gradients(
       loss,
@@ -53,7 +54,7 @@ describe('BertForMaskedLM of Python transformers', () => {
     );
     const outputs: Record<string, Tensor> = {
       hidden: x_NC,
-      logits: bert.logits!(config, p, x_NC),
+      logits: model.logits(p, x_NC),
       loss: reshape(loss, [1]),
       ...Object.fromEntries(layout.entries.map(({ name }, i) => [`gradient.${name}`, traced[i]!])),
     };
@@ -139,7 +140,7 @@ describe('the configuration', () => {
     const config = bert.configure(sizes);
     expect(bert.dimensions(config)).toEqual(sizes);
     expect(bert.parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
-    const layout = new ParameterLayout(bert.parameters(config));
+    const { layout } = Model.fromConfig(config);
     const views = layout.views(layout.initialize(new Random(1)));
     for (const [name, values] of Object.entries(views)) {
       if (name.endsWith('LayerNorm.weight')) expect(new Set(values)).toEqual(new Set([1]));

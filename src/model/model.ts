@@ -1,6 +1,14 @@
 import { UsageError } from '../base/errors.js';
 import { attention, constant, gemm, input, repeatHeads, type Tensor } from '../graph/index.js';
-import type { Architecture, Attend, Dimensions, ForwardInputs, TracedParameters } from './architecture.js';
+import type {
+  Architecture,
+  Attend,
+  Dimensions,
+  ForwardInputs,
+  HeadInputs,
+  TaskHead,
+  TracedParameters,
+} from './architecture.js';
 import { bert } from './bert.js';
 import type { FamilyName } from './family-names.js';
 import { frozenNames } from './freeze.js';
@@ -26,11 +34,14 @@ export class Model {
   /** Those that stay as they are, fed beside the trained. */
   readonly frozen: ParameterLayout;
   readonly dimensions: Dimensions;
+  /** What stands on an encoder, as `architectures` in its configuration says; none on a bare one. */
+  readonly taskHead: TaskHead | undefined;
 
   private constructor(architecture: Architecture, config: unknown, freeze: readonly string[] = []) {
     this.architecture = architecture;
     this.config = config;
-    const parameters = architecture.parameters(config);
+    this.taskHead = taskHeadOf(architecture, config);
+    const parameters = [...architecture.parameters(config), ...(this.taskHead?.parameters(config) ?? [])];
     this.layout = new ParameterLayout(parameters);
     const model = { names: parameters.map(({ name }) => name), head: architecture.head(config) };
     const frozen = frozenNames(model, freeze);
@@ -121,13 +132,40 @@ export class Model {
     return parameters[this.architecture.head(this.config)]!;
   }
 
-  /** Scores of every token of the vocabulary, [N, V], from a hidden state [N, C]. */
-  logits(parameters: TracedParameters, x_NC: Tensor): Tensor {
-    const { architecture, config } = this;
-    return (
-      architecture.logits?.(config, parameters, x_NC) ?? gemm(x_NC, this.head(parameters), undefined, { transB: true })
-    );
+  /** Whether it scores the tokens of the vocabulary: those that follow, or those that were masked. */
+  get scoresTokens(): boolean {
+    return !this.architecture.heads || this.taskHead?.task === 'masked';
   }
+
+  /**
+   * Scores of every token of the vocabulary, [N, V], from a hidden state [N, C].
+   *
+   * @throws Error where {@link scoresTokens} is false
+   */
+  logits(parameters: TracedParameters, x_NC: Tensor): Tensor {
+    if (!this.scoresTokens) throw new Error(`a ${this.architecture.name} model of another head scores no tokens`);
+    if (this.taskHead) return this.scores(parameters, x_NC, { batch: 1 });
+    return gemm(x_NC, this.head(parameters), undefined, { transB: true });
+  }
+
+  /**
+   * What its {@link taskHead} says of the last hidden state.
+   *
+   * @throws Error where it has none
+   */
+  scores(parameters: TracedParameters, x_NC: Tensor, inputs: HeadInputs): Tensor {
+    if (!this.taskHead) throw new Error(`a bare ${this.architecture.name} model has no head`);
+    return this.taskHead.scores(this.config, parameters, x_NC, inputs);
+  }
+}
+
+/** The head that the first class of `architectures` has on an architecture; one that is not known here is none. */
+function taskHeadOf({ heads }: Architecture, config: unknown): TaskHead | undefined {
+  if (!heads) return undefined;
+  const [name] = (config as { architectures?: readonly unknown[] | null }).architectures ?? [];
+  if (typeof name !== 'string') return Object.values(heads)[0];
+  const end = /For[A-Z]\w*$/.exec(name)?.[0];
+  return end !== undefined && Object.hasOwn(heads, end) ? heads[end] : undefined;
 }
 
 function findArchitecture(name: string): Architecture {

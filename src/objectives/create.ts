@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
 import type { TokenWindow } from '../data/sampling/token-windows.js';
+import { someNames } from '../model/config-rules.js';
 import type { Model } from '../model/model.js';
 import { Causal } from './causal/causal.js';
 import { Masked } from './masked/masked.js';
@@ -41,15 +42,27 @@ const RATE = 0.15;
  * What a model was made to learn from texts, as far as it shows: the next token, or masked ones.
  *
  * @param mask the id of the tokenizer's mask token
- * @throws UsageError when it tells masked tokens, and there is no mask
+ * @throws UsageError when it tells masked tokens and there is no mask, or it is an encoder that tells none
  */
-export function objectiveOf({ architecture }: Model, mask: number | undefined): ObjectiveConfig {
+export function objectiveOf(model: Model, mask: number | undefined): ObjectiveConfig {
+  const { architecture } = model;
   if (architecture.sees === 'past') return CAUSAL;
+  if (!model.scoresTokens)
+    throw new UsageError(
+      `This ${architecture.name} model has no head that tells masked tokens: \`architectures\` in its config.json names ` +
+        `${someNames(classNames(model))}. So it cannot be measured by them: take the files of a ForMaskedLM model.`,
+    );
   if (mask !== undefined) return { name: 'masked', rate: RATE, mask };
   throw new UsageError(
     `A ${architecture.name} model tells masked tokens, but its tokenizer has no mask: its tokenizer_config.json names no ` +
       'mask_token that its tokenizer.json has. Take the files that belong to the model.',
   );
+}
+
+/** The classes that a configuration names. */
+function classNames({ config }: Model): string[] {
+  const { architectures } = config as { architectures?: unknown };
+  return Array.isArray(architectures) ? architectures.map(String) : [];
 }
 
 /**

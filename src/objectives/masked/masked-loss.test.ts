@@ -3,8 +3,7 @@ import { ModelProtoSchema } from 'onnx-buf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import fallbacks from '../../../test/lowerings/webgpu-fallbacks.json' with { type: 'json' };
 import { NodeEngine } from '../../engine/node/engine.js';
-import { encode, gradients, input, reshape, type Target, type Tensor } from '../../graph/index.js';
-import { bert } from '../../model/bert.js';
+import { encode, gradients, input, reshape, type Target } from '../../graph/index.js';
 import {
   difference,
   expectGradients,
@@ -13,6 +12,7 @@ import {
   openBert,
   traceBert,
 } from '../../model/bert.test-support.js';
+import { Model } from '../../model/model.js';
 import { maskedLoss } from './masked-loss.js';
 
 /** More than the fixture has tokens to tell, as a batch has with room to spare. */
@@ -27,10 +27,7 @@ afterAll(() => opened.answers.close());
 function traced(target: Target, chunk?: number) {
   const { config, layout } = opened;
   const { p, x_NC } = traceBert(opened);
-  const model = {
-    dimensions: bert.dimensions(config),
-    logits: (parameters: typeof p, x_MC: Tensor) => bert.logits!(config, parameters, x_MC),
-  };
+  const model = Model.fromConfig(config);
   const told = {
     positions_M: input('positions', [M], 'int64'),
     targets_M: input('targets', [M], 'int64'),
