@@ -21,6 +21,7 @@ export type { HostArray } from './engine/engine.js';
 export { gradients } from './graph/gradients.js';
 export {
   type AttentionOptions,
+  type AttentionSpan,
   abs,
   add,
   addAll,
@@ -63,6 +64,7 @@ export {
   shift,
   sigmoid,
   silu,
+  softcap,
   softmax,
   split,
   sqrt,

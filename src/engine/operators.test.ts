@@ -141,21 +141,30 @@ describe.each(['cpu', 'wasm'] as const)('operators on %s', (target) => {
 });
 
 describe('attention over a long sequence', () => {
-  it('is computed in blocks of queries with the values and gradients of the whole', async () => {
-    const shape = [150, 1, 2, 3];
-    const operands = fc.sample(fc.gen(), 3).map((g) => new Draw(g).floats(shape));
-    const inputs = operands.map((operand, i) => inputFor(i, operand)) as [Tensor, Tensor, Tensor];
-    const blocked = attention(...inputs);
-    const whole = apply1(operators.attention!, inputs);
-    expect(blocked.node.operator.name).toBe('concat');
-    const named = (name: string, y: Tensor) =>
-      [y, ...gradients(tracedLoss([y]), inputs)].map((tensor, i) => [`${name}${i}`, tensor]);
-    const feeds = Object.fromEntries(operands.map((operand, i) => [`operand${i}`, hostArray(operand)]));
-    const outputs = Object.fromEntries([...named('blocked', blocked), ...named('whole', whole)]);
-    const results = await run(new NodeEngine(), outputs, { ...feeds, ...weightFeeds(operands.slice(0, 1)) });
-    for (const i of [0, 1, 2, 3]) {
-      expect(Math.max(...results[`whole${i}`]!)).toBeGreaterThan(0.1);
-      expectClose(`result ${i}`, results[`blocked${i}`]!, results[`whole${i}`]!, GRADIENT_TOLERANCE);
-    }
-  });
+  it.each([
+    [{}, 150, 150],
+    [{ window: 40, softcap: 2, scale: 0.5 }, 150, 150],
+    // The last of four blocks has the queries from 225 on, which see keys from 186 on: the third block and their own.
+    [{ window: 40 }, 300, 150],
+  ])(
+    'with %j is computed in blocks of queries with the values and gradients of the whole',
+    async (options, length, seen) => {
+      const shape = [length, 1, 2, 3];
+      const operands = fc.sample(fc.gen(), 3).map((g) => new Draw(g).floats(shape));
+      const inputs = operands.map((operand, i) => inputFor(i, operand)) as [Tensor, Tensor, Tensor];
+      const blocked = attention(...inputs, options);
+      const whole = apply1(operators.attention!, inputs, options);
+      expect(blocked.node.operator.name).toBe('concat');
+      expect(blocked.node.inputs.at(-1)!.node.inputs[1]!.shape[0]).toBe(seen);
+      const named = (name: string, y: Tensor) =>
+        [y, ...gradients(tracedLoss([y]), inputs)].map((tensor, i) => [`${name}${i}`, tensor]);
+      const feeds = Object.fromEntries(operands.map((operand, i) => [`operand${i}`, hostArray(operand)]));
+      const outputs = Object.fromEntries([...named('blocked', blocked), ...named('whole', whole)]);
+      const results = await run(new NodeEngine(), outputs, { ...feeds, ...weightFeeds(operands.slice(0, 1)) });
+      for (const i of [0, 1, 2, 3]) {
+        expect(Math.max(...results[`whole${i}`]!)).toBeGreaterThan(0.1);
+        expectClose(`result ${i}`, results[`blocked${i}`]!, results[`whole${i}`]!, GRADIENT_TOLERANCE);
+      }
+    },
+  );
 });

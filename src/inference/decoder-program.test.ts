@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { Model } from '../model/model.js';
-import { cacheRow, traceStep } from './decoder-program.js';
+import { cacheNeeds, traceStep } from './decoder-program.js';
 
 const sizes = { layers: 2, width: 24, heads: 6, keyValueHeads: 2, context: 40, vocabulary: 7 };
 
-describe('cacheRow', () => {
+describe('cacheNeeds', () => {
   it('counts the heads of keys, and their width where the configuration sets it', () => {
-    expect(cacheRow(Model.create('gpt2', sizes))).toBe(24);
+    expect(cacheNeeds(Model.create('gpt2', sizes))).toEqual({ row: 24, windows: [], whole: true });
     const llama = Model.create('llama', sizes);
-    expect(cacheRow(llama)).toBe(8);
-    expect(cacheRow(Model.fromConfig({ ...(llama.config as object), head_dim: 10 }))).toBe(20);
+    expect(cacheNeeds(llama).row).toBe(8);
+    expect(cacheNeeds(Model.fromConfig({ ...(llama.config as object), head_dim: 10 })).row).toBe(20);
   });
 });
 

@@ -4,7 +4,7 @@
  */
 import {
   add,
-  causalMask,
+  attentionMask,
   concat,
   encode,
   gather,
@@ -14,13 +14,14 @@ import {
   reshape,
   scale,
   sizeOf,
+  softcap,
   softmax,
   split,
   type Target,
   type Tensor,
   transpose,
 } from '../graph/index.js';
-import type { Attend } from '../model/architecture.js';
+import type { Attend, LayerAttention } from '../model/architecture.js';
 import type { Model } from '../model/model.js';
 
 /** The size of a step: shapes are static, so each size is a program of its own. */
@@ -38,14 +39,20 @@ export const MASKED = -1e9;
  * A step of generation: T new tokens that follow those in the cache.
  *
  * Inputs: the parameters; `ids` and `positions` [T] int64; `row` [1] int64, whose logits are wanted; `mask` [S], 0 for
- * slots in use and {@link MASKED} elsewhere; `keys.i` and `values.i` [S, 1, K, D] for each layer.
+ * slots in use and {@link MASKED} elsewhere, and for each window W of a layer `mask.W` [T, S], which shuts the slots that
+ * are too far away for a token as well; `keys.i` and `values.i` [S, 1, K, D] for each layer.
  * Outputs: `logits` [1, V]; `new_keys.i` and `new_values.i` [T, 1, K, D], the rows to append to the cache.
  */
 export function traceStep(model: Model, { tokens: T, slots: S }: StepSize, target: Target): Program {
   const { keyValueHeads: K } = model.dimensions;
   const outputs: Record<string, Tensor> = {};
-  const mask_S = input('mask', [S]);
-  const attend: Attend = (layer, q_T1HD, k_T1KD, v_T1KD) => {
+  const masks = new Map<number | undefined, Tensor>([[undefined, input('mask', [S])]]);
+  const maskOf = (window: number | undefined): Tensor => {
+    const mask = masks.get(window) ?? reshape(input(`mask.${window}`, [T, S]), [T, 1, S]);
+    masks.set(window, mask);
+    return mask;
+  };
+  const attend: Attend = (layer, q_T1HD, k_T1KD, v_T1KD, options = {}) => {
     const D = q_T1HD.shape[3]!;
     outputs[`new_keys.${layer}`] = k_T1KD;
     outputs[`new_values.${layer}`] = v_T1KD;
@@ -55,7 +62,8 @@ export function traceStep(model: Model, { tokens: T, slots: S }: StepSize, targe
       q_T1HD,
       { keys: past('keys'), values: past('values') },
       { keys: fresh(k_T1KD), values: fresh(v_T1KD) },
-      mask_S,
+      maskOf(options.window),
+      options,
     );
   };
   const parameters = model.parameterInputs();
@@ -69,11 +77,23 @@ export function traceStep(model: Model, { tokens: T, slots: S }: StepSize, targe
   return encode({ logits, ...outputs }, target);
 }
 
-/** Elements of a layer's keys for one token, K · D, as the model's forward pass makes them. */
-export function cacheRow(model: Model): number {
+/** What a model asks of a cache. */
+export interface CacheNeeds {
+  /** Elements of a layer's keys for one token, K · D. */
+  readonly row: number;
+  /** The different windows of its layers, in tokens. */
+  readonly windows: readonly number[];
+  /** Whether a layer sees all of the past. */
+  readonly whole: boolean;
+}
+
+/** What a model asks of a cache, as its forward pass tells. */
+export function cacheNeeds(model: Model): CacheNeeds {
   let row = 0;
-  const attend: Attend = (_layer, q, k) => {
+  const windows = new Set<number | undefined>();
+  const attend: Attend = (_layer, q, k, _v, options) => {
     row = sizeOf(k.shape);
+    windows.add(options?.window);
     return q;
   };
   const one = (name: string) => input(name, [1], 'int64');
@@ -83,7 +103,8 @@ export function cacheRow(model: Model): number {
     positions_T: one('positions'),
     attend,
   });
-  return row;
+  const bounded = [...windows].filter((window) => window !== undefined);
+  return { row, windows: bounded, whole: windows.has(undefined) };
 }
 
 /** Keys and values, [rows, K, D]. */
@@ -96,15 +117,19 @@ interface Rows {
  * softmax over [q·past | q·fresh], joined as scores: joining keys instead would copy the cache at each token. The
  * queries that share a key are rows of one product, so the cache is not repeated for them.
  */
-function attendToCache(q_T1HD: Tensor, past: Rows, fresh: Rows, mask_S: Tensor): Tensor {
+function attendToCache(q_T1HD: Tensor, past: Rows, fresh: Rows, mask: Tensor, options: LayerAttention): Tensor {
   const [T, , H, D] = q_T1HD.shape as [number, number, number, number];
   const [S, K] = past.keys.shape as [number, number];
   const G = H / K;
-  const q_KTGD = transpose(reshape(scale(q_T1HD, 1 / Math.sqrt(D)), [T, K, G, D]), [1, 0, 2, 3]);
+  const q_KTGD = transpose(reshape(scale(q_T1HD, options.scale ?? 1 / Math.sqrt(D)), [T, K, G, D]), [1, 0, 2, 3]);
   const q_KND = reshape(q_KTGD, [K, T * G, D]);
-  const scores = (keys: Tensor) => matmul(q_KND, keys, { rowsFirstB: true, transB: true });
-  const past_KTGS = add(reshape(scores(past.keys), [K, T, G, S]), mask_S);
-  const fresh_KTGT = add(reshape(scores(fresh.keys), [K, T, G, T]), reshape(causalMask(T, T), [T, 1, T]));
+  const scores = (keys: Tensor) => {
+    const products = matmul(q_KND, keys, { rowsFirstB: true, transB: true });
+    return options.softcap === undefined ? products : softcap(products, options.softcap);
+  };
+  const past_KTGS = add(reshape(scores(past.keys), [K, T, G, S]), mask);
+  const mask_T1T = (window?: number) => reshape(attentionMask(T, T, { window }), [T, 1, T]);
+  const fresh_KTGT = add(reshape(scores(fresh.keys), [K, T, G, T]), mask_T1T(options.window));
   const p_KTGZ = softmax(concat([past_KTGS, fresh_KTGT], 3));
   const [p, r] = split(p_KTGZ, 3, [S, T]) as [Tensor, Tensor];
   const mix = (weights: Tensor, values: Tensor) =>

@@ -1,7 +1,7 @@
 import type { Engine, HostArrays, Session, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import type { Model } from '../model/model.js';
-import { cacheRow, traceStep } from './decoder-program.js';
+import { cacheNeeds, traceStep } from './decoder-program.js';
 import { KeyValueCache } from './key-value-cache.js';
 
 /** The most tokens of a step. A run blocks its thread, so this bounds for how long. */
@@ -36,7 +36,7 @@ export class Decoder {
     this.#options = options;
     this.#parameters = parameters instanceof Float32Array ? model.layout.views(parameters) : parameters;
     this.#sessions = new Sessions(options.engine, { spinning: false, ...options.compile });
-    this.#cache = new KeyValueCache(layers, cacheRow(model), context);
+    this.#cache = new KeyValueCache(layers, cacheNeeds(model), context);
   }
 
   /** Tokens of the sequence so far. */
@@ -63,7 +63,7 @@ export class Decoder {
     const at = Array.from({ length: tokens }, (_, t) => Math.min(t, taken - 1));
     const outputs = await session.run({
       ...this.#parameters,
-      ...this.#cache.feeds(),
+      ...this.#cache.feeds(tokens),
       ids: BigInt64Array.from(at, (t) => BigInt(ids[t]!)),
       positions: BigInt64Array.from(at, (t) => BigInt(length + t)),
       row: BigInt64Array.of(BigInt(taken - 1)),

@@ -1,5 +1,5 @@
 import type { HostArrays } from '../engine/engine.js';
-import { MASKED } from './decoder-program.js';
+import { type CacheNeeds, MASKED } from './decoder-program.js';
 
 /** The fewest slots of a cache; sizes double from here up to the context, so few programs serve all lengths. */
 const FEWEST_SLOTS = 64;
@@ -10,6 +10,7 @@ const FEWEST_SLOTS = 64;
  */
 export class KeyValueCache {
   readonly #layers: number;
+  readonly #needs: CacheNeeds;
   /** Elements of a slot: K · D. */
   readonly #row: number;
   readonly #context: number;
@@ -18,10 +19,10 @@ export class KeyValueCache {
   #mask = new Float32Array(0);
   #length = 0;
 
-  /** @param row elements of a layer's keys for one token */
-  constructor(layers: number, row: number, context: number) {
+  constructor(layers: number, needs: CacheNeeds, context: number) {
     this.#layers = layers;
-    this.#row = row;
+    this.#needs = needs;
+    this.#row = needs.row;
     this.#context = context;
     this.reserve(0);
   }
@@ -52,14 +53,27 @@ export class KeyValueCache {
     this.#mask = new Float32Array(slots).fill(MASKED).fill(0, 0, this.#length);
   }
 
-  /** The inputs `keys.i`, `values.i` and `mask` of a program for {@link slots}. */
-  feeds(): HostArrays {
-    const feeds: Record<string, Float32Array> = { mask: this.#mask };
+  /** The inputs `keys.i`, `values.i` and the masks of a program of `tokens` new tokens for {@link slots}. */
+  feeds(tokens: number): HostArrays {
+    const feeds: Record<string, Float32Array> = this.#needs.whole ? { mask: this.#mask } : {};
+    for (const window of this.#needs.windows) feeds[`mask.${window}`] = this.#windowMask(window, tokens);
     for (let i = 0; i < this.#layers; i++) {
       feeds[`keys.${i}`] = this.#keys[i]!;
       feeds[`values.${i}`] = this.#values[i]!;
     }
     return feeds;
+  }
+
+  /** What each of `tokens` that come next sees of the slots through a window, [T, S]. */
+  #windowMask(window: number, tokens: number): Float32Array {
+    const { slots, length } = this;
+    const mask = new Float32Array(tokens * slots).fill(MASKED);
+    // A slot's number is its token's position.
+    for (let t = 0; t < tokens; t++) {
+      const first = Math.min(length, Math.max(0, length + t - window + 1));
+      mask.fill(0, t * slots + first, t * slots + length);
+    }
+    return mask;
   }
 
   /** Appends the first `tokens` rows of the outputs `new_keys.i` and `new_values.i`. */

@@ -2,7 +2,7 @@
  * Shape suffixes: N tokens = T positions × B sequences, time-major; C width of the model;
  * H heads (K of keys and values); D width of a head.
  */
-import type { Tensor } from '../graph/index.js';
+import type { AttentionOptions, Tensor } from '../graph/index.js';
 import type { ParameterSpec } from './layout.js';
 
 /** A model's sizes in words that all families share; `config.json` keeps the family's own keys. */
@@ -20,11 +20,20 @@ export interface Dimensions {
 /** Parameters as traced tensors, by Hugging Face's names. */
 export type TracedParameters = Readonly<Record<string, Tensor>>;
 
+/** What a layer asks of attention beside the usual; whether it sees the past or all is the architecture's. */
+export type LayerAttention = Omit<AttentionOptions, 'causal'>;
+
 /**
  * What attention does inside a block is the caller's choice: training attends within the sequence, generation to a
  * cache as well. Takes queries [T, B, H, D], keys and values [T, B, K, D] of a layer; returns [T, B, H, D].
  */
-export type Attend = (layer: number, q_TBHD: Tensor, k_TBKD: Tensor, v_TBKD: Tensor) => Tensor;
+export type Attend = (
+  layer: number,
+  q_TBHD: Tensor,
+  k_TBKD: Tensor,
+  v_TBKD: Tensor,
+  options?: LayerAttention,
+) => Tensor;
 
 /** What a forward pass is given; one object for all blocks, so that what they share is traced once. */
 export interface ForwardInputs {
@@ -90,4 +99,6 @@ export interface Architecture<Config = unknown> {
    * meant where none is named. Without any, the rows of {@link head} score the next token.
    */
   readonly heads?: Readonly<Record<string, TaskHead<Config>>>;
+  /** What the head's scores x are bent to, c tanh(x / c); none where left out. */
+  softcap?(config: Config): number | undefined;
 }

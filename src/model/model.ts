@@ -1,5 +1,5 @@
 import { UsageError } from '../base/errors.js';
-import { attention, constant, gemm, input, repeatHeads, type Tensor } from '../graph/index.js';
+import { attention, constant, gemm, input, repeatHeads, softcap, type Tensor } from '../graph/index.js';
 import type {
   Architecture,
   Attend,
@@ -110,8 +110,8 @@ export class Model {
     const { heads, keyValueHeads } = this.dimensions;
     const groups = heads / keyValueHeads;
     const causal = this.architecture.sees === 'past';
-    const attend: Attend = (_layer, q, k, v) =>
-      attention(q, repeatHeads(k, groups), repeatHeads(v, groups), { causal });
+    const attend: Attend = (_layer, q, k, v, options) =>
+      attention(q, repeatHeads(k, groups), repeatHeads(v, groups), { ...options, causal });
     const positions_T = constant(
       BigInt64Array.from({ length }, (_, t) => BigInt(t)),
       [length],
@@ -137,6 +137,11 @@ export class Model {
     return !this.architecture.heads || this.taskHead?.task === 'masked';
   }
 
+  /** What the head's scores x are bent to, c tanh(x / c); undefined where they are not. */
+  get softcap(): number | undefined {
+    return this.architecture.softcap?.(this.config);
+  }
+
   /**
    * Scores of every token of the vocabulary, [N, V], from a hidden state [N, C].
    *
@@ -145,7 +150,8 @@ export class Model {
   logits(parameters: TracedParameters, x_NC: Tensor): Tensor {
     if (!this.scoresTokens) throw new Error(`a ${this.architecture.name} model of another head scores no tokens`);
     if (this.taskHead) return this.scores(parameters, x_NC, { batch: 1 });
-    return gemm(x_NC, this.head(parameters), undefined, { transB: true });
+    const scores_NV = gemm(x_NC, this.head(parameters), undefined, { transB: true });
+    return this.softcap === undefined ? scores_NV : softcap(scores_NV, this.softcap);
   }
 
   /**

@@ -1,4 +1,5 @@
 import {
+  type AttentionOptions,
   attention,
   crossEntropy,
   gather,
@@ -40,8 +41,8 @@ const swapped = (x: Values) => {
   return transposed(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
 };
 
-/** Attention of each head by its definition; query t of T sees all keys, or, if causal, keys 0 to S − T + t. */
-function attend(q: Values, k: Values, v: Values, causal: boolean): Values {
+/** Attention of each head by its definition; query t of T stands at S − T + t. */
+function attend(q: Values, k: Values, v: Values, options: AttentionOptions): Values {
   const [T, , , D] = q.shape as [number, number, number, number];
   const S = k.shape[0]!;
   const cache = new Map<string, number[]>();
@@ -49,10 +50,13 @@ function attend(q: Values, k: Values, v: Values, causal: boolean): Values {
     const key = `${t} ${b} ${h}`;
     const known = cache.get(key);
     if (known) return known;
-    const scores = Array.from(
-      { length: causal ? S - T + t + 1 : S },
-      (_, s) => sum(D, (d) => at(q, [t, b, h, d]) * at(k, [s, b, h, d])) / Math.sqrt(D),
-    );
+    const { causal, window = Number.POSITIVE_INFINITY, scale = 1 / Math.sqrt(D), softcap } = options;
+    const own = S - T + t;
+    const scores = Array.from({ length: S }, (_, s) => {
+      if ((causal && s > own) || Math.abs(own - s) >= window) return Number.NEGATIVE_INFINITY;
+      const score = scale * sum(D, (d) => at(q, [t, b, h, d]) * at(k, [s, b, h, d]));
+      return softcap === undefined ? score : softcap * Math.tanh(score / softcap);
+    });
     const result = softmaxRow(scores);
     cache.set(key, result);
     return result;
@@ -202,12 +206,15 @@ export const modelCases: Record<string, OperatorCase> = {
   attention: (draw) => {
     const T = draw.size();
     const causal = draw.bool();
-    const [S, B, H, D] = [causal ? T + draw.pick(0, 0, 1, 3) : draw.size(), draw.size(2), draw.size(3), draw.size()];
+    const window = draw.pick(undefined, undefined, 1, 2, 3);
+    const far = window === undefined ? draw.size() : T;
+    const [S, B, H, D] = [causal ? T + draw.pick(0, 0, 1, 3) : far, draw.size(2), draw.size(3), draw.size()];
+    const options = { causal, window, scale: draw.pick(undefined, 0.3), softcap: draw.pick(undefined, 0.7, 5) };
     const operands = [draw.floats([T, B, H, D]), draw.floats([S, B, H, D]), draw.floats([S, B, H, D])];
     return {
       operands,
-      trace: (q, k, v) => attention(q!, k!, v!, { causal }),
-      reference: (q, k, v) => attend(q!, k!, v!, causal),
+      trace: (q, k, v) => attention(q!, k!, v!, options),
+      reference: (q, k, v) => attend(q!, k!, v!, options),
     };
   },
   rotary: (draw) => {
@@ -241,11 +248,14 @@ export const modelCases: Record<string, OperatorCase> = {
   linearCrossEntropy: (draw) => {
     const [n, c, v] = [draw.size(6), draw.size(), draw.size(6)];
     const chunk = draw.pick(undefined, 1, 2, 4);
+    const softcap = draw.pick(undefined, 0.8, 4);
     return {
       operands: [draw.floats([n, c]), draw.floats([v, c]), draw.ids(n, v)],
-      trace: (x, w, ids) => linearCrossEntropy(x!, w!, ids!, chunk),
+      trace: (x, w, ids) => linearCrossEntropy(x!, w!, ids!, chunk, softcap),
       reference: (x, w, ids) => {
-        const logits = product(x!, swapped(w!));
+        const plain = product(x!, swapped(w!));
+        const bent = (value: number) => (softcap === undefined ? value : softcap * Math.tanh(value / softcap));
+        const logits = { ...plain, data: plain.data.map(bent) };
         const total = sum(n, (i) => costOf(logits, i, ids!.data[i]!));
         return { shape: [], data: Float64Array.of(total / n) };
       },

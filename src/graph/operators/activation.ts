@@ -1,5 +1,5 @@
 import { apply1, type Operator, type Tensor } from '../tensor.js';
-import { add, erf, exp, mul, scale, shift, sigmoid, sub } from './elementwise.js';
+import { add, erf, exp, mul, scale, shift, sigmoid, sub, tanh } from './elementwise.js';
 import { float32 } from './rules.js';
 
 /*
@@ -68,3 +68,6 @@ export const geluErf = (x: Tensor): Tensor => apply1(activation.geluErf, [x]);
 
 /** x σ(x), also called swish (arXiv 1702.03118). */
 export const silu = (x: Tensor): Tensor => apply1(activation.silu, [x]);
+
+/** Bends values x to `cap` · tanh(x / cap), which stays below the cap (Gemma 2, arXiv 2408.00118). */
+export const softcap = (x: Tensor, cap: number): Tensor => scale(tanh(scale(x, 1 / cap)), cap);

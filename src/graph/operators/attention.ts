@@ -4,22 +4,38 @@
  * on the way in.
  */
 import { type Attributes, apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
-import { add, mul, scale, sub } from './elementwise.js';
+import { add, mul, scale, sub, tanh } from './elementwise.js';
 import { matmul } from './product.js';
 import { reduceSum, softmax } from './reduction.js';
 import { broadcastTo, concat, reshape, split, transpose } from './shaping.js';
-import { constant } from './source.js';
+import { constant, scalar } from './source.js';
 
 /** Large enough that its exponential is exactly 0, small enough that no sum overflows. */
 const MASKED = -1e9;
 
-/** The causal mask as a term for scores, [T, S]: query t, the last T of S positions, sees keys up to its own. */
-export function causalMask(T: number, S: number): Tensor {
-  const key = `${T} ${S}`;
+/** Which keys a query sees by where they stand. */
+export interface AttentionSpan {
+  /** Keys up to the query's own position alone. Default: true. */
+  readonly causal?: boolean | undefined;
+  /** Keys fewer than so many positions away alone, the query's own among them. Default: however far. */
+  readonly window?: number | undefined;
+}
+
+/**
+ * What keys by their place are seen, as a term for scores, [T, S]: 0, or so little that nothing is left. The queries are
+ * the last T of S positions.
+ */
+export function attentionMask(T: number, S: number, { causal = true, window }: AttentionSpan = {}): Tensor {
+  const key = [T, S, causal, window].join(' ');
   let mask = masks.get(key)?.deref();
   if (mask === undefined) {
-    mask = new Float32Array(T * S);
-    for (let t = 0; t < T; t++) mask.fill(MASKED, t * S + (S - T) + t + 1, (t + 1) * S);
+    mask = new Float32Array(T * S).fill(MASKED);
+    for (let t = 0; t < T; t++) {
+      const own = S - T + t;
+      const first = window === undefined ? 0 : Math.max(0, own - window + 1);
+      const last = causal ? own : window === undefined ? S - 1 : Math.min(S - 1, own + window - 1);
+      mask.fill(0, t * S + first, t * S + last + 1);
+    }
     masks.set(key, new WeakRef(mask));
   }
   return constant(mask, [T, S]);
@@ -28,15 +44,21 @@ export function causalMask(T: number, S: number): Tensor {
 /** Every layer of every trace asks for the same: one of 4,096 tokens has 64 MB, and to compare two takes a while. */
 const masks = new Map<string, WeakRef<Float32Array>>();
 
-function probabilities(q_TBHD: Tensor, k_SBHD: Tensor, { causal = true }: Attributes): Tensor {
-  const scores_BHTS = matmul(q_TBHD, k_SBHD, {
-    rowsFirstA: true,
-    rowsFirstB: true,
-    transB: true,
-    alpha: 1 / Math.sqrt(q_TBHD.shape[3]!),
-  });
-  if (!causal) return softmax(scores_BHTS);
-  return softmax(add(scores_BHTS, causalMask(q_TBHD.shape[0]!, k_SBHD.shape[0]!)));
+/** What is multiplied into the product of a query and a key. */
+const factorOf = (q_TBHD: Tensor, { scale: factor }: Attributes): number =>
+  (factor as number | undefined) ?? 1 / Math.sqrt(q_TBHD.shape[3]!);
+
+/** Probabilities of keys, and, with a cap, the tanh that it is made of: [B, H, T, S] each. */
+function probabilities(q_TBHD: Tensor, k_SBHD: Tensor, attributes: Attributes): { p: Tensor; tanh?: Tensor } {
+  const { causal = true } = attributes as AttentionSpan;
+  const { window, softcap } = attributes as AttentionOptions;
+  const alpha = factorOf(q_TBHD, attributes) / (softcap ?? 1);
+  const product = matmul(q_TBHD, k_SBHD, { rowsFirstA: true, rowsFirstB: true, transB: true, alpha });
+  const bent = softcap === undefined ? undefined : tanh(product);
+  const scores_BHTS = bent === undefined ? product : scale(bent, softcap!);
+  const [T, S] = [q_TBHD.shape[0]!, k_SBHD.shape[0]!];
+  const seen = causal || window !== undefined ? add(scores_BHTS, attentionMask(T, S, { causal, window })) : scores_BHTS;
+  return { p: softmax(seen), ...(bent && { tanh: bent }) };
 }
 
 const toFront = (x_BHTD: Tensor): Tensor => transpose(x_BHTD, [2, 0, 1, 3]);
@@ -44,14 +66,14 @@ const toFront = (x_BHTD: Tensor): Tensor => transpose(x_BHTD, [2, 0, 1, 3]);
 export const attentionOperators = {
   attention: {
     name: 'attention',
-    infer: ([q, k, v], { causal = true }) => {
+    infer: ([q, k, v], { causal = true, window }) => {
       const [T, B, H, D] = q!.shape;
       const S = k!.shape[0]!;
       const keys = formatShape([S, B!, H!, D!]);
       const fits = q!.shape.length === 4 && formatShape(k!.shape) === keys && formatShape(v!.shape) === keys;
-      if (!fits || (causal && S < T!)) {
+      if (!fits || (causal && S < T!) || (!causal && window !== undefined && S !== T)) {
         throw new Error(
-          `attention: expected [T, B, H, D] queries and [${causal ? 'S ≥ T' : 'S'}, B, H, D] keys and values, got ` +
+          `attention: expected [T, B, H, D] queries and [${causal ? 'S ≥ T' : window === undefined ? 'S' : 'T'}, B, H, D] keys and values, got ` +
             `${[q, k, v].map((x) => formatShape(x!.shape)).join(', ')}`,
         );
       }
@@ -60,11 +82,13 @@ export const attentionOperators = {
     // With P the probabilities and O the output, dS = P ∘ (dP − rowsum(dO ∘ O)): no softmax gradient is needed.
     gradient: (node, [g_TBHD]) => {
       const [q, k, v] = node.inputs as [Tensor, Tensor, Tensor];
-      const alpha = 1 / Math.sqrt(q.shape[3]!);
-      const p_BHTS = probabilities(q, k, node.attributes);
+      const alpha = factorOf(q, node.attributes);
+      const { p: p_BHTS, tanh: bent_BHTS } = probabilities(q, k, node.attributes);
       const dp_BHTS = matmul(g_TBHD!, v, { rowsFirstA: true, rowsFirstB: true, transB: true });
       const rows_BHT1 = transpose(reduceSum(mul(g_TBHD!, node.outputs[0]!), [3], true), [1, 2, 0, 3]);
-      const ds_BHTS = mul(p_BHTS, sub(dp_BHTS, rows_BHT1));
+      const capped_BHTS = mul(p_BHTS, sub(dp_BHTS, rows_BHT1));
+      // d/dx c tanh(x / c) = 1 − tanh²(x / c)
+      const ds_BHTS = bent_BHTS ? mul(capped_BHTS, sub(scalar(1), mul(bent_BHTS, bent_BHTS))) : capped_BHTS;
       return [
         toFront(matmul(ds_BHTS, k, { rowsFirstB: true, alpha })),
         toFront(matmul(ds_BHTS, q, { transA: true, rowsFirstB: true, alpha })),
@@ -73,7 +97,7 @@ export const attentionOperators = {
     },
     decompose: (node) => {
       const [q, k, v] = node.inputs as [Tensor, Tensor, Tensor];
-      return [toFront(matmul(probabilities(q, k, node.attributes), v, { rowsFirstB: true }))];
+      return [toFront(matmul(probabilities(q, k, node.attributes).p, v, { rowsFirstB: true }))];
     },
   },
   /** Rotates pairs (i, i + D/2) of the last axis by position; the inverse rotation is its gradient. */
@@ -105,40 +129,41 @@ const BLOCK = 64;
 /** More blocks than this cost more in copies of keys than they skip. */
 const MOST_BLOCKS = 4;
 
-/** What a query sees. */
-export interface AttentionOptions {
-  /** Keys up to the query's own position alone. Default: true. */
-  readonly causal?: boolean;
+/** How scores come of queries and keys, beside what a query sees. */
+export interface AttentionOptions extends AttentionSpan {
+  /** What is multiplied into the product of a query and a key. Default: 1/√D. */
+  readonly scale?: number | undefined;
+  /** Bends scores x to c tanh(x / c), before the mask (Gemma 2, arXiv 2408.00118). Default: none. */
+  readonly softcap?: number | undefined;
 }
 
 /**
  * Scaled dot-product attention (arXiv 1706.03762), time-major: causal, where keys may be more than queries, as with a
- * cache; or of every query to every key.
+ * cache; or of every query to every key. Either may be held to a window.
  *
  * A long causal sequence is cut into blocks of queries, each against the keys that it may see: with four blocks three eighths
- * of all products are skipped.
+ * of all products are skipped, and more with a window.
  *
  * @param q_TBHD [T, B, H, D]
- * @param k_SBHD [S, B, H, D]; if causal, S ≥ T and query t stands at position S − T + t
+ * @param k_SBHD [S, B, H, D]; if causal, S ≥ T and query t stands at position S − T + t; else S = T with a window
  * @returns [T, B, H, D]
  */
-export function attention(
-  q_TBHD: Tensor,
-  k_SBHD: Tensor,
-  v_SBHD: Tensor,
-  { causal = true }: AttentionOptions = {},
-): Tensor {
-  if (!causal) return apply1(attentionOperators.attention, [q_TBHD, k_SBHD, v_SBHD], { causal });
+export function attention(q_TBHD: Tensor, k_SBHD: Tensor, v_SBHD: Tensor, options: AttentionOptions = {}): Tensor {
+  const given = Object.entries(options).filter(([name, value]) => value !== undefined && !(name === 'causal' && value));
+  const whole = (q: Tensor, k: Tensor, v: Tensor) =>
+    apply1(attentionOperators.attention, [q, k, v], Object.fromEntries(given));
   const T = q_TBHD.shape[0]!;
   const blocks = Math.min(MOST_BLOCKS, Math.floor(T / BLOCK));
-  if (blocks < 2 || k_SBHD.shape[0] !== T) return apply1(attentionOperators.attention, [q_TBHD, k_SBHD, v_SBHD]);
+  if (options.causal === false || blocks < 2 || k_SBHD.shape[0] !== T) return whole(q_TBHD, k_SBHD, v_SBHD);
   const bounds = Array.from({ length: blocks + 1 }, (_, i) => Math.round((i * T) / blocks));
   const sizes = bounds.slice(1).map((end, i) => end - bounds[i]!);
   const keys = split(k_SBHD, 0, sizes);
   const values = split(v_SBHD, 0, sizes);
   const parts = split(q_TBHD, 0, sizes).map((q, i) => {
-    const seen = [concat(keys.slice(0, i + 1), 0), concat(values.slice(0, i + 1), 0)];
-    return apply1(attentionOperators.attention, [q, ...seen]);
+    const farthest = options.window === undefined ? 0 : bounds[i]! - options.window + 1;
+    // The first block that holds a key which the block's first query sees.
+    const from = bounds.findIndex((_, j) => j === i || bounds[j + 1]! > farthest);
+    return whole(q, concat(keys.slice(from, i + 1), 0), concat(values.slice(from, i + 1), 0));
   });
   return concat(parts, 0);
 }

@@ -28,8 +28,15 @@ export const operators: Record<string, Operator> = {
   ...quantization,
 };
 
-export { gelu, geluErf, silu } from './activation.js';
-export { type AttentionOptions, attention, causalMask, repeatHeads, rotary } from './attention.js';
+export { gelu, geluErf, silu, softcap } from './activation.js';
+export {
+  type AttentionOptions,
+  type AttentionSpan,
+  attention,
+  attentionMask,
+  repeatHeads,
+  rotary,
+} from './attention.js';
 export { abs, maximum, minimum } from './comparison.js';
 export { add, addAll, div, erf, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';
 export { gather, pick, place, scatterAdd } from './lookup.js';

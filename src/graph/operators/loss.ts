@@ -1,5 +1,5 @@
-import { apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
-import { add, addAll, log, mul, scale, sub } from './elementwise.js';
+import { type Attributes, apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
+import { add, addAll, log, mul, scale, sub, tanh } from './elementwise.js';
 import { column, pick, place } from './lookup.js';
 import { gemm } from './product.js';
 import { reduceMax, reduceSum, softmax } from './reduction.js';
@@ -37,7 +37,13 @@ function costs(logits_NV: Tensor, targets_N: Tensor): Tensor {
 const lessOne = (p_NV: Tensor, targets_N: Tensor): Tensor =>
   place(p_NV, targets_N, broadcastTo(scalar(-1), targets_N.shape));
 
-const logitsOf = (x_NC: Tensor, w_VC: Tensor): Tensor => gemm(x_NC, w_VC, undefined, { transB: true });
+/** Scores of a linear head, bent to a cap where there is one, and the tanh that is then in them: [N, V] each. */
+function logitsOf(x_NC: Tensor, w_VC: Tensor, { softcap }: Attributes): { logits: Tensor; tanh?: Tensor } {
+  const product = gemm(x_NC, w_VC, undefined, { transB: true });
+  if (softcap === undefined) return { logits: product };
+  const bent = tanh(scale(product, 1 / (softcap as number)));
+  return { logits: scale(bent, softcap as number), tanh: bent };
+}
 
 export const loss = {
   crossEntropy: {
@@ -77,7 +83,10 @@ export const loss = {
       const dx: Tensor[] = [];
       let dw: Tensor | undefined;
       for (const { x, ids } of chunksOf(x_NC, targets_N, node.attributes.chunk as number)) {
-        const d_NV = lessOne(softmax(logitsOf(x, w_VC)), ids);
+        const { logits, tanh: bent } = logitsOf(x, w_VC, node.attributes);
+        const capped_NV = lessOne(softmax(logits), ids);
+        // d/dx c tanh(x / c) = 1 − tanh²(x / c)
+        const d_NV = bent ? mul(capped_NV, sub(scalar(1), mul(bent, bent))) : capped_NV;
         dx.push(gemm(d_NV, w_VC));
         const part = gemm(d_NV, x, undefined, { transA: true });
         dw = dw ? add(dw, part) : part;
@@ -87,7 +96,7 @@ export const loss = {
     decompose: (node) => {
       const [x_NC, w_VC, targets_N] = node.inputs as [Tensor, Tensor, Tensor];
       const parts = chunksOf(x_NC, targets_N, node.attributes.chunk as number).map(({ x, ids }) =>
-        reduceSum(costs(logitsOf(x, w_VC), ids), [0, 1]),
+        reduceSum(costs(logitsOf(x, w_VC, node.attributes).logits, ids), [0, 1]),
       );
       return [reshape(scale(addAll(parts), 1 / x_NC.shape[0]!), [])];
     },
@@ -111,10 +120,20 @@ export const crossEntropy = (logits_NV: Tensor, targets_N: Tensor): Tensor =>
  * @param w_VC [V, C] the head's weight
  * @param targets_N [N] int64, the token that should come next
  * @param chunk tokens whose logits exist at once
+ * @param softcap logits x are bent to c tanh(x / c). Default: they stay as they are
  * @returns a scalar
  */
-export function linearCrossEntropy(x_NC: Tensor, w_VC: Tensor, targets_N: Tensor, chunk?: number): Tensor {
+export function linearCrossEntropy(
+  x_NC: Tensor,
+  w_VC: Tensor,
+  targets_N: Tensor,
+  chunk?: number,
+  softcap?: number,
+): Tensor {
   const tokens = x_NC.shape[0]!;
   const parts = Math.ceil((tokens * w_VC.shape[0]!) / CHUNK_ELEMENTS);
-  return apply1(loss.linearCrossEntropy, [x_NC, w_VC, targets_N], { chunk: chunk ?? Math.ceil(tokens / parts) });
+  return apply1(loss.linearCrossEntropy, [x_NC, w_VC, targets_N], {
+    chunk: chunk ?? Math.ceil(tokens / parts),
+    ...(softcap !== undefined && { softcap }),
+  });
 }
