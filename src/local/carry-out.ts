@@ -18,17 +18,14 @@ export async function carryOut(
   const started = performance.now();
   checkSignal(given);
   const run = await OpenRun.open(given);
-  let begun = run.resumed;
   try {
     for (const message of run.notices) emit({ type: 'notice', message });
     const prepared = await prepareRun(run, emit, stopping);
     const training = await begin(run, prepared, emit);
-    begun = true;
+    run.begin();
     return await training.run(control, started);
   } finally {
-    // What failed before it began leaves nothing that would stand in the way of the corrected command.
-    if (!begun) await run.discard();
-    else await run.release();
+    await run.end();
   }
 }
 

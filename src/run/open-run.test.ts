@@ -35,10 +35,16 @@ describe('a new run', () => {
     expect(await readdir(run)).toEqual(['run.json']);
   });
 
-  it('leaves nothing when it is discarded', async () => {
-    const open = await OpenRun.open(options());
-    await open.discard();
+  it('leaves nothing when it ends before it has begun, and else what can be resumed', async () => {
+    await (await OpenRun.open(options())).end();
     expect(existsSync(run)).toBe(false);
+    const open = await OpenRun.open(options());
+    open.begin();
+    await open.end();
+    const resumed = await OpenRun.open({ corpus: [], run, resume: true });
+    expect([open.begun, resumed.begun]).toEqual([true, true]);
+    await resumed.end();
+    expect(existsSync(run)).toBe(true);
   });
 
   it.each([

@@ -32,6 +32,7 @@ import {
 /** A run folder that this process holds, and what its `run.json` says. */
 export class OpenRun {
   #record: RunRecord;
+  #begun: boolean;
 
   private constructor(
     private readonly run: Run,
@@ -45,6 +46,7 @@ export class OpenRun {
     readonly text: GivenText | undefined,
   ) {
     this.#record = record;
+    this.#begun = resumed;
   }
 
   /**
@@ -113,14 +115,25 @@ export class OpenRun {
     await writeRunFile(this.run.paths, recordJson(this.#record));
   }
 
+  /** Whether it is further than its preparation, in this process or an earlier one. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** Its first step is about to be taken: from here on the folder is worth keeping. */
+  begin(): void {
+    this.#begun = true;
+  }
+
+  /** Gives back what has begun. What failed before leaves nothing that would stand in the way of the corrected command. */
+  async end(): Promise<void> {
+    if (this.#begun) await this.release();
+    else await rm(this.run.paths.folder, { recursive: true, force: true });
+  }
+
   /** Gives the folder back. */
   async release(): Promise<void> {
     await this.run.lock.release();
-  }
-
-  /** Deletes a run that never came to its first step, so that the same command can be given again. */
-  async discard(): Promise<void> {
-    await rm(this.run.paths.folder, { recursive: true, force: true });
   }
 }
 

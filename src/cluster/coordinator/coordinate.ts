@@ -54,7 +54,6 @@ export async function coordinate(
   emit: Emit,
 ): Promise<ClusterResult> {
   const run = await OpenRun.open(trainOptionsBetweenMachines(options.train));
-  let begun = run.resumed;
   try {
     for (const message of run.notices) emit({ type: 'notice', message });
     const prepared = await prepareText(run, emit, control.stopping);
@@ -63,20 +62,15 @@ export async function coordinate(
     const frozen = prepared.frozen ? (await stat(prepared.frozen.path)).size : 0;
     const bytes = runQuota(storedSizes(arranged, prepared), data + frozen);
     const connection = await options.connect({ id: arranged.id, folder: run.paths.folder, bytes });
-    const onBegun = () => {
-      begun = true;
-    };
     try {
-      return await new Coordination(options, run, prepared, arranged, connection, control, emit, onBegun).run();
+      return await new Coordination(options, run, prepared, arranged, connection, control, emit).run();
     } finally {
       await connection.transport.close();
       // A server of ours still writes into the folder, which is taken away below.
-      if (!begun) await connection.abandon?.();
+      if (!run.begun) await connection.abandon?.();
     }
   } finally {
-    // What failed before it began leaves nothing that would stand in the way of the corrected command.
-    if (!begun) await run.discard();
-    else await run.release();
+    await run.end();
   }
 }
 
@@ -107,7 +101,6 @@ class Coordination {
     private readonly connection: Connection,
     private readonly control: CoordinatorControl,
     private readonly emit: Emit,
-    private readonly onBegun: () => void,
   ) {
     this.#journal = new Journal(join(run_.paths.folder, 'journal'));
     const { setup } = arranged;
@@ -171,7 +164,7 @@ class Coordination {
     const { transport, gate, key } = this.connection;
     const { plan, setup } = this.arranged;
     const stored = await this.#takeUp(keeper, first);
-    this.onBegun();
+    this.run_.begin();
     const resumed = this.run_.resumed || !first || stored.state.rounds.committed.round > 0;
     const from = resumed ? stepOf(stored.state) : undefined;
     const figures = await Figures.open(this.run_.paths, from, plan, setup.schedule, this.emit);
