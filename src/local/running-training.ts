@@ -5,14 +5,15 @@ import type { StartedEvent, TrainEvent, TrainResult, TrainSettings } from '../ru
 import { crosses, planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import { Clock, Rates } from '../run/pace.js';
+import { Recorder } from '../run/recorder.js';
 import { counted, type PreparedRun, type Unit, unitOf } from '../run/task.js';
 import { readTimedRounds, type TimedRound, TimedRounds } from '../run/timed-rounds.js';
 import type { EarlierSchedule } from '../training/schedule.js';
 import { divergenceAdvice } from './advice.js';
-import { peakMemory, Recorder } from './recorder.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { type SavedState, saveState, type TrainingProgress } from './saved-state.js';
 import { Standing } from './standing.js';
+import { peakMemory, StepFigures } from './step-figures.js';
 import { Team, type TeamSetup } from './team.js';
 import { DivergedError, type JointStep } from './threads.js';
 import { Throughput } from './throughput.js';
@@ -39,6 +40,7 @@ export interface TrainingStart {
 interface Parts {
   readonly team: Team;
   readonly recorder: Recorder;
+  readonly figures: StepFigures;
   readonly throughput: Throughput;
   readonly clock: Clock;
   readonly rates: Rates;
@@ -51,6 +53,7 @@ export class RunningTraining {
   readonly #start: TrainingStart;
   readonly #team: Team;
   readonly #recorder: Recorder;
+  readonly #figures: StepFigures;
   readonly #throughput: Throughput;
   /** What a step of all replicas learns from. */
   readonly #perStep: number;
@@ -71,13 +74,14 @@ export class RunningTraining {
   private constructor(
     start: TrainingStart,
     progress: TrainingProgress,
-    { team, recorder, throughput, clock, rates, timed, most }: Parts,
+    { team, recorder, figures, throughput, clock, rates, timed, most }: Parts,
   ) {
     const { setup } = start;
     this.#start = start;
     this.#from = progress.step;
     this.#team = team;
     this.#recorder = recorder;
+    this.#figures = figures;
     this.#throughput = throughput;
     this.#clock = clock;
     this.#rates = rates;
@@ -107,10 +111,10 @@ export class RunningTraining {
     const team = await Team.start(setup, prepared.learned.layout, from.team, startReplica);
     try {
       const throughput = new Throughput(perStep(setup));
-      const recorder = await Recorder.open(
+      const recorder = await Recorder.open<never>(run.paths, run.resumed ? progress.step : undefined, emit);
+      const figures = new StepFigures(
         {
-          paths: run.paths,
-          resumedAt: run.resumed ? progress.step : undefined,
+          recorder,
           schedule: setup.schedule,
           mostSteps: most,
           perStep: perStep(setup),
@@ -118,11 +122,10 @@ export class RunningTraining {
           throughput,
           rate: (step) => rates.at(step),
           ...(timed && { time: { spent: () => clock.seconds, left: () => timed.left(clock.seconds) } }),
-          emit,
         },
         progress,
       );
-      return new RunningTraining(start, progress, { team, recorder, throughput, clock, rates, timed, most });
+      return new RunningTraining(start, progress, { team, recorder, figures, throughput, clock, rates, timed, most });
     } catch (error) {
       await team.close();
       throw error;
@@ -184,17 +187,17 @@ export class RunningTraining {
     const number = rounds.round + 1;
     const begun = performance.now();
     const rates = this.#rates.begin(this.#step, steps, timed);
-    if (timed) this.#recorder.beginRound(timed);
+    if (timed) this.#figures.beginRound(timed);
     this.#throughput.beginRound();
     const tell = (done: JointStep) => {
       this.#throughput.step();
-      this.#recorder.step(done, number);
+      this.#figures.step(done, number);
     };
     await rounds.runRound(this.#step, steps, tell, rates);
     this.#throughput.endRound();
     if (timed) this.#timed!.done(timed, (performance.now() - begun) / 1000);
     this.#step += steps;
-    this.#recorder.endRound(number);
+    this.#figures.endRound(number);
   }
 
   /** The validation loss of the committed parameters; the best ones so far become `model/`. */
@@ -205,7 +208,7 @@ export class RunningTraining {
     if (!Number.isFinite(loss)) throw new DivergedError(`after step ${this.#step} the validation loss is ${loss}`);
     this.#evaluatedAt = this.#step;
     const { run, emit } = this.#start;
-    const trainLoss = this.#recorder.trainLoss;
+    const trainLoss = this.#figures.trainLoss;
     const best = this.#standing.add(this.#step, loss, trainLoss);
     this.#recorder.evaluation(this.#step, loss, await this.#evaluation(loss));
     if (best) await this.#writeModel();
@@ -252,14 +255,14 @@ export class RunningTraining {
   /** Evaluates and saves what is not yet. */
   async #end(finished: boolean): Promise<void> {
     if (finished) {
-      this.#recorder.flush(this.#team.rounds.round);
+      this.#figures.flush(this.#team.rounds.round);
       if (this.#evaluatedAt !== this.#step && !this.#isResumedAtEnd) await this.#evaluate();
     }
     if (this.#savedAt !== this.#step && !this.#isResumedAtEnd) await this.#save();
     if (this.#standing.best === null) {
       // After the checkpoint: a resumed run must not know of an evaluation that an undisturbed one would not make.
       const loss = await this.#team.evaluate(this.#start.prepared.validation);
-      this.#standing.add(this.#step, loss, this.#recorder.trainLoss);
+      this.#standing.add(this.#step, loss, this.#figures.trainLoss);
       const more = await this.#evaluation(loss);
       this.#start.emit({ type: 'evaluation', step: this.#step, valLoss: loss, ...more });
       await this.#writeModel();
@@ -277,10 +280,10 @@ export class RunningTraining {
       step: this.#step,
       tokens: this.#step * this.#perStep,
       seconds: this.#clock.seconds,
-      train_loss: this.#recorder.trainLoss,
+      train_loss: this.#figures.trainLoss,
       ...this.#standing.progress,
-      pending: this.#recorder.pending,
-      pending_rounds: this.#recorder.pendingRounds,
+      pending: this.#figures.pending,
+      pending_rounds: this.#figures.pendingRounds,
     };
   }
 
@@ -331,7 +334,7 @@ export class RunningTraining {
       run: run.paths.folder,
       step: this.#step,
       ...counted(this.#unit, this.#step * this.#perStep, this.#throughput.perSecond),
-      trainLoss: this.#recorder.trainLoss ?? null,
+      trainLoss: this.#figures.trainLoss ?? null,
       valLoss: this.#standing.last!,
       bestValLoss: this.#standing.best!,
       bestStep: this.#standing.bestStep ?? this.#step,

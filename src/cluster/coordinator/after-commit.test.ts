@@ -4,18 +4,19 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openDataset } from '../../data/index.js';
 import { type TestData, testData, tinyModel } from '../../local/local.test-support.js';
 import { writeBestModel } from '../../run/best-model.js';
+import { Recorder } from '../../run/recorder.js';
 import { runPaths } from '../../run/run-folder.js';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
-import type { CoordinatorEvent } from '../events.js';
+import type { CoordinatorEvent, RoundEvent } from '../events.js';
 import type { ModelHandle } from '../model-thread/commands.js';
 import { putParts } from '../protocol/manifest.js';
 import { AfterCommit, type AfterCommitOptions } from './after-commit.js';
 import type { CommittedRound } from './coordinator.js';
 import { hashOf, Play } from './coordinator.test-support.js';
-import { Figures } from './figures.js';
 import { Journal } from './journal.js';
 import { Keeper } from './keeper.js';
 import { Observations } from './observations.js';
+import { RoundFigures } from './round-figures.js';
 import type { RunInput } from './step-run.js';
 
 const schedule = { peak: 1, final: 0.1, warmup: 0, steps: 12 };
@@ -60,7 +61,8 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
   const failures: unknown[] = [];
   const swept: number[] = [];
   const emit = (event: CoordinatorEvent) => void events.push(event);
-  const figures = await Figures.open(paths, undefined, play.context.plan, schedule, emit);
+  const recorder = await Recorder.open<RoundEvent>(paths, undefined, emit);
+  const figures = new RoundFigures(recorder, play.context.plan, schedule);
   const { blobs } = network.connect().transport;
   const after = new AfterCommit({
     run: { paths, options: { evalEvery, checkpointEvery: undefined, untilLoss: 1.2, keep: 2 } },
@@ -69,7 +71,8 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
       writeModel: (to: string, trained: Float32Array) => writeBestModel(to, model, dataset.tokenizer, trained),
     },
     kinds: { momentum: true, moments: false },
-    ...{ keeper, journal: new Journal(join(folder, 'journal')), figures, seen: new Observations(() => 0), blobs, emit },
+    ...{ keeper, journal: new Journal(join(folder, 'journal')), recorder, figures },
+    ...{ seen: new Observations(() => 0), blobs, emit },
     happen: async (input: RunInput) => void happened.push(input),
     sweep: async () => void swept.push(happened.length),
     onFailure: (error: unknown) => void failures.push(error),
@@ -92,22 +95,22 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
     await after.settle().catch(() => {});
     return commit;
   }
-  return { after, round, play, events, happened, swept, failures, paths, figures, own: 8 * size };
+  return { after, round, play, events, happened, swept, failures, paths, recorder, own: 8 * size };
 }
 
 const stored = () => [...network.blobs.keys()].filter((key) => !key.startsWith('run/s/')).sort();
 
 it('keeps the last contributions for audits and deletes those before', async () => {
-  const { round, figures } = await inRun([], 1000);
+  const { round, recorder } = await inRun([], 1000);
   await round();
   expect(stored()).toEqual(['a/c/1/0/0', 'a/c/1/0/list', 'b/c/1/0/0', 'b/c/1/0/list']);
   await round();
   expect(stored()).toEqual(['a/c/2/0/0', 'a/c/2/0/list', 'b/c/2/0/0', 'b/c/2/0/list']);
-  await figures.close();
+  await recorder.close();
 });
 
 it('evaluates and saves where a round crosses a step for it, and stops at the loss that was asked for', async () => {
-  const { round, events, happened, paths, figures } = await inRun([2, 1.1]);
+  const { round, events, happened, paths, recorder } = await inRun([2, 1.1]);
   await round();
   expect(events).toContainEqual(expect.objectContaining({ type: 'evaluation', step: 4, valLoss: 2 }));
   expect(happened).toEqual([{ type: 'evaluated', loss: 2, best: 2 }]);
@@ -117,19 +120,19 @@ it('evaluates and saves where a round crosses a step for it, and stops at the lo
     { type: 'event', event: { type: 'stop' } },
   ]);
   expect((await readdir(paths.checkpoints)).sort()).toEqual(['000004', '000008']);
-  await figures.close();
+  await recorder.close();
 });
 
 it('ends the run when training has diverged', async () => {
-  const { after, round, failures, figures } = await inRun([Number.NaN]);
+  const { after, round, failures, recorder } = await inRun([Number.NaN]);
   await round();
   expect(String(failures[0])).toMatch(/diverged: after step 4 .* lower `lr`/);
   await expect(after.settle()).rejects.toThrow(/diverged/);
-  await figures.close();
+  await recorder.close();
 });
 
 it('stores a snapshot when who joins would fetch twice as much in results, and has what it replaces deleted', async () => {
-  const { round, happened, swept, own, figures } = await inRun([], 1000);
+  const { round, happened, swept, own, recorder } = await inRun([], 1000);
   await round(2 * own - 1);
   expect(happened).toEqual([]);
   await round(1);
@@ -142,16 +145,16 @@ it('stores a snapshot when who joins would fetch twice as much in results, and h
   await round(1);
   expect(happened).toHaveLength(1);
   expect(swept).toEqual([1]);
-  await figures.close();
+  await recorder.close();
 });
 
 it('evaluates and saves at the end what has not been', async () => {
-  const { after, round, play, paths, figures } = await inRun([1.5], 1000);
+  const { after, round, play, paths, recorder } = await inRun([1.5], 1000);
   await round();
   const last = await after.finish(play.state);
   expect(last.progress).toMatchObject({ val_loss: 1.5, best_val_loss: 1.5 });
   expect(await readdir(paths.checkpoints)).toEqual(['000004']);
   expect(stored()).toEqual([]);
   expect(await readdir(paths.model)).toContain('model.safetensors');
-  await figures.close();
+  await recorder.close();
 });

@@ -3,6 +3,7 @@ import { spelledError } from '../../base/spelling.js';
 import { crosses } from '../../run/limits.js';
 import type { OpenRun } from '../../run/open-run.js';
 import type { PreparedText } from '../../run/prepare-text.js';
+import type { Recorder } from '../../run/recorder.js';
 import { meanLoss } from '../../training/evaluation.js';
 import type { BlobStore } from '../../transport/transport.js';
 import type { CoordinatorEvent, RoundEvent } from '../events.js';
@@ -10,10 +11,10 @@ import { MOST_RESULTS, RESULTS_TO_SNAPSHOT } from '../quotas.js';
 import { putSnapshot } from '../snapshot.js';
 import { saveClusterCheckpoint, stepOf, type VectorKinds } from './checkpoints.js';
 import type { CommittedRound } from './coordinator.js';
-import type { Figures } from './figures.js';
 import type { Journal } from './journal.js';
 import type { Keeper } from './keeper.js';
 import { type Observations, typical } from './observations.js';
+import type { RoundFigures } from './round-figures.js';
 import type { RunState } from './run-state.js';
 import type { RunInput } from './step-run.js';
 
@@ -24,7 +25,8 @@ export interface AfterCommitOptions {
   readonly kinds: VectorKinds;
   readonly keeper: Keeper;
   readonly journal: Journal;
-  readonly figures: Figures;
+  readonly recorder: Recorder<RoundEvent>;
+  readonly figures: RoundFigures;
   readonly seen: Observations;
   readonly blobs: BlobStore;
   readonly happen: (input: RunInput) => Promise<void>;
@@ -105,7 +107,7 @@ export class AfterCommit {
   }
 
   async #evaluate(state: RunState): Promise<void> {
-    const { keeper, prepared, figures, run, happen } = this.#options;
+    const { keeper, prepared, recorder, run, happen } = this.#options;
     const { validation: windows } = prepared;
     const { loss, best, parameters } = await keeper.exclusive(async () => {
       const loss = meanLoss([await keeper.host.ask('evaluate', windows)]);
@@ -121,7 +123,7 @@ export class AfterCommit {
           `Training has diverged: after step ${step} the validation loss is ${loss}. Start a new run with a lower ` +
           `${option('lr')}.`,
       );
-    figures.evaluation(step, loss);
+    recorder.evaluation(step, loss);
     this.#evaluated = { step, loss };
     if (parameters) await this.#write(() => prepared.writeModel(run.paths.model, parameters));
     void happen({ type: 'evaluated', loss, best: best! });
@@ -136,9 +138,9 @@ export class AfterCommit {
   }
 
   async #save(state: RunState): Promise<void> {
-    const { keeper, run, prepared, kinds, journal, figures, emit } = this.#options;
+    const { keeper, run, prepared, kinds, journal, recorder, emit } = this.#options;
     const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));
-    await figures.sync();
+    await recorder.sync();
     await this.#write(async () => {
       const { checkpoints } = run.paths;
       const { model, frozen } = prepared;

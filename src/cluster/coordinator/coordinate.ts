@@ -6,9 +6,10 @@ import { MeanfieldError } from '../../base/errors.js';
 import { TokenWindows } from '../../data/index.js';
 import { OpenRun } from '../../run/open-run.js';
 import { initialParameters, type PreparedText, prepareText } from '../../run/prepare-text.js';
+import { Recorder } from '../../run/recorder.js';
 import type { LeadershipLease } from '../../transport/nats/lease.js';
 import { OrderDesk } from '../../transport/orders.js';
-import type { ClusterResult, CoordinatorEvent } from '../events.js';
+import type { ClusterResult, CoordinatorEvent, RoundEvent } from '../events.js';
 import { startModelThread } from '../model-thread/member-thread.js';
 import { trainOptionsBetweenMachines } from '../options.js';
 import { partSizes, vectorsOf } from '../part-sizes.js';
@@ -21,7 +22,6 @@ import { arrangeCluster, type ClusterArrangement } from './arrange.js';
 import { Auditor } from './audit.js';
 import { loadFolder, stepOf, type VectorKinds } from './checkpoints.js';
 import { Coordinator, type Outcome } from './coordinator.js';
-import { Figures, totalSteps } from './figures.js';
 import { Journal } from './journal.js';
 import { Keeper } from './keeper.js';
 import { lead } from './leadership.js';
@@ -29,6 +29,7 @@ import { Observations } from './observations.js';
 import { isFinished } from './plan.js';
 import { publish } from './publish.js';
 import { limitsOf, takeUp } from './resume.js';
+import { RoundFigures, totalSteps } from './round-figures.js';
 import type { RunState } from './run-state.js';
 import { statusOf } from './status-of.js';
 
@@ -167,13 +168,14 @@ class Coordination {
     this.run_.begin();
     const resumed = this.run_.resumed || !first || stored.state.rounds.committed.round > 0;
     const from = resumed ? stepOf(stored.state) : undefined;
-    const figures = await Figures.open(this.run_.paths, from, plan, setup.schedule, this.emit);
+    const recorder = await Recorder.open<RoundEvent>(this.run_.paths, from, this.emit);
     try {
+      const figures = new RoundFigures(recorder, plan, setup.schedule);
       let fail: (error: unknown) => void = () => {};
       const failed = new Promise<never>((_, reject) => {
         fail = reject;
       });
-      const after = this.#afterCommit(keeper, figures, stored.state, fail, {
+      const after = this.#afterCommit(keeper, recorder, figures, stored.state, fail, {
         happen: (input) => coordinator.happen(input),
         sweep: () => coordinator.sweep(),
       });
@@ -224,7 +226,7 @@ class Coordination {
         stopServing?.();
       }
     } finally {
-      await figures.close();
+      await recorder.close();
     }
   }
 
@@ -271,7 +273,8 @@ class Coordination {
 
   #afterCommit(
     keeper: Keeper,
-    figures: Figures,
+    recorder: Recorder<RoundEvent>,
+    figures: RoundFigures,
     { progress }: RunState,
     onFailure: (error: unknown) => void,
     driver: Pick<Coordinator, 'happen' | 'sweep'>,
@@ -282,6 +285,7 @@ class Coordination {
       kinds: this.#kinds,
       keeper,
       journal: this.#journal,
+      recorder,
       figures,
       seen: this.#seen,
       blobs: this.connection.transport.blobs,
@@ -328,7 +332,7 @@ class Coordination {
     change.catch((error: Error) => this.emit({ type: 'notice', message: error.message }));
   }
 
-  #status(state: RunState, figures: Figures): ClusterStatus {
+  #status(state: RunState, figures: RoundFigures): ClusterStatus {
     const { plan } = this.arranged;
     const numbers = {
       totalSteps: totalSteps(plan, state.progress),
@@ -355,7 +359,7 @@ class Coordination {
     this.emit({ type: 'leading', run: this.arranged.id, round: state.rounds.committed.round });
   }
 
-  #result(state: RunState, figures: Figures): ClusterResult {
+  #result(state: RunState, figures: RoundFigures): ClusterResult {
     const { progress, rounds } = state;
     const { plan } = this.arranged;
     const { untilLoss } = this.run_.options;

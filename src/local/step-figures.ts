@@ -1,7 +1,5 @@
-import { snakeKeys } from '../base/snake-keys.js';
-import type { EvaluationEvent, ProgressEvent, TrainEvent } from '../run/events.js';
-import type { RunPaths } from '../run/run-folder.js';
-import { RunLog } from '../run/run-log.js';
+import type { ProgressEvent } from '../run/events.js';
+import type { Recorder } from '../run/recorder.js';
 import { counted, type Unit } from '../run/task.js';
 import type { TimedRound } from '../run/timed-rounds.js';
 import { learningRate, type ScheduleOptions } from '../training/schedule.js';
@@ -14,11 +12,9 @@ const REPORT_EVERY = 10;
 /** Between lines, whoever watches hears of a slow step so often: milliseconds. */
 const TELL_EVERY = 1000;
 
-/** What a {@link Recorder} needs to know of its run. */
-export interface RecorderOptions {
-  readonly paths: RunPaths;
-  /** The step of the checkpoint that the run goes on from, 0 without one; undefined for a new run. */
-  readonly resumedAt: number | undefined;
+/** What {@link StepFigures} need to know of their run. */
+export interface StepFiguresOptions {
+  readonly recorder: Recorder;
   readonly schedule: ScheduleOptions;
   /** After which the run ends; more than those of the schedule where only a loss ends it. */
   readonly mostSteps: number;
@@ -30,29 +26,22 @@ export interface RecorderOptions {
   readonly rate?: (step: number) => number | undefined;
   /** Of a run that time ends: what is spent and what is left, in seconds. */
   readonly time?: { spent(): number; left(): number };
-  readonly emit: (event: TrainEvent) => void;
 }
 
-/** Keeps a run's figures: `metrics.jsonl`, TensorBoard, and the events for whoever watches. */
-export class Recorder {
+/** Gathers what is done step by step into lines for the {@link Recorder}. */
+export class StepFigures {
   #pending: JointStep[] = [];
   #pendingRounds: TimedRound[] = [];
   #trainLoss: number | null;
   #told = 0;
 
-  private constructor(
-    private readonly options: RecorderOptions,
-    private readonly log: RunLog,
-    progress: TrainingProgress,
+  constructor(
+    private readonly options: StepFiguresOptions,
+    progress: Pick<TrainingProgress, 'pending' | 'pending_rounds' | 'train_loss'>,
   ) {
     this.#pending = [...progress.pending];
     this.#pendingRounds = [...progress.pending_rounds];
     this.#trainLoss = progress.train_loss;
-  }
-
-  /** Cuts older figures back to the step that the run goes on from, and opens the files. */
-  static async open(options: RecorderOptions, progress: TrainingProgress): Promise<Recorder> {
-    return new Recorder(options, await RunLog.open(options.paths, options.resumedAt), progress);
   }
 
   /** Steps that no line tells of yet; a checkpoint keeps them. */
@@ -77,9 +66,9 @@ export class Recorder {
 
   /** All replicas have done a step. */
   step(done: JointStep, round: number): void {
-    const { log, options } = this;
+    const { recorder } = this.options;
     this.#pending.push(done);
-    log.board.scalars(done.step + 1, {
+    recorder.scalars(done.step + 1, {
       'loss/train': done.loss,
       'gradient norm': done.gradientNorm,
       'learning rate': this.#rate(done.step),
@@ -87,7 +76,7 @@ export class Recorder {
     const now = performance.now();
     if (now - this.#told < TELL_EVERY) return;
     this.#told = now;
-    options.emit(this.#progress(round));
+    recorder.tell(this.#progress(round));
   }
 
   /** A round is committed. */
@@ -104,32 +93,14 @@ export class Recorder {
     this.#trainLoss = event.loss;
     this.#pending = [];
     this.#told = performance.now();
-    this.log.metrics.append({
-      type: event.type,
-      ...snakeKeys(event),
+    const { recorder, unit, throughput } = this.options;
+    const scalars = { [`${unit} per second`]: throughput.perSecond, 'memory, bytes': event.memoryBytes! };
+    recorder.write(event, scalars, {
       losses: done.map(({ loss }) => loss),
       gradient_norm: meanOf(done, 'gradientNorm'),
       ...(this.#pendingRounds.length > 0 && { timed_rounds: this.#pendingRounds.map((one) => ({ ...one })) }),
     });
     this.#pendingRounds = [];
-    this.log.board.scalars(event.step, {
-      [`${this.options.unit} per second`]: this.options.throughput.perSecond,
-      'memory, bytes': event.memoryBytes!,
-    });
-    this.options.emit(event);
-  }
-
-  evaluation(step: number, loss: number, more: Omit<EvaluationEvent, 'type' | 'step' | 'valLoss'> = {}): void {
-    this.options.emit(this.log.evaluation(step, loss, more));
-  }
-
-  /** Makes all figures outlast a power cut, as they must before a checkpoint. */
-  sync(): Promise<void> {
-    return this.log.sync();
-  }
-
-  close(): Promise<void> {
-    return this.log.close();
   }
 
   #rate(step: number): number {

@@ -1,35 +1,29 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TrainEvent } from '../run/events.js';
+import { Recorder } from '../run/recorder.js';
 import { runPaths } from '../run/run-folder.js';
-import { Recorder } from './recorder.js';
 import { NO_PROGRESS, type TrainingProgress } from './saved-state.js';
+import { StepFigures } from './step-figures.js';
 import { Throughput } from './throughput.js';
 
 let folder: string;
 let events: TrainEvent[];
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'meanfield-recorder-'));
+  folder = await mkdtemp(join(tmpdir(), 'meanfield-figures-'));
   events = [];
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const open = (progress: TrainingProgress = NO_PROGRESS, resumedAt?: number) =>
-  Recorder.open(
-    {
-      paths: runPaths(folder),
-      resumedAt,
-      schedule: { peak: 1, final: 0, warmup: 0, steps: 100 },
-      mostSteps: 1000,
-      perStep: 10,
-      unit: 'tokens',
-      throughput: new Throughput(10),
-      emit: (event) => events.push(event),
-    },
-    progress,
-  );
+async function open(progress: TrainingProgress = NO_PROGRESS, resumedAt?: number) {
+  const recorder = await Recorder.open<never>(runPaths(folder), resumedAt, (event) => events.push(event));
+  const schedule = { peak: 1, final: 0, warmup: 0, steps: 100 };
+  const throughput = new Throughput(10);
+  const options = { recorder, schedule, mostSteps: 1000, perStep: 10, unit: 'tokens', throughput } as const;
+  return { recorder, figures: new StepFigures(options, progress) };
+}
 
 const lines = async () =>
   (await readFile(join(folder, 'metrics.jsonl'), 'utf8'))
@@ -38,17 +32,17 @@ const lines = async () =>
     .map((line) => JSON.parse(line));
 
 /** Rounds of `length` steps each; the loss of a step is its number. */
-function rounds(recorder: Recorder, from: number, to: number, length: number): void {
+function rounds(figures: StepFigures, from: number, to: number, length: number): void {
   for (let step = from; step < to; step++) {
-    recorder.step({ step, loss: step, gradientNorm: 2 * step }, step / length + 1);
-    if ((step + 1) % length === 0) recorder.endRound((step + 1) / length);
+    figures.step({ step, loss: step, gradientNorm: 2 * step }, step / length + 1);
+    if ((step + 1) % length === 0) figures.endRound((step + 1) / length);
   }
 }
 
 describe('metrics.jsonl', () => {
   it('has a line a round, with every loss, and one an evaluation', async () => {
-    const recorder = await open();
-    rounds(recorder, 0, 24, 12);
+    const { recorder, figures } = await open();
+    rounds(figures, 0, 24, 12);
     recorder.evaluation(24, 1.5);
     await recorder.close();
     const [first, second, evaluation] = await lines();
@@ -63,37 +57,28 @@ describe('metrics.jsonl', () => {
 
   it('gathers short rounds to ten steps, wherever the run is interrupted', async () => {
     const whole = await open();
-    rounds(whole, 0, 25, 1);
-    whole.flush(25);
-    await whole.close();
+    rounds(whole.figures, 0, 25, 1);
+    whole.figures.flush(25);
+    await whole.recorder.close();
     const expected = (await lines()).map(({ step, losses }) => [step, losses]);
     expect(expected.map(([step]) => step)).toEqual([10, 20, 25]);
     await rm(join(folder, 'metrics.jsonl'));
 
     const first = await open();
-    rounds(first, 0, 13, 1);
-    const { pending, trainLoss } = first;
-    await first.close();
+    rounds(first.figures, 0, 13, 1);
+    const { pending, trainLoss } = first.figures;
+    await first.recorder.close();
     expect(trainLoss).toBe(4.5);
     const second = await open({ ...NO_PROGRESS, step: 13, pending, train_loss: trainLoss }, 13);
-    rounds(second, 13, 25, 1);
-    second.flush(25);
-    await second.close();
+    rounds(second.figures, 13, 25, 1);
+    second.figures.flush(25);
+    await second.recorder.close();
     expect((await lines()).map(({ step, losses }) => [step, losses])).toEqual(expected);
   });
 
-  it('is cut back to the step that a run goes on from', async () => {
-    const line = (step: number) => `${JSON.stringify({ type: 'progress', step })}\n`;
-    await writeFile(join(folder, 'metrics.jsonl'), `${line(10)}${line(20)}${line(30)}{"type":"prog`);
-    await (await open({ ...NO_PROGRESS, step: 20 }, 20)).close();
-    expect((await lines()).map(({ step }) => step)).toEqual([10, 20]);
-    await (await open(NO_PROGRESS, 0)).close();
-    expect(await lines()).toEqual([]);
-  });
-
   it('counts to the most steps once the schedule is over', async () => {
-    const recorder = await open();
-    rounds(recorder, 90, 110, 10);
+    const { recorder, figures } = await open();
+    rounds(figures, 90, 110, 10);
     await recorder.close();
     expect((await lines()).map(({ total_steps, lr }) => [total_steps, lr > 0])).toEqual([
       [100, true],

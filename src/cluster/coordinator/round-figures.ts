@@ -1,34 +1,20 @@
-import { snakeKeys } from '../../base/snake-keys.js';
 import type { ProgressEvent } from '../../run/events.js';
-import type { RunPaths } from '../../run/run-folder.js';
-import { RunLog } from '../../run/run-log.js';
+import type { Recorder } from '../../run/recorder.js';
 import { learningRate, type ScheduleOptions } from '../../training/schedule.js';
-import type { CoordinatorEvent, RoundEvent } from '../events.js';
+import type { RoundEvent } from '../events.js';
 import { type RunLength, schedulePosition } from './plan.js';
 import type { CommittedProgress } from './run-state.js';
 
-/** Keeps a run's figures: `metrics.jsonl`, TensorBoard, and the events for whoever watches. */
-export class Figures {
+/** Gathers what is committed round by round into lines for the {@link Recorder}. */
+export class RoundFigures {
   /** Of this process's rounds but for the first, in which caches and compilers warm up. */
   #counted: { tokens: number; seconds: number } | undefined;
 
-  private constructor(
+  constructor(
+    private readonly recorder: Recorder<RoundEvent>,
     private readonly plan: RunLength,
     private readonly schedule: ScheduleOptions,
-    private readonly log: RunLog,
-    private readonly emit: (event: CoordinatorEvent) => void,
   ) {}
-
-  /** @param resumedAt the committed step that the run goes on from; undefined for a new run */
-  static async open(
-    paths: RunPaths,
-    resumedAt: number | undefined,
-    plan: RunLength,
-    schedule: ScheduleOptions,
-    emit: (event: CoordinatorEvent) => void,
-  ): Promise<Figures> {
-    return new Figures(plan, schedule, await RunLog.open(paths, resumedAt), emit);
-  }
 
   get tokensPerSecond(): number {
     return this.#counted && this.#counted.seconds > 0 ? this.#counted.tokens / this.#counted.seconds : 0;
@@ -40,30 +26,12 @@ export class Figures {
       this.#counted.tokens += event.tokens;
       this.#counted.seconds += event.seconds.round;
     } else this.#counted = { tokens: 0, seconds: 0 };
-    const told = event.loss === null ? null : this.#progress(event, event.loss, progress);
-    if (told)
-      this.log.metrics.append({ type: told.type, ...snakeKeys({ ...told, memoryBytes: process.memoryUsage.rss() }) });
-    this.log.metrics.append({ type: event.type, ...snakeKeys(event) });
-    this.log.board.scalars(event.step, {
-      ...(told && { 'loss/train': told.loss, 'learning rate': told.lr, 'tokens per second': told.tokensPerSecond }),
-      workers: event.workers.length,
-      utilization: event.utilization,
-    });
-    if (told) this.emit(told);
-    this.emit(event);
-  }
-
-  evaluation(step: number, loss: number): void {
-    this.emit(this.log.evaluation(step, loss));
-  }
-
-  /** Makes all figures outlast a power cut. */
-  sync(): Promise<void> {
-    return this.log.sync();
-  }
-
-  close(): Promise<void> {
-    return this.log.close();
+    if (event.loss !== null) {
+      const told = this.#progress(event, event.loss, progress);
+      const scalars = { 'loss/train': told.loss, 'learning rate': told.lr, 'tokens per second': told.tokensPerSecond };
+      this.recorder.write(told, scalars, { memory_bytes: process.memoryUsage.rss() });
+    }
+    this.recorder.write(event, { workers: event.workers.length, utilization: event.utilization });
   }
 
   #progress(event: RoundEvent, loss: number, progress: CommittedProgress): ProgressEvent {

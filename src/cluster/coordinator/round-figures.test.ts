@@ -2,10 +2,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { Recorder } from '../../run/recorder.js';
 import { runPaths } from '../../run/run-folder.js';
 import type { CoordinatorEvent, RoundEvent } from '../events.js';
-import { Figures, totalSteps } from './figures.js';
 import { planRun } from './plan.js';
+import { RoundFigures, totalSteps } from './round-figures.js';
 import { NO_PROGRESS } from './run-state.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'meanfield-figures-'));
@@ -20,28 +21,26 @@ const round = (step: number): RoundEvent => ({
 });
 const at = (position: number) => ({ ...NO_PROGRESS, position, tokens: 60 * position, seconds: 0.3 * position });
 
-it('writes a line for each round and cuts it back when the run goes on from before', async () => {
+it('writes two lines for each round', async () => {
   const events: CoordinatorEvent[] = [];
   const plan = planRun({ ...none, steps: 40 }, 60, 1);
   const paths = runPaths(folder);
-  const figures = await Figures.open(paths, undefined, plan, schedule, (event) => events.push(event));
+  const recorder = await Recorder.open<RoundEvent>(paths, undefined, (event) => events.push(event));
+  const figures = new RoundFigures(recorder, plan, schedule);
   for (const step of [10, 20]) figures.round(round(step), at(step));
-  figures.evaluation(20, 1.5);
-  await figures.sync();
-  await figures.close();
+  await recorder.close();
   // The first round warms up: the second's 600 tokens took 3 seconds.
   expect(events.find((event) => event.type === 'progress' && event.step === 20)).toMatchObject({
     ...{ totalSteps: 40, tokens: 1200, tokensPerSecond: 200, etaSeconds: 6, lr: 0.55 },
   });
-  const lines = async () =>
-    (await readFile(paths.metrics, 'utf8'))
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-  expect((await lines()).map(({ type }) => type)).toEqual(['progress', 'round', 'progress', 'round', 'evaluation']);
-  const again = await Figures.open(paths, 10, plan, schedule, () => {});
-  await again.close();
-  expect((await lines()).map(({ step }) => step)).toEqual([10, 10]);
+  const lines = (await readFile(paths.metrics, 'utf8')).trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line)).map(({ type, step }) => [type, step])).toEqual([
+    ['progress', 10],
+    ['round', 10],
+    ['progress', 20],
+    ['round', 20],
+  ]);
+  expect(JSON.parse(lines[0]!).memory_bytes).toBeGreaterThan(0);
 });
 
 it('tells how many steps there will be, as far as that is known', () => {
