@@ -18,8 +18,9 @@ import type { Cluster, Plan, PlanOptions, Workload } from './planner/index.js';
 
 export { MeanfieldError, UsageError } from './base/errors.js';
 export type { GenerateOptions, Generation, GenerationResult } from './inference/index.js';
-export type { EvaluateOptions, LanguageModel, LoadOptions } from './inference/language-model.js';
+export type { LanguageModel } from './inference/language-model.js';
 export { load } from './inference/load.js';
+export type { EvaluateOptions, LoadOptions } from './inference/options.js';
 export type { TextEvaluation } from './inference/text-evaluator.js';
 export { startTraining as train, type TrainingRun } from './local/train.js';
 export type { FamilyName } from './model/family-names.js';

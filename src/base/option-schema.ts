@@ -32,12 +32,12 @@ export function schemaOf<T extends OptionTable>(table: T): z.ZodType<ParsedOf<T>
 }
 
 function withoutNull(definition: OptionDefinition): z.ZodType {
-  const { kind, choices, reason, or } = definition;
+  const { kind, choices, reason, or, empty } = definition;
   switch (kind) {
     case 'flag':
       return z.boolean();
     case 'text':
-      return z.string().min(1);
+      return z.string().min(empty ? 0 : 1);
     case 'texts':
       return z.array(z.string().min(1));
     case 'choice':

@@ -47,6 +47,8 @@ export interface OptionDefinition {
   readonly default?: number | string | boolean;
   /** Of a flag that is undefined unless it is given: the help of its `--no-` form. */
   readonly no?: string;
+  /** Of `text`: whether it may be empty. */
+  readonly empty?: true;
   /** The default in words, where it depends on others. */
   readonly otherwise?: string;
   /** Of `choice`: all that it can be. */

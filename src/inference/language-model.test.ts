@@ -106,14 +106,19 @@ test('what load and its model cannot be given is refused as a usage error', asyn
   };
   const run = join(folder, 'run');
   expect(await refused(() => load(undefined as never))).toContain('expected the folder of a run or a model');
-  expect(await refused(() => load(run, { threads: 1.5 }))).toContain('threads to be a whole number of 1 or more');
+  expect(await refused(() => load(run, { threads: 1.5 }))).toContain(
+    '`threads` expected int, received number, got 1.5',
+  );
   expect(await refused(() => load(run, { thread: 1 } as never))).toContain(
-    'no option thread. Allowed: threads, device',
+    'Unrecognized key: "thread", got {"thread":1}. Options: `threads`, `device`.',
   );
   expect(await refused(() => load(run, { device: 'tpu' as never }))).toContain(
-    'expected device to be one of cpu, webgpu, cuda, auto, got "tpu"',
+    '`device` expected one of "cpu"|"webgpu"|"cuda"|"auto", got "tpu"',
   );
   expect(await refused(() => model.evaluate(join(folder, 'one.txt') as never))).toContain('expected a list of files');
+  expect(await refused(() => model.evaluate([join(folder, 'one.txt')], { field: '' }))).toContain('`field`');
+  expect(await refused(() => model.evaluate([], { fields: 'x' } as never))).toContain('Options: `field`, `signal`');
+  expect(await refused(() => model.evaluate([], { progress: 1 as never }))).toContain('`progress` expected a function');
   expect(await refused(() => model.generate({ topP: 7 }))).toContain('`topP`');
 });
 

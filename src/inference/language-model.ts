@@ -4,38 +4,10 @@ import { Turns } from '../base/turns.js';
 import { corpusNotices, readDocuments } from '../data/index.js';
 import type { Engine } from '../engine/engine.js';
 import { createEngine } from '../engine/node/create.js';
-import { DEVICE_CHOICES, type DeviceChoice } from '../engine/node/device-names.js';
 import { type LoadedModel, loadModel } from '../hub/load-model.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
+import { checkEvaluate, checkLoad, type EvaluateOptions, type LoadOptions } from './options.js';
 import { type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
-
-/**
- * How to compute with a model.
- *
- * @category Using a model
- */
-export interface LoadOptions {
-  /** Threads of the engine. Default: one a core. */
-  readonly threads?: number;
-  /** Where to compute. Default `cpu`. */
-  readonly device?: DeviceChoice;
-}
-
-/**
- * What may go on beside an evaluation.
- *
- * @category Using a model
- */
-export interface EvaluateOptions {
-  /** The field of JSON rows, or the column of Parquet files, that holds the text. Default `text`. */
-  readonly field?: string;
-  /** Called with what the user should hear of the text, such as files that were passed over. */
-  readonly notice?: (message: string) => void;
-  /** Stops it with an AbortError. */
-  readonly signal?: AbortSignal;
-  /** Called now and then with the tokens predicted so far. */
-  readonly progress?: (tokens: number) => void;
-}
 
 /**
  * A model in memory, ready to write and to be measured. {@link LanguageModel.close} it to free its memory.
@@ -74,7 +46,7 @@ export class LanguageModel implements AsyncDisposable {
 
   /** @internal */
   static async load(run: string, options: LoadOptions): Promise<LanguageModel> {
-    const { threads = availableParallelism(), device = 'cpu' } = checked(run, options);
+    const { threads = availableParallelism(), device } = checkLoad(run, options);
     const engine = await createEngine(device);
     return new LanguageModel(await loadModel(run), engine, threads);
   }
@@ -126,7 +98,7 @@ export class LanguageModel implements AsyncDisposable {
     if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) {
       throw new UsageError("Cannot evaluate: expected a list of files and folders, such as ['chapter-1.txt'].");
     }
-    const { field, notice, signal, progress } = options;
+    const { field, notice, signal, progress } = checkEvaluate(options);
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
     const end = await this.#evaluations.take(either);
@@ -166,26 +138,6 @@ export class LanguageModel implements AsyncDisposable {
 
 function closedError(): MeanfieldError {
   return new MeanfieldError('The model is closed. Load it again to go on.');
-}
-
-/** @throws UsageError for what {@link load} cannot be given */
-function checked(run: unknown, options: LoadOptions): LoadOptions {
-  if (typeof run !== 'string' || run === '') {
-    throw new UsageError(`Cannot load a model: expected the folder of a run or a model, got ${JSON.stringify(run)}.`);
-  }
-  const { threads, device, ...others } = options;
-  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads > 0)) {
-    throw new UsageError(`Cannot load ${run}: expected threads to be a whole number of 1 or more, got ${threads}.`);
-  }
-  if (device !== undefined && !DEVICE_CHOICES.includes(device)) {
-    throw new UsageError(
-      `Cannot load ${run}: expected device to be one of ${DEVICE_CHOICES.join(', ')}, got ${JSON.stringify(device)}.`,
-    );
-  }
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined)
-    throw new UsageError(`Cannot load ${run}: there is no option ${unknown}. Allowed: threads, device.`);
-  return options;
 }
 
 function* evaluationNotices({ unseen, unseenCost, tokens, tooShort }: TextEvaluation): Iterable<string> {

@@ -1,4 +1,5 @@
-import type { LanguageModel, LoadOptions } from './language-model.js';
+import type { LanguageModel } from './language-model.js';
+import type { LoadOptions } from './options.js';
 
 /**
  * Loads the best model of a run, or a folder in Hugging Face's layout of one of the families `gpt2` and `llama`.

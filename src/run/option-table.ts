@@ -1,5 +1,6 @@
 import { MOMENTS, OUTERS } from '../averaging/choices.js';
 import type { OptionDefinition } from '../base/option-table.js';
+import { FIELD } from '../data/corpus/field-option.js';
 import { TOKENIZERS } from '../data/tokenizers/kinds.js';
 import { DEVICE_CHOICES } from '../engine/node/device-names.js';
 import { FAMILIES } from '../model/family-names.js';
@@ -92,7 +93,7 @@ const DATA = {
   /** Entries of the BPE tokenizer to train. Default those of the preset, or by the size of the text. */
   vocab: { kind: 'count', help: 'entries of the bpe tokenizer', otherwise: 'those of the preset, or by the text' },
   /** The key of JSONL rows, or the column of Parquet files, that holds the text. */
-  field: { kind: 'text', help: 'key of JSONL rows, or column of Parquet files, that holds the text' },
+  field: FIELD,
   /** The part of the text that is held out. Default 0.1. */
   validationFraction: { kind: 'fraction', default: 0.1, help: 'part of the text held out' },
 } as const satisfies TrainTable;

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { EVALUATE_OPTIONS } from '../../inference/option-table.js';
+import { addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
 import type { EvalFlags } from './eval.js';
@@ -12,11 +14,10 @@ export function defineEval(program: Command, start: Start): void {
       "Measure the best model of a run, or a Hugging Face model folder, on any text: the loss of each file's tokens.",
     )
     .argument('<run>', 'run folder or model folder')
-    .argument('<file|folder...>', 'text to predict: files and folders, read as train reads them')
-    .option('--field <name>', 'key of JSON rows, or column of Parquet files, that holds the text (default: text)')
-    .action((run: string, files: string[], flags: EvalFlags) =>
-      start(async (context) => (await import('./eval.js')).evaluateFiles(run, files, flags, context)),
-    );
+    .argument('<file|folder...>', 'text to predict: files and folders, read as train reads them');
+  addOptions(command, EVALUATE_OPTIONS).action((run: string, files: string[], flags: EvalFlags) =>
+    start(async (context) => (await import('./eval.js')).evaluateFiles(run, files, flags, context)),
+  );
   finish(command, [
     'meanfield eval runs/book other-book.txt',
     'meanfield eval runs/book chapter-1.txt chapter-2.txt --json',

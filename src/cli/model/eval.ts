@@ -1,13 +1,13 @@
+import type { OptionsOf } from '../../base/option-table.js';
 import { load } from '../../inference/load.js';
+import { EVALUATE_OPTIONS } from '../../inference/option-table.js';
+import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 
-/** What commander makes of the options of `meanfield eval`. */
-export interface EvalFlags {
-  readonly field?: string;
-}
+export type EvalFlags = OptionsOf<typeof EVALUATE_OPTIONS>;
 
 /** Measures a model on files. */
 export async function evaluateFiles(
@@ -32,7 +32,12 @@ export async function evaluateFiles(
       output.event({ type: 'notice', message });
       line.note(`note: ${message}`);
     };
-    const result = await model.evaluate(files, { ...flags, signal: stop.signal, progress, notice });
+    const result = await model.evaluate(files, {
+      ...pickOptions(EVALUATE_OPTIONS, flags),
+      signal: stop.signal,
+      progress,
+      notice,
+    });
     const { loss, perplexity, bitsPerByte, accuracy, tokens, bytes, unseen, unseenCost } = result;
     line.end();
     output.event({

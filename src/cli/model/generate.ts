@@ -1,17 +1,11 @@
+import type { OptionsOf } from '../../base/option-table.js';
 import { load } from '../../inference/load.js';
+import { SAMPLING_OPTIONS } from '../../inference/option-table.js';
+import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 
-/** Options of `meanfield generate`, as commander gives them. */
-export interface GenerateFlags {
-  readonly prompt?: string;
-  readonly maxTokens?: number;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly seed?: number;
-  readonly stop?: readonly string[];
-}
+export type GenerateFlags = OptionsOf<typeof SAMPLING_OPTIONS>;
 
 /** Writes a text as it comes; Ctrl-C ends it after the token in work. */
 export async function generateText(run: string, flags: GenerateFlags, context: Context): Promise<number> {
@@ -21,15 +15,12 @@ export async function generateText(run: string, flags: GenerateFlags, context: C
   const interruption = onInterrupt(output, 'stopping', () => stopping.abort());
   closed.addEventListener('abort', () => stopping.abort());
   try {
-    const { prompt = '', maxTokens, temperature, topK, topP, seed, stop } = flags;
-    const given = Object.entries({ prompt, maxTokens, temperature, topK, topP, seed, stop });
-    const options = Object.fromEntries(given.filter(([, value]) => value !== undefined));
-    const generation = model.generate({ ...options, signal: stopping.signal });
+    const generation = model.generate({ ...pickOptions(SAMPLING_OPTIONS, flags), signal: stopping.signal });
     for (const message of [...model.notices, ...generation.notices]) {
       output.event({ type: 'notice', message });
       output.note(`note: ${message}\n`);
     }
-    output.exact(prompt);
+    output.exact(flags.prompt ?? '');
     for await (const text of generation) {
       output.event({ type: 'text', text });
       output.exact(text);

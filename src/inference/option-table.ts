@@ -1,0 +1,48 @@
+import type { OptionTable } from '../base/option-table.js';
+import { FIELD } from '../data/corpus/field-option.js';
+import { DEVICE_CHOICES } from '../engine/node/device-names.js';
+
+/** How to compute with a model. */
+export const LOAD_OPTIONS = {
+  /** Threads of the engine. Default: one a core. */
+  threads: { kind: 'count', help: 'threads', otherwise: 'the cores' },
+  /** Where to compute. Default `cpu`. */
+  device: { kind: 'choice', choices: DEVICE_CHOICES, default: 'cpu', help: 'where to compute' },
+} as const satisfies OptionTable;
+
+/** How to sample, as code and the command line say it. */
+export const SAMPLING_OPTIONS = {
+  /** The text to continue. Default empty: the model starts a text of its own. */
+  prompt: { kind: 'text', empty: true, value: 'text', default: '', help: 'text to continue', otherwise: 'none' },
+  /** Tokens to write at most. Default 256. */
+  maxTokens: { kind: 'whole', default: 256, help: 'tokens to write at most' },
+  /**
+   * Divides the scores before sampling: below 1 plays safe, above 1 dares more; 0 takes the likeliest token always.
+   * Default 0.8.
+   */
+  temperature: { kind: 'notNegative', default: 0.8, help: '0 takes the most likely token, more is more varied' },
+  /** Sample among this many likeliest tokens only; 0 for all. Default 200. */
+  topK: { kind: 'whole', default: 200, help: 'choose among the n most likely tokens, 0 for all' },
+  /**
+   * Sample among the likeliest tokens that together have this probability (nucleus sampling, arXiv 1904.09751).
+   * Default 1.
+   */
+  topP: { kind: 'share', default: 1, help: 'choose among the most likely tokens that together have probability x' },
+  /** Texts that end the generation, and are not part of it; the first that is written counts. Default none. */
+  stop: { kind: 'texts', value: 'text', help: 'end before this text when it comes; may be given several times' },
+  /** The same seed gives the same text. Default 1337. */
+  seed: { kind: 'whole', default: 1337, help: 'the same seed writes the same text' },
+} as const satisfies OptionTable;
+
+/** What code may say of a text to be written, but for a signal. */
+export const GENERATE_OPTIONS = {
+  ...SAMPLING_OPTIONS,
+  /** Stop at the token that ends a text, where the model has one. Default true. */
+  stopAtEnd: { kind: 'flag', default: true, help: 'go on after the token that ends a text' },
+} as const satisfies OptionTable;
+
+/** How texts to be measured are read. */
+export const EVALUATE_OPTIONS = {
+  /** The key of JSONL rows, or the column of Parquet files, that holds the text. Default `text`. */
+  field: FIELD,
+} as const satisfies OptionTable;
