@@ -40,7 +40,10 @@ export interface ForwardInputs {
   /** Token ids, time-major: element t · B + b. */
   readonly ids_N: Tensor;
   readonly batch: number;
-  /** The position of each time step, [T] int64; 0 … T − 1 in training. */
+  /**
+   * The position of each time step, [T] int64, 0 … T − 1 where a sequence is one text; of models that see the past also of
+   * each token, [N], where it holds several.
+   */
   readonly positions_T: Tensor;
   readonly attend: Attend;
   /** The kind of each token (`token_type_ids`), [N] int64, where a model knows kinds; of kind 0 where it is left out. */

@@ -100,15 +100,16 @@ export const gpt2: Architecture<Gpt2Config> = {
 
   embed(c, p, { ids_N, batch: B, positions_T }) {
     const C = c.n_embd;
-    const T = positions_T.shape[0]!;
+    const T = ids_N.shape[0]! / B;
     const tokens_TBC = reshape(gather(p['transformer.wte.weight']!, ids_N), [T, B, C]);
-    const places_T1C = reshape(gather(p['transformer.wpe.weight']!, positions_T), [T, 1, C]);
-    return reshape(add(tokens_TBC, places_T1C), [T * B, C]);
+    // Of the time steps, [T, 1, C], or of the tokens.
+    const places = reshape(gather(p['transformer.wpe.weight']!, positions_T), [T, positions_T.shape[0]! / T, C]);
+    return reshape(add(tokens_TBC, places), [T * B, C]);
   },
 
-  block(c, p, i, x_NC, { batch: B, positions_T, attend }) {
+  block(c, p, i, x_NC, { batch: B, attend }) {
     const C = c.n_embd;
-    const T = positions_T.shape[0]!;
+    const T = x_NC.shape[0]! / B;
     const block = `transformer.h.${i}`;
     const heads = (x: Tensor) => reshape(x, [T, B, c.n_head, C / c.n_head]);
     const dense = (name: string, x: Tensor) => linear(p, name, x, 'inputs');

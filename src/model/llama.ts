@@ -150,8 +150,8 @@ export const llama: Architecture<LlamaConfig> = {
   embed: (_c, p, { ids_N }) => gather(p['model.embed_tokens.weight']!, ids_N),
 
   block(c, p, i, x_NC, inputs) {
-    const T = inputs.positions_T.shape[0]!;
     const B = inputs.batch;
+    const T = x_NC.shape[0]! / B;
     const D = headWidth(c);
     const K = keyValueHeads(c);
     const block = `model.layers.${i}`;
@@ -178,12 +178,13 @@ function norm(c: LlamaConfig, p: TracedParameters, name: string, x_NC: Tensor): 
 /** Of a forward pass: its blocks share them. */
 const tables = new WeakMap<ForwardInputs, { readonly cos: Tensor; readonly sin: Tensor }>();
 
-/** Cosines and sines of the angles at the positions of a forward pass, [T, 1, 1, D/2] each. */
+/** Cosines and sines of the angles at the positions of a forward pass, [T, 1, 1, D/2] each, or [T, B, 1, D/2]. */
 function angles(c: LlamaConfig, inputs: ForwardInputs): { readonly cos: Tensor; readonly sin: Tensor } {
   const known = tables.get(inputs);
   if (known) return known;
-  const { positions_T } = inputs;
-  const shape = [positions_T.shape[0]!, 1, 1, headWidth(c) / 2];
+  const { positions_T, ids_N, batch } = inputs;
+  const T = ids_N.shape[0]! / batch;
+  const shape = [T, positions_T.shape[0]! / T, 1, headWidth(c) / 2];
   const rows = (f: (angle: number) => number) => reshape(gather(rotaryTable(c, f), positions_T), shape);
   const made = { cos: rows(Math.cos), sin: rows(Math.sin) };
   tables.set(inputs, made);

@@ -15,6 +15,7 @@ import { frozenNames } from './freeze.js';
 import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
 import { llama } from './llama.js';
+import { type Packing, packedMask } from './packing.js';
 
 /** The architectures by name. */
 export const families: Readonly<Record<FamilyName, Architecture>> = {
@@ -104,18 +105,18 @@ export class Model {
    * The last hidden state of `batch` sequences of `length` tokens, each attending to its own tokens: the past, or all.
    *
    * @param ids_N int64, time-major: element t · B + b
+   * @param packing where a sequence holds several texts, of which none sees another
    * @returns [N, C]
    */
-  hidden(parameters: TracedParameters, ids_N: Tensor, batch: number, length: number): Tensor {
+  hidden(parameters: TracedParameters, ids_N: Tensor, batch: number, length: number, packing?: Packing): Tensor {
     const { heads, keyValueHeads } = this.dimensions;
     const groups = heads / keyValueHeads;
     const causal = this.architecture.sees === 'past';
+    const mask = packing && packedMask(packing, batch, length);
     const attend: Attend = (_layer, q, k, v, options) =>
-      attention(q, repeatHeads(k, groups), repeatHeads(v, groups), { ...options, causal });
-    const positions_T = constant(
-      BigInt64Array.from({ length }, (_, t) => BigInt(t)),
-      [length],
-    );
+      attention(q, repeatHeads(k, groups), repeatHeads(v, groups), { ...options, causal }, mask);
+    const steps_T = BigInt64Array.from({ length }, (_, t) => BigInt(t));
+    const positions_T = packing?.positions_N ?? constant(steps_T, [length]);
     return this.forward(parameters, { ids_N, batch, positions_T, attend });
   }
 

@@ -42,7 +42,7 @@ const swapped = (x: Values) => {
 };
 
 /** Attention of each head by its definition; query t of T stands at S − T + t. */
-function attend(q: Values, k: Values, v: Values, options: AttentionOptions): Values {
+function attend(q: Values, k: Values, v: Values, options: AttentionOptions, mask?: Values): Values {
   const [T, , , D] = q.shape as [number, number, number, number];
   const S = k.shape[0]!;
   const cache = new Map<string, number[]>();
@@ -55,7 +55,8 @@ function attend(q: Values, k: Values, v: Values, options: AttentionOptions): Val
     const scores = Array.from({ length: S }, (_, s) => {
       if ((causal && s > own) || Math.abs(own - s) >= window) return Number.NEGATIVE_INFINITY;
       const score = scale * sum(D, (d) => at(q, [t, b, h, d]) * at(k, [s, b, h, d]));
-      return softcap === undefined ? score : softcap * Math.tanh(score / softcap);
+      const more = mask ? at(mask, [b, 0, t, s]) : 0;
+      return more + (softcap === undefined ? score : softcap * Math.tanh(score / softcap));
     });
     const result = softmaxRow(scores);
     cache.set(key, result);
@@ -211,15 +212,17 @@ export const modelCases: Record<string, OperatorCase> = {
     const [S, B, H, D] = [causal ? T + draw.pick(0, 0, 1, 3) : far, draw.size(2), draw.size(3), draw.size()];
     const options = { causal, window, scale: draw.pick(undefined, 0.3), softcap: draw.pick(undefined, 0.7, 5) };
     const operands = [draw.floats([T, B, H, D]), draw.floats([S, B, H, D]), draw.floats([S, B, H, D])];
+    const masks: Operand[] = draw.bool() ? [{ ...draw.floats([B, 1, T, S]), fixed: true }] : [];
     return {
-      operands,
-      trace: (q, k, v) => attention(q!, k!, v!, options),
-      reference: (q, k, v) => attend(q!, k!, v!, options),
+      operands: [...operands, ...masks],
+      trace: (q, k, v, mask) => attention(q!, k!, v!, options, mask),
+      reference: (q, k, v, mask) => attend(q!, k!, v!, options, mask),
     };
   },
   rotary: (draw) => {
     const [T, B, H, half] = [draw.size(), draw.size(2), draw.size(3), draw.size(3)];
-    const angles = draw.floats([T, 1, 1, half], 0, 6);
+    const tables = draw.pick(1, B);
+    const angles = draw.floats([T, tables, 1, half], 0, 6);
     const table = (f: (angle: number) => number) => ({
       ...angles,
       fixed: true,
@@ -231,7 +234,8 @@ export const modelCases: Record<string, OperatorCase> = {
       reference: (x, cos, sin) =>
         fill(x!.shape, ([t, b, h, d]) => {
           const i = d! % half;
-          const [c, s] = [at(cos!, [t!, 0, 0, i]), at(sin!, [t!, 0, 0, i])];
+          const place = [t!, tables === 1 ? 0 : b!, 0, i];
+          const [c, s] = [at(cos!, place), at(sin!, place)];
           const [p, q] = [at(x!, [t!, b!, h!, i]), at(x!, [t!, b!, h!, i + half])];
           return d! < half ? p * c - q * s : q * c + p * s;
         }),
@@ -250,13 +254,16 @@ export const modelCases: Record<string, OperatorCase> = {
     const chunk = draw.pick(undefined, 1, 2, 4);
     const softcap = draw.pick(undefined, 0.8, 4);
     return {
-      operands: [draw.floats([n, c]), draw.floats([v, c]), draw.ids(n, v)],
-      trace: (x, w, ids) => linearCrossEntropy(x!, w!, ids!, chunk, softcap),
-      reference: (x, w, ids) => {
+      operands: [
+        ...[draw.floats([n, c]), draw.floats([v, c]), draw.ids(n, v)],
+        ...(draw.bool() ? [{ ...draw.floats([n]), fixed: true }] : []),
+      ],
+      trace: (x, w, ids, weights) => linearCrossEntropy(x!, w!, ids!, { chunk, softcap, weights }),
+      reference: (x, w, ids, weights) => {
         const plain = product(x!, swapped(w!));
         const bent = (value: number) => (softcap === undefined ? value : softcap * Math.tanh(value / softcap));
         const logits = { ...plain, data: plain.data.map(bent) };
-        const total = sum(n, (i) => costOf(logits, i, ids!.data[i]!));
+        const total = sum(n, (i) => costOf(logits, i, ids!.data[i]!) * (weights?.data[i] ?? 1));
         return { shape: [], data: Float64Array.of(total / n) };
       },
     };

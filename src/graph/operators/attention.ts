@@ -4,7 +4,7 @@
  * on the way in.
  */
 import { type Attributes, apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
-import { add, mul, scale, sub, tanh } from './elementwise.js';
+import { add, addAll, mul, scale, sub, tanh } from './elementwise.js';
 import { matmul } from './product.js';
 import { reduceSum, softmax } from './reduction.js';
 import { broadcastTo, concat, reshape, split, transpose } from './shaping.js';
@@ -49,7 +49,8 @@ const factorOf = (q_TBHD: Tensor, { scale: factor }: Attributes): number =>
   (factor as number | undefined) ?? 1 / Math.sqrt(q_TBHD.shape[3]!);
 
 /** Probabilities of keys, and, with a cap, the tanh that it is made of: [B, H, T, S] each. */
-function probabilities(q_TBHD: Tensor, k_SBHD: Tensor, attributes: Attributes): { p: Tensor; tanh?: Tensor } {
+function probabilities(inputs: readonly Tensor[], attributes: Attributes): { p: Tensor; tanh?: Tensor } {
+  const [q_TBHD, k_SBHD, , mask_B1TS] = inputs as [Tensor, Tensor, Tensor, Tensor?];
   const { causal = true } = attributes as AttentionSpan;
   const { window, softcap } = attributes as AttentionOptions;
   const alpha = factorOf(q_TBHD, attributes) / (softcap ?? 1);
@@ -57,7 +58,12 @@ function probabilities(q_TBHD: Tensor, k_SBHD: Tensor, attributes: Attributes): 
   const bent = softcap === undefined ? undefined : tanh(product);
   const scores_BHTS = bent === undefined ? product : scale(bent, softcap!);
   const [T, S] = [q_TBHD.shape[0]!, k_SBHD.shape[0]!];
-  const seen = causal || window !== undefined ? add(scores_BHTS, attentionMask(T, S, { causal, window })) : scores_BHTS;
+  // First with each other: every layer adds the same.
+  const masks = [
+    ...(mask_B1TS ? [mask_B1TS] : []),
+    ...(causal || window !== undefined ? [attentionMask(T, S, { causal, window })] : []),
+  ];
+  const seen = masks.length === 0 ? scores_BHTS : add(scores_BHTS, addAll(masks));
   return { p: softmax(seen), ...(bent && { tanh: bent }) };
 }
 
@@ -66,7 +72,7 @@ const toFront = (x_BHTD: Tensor): Tensor => transpose(x_BHTD, [2, 0, 1, 3]);
 export const attentionOperators = {
   attention: {
     name: 'attention',
-    infer: ([q, k, v], { causal = true, window }) => {
+    infer: ([q, k, v, mask], { causal = true, window }) => {
       const [T, B, H, D] = q!.shape;
       const S = k!.shape[0]!;
       const keys = formatShape([S, B!, H!, D!]);
@@ -77,13 +83,16 @@ export const attentionOperators = {
             `${[q, k, v].map((x) => formatShape(x!.shape)).join(', ')}`,
         );
       }
+      if (mask && formatShape(mask.shape) !== formatShape([B!, 1, T!, S])) {
+        throw new Error(`attention: expected a mask ${formatShape([B!, 1, T!, S])}, got ${formatShape(mask.shape)}`);
+      }
       return [{ shape: q!.shape, dtype: 'float32' }];
     },
     // With P the probabilities and O the output, dS = P ∘ (dP − rowsum(dO ∘ O)): no softmax gradient is needed.
     gradient: (node, [g_TBHD]) => {
       const [q, k, v] = node.inputs as [Tensor, Tensor, Tensor];
       const alpha = factorOf(q, node.attributes);
-      const { p: p_BHTS, tanh: bent_BHTS } = probabilities(q, k, node.attributes);
+      const { p: p_BHTS, tanh: bent_BHTS } = probabilities(node.inputs, node.attributes);
       const dp_BHTS = matmul(g_TBHD!, v, { rowsFirstA: true, rowsFirstB: true, transB: true });
       const rows_BHT1 = transpose(reduceSum(mul(g_TBHD!, node.outputs[0]!), [3], true), [1, 2, 0, 3]);
       const capped_BHTS = mul(p_BHTS, sub(dp_BHTS, rows_BHT1));
@@ -93,22 +102,23 @@ export const attentionOperators = {
         toFront(matmul(ds_BHTS, k, { rowsFirstB: true, alpha })),
         toFront(matmul(ds_BHTS, q, { transA: true, rowsFirstB: true, alpha })),
         toFront(matmul(p_BHTS, g_TBHD!, { transA: true, rowsFirstB: true })),
-      ];
+        undefined,
+      ].slice(0, node.inputs.length);
     },
-    decompose: (node) => {
-      const [q, k, v] = node.inputs as [Tensor, Tensor, Tensor];
-      return [toFront(matmul(probabilities(q, k, node.attributes).p, v, { rowsFirstB: true }))];
-    },
+    decompose: (node) => [
+      toFront(matmul(probabilities(node.inputs, node.attributes).p, node.inputs[2]!, { rowsFirstB: true })),
+    ],
   },
   /** Rotates pairs (i, i + D/2) of the last axis by position; the inverse rotation is its gradient. */
   rotary: {
     name: 'rotary',
     infer: ([x, cos, sin]) => {
-      const [T, , , D] = x!.shape;
-      const table = formatShape([T!, 1, 1, D! / 2]);
-      if (x!.shape.length !== 4 || formatShape(cos!.shape) !== table || formatShape(sin!.shape) !== table) {
+      const [T, B, , D] = x!.shape;
+      const tables = [1, B!].map((P) => formatShape([T!, P, 1, D! / 2]));
+      const [c, s] = [formatShape(cos!.shape), formatShape(sin!.shape)];
+      if (x!.shape.length !== 4 || c !== s || !tables.includes(c)) {
         throw new Error(
-          `rotary: expected [T, B, H, D] and tables [T, 1, 1, D/2], got ` +
+          `rotary: expected [T, B, H, D] and tables [T, 1, 1, D/2] or [T, B, 1, D/2], got ` +
             `${[x, cos, sin].map((y) => formatShape(y!.shape)).join(', ')}`,
         );
       }
@@ -146,24 +156,33 @@ export interface AttentionOptions extends AttentionSpan {
  *
  * @param q_TBHD [T, B, H, D]
  * @param k_SBHD [S, B, H, D]; if causal, S ≥ T and query t stands at position S − T + t; else S = T with a window
+ * @param mask_B1TS added to the scores as well: 0 where a query sees a key, −10⁹ or less where not. It has no gradient
  * @returns [T, B, H, D]
  */
-export function attention(q_TBHD: Tensor, k_SBHD: Tensor, v_SBHD: Tensor, options: AttentionOptions = {}): Tensor {
+export function attention(
+  q_TBHD: Tensor,
+  k_SBHD: Tensor,
+  v_SBHD: Tensor,
+  options: AttentionOptions = {},
+  mask_B1TS?: Tensor,
+): Tensor {
   const given = Object.entries(options).filter(([name, value]) => value !== undefined && !(name === 'causal' && value));
-  const whole = (q: Tensor, k: Tensor, v: Tensor) =>
-    apply1(attentionOperators.attention, [q, k, v], Object.fromEntries(given));
+  const whole = (...inputs: Tensor[]) => apply1(attentionOperators.attention, inputs, Object.fromEntries(given));
+  const masks = mask_B1TS ? [mask_B1TS] : [];
   const T = q_TBHD.shape[0]!;
   const blocks = Math.min(MOST_BLOCKS, Math.floor(T / BLOCK));
-  if (options.causal === false || blocks < 2 || k_SBHD.shape[0] !== T) return whole(q_TBHD, k_SBHD, v_SBHD);
+  if (options.causal === false || blocks < 2 || k_SBHD.shape[0] !== T) return whole(q_TBHD, k_SBHD, v_SBHD, ...masks);
   const bounds = Array.from({ length: blocks + 1 }, (_, i) => Math.round((i * T) / blocks));
   const sizes = bounds.slice(1).map((end, i) => end - bounds[i]!);
   const keys = split(k_SBHD, 0, sizes);
   const values = split(v_SBHD, 0, sizes);
+  const rows = masks.map((mask) => split(mask, 2, sizes));
   const parts = split(q_TBHD, 0, sizes).map((q, i) => {
     const farthest = options.window === undefined ? 0 : bounds[i]! - options.window + 1;
     // The first block that holds a key which the block's first query sees.
     const from = bounds.findIndex((_, j) => j === i || bounds[j + 1]! > farthest);
-    return whole(q, concat(keys.slice(from, i + 1), 0), concat(values.slice(from, i + 1), 0));
+    const own = rows.map((parts) => concat(split(parts[i]!, 3, sizes).slice(from, i + 1), 3));
+    return whole(q, concat(keys.slice(from, i + 1), 0), concat(values.slice(from, i + 1), 0), ...own);
   });
   return concat(parts, 0);
 }
@@ -172,7 +191,7 @@ export function attention(q_TBHD: Tensor, k_SBHD: Tensor, v_SBHD: Tensor, option
  * Rotary position embedding in Hugging Face's layout (arXiv 2104.09864): pairs are (i, i + D/2).
  *
  * @param x [T, B, H, D]
- * @param cos and `sin`: [T, 1, 1, D/2]
+ * @param cos and `sin`: [T, 1, 1, D/2], or [T, B, 1, D/2]
  */
 export function rotary(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
   return apply1(attentionOperators.rotary, [x, cos, sin]);

@@ -18,10 +18,11 @@ export function chunkSizes(rows: number, most: number): number[] {
  * Shape suffixes: N tokens, C width, V vocabulary.
  * Logits exist for one chunk of tokens at a time; the gradient traces the same products, which are computed once.
  */
-function chunksOf(x_NC: Tensor, targets_N: Tensor, chunk: number): { x: Tensor; ids: Tensor }[] {
-  const sizes = chunkSizes(x_NC.shape[0]!, chunk);
-  const ids = split(targets_N, 0, sizes);
-  return split(x_NC, 0, sizes).map((x, i) => ({ x, ids: ids[i]! }));
+function chunksOf([x_NC, , targets_N, weights_N]: readonly Tensor[], { chunk }: Attributes) {
+  const sizes = chunkSizes(x_NC!.shape[0]!, chunk as number);
+  const ids = split(targets_N!, 0, sizes);
+  const weights = weights_N && split(weights_N, 0, sizes);
+  return split(x_NC!, 0, sizes).map((x, i) => ({ x, ids: ids[i]!, weights: weights && column(weights[i]!) }));
 }
 
 /**
@@ -68,36 +69,40 @@ export const loss = {
   },
   linearCrossEntropy: {
     name: 'linearCrossEntropy',
-    infer: ([x, w, ids]) => {
-      if (x!.shape[1] !== w!.shape[1] || x!.shape[0] !== ids!.shape[0] || ids!.dtype !== 'int64') {
+    infer: (inputs) => {
+      const [x, w, ids, weights] = inputs as [Tensor, Tensor, Tensor, Tensor?];
+      const fits = weights === undefined || formatShape(weights.shape) === `[${x.shape[0]}]`;
+      if (x.shape[1] !== w.shape[1] || x.shape[0] !== ids.shape[0] || ids.dtype !== 'int64' || !fits) {
         throw new Error(
-          `linearCrossEntropy: expected [N, C], [V, C] and int64 [N], got ` +
-            `${[x, w, ids].map((t) => formatShape(t!.shape)).join(', ')}`,
+          'linearCrossEntropy: expected [N, C], [V, C] and int64 [N], perhaps weights [N], got ' +
+            inputs.map((t) => formatShape(t.shape)).join(', '),
         );
       }
       return [{ shape: [], dtype: 'float32' }];
     },
     gradient: (node, [g]) => {
-      const [x_NC, w_VC, targets_N] = node.inputs as [Tensor, Tensor, Tensor];
+      const [x_NC, w_VC] = node.inputs as [Tensor, Tensor];
       const factor = (y: Tensor) => scale(mul(y, g!), 1 / x_NC.shape[0]!);
       const dx: Tensor[] = [];
       let dw: Tensor | undefined;
-      for (const { x, ids } of chunksOf(x_NC, targets_N, node.attributes.chunk as number)) {
+      for (const { x, ids, weights } of chunksOf(node.inputs, node.attributes)) {
         const { logits, tanh: bent } = logitsOf(x, w_VC, node.attributes);
         const capped_NV = lessOne(softmax(logits), ids);
         // d/dx c tanh(x / c) = 1 − tanh²(x / c)
-        const d_NV = bent ? mul(capped_NV, sub(scalar(1), mul(bent, bent))) : capped_NV;
+        const plain_NV = bent ? mul(capped_NV, sub(scalar(1), mul(bent, bent))) : capped_NV;
+        const d_NV = weights ? mul(plain_NV, weights) : plain_NV;
         dx.push(gemm(d_NV, w_VC));
         const part = gemm(d_NV, x, undefined, { transA: true });
         dw = dw ? add(dw, part) : part;
       }
-      return [factor(concat(dx, 0)), factor(dw!), undefined];
+      return [factor(concat(dx, 0)), factor(dw!), undefined, undefined].slice(0, node.inputs.length);
     },
     decompose: (node) => {
-      const [x_NC, w_VC, targets_N] = node.inputs as [Tensor, Tensor, Tensor];
-      const parts = chunksOf(x_NC, targets_N, node.attributes.chunk as number).map(({ x, ids }) =>
-        reduceSum(costs(logitsOf(x, w_VC, node.attributes).logits, ids), [0, 1]),
-      );
+      const [x_NC, w_VC] = node.inputs as [Tensor, Tensor];
+      const parts = chunksOf(node.inputs, node.attributes).map(({ x, ids, weights }) => {
+        const costs_N1 = costs(logitsOf(x, w_VC, node.attributes).logits, ids);
+        return reduceSum(weights ? mul(costs_N1, weights) : costs_N1, [0, 1]);
+      });
       return [reshape(scale(addAll(parts), 1 / x_NC.shape[0]!), [])];
     },
   },
@@ -119,20 +124,24 @@ export const crossEntropy = (logits_NV: Tensor, targets_N: Tensor): Tensor =>
  * @param x_NC [N, C] the last hidden state
  * @param w_VC [V, C] the head's weight
  * @param targets_N [N] int64, the token that should come next
- * @param chunk tokens whose logits exist at once
- * @param softcap logits x are bent to c tanh(x / c). Default: they stay as they are
+ * @param options.chunk tokens whose logits exist at once
+ * @param options.softcap logits x are bent to c tanh(x / c). Default: they stay as they are
+ * @param options.weights what each row's cost is multiplied by before the mean over all N, [N]; it has no gradient
  * @returns a scalar
  */
 export function linearCrossEntropy(
   x_NC: Tensor,
   w_VC: Tensor,
   targets_N: Tensor,
-  chunk?: number,
-  softcap?: number,
+  {
+    chunk,
+    softcap,
+    weights,
+  }: { chunk?: number | undefined; softcap?: number | undefined; weights?: Tensor | undefined } = {},
 ): Tensor {
   const tokens = x_NC.shape[0]!;
   const parts = Math.ceil((tokens * w_VC.shape[0]!) / CHUNK_ELEMENTS);
-  return apply1(loss.linearCrossEntropy, [x_NC, w_VC, targets_N], {
+  return apply1(loss.linearCrossEntropy, [x_NC, w_VC, targets_N, ...(weights ? [weights] : [])], {
     chunk: chunk ?? Math.ceil(tokens / parts),
     ...(softcap !== undefined && { softcap }),
   });

@@ -94,7 +94,7 @@ export class Causal implements Objective<TokenWindow> {
 
   loss(parameters: TracedParameters, { ids, targets }: Readonly<Record<string, Tensor>>, batch: number): Tensor {
     const x_NC = this.model.hidden(parameters, ids!, batch, this.context);
-    return linearCrossEntropy(x_NC, this.model.head(parameters), targets!, undefined, this.model.softcap);
+    return linearCrossEntropy(x_NC, this.model.head(parameters), targets!, { softcap: this.model.softcap });
   }
 
   /** Every position has a target, so the graph's mean is the sum over so many. */

@@ -1,0 +1,30 @@
+/*
+ * Shape suffixes: N tokens = T positions × B sequences, time-major: element t · B + b.
+ */
+import { add, constant, minimum, reshape, scale, type Tensor, transpose } from '../graph/index.js';
+
+/** Several texts in one sequence, one behind the other; of each token, [N]: */
+export interface Packing {
+  /** Its place within its own text, from 0, int64. */
+  readonly positions_N: Tensor;
+  /** The time step at which its own text begins, float32. */
+  readonly starts_N: Tensor;
+}
+
+/** Large enough that its exponential is exactly 0, small enough that no sum overflows. */
+const MASKED = 1e9;
+
+/**
+ * What keeps a token from seeing the texts before its own, as a term for attention's scores: 0 for the keys from its
+ * text's start on, −10⁹ and less before.
+ *
+ * @returns [B, 1, T, T]: of each query, its keys
+ */
+export function packedMask({ starts_N }: Packing, batch: number, length: number): Tensor {
+  const starts_B1T1 = reshape(transpose(reshape(starts_N, [length, batch]), [1, 0]), [batch, 1, length, 1]);
+  const keys_T = constant(
+    Float32Array.from({ length }, (_, t) => t),
+    [length],
+  );
+  return minimum(scale(add(keys_T, scale(starts_B1T1, -1)), MASKED), constant(new Float32Array(1), [1]));
+}
