@@ -1,18 +1,18 @@
 import { MeanfieldError } from '../base/errors.js';
 import { type Spelling, spelledError } from '../base/spelling.js';
-import { listCheckpoints } from '../run/checkpoint.js';
-import type { StartedEvent, TrainEvent, TrainResult, TrainSettings } from '../run/events.js';
+import { checkpointPath, listCheckpoints } from '../run/checkpoint.js';
+import type { TrainEvent, TrainResult, TrainSettings } from '../run/events.js';
 import { crosses, planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import { Clock, Rates } from '../run/pace.js';
 import { Recorder } from '../run/recorder.js';
-import { counted, type PreparedRun, type Unit, unitOf } from '../run/task.js';
+import { Standing } from '../run/standing.js';
+import { counted, type PreparedRun, startedEvent, type Unit, unitOf } from '../run/task.js';
 import { readTimedRounds, type TimedRound, TimedRounds } from '../run/timed-rounds.js';
 import type { EarlierSchedule } from '../training/schedule.js';
 import { divergenceAdvice } from './advice.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { type SavedState, saveState, type TrainingProgress } from './saved-state.js';
-import { Standing } from './standing.js';
 import { peakMemory, StepFigures } from './step-figures.js';
 import { Team, type TeamSetup } from './team.js';
 import { DivergedError, type JointStep } from './threads.js';
@@ -157,7 +157,7 @@ export class RunningTraining {
   async #rounds(control: { readonly stopping: boolean }): Promise<TrainResult['ended']> {
     const { options } = this.#start.run;
     const { evalEvery, checkpointEvery = evalEvery } = options;
-    let reached = this.#reached();
+    let reached = this.#standing.reached(options);
     while (reached === undefined) {
       const timed = this.#timed?.next(this.#step, this.#clock.seconds);
       const left = this.#timed ? (timed?.steps ?? 0) : this.#mostSteps - this.#step;
@@ -167,19 +167,11 @@ export class RunningTraining {
       await this.#round(Math.min(this.#start.setup.stepsPerRound, left), timed);
       if (crosses(before, this.#step, evalEvery)) {
         await this.#evaluate();
-        reached = this.#reached();
+        reached = this.#standing.reached(options);
       }
       if (reached === undefined && crosses(before, this.#step, checkpointEvery)) await this.#save();
     }
     return reached ?? (options.minutes === undefined ? 'steps' : 'minutes');
-  }
-
-  /** Whether the last evaluation ends the run. */
-  #reached(): 'loss' | 'patience' | undefined {
-    const { untilLoss, patience } = this.#start.run.options;
-    const { last, sinceBest } = this.#standing;
-    if (untilLoss !== undefined && last !== null && last < untilLoss) return 'loss';
-    return patience !== undefined && sinceBest >= patience ? 'patience' : undefined;
   }
 
   async #round(steps: number, timed: TimedRound | undefined): Promise<void> {
@@ -249,7 +241,7 @@ export class RunningTraining {
     const { learned, frozen } = prepared;
     await saveState(run.paths.checkpoints, learned.layout, this.#progress(), state, run.options.keep, frozen);
     this.#savedAt = this.#step;
-    emit({ type: 'checkpoint', step: this.#step, path: checkpointPath(run, this.#step) });
+    emit({ type: 'checkpoint', step: this.#step, path: checkpointPath(run.paths.checkpoints, this.#step) });
   }
 
   /** Evaluates and saves what is not yet. */
@@ -281,7 +273,7 @@ export class RunningTraining {
       tokens: this.#step * this.#perStep,
       seconds: this.#clock.seconds,
       train_loss: this.#figures.trainLoss,
-      ...this.#standing.progress,
+      ...this.#standing.record,
       pending: this.#figures.pending,
       pending_rounds: this.#figures.pendingRounds,
     };
@@ -289,19 +281,9 @@ export class RunningTraining {
 
   #tellStarted(): void {
     const { run, prepared, setup, memory, emit } = this.#start;
-    emit({
-      type: 'started',
-      run: run.paths.folder,
-      step: this.#step,
-      parameters: prepared.parameters,
-      ...(prepared.frozen && { frozen: prepared.learned.frozen.size }),
-      replicas: setup.replicas,
-      threads: setup.threads,
-      // Of a model of one's own they have other names (see events.ts).
-      ...(prepared.sizes as Pick<StartedEvent, 'vocabulary' | 'trainTokens' | 'validationTokens'>),
-      settings: this.#settings(),
-      ...memory,
-    });
+    const { replicas, threads } = setup;
+    const started = startedEvent(run.paths.folder, prepared, { step: this.#step, replicas, threads });
+    emit({ ...started, settings: this.#settings(), ...memory });
   }
 
   #settings(): TrainSettings {
@@ -357,7 +339,7 @@ export class RunningTraining {
     const good =
       saved === undefined
         ? 'No checkpoint was saved yet.'
-        : `The last good checkpoint is ${checkpointPath(run, saved)}.`;
+        : `The last good checkpoint is ${checkpointPath(run.paths.checkpoints, saved)}.`;
     const { peak: lr, warmup } = setup.schedule;
     const sizes = { lr, clip: setup.optimizer.clip, warmup, step: this.#step };
     const say = (spelling: Spelling) => `${error.message} ${good} ${divergenceAdvice(sizes, spelling)}`;
@@ -376,8 +358,4 @@ function recordedRounds(
 
 function perStep({ replicas, batchSize, gradAccum, perSample }: TeamSetup): number {
   return replicas * batchSize * gradAccum * perSample;
-}
-
-function checkpointPath(run: OpenRun, step: number): string {
-  return `${run.paths.checkpoints}/${String(step).padStart(6, '0')}`;
 }

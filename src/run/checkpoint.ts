@@ -60,7 +60,7 @@ export async function saveCheckpoint(
   if (!(keep >= 1)) throw new Error(`keep must be 1 or more, got ${keep}`);
   await makeFolder(checkpoints);
   await tidyCheckpoints(checkpoints);
-  await writeFolderAtomic(join(checkpoints, folderName(step)), async (folder) => {
+  await writeFolderAtomic(checkpointPath(checkpoints, step), async (folder) => {
     const contents = {
       'model.safetensors': encodeSafetensors(content.model, content.metadata),
       'optimizer.safetensors': encodeSafetensors(content.optimizer),
@@ -73,7 +73,7 @@ export async function saveCheckpoint(
   });
   const steps = await listCheckpoints(checkpoints);
   const kept = steps.filter((other) => other <= step).slice(-keep);
-  for (const other of steps) if (!kept.includes(other)) await removeFolder(join(checkpoints, folderName(other)));
+  for (const other of steps) if (!kept.includes(other)) await removeFolder(checkpointPath(checkpoints, other));
 }
 
 /** The steps of the checkpoints in a folder, ascending; none when the folder is missing. */
@@ -137,7 +137,7 @@ export async function loadLatestCheckpoint(
  * @throws MeanfieldError that names the damaged file
  */
 export async function loadCheckpoint(checkpoints: string, step: number): Promise<Checkpoint> {
-  const path = join(checkpoints, folderName(step));
+  const path = checkpointPath(checkpoints, step);
   try {
     const hashes = await readFile(join(path, HASHES), 'utf8');
     const found = await Promise.all(FILES.map(async (name) => `${await sha256File(join(path, name))}  ${name}\n`));
@@ -159,6 +159,11 @@ export async function loadCheckpoint(checkpoints: string, step: number): Promise
     await optimizer.close();
   };
   return { step, path, state: saved.state, model, optimizer, close };
+}
+
+/** The folder of a step's checkpoint. */
+export function checkpointPath(checkpoints: string, step: number): string {
+  return join(checkpoints, folderName(step));
 }
 
 /** At least six digits, so that names sort as steps do. */

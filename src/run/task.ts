@@ -48,6 +48,22 @@ export interface PreparedRun {
   writeModel(folder: string, trained: Float32Array): Promise<void>;
 }
 
+/** What is told of a run that is about to take its next step, but for what only some drivers know. */
+export function startedEvent(
+  folder: string,
+  { parameters, frozen, learned, sizes }: PreparedRun,
+  now: Pick<StartedEvent, 'step' | 'replicas' | 'threads'>,
+): StartedEvent {
+  const { step, ...team } = now;
+  return {
+    ...({ type: 'started', run: folder, step, parameters } as const),
+    ...(frozen && { frozen: learned.frozen.size }),
+    ...team,
+    // Of a model of one's own they have other names (see events.ts).
+    ...(sizes as Pick<StartedEvent, 'vocabulary' | 'trainTokens' | 'validationTokens'>),
+  };
+}
+
 /** In what a run's length and speed are told: a text's tokens, or samples. */
 export type Unit = 'tokens' | 'samples';
 

@@ -6,6 +6,7 @@ import { type TestData, testData, tinyModel } from '../../local/local.test-suppo
 import { writeBestModel } from '../../run/best-model.js';
 import { Recorder } from '../../run/recorder.js';
 import { runPaths } from '../../run/run-folder.js';
+import { Standing } from '../../run/standing.js';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import type { CoordinatorEvent, RoundEvent } from '../events.js';
 import type { ModelHandle } from '../model-thread/commands.js';
@@ -39,7 +40,7 @@ beforeEach(() => {
 });
 
 /** A run of workers a and b in a folder of its own, whose model's losses are told. */
-async function inRun(losses: readonly number[], evalEvery = 4) {
+async function inRun(losses: readonly number[], evalEvery = 4, patience?: number) {
   const folder = join(data.folder, `run-${runs++}`);
   await mkdir(folder);
   const paths = runPaths(folder);
@@ -65,18 +66,18 @@ async function inRun(losses: readonly number[], evalEvery = 4) {
   const figures = new RoundFigures(recorder, play.context.plan, schedule);
   const { blobs } = network.connect().transport;
   const after = new AfterCommit({
-    run: { paths, options: { evalEvery, checkpointEvery: undefined, untilLoss: 1.2, keep: 2 } },
+    run: { paths, options: { evalEvery, checkpointEvery: undefined, untilLoss: 1.2, patience, keep: 2 } },
     prepared: {
       ...{ model, dataset, validation: [0] },
       writeModel: (to: string, trained: Float32Array) => writeBestModel(to, model, dataset.tokenizer, trained),
     },
     kinds: { momentum: true, moments: false },
     ...{ keeper, journal: new Journal(join(folder, 'journal')), recorder, figures },
+    standing: new Standing({}, { name: 'loss', better: 'lower' }),
     ...{ seen: new Observations(() => 0), blobs, emit },
     happen: async (input: RunInput) => void happened.push(input),
     sweep: async () => void swept.push(happened.length),
     onFailure: (error: unknown) => void failures.push(error),
-    best: null,
   } as unknown as AfterCommitOptions);
 
   /** A round of both, whose result has so many bytes. */
@@ -120,6 +121,16 @@ it('evaluates and saves where a round crosses a step for it, and stops at the lo
     { type: 'event', event: { type: 'stop' } },
   ]);
   expect((await readdir(paths.checkpoints)).sort()).toEqual(['000004', '000008']);
+  await recorder.close();
+});
+
+it('stops when evaluations get no better for as long as was asked for', async () => {
+  const { round, happened, recorder } = await inRun([1.5, 1.6, 1.7], 4, 2);
+  for (let i = 0; i < 3; i++) await round();
+  expect(happened.slice(2)).toEqual([
+    { type: 'evaluated', loss: 1.7, best: 1.5 },
+    { type: 'event', event: { type: 'stop' } },
+  ]);
   await recorder.close();
 });
 

@@ -1,9 +1,11 @@
 import { MeanfieldError } from '../../base/errors.js';
 import { spelledError } from '../../base/spelling.js';
+import { checkpointPath } from '../../run/checkpoint.js';
 import { crosses } from '../../run/limits.js';
 import type { OpenRun } from '../../run/open-run.js';
 import type { PreparedText } from '../../run/prepare-text.js';
 import type { Recorder } from '../../run/recorder.js';
+import type { Standing } from '../../run/standing.js';
 import { meanLoss } from '../../training/evaluation.js';
 import type { BlobStore } from '../../transport/transport.js';
 import type { CoordinatorEvent, RoundEvent } from '../events.js';
@@ -27,6 +29,7 @@ export interface AfterCommitOptions {
   readonly journal: Journal;
   readonly recorder: Recorder<RoundEvent>;
   readonly figures: RoundFigures;
+  readonly standing: Standing;
   readonly seen: Observations;
   readonly blobs: BlobStore;
   readonly happen: (input: RunInput) => Promise<void>;
@@ -35,27 +38,24 @@ export interface AfterCommitOptions {
   readonly emit: (event: CoordinatorEvent) => void;
   /** What goes wrong here ends the run. */
   readonly onFailure: (error: unknown) => void;
-  readonly best: number | null;
 }
 
 /** After a commit: figures, evaluations, checkpoints, snapshots for joiners, and blobs that nobody needs any more. */
 export class AfterCommit {
   readonly #options: AfterCommitOptions;
-  #best: number | null;
   #lastCommit: number | undefined;
   /** Contributions that came too late for the last round: parts may still have been under way when they were deleted. */
   #late: readonly string[] = [];
   /** Bytes of the results since the last snapshot. */
   #bytes = 0;
   #snapshotUnderWay = false;
-  #evaluated: { readonly step: number; readonly loss: number } | undefined;
+  #evaluatedAt = -1;
   #failure: { readonly error: unknown } | undefined;
   #writing: Promise<void> = Promise.resolve();
   readonly #jobs = new Set<Promise<void>>();
 
   constructor(options: AfterCommitOptions) {
     this.#options = options;
-    this.#best = options.best;
   }
 
   /** The keeper holds the commit for all that is begun here. */
@@ -89,8 +89,9 @@ export class AfterCommit {
   async finish(state: RunState): Promise<RunState> {
     await this.settle();
     const step = stepOf(state);
-    if (this.#evaluated?.step !== step) await this.#evaluate(state);
-    const progress = { ...state.progress, val_loss: this.#evaluated!.loss, best_val_loss: this.#best };
+    if (this.#evaluatedAt !== step) await this.#evaluate(state);
+    const { last: val_loss, best: best_val_loss } = this.#options.standing;
+    const progress = { ...state.progress, val_loss, best_val_loss };
     const last = { ...state, progress };
     await this.#save(last);
     await this.#deleteContributions(last);
@@ -107,28 +108,22 @@ export class AfterCommit {
   }
 
   async #evaluate(state: RunState): Promise<void> {
-    const { keeper, prepared, recorder, run, happen } = this.#options;
+    const { keeper, prepared, recorder, run, standing, happen } = this.#options;
     const { validation: windows } = prepared;
-    const { loss, best, parameters } = await keeper.exclusive(async () => {
-      const loss = meanLoss([await keeper.host.ask('evaluate', windows)]);
-      const better = Number.isFinite(loss) && (this.#best === null || loss < this.#best);
-      if (better) this.#best = loss;
-      return { loss, best: this.#best, parameters: better ? (await keeper.host.ask('snapshot', null))[0] : undefined };
-    });
     const step = stepOf(state);
-    if (!Number.isFinite(loss))
-      throw spelledError(
-        MeanfieldError,
-        ({ option }) =>
-          `Training has diverged: after step ${step} the validation loss is ${loss}. Start a new run with a lower ` +
-          `${option('lr')}.`,
-      );
+    const { loss, best, reached, parameters } = await keeper.exclusive(async () => {
+      const loss = meanLoss([await keeper.host.ask('evaluate', windows)]);
+      if (!Number.isFinite(loss)) throw diverged(step, loss);
+      const better = standing.add(step, loss, state.progress.train_loss);
+      const reached = standing.reached(run.options);
+      const parameters = better ? (await keeper.host.ask('snapshot', null))[0] : undefined;
+      return { loss, best: standing.best!, reached, parameters };
+    });
     recorder.evaluation(step, loss);
-    this.#evaluated = { step, loss };
+    this.#evaluatedAt = step;
     if (parameters) await this.#write(() => prepared.writeModel(run.paths.model, parameters));
-    void happen({ type: 'evaluated', loss, best: best! });
-    const { untilLoss } = run.options;
-    if (untilLoss !== undefined && loss < untilLoss) void happen({ type: 'event', event: { type: 'stop' } });
+    void happen({ type: 'evaluated', loss, best });
+    if (reached) void happen({ type: 'event', event: { type: 'stop' } });
   }
 
   /** Makes the folder agree with what is committed, whatever commits lie in its journal. */
@@ -148,7 +143,7 @@ export class AfterCommit {
       await journal.trim(state.rounds.committed.round);
     });
     const step = stepOf(state);
-    emit({ type: 'checkpoint', step, path: `${run.paths.checkpoints}/${String(step).padStart(6, '0')}` });
+    emit({ type: 'checkpoint', step, path: checkpointPath(run.paths.checkpoints, step) });
   }
 
   /** One after another, in the order of the commits: the next one may be due before this one is on the disk. */
@@ -198,6 +193,15 @@ async function ignoreMissing(work: Promise<unknown>): Promise<void> {
   } catch (error) {
     if (!(error instanceof MeanfieldError)) throw error;
   }
+}
+
+function diverged(step: number, loss: number): MeanfieldError {
+  return spelledError(
+    MeanfieldError,
+    ({ option }) =>
+      `Training has diverged: after step ${step} the validation loss is ${loss}. Start a new run with a lower ` +
+      `${option('lr')}.`,
+  );
 }
 
 function roundEvent(commit: CommittedRound, seen: Observations, lastCommit: number | undefined): RoundEvent {

@@ -7,6 +7,8 @@ import { TokenWindows } from '../../data/index.js';
 import { OpenRun } from '../../run/open-run.js';
 import { initialParameters, type PreparedText, prepareText } from '../../run/prepare-text.js';
 import { Recorder } from '../../run/recorder.js';
+import { Standing } from '../../run/standing.js';
+import { startedEvent } from '../../run/task.js';
 import type { LeadershipLease } from '../../transport/nats/lease.js';
 import { OrderDesk } from '../../transport/orders.js';
 import type { ClusterResult, CoordinatorEvent, RoundEvent } from '../events.js';
@@ -16,7 +18,7 @@ import { partSizes, vectorsOf } from '../part-sizes.js';
 import { runQuota, type StoredSizes, workerQuota } from '../quotas.js';
 import type { ClusterStatus } from '../status.js';
 import type { Connection, CoordinatorOptions } from '../types.js';
-import { AfterCommit } from './after-commit.js';
+import { AfterCommit, type AfterCommitOptions } from './after-commit.js';
 import { answerQuestions } from './answers.js';
 import { arrangeCluster, type ClusterArrangement } from './arrange.js';
 import { Auditor } from './audit.js';
@@ -116,7 +118,7 @@ class Coordination {
         const lease = await this.#acquire(onWaiting, first);
         try {
           const ended = await this.#lead(keeper, first, lease);
-          if (ended) return this.#result(ended.state, ended.figures);
+          if (ended) return this.#result(ended.state, ended.figures, ended.standing);
         } finally {
           await lease.release();
         }
@@ -175,10 +177,14 @@ class Coordination {
       const failed = new Promise<never>((_, reject) => {
         fail = reject;
       });
-      const after = this.#afterCommit(keeper, recorder, figures, stored.state, fail, {
-        happen: (input) => coordinator.happen(input),
-        sweep: () => coordinator.sweep(),
-      });
+      const standing = new Standing(stored.state.progress, this.prepared.learned.metrics[0]);
+      const after = this.#afterCommit(
+        { keeper, recorder, figures, standing, onFailure: fail },
+        {
+          happen: (input) => coordinator.happen(input),
+          sweep: () => coordinator.sweep(),
+        },
+      );
       const coordinator = this.#coordinator(keeper, stored, after, term);
       // The one who led before may have ended before it came to this; a gate of JWTs remembers nobody.
       await gate.evict(stored.state.rounds.evicted);
@@ -219,7 +225,7 @@ class Coordination {
           await after.settle();
           return undefined;
         }
-        return { state: await after.finish(coordinator.state), figures };
+        return { state: await after.finish(coordinator.state), figures, standing };
       } finally {
         this.control.stopping.removeEventListener('abort', stop);
         stopAnswering();
@@ -272,27 +278,19 @@ class Coordination {
   }
 
   #afterCommit(
-    keeper: Keeper,
-    recorder: Recorder<RoundEvent>,
-    figures: RoundFigures,
-    { progress }: RunState,
-    onFailure: (error: unknown) => void,
+    of: Pick<AfterCommitOptions, 'keeper' | 'recorder' | 'figures' | 'standing' | 'onFailure'>,
     driver: Pick<Coordinator, 'happen' | 'sweep'>,
   ): AfterCommit {
     return new AfterCommit({
       run: this.run_,
       prepared: this.prepared,
       kinds: this.#kinds,
-      keeper,
       journal: this.#journal,
-      recorder,
-      figures,
       seen: this.#seen,
       blobs: this.connection.transport.blobs,
-      ...driver,
       emit: this.emit,
-      onFailure,
-      best: progress.best_val_loss,
+      ...of,
+      ...driver,
     });
   }
 
@@ -343,27 +341,15 @@ class Coordination {
   }
 
   #tellStarted(state: RunState): void {
-    const { dataset, model, frozen } = this.prepared;
-    this.emit({
-      type: 'started',
-      run: this.run_.paths.folder,
-      step: stepOf(state),
-      parameters: model.layout.size,
-      ...(frozen && { frozen: model.frozen.size }),
-      replicas: state.rounds.workers.length,
-      threads: this.run_.options.threads ?? 1,
-      vocabulary: dataset.tokenizer.vocabularySize,
-      trainTokens: dataset.train.length,
-      validationTokens: dataset.validation.length,
-    });
+    const replicas = state.rounds.workers.length;
+    const threads = this.run_.options.threads ?? 1;
+    this.emit(startedEvent(this.run_.paths.folder, this.prepared, { step: stepOf(state), replicas, threads }));
     this.emit({ type: 'leading', run: this.arranged.id, round: state.rounds.committed.round });
   }
 
-  #result(state: RunState, figures: RoundFigures): ClusterResult {
+  #result(state: RunState, figures: RoundFigures, standing: Standing): ClusterResult {
     const { progress, rounds } = state;
     const { plan } = this.arranged;
-    const { untilLoss } = this.run_.options;
-    const reached = untilLoss !== undefined && progress.val_loss !== null && progress.val_loss < untilLoss;
     return {
       type: 'result',
       run: this.run_.paths.folder,
@@ -377,7 +363,7 @@ class Coordination {
       parameters: this.prepared.model.layout.size,
       replicas: Math.max(1, rounds.workers.length),
       rounds: rounds.committed.round,
-      interrupted: !reached && !isFinished(plan, progress),
+      interrupted: !standing.reached(this.run_.options) && !isFinished(plan, progress),
     };
   }
 }

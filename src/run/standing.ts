@@ -1,10 +1,24 @@
 import { isBetter, type Metric } from '../objectives/objective.js';
-import type { TrainingProgress } from './saved-state.js';
+import type { ParsedTrainOptions } from './options.js';
 
 /** Evaluations without a better one after which it is told that the model learns its text by heart. */
 const TELL_AFTER = 3;
 /** By how much the validation loss must have risen above the best, and the training loss fallen. */
 const RISEN = 1.005;
+
+/** The evaluations of a run so far, as a checkpoint keeps them. */
+export interface StandingRecord {
+  /** The last evaluation, in nats per token; null before the first. */
+  readonly val_loss: number | null;
+  readonly best_val_loss: number | null;
+  /** Of the best evaluation, with the training loss then. */
+  readonly best_step: number | null;
+  readonly best_train_loss: number | null;
+  /** Evaluations since the best. */
+  readonly since_best: number;
+  /** Whether it was told that the model learns its text by heart. */
+  readonly told_overfitting: boolean;
+}
 
 /** The evaluations of a run so far: the last, the best, and whether it goes on getting better. */
 export class Standing {
@@ -15,17 +29,20 @@ export class Standing {
   #sinceBest: number;
   #told: boolean;
 
-  /** @param metric which of two evaluations is better */
+  /**
+   * @param before what earlier processes found, as far as it was kept
+   * @param metric which of two evaluations is better
+   */
   constructor(
-    progress: TrainingProgress,
+    before: Partial<StandingRecord>,
     private readonly metric: Metric,
   ) {
-    this.#last = progress.val_loss;
-    this.#best = progress.best_val_loss;
-    this.#bestStep = progress.best_step;
-    this.#bestTrainLoss = progress.best_train_loss;
-    this.#sinceBest = progress.since_best;
-    this.#told = progress.told_overfitting;
+    this.#last = before.val_loss ?? null;
+    this.#best = before.best_val_loss ?? null;
+    this.#bestStep = before.best_step ?? null;
+    this.#bestTrainLoss = before.best_train_loss ?? null;
+    this.#sinceBest = before.since_best ?? 0;
+    this.#told = before.told_overfitting ?? false;
   }
 
   /** The last validation loss, in nats per token; null before the first. */
@@ -39,6 +56,15 @@ export class Standing {
 
   get bestStep(): number | null {
     return this.#bestStep;
+  }
+
+  /** Whether the last evaluation ends the run. */
+  reached({
+    untilLoss,
+    patience,
+  }: Pick<ParsedTrainOptions, 'untilLoss' | 'patience'>): 'loss' | 'patience' | undefined {
+    if (untilLoss !== undefined && this.#last !== null && this.#last < untilLoss) return 'loss';
+    return patience !== undefined && this.#sinceBest >= patience ? 'patience' : undefined;
   }
 
   /** Evaluations since the best. */
@@ -78,7 +104,7 @@ export class Standing {
   }
 
   /** As a checkpoint keeps it. */
-  get progress() {
+  get record(): StandingRecord {
     return {
       val_loss: this.#last,
       best_val_loss: this.#best,
