@@ -1,4 +1,5 @@
 import { EventQueue } from '../../base/event-queue.js';
+import { toldWork } from '../../base/told-work.js';
 import type { CoordinatorEvent } from '../events.js';
 import type { ClusterStatus } from '../status.js';
 import type { CoordinatorOptions, CoordinatorRun } from '../types.js';
@@ -15,16 +16,12 @@ export function startCoordinator(options: CoordinatorOptions): CoordinatorRun {
   const events = new EventQueue<CoordinatorEvent>();
   const stopping = new AbortController();
   const control: CoordinatorControl = { stopping: stopping.signal, evict: () => {}, status: () => undefined };
-  const result = coordinate(options, control, (event) => events.push(event));
-  result.then(
-    () => events.end(),
-    (error: unknown) => events.end({ error }),
-  );
+  const stop = () => stopping.abort();
+  const work = coordinate(options, control, (event) => events.push(event));
   return {
-    result,
-    stop: () => stopping.abort(),
+    ...toldWork(work, events, stop),
+    stop,
     evict: (worker, reason) => control.evict(worker, reason),
     status: (): ClusterStatus | undefined => control.status(),
-    [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
   };
 }

@@ -1,4 +1,5 @@
 import { EventQueue } from '../../base/event-queue.js';
+import { toldWork } from '../../base/told-work.js';
 import type { WorkerEvent } from '../events.js';
 import type { WorkerOptions, WorkerRun } from '../types.js';
 import { work } from './work.js';
@@ -12,14 +13,7 @@ import { work } from './work.js';
 export function startWorker(options: WorkerOptions): WorkerRun {
   const events = new EventQueue<WorkerEvent>();
   const leaving = new AbortController();
-  const result = work(options, (event) => events.push(event), leaving.signal);
-  result.then(
-    () => events.end(),
-    (error: unknown) => events.end({ error }),
-  );
-  return {
-    result,
-    leave: () => leaving.abort(),
-    [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
-  };
+  const leave = () => leaving.abort();
+  const part = work(options, (event) => events.push(event), leaving.signal);
+  return { ...toldWork(part, events, leave), leave };
 }
