@@ -1,37 +1,21 @@
 import type { CoordinatorEvent, RoundEvent, WaitingFor } from '../../cluster/index.js';
 import { duration, grouped, loss, short } from '../terminal/format.js';
 import type { Output } from '../terminal/output.js';
-import { ProgressLine } from '../terminal/progress-line.js';
-import { startedText } from '../train/train-progress.js';
+import { RunLines } from '../train/run-lines.js';
 
 /** Shows the events of a coordinated run on standard error. */
 export class ClusterProgress {
-  private readonly line: ProgressLine;
-  private stage = '';
-  private valLoss: number | undefined;
+  private readonly lines: RunLines;
   private totalSteps = 0;
 
   /** @param now milliseconds */
   constructor(output: Output, now: () => number = Date.now) {
-    this.line = new ProgressLine(output, now);
+    this.lines = new RunLines(output, now);
   }
 
   show(event: CoordinatorEvent): void {
-    const { line } = this;
+    const { line, evaluation } = this.lines;
     switch (event.type) {
-      case 'notice':
-        line.note(`note: ${event.message}`);
-        break;
-      case 'preparing': {
-        const percent = event.fraction === undefined ? '' : ` ${Math.floor(event.fraction * 100)} %`;
-        line.show(`${event.stage}${percent}`, event.stage !== this.stage);
-        this.stage = event.stage;
-        break;
-      }
-      case 'started':
-        line.end();
-        line.note(startedText(event));
-        break;
       case 'standby':
         line.note(`standing by: ${event.leader} leads; this one takes over when it is heard of no more`);
         break;
@@ -42,7 +26,7 @@ export class ClusterProgress {
         line.show(waitingText(event));
         break;
       case 'round':
-        line.show(roundText(event, this.totalSteps, this.valLoss));
+        line.show(roundText(event, this.totalSteps, evaluation?.valLoss));
         break;
       case 'aborted':
         line.note(`round ${event.round} aborted: ${event.reason}`);
@@ -62,24 +46,22 @@ export class ClusterProgress {
       case 'progress':
         this.totalSteps = event.totalSteps;
         break;
-      case 'evaluation':
-        this.valLoss = event.valLoss;
-        line.note(`step ${grouped(event.step)}: validation loss ${event.valLoss.toFixed(4)}`);
-        break;
       case 'round-opened':
       case 'checkpoint':
         break;
+      default:
+        this.lines.show(event);
     }
   }
 
   /** Writes a line that stays. */
   note(text: string): void {
-    this.line.note(text);
+    this.lines.line.note(text);
   }
 
   /** Takes the live line away. */
   end(): void {
-    this.line.end();
+    this.lines.line.end();
   }
 }
 

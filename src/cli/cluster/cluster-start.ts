@@ -1,17 +1,21 @@
 import { UsageError } from '../../base/errors.js';
 import type { OptionsOf } from '../../base/option-table.js';
-import { snakeKeys } from '../../base/snake-keys.js';
 import type { ClusterOptions, ClusterResult } from '../../cluster/index.js';
 import { CLUSTER_OPTIONS } from '../../cluster/option-table.js';
 import { createClusterMetrics, type MetricsServer, serveMetrics } from '../../cluster/prometheus/index.js';
 import { SERVER_OPTIONS, type ServerOptions } from '../../cluster/server/options.js';
-import { type ClusterRun, type InvitationEvent, startCluster as start } from '../../cluster/server/start-cluster.js';
+import {
+  type ClusterEvent,
+  type ClusterRun,
+  type InvitationEvent,
+  startCluster as start,
+} from '../../cluster/server/start-cluster.js';
 import { TRAIN_OPTIONS } from '../../run/option-table.js';
 import type { TrainOptions } from '../../run/options.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
+import { follow } from '../terminal/follow.js';
 import { duration, grouped, loss, shellQuote, short } from '../terminal/format.js';
-import { onInterrupt } from '../terminal/interrupt.js';
 import { ClusterProgress } from './cluster-progress.js';
 
 /** What commander makes of the options of `cluster start`. */
@@ -19,14 +23,13 @@ export type ClusterFlags = OptionsOf<typeof TRAIN_OPTIONS> & ClusterOptions & Se
 
 /** Coordinates a run, telling its events; Ctrl-C finishes the round and saves. */
 export async function startCluster(corpus: readonly string[], flags: ClusterFlags, context: Context): Promise<number> {
-  const { output, closed } = context;
   const { train, cluster, server } = splitFlags(corpus, flags);
   if (corpus.length === 0 && train.resume !== true) {
     throw new UsageError(
       'Missing argument: name a text file or a folder to learn from. See meanfield cluster start --help.',
     );
   }
-  const progress = new ClusterProgress(output);
+  const progress = new ClusterProgress(context.output);
   let run: ClusterRun | undefined;
   const metrics = createClusterMetrics(() => run?.status());
   let exposed: MetricsServer | undefined;
@@ -36,26 +39,20 @@ export async function startCluster(corpus: readonly string[], flags: ClusterFlag
   }
   const started = start({ ...train, ...cluster, ...server });
   run = started;
-  const interruption = onInterrupt(output, 'stopping: finishing the round, then saving', () => started.stop());
-  closed.addEventListener('abort', () => started.stop());
+  const show = (event: ClusterEvent) => {
+    if (event.type === 'invitation') return tellInvitation(event, context, progress);
+    if (exposed) metrics.observe(event);
+    progress.show(event);
+  };
   try {
-    for await (const event of started) {
-      output.event(snakeKeys(event));
-      if (event.type === 'invitation') {
-        tellInvitation(event, context, progress);
-        continue;
-      }
-      if (exposed) metrics.observe(event);
-      progress.show(event);
-    }
-    const result = await started.result;
-    progress.end();
-    output.event(snakeKeys(result));
-    output.text(summary(result));
+    const result = await follow(started, context, {
+      display: { show, end: () => progress.end() },
+      stopping: 'stopping: finishing the round, then saving',
+      stop: () => started.stop(),
+      summary,
+    });
     return result.interrupted ? INTERRUPTED : 0;
   } finally {
-    progress.end();
-    interruption.release();
     await started[Symbol.asyncDispose]();
     await exposed?.close();
   }

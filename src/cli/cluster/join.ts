@@ -1,45 +1,37 @@
 import { text as readAll } from 'node:stream/consumers';
-import { snakeKeys } from '../../base/snake-keys.js';
 import type { WorkerEvent, WorkerResult } from '../../cluster/index.js';
 import { join as joinRun } from '../../cluster/join.js';
 import { JOIN_OPTIONS, type JoinFlags } from '../../cluster/join-options.js';
 import { decodeInvitation } from '../../transport/trust/invitation.js';
 import { pickOptions } from '../terminal/add-options.js';
 import type { Context } from '../terminal/context.js';
+import { follow } from '../terminal/follow.js';
 import { duration, grouped, loss, short } from '../terminal/format.js';
-import { onInterrupt } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 
 /** Takes part in a run until it ends; Ctrl-C leaves politely. */
 export async function join(given: string, options: JoinFlags, context: Context): Promise<number> {
-  const { output, closed } = context;
   // The process list shows the command line to all users of this machine, and the invitation is a secret.
   process.title = 'meanfield join';
   const text = given === '-' ? await readAll(process.stdin) : given;
   const invitation = decodeInvitation(text);
-  const line = new ProgressLine(output);
+  const line = new ProgressLine(context.output);
   // A URL may hold a password.
   const servers = invitation.servers.map((url) => url.replace(/\/\/[^/]*@/, '//'));
   line.show(`knocking at ${servers.join(', ')}`, true);
   const worker = joinRun(text, pickOptions(JOIN_OPTIONS, options));
-  const interruption = onInterrupt(output, 'leaving: the step in progress ends first', () => worker.leave());
-  closed.addEventListener('abort', () => worker.leave());
-  try {
-    for await (const event of worker) {
-      output.event(snakeKeys(event));
-      const { text, stays } = eventLine(event);
-      if (stays) line.note(text);
-      else line.show(text);
-    }
-    const result = await worker.result;
-    line.end();
-    output.event(snakeKeys(result));
-    output.text(summary(result));
-    return ENDS[result.ended];
-  } finally {
-    line.end();
-    interruption.release();
-  }
+  const show = (event: WorkerEvent) => {
+    const { text, stays } = eventLine(event);
+    if (stays) line.note(text);
+    else line.show(text);
+  };
+  const result = await follow(worker, context, {
+    display: { show, end: () => line.end() },
+    stopping: 'leaving: the step in progress ends first',
+    stop: () => worker.leave(),
+    summary,
+  });
+  return ENDS[result.ended];
 }
 
 /** Exit codes. Who was thrown out must not be started again as one that has failed (1); who left did as it was told. */

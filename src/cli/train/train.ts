@@ -1,14 +1,13 @@
 import { dirname } from 'node:path';
 import { UsageError } from '../../base/errors.js';
 import type { OptionsOf } from '../../base/option-table.js';
-import { snakeKeys } from '../../base/snake-keys.js';
 import { startTraining } from '../../local/train.js';
 import type { TrainResult } from '../../run/events.js';
 import { TRAIN_OPTIONS } from '../../run/option-table.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
+import { follow } from '../terminal/follow.js';
 import { bytes, duration, grouped, loss, shellQuote, short } from '../terminal/format.js';
-import { onInterrupt } from '../terminal/interrupt.js';
 import { TrainProgress } from './train-progress.js';
 
 /** What commander makes of the options. */
@@ -16,28 +15,17 @@ export type TrainFlags = OptionsOf<typeof TRAIN_OPTIONS>;
 
 /** Trains, telling its events; Ctrl-C finishes the round and saves. */
 export async function train(corpus: readonly string[], flags: TrainFlags, context: Context): Promise<number> {
-  const { output, closed } = context;
   if (corpus.length === 0 && flags.resume !== true) {
     throw new UsageError('Missing argument: name a text file or a folder to learn from. See meanfield train --help.');
   }
   const training = startTraining({ ...pickOptions(TRAIN_OPTIONS, flags), corpus });
-  const progress = new TrainProgress(output);
-  const interruption = onInterrupt(output, 'stopping: finishing the round, then saving', () => training.stop());
-  closed.addEventListener('abort', () => training.stop());
-  try {
-    for await (const event of training) {
-      output.event(snakeKeys(event));
-      progress.show(event);
-    }
-    const result = await training.result;
-    progress.end();
-    output.event(snakeKeys(result));
-    output.text(summary(result));
-    return result.interrupted ? INTERRUPTED : 0;
-  } finally {
-    progress.end();
-    interruption.release();
-  }
+  const result = await follow(training, context, {
+    display: new TrainProgress(context.output),
+    stopping: 'stopping: finishing the round, then saving',
+    stop: () => training.stop(),
+    summary,
+  });
+  return result.interrupted ? INTERRUPTED : 0;
 }
 
 /** Why a run is over, but for its length. */
