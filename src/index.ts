@@ -20,7 +20,7 @@ export { MeanfieldError, UsageError } from './base/errors.js';
 export type { GenerateOptions, Generation, GenerationResult } from './inference/index.js';
 export type { LanguageModel } from './inference/language-model.js';
 export { load } from './inference/load.js';
-export type { EvaluateOptions, LoadOptions } from './inference/options.js';
+export type { EmbedOptions, EvaluateOptions, LoadOptions } from './inference/options.js';
 export type { TextEvaluation } from './inference/text-evaluator.js';
 export { startTraining as train, type TrainingRun } from './local/train.js';
 export type { FamilyName } from './model/family-names.js';

@@ -6,6 +6,7 @@ import { defineLaunch } from './launch/define-launch.js';
 import { defineBench } from './machine/define-bench.js';
 import { defineDevices } from './machine/define-devices.js';
 import { defineLinpack } from './machine/define-linpack.js';
+import { defineEmbed } from './model/define-embed.js';
 import { defineEval } from './model/define-eval.js';
 import { defineGenerate } from './model/define-generate.js';
 import { defineInfo } from './model/define-info.js';
@@ -35,6 +36,7 @@ export function createProgram(start: Start): Command {
     defineTrain,
     defineEval,
     defineGenerate,
+    defineEmbed,
     defineInfo,
     defineDevices,
     defineLinpack,

@@ -7,6 +7,7 @@ import { PublishedConfig } from '../model/published.js';
 import { findModelFolder } from './find-model.js';
 import { type MatchedTensor, matchTensors, type NamedWeights } from './match-tensors.js';
 import { readModelFolder } from './model-folder.js';
+import { readSentenceModules, type SentenceModules, transformerFolder } from './sentence-folder.js';
 
 /** A model in memory, with what it reads and writes text by. */
 export interface LoadedModel {
@@ -15,6 +16,8 @@ export interface LoadedModel {
   readonly parameters: Float32Array;
   readonly tokenizer: Tokenizer;
   readonly generationConfig?: JsonObject;
+  /** How texts become vectors, in a folder of sentence-transformers. */
+  readonly sentence?: SentenceModules;
   /** What the user should be told: keys and tensors that nothing here reads. */
   readonly notices: readonly string[];
 }
@@ -27,7 +30,7 @@ export interface LoadedModel {
  * @throws UsageError for a configuration that no family can be
  */
 export async function loadModel(folder: string): Promise<LoadedModel> {
-  const opened = await readModelFolder(await findModelFolder(folder));
+  const opened = await readModelFolder(await findModelFolder(await transformerFolder(folder)));
   try {
     const { meanfield_objective: own, model_type: type } = opened.config;
     if (own !== undefined)
@@ -50,8 +53,16 @@ export async function loadModel(folder: string): Promise<LoadedModel> {
     const { tensors, unknown } = matchTensors(opened.weights, model, published);
     for (const tensor of tensors) await readParameter(opened.weights, tensor, parameters);
     const { generationConfig } = opened;
+    const sentence = (await readSentenceModules(opened.path)) ?? (await readSentenceModules(folder));
     const notices = [...configNotices(published), ...unusedNotices(opened.weights, model, unknown)];
-    return { model, parameters, tokenizer, ...(generationConfig && { generationConfig }), notices };
+    return {
+      model,
+      parameters,
+      tokenizer,
+      ...(generationConfig && { generationConfig }),
+      ...(sentence && { sentence }),
+      notices,
+    };
   } finally {
     await opened.close();
   }

@@ -5,8 +5,16 @@ import { corpusNotices, readDocuments } from '../data/index.js';
 import type { Engine } from '../engine/engine.js';
 import { createEngine } from '../engine/node/create.js';
 import { type LoadedModel, loadModel } from '../hub/load-model.js';
+import { Embedder, type EmbedderOptions } from './embedder.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
-import { checkEvaluate, checkLoad, type EvaluateOptions, type LoadOptions } from './options.js';
+import {
+  checkEmbed,
+  checkEvaluate,
+  checkLoad,
+  type EmbedOptions,
+  type EvaluateOptions,
+  type LoadOptions,
+} from './options.js';
 import { type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
 
 /**
@@ -21,9 +29,10 @@ export class LanguageModel implements AsyncDisposable {
   /** None where the model tells masked tokens. */
   readonly #generator: Generator | undefined;
   readonly #architecture: string;
-  readonly #work: TextEvaluatorOptions;
+  readonly #work: TextEvaluatorOptions & EmbedderOptions;
   /** Made when it is first asked for: not every model tells tokens. */
   #evaluator: TextEvaluator | undefined;
+  #embedder: Embedder | undefined;
   readonly #evaluations = new Turns();
   readonly #closing = new AbortController();
   /** Elements of all its parameters. */
@@ -115,6 +124,40 @@ export class LanguageModel implements AsyncDisposable {
   }
 
   /**
+   * Turns texts into vectors, such that those of like meaning lie close, where the model was trained for that: as
+   * `modules.json` of a sentence-transformers folder says, else by the mean of the last hidden states. Texts of like
+   * length are run together; one that is longer than the model takes is cut at its end.
+   *
+   * @returns a vector for each text, in their order
+   * @throws UsageError for what is no list of texts
+   * @throws MeanfieldError for a text that has no token or holds what the tokenizer does not know, or when the model is
+   * closed
+   *
+   * @example
+   * import { load } from 'meanfield';
+   *
+   * const model = await load('all-MiniLM-L6-v2');
+   * const vectors = await model.embed(['A cat sits on the mat.', 'There is a cat on the rug.']);
+   * console.log(vectors.map((vector) => vector.slice(0, 3)));
+   */
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    this.#checkOpen();
+    if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string')) {
+      throw new UsageError("Cannot embed: expected a list of texts, such as ['A cat sits on the mat.'].");
+    }
+    const { signal, progress } = checkEmbed(options);
+    const closing = this.#closing.signal;
+    const either = signal ? AbortSignal.any([signal, closing]) : closing;
+    const end = await this.#evaluations.take(either);
+    try {
+      this.#embedder ??= new Embedder(this.#work);
+      return await this.#embedder.embed(texts, { signal: either, progress });
+    } finally {
+      end();
+    }
+  }
+
+  /**
    * Frees the model's memory. What it is asked after that fails, and what it is at work on or was still to begin, with
    * a MeanfieldError. To close it again does nothing.
    */
@@ -123,6 +166,7 @@ export class LanguageModel implements AsyncDisposable {
     await this.#generator?.dispose();
     const end = await this.#evaluations.take();
     await this.#evaluator?.dispose();
+    await this.#embedder?.dispose();
     end();
   }
 

@@ -28,6 +28,18 @@ export interface EvaluateOptions extends Readonly<OptionsOf<typeof EVALUATE_OPTI
 }
 
 /**
+ * What may go on beside the making of vectors.
+ *
+ * @category Using a model
+ */
+export interface EmbedOptions {
+  /** Stops it with an AbortError. */
+  readonly signal?: AbortSignal;
+  /** Called now and then with the texts done so far. */
+  readonly progress?: (texts: number) => void;
+}
+
+/**
  * How to sample; what is left out has its default.
  *
  * @category Using a model
@@ -48,6 +60,7 @@ const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'e
 const generateSchema = z.strictObject({ ...shapeOf(GENERATE_OPTIONS), signal });
 const loadSchema = z.strictObject(shapeOf(LOAD_OPTIONS));
 const listener = z.custom((value) => typeof value === 'function', 'expected a function').optional();
+const embedSchema = z.strictObject({ signal, progress: listener });
 const evaluateSchema = z.strictObject({ ...shapeOf(EVALUATE_OPTIONS), signal, notice: listener, progress: listener });
 
 /** @throws UsageError naming each option that is wrong, and what is allowed */
@@ -83,6 +96,13 @@ export function checkEvaluate(options: EvaluateOptions): EvaluateOptions {
   const result = evaluateSchema.safeParse(options, { reportInput: true });
   if (result.success) return options;
   throw wrong('Cannot evaluate', result.error, Object.keys(evaluateSchema.shape));
+}
+
+/** @throws UsageError naming each option that is wrong */
+export function checkEmbed(options: EmbedOptions): EmbedOptions {
+  const result = embedSchema.safeParse(options, { reportInput: true });
+  if (result.success) return options;
+  throw wrong('Cannot embed', result.error, Object.keys(embedSchema.shape));
 }
 
 function wrong(what: string, error: z.ZodError, allowed: readonly string[]): UsageError {

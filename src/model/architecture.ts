@@ -4,6 +4,7 @@
  */
 import type { AttentionOptions, Tensor } from '../graph/index.js';
 import type { ParameterSpec } from './layout.js';
+import type { TokenInputs } from './packing.js';
 
 /** A model's sizes in words that all families share; `config.json` keeps the family's own keys. */
 export interface Dimensions {
@@ -36,7 +37,7 @@ export type Attend = (
 ) => Tensor;
 
 /** What a forward pass is given; one object for all blocks, so that what they share is traced once. */
-export interface ForwardInputs {
+export interface ForwardInputs extends Pick<TokenInputs, 'types_N' | 'own_N'> {
   /** Token ids, time-major: element t · B + b. */
   readonly ids_N: Tensor;
   readonly batch: number;
@@ -46,10 +47,6 @@ export interface ForwardInputs {
    */
   readonly positions_T: Tensor;
   readonly attend: Attend;
-  /** The kind of each token (`token_type_ids`), [N] int64, where a model knows kinds; of kind 0 where it is left out. */
-  readonly types_N?: Tensor | undefined;
-  /** 1 for a sequence's own tokens, 0 for what fills it up at its end, [N] float32; all 1 where it is left out. */
-  readonly own_N?: Tensor | undefined;
 }
 
 /** What a head tells: the tokens that were masked, what a whole text is, what each token is, where an answer stands. */

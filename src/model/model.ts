@@ -1,5 +1,5 @@
 import { UsageError } from '../base/errors.js';
-import { attention, constant, gemm, input, repeatHeads, softcap, type Tensor } from '../graph/index.js';
+import { addAll, attention, constant, gemm, input, repeatHeads, softcap, type Tensor } from '../graph/index.js';
 import type {
   Architecture,
   Attend,
@@ -15,7 +15,7 @@ import { frozenNames } from './freeze.js';
 import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
 import { llama } from './llama.js';
-import { type Packing, packedMask } from './packing.js';
+import { filledMask, packedMask, type TokenInputs } from './packing.js';
 
 /** The architectures by name. */
 export const families: Readonly<Record<FamilyName, Architecture>> = {
@@ -105,19 +105,25 @@ export class Model {
    * The last hidden state of `batch` sequences of `length` tokens, each attending to its own tokens: the past, or all.
    *
    * @param ids_N int64, time-major: element t · B + b
-   * @param packing where a sequence holds several texts, of which none sees another
+   * @param beside what is told of tokens beside their ids: where a sequence holds several texts none sees another, and
+   * none sees what fills a sequence up
    * @returns [N, C]
    */
-  hidden(parameters: TracedParameters, ids_N: Tensor, batch: number, length: number, packing?: Packing): Tensor {
+  hidden(parameters: TracedParameters, ids_N: Tensor, batch: number, length: number, beside: TokenInputs = {}): Tensor {
     const { heads, keyValueHeads } = this.dimensions;
     const groups = heads / keyValueHeads;
     const causal = this.architecture.sees === 'past';
-    const mask = packing && packedMask(packing, batch, length);
+    const { positions_N, starts_N, own_N, types_N } = beside;
+    const masks = [
+      ...(starts_N ? [packedMask(starts_N, batch, length)] : []),
+      ...(own_N ? [filledMask(own_N, batch, length)] : []),
+    ];
+    const mask = masks.length > 0 ? addAll(masks) : undefined;
     const attend: Attend = (_layer, q, k, v, options) =>
       attention(q, repeatHeads(k, groups), repeatHeads(v, groups), { ...options, causal }, mask);
     const steps_T = BigInt64Array.from({ length }, (_, t) => BigInt(t));
-    const positions_T = packing?.positions_N ?? constant(steps_T, [length]);
-    return this.forward(parameters, { ids_N, batch, positions_T, attend });
+    const positions_T = positions_N ?? constant(steps_T, [length]);
+    return this.forward(parameters, { ids_N, batch, positions_T, attend, types_N, own_N });
   }
 
   /** The last hidden state, [N, C], with attention as it is given. */

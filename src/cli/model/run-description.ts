@@ -2,6 +2,7 @@ import { exists } from '../../base/files/exists.js';
 import { currentFolder } from '../../base/files/folder-swap.js';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { findModelFolder } from '../../hub/find-model.js';
+import { transformerFolder } from '../../hub/sentence-folder.js';
 import { listCheckpoints } from '../../run/checkpoint.js';
 import { readRunFile, runPaths } from '../../run/run-folder.js';
 import { describeModel, type ModelDescription, readModelDescription } from './model-description.js';
@@ -53,7 +54,11 @@ export async function describeRun(folder: string): Promise<RunDescription> {
       environment: object(content.versions),
     };
   }
-  return { run: folder, kind: 'model', ...(await readModelDescription(await findModelFolder(folder))) };
+  return {
+    run: folder,
+    kind: 'model',
+    ...(await readModelDescription(await findModelFolder(await transformerFolder(folder)))),
+  };
 }
 
 function object(value: JsonValue | undefined): JsonObject {

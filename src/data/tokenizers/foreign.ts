@@ -19,6 +19,7 @@ export class ForeignTokenizer implements Tokenizer {
   readonly vocabularySize: number;
   readonly endOfText: number | undefined;
   readonly mask: number | undefined;
+  readonly around: { readonly before: readonly number[]; readonly after: readonly number[] };
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #files: TokenizerFiles;
 
@@ -37,6 +38,7 @@ export class ForeignTokenizer implements Tokenizer {
     };
     this.endOfText = special('eos_token');
     this.mask = special('mask_token');
+    this.around = specialsAround(this.#tokenizer);
   }
 
   encode(text: string | Uint8Array): Uint32Array {
@@ -88,6 +90,19 @@ export class ForeignTokenizer implements Tokenizer {
   files(): TokenizerFiles {
     return this.#files;
   }
+}
+
+/** What a tokenizer sets around a text, by a text of its own tokens. */
+function specialsAround(tokenizer: HuggingFaceTokenizer): ForeignTokenizer['around'] {
+  for (const text of ['a', '0', 'the']) {
+    const [own, all] = [false, true].map((add) =>
+      limited(1, () => tokenizer.encode(text, { add_special_tokens: add }).ids),
+    );
+    const [first] = own!;
+    const at = first === undefined ? -1 : all!.indexOf(first);
+    if (at >= 0) return { before: all!.slice(0, at), after: all!.slice(at + own!.length) };
+  }
+  return { before: [], after: [] };
 }
 
 /** @throws MeanfieldError when it takes far longer than a text of this length can need */

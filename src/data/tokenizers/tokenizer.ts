@@ -24,6 +24,8 @@ export interface Tokenizer {
   readonly endOfText: number | undefined;
   /** The token that stands where a model has to tell what was there, or undefined when this tokenizer has none. */
   readonly mask: number | undefined;
+  /** The special tokens that stand before and after a text that an encoder reads; none where it is left out. */
+  readonly around?: { readonly before: readonly number[]; readonly after: readonly number[] };
   /**
    * The ids of a text. No special token is added; the text `<|endoftext|>` becomes that token where there is one, as
    * in Hugging Face tokenizers; the mask token is never among them, but in `foreign` ones. Bytes that are not UTF-8 are kept by `bytes` and `bpe`.
