@@ -59,11 +59,11 @@ async function measured(): Promise<Cluster> {
   return (await (await import('../machine/this-machine.js')).measureThisMachine()).cluster;
 }
 
-/** The options under their names in code; `plan` checks every value. */
-async function optionsOf({ contextParallel, calibration, ...flags }: PlanFlags): Promise<PlanOptions> {
+/** The options of the plan itself, with the calibration as its file holds it; `plan` checks every value. */
+async function optionsOf({ calibration, ...flags }: PlanFlags): Promise<PlanOptions> {
   const own =
     calibration === undefined
       ? {}
       : { calibration: readCalibration(await readUserJson(calibration, 'a calibration'), calibration) };
-  return { ...pickOptions(PLAN_OPTIONS, flags), context: contextParallel, ...own } as PlanOptions;
+  return { ...pickOptions(PLAN_OPTIONS, flags), ...own } as PlanOptions;
 }

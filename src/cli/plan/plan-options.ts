@@ -3,8 +3,7 @@ import type { OptionsOf, OptionTable } from '../../base/option-table.js';
 import { PLAN_GROUPS } from '../../planner/run/option-table.js';
 import { addGroups } from '../terminal/add-options.js';
 
-const { SOFTWARE, AMOUNT, STEP, AVERAGING } = PLAN_GROUPS;
-const { tensor, pipeline, context, ...arrangement } = PLAN_GROUPS.ARRANGEMENT;
+const { SOFTWARE, AMOUNT, STEP, ARRANGEMENT, AVERAGING } = PLAN_GROUPS;
 
 const WHERE = {
   model: { kind: 'text', value: 'name|file', help: 'model of `plan models`, or a Hugging Face config.json' },
@@ -31,11 +30,8 @@ const LIMITS = {
   },
 } as const satisfies OptionTable;
 
-// `context` is the longest sequence everywhere else on the command line.
-const DEGREES = { tensor, pipeline, contextParallel: context, ...arrangement } as const satisfies OptionTable;
-
 /** Options that `plan` and `plan simulate` take. */
-export const PLAN_FLAGS = { ...WHERE, ...LIMITS, ...STEP, ...DEGREES, ...AVERAGING } as const satisfies OptionTable;
+export const PLAN_FLAGS = { ...WHERE, ...LIMITS, ...STEP, ...ARRANGEMENT, ...AVERAGING } as const satisfies OptionTable;
 
 export type PlanFlags = OptionsOf<typeof PLAN_FLAGS>;
 
@@ -66,7 +62,7 @@ export function definePlanOptions(command: Command): Command {
     'What and where': WHERE,
     'How much': LIMITS,
     'A step': STEP,
-    'Arrangement (default: searched)': DEGREES,
+    'Arrangement (default: searched)': ARRANGEMENT,
     'Periodic averaging': AVERAGING,
   }).optionsGroup('Output:');
 }

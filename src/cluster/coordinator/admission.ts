@@ -97,7 +97,7 @@ function objectionTo(
   if (need.total > memory)
     return {
       code: 'not-enough-memory',
-      reason: `${replicas} replicas need ${describeNeed(need)}, the machine has ${(memory / 1e9).toFixed(2)} GB left; use fewer --replicas or a machine with more`,
+      reason: `${replicas} replicas need ${describeNeed(need)}, the machine has ${(memory / 1e9).toFixed(2)} GB left; use fewer replicas or a machine with more`,
     };
   return null;
 }

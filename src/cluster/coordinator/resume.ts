@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import { createLedger } from '../../data/ledger/index.js';
 import { createRounds, machineOptions, type RoundOptions } from '../../rounds/index.js';
 import { compareNames } from '../../rounds/order.js';
@@ -96,9 +97,11 @@ export async function takeUp(start: StateStart): Promise<StoredState> {
     );
   const { round, hash } = keeper.held;
   if (own && own.rounds.committed.hash !== hash)
-    throw new MeanfieldError(
-      `Round ${own.rounds.committed.round} is the last that this coordinator knows of, but what it holds is another. ` +
-        'Start it again with --resume: it goes on from its folder.',
+    throw spelledError(
+      MeanfieldError,
+      ({ option }) =>
+        `Round ${own.rounds.committed.round} is the last that this coordinator knows of, but what it holds is another. ` +
+        `Start it again with ${option('resume', true)}: it goes on from its folder.`,
     );
   const configuration = await start.publish();
   const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));

@@ -43,7 +43,7 @@ describe('the metrics server', () => {
     server = await serveMetrics(metrics, 0);
     const second = serveMetrics(metrics, server.port);
     await expect(second).rejects.toThrow(MeanfieldError);
-    await expect(second).rejects.toThrow(/Port \d+ is taken by another program\. Give --metrics-port another/);
+    await expect(second).rejects.toThrow(/Port \d+ is taken by another program\. Give another `metricsPort`/);
   });
 
   it('closes although a scraper keeps its connection', async () => {

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import type { ClusterMetrics } from './metrics.js';
 
 /** A server that Prometheus scrapes. */
@@ -53,8 +54,14 @@ export async function serveMetrics(
 
 function portError(error: NodeJS.ErrnoException, port: number): Error {
   if (error.code === 'EADDRINUSE')
-    return new MeanfieldError(`Port ${port} is taken by another program. Give --metrics-port another, or 0 for any.`);
+    return spelledError(
+      MeanfieldError,
+      ({ option }) => `Port ${port} is taken by another program. Give another ${option('metricsPort')}, or 0 for any.`,
+    );
   if (error.code === 'EACCES')
-    return new MeanfieldError(`Port ${port} is not allowed to this user. Give --metrics-port one above 1023.`);
+    return spelledError(
+      MeanfieldError,
+      ({ option }) => `Port ${port} is not allowed to this user. Give ${option('metricsPort')} one above 1023.`,
+    );
   return new MeanfieldError(`Cannot listen on port ${port} for metrics: ${error.message}.`, { cause: error });
 }

@@ -9,7 +9,7 @@ test('flags of a server that contradict each other are refused', async () => {
     [{ natsReplicas: '3' as const }, /three servers/],
     [{ nats: ['nats://h'], natsCreds: 'a', natsNkey: 'b' }, /not both/],
     [{ nats: ['nats://h'], natsSigningKey: 'a', sharedCredential: true as const }, /the first is the safer/],
-    [{ nats: ['nats://h'] }, /--nats-signing-key FILE .* or --shared-credential/],
+    [{ nats: ['nats://h'] }, /`natsSigningKey` .* or `sharedCredential: true`/],
   ] as const) {
     await expect(checkServerOptions({ ...base, ...flags })).rejects.toThrow(reason);
   }

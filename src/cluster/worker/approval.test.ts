@@ -60,7 +60,7 @@ it('gives up in time, says what to do, and leaves when it is told to', async () 
   const { cluster } = await approving();
   const worker = cluster.worker({ approvalPatience: 0.1 });
   await expect(worker.run.result).rejects.toThrow(
-    /Nobody has approved this machine \([0-9a-f]{12}\) within 0\.1 seconds.*cluster approve.*--approval-patience/,
+    /Nobody has approved this machine \([0-9a-f]{12}\) within 0\.1 seconds.*cluster approve.*`approvalPatience`/,
   );
   const other = cluster.worker();
   await event(other.events, 'asking');

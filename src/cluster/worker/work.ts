@@ -6,6 +6,7 @@ import { cutFragments } from '../../averaging/fragments.js';
 import { layoutHash } from '../../averaging/layout-hash.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { availableMemory } from '../../base/files/available-memory.js';
+import { spelledError } from '../../base/spelling.js';
 import { chooseDevice } from '../../engine/node/create.js';
 import type { Model } from '../../model/model.js';
 import type { FrozenPart } from '../../run/frozen-part.js';
@@ -147,7 +148,7 @@ async function askAdmission(
         if (waits?.id !== id) emit({ type: 'asking', id });
         waits ??= { id, since: performance.now() };
         const waited = (performance.now() - waits.since) / 1000;
-        if (waited >= approvalPatience) throw new NotApprovedError(id, approvalPatience);
+        if (waited >= approvalPatience) throw notApproved(id, approvalPatience);
         emit({ type: 'waiting', for: `approval as ${id}`, seconds: waited });
         await sleep(KNOCK * (2.5 + Math.random()), undefined, { signal: leaving }).catch(() => {});
         continue;
@@ -173,14 +174,14 @@ class NotTakenError extends RefusedError {
   }
 }
 
-class NotApprovedError extends RefusedError {
-  constructor(id: string, seconds: number) {
-    super(
+function notApproved(id: string, seconds: number): RefusedError {
+  return spelledError(
+    RefusedError,
+    ({ option }) =>
       `Nobody has approved this machine (${id}) within ${seconds} seconds. Ask the run's owner, who does it by ` +
-        'meanfield cluster approve on the machine that coordinates, and join again; --approval-patience SECONDS waits ' +
-        'longer.',
-    );
-  }
+      'meanfield cluster approve on the machine that coordinates, and join again; more seconds of ' +
+      `${option('approvalPatience')} wait longer.`,
+  );
 }
 
 /** The machine was told to leave before the run had taken it. */

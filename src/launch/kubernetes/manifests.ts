@@ -23,7 +23,7 @@ export function workerManifests(plan: KubernetesPlan, invitation: string, server
  */
 export function runManifests(plan: KubernetesPlan, coordinator: CoordinatorPlan): Manifest[] {
   checkPlan(plan);
-  checkQuantity('--storage', coordinator.storage);
+  checkQuantity('storage', coordinator.storage);
   return [
     coordinatorService(plan),
     coordinatorPolicy(plan),

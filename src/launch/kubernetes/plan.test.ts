@@ -10,12 +10,12 @@ const plan: KubernetesPlan = {
 
 describe('a plan', () => {
   it.each<[RegExp, Partial<KubernetesPlan>]>([
-    [/--name must be 1 to 40/, { name: 'Book' }],
-    [/--name must be/, { name: 'a'.repeat(41) }],
-    [/--name must be/, { name: 'a\nkind: Pod' }],
-    [/--namespace must be/, { namespace: 'a_b' }],
-    [/--image must be/, { image: '' }],
-    [/--memory must be a size such as 512Mi or 4Gi; got lots/, { workers: { ...plan.workers, memory: 'lots' } }],
+    [/`name` must be 1 to 40/, { name: 'Book' }],
+    [/`name` must be/, { name: 'a'.repeat(41) }],
+    [/`name` must be/, { name: 'a\nkind: Pod' }],
+    [/`namespace` must be/, { namespace: 'a_b' }],
+    [/`image` must be/, { image: '' }],
+    [/`memory` must be a size such as 512Mi or 4Gi; got lots/, { workers: { ...plan.workers, memory: 'lots' } }],
   ])('is refused: %s', (message, wrong) => {
     expect(() => checkPlan({ ...plan, ...wrong })).toThrow(UsageError);
     expect(() => checkPlan({ ...plan, ...wrong })).toThrow(message);
@@ -29,11 +29,11 @@ describe('a plan', () => {
 
 describe('a size', () => {
   it.each(['1', '512Mi', '1.5Gi', '10G', '2k'])('such as %s is taken', (size) => {
-    expect(() => checkQuantity('--storage', size)).not.toThrow();
+    expect(() => checkQuantity('storage', size)).not.toThrow();
   });
 
   it.each(['0', '-1Gi', '1 Gi', '4gb', '', 'Gi'])('such as %j is refused', (size) => {
-    expect(() => checkQuantity('--storage', size)).toThrow(/--storage must be a size such as 512Mi or 4Gi/);
+    expect(() => checkQuantity('storage', size)).toThrow(/`storage` must be a size such as 512Mi or 4Gi/);
   });
 });
 

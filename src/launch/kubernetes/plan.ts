@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 
 /** A Kubernetes object, as it is written in YAML. */
 export interface Manifest {
@@ -54,20 +55,22 @@ export const LARGEST_FILE = 700_000;
 export function checkPlan(plan: KubernetesPlan): void {
   // Names of pods are longer than these by at most 20 characters, and may have 63.
   if (!/^[a-z](?:[-a-z0-9]{0,38}[a-z0-9])?$/.test(plan.name))
-    throw new UsageError(
-      `--name must be 1 to 40 lower-case letters, digits and dashes, beginning with a letter; got ${plan.name}.`,
-    );
+    refuse('name', `1 to 40 lower-case letters, digits and dashes, beginning with a letter; got ${plan.name}`);
   if (plan.namespace !== undefined && !/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(plan.namespace))
-    throw new UsageError(`--namespace must be 1 to 63 lower-case letters, digits and dashes; got ${plan.namespace}.`);
-  checkQuantity('--memory', plan.workers.memory);
+    refuse('namespace', `1 to 63 lower-case letters, digits and dashes; got ${plan.namespace}`);
+  checkQuantity('memory', plan.workers.memory);
   if (/\s/.test(plan.image) || plan.image === '')
-    throw new UsageError(`--image must be the name of a container image; got ${JSON.stringify(plan.image)}.`);
+    refuse('image', `the name of a container image; got ${JSON.stringify(plan.image)}`);
 }
 
 /** @throws UsageError when it is no size such as `4Gi` */
 export function checkQuantity(option: string, value: string): void {
   if (!/^[1-9]\d*(?:\.\d+)?(?:[KMGTP]i|[kMGTP])?$/.test(value))
-    throw new UsageError(`${option} must be a size such as 512Mi or 4Gi; got ${value}.`);
+    refuse(option, `a size such as 512Mi or 4Gi; got ${value}`);
+}
+
+function refuse(name: string, allowed: string): never {
+  throw spelledError(UsageError, ({ option }) => `${option(name)} must be ${allowed}.`);
 }
 
 export function metadata(plan: KubernetesPlan, component: string): Manifest['metadata'] {

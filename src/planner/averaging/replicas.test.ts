@@ -55,7 +55,7 @@ test('within one node replicas average over its links', () => {
 test('a number of replicas that the cluster is not cut into is refused with those that it is', () => {
   expect(() => checkReplicas(8, cluster, 24)).not.toThrow();
   expect(() => checkReplicas(7, cluster, 24)).toThrow(
-    /--replicas 7 cannot be: .* 24 sequences.* Allowed: 2, 4, 8, 12\./,
+    /`replicas: 7` cannot be: .* 24 sequences.* Allowed: 2, 4, 8, 12\./,
   );
   const alone = { ...cluster, accelerators: 1, perNode: 1 };
   expect(() => checkReplicas(2, alone, 24)).toThrow(/Allowed: none, for it is one part\./);

@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import { divisors } from '../search/divisors.js';
 import type { Cluster } from '../types.js';
 import type { ReplicaLink } from './types.js';
@@ -32,8 +33,10 @@ export function checkReplicas(replicas: number, cluster: Cluster, globalBatch: n
   const allowed = [...new Set(divisionsOf(cluster, globalBatch).map((division) => division.replicas))];
   if (allowed.includes(replicas)) return;
   const which = allowed.length > 0 ? allowed.sort((a, b) => a - b).join(', ') : 'none, for it is one part';
-  throw new UsageError(
-    `--replicas ${replicas} cannot be: replicas are equal parts of ${cluster.name} with equal shares of the ` +
+  throw spelledError(
+    UsageError,
+    ({ option }) =>
+      `${option('replicas', replicas)} cannot be: replicas are equal parts of ${cluster.name} with equal shares of the ` +
       `${globalBatch} sequences of a step. Allowed: ${which}.`,
   );
 }

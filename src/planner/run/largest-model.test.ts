@@ -27,7 +27,7 @@ test('a later date allows a larger model', () => {
 });
 
 test.each([
-  [{}, /Name a --model, or a limit/],
+  [{}, /Name a model, or a limit.*`budgetUsd`/],
   [{ budgetUsd: 1e-6 }, /Not even a model of a million parameters/],
   [{ until: 'tomorrow', now }, /Expected a date/],
   [{ until: '2025-01-01', now }, /is past/],

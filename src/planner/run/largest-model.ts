@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import { chosenFramework } from '../catalogue/frameworks.js';
 import { findLaw } from '../laws/laws.js';
 import { computeOptimal, type Optimum } from '../laws/optimum.js';
@@ -34,7 +35,10 @@ export function largestModel(cluster: Cluster, options: PlanOptions, law = 'repl
     return { optimum, model: shapeOf(optimum.parameters) };
   }
   if (budgetUsd === undefined && until === undefined) {
-    throw new UsageError('Name a --model, or a limit for the largest one: --flop, --budget-usd or --until.');
+    throw spelledError(UsageError, ({ option }) => {
+      const limits = `${option('flop')}, ${option('budgetUsd')} or ${option('until')}`;
+      return `Name a model, or a limit for the largest one: ${limits}.`;
+    });
   }
   const seconds = until === undefined ? undefined : secondsUntil(until, now ?? Date.now());
   const limit = budgetUsd === undefined ? { seconds: seconds! } : { usd: budgetUsd };

@@ -49,7 +49,7 @@ const ARRANGEMENT = {
   /** Stages of layers. */
   pipeline: counted({ help: 'stages of layers' }),
   /** Devices that share a sequence. */
-  context: counted({ help: 'devices that share a sequence' }),
+  contextParallel: counted({ help: 'devices that share a sequence' }),
   /** Sequences of a micro-batch. */
   microBatch: counted({ help: 'sequences of a micro-batch' }),
   /** ZeRO stage. */

@@ -1,6 +1,6 @@
 import { UsageError } from '../../base/errors.js';
 import { inRange, type OptionDefinition, type OptionsOf, rangeInWords, rangeOf } from '../../base/option-table.js';
-import { optionName } from '../../base/spelling.js';
+import { spelledError } from '../../base/spelling.js';
 import type { Arrangement } from '../types.js';
 import type { Calibration } from './calibration.js';
 import { PLAN_OPTIONS } from './option-table.js';
@@ -25,11 +25,16 @@ export function checkPlanOptions(options: PlanOptions): void {
     const value = options[name as keyof typeof PLAN_OPTIONS];
     const expected = value === undefined ? undefined : expectation(definition, value);
     if (expected !== undefined) {
-      throw new UsageError(`${optionName(name)}: expected ${expected}; got ${String(value).slice(0, 64)}.`);
+      const got = String(value).slice(0, 64);
+      throw spelledError(UsageError, ({ option }) => `${option(name)}: expected ${expected}; got ${got}.`);
     }
   }
   if (options.tokens !== undefined && options.flop !== undefined) {
-    throw new UsageError('Both tokens and FLOP were given: one follows from the other. Give one of them.');
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `Both ${option('tokens')} and ${option('flop')} were given: one follows from the other. Give one of them.`,
+    );
   }
 }
 

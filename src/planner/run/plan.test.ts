@@ -133,11 +133,11 @@ describe('methods', () => {
 test.each<[string, string, PlanOptions, RegExp]>([
   ['gpt5', '8xh100', {}, /Unknown model/],
   ['gpt2', 'nowhere', {}, /Unknown cluster/],
-  ['gpt2', '8xh100', { tensor: 5 }, /--tensor 5/],
-  ['gpt2', '8xh100', { tensor: 16 }, /--tensor 16 cannot be.* node of 8\. Allowed: 1, 2, 4/],
-  ['gpt2', '8xh100', { globalBatch: -1 }, /--global-batch/],
+  ['gpt2', '8xh100', { tensor: 5 }, /`tensor: 5`/],
+  ['gpt2', '8xh100', { tensor: 16 }, /`tensor: 16` cannot be.* node of 8\. Allowed: 1, 2, 4/],
+  ['gpt2', '8xh100', { globalBatch: -1 }, /`globalBatch`/],
   ['gpt2', '8xh100', { framework: 'megatrn' }, /Unknown framework "megatrn"/],
-  ['gpt2', '8xh100', { globalBatch: 64, replicas: 7 }, /--replicas 7 cannot be.* Allowed: 2, 4, 8/],
+  ['gpt2', '8xh100', { globalBatch: 64, replicas: 7 }, /`replicas: 7` cannot be.* Allowed: 2, 4, 8/],
 ])('%s on %s with %j is refused', (model, cluster, options, expected) => {
   expect(() => plan(model, cluster, options)).toThrow(UsageError);
   expect(() => plan(model, cluster, options)).toThrow(expected);

@@ -54,9 +54,9 @@ test.each<[PlanOptions, RegExp]>([
   [{ tensor: 8 }, /divide the 12 heads and stay in a node of 4\. Allowed: 1, 2, 4\./],
   [{ pipeline: 5 }, /leaves stages of the 12 layers of .+ empty\. Allowed: 1, 2, 3, 4, 6, 12/],
   [{ pipeline: 5, framework: 'Megatron-LM' }, /does not divide the 12 layers/],
-  [{ context: 3 }, /does not divide a sequence of 1024/],
+  [{ contextParallel: 3 }, /does not divide a sequence of 1024/],
   [{ globalBatch: 10, microBatch: 4 }, /does not divide the global batch of 10/],
-  [{ zero: 3, pipeline: 2 }, /--zero 3 excludes --pipeline 2/],
+  [{ zero: 3, pipeline: 2 }, /`zero: 3` excludes `pipeline: 2`/],
   [{ tensor: 4, pipeline: 12 }, /take 48 accelerators; sixteen has 16/],
 ])('%j cannot be', (options, expected) => {
   expect(() => settleSizes(workload, cluster, options)).toThrow(UsageError);

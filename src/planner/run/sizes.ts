@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import { thousands } from '../../base/thousands.js';
 import { hasTiledAttention } from '../catalogue/accelerators.js';
 import { habitsOf } from '../catalogue/frameworks.js';
@@ -67,8 +68,10 @@ function sequenceOf(workload: Workload, { sequence }: PlanOptions, assumptions: 
     return length;
   }
   if (sequence <= workload.context || workload.positions !== 'learned') return sequence;
-  throw new UsageError(
-    `--sequence ${sequence} is longer than the ${workload.context} positions that ${workload.name} has learned.`,
+  throw wrong(
+    'sequence',
+    sequence,
+    `is longer than the ${workload.context} positions that ${workload.name} has learned`,
   );
 }
 
@@ -98,16 +101,29 @@ function roundBatch(target: number, count: number): number {
   return [...divisors(count), ...multiples].reduce((best, value) => (near(value) < near(best) ? value : best));
 }
 
-function chosenOf({ tensor, pipeline, context, microBatch, zero, recompute, offload }: PlanOptions): Partial<Fixed> {
+function chosenOf({
+  tensor,
+  pipeline,
+  contextParallel,
+  microBatch,
+  zero,
+  recompute,
+  offload,
+}: PlanOptions): Partial<Fixed> {
   return {
     ...(tensor === undefined ? {} : { tensor }),
     ...(pipeline === undefined ? {} : { pipeline }),
-    ...(context === undefined ? {} : { context }),
+    ...(contextParallel === undefined ? {} : { context: contextParallel }),
     ...(microBatch === undefined ? {} : { microBatch }),
     ...(zero === undefined ? {} : { zero }),
     ...(recompute === undefined ? {} : { recompute }),
     ...(offload === undefined ? {} : { offload }),
   };
+}
+
+/** An option's value that cannot be, and why. */
+function wrong(name: string, value: number, why: string): UsageError {
+  return spelledError(UsageError, ({ option }) => `${option(name, value)} ${why}.`);
 }
 
 type Chosen = Partial<Fixed> & Pick<Fixed, 'globalBatch' | 'sequence'>;
@@ -122,30 +138,29 @@ function checkChosen(
   const splits = tensorSplits(workload, cluster);
   if (!splits.includes(tensor)) {
     if (tensor > cluster.perNode && cluster.interNode === 0) {
-      throw new UsageError(`--tensor ${tensor} is wider than a node of ${cluster.perNode}, and there is no network.`);
+      throw wrong('tensor', tensor, `is wider than a node of ${cluster.perNode}, and there is no network`);
     }
-    throw new UsageError(
-      `--tensor ${tensor} cannot be: it must divide the ${workload.heads} heads and stay in a node of ` +
-        `${cluster.perNode}. Allowed: ${splits.join(', ')}.`,
-    );
+    const must = `it must divide the ${workload.heads} heads and stay in a node of ${cluster.perNode}`;
+    throw wrong('tensor', tensor, `cannot be: ${must}. Allowed: ${splits.join(', ')}`);
   }
   const stages = stageCounts(workload.layers, unevenStages);
   if (!stages.includes(pipeline)) {
-    throw new UsageError(
-      unevenStages
-        ? `--pipeline ${pipeline} leaves stages of the ${workload.layers} layers of ${workload.name} empty. ` +
-            `Allowed: ${stages.join(', ')}.`
-        : `--pipeline ${pipeline} does not divide the ${workload.layers} layers of ${workload.name}.`,
-    );
+    const layers = `the ${workload.layers} layers of ${workload.name}`;
+    const what = unevenStages ? `leaves stages of ${layers} empty` : `does not divide ${layers}`;
+    throw wrong('pipeline', pipeline, `${what}. Allowed: ${stages.join(', ')}`);
   }
   if (sequence % context !== 0) {
-    throw new UsageError(`--context ${context} does not divide a sequence of ${sequence} tokens.`);
+    throw wrong('contextParallel', context, `does not divide a sequence of ${sequence} tokens`);
   }
   if (globalBatch % microBatch !== 0) {
-    throw new UsageError(`--micro-batch ${microBatch} does not divide the global batch of ${globalBatch} sequences.`);
+    throw wrong('microBatch', microBatch, `does not divide the global batch of ${globalBatch} sequences`);
   }
   if (zero >= 2 && pipeline > 1 && !(zero === 3 && shardedPipeline)) {
-    throw new UsageError(`--zero ${zero} excludes --pipeline ${pipeline}: gradients stay whole between micro-batches.`);
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('zero', zero)} excludes ${option('pipeline', pipeline)}: gradients stay whole between micro-batches.`,
+    );
   }
   const used = tensor * pipeline * context;
   if (used > cluster.accelerators) {

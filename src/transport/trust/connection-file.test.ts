@@ -21,7 +21,7 @@ test('what is kept comes back, and is the owner’s alone', async () => {
 });
 
 test('a folder without it, and a damaged one, are refused with what to do', async () => {
-  await expect(readConnection(join(folder, 'none'))).rejects.toThrow(/no run between machines.*--run/s);
+  await expect(readConnection(join(folder, 'none'))).rejects.toThrow(/no run between machines.*Name the run's folder/s);
   for (const damaged of ['', '{', 'null', '{}', JSON.stringify({ ...connection, run: 'a.b' }), '\u0000\u00ff']) {
     await writeFile(join(folder, 'nats', 'connection.json'), damaged);
     await expect(readConnection(folder)).rejects.toThrow(/connection\.json is damaged. Start the coordinator again/);

@@ -38,8 +38,8 @@ export async function readConnection(runFolder: string): Promise<RunConnection> 
     text = await readFile(path, 'utf8');
   } catch (error) {
     throw new MeanfieldError(
-      `${runFolder} is no run between machines that was started here: there is no ${path}. Name the folder that ` +
-        'meanfield cluster start was given with --run, on the machine where it runs.',
+      `${runFolder} is no run between machines that was started here: there is no ${path}. Name the run's folder as ` +
+        'its coordinator has it, on the machine where that runs.',
       { cause: error },
     );
   }

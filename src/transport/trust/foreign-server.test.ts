@@ -43,7 +43,7 @@ async function enter(server: RunServer, worker: string): Promise<Transport> {
 
 test('workers need credentials of their own, or leave to use ours', async () => {
   await expect(useForeignServer({ ...base, servers: ['nats://h'] })).rejects.toThrow(
-    /--nats-signing-key.*--shared-credential.*read, write and delete/s,
+    /`natsSigningKey`.*`sharedCredential: true`.*read, write and delete/s,
   );
 });
 

@@ -1,4 +1,5 @@
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import { connectNats } from '../nats/connect.js';
 import { INBOXES } from '../nats/control.js';
 import { deleteStreams } from '../nats/quotas.js';
@@ -98,7 +99,7 @@ export async function useForeignServer(options: ForeignServerOptions): Promise<R
     key: runKey,
     invitation: await word(first),
     notice:
-      'Every worker has your own credential (--shared-credential): each can read, write and delete all that you can ' +
+      'Every worker has your own credential: each can read, write and delete all that you can ' +
       'on this server, and an evicted worker is ignored, not shut out. Invite only whom you trust.',
     serve: async ({ state }, desk) => {
       const stops = [await file.share(state, runKey), answerInvite(desk, bookOf(file, word))];
@@ -218,10 +219,12 @@ function seconds(fromNow: number): number {
  */
 export function requireCredentials({ signed, shared }: { readonly signed: boolean; readonly shared: boolean }): void {
   if (signed || shared) return;
-  throw new UsageError(
-    'On a server that Meanfield does not run, workers need credentials of their own: give --nats-signing-key FILE ' +
-      "(the account's, by which Meanfield signs a JWT for each worker), or --shared-credential to let every worker " +
-      'use yours: each of them can then read, write and delete all that you can. Without --nats Meanfield runs a ' +
-      'server of its own.',
+  throw spelledError(
+    UsageError,
+    ({ option }) =>
+      `On a server that Meanfield does not run, workers need credentials of their own: give ${option('natsSigningKey')} ` +
+      `(the file of the account's, by which Meanfield signs a JWT for each worker), or ${option('sharedCredential', true)} ` +
+      'to let every worker use yours: each of them can then read, write and delete all that you can. Without ' +
+      `${option('nats')} Meanfield runs a server of its own.`,
   );
 }

@@ -136,7 +136,9 @@ async function obey(asked: z.output<typeof order>, book: InvitationBook): Promis
   const there = good(all);
   if ('hours' in asked) {
     if (there.length >= MOST)
-      throw new MeanfieldError(`There are ${MOST} invitations, which is the most. Withdraw one: --revoke ID.`);
+      throw new MeanfieldError(
+        `There are ${MOST} invitations, which is the most. Withdraw one: meanfield cluster invite --revoke ID.`,
+      );
     const made = makeInvitation(asked);
     const word = await book.word(made);
     await book.keep([...all, made]);

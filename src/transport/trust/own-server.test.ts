@@ -444,7 +444,7 @@ describe.skipIf(!natsThere)('a server of our own (skipped without nats-server)',
     });
     const another = await mkdtemp(join(tmpdir(), 'meanfield-port-'));
     const taken = { ...options(), runFolder: another };
-    await expect(startOwnServer({ ...taken, port: 4222 })).rejects.toThrow(/does not start.*in use.*--port N/s);
+    await expect(startOwnServer({ ...taken, port: 4222 })).rejects.toThrow(/does not start.*in use.*another `port`/s);
     const moved = await startOwnServer(taken);
     expect(moved.address.servers[0]).not.toContain(':4222');
     await moved.stop(true);

@@ -17,7 +17,7 @@ test('without the program it says how to install one', async () => {
   const path = process.env.PATH;
   process.env.PATH = folder;
   try {
-    await expect(startServer(folder)).rejects.toThrow(/no nats-server on the PATH. Install it .*apt install.*--nats/s);
+    await expect(startServer(folder)).rejects.toThrow(/no nats-server on the PATH. Install it .*apt install.*`nats`/s);
   } finally {
     process.env.PATH = path;
   }

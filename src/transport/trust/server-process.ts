@@ -9,6 +9,7 @@ import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { writeFileAtomic } from '../../base/files/atomic.js';
 import { makeFolder } from '../../base/files/make-folder.js';
 import { processStart } from '../../base/files/process-identity.js';
+import { type Spelling, spelledError } from '../../base/spelling.js';
 
 const PROGRAM = 'nats-server';
 /** Milliseconds that a server may take to start, to read its configuration anew, to end. */
@@ -64,18 +65,18 @@ async function launch(folder: string): Promise<ServerRecord> {
   try {
     const args = ['-c', join(folder, 'server.conf'), '--ports_file_dir', folder];
     const child = spawn(PROGRAM, args, { detached: true, stdio: ['ignore', log.fd, log.fd] });
-    const ended = new Promise<string>((resolve) => {
+    const ended = new Promise<Say>((resolve) => {
       child.once('error', (error: NodeJS.ErrnoException) =>
-        resolve(error.code === 'ENOENT' ? INSTALL : `${PROGRAM} cannot be started: ${messageOf(error)}.`),
+        resolve(error.code === 'ENOENT' ? INSTALL : () => `${PROGRAM} cannot be started: ${messageOf(error)}.`),
       );
       // Its end may come much later, when its folder is gone.
       child.once('exit', async () => resolve(startError(await logSince(folder, before).catch(() => ''))));
     });
     const port = await Promise.race([portOf(folder, child.pid), ended]);
-    if (typeof port === 'string') {
+    if (typeof port === 'function') {
       // It may still run, without a port that anyone knows.
       child.kill('SIGKILL');
-      throw new MeanfieldError(port);
+      throw spelledError(MeanfieldError, port);
     }
     child.unref();
     const record = { pid: child.pid!, start: (await processStart(child.pid!)) ?? '', port };
@@ -94,9 +95,12 @@ async function startedByAnother(folder: string, error: unknown): Promise<ServerR
   return running;
 }
 
-const INSTALL =
+/** What is wrong, in the spelling of whoever reads it. */
+type Say = (spelling: Spelling) => string;
+
+const INSTALL: Say = ({ option }) =>
   `There is no ${PROGRAM} on the PATH. Install it (Debian and Ubuntu: apt install nats-server; macOS: brew install ` +
-  'nats-server; else https://nats.io/download), or name a running server: --nats nats://host:4222.';
+  `nats-server; else https://nats.io/download), or name a running server by ${option('nats')}, such as nats://host:4222.`;
 
 function serverProcess(folder: string, first: ServerRecord, found: boolean): ServerProcess {
   let record = first;
@@ -168,7 +172,7 @@ function isStale(name: string): boolean {
 }
 
 /** The server writes its port when it listens. */
-async function portOf(folder: string, pid: number | undefined): Promise<number | string> {
+async function portOf(folder: string, pid: number | undefined): Promise<number | Say> {
   const path = join(folder, `${PROGRAM}_${pid}.ports`);
   for (let waited = 0; waited < PATIENCE; waited += LOOK_EVERY) {
     try {
@@ -178,13 +182,14 @@ async function portOf(folder: string, pid: number | undefined): Promise<number |
       await sleep(LOOK_EVERY);
     }
   }
-  return `${PROGRAM} has not come to listen. ${seeLog(folder)}`;
+  return () => `${PROGRAM} has not come to listen. ${seeLog(folder)}`;
 }
 
-function startError(log: string): string {
+function startError(log: string): Say {
   const line = log.split('\n').findLast((text) => /\[(ERR|FTL)\]/.test(text)) ?? log.trim().split('\n').at(-1) ?? '';
   const reason = line.replace(/^.*\[(ERR|FTL)\] /, '').replace(/^nats-server: /, '');
-  return `${PROGRAM} does not start: ${reason || 'it says nothing'}. If its port is taken, choose another: --port N.`;
+  return ({ option }) =>
+    `${PROGRAM} does not start: ${reason || 'it says nothing'}. If its port is taken, choose another ${option('port')}.`;
 }
 
 async function logLength(folder: string): Promise<number> {
