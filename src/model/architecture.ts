@@ -5,6 +5,7 @@
 import type { AttentionOptions, Tensor } from '../graph/index.js';
 import type { ParameterSpec } from './layout.js';
 import type { TokenInputs } from './packing.js';
+import type { WeightRows } from './linear.js';
 
 /** A model's sizes in words that all families share; `config.json` keeps the family's own keys. */
 export interface Dimensions {
@@ -18,8 +19,17 @@ export interface Dimensions {
   readonly vocabulary: number;
 }
 
+/**
+ * What else a linear layer computes: given the layer's name, its input [N, I], its output [N, O] and how its weight lies,
+ * the output that takes its place.
+ */
+export type LinearHook = (name: string, x_NI: Tensor, y_NO: Tensor, rows: WeightRows) => Tensor;
+
+/** Under which traced parameters carry what their linear layers compute beside their weights. */
+export const LINEAR = Symbol('linear');
+
 /** Parameters as traced tensors, by Hugging Face's names. */
-export type TracedParameters = Readonly<Record<string, Tensor>>;
+export type TracedParameters = Readonly<Record<string, Tensor>> & { readonly [LINEAR]?: LinearHook };
 
 /** What a layer asks of attention beside the usual; whether it sees the past or all is the architecture's. */
 export type LayerAttention = Omit<AttentionOptions, 'causal'>;

@@ -1,8 +1,8 @@
 import type { Random } from '../base/random.js';
 import { type Shape, sizeOf } from '../graph/index.js';
 
-/** How a parameter starts: samples of N(0, std²), or one value everywhere. */
-export type Initialization = { readonly normal: number } | { readonly fill: number };
+/** How a parameter starts: samples of N(0, std²), of the interval from −bound to bound, or one value everywhere. */
+export type Initialization = { readonly normal: number } | { readonly uniform: number } | { readonly fill: number };
 
 /** A named parameter of a model. */
 export interface ParameterSpec {
@@ -64,6 +64,8 @@ export class ParameterLayout {
     for (const { offset, size, initialization } of this.entries) {
       const part = vector.subarray(offset, offset + size);
       if ('fill' in initialization) part.fill(initialization.fill);
+      else if ('uniform' in initialization)
+        for (let i = 0; i < size; i++) part[i] = (2 * random.uniform() - 1) * initialization.uniform;
       else for (let i = 0; i < size; i++) part[i] = random.normal() * initialization.normal;
     }
     return vector;

@@ -2,7 +2,7 @@
  * Shape suffixes: N rows; I values of a row that come in; O that go out.
  */
 import { gemm, type Tensor } from '../graph/index.js';
-import type { TracedParameters } from './architecture.js';
+import { LINEAR, type TracedParameters } from './architecture.js';
 
 /** How a layer's weight lies: a row for each output (PyTorch's Linear), or for each input (GPT-2's Conv1D). */
 export type WeightRows = 'outputs' | 'inputs';
@@ -17,5 +17,6 @@ export type WeightRows = 'outputs' | 'inputs';
  */
 export function linear(p: TracedParameters, name: string, x_NI: Tensor, rows: WeightRows = 'outputs'): Tensor {
   const options = rows === 'outputs' ? { transB: true } : {};
-  return gemm(x_NI, p[`${name}.weight`]!, p[`${name}.bias`], options);
+  const y_NO = gemm(x_NI, p[`${name}.weight`]!, p[`${name}.bias`], options);
+  return p[LINEAR]?.(name, x_NI, y_NO, rows) ?? y_NO;
 }

@@ -1,13 +1,23 @@
 import { UsageError } from '../base/errors.js';
+import type { Random } from '../base/random.js';
 import { addAll, attention, constant, gemm, input, repeatHeads, softcap, type Tensor } from '../graph/index.js';
-import type {
-  Architecture,
-  Attend,
-  Dimensions,
-  ForwardInputs,
-  HeadInputs,
-  TaskHead,
-  TracedParameters,
+import {
+  type AdaptedLayer,
+  adaptedLayers,
+  adapterHook,
+  adapterParameters,
+  type LinearLayer,
+  type LoraSettings,
+} from './adapter.js';
+import {
+  type Architecture,
+  type Attend,
+  type Dimensions,
+  type ForwardInputs,
+  type HeadInputs,
+  LINEAR,
+  type TaskHead,
+  type TracedParameters,
 } from './architecture.js';
 import { bert } from './bert.js';
 import type { FamilyName } from './family-names.js';
@@ -28,28 +38,44 @@ export const families: Readonly<Record<FamilyName, Architecture>> = {
 export class Model {
   readonly architecture: Architecture;
   readonly config: unknown;
-  /** All parameters, as model files hold them. */
+  /** All parameters, as model files hold them; an adapter's are beside them. */
   readonly layout: ParameterLayout;
-  /** Those that are trained, as optimiser, averaging, checkpoints and hashes hold them: all, unless some are frozen. */
+  /**
+   * Those that are trained, as optimiser, averaging, checkpoints and hashes hold them: all, unless some are frozen; with an
+   * adapter, its own.
+   */
   readonly trained: ParameterLayout;
   /** Those that stay as they are, fed beside the trained. */
   readonly frozen: ParameterLayout;
   readonly dimensions: Dimensions;
   /** What stands on an encoder, as `architectures` in its configuration says; none on a bare one. */
   readonly taskHead: TaskHead | undefined;
+  /** The layers with an adapter; none where the model's own parameters are trained. */
+  readonly adapted: readonly AdaptedLayer[];
 
-  private constructor(architecture: Architecture, config: unknown, freeze: readonly string[] = []) {
+  private constructor(
+    architecture: Architecture,
+    config: unknown,
+    freeze: readonly string[] = [],
+    adapted: readonly AdaptedLayer[] = [],
+  ) {
+    this.adapted = adapted;
     this.architecture = architecture;
     this.config = config;
     this.taskHead = taskHeadOf(architecture, config);
     const parameters = [...architecture.parameters(config), ...(this.taskHead?.parameters(config) ?? [])];
     this.layout = new ParameterLayout(parameters);
     const model = { names: parameters.map(({ name }) => name), head: architecture.head(config) };
+    this.dimensions = architecture.dimensions(config);
+    if (adapted.length > 0) {
+      this.trained = new ParameterLayout(adapterParameters(adapted));
+      this.frozen = this.layout;
+      return;
+    }
     const frozen = frozenNames(model, freeze);
     this.frozen = new ParameterLayout(parameters.filter(({ name }) => frozen.has(name)));
     this.trained =
       frozen.size === 0 ? this.layout : new ParameterLayout(parameters.filter(({ name }) => !frozen.has(name)));
-    this.dimensions = architecture.dimensions(config);
   }
 
   /**
@@ -78,6 +104,49 @@ export class Model {
     return patterns.length === 0 ? this : new Model(this.architecture, this.config, patterns);
   }
 
+  /**
+   * The same model, all of it frozen, with an adapter to be trained beside its linear layers.
+   *
+   * @throws UsageError when a target fits none of them
+   */
+  adapt(settings: LoraSettings): Model {
+    return this.withAdapter(adaptedLayers(this.linearLayers(), settings));
+  }
+
+  /** The same model, all of it frozen, with an adapter beside the given ones of its linear layers. */
+  withAdapter(layers: readonly AdaptedLayer[]): Model {
+    return new Model(this.architecture, this.config, [], layers);
+  }
+
+  /**
+   * The vectors that training begins with: the same for the same generator, whatever is frozen.
+   *
+   * @param all the model's own parameters, where they are known already
+   */
+  initialize(
+    random: Random,
+    all = this.layout.initialize(random),
+  ): { readonly trained: Float32Array; readonly frozen: Float32Array } {
+    return this.adapted.length > 0 ? { trained: this.trained.initialize(random), frozen: all } : this.cut(all);
+  }
+
+  /** The linear layers that hidden states, and the scores from them, come through, in that order; not the head itself. */
+  linearLayers(): LinearLayer[] {
+    // Not those of an adapter, which has the same hook.
+    if (this.adapted.length > 0) return new Model(this.architecture, this.config).linearLayers();
+    const found: LinearLayer[] = [];
+    const parameters: TracedParameters = {
+      ...this.parameterInputs(),
+      [LINEAR]: (name, x_NI, y_NO, rows) => {
+        found.push({ name, inputs: x_NI.shape[1]!, outputs: y_NO.shape[1]!, rows });
+        return y_NO;
+      },
+    };
+    const x_NC = this.hidden(parameters, constant(BigInt64Array.of(0n), [1]), 1, 1);
+    if (this.scoresTokens) this.logits(parameters, x_NC);
+    return found;
+  }
+
   /** The trained and the frozen vector out of that of all parameters; where nothing is frozen, that vector itself. */
   cut(all: Float32Array): { readonly trained: Float32Array; readonly frozen: Float32Array } {
     const { layout, trained, frozen } = this;
@@ -98,7 +167,8 @@ export class Model {
 
   /** One graph input a parameter, by Hugging Face's names. */
   parameterInputs(): TracedParameters {
-    return Object.fromEntries(this.layout.entries.map(({ name, shape }) => [name, input(name, shape)]));
+    const entries = [...this.layout.entries, ...(this.adapted.length > 0 ? this.trained.entries : [])];
+    return Object.fromEntries(entries.map(({ name, shape }) => [name, input(name, shape)]));
   }
 
   /**
@@ -127,8 +197,9 @@ export class Model {
   }
 
   /** The last hidden state, [N, C], with attention as it is given. */
-  forward(parameters: TracedParameters, inputs: ForwardInputs): Tensor {
+  forward(given: TracedParameters, inputs: ForwardInputs): Tensor {
     const { architecture, config } = this;
+    const parameters = this.#withAdapter(given);
     let x_NC = architecture.embed(config, parameters, inputs);
     for (let i = 0; i < this.dimensions.layers; i++) x_NC = architecture.block(config, parameters, i, x_NC, inputs);
     return architecture.final(config, parameters, x_NC);
@@ -168,7 +239,12 @@ export class Model {
    */
   scores(parameters: TracedParameters, x_NC: Tensor, inputs: HeadInputs): Tensor {
     if (!this.taskHead) throw new Error(`a bare ${this.architecture.name} model has no head`);
-    return this.taskHead.scores(this.config, parameters, x_NC, inputs);
+    return this.taskHead.scores(this.config, this.#withAdapter(parameters), x_NC, inputs);
+  }
+
+  #withAdapter(parameters: TracedParameters): TracedParameters {
+    if (this.adapted.length === 0) return parameters;
+    return { ...parameters, [LINEAR]: adapterHook(parameters, this.adapted) };
   }
 }
 

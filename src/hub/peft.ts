@@ -1,0 +1,249 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { MeanfieldError } from '../base/errors.js';
+import { writeFileSynced } from '../base/files/atomic.js';
+import { readJsonFile } from '../base/files/json-file.js';
+import { pathFault } from '../base/files/path-fault.js';
+import { SafetensorsFile } from '../base/files/safetensors.js';
+import { isJsonObject, type JsonObject, type JsonValue, jsonText } from '../base/json.js';
+import { encodeSafetensors } from '../base/safetensors-writer.js';
+import {
+  type AdaptedLayer,
+  adapterNames,
+  adapterScale,
+  type LinearLayer,
+  type LoraSettings,
+} from '../model/adapter.js';
+import { someNames } from '../model/config-rules.js';
+import type { Model } from '../model/model.js';
+import settingRules from './peft-settings.json' with { type: 'json' };
+
+/*
+ * Adapters in PEFT's layout (huggingface/peft: constants.py, save_and_load.py, lora/config.py): `adapter_config.json` and
+ * `adapter_model.safetensors`, where a layer's matrices are `base_model.model.LAYER.lora_A.weight` and `…lora_B.weight`.
+ */
+export const ADAPTER_CONFIG = 'adapter_config.json';
+export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
+const PREFIX = 'base_model.model.';
+const ADVICE = "An adapter's folder needs it as PEFT's save_pretrained writes it.";
+
+/** The matrices of a layer's adapter: A [R, I] and B [O, R], row-major. */
+export interface AdapterMatrices extends AdaptedLayer {
+  readonly a: Float32Array;
+  readonly b: Float32Array;
+}
+
+/** An adapter that was read. */
+export interface LoadedAdapter {
+  readonly layers: readonly AdapterMatrices[];
+  /** What it was trained beside, by the name that whoever trained it used. */
+  readonly base: string | undefined;
+}
+
+const schema = z.looseObject({
+  peft_type: z.string(),
+  r: z.int().positive(),
+  lora_alpha: z.number().positive(),
+  use_rslora: z.boolean().nullish(),
+  alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
+  base_model_name_or_path: z.string().nullish(),
+});
+
+/** Whether a folder holds an adapter. */
+export async function isAdapterFolder(folder: string): Promise<boolean> {
+  return (await pathFault(join(folder, ADAPTER_CONFIG), 'file')) === undefined;
+}
+
+/** The name of the model that the adapter of a folder was trained beside. @throws MeanfieldError when the file is damaged */
+export async function adapterBase(folder: string): Promise<string | undefined> {
+  return (await readSettings(folder)).base_model_name_or_path ?? undefined;
+}
+
+/**
+ * Reads an adapter for the linear layers of a model.
+ *
+ * @throws MeanfieldError when a file is missing or damaged, the adapter does what is not computed here, or its matrices do
+ * not fit the model's layers: then it is another model's
+ */
+export async function readAdapter(folder: string, model: Model): Promise<LoadedAdapter> {
+  const settings = await readSettings(folder);
+  const path = join(folder, ADAPTER_WEIGHTS);
+  const fault = await pathFault(path, 'file');
+  if (fault !== undefined) throw new MeanfieldError(`Cannot read ${path}: ${fault}. ${ADVICE}`);
+  const file = await SafetensorsFile.open(path);
+  try {
+    const found = matricesIn(file);
+    const layers: AdapterMatrices[] = [];
+    const wrong: string[] = [];
+    const linear = new Map(model.linearLayers().map((layer) => [layer.name, layer]));
+    for (const [name, { a, b }] of found) {
+      const layer = layerOf(linear, name);
+      const [rank] = file.info(a).shape;
+      const expected = layer && rank ? [`${rank},${layer.inputs}`, `${layer.outputs},${rank}`] : [];
+      if (!layer || !rank || [a, b].some((each, i) => file.info(each).shape.join() !== expected[i])) {
+        wrong.push(misfit(file, name, a, b, layer));
+        continue;
+      }
+      const scale = adapterScale({
+        rank,
+        alpha: alphaOf(settings, name),
+        rankStabilized: settings.use_rslora === true,
+      });
+      layers.push({ ...layer, rank, scale, a: await file.readFloat32(a), b: await file.readFloat32(b) });
+    }
+    if (wrong.length > 0) {
+      const base = settings.base_model_name_or_path;
+      const more = wrong.length > 3 ? `; and ${wrong.length - 3} more` : '';
+      throw new MeanfieldError(
+        `${path} is no adapter of this ${model.architecture.name} model: ${wrong.slice(0, 3).join('; ')}${more}. ` +
+          `It was trained beside ${base ? base : 'a model that its configuration does not name'}.`,
+      );
+    }
+    if (layers.length === 0) throw new MeanfieldError(`${path} holds no adapter: none of its tensors is a lora_A.`);
+    const order = [...linear.keys()];
+    layers.sort((one, other) => order.indexOf(one.name) - order.indexOf(other.name));
+    return { layers, base: settings.base_model_name_or_path ?? undefined };
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Writes a model's adapter into a folder that is being made.
+ *
+ * @param trained the vector of the adapter's parameters, as `model.trained` lays it out
+ * @param base the name of the model that it was trained beside, for PEFT to find it
+ * @returns the sha256 of each file by name
+ */
+export async function writeAdapter(
+  folder: string,
+  { model, trained, settings, base }: AdapterContent,
+): Promise<Record<string, string>> {
+  const tensors = model.trained.entries.map(({ name, shape, offset, size }) => ({
+    name: PREFIX + name,
+    shape,
+    data: trained.subarray(offset, offset + size),
+  }));
+  const config = jsonText(adapterConfig(model, settings, base));
+  const weights = await writeFileSynced(join(folder, ADAPTER_WEIGHTS), encodeSafetensors(tensors, { format: 'pt' }));
+  const text = await writeFileSynced(join(folder, ADAPTER_CONFIG), config);
+  return { [ADAPTER_CONFIG]: text.sha256, [ADAPTER_WEIGHTS]: weights.sha256 };
+}
+
+/** What is written of an adapter. */
+export interface AdapterContent {
+  /** With its adapter. */
+  readonly model: Model;
+  readonly trained: Float32Array;
+  readonly settings: LoraSettings;
+  readonly base: string;
+}
+
+function adapterConfig(model: Model, settings: LoraSettings, base: string): JsonObject {
+  return {
+    base_model_name_or_path: base,
+    bias: 'none',
+    fan_in_fan_out: model.adapted.some(({ rows }) => rows === 'inputs'),
+    inference_mode: true,
+    init_lora_weights: true,
+    lora_alpha: settings.alpha,
+    lora_dropout: 0,
+    modules_to_save: null,
+    peft_type: 'LORA',
+    r: settings.rank,
+    target_modules: targetModules(model),
+    task_type: model.architecture.sees === 'past' ? 'CAUSAL_LM' : null,
+    use_dora: false,
+    use_rslora: settings.rankStabilized === true,
+  };
+}
+
+/** The last part of the layers' names where that names them and no others, as people write it, else their whole names. */
+function targetModules(model: Model): string[] {
+  const last = (name: string) => name.slice(name.lastIndexOf('.') + 1);
+  const adapted = new Set(model.adapted.map(({ name }) => name));
+  const parts = new Set([...adapted].map(last));
+  const others = model.linearLayers().some(({ name }) => parts.has(last(name)) && !adapted.has(name));
+  return [...(others ? adapted : parts)].sort();
+}
+
+async function readSettings(folder: string): Promise<z.output<typeof schema>> {
+  const path = join(folder, ADAPTER_CONFIG);
+  const value = await readJsonFile(path, ADVICE);
+  if (!isJsonObject(value)) throw new MeanfieldError(`${path} is damaged: expected a JSON object.`);
+  if (value.peft_type !== 'LORA') {
+    const kind = (JSON.stringify(value.peft_type) ?? 'nothing').slice(0, 80);
+    throw new MeanfieldError(`${path} is of another kind of adapter, peft_type ${kind}. Allowed: LORA.`);
+  }
+  for (const [key, allowed] of Object.entries(settingRules as unknown as Record<string, readonly JsonValue[]>)) {
+    const given = value[key];
+    if (given === undefined || given === null || allowed.some((each) => JSON.stringify(each) === JSON.stringify(given)))
+      continue;
+    throw new MeanfieldError(
+      `${path}: ${key} is ${JSON.stringify(given).slice(0, 80)}, which is not computed here. Merge the adapter in ` +
+        'Python: AutoPeftModelForCausalLM.from_pretrained(folder).merge_and_unload().save_pretrained(other).',
+    );
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new MeanfieldError(`${path} is damaged: ${issue!.path.join('.')}: ${issue!.message}. ${ADVICE}`);
+}
+
+/** A layer's own alpha; PEFT takes its keys for the ends of layers' names. */
+function alphaOf({ lora_alpha, alpha_pattern }: z.output<typeof schema>, name: string): number {
+  for (const [key, alpha] of Object.entries(alpha_pattern ?? {})) {
+    if (!/^[\w.]+$/.test(key))
+      throw new MeanfieldError(
+        `${ADAPTER_CONFIG}: alpha_pattern has ${key.slice(0, 80)}, a regular expression. Names of layers alone are ` +
+          'read here: merge the adapter in Python.',
+      );
+    if (name === key || name.endsWith(`.${key}`)) return alpha;
+  }
+  return lora_alpha;
+}
+
+/** The two tensors of each layer, by the layer's name. @throws MeanfieldError for a tensor that is none of the two */
+function matricesIn(file: SafetensorsFile): Map<string, { readonly a: string; readonly b: string }> {
+  const layers = new Map<string, { a?: string; b?: string }>();
+  const others: string[] = [];
+  for (const tensor of file.tensors.keys()) {
+    // The middle part is the adapter's own name in files that were not written by save_pretrained.
+    const parts = /^(?:base_model\.model\.)?(.+)\.lora_([AB])\.(?:default\.)?weight$/.exec(tensor);
+    if (!parts) {
+      others.push(tensor);
+      continue;
+    }
+    const layer = layers.get(parts[1]!) ?? {};
+    layers.set(parts[1]!, { ...layer, [parts[2] === 'A' ? 'a' : 'b']: tensor });
+  }
+  const halves = [...layers].filter(([, { a, b }]) => a === undefined || b === undefined).map(([name]) => name);
+  if (others.length > 0)
+    throw new MeanfieldError(`${file.path} holds more than matrices of LoRA: ${someNames(others)}.`);
+  if (halves.length > 0)
+    throw new MeanfieldError(`${file.path} is damaged: of ${someNames(halves)} one matrix of two is missing.`);
+  return layers as Map<string, { a: string; b: string }>;
+}
+
+/** A layer by its name, or by its end: adapters of a model without its head lack the first part. */
+function layerOf(layers: ReadonlyMap<string, LinearLayer>, name: string): LinearLayer | undefined {
+  const exact = layers.get(name);
+  if (exact) return exact;
+  const ending = [...layers.values()].filter((layer) => layer.name.endsWith(`.${name}`));
+  return ending.length === 1 ? ending[0] : undefined;
+}
+
+function misfit(file: SafetensorsFile, name: string, a: string, b: string, layer: LinearLayer | undefined): string {
+  const shape = (tensor: string) => `[${file.info(tensor).shape.join(', ')}]`;
+  if (!layer) return `the model has no linear layer ${name}`;
+  return `${name} has matrices ${shape(a)} and ${shape(b)} for a layer from ${layer.inputs} to ${layer.outputs}`;
+}
+
+/** The vector of an adapter's parameters, as a model with that adapter lays it out. */
+export function adapterVector(model: Model, { layers }: LoadedAdapter): Float32Array {
+  const matrices = layers.flatMap(({ name, a, b }) => [
+    [adapterNames(name).a, a] as const,
+    [adapterNames(name).b, b] as const,
+  ]);
+  return model.trained.fill(Object.fromEntries(matrices));
+}

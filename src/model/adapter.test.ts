@@ -1,0 +1,138 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { SafetensorsFile } from '../base/files/safetensors.js';
+import { Random } from '../base/random.js';
+import { NodeEngine } from '../engine/node/engine.js';
+import { encode, gradients, input, linearCrossEntropy } from '../graph/index.js';
+import { adapterVector, readAdapter } from '../hub/peft.js';
+import { mergeAdapter } from '../training/merge-adapter.js';
+import { difference } from './bert.test-support.js';
+import { Model } from './model.js';
+
+const engine = new NodeEngine();
+const at = (name: string) => new URL(`../../test/fixtures/${name}`, import.meta.url).pathname;
+const sizes = { layers: 2, width: 8, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 11 };
+
+async function readInto(path: string, names: readonly string[], views: Record<string, Float32Array>, prefix = '') {
+  const file = await SafetensorsFile.open(path);
+  for (const name of names) await file.readFloat32(prefix + name, views[name]!);
+  await file.close();
+}
+
+/** A tiny model of `test/fixtures/models` with its adapter of `test/fixtures/adapters`, and what PEFT computes for them. */
+async function open(family: string) {
+  const base = Model.fromConfig(JSON.parse(await readFile(at(`models/${family}/config.json`), 'utf8')));
+  const weights = new Float32Array(base.layout.size);
+  const names = base.layout.entries.map(({ name }) => name);
+  await readInto(at(`models/${family}/model.safetensors`), names, base.layout.views(weights));
+  const adapter = await readAdapter(at(`adapters/${family}`), base);
+  const model = base.withAdapter(adapter.layers);
+  const answers = await SafetensorsFile.open(at(`adapters/${family}/expected.safetensors`));
+  return { base, weights, adapter, model, answers };
+}
+
+/** Tokens in the order of time, [T · B], of a file's [B, T]. */
+async function timeMajor(answers: SafetensorsFile, name: string) {
+  const [B, T] = answers.info(name).shape as [number, number];
+  const bytes = await answers.readBytes(name);
+  const ids = new Int32Array(bytes.buffer, bytes.byteOffset, B * T);
+  return { B, T, ids: BigInt64Array.from({ length: B * T }, (_, i) => BigInt(ids[(i % B) * T + Math.floor(i / B)]!)) };
+}
+
+describe.each(['gpt2', 'llama'])('an adapter beside %s', (family) => {
+  it('has the logits, the loss and the gradients that PEFT computes', async () => {
+    const { model, weights, adapter, answers } = await open(family);
+    const { B, T, ids } = await timeMajor(answers, 'input_ids');
+    const { ids: targets } = await timeMajor(answers, 'targets');
+    const p = model.parameterInputs();
+    const x_NC = model.hidden(p, input('ids', [B * T], 'int64'), B, T);
+    const loss = linearCrossEntropy(x_NC, model.head(p), input('targets', [B * T], 'int64'));
+    const names = model.trained.entries.map(({ name }) => name);
+    const slopes = gradients(
+      loss,
+      names.map((name) => p[name]!),
+    );
+    const outputs = {
+      logits: model.logits(p, x_NC),
+      loss,
+      ...Object.fromEntries(names.map((name, i) => [`gradient.${name}`, slopes[i]!])),
+    };
+    const session = await engine.compile(encode(outputs, engine.target), { threads: 1 });
+    const found = await session.run({ ids, targets, ...model.views(adapterVector(model, adapter), weights) });
+    await session.dispose();
+    const logits = await answers.readFloat32('logits');
+    const V = logits.length / (B * T);
+    const ordered = logits.map((_, i) => logits[((Math.floor(i / V) % B) * T + Math.floor(i / V / B)) * V + (i % V)]!);
+    expect(difference(found.logits as Float32Array, ordered)).toBeLessThan(1e-4);
+    expect(difference(found.loss as Float32Array, await answers.readFloat32('loss'))).toBeLessThan(1e-4);
+    for (const name of names) {
+      const expected = await answers.readFloat32(`gradient.base_model.model.${name}`);
+      expect(difference(found[`gradient.${name}`] as Float32Array, expected), name).toBeLessThan(1e-4);
+    }
+    await answers.close();
+  });
+
+  it('merges into the weights as PEFT merges it', async () => {
+    const { base, weights, adapter, answers } = await open(family);
+    const before = weights.slice();
+    await mergeAdapter(engine, base.layout, weights, adapter.layers);
+    const [views, old] = [base.layout.views(weights), base.layout.views(before)];
+    const merged = new Set(adapter.layers.map(({ name }) => `${name}.weight`));
+    for (const { name } of base.layout.entries) {
+      if (merged.has(name))
+        expect(difference(views[name]!, await answers.readFloat32(`merged.${name}`)), name).toBeLessThan(1e-6);
+      else expect(views[name]).toEqual(old[name]);
+    }
+    await answers.close();
+  });
+});
+
+describe('a model with an adapter', () => {
+  const settings = { rank: 2, alpha: 4 };
+
+  it('trains the matrices alone, beside all linear layers but the head', () => {
+    const model = Model.create('llama', sizes);
+    const adapted = model.adapt(settings);
+    expect(adapted.adapted.map(({ name }) => name)).toEqual(
+      [0, 1].flatMap((i) =>
+        [
+          'self_attn.q_proj',
+          'self_attn.k_proj',
+          'self_attn.v_proj',
+          'self_attn.o_proj',
+          'mlp.gate_proj',
+          'mlp.up_proj',
+          'mlp.down_proj',
+        ].map((name) => `model.layers.${i}.${name}`),
+      ),
+    );
+    expect(adapted.frozen.entries).toEqual(model.layout.entries);
+    expect(adapted.adapted[0]).toMatchObject({ inputs: 8, outputs: 8, rank: 2, scale: 2, rows: 'outputs' });
+    expect(Model.create('gpt2', sizes).adapt(settings).adapted[0]).toMatchObject({ outputs: 24, rows: 'inputs' });
+    expect(Model.create('bert', sizes).adapt(settings).adapted.at(-1)!.name).toBe('cls.predictions.transform.dense');
+  });
+
+  it('adds nothing at first, and starts the same for the same seed', () => {
+    const model = Model.create('gpt2', sizes).adapt({ ...settings, rankStabilized: true });
+    expect(model.adapted[0]!.scale).toBe(4 / Math.sqrt(2));
+    const { trained, frozen } = model.initialize(new Random(5, 'parameters'));
+    expect(model.initialize(new Random(5, 'parameters'))).toEqual({ trained, frozen });
+    expect(frozen).toEqual(Model.create('gpt2', sizes).initialize(new Random(5, 'parameters')).trained);
+    for (const [name, values] of Object.entries(model.trained.views(trained))) {
+      const bound = name.endsWith('lora_A.weight') ? 1 / Math.sqrt(values.length / 2) : 0;
+      expect(Math.max(...values.map(Math.abs)), name).toBeLessThanOrEqual(bound);
+      expect(Math.max(...values.map(Math.abs)), name).toBeGreaterThanOrEqual(bound / 2);
+    }
+  });
+
+  it('is put where its targets say, and says which layers there are where one fits none', () => {
+    const model = Model.create('llama', sizes);
+    const names = model
+      .adapt({ ...settings, targets: ['q_proj,v_proj', 'layers.1.mlp.*'] })
+      .adapted.map(({ name }) => name);
+    expect(names).toHaveLength(7);
+    expect(() => model.adapt({ ...settings, targets: ['c_attn'] })).toThrow(
+      /`targets: 'c_attn'` fits none of the model's linear layers.*model\.layers\.\*\.self_attn\.q_proj/,
+    );
+  });
+});
