@@ -6,9 +6,8 @@
 import { UsageError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
 import { gemm } from '../graph/index.js';
-import type { LinearHook, TracedParameters } from './architecture.js';
+import type { LinearHook, TracedParameters, WeightRows } from './architecture.js';
 import type { ParameterSpec } from './layout.js';
-import type { WeightRows } from './linear.js';
 import { NamePattern } from './name-patterns.js';
 
 /** What an adapter is like. */

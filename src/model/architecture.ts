@@ -5,7 +5,6 @@
 import type { AttentionOptions, Tensor } from '../graph/index.js';
 import type { ParameterSpec } from './layout.js';
 import type { TokenInputs } from './packing.js';
-import type { WeightRows } from './linear.js';
 
 /** A model's sizes in words that all families share; `config.json` keeps the family's own keys. */
 export interface Dimensions {
@@ -18,6 +17,9 @@ export interface Dimensions {
   readonly context: number;
   readonly vocabulary: number;
 }
+
+/** How a layer's weight lies: a row for each output (PyTorch's Linear), or for each input (GPT-2's Conv1D). */
+export type WeightRows = 'outputs' | 'inputs';
 
 /**
  * What else a linear layer computes: given the layer's name, its input [N, I], its output [N, O] and how its weight lies,

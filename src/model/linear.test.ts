@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { NodeEngine } from '../engine/node/engine.js';
 import { encode, input } from '../graph/index.js';
-import { linear, type WeightRows } from './linear.js';
+import type { WeightRows } from './architecture.js';
+import { linear } from './linear.js';
 
 const x = Float32Array.of(1, 2, 3, 4);
 /** W of two inputs and three outputs, a row for each output. */

@@ -2,10 +2,7 @@
  * Shape suffixes: N rows; I values of a row that come in; O that go out.
  */
 import { gemm, type Tensor } from '../graph/index.js';
-import { LINEAR, type TracedParameters } from './architecture.js';
-
-/** How a layer's weight lies: a row for each output (PyTorch's Linear), or for each input (GPT-2's Conv1D). */
-export type WeightRows = 'outputs' | 'inputs';
+import { LINEAR, type TracedParameters, type WeightRows } from './architecture.js';
 
 /**
  * A linear layer, x · Wᵀ + b. Every architecture computes its layers by this one.
