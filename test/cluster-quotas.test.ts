@@ -102,7 +102,7 @@ describe.skipIf(!natsThere)('disk quotas of a run on a real server (skipped with
       host,
       cache: join(folder, 'cache'),
       threads: 1,
-      startHost: () => modelThreadHere(),
+      startThread: () => modelThreadHere(),
     });
     const events: WorkerEvent[] = [];
     void collect(made, events);

@@ -19,8 +19,8 @@ function holder() {
     else value += (input as { parts: Uint8Array[] }).parts[0]![0]!;
     return name === 'load' ? `h${value}` : { hash: `h${value}`, parts: [] };
   };
-  const host = { ask } as unknown as Pick<ModelHandle, 'ask'>;
-  return { asked, holder: { blobs, host, vectors: 1, length: 1, sizes: [[1]] } };
+  const thread = { ask } as unknown as Pick<ModelHandle, 'ask'>;
+  return { asked, holder: { blobs, thread, vectors: 1, length: 1, sizes: [[1]] } };
 }
 
 async function chain(): Promise<Chain> {
@@ -44,7 +44,7 @@ it('goes from what is held by the results since, or from the snapshot', async ()
   expect(seen).toEqual([4, 5, 7]);
   expect(joiner.asked).toEqual(['load', 'apply', 'apply']);
   const member = holder();
-  await member.holder.host.ask('load', [Float32Array.of(11)]);
+  await member.holder.thread.ask('load', [Float32Array.of(11)]);
   expect(await catchUp(member.holder, way, { round: 5, hash: 'h11' })).toEqual({ round: 7, hash: 'h13' });
   expect(member.asked).toEqual(['load', 'apply']);
 });

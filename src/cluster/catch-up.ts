@@ -13,7 +13,7 @@ export interface Held {
 /** Where committed vectors are held, and how many there are of which length. */
 export interface Holder {
   readonly blobs: BlobStore;
-  readonly host: Pick<ModelHandle, 'ask'>;
+  readonly thread: Pick<ModelHandle, 'ask'>;
   readonly vectors: number;
   readonly length: number;
   /** Bytes of each part of a result, by fragment and shard. */
@@ -37,7 +37,7 @@ export function pathOf(chain: Chain, held: Held | null): { snapshot: boolean; re
  * @throws MeanfieldError when a blob is missing or damaged
  */
 export async function catchUp(
-  { blobs, host, vectors, length, sizes }: Holder,
+  { blobs, thread, vectors, length, sizes }: Holder,
   chain: Chain,
   held: Held | null,
   onHeld: (held: Held, whole: boolean) => void = () => {},
@@ -47,7 +47,7 @@ export async function catchUp(
   let now = held;
   if (snapshot) {
     const all = await getSnapshot(blobs, chain.snapshot.manifest, vectors, length, signal);
-    now = { round: chain.snapshot.round, hash: await host.ask('load', all) };
+    now = { round: chain.snapshot.round, hash: await thread.ask('load', all) };
     onHeld(now, true);
   }
   const partsOf = ({ manifest, fragment }: Chain['results'][number]) =>
@@ -59,7 +59,7 @@ export async function catchUp(
     coming = next && partsOf(next);
     // A failure is seen where it is waited for; before that it must not count as unhandled.
     coming?.catch(() => {});
-    const { hash } = await host.ask('apply', { fragment, parts });
+    const { hash } = await thread.ask('apply', { fragment, parts });
     now = { round, hash };
     onHeld(now, false);
   }

@@ -12,20 +12,20 @@ import type { ClusterOptions } from './options.js';
 import type { CoordinatorRun, WorkerOptions, WorkerRun } from './types.js';
 import { startWorker } from './worker/start.js';
 
-/** A model's host in the test's own thread. Messages are cloned and their arrays moved, as between threads. */
-export function modelThreadHere(host = new CommittedModelThread()): ModelHandle {
+/** A model's thread that is the test's own. Messages are cloned and their arrays moved, as between threads. */
+export function modelThreadHere(thread = new CommittedModelThread()): ModelHandle {
   const moved = <T>(message: T): T => structuredClone(message, { transfer: buffersOf(message) });
   const ask = async <K extends keyof ModelCommands>(
     name: K,
     input: ModelCommands[K][0],
     onStep?: Parameters<ModelHandle['ask']>[2],
-  ): Promise<ModelCommands[K][1]> => moved(await host.handle(name, moved(input), onStep));
+  ): Promise<ModelCommands[K][1]> => moved(await thread.handle(name, moved(input), onStep));
   return {
     ask,
-    cancel: () => host.cancel(),
+    cancel: () => thread.cancel(),
     close: async () => {
-      host.cancel();
-      await host.handle('close', null);
+      thread.cancel();
+      await thread.handle('close', null);
     },
   };
 }
@@ -100,7 +100,7 @@ export class TestCluster {
   worker(options: Partial<WorkerOptions> = {}): TestWorker {
     const door = this.network.door();
     const cache = join(this.data.folder, 'cache');
-    const run = startWorker({ door, cache, threads: 1, startHost: () => modelThreadHere(), ...options });
+    const run = startWorker({ door, cache, threads: 1, startThread: () => modelThreadHere(), ...options });
     this.#started.push(run);
     const events = collect(run);
     return { run, events, kill: () => door.transport?.cut() };

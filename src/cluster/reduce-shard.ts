@@ -38,7 +38,7 @@ export class PartLists {
 /** What a reducer works with. */
 export interface Reducing {
   readonly blobs: BlobStore;
-  readonly host: Pick<ModelHandle, 'ask'>;
+  readonly thread: Pick<ModelHandle, 'ask'>;
   /** Bytes of each part, by fragment and shard. */
   readonly sizes: readonly (readonly number[])[];
   readonly lists: PartLists;
@@ -56,7 +56,7 @@ export interface ShardSum {
  * @throws ContributionError when one is missing, damaged, not decodable, or larger than its sender told
  */
 export async function reduceShard(
-  { blobs, host, lists, sizes }: Reducing,
+  { blobs, thread, lists, sizes }: Reducing,
   { fragment, contributions }: { readonly fragment: number; readonly contributions: Contributions },
   shard: number,
   signal?: AbortSignal,
@@ -66,7 +66,7 @@ export async function reduceShard(
   const parts = await Promise.all(contributions.map((one) => partOf(blobs, lists, bytes, one, shard, signal)));
   const weights = contributions.map(({ tokens }) => tokens / total);
   const norms = contributions.map(({ norm }) => norm);
-  const answer = await host.ask('reduce', { fragment, shard, parts, weights, norms });
+  const answer = await thread.ask('reduce', { fragment, shard, parts, weights, norms });
   if ('merged' in answer) return answer;
   throw new ContributionError(contributions[answer.damaged]!.worker, answer.reason);
 }

@@ -40,7 +40,7 @@ export interface CoordinatorOptions {
    * @param run its id (letters, digits, `-`), the same on each resumption; the bytes that it may come to store itself
    */
   readonly connect: (run: RunNeeds) => Promise<Connection>;
-  /** How a host of the model is started: as a thread unless given. */
+  /** How a model's thread is started; as a thread of its own unless given. */
   readonly startThread?: () => ModelHandle;
   /** Milliseconds of silence after which a leader may be followed by another. Default 12,000. */
   readonly leaderTimeout?: number;
@@ -78,7 +78,7 @@ export interface WorkerOptions {
   readonly patience?: number;
   /** How long to wait for a person's approval, where the invitation asks for it, in seconds. Default 3600. */
   readonly approvalPatience?: number;
-  readonly startHost?: () => ModelHandle;
+  readonly startThread?: () => ModelHandle;
 }
 
 /** A worker's process that takes part in a run, with one or more replicas. */

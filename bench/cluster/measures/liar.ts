@@ -61,7 +61,7 @@ async function runOne({ data, quick }: Setting, lie: Lie, merge: (typeof MERGES)
       door: network.door(),
       cache: join(folder, 'cache'),
       ...({ threads: 1, device: 'cpu', host: `w${i}`, patience: 300 } as const),
-      startHost: () => (i === 0 ? lying(startModelThread(), lie, leases) : watched(startModelThread(), leases)),
+      startThread: () => (i === 0 ? lying(startModelThread(), lie, leases) : watched(startModelThread(), leases)),
     }),
   );
   try {

@@ -53,8 +53,8 @@ async function inRun(losses: readonly number[], evalEvery = 4, patience?: number
     evaluate: () => ({ sum: 16 * left.shift()!, weight: 16 }),
   };
   const ask = async (name: string) => answers[name]!();
-  const host = { ask, close: async () => {} } as unknown as ModelHandle;
-  const keeper = await Keeper.start(host, undefined as never, 2, size, []);
+  const thread = { ask, close: async () => {} } as unknown as ModelHandle;
+  const keeper = await Keeper.start(thread, undefined as never, 2, size, []);
   const play = new Play();
   for (const worker of ['a', 'b']) play.join(worker);
   const events: CoordinatorEvent[] = [];

@@ -112,11 +112,11 @@ export class AfterCommit {
     const { validation: windows } = prepared;
     const step = stepOf(state);
     const { loss, best, reached, parameters } = await keeper.exclusive(async () => {
-      const loss = meanLoss([await keeper.host.ask('evaluate', windows)]);
+      const loss = meanLoss([await keeper.thread.ask('evaluate', windows)]);
       if (!Number.isFinite(loss)) throw diverged(step, loss);
       const better = standing.add(step, loss, state.progress.train_loss);
       const reached = standing.reached(run.options);
-      const parameters = better ? (await keeper.host.ask('snapshot', null))[0] : undefined;
+      const parameters = better ? (await keeper.thread.ask('snapshot', null))[0] : undefined;
       return { loss, best: standing.best!, reached, parameters };
     });
     recorder.evaluation(step, loss);
@@ -134,7 +134,7 @@ export class AfterCommit {
 
   async #save(state: RunState): Promise<void> {
     const { keeper, run, prepared, kinds, journal, recorder, emit } = this.#options;
-    const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));
+    const vectors = await keeper.exclusive(() => keeper.thread.ask('snapshot', null));
     await recorder.sync();
     await this.#write(async () => {
       const { checkpoints } = run.paths;
@@ -161,7 +161,7 @@ export class AfterCommit {
     this.#snapshotUnderWay = true;
     this.#bytes = 0;
     const { round, hash } = state.rounds.committed;
-    const vectors = keeper.exclusive(() => keeper.host.ask('snapshot', null));
+    const vectors = keeper.exclusive(() => keeper.thread.ask('snapshot', null));
     this.#begin(async () => {
       try {
         const manifest = await putSnapshot(blobs, `run/s/${round}`, await vectors);

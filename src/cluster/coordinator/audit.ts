@@ -56,12 +56,12 @@ export class Auditor {
     const parts = await this.#fetch(worker, round, manifest);
     const windows = evenly(this.options.windows, count);
     // Asked for in the keeper's turn, so that nothing is applied before; not waited for there, so that rounds go on. The
-    // host begins with copies.
+    // model's thread begins with copies.
     const { committed, asked } = await keeper.exclusive(async () => {
       const committed = keeper.held.round === round;
       if (!committed && this.options.state().rounds.open?.round !== round) throw goneError(worker, round);
       const base = committed ? 'before' : 'committed';
-      const asked = keeper.host.ask('audit', { fragment: fragmentOf(round, fragments), base, parts, windows });
+      const asked = keeper.thread.ask('audit', { fragment: fragmentOf(round, fragments), base, parts, windows });
       return { committed, asked };
     });
     const losses = await asked;

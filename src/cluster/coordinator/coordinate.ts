@@ -145,9 +145,9 @@ class Coordination {
 
   async #startKeeper(): Promise<Keeper> {
     const { setup } = this.arranged;
-    const host = (this.options.startThread ?? startModelThread)();
+    const thread = (this.options.startThread ?? startModelThread)();
     const threads = this.run_.options.threads ?? 1;
-    const hostSetup = {
+    const modelSetup = {
       ...({ trains: false, alone: false, device: 'cpu', threads } as const),
       tokens: this.prepared.tokens,
       run: setup,
@@ -155,9 +155,9 @@ class Coordination {
     };
     try {
       const sizes = partSizes(this.arranged.fragments, setup);
-      return await Keeper.start(host, hostSetup, vectorsOf({ setup }), this.prepared.model.trained.size, sizes);
+      return await Keeper.start(thread, modelSetup, vectorsOf({ setup }), this.prepared.model.trained.size, sizes);
     } catch (error) {
-      await host.close();
+      await thread.close();
       throw error;
     }
   }

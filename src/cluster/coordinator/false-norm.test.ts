@@ -12,13 +12,13 @@ it('refuses the contribution whose sender told a norm that it has not, and goes 
   const coordinator = cluster.coordinator();
   const honest = [cluster.worker(), cluster.worker()];
   // A thousandth of its norm would never be an outlier.
-  const host = modelThreadHere();
-  const ask: typeof host.ask = async (name, input, onStep) => {
-    const answer = await host.ask(name, input, onStep);
+  const thread = modelThreadHere();
+  const ask: typeof thread.ask = async (name, input, onStep) => {
+    const answer = await thread.ask(name, input, onStep);
     const trained = answer as { readonly norm?: number } | null;
     return name === 'train' && trained ? ({ ...trained, norm: trained.norm! / 1000 } as typeof answer) : answer;
   };
-  const liar = cluster.worker({ startHost: () => ({ ...host, ask }) });
+  const liar = cluster.worker({ startThread: () => ({ ...thread, ask }) });
   const { worker, reason } = await event(coordinator.events, 'refused', ({ code }) => code === 'damaged');
   expect(liar.events).toContainEqual(expect.objectContaining({ type: 'joined', workers: [worker] }));
   expect(reason).toMatch(/its shard \d alone has the norm .*, but the norm of the whole was told as 0\.0/);

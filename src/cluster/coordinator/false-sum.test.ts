@@ -11,14 +11,14 @@ it('finds out who sums falsely, and goes on without it', async () => {
   cluster = await TestCluster.create({ steps: 200 }, { minWorkers: 2 });
   // The first shard of every round is checked.
   const coordinator = cluster.coordinator(false, undefined, () => 0);
-  const host = modelThreadHere();
-  const ask: typeof host.ask = async (name, input, onStep) => {
-    const answer = await host.ask(name, input, onStep);
+  const thread = modelThreadHere();
+  const ask: typeof thread.ask = async (name, input, onStep) => {
+    const answer = await thread.ask(name, input, onStep);
     // The last bit of one element: no other check sees that.
     if (name === 'reduce') (answer as { merged: Uint8Array }).merged[12]! ^= 1;
     return answer;
   };
-  const liar = cluster.worker({ startHost: () => ({ ...host, ask }) });
+  const liar = cluster.worker({ startThread: () => ({ ...thread, ask }) });
   const { workers } = await event(liar.events, 'joined');
   cluster.worker();
   const { worker, reason } = await event(coordinator.events, 'refused', ({ code }) => code === 'wrong-sum');

@@ -31,7 +31,7 @@ const setup = {
 const committed = new CommittedModel(4 * LENGTH, fragments, { momentum: false, moments: false });
 const exchange = new Exchange(engine, setup, fragments, committed);
 afterAll(() => exchange.dispose());
-const host = {
+const thread = {
   ask: async (name: string, input: never) => {
     if (name === 'reduce') return exchange.reduce(input);
     if (name === 'apply') await exchange.apply(input);
@@ -64,7 +64,7 @@ it(
         round++;
         committed.load([new Float32Array(4 * LENGTH)]);
         const { blobs } = new MemoryNetwork().connect().transport;
-        const keeper = await Keeper.start(host, undefined as never, 1, 4 * LENGTH, sizes);
+        const keeper = await Keeper.start(thread, undefined as never, 1, 4 * LENGTH, sizes);
         const all = { a: first, b: second, x: liar.vector };
         const contributions: Merge['contributions'][number][] = [];
         const manifests = new Map();
@@ -103,7 +103,7 @@ it(
         ) => {
           const from = { run: 'r', worker, incarnation: 0, round, attempt: message.attempt, shard };
           try {
-            const sum = await reduceShard({ blobs, host, sizes, lists: new PartLists() }, message, shard);
+            const sum = await reduceShard({ blobs, thread, sizes, lists: new PartLists() }, message, shard);
             const body = sum.merged.slice();
             if (how.type === 'values') {
               const values = await codec.decode(body, LENGTH);

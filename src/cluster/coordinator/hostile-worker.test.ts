@@ -106,7 +106,7 @@ it('keeps a committed result as it was read, whatever its reducer writes after',
   expect(results.length).toBeGreaterThan(0);
   for (const key of results) await expect(client.blobs.put(key, Uint8Array.of(0))).rejects.toThrow('written already');
   // Who joins later comes along the chain.
-  const late = cluster.worker({ startHost: () => modelThreadHere() });
+  const late = cluster.worker({ startThread: () => modelThreadHere() });
   await event(late.events, 'contributed');
 });
 

@@ -9,8 +9,8 @@ it('lets one thing after another happen to the vectors, a failure no less', asyn
     await new Promise(setImmediate);
     return name === 'apply' ? { hash: 'after', parts: [] } : 'before';
   };
-  const host = { ask, close: async () => void log.push('close') } as unknown as ModelHandle;
-  const keeper = await Keeper.start(host, undefined as never, 1, 2, []);
+  const thread = { ask, close: async () => void log.push('close') } as unknown as ModelHandle;
+  const keeper = await Keeper.start(thread, undefined as never, 1, 2, []);
   expect(keeper.held.round).toBe(-1);
   const loading = keeper.load(3, [new Float32Array(2)]);
   const failing = keeper.exclusive(async () => {

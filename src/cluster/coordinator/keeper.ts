@@ -9,7 +9,7 @@ export class Keeper {
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    readonly host: ModelHandle,
+    readonly thread: ModelHandle,
     /** Committed vectors, and elements of each. */
     readonly vectors: number,
     readonly length: number,
@@ -18,14 +18,14 @@ export class Keeper {
   ) {}
 
   static async start(
-    host: ModelHandle,
+    thread: ModelHandle,
     setup: ModelSetup,
     vectors: number,
     length: number,
     sizes: Keeper['sizes'],
   ): Promise<Keeper> {
-    await host.ask('init', setup);
-    return new Keeper(host, vectors, length, sizes);
+    await thread.ask('init', setup);
+    return new Keeper(thread, vectors, length, sizes);
   }
 
   get held(): Held {
@@ -42,7 +42,7 @@ export class Keeper {
   /** @param vectors moved away */
   load(round: number, vectors: readonly Float32Array[]): Promise<Held> {
     return this.exclusive(async () => {
-      this.#held = { round, hash: await this.host.ask('load', vectors) };
+      this.#held = { round, hash: await this.thread.ask('load', vectors) };
       return this.#held;
     });
   }
@@ -56,7 +56,7 @@ export class Keeper {
    */
   apply(round: number, fragment: number, parts: readonly Uint8Array[], norms?: readonly number[]): Promise<Applied> {
     return this.exclusive(async () => {
-      const applied = await this.host.ask('apply', { fragment, parts, ...(norms && { norms }) });
+      const applied = await this.thread.ask('apply', { fragment, parts, ...(norms && { norms }) });
       this.#held = { round, hash: applied.hash };
       return applied;
     });
@@ -65,14 +65,14 @@ export class Keeper {
   /** Comes to the end of a chain as any other machine does. */
   catchUp(blobs: BlobStore, chain: Chain): Promise<Held> {
     return this.exclusive(async () => {
-      const { host, vectors, length, sizes } = this;
+      const { thread, vectors, length, sizes } = this;
       const held = this.#held.round < 0 ? null : this.#held;
-      this.#held = await catchUp({ blobs, host, vectors, length, sizes }, chain, held);
+      this.#held = await catchUp({ blobs, thread, vectors, length, sizes }, chain, held);
       return this.#held;
     });
   }
 
   async close(): Promise<void> {
-    await this.host.close();
+    await this.thread.close();
   }
 }

@@ -13,7 +13,7 @@ const { blobs } = network.connect().transport;
 /** Reduces by taking the greatest byte; a result of 99 cannot be decoded. Applies by adding up. */
 async function keeperOf(norms: (readonly number[])[] = []) {
   let sum = 0;
-  const host = {
+  const thread = {
     ask: async (name: string, input: unknown) => {
       if (name === 'init') return 0;
       const { parts } = input as { parts: Uint8Array[] };
@@ -26,7 +26,7 @@ async function keeperOf(norms: (readonly number[])[] = []) {
     },
     close: async () => {},
   } as unknown as ModelHandle;
-  return Keeper.start(host, undefined as never, 1, 1, [[1, 1]]);
+  return Keeper.start(thread, undefined as never, 1, 1, [[1, 1]]);
 }
 
 type Changes = { reducers?: () => string[]; patience?: number; check?: number; double?: boolean };

@@ -305,7 +305,7 @@ export class RoundMerge {
 
   async #sum(shard: number): Promise<ShardSum> {
     const { keeper, blobs, fragment } = this.#options;
-    const reducing = { blobs, host: keeper.host, sizes: keeper.sizes, lists: this.#lists };
+    const reducing = { blobs, thread: keeper.thread, sizes: keeper.sizes, lists: this.#lists };
     try {
       const request = { fragment, contributions: this.#contributions };
       return await reduceShard(reducing, request, shard, this.#abort.signal);

@@ -27,11 +27,11 @@ async function merging(
     opening: { contributions: contributions.map(({ worker }) => ({ worker, manifest })) },
   } as unknown as RunState;
   const ask = async (name: string) => (name === 'apply' ? apply() : { merged: Uint8Array.of(3), squares: [1] });
-  const host = { ask, close: async () => {} } as unknown as ModelHandle;
+  const thread = { ask, close: async () => {} } as unknown as ModelHandle;
   const [sent, ended, failed]: [(ReduceMessage & { to: string })[], RunInput[], unknown[]] = [[], [], []];
   const it = new Merging({
     context: contextOf(),
-    keeper: await Keeper.start(host, undefined as never, 1, 1, [[1]]),
+    keeper: await Keeper.start(thread, undefined as never, 1, 1, [[1]]),
     ...{ blobs, shards: [1], patience: 10_000, state: () => state, refuse: () => {} },
     ...{ evict: () => {}, exchange: { merge: 'mean', format: 'fp32' }, double: false },
     send: (worker, message) => void sent.push({ ...message, to: worker }),

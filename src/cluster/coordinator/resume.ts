@@ -104,7 +104,7 @@ export async function takeUp(start: StateStart): Promise<StoredState> {
         `Start it again with ${option('resume', true)}: it goes on from its folder.`,
     );
   const configuration = await start.publish();
-  const vectors = await keeper.exclusive(() => keeper.host.ask('snapshot', null));
+  const vectors = await keeper.exclusive(() => keeper.thread.ask('snapshot', null));
   const manifest = await putSnapshot(transport.blobs, `run/s/${round}`, vectors);
   const chain = { snapshot: { round, hash, manifest }, results: [] };
   const first: RunState = own

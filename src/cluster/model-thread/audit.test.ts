@@ -8,20 +8,20 @@ import { hostSetupOf } from './thread.test-support.js';
 const data = await testData(4000);
 const model = tinyModel(data.vocabulary);
 afterAll(() => data.remove());
-const hosts: CommittedModelThread[] = [];
+const threads: CommittedModelThread[] = [];
 afterEach(async () => {
-  for (const host of hosts.splice(0)) await host.handle('close', null);
+  for (const thread of threads.splice(0)) await thread.handle('close', null);
 });
 
 /** With the plain average: one contribution alone is what is committed. */
 async function hostOf(trains: boolean): Promise<CommittedModelThread> {
-  const host = new CommittedModelThread();
-  hosts.push(host);
+  const thread = new CommittedModelThread();
+  threads.push(thread);
   const outer = { method: 'average', learningRate: 1, momentum: 0 } as const;
   const setup = hostSetupOf(data, model, trains, { outer, fragments: 2 });
-  await host.handle('init', setup);
-  await host.handle('load', [initialParameters(model, 5)]);
-  return host;
+  await thread.handle('init', setup);
+  await thread.handle('load', [initialParameters(model, 5)]);
+  return thread;
 }
 
 const windows = Array.from({ length: 10 }, (_, i) => 8 * i);

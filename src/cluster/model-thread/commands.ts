@@ -65,7 +65,7 @@ export interface Applied {
   readonly parts: readonly Uint8Array[];
 }
 
-/** What the host of a model can be asked for: argument and answer. Arrays are moved, not copied. */
+/** What the thread of a model can be asked for: argument and answer. Arrays are moved, not copied. */
 export type ModelCommands = {
   /** Compiles the graphs; answers the tokens of one inner step. */
   init: [ModelSetup, number];
@@ -120,5 +120,5 @@ export type ModelCommands = {
   close: [null, null];
 };
 
-/** A host of the model as the coordinator or a member sees it. */
+/** The thread of a model as the coordinator or a member sees it. */
 export type ModelHandle = Handle<ModelCommands, StepDone>;

@@ -4,7 +4,7 @@ import { CAUSAL } from '../../objectives/create.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { ModelSetup } from './commands.js';
 
-/** A host of a tiny model on the CPU, that trains or does not. */
+/** The thread of a tiny model on the CPU, that trains or does not. */
 export function hostSetupOf(
   { tokens }: TestData,
   model: Model,

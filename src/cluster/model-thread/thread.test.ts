@@ -19,7 +19,7 @@ const work = (changes: Partial<Work> = {}): Work => ({
   ...changes,
 });
 
-async function hosts() {
+async function threads() {
   const [member, keeper] = [modelThreadHere(), modelThreadHere()];
   expect(await member.ask('init', setupOf(true))).toBe(16);
   expect(await keeper.ask('init', setupOf(false))).toBe(0);
@@ -29,7 +29,7 @@ async function hosts() {
 }
 
 it('trains on its samples alone, and comes with others to the same parameters', async () => {
-  const { member, keeper, hash } = await hosts();
+  const { member, keeper, hash } = await threads();
   const steps: number[] = [];
   const trained = (await member.ask('train', work(), ({ step }) => steps.push(step)))!;
   expect(steps).toEqual([0, 1, 2]);
@@ -46,8 +46,8 @@ it('trains on its samples alone, and comes with others to the same parameters', 
     });
     parts.push((reduced as { merged: Uint8Array }).merged);
   }
-  const [a, b] = [member, keeper].map((host) =>
-    host.ask('apply', { fragment: 0, parts: parts.map((part) => part.slice()) }),
+  const [a, b] = [member, keeper].map((thread) =>
+    thread.ask('apply', { fragment: 0, parts: parts.map((part) => part.slice()) }),
   );
   expect(await a).toEqual({ hash: expect.any(String), parts });
   expect(await b).toEqual(await a);
@@ -60,7 +60,7 @@ it('trains on its samples alone, and comes with others to the same parameters', 
 });
 
 it('gives the same contribution again after it has gone back', async () => {
-  const { member, keeper } = await hosts();
+  const { member, keeper } = await threads();
   const one = (await member.ask('train', work({ steps: 1, lease: [{ epoch: 0, start: 0, end: 2 }] })))!;
   await member.ask('load', first());
   const other = modelThreadHere();
@@ -74,17 +74,17 @@ it('gives the same contribution again after it has gone back', async () => {
 });
 
 it('stops when it is told to, and refuses samples that are not as many as its steps need', async () => {
-  const host = new CommittedModelThread();
-  await host.handle('init', setupOf(true));
-  await host.handle('load', first());
-  const training = host.handle('train', work({ steps: 50, lease: [{ epoch: 0, start: 0, end: 100 }] }), () =>
-    host.cancel(),
+  const thread = new CommittedModelThread();
+  await thread.handle('init', setupOf(true));
+  await thread.handle('load', first());
+  const training = thread.handle('train', work({ steps: 50, lease: [{ epoch: 0, start: 0, end: 100 }] }), () =>
+    thread.cancel(),
   );
   expect(await training).toBeNull();
-  await expect(host.handle('train', work({ steps: 2 }))).rejects.toThrow('2 steps need 4 samples');
+  await expect(thread.handle('train', work({ steps: 2 }))).rejects.toThrow('2 steps need 4 samples');
   const foreign = work({ lease: [{ epoch: 0, start: 1e6, end: 1e6 + 6 }] });
-  await expect(host.handle('train', foreign)).rejects.toThrow('the data here and at the coordinator differ');
-  await host.handle('close', null);
+  await expect(thread.handle('train', foreign)).rejects.toThrow('the data here and at the coordinator differ');
+  await thread.handle('close', null);
 });
 
 it('has something to do before it trains', async () => {

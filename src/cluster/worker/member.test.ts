@@ -32,7 +32,7 @@ async function live(heartbeatSeconds = 60, endless = false) {
     asked.push('cancel');
     stop();
   };
-  const host = { ask, cancel, close: async () => {} } as unknown as ModelHandle;
+  const thread = { ask, cancel, close: async () => {} } as unknown as ModelHandle;
   const events: WorkerEvent[] = [];
   member = new MemberDriver({
     ...{
@@ -41,7 +41,7 @@ async function live(heartbeatSeconds = 60, endless = false) {
       incarnation: 3,
       control,
       blobs: new BlobCache(blobs, { members: 1, mostBytes: 1e6 }),
-      host,
+      thread,
       sizes: [[1]],
       vectors: 1,
       overlap: 0,

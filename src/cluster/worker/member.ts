@@ -32,7 +32,7 @@ export interface MemberOptions {
   readonly control: Transport['control'];
   readonly blobs: BlobCache;
   /** Its graphs are compiled; it holds no parameters yet. */
-  readonly host: ModelHandle;
+  readonly thread: ModelHandle;
   readonly layout: { readonly hash: string; readonly length: number };
   /** Bytes of each part of a contribution or a result, by fragment and shard. */
   readonly sizes: readonly (readonly number[])[];
@@ -62,11 +62,11 @@ type Effect<T extends MemberEffect<ClusterCargo>['type']> = Extract<MemberEffect
 
 /**
  * A replica as a member of the run. What it does when, the machine of `rounds/member.ts` says; here messages, beats and
- * finished work become its events, and its effects are carried out: with the model's host, with blobs, over the line.
+ * finished work become its events, and its effects are carried out: with the model's thread, with blobs, over the line.
  */
 export class MemberDriver {
   readonly worker: string;
-  /** Rejected when the coordinator refuses it for good, or the model's host fails. */
+  /** Rejected when the coordinator refuses it for good, or the model's thread fails. */
   readonly ended: Promise<Ended>;
   rounds = 0;
   tokens = 0;
@@ -97,12 +97,12 @@ export class MemberDriver {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const { worker, blobs, host, sizes } = options;
+    const { worker, blobs, thread, sizes } = options;
     const tell = (sum: Reduced) => {
       const { round, attempt, shard } = sum;
       this.#tell({ type: 'reduced', round, attempt, shard, done: 'result' in sum, sum });
     };
-    this.#reducer = new Reducer({ worker, blobs, host, sizes, tell });
+    this.#reducer = new Reducer({ worker, blobs, thread, sizes, tell });
   }
 
   /** Asks to take part, and from then on gives signs of life. */
@@ -146,7 +146,7 @@ export class MemberDriver {
         void this.#guard(this.#train(effect));
         break;
       case 'stopTraining':
-        this.#options.host.cancel();
+        this.#options.thread.cancel();
         break;
       case 'store':
         void this.#guard(this.#store(effect));
@@ -182,7 +182,7 @@ export class MemberDriver {
   async #train({ round, work, mixAfter }: Effect<'train'>): Promise<void> {
     const { steps, fragment, position, advance, lease } = work;
     let left = mixAfter;
-    const result = await this.#options.host.ask('train', { steps, fragment, position, advance, lease }, () => {
+    const result = await this.#options.thread.ask('train', { steps, fragment, position, advance, lease }, () => {
       if (--left === 0) this.#tell({ type: 'mixable', round });
     });
     if (result === null) {
@@ -220,10 +220,10 @@ export class MemberDriver {
   }
 
   async #catchUp({ chain, held }: Effect<'catchUp'>): Promise<void> {
-    const { blobs, host, vectors, layout, sizes } = this.#options;
+    const { blobs, thread, vectors, layout, sizes } = this.#options;
     const began = performance.now();
     try {
-      await catchUp({ blobs, host, vectors, sizes, length: layout.length }, chain, held, (held, whole) =>
+      await catchUp({ blobs, thread, vectors, sizes, length: layout.length }, chain, held, (held, whole) =>
         this.#tell({ type: 'took', held, whole }),
       );
     } catch (error) {
@@ -236,7 +236,7 @@ export class MemberDriver {
   }
 
   async #rollBack(): Promise<void> {
-    await this.#options.host.ask('rollback', null);
+    await this.#options.thread.ask('rollback', null);
     this.#tell({ type: 'rolledBack' });
   }
 
@@ -345,6 +345,6 @@ export class MemberDriver {
     clearInterval(this.#beat);
     this.#upload.abort();
     this.#reducer.stop();
-    this.#options.host.cancel();
+    this.#options.thread.cancel();
   }
 }

@@ -10,7 +10,7 @@ const network = new MemoryNetwork();
 const { blobs } = network.connect().transport;
 
 /** Sums first bytes by weight, times 100; 255 cannot be decoded. */
-const host = {
+const thread = {
   ask: async (_name: string, { parts, weights }: { parts: Uint8Array[]; weights: number[] }) => {
     const damaged = parts.findIndex((part) => part[0] === 255);
     if (damaged >= 0) return { damaged, reason: 'no such format' };
@@ -20,7 +20,7 @@ const host = {
 } as unknown as Pick<ModelHandle, 'ask'>;
 
 const sizes = [[1, 1]];
-const reducing = { blobs, host, sizes };
+const reducing = { blobs, thread, sizes };
 
 async function message(values: readonly number[]): Promise<ReduceMessage> {
   const contributions = values.map(async (value, i) => {
@@ -40,7 +40,7 @@ async function message(values: readonly number[]): Promise<ReduceMessage> {
 
 function reducer() {
   const told: Reduced[] = [];
-  return { told, reducer: new Reducer({ worker: 'w0', blobs, host, sizes, tell: (reduced) => told.push(reduced) }) };
+  return { told, reducer: new Reducer({ worker: 'w0', blobs, thread, sizes, tell: (reduced) => told.push(reduced) }) };
 }
 
 it('merges each shard by tokens, stores it, and does so again when it is asked again', async () => {

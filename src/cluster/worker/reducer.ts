@@ -36,7 +36,7 @@ export class Reducer {
     private readonly member: {
       readonly worker: string;
       readonly blobs: BlobStore;
-      readonly host: Pick<ModelHandle, 'ask'>;
+      readonly thread: Pick<ModelHandle, 'ask'>;
       readonly sizes: Reducing['sizes'];
       readonly tell: (reduced: Reduced) => void;
     },

@@ -47,7 +47,7 @@ export async function work(
   const admitted = await askAdmission(options, verifier, emit, leaving);
   const names = admitted.workers.map(({ worker }) => worker);
   const transport = await options.door.enter(names, admitted.pass);
-  const hosts: ModelHandle[] = [];
+  const modelThreads: ModelHandle[] = [];
   try {
     const { blobs: stored } = transport;
     const { bytes } = admitted.configuration;
@@ -70,9 +70,9 @@ export async function work(
     const frozenIn = (sha256: string) => join(options.cache, `frozen-${sha256}.safetensors`);
     const frozen = await fetchFrozen(configuration, model, frozenIn, { blobs: stored, signal: leaving });
     emit({ type: 'preparing', stage: 'graphs' });
-    for (const _ of names) hosts.push((options.startHost ?? startModelThread)());
-    const setup = await hostSetup(options, names.length, configuration, tokens, frozen);
-    await Promise.all(hosts.map((host) => host.ask('init', setup)));
+    for (const _ of names) modelThreads.push((options.startThread ?? startModelThread)());
+    const setup = await modelSetup(options, names.length, configuration, tokens, frozen);
+    await Promise.all(modelThreads.map((thread) => thread.ask('init', setup)));
     emit({ type: 'joined', run: configuration.run, workers: names });
     const sizes = partSizes(cutFragments(model.trained, configuration.setup.cluster.fragments), configuration.setup);
     const mostBytes = keptMessages(model, configuration.setup, names.length);
@@ -85,7 +85,7 @@ export async function work(
           incarnation,
           control: transport.control,
           blobs,
-          host: hosts[i]!,
+          thread: modelThreads[i]!,
           layout: { hash: layoutHash(model.trained), length: model.trained.size },
           sizes,
           vectors: vectorsOf(configuration),
@@ -106,8 +106,8 @@ export async function work(
       ended,
     };
   } finally {
-    for (const host of hosts) host.cancel();
-    await Promise.all(hosts.map((host) => host.close()));
+    for (const thread of modelThreads) thread.cancel();
+    await Promise.all(modelThreads.map((thread) => thread.close()));
     await transport.close();
   }
 }
@@ -207,7 +207,7 @@ function modelOf({ layoutHash: expected, version }: Configuration, model: Model)
   );
 }
 
-async function hostSetup(
+async function modelSetup(
   options: WorkerOptions,
   replicas: number,
   configuration: Configuration,
