@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import { NodeEngine } from '../engine/node/engine.js';
-import { constant, encode } from '../graph/index.js';
+import { decoderFixtures, openDecoder, T, tokenAt } from '../model/decoder.test-support.js';
 import { Model } from '../model/model.js';
 import { Decoder } from './decoder.js';
+import { expectClose, largest, withoutCache } from './decoder.test-support.js';
 
 const fixtures = new URL('../../test/fixtures/models/', import.meta.url).pathname;
 const engine = new NodeEngine();
@@ -31,27 +32,6 @@ async function open(name: string) {
   return { model, parameters, decoder, sequences, logits: await expected.readFloat32('logits') };
 }
 
-/** Scores of the token after each prefix of a sequence, by one forward pass without a cache: [T, V]. */
-async function withoutCache(model: Model, parameters: Float32Array, ids: ArrayLike<number>): Promise<Float32Array> {
-  const traced = model.parameterInputs();
-  const given = constant(BigInt64Array.from(Array.from(ids), BigInt), [ids.length]);
-  const logits = model.logits(traced, model.hidden(traced, given, 1, ids.length));
-  const session = await engine.compile(encode({ logits }, 'cpu'));
-  const outputs = await session.run(model.layout.views(parameters));
-  await session.dispose();
-  return outputs.logits as Float32Array;
-}
-
-function expectClose(actual: Float32Array, expected: Float32Array) {
-  const worst = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - actual[i]!)), 0);
-  expect(actual.length).toBe(expected.length);
-  expect(worst).toBeLessThan(1e-4);
-}
-
-function largest(values: Float32Array): number {
-  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
-}
-
 describe.each(['gpt2', 'llama', 'llama-tied'])('a decoder of %s', (name) => {
   it('gives the logits of PyTorch, token by token and in pieces of every size', async () => {
     const { model, decoder, sequences, logits } = await open(name);
@@ -73,7 +53,7 @@ describe.each(['gpt2', 'llama', 'llama-tied'])('a decoder of %s', (name) => {
   it('gives the logits of PyTorch without a cache', async () => {
     const { model, parameters, sequences, logits } = await open(name);
     const V = model.dimensions.vocabulary;
-    expectClose(await withoutCache(model, parameters, sequences.subarray(0, 13)), logits.subarray(0, 13 * V));
+    expectClose(await withoutCache(engine, model, parameters, sequences.subarray(0, 13)), logits.subarray(0, 13 * V));
   });
 
   it('picks the same greedy tokens with the cache as without', async () => {
@@ -82,7 +62,7 @@ describe.each(['gpt2', 'llama', 'llama-tied'])('a decoder of %s', (name) => {
     const ids = [3, 1];
     let { logits } = await decoder.step(ids);
     while (ids.length < 16) {
-      const full = await withoutCache(model, parameters, ids);
+      const full = await withoutCache(engine, model, parameters, ids);
       const last = full.subarray(-V);
       expectClose(logits, last);
       expect(largest(logits)).toBe(largest(last));
@@ -94,16 +74,52 @@ describe.each(['gpt2', 'llama', 'llama-tied'])('a decoder of %s', (name) => {
   });
 });
 
+describe.each(decoderFixtures)('a decoder of %s', (name) => {
+  it('gives the logits of PyTorch in pieces, and the same greedy tokens with the cache as without', async () => {
+    const { fixture, model, parameters } = openDecoder(name);
+    const V = model.dimensions.vocabulary;
+    const decoder = new Decoder({ model, parameters, engine });
+    cleanups.push(() => decoder.dispose());
+    for (const size of [1, 4, T]) {
+      decoder.clear();
+      for (let t = 0; t < T; t += size) {
+        const length = Math.min(size, T - t);
+        const { logits } = await decoder.step(Array.from({ length }, (_, i) => tokenAt(1, t + i)));
+        const row = T + decoder.length - 1;
+        expectClose(logits, Float32Array.from(fixture.logits.slice(row * V, (row + 1) * V)));
+      }
+    }
+    decoder.clear();
+    const ids = [3, 1];
+    let { logits } = await decoder.step(ids);
+    while (ids.length < decoder.context) {
+      const last = (await withoutCache(engine, model, parameters, ids)).subarray(-V);
+      expectClose(logits, last);
+      expect(largest(logits)).toBe(largest(last));
+      ids.push(largest(logits));
+      ({ logits } = await decoder.step(ids.slice(-1)));
+    }
+    expect(decoder.context).toBe(16);
+  });
+});
+
 describe('a decoder with a long context', () => {
   it('grows its cache and prefills in several runs with the logits of one pass', async () => {
     const sizes = { layers: 2, width: 16, heads: 4, keyValueHeads: 2, context: 300, vocabulary: 11 };
-    for (const family of ['gpt2', 'llama']) {
-      const model = Model.create(family, sizes);
+    const { config } = Model.create('gemma3_text', sizes);
+    // Windows that are shorter than a step, and than what is kept from the step before.
+    const windows = {
+      ...(config as object),
+      sliding_window: 150,
+      layer_types: ['sliding_attention', 'full_attention'],
+    };
+    const models = [Model.create('gpt2', sizes), Model.create('llama', sizes), Model.fromConfig(windows)];
+    for (const model of models) {
       const parameters = Float32Array.from({ length: model.layout.size }, (_, i) => Math.sin(i * 12.9898) * 0.3);
       const decoder = new Decoder({ model, parameters, engine });
       cleanups.push(() => decoder.dispose());
       const ids = Array.from({ length: 300 }, (_, i) => (i * i + 3 * i) % 11);
-      const full = await withoutCache(model, parameters, ids);
+      const full = await withoutCache(engine, model, parameters, ids);
       const taken: number[] = [];
       let left = ids;
       while (left.length > 0) {

@@ -1,7 +1,8 @@
 import { UsageError } from '../base/errors.js';
-import { isJsonObject, type JsonValue } from '../base/json.js';
+import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.js';
 import rulesTable from './config-rules.json' with { type: 'json' };
 import { brief, type PublishedConfig } from './published.js';
+import rotaryScalings from './rotary-scalings.json' with { type: 'json' };
 
 /** What Meanfield makes of the keys of a family's published class. Every key stands in one of the three. */
 interface Rules {
@@ -11,13 +12,14 @@ interface Rules {
   readonly only: Readonly<Record<string, readonly JsonValue[]>>;
   /** Keys that change no result here, and why. */
   readonly harmless: readonly { readonly why: string; readonly keys: readonly string[] }[];
+  /** Kinds of layers that `rope_parameters` may have settings for, each of its own. */
+  readonly rotaryByLayer?: readonly string[];
 }
 
 const rules = rulesTable as unknown as Readonly<Record<string, Rules>>;
 
-/** Keys that hold settings of their own, each of which must be known as well. */
-const NESTED = ['rope_parameters', 'rope_scaling'];
-const NESTED_KNOWN = ['rope_theta', 'rope_type', 'type', 'partial_rotary_factor'];
+/** Keys that hold settings of positions. */
+const ROTARY = ['rope_parameters', 'rope_scaling'];
 
 /** Families whose models can be trained and evaluated here. */
 export const trainedFamilies: readonly string[] = Object.keys(rules).filter((name) => name !== 'everywhere');
@@ -32,19 +34,34 @@ export function unknownKeys(read: PublishedConfig): string[] {
 
 /** What a user should know of a configuration that is usable: keys that nothing here reads. */
 export function configNotices(read: PublishedConfig): string[] {
-  const unknown = [
-    ...unknownKeys(read),
-    ...NESTED.flatMap((key) => {
-      const value = read.given[key];
-      const inner = isJsonObject(value) ? Object.keys(value) : [];
-      return inner.filter((name) => !NESTED_KNOWN.includes(name)).map((name) => `${key}.${name}`);
-    }),
-  ];
+  const unknown = [...unknownKeys(read), ...ROTARY.flatMap((key) => unknownSettings(read, key))];
   if (unknown.length === 0) return [];
   return [
     `config.json has keys that neither Meanfield nor ${read.className} reads: ${someNames(unknown)}. ` +
       'If the model depends on them, its results are not the right ones.',
   ];
+}
+
+/** Settings of positions, by their paths, that their type does not have. */
+function unknownSettings(read: PublishedConfig, key: string): string[] {
+  return settingsAt(read, key).flatMap(([path, settings]) => {
+    const type = String(settings.rope_type ?? settings.type ?? 'default');
+    const { required = [], optional = [] } = (rotaryScalings as Record<string, RotaryScaling>)[type] ?? {};
+    const known = ['rope_theta', 'rope_type', 'type', 'partial_rotary_factor', ...required, ...optional];
+    return Object.keys(settings).flatMap((name) => (known.includes(name) ? [] : [`${path}.${name}`]));
+  });
+}
+
+type RotaryScaling = Readonly<Record<'required' | 'optional', readonly string[]>>;
+
+/** The settings at a key with the path of each: those of all layers, or by the kind of layer where a family has that. */
+function settingsAt(read: PublishedConfig, key: string): [path: string, settings: JsonObject][] {
+  const value = read.given[key];
+  if (!isJsonObject(value)) return [];
+  const kinds = (rules[read.family]?.rotaryByLayer ?? []).filter((kind) => isJsonObject(value[kind]));
+  if (kinds.length === 0) return [[key, value]];
+  const rest = Object.fromEntries(Object.entries(value).filter(([name]) => !kinds.includes(name)));
+  return [...kinds.map((kind): [string, JsonObject] => [`${key}.${kind}`, value[kind] as JsonObject]), [key, rest]];
 }
 
 /** The first of many names, and how many more there are. */
@@ -66,17 +83,20 @@ export function isKnown(family: string, key: string): boolean {
 
 /** @throws UsageError naming the first key that asks for what Meanfield does not do */
 export function refuseOthers(read: PublishedConfig): void {
-  for (const [path, allowed] of [rules.everywhere!, rules[read.family]!].flatMap(({ only }) => Object.entries(only))) {
+  const { used = [], only } = rules[read.family]!;
+  const general = Object.entries(rules.everywhere!.only).filter(([path]) => !used.includes(path));
+  for (const [path, allowed] of [...general, ...Object.entries(only)]) {
     const value = read.value(path);
     if (value === undefined || value === null) continue;
     if (allowed.some((each) => JSON.stringify(each) === JSON.stringify(value))) continue;
     refuse(read.family, path, value, allowed.map(brief));
   }
-  for (const key of NESTED) {
+  for (const key of ROTARY) {
     const value = read.given[key];
     if (value === undefined || value === null) continue;
-    // Settings by kind of layer.
-    const wrong = isJsonObject(value) ? Object.values(value).some((inner) => typeof inner === 'object' && inner) : true;
+    // Settings by kind of layer, of a family whose layers are of one.
+    const wrong =
+      !isJsonObject(value) || settingsAt(read, key).some(([, each]) => Object.values(each).some(isJsonObject));
     if (wrong) refuse(read.family, key, value, ['{"rope_type":"default","rope_theta":10000}']);
   }
 }

@@ -1,5 +1,17 @@
 /** The architectures that can be trained, as `model_type` names them. */
-export const FAMILIES = ['gpt2', 'llama', 'bert'] as const;
+export const FAMILIES = [
+  'gpt2',
+  'llama',
+  'bert',
+  'mistral',
+  'qwen2',
+  'qwen3',
+  'smollm3',
+  'phi3',
+  'gemma',
+  'gemma2',
+  'gemma3_text',
+] as const;
 
 /**
  * The architectures that can be trained, as `model_type` names them.

@@ -22,16 +22,29 @@ import {
 import { bert } from './bert.js';
 import type { FamilyName } from './family-names.js';
 import { frozenNames } from './freeze.js';
+import { gemma, gemma2, gemma3 } from './gemma.js';
 import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
 import { llama } from './llama.js';
+import { mistral } from './mistral.js';
 import { filledMask, packedMask, type TokenInputs } from './packing.js';
+import { phi3 } from './phi3.js';
+import { qwen2, qwen3 } from './qwen.js';
+import { smollm3 } from './smollm3.js';
 
 /** The architectures by name. */
 export const families: Readonly<Record<FamilyName, Architecture>> = {
   gpt2: gpt2 as Architecture,
   llama: llama as Architecture,
   bert: bert as Architecture,
+  mistral: mistral as Architecture,
+  qwen2: qwen2 as Architecture,
+  qwen3: qwen3 as Architecture,
+  smollm3: smollm3 as Architecture,
+  phi3: phi3 as Architecture,
+  gemma: gemma as Architecture,
+  gemma2: gemma2 as Architecture,
+  gemma3_text: gemma3 as Architecture,
 };
 
 /** A model of tokens: its architecture, its validated `config.json`, and where its parameters lie. */
