@@ -14,28 +14,15 @@ export interface Preset extends Omit<Dimensions, 'vocabulary'> {
  *
  * @category Training
  */
-export type PresetName =
-  | 'nano'
-  | 'micro'
-  | 'mini'
-  | 'small'
-  | 'base'
-  | 'gpt2-124m'
-  | 'gpt2-355m'
-  | 'gpt2-774m'
-  | 'gpt2-1.5b'
-  | 'llama-micro'
-  | 'llama-mini'
-  | 'llama-small'
-  | 'llama-base';
+export type PresetName = keyof typeof presets;
 
-/** All {@link PresetName}s; the assignment fails to compile where the file and the type do not agree. */
-export const presetNames: readonly PresetName[] = Object.keys(presets) as (keyof typeof presets)[];
+/** All {@link PresetName}s. */
+export const presetNames = Object.keys(presets) as readonly PresetName[];
 
 /** @throws UsageError naming the presets there are */
 export function findPreset(name: string): Preset {
   if (!Object.hasOwn(presets, name)) {
     throw new UsageError(`Unknown preset ${name}. Allowed: ${presetNames.join(', ')}.`);
   }
-  return presets[name as keyof typeof presets];
+  return presets[name as PresetName];
 }

@@ -1,9 +1,9 @@
+/** What can be learned. */
+export const OBJECTIVES = ['causal', 'masked'] as const;
+
 /**
  * What can be learned, as `--objective` names it.
  *
  * @category Training
  */
-export type ObjectiveName = 'causal' | 'masked';
-
-/** All {@link ObjectiveName}s. */
-export const OBJECTIVES: readonly ObjectiveName[] = ['causal', 'masked'];
+export type ObjectiveName = (typeof OBJECTIVES)[number];

@@ -6,6 +6,9 @@
 /** Number formats of matrix products, widest first. */
 export const PRECISIONS = ['fp32', 'tf32', 'fp16', 'bf16', 'fp8', 'mxfp8', 'nvfp4'] as const;
 
+/** What an accelerator is. */
+export const ACCELERATOR_KINDS = ['gpu', 'tpu', 'cpu', 'browser'] as const;
+
 /** What of a layer's activations is computed again, from the fastest to what saves most. */
 export const RECOMPUTATIONS = ['none', 'selective', 'full'] as const;
 
@@ -98,7 +101,7 @@ export interface Workload {
 export interface Accelerator {
   readonly name: string;
   readonly year: number;
-  readonly kind: 'gpu' | 'tpu' | 'cpu' | 'browser';
+  readonly kind: (typeof ACCELERATOR_KINDS)[number];
   /** Bytes. */
   readonly memory: number;
   /** Bytes a second. */

@@ -61,7 +61,9 @@ export interface Address {
  * - `syncing`: was ready, owes the hash of what was just committed (or restored by an abort)
  * - `ready`: has reported the committed hash; takes part in the next round that opens
  */
-export type WorkerStatus = 'joined' | 'syncing' | 'ready';
+export type WorkerStatus = (typeof WORKER_STATUSES)[number];
+
+export const WORKER_STATUSES = ['joined', 'syncing', 'ready'] as const;
 
 export interface WorkerState extends Address {
   readonly status: WorkerStatus;
@@ -105,7 +107,9 @@ export interface Contribution {
  * - `left`: left or died before it delivered
  * - `refused`: its contribution, or its parameters, were found wrong; out of this round
  */
-export type MemberStatus = 'training' | 'contributed' | 'left' | 'refused';
+export type MemberStatus = (typeof MEMBER_STATUSES)[number];
+
+export const MEMBER_STATUSES = ['training', 'contributed', 'left', 'refused'] as const;
 
 export interface Member extends Address {
   readonly steps: number;
@@ -135,7 +139,8 @@ export interface OpenRound {
   readonly members: readonly Member[];
 }
 
-export type Phase = 'gathering' | 'training' | 'merging' | 'stopped';
+export const PHASES = ['gathering', 'training', 'merging', 'stopped'] as const;
+export type Phase = (typeof PHASES)[number];
 
 /** Everything the coordinator knows, as plain JSON: stored after each tick, it lets another coordinator carry on. */
 export interface RoundsState {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RoundsState } from '../../rounds/index.js';
+import { MEMBER_STATUSES, PHASES, WORKER_STATUSES } from '../../rounds/types.js';
 
 const count = z.int().nonnegative();
 /** By the coordinator's own clock, which may begin anywhere. */
@@ -26,13 +27,13 @@ const member = z.strictObject({
   // These two, and those of a worker and of the run, were not in what was stored before absence had its price.
   patience: z.number().nonnegative().default(0),
   lateness: z.number().nonnegative().default(0),
-  status: z.enum(['training', 'contributed', 'left', 'refused']),
+  status: z.enum(MEMBER_STATUSES),
   contribution: contribution.nullable(),
 });
 
 const worker = z.strictObject({
   ...address,
-  status: z.enum(['joined', 'syncing', 'ready']),
+  status: z.enum(WORKER_STATUSES),
   lastSeen: time,
   missed: count,
   credit: span.default(null),
@@ -67,7 +68,7 @@ export const roundsSchema: z.ZodType<RoundsState> = z
     steps: count.min(1),
     committed: z.strictObject({ round: count, hash: z.string().min(1) }),
     round: count,
-    phase: z.enum(['gathering', 'training', 'merging', 'stopped']),
+    phase: z.enum(PHASES),
     since: time,
     heardAt: time.default(0),
     reportedAt: time.nullable().default(null),

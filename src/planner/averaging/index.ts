@@ -7,7 +7,6 @@ export {
   GAIN,
 } from './bandwidth.js';
 export { type AveragingPlan, type AveragingRequest, chooseAveraging, type PlannedReplica, stepOf } from './choose.js';
-export { outerPrecisions } from './outer-bytes.js';
 export type { QualityCost } from './quality.js';
 export { checkReplicas } from './replicas.js';
 export type { UnevenRound } from './speeds.js';

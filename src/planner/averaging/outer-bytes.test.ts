@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { contributionBytes, exchangeBytes, outerPrecisions } from './outer-bytes.js';
-import type { AveragingMethod } from './types.js';
+import { contributionBytes, exchangeBytes } from './outer-bytes.js';
+import { type AveragingMethod, OUTER_PRECISIONS } from './types.js';
 
 const method: AveragingMethod = {
   innerSteps: 100,
@@ -11,7 +11,7 @@ const method: AveragingMethod = {
 };
 
 test('a contribution has the bytes of its format, and a scale a block', () => {
-  expect(outerPrecisions.map((outerPrecision) => contributionBytes(1024, { ...method, outerPrecision }))).toEqual([
+  expect(OUTER_PRECISIONS.map((outerPrecision) => contributionBytes(1024, { ...method, outerPrecision }))).toEqual([
     4096, 2048, 1040, 528,
   ]);
 });

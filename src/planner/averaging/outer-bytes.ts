@@ -10,9 +10,6 @@ const BYTES: Readonly<Record<OuterPrecision, number>> = {
   int4: 0.5 + 4 / BLOCK,
 };
 
-/** Formats, widest first. */
-export const outerPrecisions = Object.keys(BYTES) as readonly OuterPrecision[];
-
 /**
  * Bytes of what one replica contributes to a round.
  *

@@ -1,9 +1,12 @@
+/** Number formats in which a replica's change travels, widest first. */
+export const OUTER_PRECISIONS = ['fp32', 'bf16', 'int8', 'int4'] as const;
+
 /**
  * Number formats in which a replica's change travels.
  *
  * @category Planning a machine
  */
-export type OuterPrecision = 'fp32' | 'bf16' | 'int8' | 'int4';
+export type OuterPrecision = (typeof OUTER_PRECISIONS)[number];
 
 /**
  * How replicas are averaged (local SGD, arXiv 1805.09767; DiLoCo, arXiv 2311.08105; streaming, arXiv 2501.18512).

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { UsageError } from '../../base/errors.js';
 import { isJsonObject, type JsonValue } from '../../base/json.js';
-import type { Accelerator, Cluster } from '../types.js';
+import { ACCELERATOR_KINDS, type Accelerator, type Cluster, PRECISIONS } from '../types.js';
 import { findAccelerator, isKnownAccelerator, toAccelerator } from './accelerators.js';
 import { describedCluster, type NodeDescription, usualNodeDescription } from './clusters.js';
 import { given, resolveSources } from './sources.js';
@@ -19,20 +19,12 @@ export interface DescribedCluster {
 
 const positive = z.number().positive().max(1e12);
 const count = z.int().positive().max(100_000_000);
-const rates = z.strictObject({
-  fp32: positive.optional(),
-  tf32: positive.optional(),
-  fp16: positive.optional(),
-  bf16: positive.optional(),
-  fp8: positive.optional(),
-  mxfp8: positive.optional(),
-  nvfp4: positive.optional(),
-});
+const rates = z.partialRecord(z.enum(PRECISIONS), positive);
 
 const acceleratorSchema = z.strictObject({
   name: z.string().min(1).max(200),
   year: z.int().min(1990).max(2100),
-  kind: z.enum(['gpu', 'tpu', 'cpu', 'browser']),
+  kind: z.enum(ACCELERATOR_KINDS),
   memory_GiB: positive,
   memoryBandwidth_GBps: positive,
   rates_TFLOPS: rates.refine((value) => Object.keys(value).length > 0, 'expected the rate of one format at least'),

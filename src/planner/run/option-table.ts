@@ -1,5 +1,5 @@
 import type { OptionDefinition, OptionTable } from '../../base/option-table.js';
-import { outerPrecisions } from '../averaging/outer-bytes.js';
+import { OUTER_PRECISIONS } from '../averaging/types.js';
 import { OFFLOADS, PRECISIONS, RECOMPUTATIONS } from '../types.js';
 
 /** The largest count: more of anything does not exist. */
@@ -75,7 +75,7 @@ const AVERAGING = {
   /** Format in which a change travels. Default: bf16. */
   outerPrecision: {
     kind: 'choice',
-    choices: outerPrecisions,
+    choices: OUTER_PRECISIONS,
     value: 'format',
     help: 'format that changes travel in',
     otherwise: 'bf16',
