@@ -1,15 +1,7 @@
 import type { Command } from 'commander';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
-
-/** What can be listed. */
-const LISTS = {
-  models: 'models with their exact parameters',
-  clusters: 'clusters with nodes, network and price',
-  accelerators: 'accelerators with rates, memory and sources',
-} as const;
-
-export type ListName = keyof typeof LISTS;
+import { LISTS, type ListName } from './plan-options.js';
 
 /** `meanfield plan models`, `clusters` and `accelerators`. */
 export function definePlanLists(plan: Command, start: Start): void {

@@ -10,7 +10,7 @@ import { snakeCase } from '../../planner/report/plan-json.js';
 import { bits, bytes, dollars } from '../../planner/report/units.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
-import type { ListName } from './define-plan-lists.js';
+import type { ListName } from './plan-options.js';
 
 /** Lists a part of the catalogue. */
 export async function list(name: ListName, { output }: Context): Promise<number> {

@@ -56,6 +56,15 @@ export const SIMULATE_FLAGS = {
 
 export type SimulateFlags = OptionsOf<typeof SIMULATE_FLAGS>;
 
+/** What can be listed. */
+export const LISTS = {
+  models: 'models with their exact parameters',
+  clusters: 'clusters with nodes, network and price',
+  accelerators: 'accelerators with rates, memory and sources',
+} as const;
+
+export type ListName = keyof typeof LISTS;
+
 /** Adds {@link PLAN_FLAGS}. Work checks bounds across them. */
 export function definePlanOptions(command: Command): Command {
   return addGroups(command, {
