@@ -81,9 +81,14 @@ test.each<[what: string, files: Record<string, string>, name: string, message: R
     'shards',
     { 'm/config.json': CONFIG, 'm/model-00001-of-00002.safetensors': '' },
     'm',
-    /cut into shards.*max_shard_size/,
+    /a shard, without the model\.safetensors\.index\.json.*Take all files/,
   ],
-  ['an index of shards', { 'm/config.json': CONFIG, 'm/model.safetensors.index.json': '{}' }, 'm', /cut into shards/],
+  [
+    'an index of shards',
+    { 'm/config.json': CONFIG, 'm/model.safetensors.index.json': '{}' },
+    'm',
+    /is damaged: expected weight_map/,
+  ],
   [
     'pickled shards',
     { 'm/config.json': CONFIG, 'm/pytorch_model-00001-of-00003.bin': '', 'm/pytorch_model.bin.index.json': '{}' },

@@ -4,10 +4,9 @@ import { parseTokenizer, type Tokenizer } from '../data/index.js';
 import { configNotices, someNames } from '../model/config-rules.js';
 import { Model } from '../model/model.js';
 import { PublishedConfig } from '../model/published.js';
-import { findModelFolder } from './find-model.js';
 import { type MatchedTensor, matchTensors, type NamedWeights } from './match-tensors.js';
-import { readModelFolder } from './model-folder.js';
-import { readSentenceModules, type SentenceModules, transformerFolder } from './sentence-folder.js';
+import { openModel } from './open-model.js';
+import { readSentenceModules, type SentenceModules } from './sentence-folder.js';
 
 /** A model in memory, with what it reads and writes text by. */
 export interface LoadedModel {
@@ -22,6 +21,21 @@ export interface LoadedModel {
   readonly notices: readonly string[];
 }
 
+/** A model of text whose files are open, before its parameters are read. */
+export interface OpenTextModel {
+  /** Where its files lie. */
+  readonly path: string;
+  readonly model: Model;
+  readonly generationConfig?: JsonObject;
+  /** The tokenizer's own files, by name. */
+  readonly tokenizerFiles: Readonly<Record<string, string>>;
+  /** What the user should be told: keys and tensors that nothing here reads. */
+  readonly notices: readonly string[];
+  tokenizer(): Promise<Tokenizer>;
+  /** The model's vector. @throws MeanfieldError when tensors are damaged, or tied ones differ */
+  parameters(): Promise<Float32Array>;
+}
+
 /**
  * Loads the best model of a run, or a model folder in Hugging Face's layout, of a family that Meanfield knows.
  *
@@ -29,40 +43,58 @@ export interface LoadedModel {
  * @throws MeanfieldError when a file is missing or damaged, or the weights are not those of the configuration
  * @throws UsageError for a configuration that no family can be
  */
-export async function loadModel(folder: string): Promise<LoadedModel> {
-  const opened = await readModelFolder(await findModelFolder(await transformerFolder(folder)));
-  try {
-    const { meanfield_objective: own, model_type: type } = opened.config;
-    if (own !== undefined)
-      throw new UsageError(
-        `${folder} holds a model of one's own, ${type}: it is no model of text, which alone can be loaded, evaluated or ` +
-          `let write here. Its parameters are in ${opened.path}/model.safetensors, and its code in its own module.`,
-      );
-    const model = Model.fromConfig(opened.config);
-    const json = opened.tokenizerFiles['tokenizer.json'];
-    if (json === undefined) {
-      throw new MeanfieldError(
-        `${opened.path} has no tokenizer.json. Save it in Python: AutoTokenizer.from_pretrained(…).save_pretrained(folder).`,
-      );
-    }
-    const config = opened.tokenizerFiles['tokenizer_config.json'] ?? '{}';
-    const files = { 'tokenizer.json': json, 'tokenizer_config.json': config };
-    const tokenizer = await parseTokenizer(files, opened.path);
-    const published = new PublishedConfig(model.architecture.name, opened.config);
-    const parameters = new Float32Array(model.layout.size);
-    const { tensors, unknown } = matchTensors(opened.weights, model, published);
-    for (const tensor of tensors) await readParameter(opened.weights, tensor, parameters);
-    const { generationConfig } = opened;
-    const sentence = (await readSentenceModules(opened.path)) ?? (await readSentenceModules(folder));
-    const notices = [...configNotices(published), ...unusedNotices(opened.weights, model, unknown)];
+export function loadModel(folder: string): Promise<LoadedModel> {
+  return withTextModel(folder, async (opened) => {
+    const { model, path, notices, generationConfig } = opened;
+    const tokenizer = await opened.tokenizer();
+    const parameters = await opened.parameters();
+    const sentence = (await readSentenceModules(path)) ?? (await readSentenceModules(folder));
     return {
-      model,
-      parameters,
-      tokenizer,
+      ...{ model, parameters, tokenizer },
       ...(generationConfig && { generationConfig }),
       ...(sentence && { sentence }),
       notices,
     };
+  });
+}
+
+/**
+ * Opens a model as {@link loadModel} does, for as long as some work with it takes.
+ *
+ * @throws MeanfieldError when a file is missing or damaged, or the weights are not those of the configuration
+ * @throws UsageError for a configuration that no family can be
+ */
+export async function withTextModel<T>(folder: string, work: (opened: OpenTextModel) => Promise<T>): Promise<T> {
+  const opened = await openModel(folder);
+  try {
+    const { config, path, weights, tokenizerFiles, generationConfig } = opened;
+    const { meanfield_objective: own, model_type: type } = config;
+    if (own !== undefined)
+      throw new UsageError(
+        `${folder} holds a model of one's own, ${type}: it is no model of text, which alone can be loaded, evaluated or ` +
+          `let write here. Its parameters are in ${path}/model.safetensors, and its code in its own module.`,
+      );
+    const model = Model.fromConfig(config);
+    const json = tokenizerFiles['tokenizer.json'];
+    if (json === undefined) {
+      throw new MeanfieldError(
+        `${path} has no tokenizer.json. Save it in Python: AutoTokenizer.from_pretrained(…).save_pretrained(folder).`,
+      );
+    }
+    const files = { 'tokenizer.json': json, 'tokenizer_config.json': tokenizerFiles['tokenizer_config.json'] ?? '{}' };
+    const published = new PublishedConfig(model.architecture.name, config);
+    const { tensors, unknown } = matchTensors(weights, model, published);
+    return await work({
+      ...{ path, model, tokenizerFiles },
+      ...(generationConfig && { generationConfig }),
+      notices: [...configNotices(published), ...unusedNotices(weights, model, unknown)],
+      tokenizer: () => parseTokenizer(files, path),
+      parameters: async () => {
+        const parameters = new Float32Array(model.layout.size);
+        for (const tensor of tensors) await readParameter(weights, tensor, parameters);
+        return parameters;
+      },
+    });
   } finally {
     await opened.close();
   }

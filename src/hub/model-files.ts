@@ -7,14 +7,26 @@ import { parseJsonFile } from '../base/files/json-file.js';
 import { NO_SUCH_FILE, pathFault } from '../base/files/path-fault.js';
 import { isJsonObject, type JsonObject } from '../base/json.js';
 import { knownFormat } from '../base/known-format.js';
+import { parseShardMap, SHARD_ADVICE } from './sharded-weights.js';
 
 /** Holds the sha256 of every other file; other programs overlook it. */
 export const HASHES = 'meanfield.json';
 export const WEIGHTS = 'model.safetensors';
-/** The tokenizer's files that are read. */
-export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'] as const;
+/** Says which file holds which tensor, where the weights are cut into several. */
+export const SHARD_INDEX = 'model.safetensors.index.json';
+/** The tokenizer's files that are read, or kept for other programs. */
+export const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+  'vocab.json',
+  'vocab.txt',
+  'merges.txt',
+] as const;
 
-const NAMES = ['config.json', 'generation_config.json', ...TOKENIZER_FILES, WEIGHTS, HASHES];
+const NAMES = ['config.json', 'generation_config.json', ...TOKENIZER_FILES, WEIGHTS, SHARD_INDEX, HASHES];
 /** What can be done for a folder that is not as it was written. */
 export const RESTORE = `Restore the folder from a copy, or resume the run to write it anew; after an edit of your own delete ${HASHES}.`;
 
@@ -69,6 +81,10 @@ export class ModelFiles {
         if (basename(name) !== name) throw new MeanfieldError(`${join(path, HASHES)} names ${name}, a file elsewhere.`);
         if (!files.has(name)) await openOne(path, name, files);
         if (!files.has(name)) throw new MeanfieldError(`${join(path, name)} is missing. ${RESTORE}`);
+      }
+      if (files.has(SHARD_INDEX) && !files.has(WEIGHTS)) {
+        const map = await readShardMap(join(path, SHARD_INDEX), files.get(SHARD_INDEX)!);
+        for (const name of new Set(map.values())) await openOne(path, name, files);
       }
       return new ModelFiles(path, files, hashes);
     }
@@ -127,6 +143,10 @@ async function openOne(folder: string, name: string, files: Map<string, FileHand
   if (fault === NO_SUCH_FILE) return;
   if (fault !== undefined) throw new MeanfieldError(`Cannot read ${path}: ${fault}.`);
   files.set(name, await open(path, 'r'));
+}
+
+async function readShardMap(path: string, file: FileHandle): Promise<ReadonlyMap<string, string>> {
+  return parseShardMap(parseJsonFile(await readAll(file), path, SHARD_ADVICE), path);
 }
 
 async function readHashes(path: string, file: FileHandle): Promise<JsonObject> {

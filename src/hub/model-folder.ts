@@ -5,8 +5,10 @@ import { writeFolderAtomic } from '../base/files/folder-swap.js';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import { type JsonObject, jsonText } from '../base/json.js';
 import { encodeSafetensors, type NamedTensors } from '../base/safetensors-writer.js';
-import { HASHES, ModelFiles, RESTORE, TOKENIZER_FILES, WEIGHTS } from './model-files.js';
+import type { NamedWeights } from './match-tensors.js';
+import { HASHES, ModelFiles, RESTORE, SHARD_INDEX, TOKENIZER_FILES, WEIGHTS } from './model-files.js';
 import { otherWeights } from './other-weights.js';
+import { openShards, parseShardMap, SHARD_ADVICE } from './sharded-weights.js';
 
 /** A model in the layout of Hugging Face. The same content gives the same bytes: nothing tells a time or a run. */
 export interface ModelContent {
@@ -28,7 +30,7 @@ export interface ModelFolder {
   readonly generationConfig?: JsonObject;
   /** Those of {@link TOKENIZER_FILES} that the folder has. */
   readonly tokenizerFiles: Readonly<Record<string, string>>;
-  readonly weights: SafetensorsFile;
+  readonly weights: NamedWeights;
   close(): Promise<void>;
 }
 
@@ -79,10 +81,7 @@ export async function readModelFolder(folder: string, { check = true } = {}): Pr
       : undefined;
     const tokenizerFiles: Record<string, string> = {};
     for (const name of TOKENIZER_FILES) if (files.has(name)) tokenizerFiles[name] = await files.text(name);
-    if (!files.has(WEIGHTS)) {
-      throw new MeanfieldError((await otherWeights(path)) ?? `${path} has no ${WEIGHTS}. ${RESTORE}`);
-    }
-    const weights = await SafetensorsFile.from(files.take(WEIGHTS), join(path, WEIGHTS));
+    const weights = await openWeights(files);
     return {
       path,
       config,
@@ -94,6 +93,17 @@ export async function readModelFolder(folder: string, { check = true } = {}): Pr
   } finally {
     await files.close();
   }
+}
+
+async function openWeights(files: ModelFiles): Promise<NamedWeights & { close(): Promise<void> }> {
+  const { path } = files;
+  if (files.has(WEIGHTS)) return SafetensorsFile.from(files.take(WEIGHTS), join(path, WEIGHTS));
+  if (!files.has(SHARD_INDEX)) {
+    throw new MeanfieldError((await otherWeights(path)) ?? `${path} has no ${WEIGHTS}. ${RESTORE}`);
+  }
+  const index = join(path, SHARD_INDEX);
+  const map = parseShardMap(await files.object(SHARD_INDEX, SHARD_ADVICE), index);
+  return openShards(index, map, (name) => (files.has(name) ? files.take(name) : undefined));
 }
 
 async function checkHashes(files: ModelFiles): Promise<void> {

@@ -3,9 +3,9 @@ import { readdir } from 'node:fs/promises';
 /** Weights in other forms than one `model.safetensors`, by their files' names, and what to do. */
 const OTHERS: readonly (readonly [name: RegExp, what: string, advice: string])[] = [
   [
-    /^(?:model\.safetensors\.index\.json|model-\d+-of-\d+\.safetensors)$/,
-    'cut into shards',
-    "Save it anew in Python: AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder, max_shard_size='1000GB').",
+    /^model-\d+-of-\d+\.safetensors$/,
+    'a shard, without the model.safetensors.index.json that says which holds what',
+    'Take all files of the folder that it comes from.',
   ],
   [
     /^adapter_(?:model|config)\./,
