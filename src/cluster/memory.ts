@@ -6,6 +6,11 @@ import type { RunSetup } from './protocol/configuration.js';
 const PROCESS = 250e6;
 /** Floats that a token keeps for the backward pass, for each of a block's width (measured: about 30 with attention). */
 const KEPT_PER_WIDTH = 34;
+/** Tokens of a training window: all that the model can see, or fewer. */
+export function contextOf({ dimensions }: Model, setup: Pick<RunSetup, 'context'>): number {
+  return Math.min(setup.context ?? dimensions.context, dimensions.context);
+}
+
 /** Bytes of messages that a process keeps at most for its replicas to find again. */
 const MOST_KEPT = 512 * 2 ** 20;
 /** Copies of the logits while the loss and its gradient are computed. */
@@ -27,7 +32,8 @@ export interface MachineMemoryNeed {
  * refuse what cannot fit.
  */
 export function memoryNeeded(model: Model, setup: RunSetup, replicas: number): MachineMemoryNeed {
-  const { layers, width, heads, context, vocabulary } = model.dimensions;
+  const { layers, width, heads, vocabulary } = model.dimensions;
+  const context = contextOf(model, setup);
   const committed = 1 + (setup.outer.method === 'nesterov' ? 1 : 0) + (setup.averageMoments ? 2 : 0);
   const accumulation = setup.gradAccum > 1 ? 1 : 0;
   const residual = setup.cluster.format === 'int4' ? 1 : 0;

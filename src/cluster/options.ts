@@ -1,8 +1,9 @@
 import { UsageError } from '../base/errors.js';
 import { optionIssues } from '../base/option-issues.js';
 import { schemaOf } from '../base/option-schema.js';
-import type { OptionsOf, ParsedOf } from '../base/option-table.js';
+import type { OptionsOf, OptionTable, ParsedOf } from '../base/option-table.js';
 import { spelledError } from '../base/spelling.js';
+import { TRAIN_OPTIONS } from '../run/option-table.js';
 import type { TrainOptions } from '../run/options.js';
 import { CLUSTER_OPTIONS, SHARED_OPTIONS } from './option-table.js';
 
@@ -31,8 +32,9 @@ export function parseClusterOptions(options: ClusterOptions = {}): ParsedCluster
 /** Options of training with the defaults that are a run's between machines alone; a resumed run has its own. */
 export function trainOptionsBetweenMachines(train: TrainOptions): TrainOptions {
   if (train.resume) return train;
+  const ofAll: OptionTable = TRAIN_OPTIONS;
   const own = Object.entries(SHARED_OPTIONS).filter(
-    ([name, option]) => option.default !== undefined && train[name as keyof TrainOptions] === undefined,
+    ([name, option]) => option.default !== ofAll[name]?.default && train[name as keyof TrainOptions] === undefined,
   );
   return { ...train, ...Object.fromEntries(own.map(([name, option]) => [name, option.default])) };
 }

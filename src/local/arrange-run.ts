@@ -5,7 +5,7 @@ import type { TrainEvent } from '../run/events.js';
 import { planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import type { ParsedTrainOptions } from '../run/options.js';
-import { defaultLearningRate } from '../run/options.js';
+import { learningRateOf } from '../run/options.js';
 import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
 import { type EarlierSchedule, type ScheduleOptions, scheduleAt } from '../training/schedule.js';
@@ -53,7 +53,7 @@ export async function arrangeRun(
   const perSample = countOf(learned);
   const device = chosen.device ?? (await chooseDevice(options.device));
   const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
-  const peak = options.lr ?? defaultLearningRate(layout.size);
+  const peak = learningRateOf(options, layout.size);
   const setupFor = (
     arrangement: ThreadArrangement,
     schedule: ScheduleOptions = { peak, final: peak, warmup: 1000, steps: 1000 },
@@ -189,7 +189,7 @@ function longer(
 
 /** The learning rate over so many steps: what the options say, or what suits the size. */
 export function scheduleOf(options: ParsedTrainOptions, parameters: number, steps: number): ScheduleOptions {
-  const peak = options.lr ?? defaultLearningRate(parameters);
+  const peak = learningRateOf(options, parameters);
   return {
     peak,
     final: options.minLr ?? peak / 10,

@@ -50,7 +50,7 @@ describe('measureSpeeds', () => {
     const { layout } = tinyModel(data.vocabulary);
     let [started, closed] = [0, 0];
     const begun = performance.now();
-    const first = () => firstTeamState(data).parameters;
+    const first = async () => firstTeamState(data).parameters;
     const looks = await measureSpeeds(setups, layout, first, together, () => {
       started++;
       const inner = replicaHere();

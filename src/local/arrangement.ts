@@ -41,11 +41,11 @@ export function candidates(cores: number, threads: number | undefined): ThreadAr
 export async function measureSpeeds(
   setups: readonly TeamSetup[],
   layout: ParameterLayout,
-  parameters: () => Float32Array,
+  parameters: () => Promise<Float32Array>,
   together: boolean,
   start?: () => ReplicaHandle,
 ): Promise<number[][]> {
-  const open = (setup: TeamSetup) => Probe.start(setup, layout, parameters(), start);
+  const open = async (setup: TeamSetup) => Probe.start(setup, layout, await parameters(), start);
   const looks: number[][] = setups.map(() => []);
   const probes: Probe[] = [];
   const begun = performance.now();

@@ -33,11 +33,11 @@ async function begin(run: OpenRun, prepared: PreparedRun, emit: (event: TrainEve
   // Its vectors are moved to the replicas: nothing may keep them for the length of the run.
   const saved = await lastSaved(run, prepared, emit);
   const arranged = await arrangeRun(run, prepared, emit, saved?.progress.step);
-  return RunningTraining.start({ run, prepared, ...arranged, emit }, saved ?? firstState(prepared));
+  return RunningTraining.start({ run, prepared, ...arranged, emit }, saved ?? (await firstState(prepared)));
 }
 
-function firstState(prepared: PreparedRun): SavedState {
-  const parameters = prepared.initial();
+async function firstState(prepared: PreparedRun): Promise<SavedState> {
+  const parameters = await prepared.initial();
   return { progress: NO_PROGRESS, team: { round: 0, parameters, moments: [], samplers: [] } };
 }
 

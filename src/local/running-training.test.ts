@@ -39,7 +39,7 @@ async function train(
   try {
     const prepared = await prepareRun(run, () => {});
     const { checkpoint } = await loadLatestCheckpoint(run.paths.checkpoints);
-    const parameters = prepared.initial();
+    const parameters = await prepared.initial();
     const from = checkpoint
       ? await loadState(checkpoint, prepared.learned.layout)
       : { progress: NO_PROGRESS, team: { round: 0, parameters, moments: [], samplers: [] } };

@@ -140,6 +140,8 @@ export class RunningTraining {
   async run(control: { readonly stopping: boolean }, started: number): Promise<TrainResult> {
     try {
       this.#tellStarted();
+      // So that the run can be resumed without the model that it came from.
+      if (this.#step === 0 && this.#start.run.options.from !== undefined) await this.#save();
       const ended = await this.#rounds(control);
       await this.#end(ended !== 'stopped');
       await this.#recorder.close();

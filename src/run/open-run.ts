@@ -8,6 +8,7 @@ import { Model } from '../model/model.js';
 import { createObjective } from '../objectives/create.js';
 import { type GivenText, textFile } from './given-text.js';
 import {
+  checkFrom,
   isOwn,
   modelShape,
   type OwnTrainOptions,
@@ -28,6 +29,7 @@ import {
   resumedOptions,
   versionNotices,
 } from './run-record.js';
+import { openSource, type RunSource } from './source.js';
 
 /** A run folder that this process holds, and what its `run.json` says. */
 export class OpenRun {
@@ -44,6 +46,8 @@ export class OpenRun {
     readonly notices: readonly string[],
     /** From code, to be written into {@link textFile}. */
     readonly text: GivenText | undefined,
+    /** Of a new run that starts from a model. */
+    readonly source?: RunSource,
   ) {
     this.#record = record;
     this.#begun = resumed;
@@ -61,13 +65,14 @@ export class OpenRun {
     const folder = options.run ?? defaultFolder();
     const text = textOf(given);
     if (text !== undefined) options.corpus = [textFile(folder)];
-    await check(options);
+    const source = await sourceOf(given, options);
+    await check(options, source?.model);
     const module = options.module === undefined ? undefined : await identifyModule(options.module);
     const record = newRecord(options);
     if (module) record.chosen.module = module;
     if (text !== undefined) record.chosen.text = 'code';
     const run = await createRun(folder, recordJson(record), { force: options.force });
-    return new OpenRun(run, record, options, false, false, run.notices, text);
+    return new OpenRun(run, record, options, false, false, run.notices, text, source);
   }
 
   static async #resume(given: TrainOptions | OwnTrainOptions): Promise<OpenRun> {
@@ -84,12 +89,16 @@ export class OpenRun {
       const named = !isOwn(given) && (given.corpus?.length ?? 0) > 0;
       // Its folder may lie elsewhere by now.
       if (text !== undefined || (record.chosen.text === 'code' && !named)) options.corpus = [textFile(given.run)];
-      await check(options);
+      if (options.from !== undefined) checkFrom(given as TrainOptions);
+      const started = record.chosen.model !== undefined;
+      // Killed before its text was read, it has nothing of the model yet.
+      const source = started ? undefined : await sourceOf(given, options);
+      await check(options, options.module || !started ? source?.model : Model.fromConfig(record.chosen.model));
       const further = furtherRecord(record, options);
       if (module) further.chosen.module = module;
       const anew =
         text !== undefined || (named && JSON.stringify(options.corpus) !== JSON.stringify(record.options.corpus));
-      return new OpenRun(run, further, options, true, anew, [...run.notices, ...versionNotices(record)], text);
+      return new OpenRun(run, further, options, true, anew, [...run.notices, ...versionNotices(record)], text, source);
     } catch (error) {
       await run.lock.release();
       throw error;
@@ -138,9 +147,9 @@ export class OpenRun {
 }
 
 /** Finds what is wrong before anything slow begins. */
-async function check(options: ParsedTrainOptions): Promise<void> {
+async function check(options: ParsedTrainOptions, known?: Model): Promise<void> {
   await chooseDevice(options.device);
-  if (options.module === undefined) checkModel(options);
+  if (options.module === undefined) checkModel(options, known);
   const { replicas } = options;
   // Each has threads and vectors of its own; this many is a slip of the keyboard.
   const most = 4 * availableParallelism() + 16;
@@ -156,9 +165,18 @@ function textOf(given: TrainOptions | OwnTrainOptions): GivenText | undefined {
   return isOwn(given) ? undefined : given.text;
 }
 
-function checkModel(options: ParsedTrainOptions): void {
+/** The model that a run is to start from, if it is to start from one. */
+async function sourceOf(given: TrainOptions | OwnTrainOptions, options: ParsedTrainOptions) {
+  if (options.from === undefined) return undefined;
+  checkFrom(given as TrainOptions);
+  return openSource(options.from, options);
+}
+
+/** @param known the model, where it is not a new one */
+function checkModel(options: ParsedTrainOptions, known?: Model): void {
   const { family, ...sizes } = modelShape(options);
-  const model = Model.create(family, { ...sizes, vocabulary: 1 }).freeze(options.freeze ?? []);
+  const whole = known ?? Model.create(family, { ...sizes, vocabulary: 1 });
+  const model = whole.freeze(options.freeze ?? []);
   // Any id stands for the mask token, as 1 stands for the vocabulary: there is no tokenizer yet.
   createObjective(objectiveOf(options, 1), { model, context: sizes.context, seed: options.seed });
 }

@@ -50,6 +50,13 @@ const RUN = {
 } as const satisfies TrainTable;
 
 const MODEL = {
+  /** A model to start from, a run or a folder in Hugging Face's layout: it decides sizes and tokenizer. Default none. */
+  from: {
+    kind: 'text',
+    value: 'model',
+    help: "a model to start from: a run, or a folder in Hugging Face's layout",
+    otherwise: 'a new one',
+  },
   /** Sizes that work well together, by name. Default `micro`. */
   preset: { kind: 'choice', choices: presetNames, help: 'sizes that work well together', otherwise: 'micro' },
   /** The family. Default that of the preset. */
@@ -77,8 +84,8 @@ const MODEL = {
   heads: { kind: 'count', help: 'attention heads' },
   /** Heads of keys and values, of `llama`; a divisor of `heads`. */
   kvHeads: { kind: 'count', help: 'key and value heads (llama)' },
-  /** The longest sequence, in tokens. */
-  context: { kind: 'count', help: 'longest sequence, in tokens' },
+  /** The longest sequence, in tokens; with `from` that of training, at most the model's own, 1024 unless given. */
+  context: { kind: 'count', help: "longest sequence, in tokens; with --from at most the model's" },
   /** Parameters that stay as they are, by names such as `wte.*` and `h.[0-2].*`; `!h.2.*` takes back. Default none. */
   freeze: {
     kind: 'texts',
@@ -118,8 +125,12 @@ const LENGTH = {
 } as const satisfies TrainTable;
 
 const OPTIMISER = {
-  /** The peak learning rate. Default 3e-3 for a million parameters or fewer, falling with the cube root of the size. */
-  lr: { kind: 'positive', help: 'peak learning rate', otherwise: 'by size, 3e-3 up to a million parameters' },
+  /** The peak learning rate. Default 3e-3 up to a million parameters, then less by size; with `from` a tenth. */
+  lr: {
+    kind: 'positive',
+    help: 'peak learning rate',
+    otherwise: 'by size, 3e-3 up to a million parameters; with --from a tenth',
+  },
   /** The learning rate at the end. Default a tenth of the peak. */
   minLr: { kind: 'notNegative', help: 'learning rate at the end', otherwise: 'a tenth of --lr' },
   /** Steps of linear warm-up. Default 100, at most a tenth of the run. */

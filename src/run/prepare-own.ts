@@ -47,7 +47,7 @@ export async function prepareOwn(run: OpenRun, module: string): Promise<Prepared
     fingerprint: data.fingerprint,
     validation: Array.from({ length: validation.length }, (_, i) => i),
     sizes,
-    initial: () => learned.layout.initialize(new Random(options.seed, 'parameters')),
+    initial: async () => learned.layout.initialize(new Random(options.seed, 'parameters')),
     writeModel: (folder, parameters) =>
       writeModelFolder(folder, { config, tensors: modelTensors(learned.layout, parameters), tokenizerFiles: {} }),
   };

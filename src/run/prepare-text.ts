@@ -6,6 +6,7 @@ import { Random } from '../base/random.js';
 import {
   corpusNotices,
   type Dataset,
+  loadTokenizer,
   OtherTextError,
   openDataset,
   prepareDataset,
@@ -21,6 +22,7 @@ import { checkFrozen, type FrozenPart, readFrozen, writeFrozen } from './frozen-
 import { textFile, writeGivenText } from './given-text.js';
 import type { OpenRun } from './open-run.js';
 import { modelShape, objectiveName, objectiveOf, type ParsedTrainOptions, vocabularyGoal } from './options.js';
+import { keepSource, keptSource, readSource } from './source.js';
 import type { PreparedRun } from './task.js';
 
 /** How often the preparation tells how far it is, in milliseconds. */
@@ -50,6 +52,10 @@ export async function prepareText(
 ): Promise<PreparedText> {
   const { options } = run;
   const tokens = join(run.paths.folder, 'tokens');
+  if (run.source !== undefined) {
+    await keepSource(run.paths.from, run.source);
+    for (const message of run.source.notices) emit({ type: 'notice', message });
+  }
   const dataset = await tokensOf(run, tokens, emit, signal).catch((error: unknown) => {
     if (signal?.aborted && (error as Error | undefined)?.name === 'AbortError') throw new StoppedEarly();
     if (error instanceof OtherTextError) throw otherText(run, tokens, error);
@@ -58,11 +64,14 @@ export async function prepareText(
   const { context } = modelShape(options);
   requireWindow(dataset.train, context);
   const windows = validationWindows(dataset.validation, context);
-  const whole = run.chosen.model ? Model.fromConfig(run.chosen.model) : newModel(options, dataset);
+  const whole = run.chosen.model
+    ? Model.fromConfig(run.chosen.model)
+    : (run.source?.model ?? newModel(options, dataset));
   const model = whole.freeze(options.freeze ?? []);
   const objective = run.chosen.objective ?? objectiveOf(options, dataset.tokenizer.mask);
   const learned = createObjective(objective, { model, context, seed: options.seed });
-  const frozen = await frozenPart(run, model);
+  const start = startOf(run, model);
+  const frozen = await frozenPart(run, model, start);
   const { documents, bytes } = dataset.statistics;
   await run.choose({
     data: {
@@ -90,9 +99,11 @@ export async function prepareText(
       validationTokens: dataset.validation.length,
     },
     bytesPerToken: bytesPerToken(dataset, windows, context),
-    initial: () => initialParameters(model, options.seed),
-    writeModel: async (folder, trained) =>
-      writeBestModel(folder, model, dataset.tokenizer, model.join(trained, await readFrozen(frozen, model.frozen))),
+    initial: async () => (await start()).trained,
+    writeModel: async (folder, trained) => {
+      const parameters = model.join(trained, await readFrozen(frozen, model.frozen));
+      await writeBestModel(folder, model, dataset.tokenizer, parameters, await keptSource(run.paths.from));
+    },
   };
 }
 
@@ -117,12 +128,16 @@ export class StoppedEarly extends MeanfieldError {
 }
 
 /** Stores the frozen parameters in the run's folder, or finds them there as they were. */
-async function frozenPart({ options, chosen, paths }: OpenRun, model: Model): Promise<FrozenPart | undefined> {
-  const { freeze: patterns = [], seed } = options;
+async function frozenPart(
+  { options, chosen, paths }: OpenRun,
+  model: Model,
+  start: StartVectors,
+): Promise<FrozenPart | undefined> {
+  const { freeze: patterns = [] } = options;
   if (model.frozen.size === 0) return undefined;
   const path = paths.frozen;
   if (chosen.frozen === undefined) {
-    const { frozen } = initialVectors(model, seed);
+    const { frozen } = await start();
     return { patterns, path, sha256: await writeFrozen(path, model.frozen, frozen) };
   }
   const part = { patterns, path, sha256: chosen.frozen.sha256 };
@@ -130,7 +145,21 @@ async function frozenPart({ options, chosen, paths }: OpenRun, model: Model): Pr
   return part;
 }
 
-/** The trained parameters that a run begins with: the same for the same seed, whatever is frozen. */
+/** The trained and the frozen parameters that a run begins with, anew each time. */
+type StartVectors = () => Promise<{ readonly trained: Float32Array; readonly frozen: Float32Array }>;
+
+/** Those of the model that it starts from, or random ones. */
+function startOf(run: OpenRun, model: Model): StartVectors {
+  const { from, seed } = run.options;
+  if (from === undefined) return async () => initialVectors(model, seed);
+  return async () => {
+    const { parameters, sha256 } = await readSource(from, run.chosen.from?.sha256);
+    if (run.chosen.from === undefined) await run.choose({ from: { model: from, sha256 } });
+    return model.cut(parameters);
+  };
+}
+
+/** The trained parameters that a new model begins with: the same for the same seed, whatever is frozen. */
 export function initialParameters(model: Model, seed: number): Float32Array {
   return initialVectors(model, seed).trained;
 }
@@ -172,8 +201,8 @@ async function tokensOf(
     except: [run.paths.folder],
     expected: known,
     signal,
-    tokenizer: options.tokenizer,
-    vocabularySize: vocabularyGoal(options),
+    tokenizer: options.from === undefined ? options.tokenizer : await loadTokenizer(run.paths.from),
+    vocabularySize: options.from === undefined ? vocabularyGoal(options) : undefined,
     mask: objectiveName(options) === 'masked',
     validationFraction: options.validationFraction,
     onProgress: ({ phase, done, total }) => {

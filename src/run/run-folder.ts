@@ -21,6 +21,8 @@ export interface RunPaths {
   readonly checkpoints: string;
   /** The frozen parameters, where there are some: see {@link FrozenPart}. */
   readonly frozen: string;
+  /** What is kept of the files of the model that the run started from: see {@link keepSource}. */
+  readonly from: string;
   /** The best model so far in Hugging Face layout. */
   readonly model: string;
 }
@@ -43,6 +45,7 @@ export function runPaths(folder: string): RunPaths {
     metrics: join(folder, 'metrics.jsonl'),
     checkpoints: join(folder, 'checkpoints'),
     frozen: join(folder, 'frozen.safetensors'),
+    from: join(folder, 'from'),
     model: join(folder, 'model'),
   };
 }

@@ -49,6 +49,8 @@ const chosenSchema = z.strictObject({
   text: z.literal('code').optional(),
   /** Of a model of one's own: where its code lay, and the hash of that file. */
   module: z.strictObject({ url: z.string(), sha256: z.string() }).optional(),
+  /** The model that the run started from, as it was named, and the sha256 of its vector of parameters. */
+  from: z.strictObject({ model: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }).optional(),
   /** The model's `config.json`. */
   model: z.record(z.string(), z.json()).optional(),
   parameters: count.optional(),
@@ -113,7 +115,10 @@ const LENGTHS: Readonly<Record<Furthering, (was: unknown, is: unknown) => boolea
 /** The record of a new run. */
 export function newRecord(options: ParsedTrainOptions): RunRecord {
   // Which module it is stands with what was chosen; such a run has no corpus.
-  const { module, corpus, ...others } = options;
+  const { module, corpus, ...every } = options;
+  // The model that it starts from has its own tokenizer.
+  const { tokenizer, ...fewer } = every;
+  const others = every.from === undefined ? every : fewer;
   const all = module === undefined ? { corpus, ...others } : others;
   const kept = Object.fromEntries(Object.entries(all).filter(([name]) => !(NOT_STORED as string[]).includes(name)));
   return {

@@ -43,7 +43,7 @@ export interface PreparedRun {
   /** Of a text: bytes of what an evaluation predicts, a token of it. */
   readonly bytesPerToken?: number;
   /** The trained parameters that the run begins with, anew each time. */
-  initial(): Float32Array;
+  initial(): Promise<Float32Array>;
   /** Writes the run's `model/`. @param trained parameters */
   writeModel(folder: string, trained: Float32Array): Promise<void>;
 }

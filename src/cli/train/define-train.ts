@@ -22,6 +22,7 @@ export function defineTrain(program: Command, start: Start): void {
     'meanfield train book.txt --run runs/book',
     'meanfield train notes/ --preset mini --minutes 10 --replicas auto',
     'meanfield train rows.jsonl --field text --tokenizer bpe --vocab 8192 --run runs/rows',
+    'meanfield train notes/ --from runs/book --run runs/notes',
     'meanfield train book.txt --run runs/book --resume',
   ]);
 }

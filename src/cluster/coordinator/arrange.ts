@@ -44,7 +44,8 @@ export async function arrangeCluster(
   const fragments = cutFragments(model.trained, cluster.fragments);
   // With P fragments a round exchanges one of them after H / P steps, so that each has its turn every H.
   const steps = Math.max(1, Math.round(options.syncEvery / fragments.length));
-  const tokensPerStep = options.batchSize * options.gradAccum * model.dimensions.context;
+  const { context: window = model.dimensions.context } = options;
+  const tokensPerStep = options.batchSize * options.gradAccum * window;
   const plan = planRun(options, tokensPerStep, cluster.minWorkers);
   const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
   const schedule = chosen.schedule ?? scheduleOf(options, model.layout.size, plan.schedule);
@@ -54,6 +55,7 @@ export async function arrangeCluster(
     model: JSON.parse(JSON.stringify(model.config)),
     ...(options.freeze && { freeze: options.freeze }),
     objective,
+    ...(window < model.dimensions.context && { context: window }),
     batchSize: options.batchSize,
     gradAccum: options.gradAccum,
     seed: options.seed,

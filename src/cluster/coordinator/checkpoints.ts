@@ -65,7 +65,7 @@ export async function loadFolder(
   layout: ParameterLayout,
   kinds: VectorKinds,
   keeper: Keeper,
-  initial: { readonly state: RunState | undefined; readonly vectors: () => readonly Float32Array[] },
+  initial: { readonly state: RunState | undefined; readonly vectors: () => Promise<readonly Float32Array[]> },
 ): Promise<FolderState> {
   const stateOf = (one: Checkpoint) => parseState(one.state, `${one.path}/state.json`);
   const { checkpoint, notices } = await loadLatestCheckpoint(folder.checkpoints, stateOf);
@@ -80,7 +80,7 @@ export async function loadFolder(
     } finally {
       await checkpoint.close();
     }
-  } else await keeper.load(0, initial.vectors());
+  } else await keeper.load(0, await initial.vectors());
   const from = keeper.held.round;
   for (const round of await folder.journal.rounds()) {
     if (round <= from) continue;

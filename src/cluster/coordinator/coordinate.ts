@@ -5,13 +5,14 @@ import { layoutHash } from '../../averaging/layout-hash.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { TokenWindows } from '../../data/index.js';
 import { OpenRun } from '../../run/open-run.js';
-import { initialParameters, type PreparedText, prepareText } from '../../run/prepare-text.js';
+import { type PreparedText, prepareText } from '../../run/prepare-text.js';
 import { Recorder } from '../../run/recorder.js';
 import { Standing } from '../../run/standing.js';
 import { startedEvent } from '../../run/task.js';
 import type { LeadershipLease } from '../../transport/nats/lease.js';
 import { OrderDesk } from '../../transport/orders.js';
 import type { ClusterResult, CoordinatorEvent, RoundEvent } from '../events.js';
+import { contextOf } from '../memory.js';
 import { startModelThread } from '../model-thread/member-thread.js';
 import { trainOptionsBetweenMachines } from '../options.js';
 import { partSizes, vectorsOf } from '../part-sizes.js';
@@ -243,17 +244,16 @@ class Coordination {
     const { checkpoints } = this.run_.paths;
     let own = this.#last;
     if (first) {
-      const vectors = () => {
+      const vectors = async () => {
         const others = Array.from({ length: keeper.vectors - 1 }, () => new Float32Array(keeper.length));
-        return [initialParameters(model, setup.seed), ...others];
+        return [await this.prepared.initial(), ...others];
       };
       const folder = { checkpoints, journal: this.#journal, frozen };
       const loaded = await loadFolder(folder, model.trained, this.#kinds, keeper, { state: undefined, vectors });
       for (const message of loaded.notices) this.emit({ type: 'notice', message });
       own = loaded.state;
     }
-    const { context: length } = model.dimensions;
-    const windows = new TokenWindows({ tokens: dataset.train, context: length, seed: setup.seed });
+    const windows = new TokenWindows({ tokens: dataset.train, context: contextOf(model, setup), seed: setup.seed });
     const taken = await takeUp({
       run: id,
       transport,

@@ -13,6 +13,7 @@ import { readFrozen } from '../../run/frozen-part.js';
 import { Evaluator, type LossSum, meanLoss } from '../../training/evaluation.js';
 import { Replica } from '../../training/replica.js';
 import { learningRate } from '../../training/schedule.js';
+import { contextOf } from '../memory.js';
 import type { Work } from '../protocol/down.js';
 import type { Applied, AuditLosses, AuditRequest, ModelCommands, ModelSetup, Trained } from './commands.js';
 import { Exchange } from './exchange.js';
@@ -92,7 +93,7 @@ class Live {
     const engine = await createEngine(device);
     const model = Model.fromConfig(run.model).freeze(run.freeze ?? []);
     const frozen = await readFrozen(setup.frozen, model.frozen);
-    const { context } = model.dimensions;
+    const context = contextOf(model, run);
     const objective = createObjective(run.objective, { model, context, seed: run.seed });
     const fragments = cutFragments(objective.layout, run.cluster.fragments);
     const kinds = { momentum: run.outer.method === 'nesterov', moments: run.averageMoments };

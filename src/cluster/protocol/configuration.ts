@@ -19,6 +19,8 @@ const runSetup = z.strictObject({
     .optional(),
   /** What is learned. */
   objective: objectiveSchema,
+  /** Tokens of a window, where they are fewer than the model can see. */
+  context: count.min(1).optional(),
   batchSize: valueSchema(TRAIN_OPTIONS.batchSize),
   gradAccum: valueSchema(TRAIN_OPTIONS.gradAccum),
   seed: z.number(),

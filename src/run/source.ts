@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MeanfieldError, UsageError } from '../base/errors.js';
+import { writeFileSynced } from '../base/files/atomic.js';
+import { exists } from '../base/files/exists.js';
+import { writeFolderAtomic } from '../base/files/folder-swap.js';
+import { readJsonFile } from '../base/files/json-file.js';
+import { isJsonObject, type JsonObject, jsonText } from '../base/json.js';
+import { spelledError } from '../base/spelling.js';
+import { withTextModel } from '../hub/load-model.js';
+import type { Model } from '../model/model.js';
+import { type ObjectiveConfig, objectiveOf as objectiveOfModel } from '../objectives/create.js';
+import type { ParsedTrainOptions } from './options.js';
+
+/** Tokens of a training window where none were asked for: of a longer context few texts and machines have any use. */
+const CONTEXT = 1024;
+const GENERATION = 'generation_config.json';
+
+/** A model that a run starts from, but for its parameters. */
+export interface RunSource {
+  readonly model: Model;
+  readonly objective: ObjectiveConfig;
+  readonly generationConfig?: JsonObject;
+  /** The tokenizer's own files, by name. */
+  readonly tokenizerFiles: Readonly<Record<string, string>>;
+  readonly notices: readonly string[];
+}
+
+/**
+ * Looks at the model that a run is to start from, and fills in the options that it decides: what is learned, and how
+ * long a window is.
+ *
+ * @throws MeanfieldError when there is no such model, or it is damaged
+ * @throws UsageError when options ask for what it cannot do
+ */
+export async function openSource(from: string, options: ParsedTrainOptions): Promise<RunSource> {
+  const source = await withTextModel(from, async (opened) => {
+    const { model, tokenizerFiles, generationConfig, notices } = opened;
+    const tokenizer = await opened.tokenizer();
+    const { vocabulary } = model.dimensions;
+    if (tokenizer.vocabularySize > vocabulary) {
+      throw new MeanfieldError(
+        `The tokenizer in ${opened.path} has ${tokenizer.vocabularySize} entries, and the model knows ${vocabulary}: they ` +
+          'do not belong together.',
+      );
+    }
+    const objective = objectiveOfModel(model, tokenizer.mask);
+    return { model, objective, tokenizerFiles, ...(generationConfig && { generationConfig }), notices };
+  });
+  const { model, objective } = source;
+  const { context } = model.dimensions;
+  if (options.objective !== undefined && options.objective !== objective.name) {
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${from} is a ${model.architecture.name} model, which learns ${objective.name}, not ${options.objective}. Leave ` +
+        `${option('objective')} out.`,
+    );
+  }
+  if ((options.context ?? 0) > context) {
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('context')} must be at most ${context}, the longest sequence of ${from}; got ${options.context}.`,
+    );
+  }
+  options.objective = objective.name;
+  options.context ??= Math.min(context, CONTEXT);
+  return source;
+}
+
+/**
+ * The vector of a source's parameters.
+ *
+ * @param expected its sha256, where it is known
+ * @returns the vector and its sha256
+ * @throws MeanfieldError when it cannot be read any more, or is another by now
+ */
+export async function readSource(
+  from: string,
+  expected?: string,
+): Promise<{ readonly parameters: Float32Array; readonly sha256: string }> {
+  const parameters = await withTextModel(from, (opened) => opened.parameters());
+  const bytes = new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  if (expected === undefined || sha256 === expected) return { parameters, sha256 };
+  throw new MeanfieldError(
+    `${from} is no longer the model that the run was started from: the sha256 of its parameters is ` +
+      `${sha256.slice(0, 12)}, expected ${expected.slice(0, 12)}. Restore it, or start a new run.`,
+  );
+}
+
+/** Keeps in the run's folder what `model/` has unchanged: the tokenizer's files and `generation_config.json`. */
+export async function keepSource(folder: string, { tokenizerFiles, generationConfig }: RunSource): Promise<void> {
+  await writeFolderAtomic(folder, async (temporary) => {
+    for (const [name, text] of Object.entries(tokenizerFiles)) await writeFileSynced(join(temporary, name), text);
+    if (generationConfig) await writeFileSynced(join(temporary, GENERATION), jsonText(generationConfig));
+  });
+}
+
+/** What {@link keepSource} kept; undefined in a run that started from nothing. */
+export async function keptSource(
+  folder: string,
+): Promise<Pick<RunSource, 'generationConfig' | 'tokenizerFiles'> | undefined> {
+  if (!(await exists(folder))) return undefined;
+  const tokenizerFiles: Record<string, string> = {};
+  const names = await readdir(folder);
+  for (const name of names.filter((one) => one !== GENERATION)) {
+    tokenizerFiles[name] = await readFile(join(folder, name), 'utf8');
+  }
+  if (!names.includes(GENERATION)) return { tokenizerFiles };
+  const generationConfig = await readJsonFile(join(folder, GENERATION), 'Restore it from a copy, or delete it.');
+  return { tokenizerFiles, ...(isJsonObject(generationConfig) && { generationConfig }) };
+}
