@@ -5,7 +5,9 @@ import type { ModelHandle } from '../model-thread/commands.js';
 import { putParts } from '../protocol/manifest.js';
 import { hashOf } from './coordinator.test-support.js';
 import { Keeper } from './keeper.js';
-import { attemptOf, MergeError, RoundMerge, shardToCheck } from './merge-round.js';
+import { attemptOf, RoundMerge } from './merge-round.js';
+import { MergeError } from './own-sums.js';
+import { shardToCheck } from './sum-checks.js';
 
 const network = new MemoryNetwork();
 const { blobs } = network.connect().transport;

@@ -5,9 +5,11 @@ import type { BlobStore } from '../../transport/transport.js';
 import type { ReduceMessage } from '../protocol/down.js';
 import type { UpMessage } from '../protocol/up.js';
 import type { Keeper } from './keeper.js';
-import { type MergedRound, MergeError, type MergeOptions, RoundMerge, shardToCheck } from './merge-round.js';
+import { type MergedRound, type MergeOptions, RoundMerge } from './merge-round.js';
+import { MergeError } from './own-sums.js';
 import type { RunState } from './run-state.js';
 import type { RunContext, RunInput } from './step-run.js';
+import { shardToCheck } from './sum-checks.js';
 
 /** Between two looks at a merge, at most: milliseconds. */
 const LOOK = 1000;
