@@ -13,6 +13,7 @@ const library = {
 export const workers = {
   'probe-device': 'src/engine/node/probe-device.ts',
   'encode-worker': 'src/data/encode-worker.ts',
+  'chat-worker': 'src/data/chat-worker.ts',
   'replica-worker': 'src/local/replica-worker.ts',
   'linpack-worker': 'src/linpack/worker.ts',
   'member-worker': 'src/cluster/model-thread/member-worker.ts',

@@ -3,7 +3,7 @@ import { MeanfieldError } from '../base/errors.js';
 import { type DocumentPiece, encodeDocuments, type Tokenizer, type TokenWindow } from '../data/index.js';
 import type { Engine, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
-import { createObjective, type ObjectiveConfig, objectiveOf } from '../objectives/create.js';
+import { createObjective, objectiveOf, type TextObjectiveConfig } from '../objectives/create.js';
 import { Evaluator } from '../training/evaluation.js';
 import { mostWindows, windowsOfAll, windowsOfNext } from './text-windows.js';
 
@@ -73,7 +73,7 @@ const SEED = 0;
  */
 export class TextEvaluator {
   readonly #options: TextEvaluatorOptions;
-  readonly #objective: ObjectiveConfig;
+  readonly #objective: TextObjectiveConfig;
   /** By the length of their windows. */
   readonly #evaluators = new Map<number, Evaluator<TokenWindow>>();
 

@@ -1,8 +1,11 @@
+import { RowWindows } from '../data/chat/pack.js';
+import { openChat } from '../data/chat/prepare.js';
 import { openDataset, type SampleSource, TokenWindows, windowAt } from '../data/index.js';
 import { ShuffledSamples } from '../data/sampling/shuffled-samples.js';
 import type { Engine } from '../engine/engine.js';
 import { Generator } from '../inference/index.js';
 import { Model } from '../model/model.js';
+import { Chat } from '../objectives/chat/chat.js';
 import { createObjective } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import { loadOwnModule, samplesOf } from '../objectives/own/load-module.js';
@@ -41,6 +44,23 @@ const OPENERS: { readonly [K in TaskSetup['kind']]: (setup: Setup<K>, seed: numb
         const parameters = model.views(trained, frozen);
         return new Generator({ model, engine, parameters, tokenizer, compile: { threads, arena: false } });
       },
+      close() {
+        train.close();
+        validation.close();
+      },
+    };
+  },
+  chat: async ({ rows, model: config, frozen: part, objective: { packed }, context }, seed) => {
+    const model = Model.fromConfig(config).freeze(part?.patterns ?? []);
+    const frozen = await readFrozen(part, model.frozen);
+    const { train, validation } = await openChat(rows);
+    const windows = (file: typeof train) => new RowWindows(file, { places: context, packed, seed });
+    const held = windows(validation);
+    return {
+      objective: new Chat(model, context) as Objective<unknown>,
+      frozen,
+      training: new ShuffledSamples(windows(train), seed),
+      validation: (number) => held.at(number),
       close() {
         train.close();
         validation.close();

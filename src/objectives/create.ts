@@ -15,14 +15,29 @@ const masked = z.strictObject({
   mask: z.int().positive(),
 });
 
-/** What is learned, with its settings: as `run.json` and the configuration of a cluster's run hold it. */
-export const objectiveSchema = z.discriminatedUnion('name', [z.strictObject({ name: z.literal('causal') }), masked]);
+const chat = z.strictObject({
+  name: z.literal('chat'),
+  /** Whether rows share windows. */
+  packed: z.boolean(),
+});
+
+/** What is learned of the windows of a text, as the configuration of a cluster's run holds it. */
+export const textObjectiveSchema = z.discriminatedUnion('name', [
+  z.strictObject({ name: z.literal('causal') }),
+  masked,
+]);
+
+/** What is learned, with its settings: as `run.json` holds it. */
+export const objectiveSchema = z.discriminatedUnion('name', [...textObjectiveSchema.options, chat]);
 
 /** What is learned, with its settings. */
 export type ObjectiveConfig = z.output<typeof objectiveSchema>;
 
+/** What is learned of the windows of a text, with its settings. */
+export type TextObjectiveConfig = z.output<typeof textObjectiveSchema>;
+
 /** What a run learns unless it says otherwise. */
-export const CAUSAL: ObjectiveConfig = { name: 'causal' };
+export const CAUSAL: TextObjectiveConfig = { name: 'causal' };
 
 /** What an objective over the windows of a text is made for. */
 export interface ObjectiveSetting {
@@ -44,7 +59,7 @@ const RATE = 0.15;
  * @param mask the id of the tokenizer's mask token
  * @throws UsageError when it tells masked tokens and there is no mask, or it is an encoder that tells none
  */
-export function objectiveOf(model: Model, mask: number | undefined): ObjectiveConfig {
+export function objectiveOf(model: Model, mask: number | undefined): TextObjectiveConfig {
   const { architecture } = model;
   if (architecture.sees === 'past') return CAUSAL;
   if (!model.scoresTokens)
@@ -70,7 +85,7 @@ function classNames({ config }: Model): string[] {
  *
  * @throws UsageError when the model cannot learn it
  */
-export function createObjective(config: ObjectiveConfig, setting: ObjectiveSetting): Objective<TokenWindow> {
+export function createObjective(config: TextObjectiveConfig, setting: ObjectiveSetting): Objective<TokenWindow> {
   const { model, context, seed, standIn = 0 } = setting;
   const make = {
     causal: () => new Causal(model, context, standIn),

@@ -1,5 +1,5 @@
 /** What can be learned. */
-export const OBJECTIVES = ['causal', 'masked'] as const;
+export const OBJECTIVES = ['causal', 'masked', 'chat'] as const;
 
 /**
  * What can be learned, as `--objective` names it.

@@ -9,6 +9,7 @@ import type { RunSource } from './source.js';
  * Writes the run's `model/` in Hugging Face's layout, with what Python's `generate` needs to know where a text ends.
  *
  * @param parameters all of the model's, frozen ones too
+ * @param chat of a model of conversations: its tokenizer's files with its template, and the token that ends a turn
  * @param source what the model that the run started from has to say of that, and its tokenizer's files
  */
 export async function writeBestModel(
@@ -17,19 +18,34 @@ export async function writeBestModel(
   tokenizer: Tokenizer,
   parameters: Float32Array,
   source?: Pick<RunSource, 'generationConfig' | 'tokenizerFiles'>,
+  chat?: { readonly files: Readonly<Record<string, string>>; readonly end: number | undefined },
 ): Promise<void> {
   const tensors = modelTensors(model.layout, parameters);
   if (source !== undefined) {
     const { dtype: _dtype, ...config } = model.config as JsonObject;
-    await writeModelFolder(folder, { ...source, config: { ...config, torch_dtype: 'float32' }, tensors });
+    const ends = generationEnds([chat?.end, (source.generationConfig ?? config).eos_token_id]);
+    await writeModelFolder(folder, {
+      ...source,
+      ...(chat?.end !== undefined && { generationConfig: { ...source.generationConfig, eos_token_id: ends } }),
+      config: { ...config, torch_dtype: 'float32' },
+      tensors,
+      tokenizerFiles: { ...source.tokenizerFiles, ...chat?.files },
+    });
     return;
   }
   // Without these keys transformers takes those of the published GPT-2, which may lie outside this vocabulary.
-  const ends = { bos_token_id: tokenizer.endOfText ?? null, eos_token_id: tokenizer.endOfText ?? null };
+  const { endOfText = null } = tokenizer;
+  const ends = { bos_token_id: endOfText, eos_token_id: generationEnds([chat?.end, endOfText]) };
   await writeModelFolder(folder, {
     config: JSON.parse(JSON.stringify({ ...(model.config as object), ...ends })),
     generationConfig: { ...ends, max_length: model.dimensions.context },
     tensors,
-    tokenizerFiles: { ...tokenizer.files() },
+    tokenizerFiles: { ...tokenizer.files(), ...chat?.files },
   });
+}
+
+/** The tokens that end what is written, as `eos_token_id` names them: none, one, or several. */
+function generationEnds(ends: readonly unknown[]): number | number[] | null {
+  const ids = [...new Set(ends.flat())].filter((id): id is number => typeof id === 'number');
+  return ids.length > 1 ? ids : (ids[0] ?? null);
 }

@@ -67,13 +67,15 @@ const MODEL = {
     help: 'model family',
     otherwise: 'that of the preset',
   },
-  /** What is learned: the next token, or masked ones from all around them. Default `causal`, with `bert` `masked`. */
+  /** What is learned: the next token, masked ones, or answers in rows. Default `causal`, with `bert` `masked`. */
   objective: {
     kind: 'choice',
     choices: OBJECTIVES,
-    help: 'what is learned: the next token, or masked ones',
+    help: 'what is learned: the next token, masked ones, or the answers in conversations',
     otherwise: 'causal; bert: masked',
   },
+  /** With `chat`, whether each row has a window to itself; else rows share windows, and none sees another. */
+  unpacked: { kind: 'flag', help: 'chat: a window for each row, instead of several rows in one' },
   /** With `masked`, the share of tokens to be told. Default 0.15. */
   maskRate: { kind: 'share', most: 0.5, default: 0.15, help: 'masked: share of tokens to be told' },
   /** Blocks. */

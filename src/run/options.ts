@@ -5,7 +5,7 @@ import { shapeOf } from '../base/option-schema.js';
 import type { OptionsOf, ParsedOf } from '../base/option-table.js';
 import { CODE, spelledError } from '../base/spelling.js';
 import { findPreset } from '../model/presets.js';
-import type { ObjectiveConfig } from '../objectives/create.js';
+import type { TextObjectiveConfig } from '../objectives/create.js';
 import type { ObjectiveName } from '../objectives/names.js';
 import { checkGivenText, type GivenText } from './given-text.js';
 import { OWN_OPTIONS, TRAIN_OPTIONS } from './option-table.js';
@@ -143,9 +143,9 @@ export function objectiveName(o: ParsedTrainOptions): ObjectiveName {
 }
 
 /** What is learned, with its settings. @param mask the id of the tokenizer's mask token, where it has one */
-export function objectiveOf(o: ParsedTrainOptions, mask: number | undefined): ObjectiveConfig {
+export function objectiveOf(o: ParsedTrainOptions, mask: number | undefined): TextObjectiveConfig {
   const name = objectiveName(o);
-  if (name === 'causal') return { name };
+  if (name !== 'masked') return { name: 'causal' };
   if (mask === undefined) throw new Error('the tokenizer has no mask token');
   return { name, rate: o.maskRate, mask };
 }

@@ -1,5 +1,7 @@
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
+import { objectiveName } from './options.js';
+import { prepareChatRun } from './prepare-chat.js';
 import { prepareOwn } from './prepare-own.js';
 import { prepareText } from './prepare-text.js';
 import type { PreparedRun } from './task.js';
@@ -16,5 +18,7 @@ export function prepareRun(
   emit: (event: TrainEvent) => void,
   signal?: AbortSignal,
 ): Promise<PreparedRun> {
-  return run.options.module === undefined ? prepareText(run, emit, signal) : prepareOwn(run, run.options.module);
+  const { options } = run;
+  if (options.module !== undefined) return prepareOwn(run, options.module);
+  return objectiveName(options) === 'chat' ? prepareChatRun(run, emit, signal) : prepareText(run, emit, signal);
 }

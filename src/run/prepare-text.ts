@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { exists } from '../base/files/exists.js';
 import { Random } from '../base/random.js';
+import { spelledError } from '../base/spelling.js';
 import {
   corpusNotices,
   type Dataset,
@@ -15,7 +16,7 @@ import {
 } from '../data/index.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
-import { createObjective, type ObjectiveConfig } from '../objectives/create.js';
+import { createObjective, type TextObjectiveConfig } from '../objectives/create.js';
 import { writeBestModel } from './best-model.js';
 import type { TrainEvent } from './events.js';
 import { checkFrozen, type FrozenPart, readFrozen, writeFrozen } from './frozen-part.js';
@@ -35,7 +36,7 @@ export interface PreparedText extends PreparedRun {
   readonly tokens: string;
   readonly model: Model;
   /** What is learned. */
-  readonly objective: ObjectiveConfig;
+  readonly objective: TextObjectiveConfig;
 }
 
 /**
@@ -51,6 +52,12 @@ export async function prepareText(
   signal?: AbortSignal,
 ): Promise<PreparedText> {
   const { options } = run;
+  if (objectiveName(options) === 'chat')
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('objective', 'chat')} learns on one machine alone, by train. Between machines use ${option('objective', 'causal')}.`,
+    );
   const tokens = join(run.paths.folder, 'tokens');
   if (run.source !== undefined) {
     await keepSource(run.paths.from, run.source);
@@ -68,7 +75,8 @@ export async function prepareText(
     ? Model.fromConfig(run.chosen.model)
     : (run.source?.model ?? newModel(options, dataset));
   const model = whole.freeze(options.freeze ?? []);
-  const objective = run.chosen.objective ?? objectiveOf(options, dataset.tokenizer.mask);
+  const objective =
+    (run.chosen.objective as TextObjectiveConfig | undefined) ?? objectiveOf(options, dataset.tokenizer.mask);
   const learned = createObjective(objective, { model, context, seed: options.seed });
   const start = startOf(run, model);
   const frozen = await frozenPart(run, model, start);
@@ -128,7 +136,7 @@ export class StoppedEarly extends MeanfieldError {
 }
 
 /** Stores the frozen parameters in the run's folder, or finds them there as they were. */
-async function frozenPart(
+export async function frozenPart(
   { options, chosen, paths }: OpenRun,
   model: Model,
   start: StartVectors,
@@ -149,7 +157,7 @@ async function frozenPart(
 type StartVectors = () => Promise<{ readonly trained: Float32Array; readonly frozen: Float32Array }>;
 
 /** Those of the model that it starts from, or random ones. */
-function startOf(run: OpenRun, model: Model): StartVectors {
+export function startOf(run: OpenRun, model: Model): StartVectors {
   const { from, seed } = run.options;
   if (from === undefined) return async () => initialVectors(model, seed);
   return async () => {

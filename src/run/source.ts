@@ -10,7 +10,7 @@ import { isJsonObject, type JsonObject, jsonText } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
 import { withTextModel } from '../hub/load-model.js';
 import type { Model } from '../model/model.js';
-import { type ObjectiveConfig, objectiveOf as objectiveOfModel } from '../objectives/create.js';
+import { objectiveOf as objectiveOfModel, type TextObjectiveConfig } from '../objectives/create.js';
 import type { ParsedTrainOptions } from './options.js';
 
 /** Tokens of a training window where none were asked for: of a longer context few texts and machines have any use. */
@@ -20,7 +20,7 @@ const GENERATION = 'generation_config.json';
 /** A model that a run starts from, but for its parameters. */
 export interface RunSource {
   readonly model: Model;
-  readonly objective: ObjectiveConfig;
+  readonly objective: TextObjectiveConfig;
   readonly generationConfig?: JsonObject;
   /** The tokenizer's own files, by name. */
   readonly tokenizerFiles: Readonly<Record<string, string>>;
@@ -50,11 +50,12 @@ export async function openSource(from: string, options: ParsedTrainOptions): Pro
   });
   const { model, objective } = source;
   const { context } = model.dimensions;
-  if (options.objective !== undefined && options.objective !== objective.name) {
+  const chats = options.objective === 'chat' && objective.name === 'causal';
+  if (options.objective !== undefined && options.objective !== objective.name && !chats) {
     throw spelledError(
       UsageError,
       ({ option }) =>
-        `${from} is a ${model.architecture.name} model, which learns ${objective.name}, not ${options.objective}. Leave ` +
+        `${from} is a ${model.architecture.name} model, which learns ${objective.name}${objective.name === 'causal' ? ' or chat' : ''}, not ${options.objective}. Leave ` +
         `${option('objective')} out.`,
     );
   }
@@ -65,7 +66,7 @@ export async function openSource(from: string, options: ParsedTrainOptions): Pro
         `${option('context')} must be at most ${context}, the longest sequence of ${from}; got ${options.context}.`,
     );
   }
-  options.objective = objective.name;
+  options.objective ??= objective.name;
   options.context ??= Math.min(context, CONTEXT);
   return source;
 }

@@ -1,4 +1,4 @@
-import type { ObjectiveConfig } from '../objectives/create.js';
+import type { ObjectiveConfig, TextObjectiveConfig } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import type { OwnStartedEvent, StartedEvent, TrainResult } from './events.js';
 import type { FrozenPart } from './frozen-part.js';
@@ -13,7 +13,16 @@ export type TaskSetup =
       readonly model: unknown;
       /** Its frozen parameters, of which each replica has a copy: native code takes no memory that threads share. */
       readonly frozen?: FrozenPart;
-      readonly objective: ObjectiveConfig;
+      readonly objective: TextObjectiveConfig;
+      readonly context: number;
+    }
+  | {
+      readonly kind: 'chat';
+      /** The folder of prepared rows; each replica reads its own samples. */
+      readonly rows: string;
+      readonly model: unknown;
+      readonly frozen?: FrozenPart;
+      readonly objective: Extract<ObjectiveConfig, { readonly name: 'chat' }>;
       readonly context: number;
     }
   | {

@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { WebEngine } from '../engine/web/engine.js';
 import { Model } from '../model/model.js';
-import { createObjective, type ObjectiveConfig } from '../objectives/create.js';
+import { createObjective, type TextObjectiveConfig } from '../objectives/create.js';
 import { Evaluator } from './evaluation.js';
 import { Replica } from './replica.js';
 import { traceGradient } from './step-program.js';
@@ -22,10 +22,10 @@ const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, cl
 
 interface Case {
   readonly family: string;
-  readonly objective: ObjectiveConfig;
+  readonly objective: TextObjectiveConfig;
   readonly freeze: readonly string[];
 }
-const causal: ObjectiveConfig = { name: 'causal' };
+const causal: TextObjectiveConfig = { name: 'causal' };
 const cases: Case[] = [
   { family: 'gpt2', objective: causal, freeze: ['*', '!h.2.*', '!ln_f.*'] },
   { family: 'gpt2', objective: causal, freeze: ['h.*'] },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { valueSchema } from '../../base/option-schema.js';
-import { objectiveSchema } from '../../objectives/create.js';
+import { textObjectiveSchema } from '../../objectives/create.js';
 import { TRAIN_OPTIONS } from '../../run/option-table.js';
 import { EXCHANGE_OPTIONS } from '../option-table.js';
 import { blobRef, count, hash, text } from './wire.js';
@@ -18,7 +18,7 @@ const runSetup = z.strictObject({
     .refine((patterns) => patterns.join().length <= MOST_PATTERNS, { error: `at most ${MOST_PATTERNS} characters` })
     .optional(),
   /** What is learned. */
-  objective: objectiveSchema,
+  objective: textObjectiveSchema,
   /** Tokens of a window, where they are fewer than the model can see. */
   context: count.min(1).optional(),
   batchSize: valueSchema(TRAIN_OPTIONS.batchSize),

@@ -1,6 +1,6 @@
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { LONGEST_ROW, rowText } from './row-text.js';
-import type { DocumentPiece } from './types.js';
+import type { DocumentPiece, TableRow } from './types.js';
 
 /**
  * The documents of a JSON Lines file: the text in `field` of the object on each line. Blank lines are passed over.
@@ -12,6 +12,16 @@ export async function* readJsonLines(
   path: string,
   field: string,
 ): AsyncGenerator<DocumentPiece> {
+  for await (const { row, source } of jsonLineRows(chunks, path))
+    yield { bytes: rowText(row, source, field), source, end: true };
+}
+
+/**
+ * The values of a JSON Lines file, one a line. Blank lines are passed over.
+ *
+ * @throws MeanfieldError with file:line for a line that is not JSON
+ */
+export async function* jsonLineRows(chunks: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<TableRow> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let line = 0;
   for await (const bytes of splitLines(chunks, path)) {
@@ -33,7 +43,7 @@ export async function* readJsonLines(
         { cause: error },
       );
     }
-    yield { bytes: rowText(row, source, field), source, end: true };
+    yield { row, source };
   }
 }
 

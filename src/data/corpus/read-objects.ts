@@ -1,6 +1,6 @@
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { LONGEST_ROW, rowText } from './row-text.js';
-import type { DocumentPiece } from './types.js';
+import type { DocumentPiece, TableRow } from './types.js';
 
 const [QUOTE, ESCAPE, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, COMMA] = Buffer.from('"\\{}[],') as unknown as number[];
 
@@ -15,6 +15,16 @@ export async function* readObjects(
   path: string,
   field: string,
 ): AsyncGenerator<DocumentPiece> {
+  for await (const { row, source } of jsonObjectRows(chunks, path))
+    yield { bytes: rowText(row, source, field), source, end: true };
+}
+
+/**
+ * The objects of such a file.
+ *
+ * @throws MeanfieldError with the row's number for what is not JSON or is no object
+ */
+export async function* jsonObjectRows(chunks: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<TableRow> {
   const splitter = new ObjectSplitter(path);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let number = 0;
@@ -27,7 +37,7 @@ export async function* readObjects(
       } catch (error) {
         throw new MeanfieldError(`${source} is not valid JSON (${messageOf(error)}).`, { cause: error });
       }
-      yield { bytes: rowText(row, source, field), source, end: true };
+      yield { row, source };
     }
   }
   splitter.end();

@@ -45,3 +45,10 @@ export interface CorpusOptions {
   /** Ends the reading with an AbortError. */
   signal?: AbortSignal | undefined;
 }
+
+/** A row of a table: a value of JSON, and what to call it in errors. */
+export interface TableRow {
+  readonly row: unknown;
+  /** The file, with the line or the row's number. */
+  readonly source: string;
+}

@@ -1,6 +1,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { MeanfieldError } from '../../base/errors.js';
 import { TimeLimitError, withinTime } from '../../base/threads/time-limit.js';
+import { tokenToBytes } from './byte-level.js';
 import { bytesToText, type StreamDecoder, type Tokenizer, type TokenizerFiles, unknownId } from './tokenizer.js';
 import { toBytes } from './utf8.js';
 
@@ -22,11 +23,14 @@ export class ForeignTokenizer implements Tokenizer {
   readonly around: { readonly before: readonly number[]; readonly after: readonly number[] };
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #files: TokenizerFiles;
+  /** Whether its tokens are spelled in the alphabet of bytes. */
+  readonly #byteLevel: boolean;
 
   /** @throws Error (of `@huggingface/tokenizers`) when the files cannot be understood */
   constructor(json: Record<string, unknown>, config: Record<string, unknown>, files: TokenizerFiles) {
     this.#tokenizer = new HuggingFaceTokenizer(json, config);
     this.#files = files;
+    this.#byteLevel = JSON.stringify([json.pre_tokenizer, json.decoder]).includes('"ByteLevel"');
     let largest = -1;
     for (const id of this.#tokenizer.get_vocab().values()) largest = Math.max(largest, id);
     if (largest < 0) throw new Error('its vocabulary is empty');
@@ -49,6 +53,16 @@ export class ForeignTokenizer implements Tokenizer {
 
   decodeBytes(ids: ArrayLike<number>): Uint8Array {
     return toBytes(this.decode(ids));
+  }
+
+  /** A special token as it is written, another by the byte alphabet, as a byte, or with ▁ for a blank. */
+  tokenBytes(id: number): Uint8Array {
+    const name = this.#tokenizer.id_to_token(id);
+    if (name === undefined) throw unknownId(id, this.vocabularySize);
+    if (this.#tokenizer.get_added_tokens_decoder().has(id)) return toBytes(name);
+    if (this.#byteLevel) return tokenToBytes(name) ?? toBytes(name);
+    const [, byte] = /^<0x([0-9A-F]{2})>$/.exec(name) ?? [];
+    return byte === undefined ? toBytes(name.replaceAll('▁', ' ')) : Uint8Array.of(Number.parseInt(byte, 16));
   }
 
   decode(ids: ArrayLike<number>): string {

@@ -39,6 +39,8 @@ export interface Tokenizer {
   readonly standIn?: number;
   /** The bytes of some tokens. @throws MeanfieldError when an id is not in the vocabulary */
   decodeBytes(ids: ArrayLike<number>): Uint8Array;
+  /** The bytes that a token stands for within a text, where {@link decodeBytes} of it alone may give others. */
+  tokenBytes?(id: number): Uint8Array;
   /** The text of some tokens; bytes that are not UTF-8 come out as U+FFFD. Special tokens are written out. */
   decode(ids: ArrayLike<number>): string;
   streamDecoder(): StreamDecoder;

@@ -1,0 +1,230 @@
+import { createHash } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { writeFileAtomic } from '../../base/files/atomic.js';
+import { sha256 } from '../../base/hash.js';
+import type { CorpusOptions } from '../corpus/types.js';
+import { OtherTextError } from '../dataset/prepare.js';
+import { SplitPlanner } from '../dataset/split.js';
+import type { MadeTokenizer } from '../tokenizers/kinds.js';
+import { parseTokenizer } from '../tokenizers/load.js';
+import type { Tokenizer } from '../tokenizers/tokenizer.js';
+import { RowEncoder } from './encode-row.js';
+import { makeChatTokenizer } from './make-tokenizer.js';
+import { batchesOf, readRows } from './read-rows.js';
+import { ChatRenderer } from './renderer.js';
+import { type ChatText, parseRow } from './row.js';
+import { RowFile, type RowFileEntry, rowFileSchema, rowsAreWhole, type TokenRow, writeRows } from './row-file.js';
+import { type ChatFiles, type FoundTemplate, findTemplate } from './template.js';
+
+/** What {@link prepareChat} makes, of what and where. */
+export interface PrepareChatOptions extends Omit<CorpusOptions, 'field'> {
+  /** The folder for rows, tokenizer and manifest. It belongs to the data set alone. */
+  readonly folder: string;
+  /** A kind to make for these rows, or the files of one to use as it is. */
+  readonly tokenizer: MadeTokenizer | ChatFiles;
+  /** Tokens for `bpe` to learn. */
+  readonly vocabularySize?: number | undefined;
+  /** The part of the rows, between 0 and 1, that validates. */
+  readonly validationFraction: number;
+  /** Tokens of a row at most; longer ones are cut at the end. */
+  readonly longest: number;
+  /** The fingerprint that the data set must have. */
+  readonly expected?: string | undefined;
+  readonly onProgress?: ((rows: number) => void) | undefined;
+}
+
+const count = z.int().nonnegative();
+
+const manifestSchema = z.strictObject({
+  format: z.literal('meanfield-chat'),
+  version: z.literal(1),
+  /** The sha256 over rows and settings: equal ones mean equal tokens. */
+  fingerprint: z.string(),
+  /** The tokenizer's files, by name, and the sha256 of each. */
+  files: z.record(z.string(), z.string()),
+  statistics: z.strictObject({
+    /** Rows read, and of those: cut at the end; passed over as nothing in them is learned; equal to an earlier one. */
+    rows: count,
+    cut: count,
+    nothing: count,
+    duplicates: count,
+    /** Rows whose assistant turns end with what is not learned. */
+    unlearnedEnd: count,
+    bytes: count,
+  }),
+  train: rowFileSchema,
+  validation: rowFileSchema,
+});
+
+/** What became of the rows. */
+export type ChatStatistics = z.infer<typeof manifestSchema>['statistics'];
+
+/** Rows as tokens, ready to be drawn from. */
+export interface ChatDataset {
+  readonly tokenizer: Tokenizer;
+  readonly files: ChatFiles;
+  readonly template: FoundTemplate;
+  readonly train: RowFile;
+  readonly validation: RowFile;
+  readonly fingerprint: string;
+  readonly statistics: ChatStatistics;
+}
+
+const MANIFEST = 'chat.json';
+/** Rows that are rendered in one go. */
+const AT_ONCE = 64;
+
+/**
+ * Turns rows of conversations and other kinds (see {@link parseRow}) into tokens on disk, each with whether it is
+ * learned, in a training and a validation part: of fewer than 20 rows the last validate, else those that a hash of what
+ * they hold chooses, so that equal ones are on one side. Memory does not grow with the rows, but for their lengths.
+ *
+ * The manifest is removed first and written last: if the process dies in between, the next call starts over.
+ *
+ * @throws MeanfieldError for a row that is none of the kinds, with its file and line; when there is nothing to learn from
+ * @throws OtherTextError when the rows are not those that were expected
+ * @throws DOMException (AbortError) when stopped by the signal
+ */
+export async function prepareChat(options: PrepareChatOptions): Promise<ChatDataset> {
+  const { folder, tokenizer, validationFraction, longest, vocabularySize } = options;
+  const scan = await scanRows(options);
+  const settings = { tokenizer, vocabularySize, validationFraction, longest };
+  const fingerprint = sha256(JSON.stringify([settings, scan.content]));
+  if (options.expected !== undefined && options.expected !== fingerprint)
+    throw new OtherTextError(`The rows in ${options.paths.join(', ')} are not those that ${folder} was made of.`);
+  const old = await openChat(folder).catch(() => undefined);
+  if (old?.fingerprint === fingerprint) return old;
+  old?.train.close();
+  old?.validation.close();
+  await rm(join(folder, MANIFEST), { force: true });
+
+  const files =
+    typeof tokenizer === 'string'
+      ? await makeChatTokenizer(tokenizer, rowsOf(tokenizer === 'chars' ? undefined : false), options)
+      : tokenizer;
+  const template = findTemplate(files);
+  const renderer = new ChatRenderer(template);
+  const statistics = { ...scan.statistics, cut: 0, nothing: 0, unlearnedEnd: 0 };
+  try {
+    const encoder = new RowEncoder(await parseTokenizer(files as never, folder), template, renderer);
+    const part = async (name: 'train' | 'validation'): Promise<RowFileEntry> =>
+      writeRows(folder, name, encoded(encoder, rowsOf(name === 'validation')));
+    const [train, validation] = [await part('train'), await part('validation')];
+    for (const [name, { rows }] of Object.entries({ train, validation }))
+      if (rows === 0) throw tooFew(options, statistics, name);
+    for (const [name, text] of Object.entries(files)) await writeFileAtomic(join(folder, name), text);
+    const manifest: z.input<typeof manifestSchema> = {
+      ...{ format: 'meanfield-chat', version: 1, fingerprint, statistics, train, validation },
+      files: Object.fromEntries(Object.entries(files).map(([name, text]) => [name, sha256(text)])),
+    };
+    await writeFileAtomic(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+  } finally {
+    await renderer.close();
+  }
+  return openChat(folder);
+
+  /** @param validates those of that part, or all */
+  async function* rowsOf(validates: boolean | undefined): AsyncGenerator<ChatText> {
+    let number = 0;
+    for await (const { learned } of parsedRows(options)) {
+      const own = scan.validates(number++);
+      if (validates === undefined || own === validates) yield learned;
+    }
+    if (number !== scan.statistics.rows)
+      throw new MeanfieldError(
+        'The rows changed while they were read. Start again when nothing writes to them any more.',
+      );
+  }
+
+  async function* encoded(encoder: RowEncoder, rows: AsyncIterable<ChatText>): AsyncGenerator<TokenRow> {
+    let done = 0;
+    for await (const batch of batchesOf(rows, AT_ONCE)) {
+      options.signal?.throwIfAborted();
+      for (const row of await encoder.encode(batch)) {
+        if ('fault' in row) throw new MeanfieldError(`A row cannot be used: ${row.fault}.${CHECK}`);
+        if (row.ids.length > longest) statistics.cut++;
+        if (row.unlearnedEnd !== undefined) statistics.unlearnedEnd++;
+        const [ids, flags] = [row.ids.slice(0, longest), row.flags.slice(0, longest)];
+        // Nothing comes before it that it could be told from.
+        flags[0] = 0;
+        if (flags.includes(1)) yield { ids, flags };
+        else statistics.nothing++;
+      }
+      options.onProgress?.((done += batch.length));
+    }
+  }
+}
+
+const CHECK = ' `meanfield data check` shows all rows that are wrong.';
+
+/**
+ * Opens what {@link prepareChat} made.
+ *
+ * @throws MeanfieldError when the folder holds no whole data set
+ */
+export async function openChat(folder: string, { check = false } = {}): Promise<ChatDataset> {
+  const fail = (why: string, cause?: unknown): MeanfieldError =>
+    new MeanfieldError(`${folder} holds no prepared rows: ${why}. Prepare them again.`, { cause });
+  let manifest: z.output<typeof manifestSchema>;
+  const files: Record<string, string> = {};
+  try {
+    manifest = manifestSchema.parse(JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')));
+    for (const [name, hash] of Object.entries(manifest.files)) {
+      files[name] = await readFile(join(folder, name), 'utf8');
+      if (sha256(files[name]) !== hash) throw new MeanfieldError(`${name} is not the file that was written`);
+    }
+  } catch (error) {
+    throw fail(messageOf(error).slice(0, 300), error);
+  }
+  for (const part of ['train', 'validation'] as const)
+    if (check && !(await rowsAreWhole(folder, part, manifest[part]))) throw fail(`the ${part} rows are damaged`);
+  return {
+    tokenizer: await parseTokenizer(files as never, folder),
+    files,
+    template: findTemplate(files),
+    train: await RowFile.open(folder, 'train', manifest.train),
+    validation: await RowFile.open(folder, 'validation', manifest.validation),
+    fingerprint: manifest.fingerprint,
+    statistics: manifest.statistics,
+  };
+}
+
+async function* parsedRows(options: PrepareChatOptions) {
+  for await (const { row, source } of readRows({ ...options, except: [...(options.except ?? []), options.folder] })) {
+    const parsed = parseRow(row);
+    if ('fault' in parsed) throw new MeanfieldError(`${source}: ${parsed.fault}.${CHECK}`);
+    yield parsed;
+  }
+}
+
+async function scanRows(options: PrepareChatOptions) {
+  const content = createHash('sha256');
+  const planner = new SplitPlanner(options.validationFraction);
+  const seen = new Set<string>();
+  const statistics = { rows: 0, duplicates: 0, bytes: 0 };
+  for await (const { learned } of parsedRows(options)) {
+    const text = JSON.stringify(learned);
+    const digest = createHash('sha256').update(text).digest();
+    content.update(digest);
+    planner.add(digest);
+    const key = digest.toString('latin1', 0, 12);
+    if (seen.has(key)) statistics.duplicates++;
+    seen.add(key);
+    statistics.rows++;
+    statistics.bytes += Buffer.byteLength(text);
+  }
+  const split = planner.plan(statistics.rows);
+  const last = 'at' in split ? Math.min(statistics.rows - 1, split.at) : 0;
+  const validates = 'at' in split ? (row: number) => row >= last : split.validates;
+  return { content: content.digest('hex'), statistics, validates };
+}
+
+function tooFew(options: PrepareChatOptions, { rows, nothing }: ChatStatistics, part: string): MeanfieldError {
+  return new MeanfieldError(
+    `Of the ${rows} rows in ${options.paths.join(', ')} none is left for the ${part} part: in ${nothing} nothing is learned ` +
+      `(no assistant turn, or cut off within ${options.longest - 1} tokens of context). Expected two rows or more.${CHECK}`,
+  );
+}

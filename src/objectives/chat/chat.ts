@@ -1,0 +1,130 @@
+/*
+ * Shape suffixes: N tokens = T positions × B windows, time-major: element t · B + b.
+ */
+import { UsageError } from '../../base/errors.js';
+import type { PackedRows } from '../../data/chat/pack.js';
+import type { HostArray } from '../../engine/engine.js';
+import { linearCrossEntropy, mul, reduceSum, type Tensor } from '../../graph/index.js';
+import type { TracedParameters } from '../../model/architecture.js';
+import type { ParameterLayout } from '../../model/layout.js';
+import type { Model } from '../../model/model.js';
+import { tokenLosses } from '../causal/token-losses.js';
+import { lowWords } from '../low-words.js';
+import type { Feed, Objective, Scoring } from '../objective.js';
+
+/**
+ * The answers in rows such as conversations, token by token from all that comes before in its row: the mean
+ * cross-entropy in nats over the tokens that are learned, those of the assistant and what ends its turns. A sample is a
+ * window of one row or more (packing); each row's positions begin at 0, and none sees another, so that packed rows give
+ * the loss and the gradient of each by itself. What is learned is told by flags and lengths, never by a token's id.
+ */
+export class Chat implements Objective<PackedRows> {
+  readonly name = 'chat';
+  readonly generative = false;
+  readonly metrics = [
+    { name: 'loss', better: 'lower' },
+    { name: 'accuracy', better: 'higher' },
+  ] as const;
+  readonly scoring: Scoring<PackedRows> = {
+    judge: (parameters, feeds, batch) => {
+      const { losses, predictions } = tokenLosses(
+        this.model,
+        parameters,
+        this.#hidden(parameters, feeds, batch),
+        feeds.targets!,
+      );
+      return { loss: reduceSum(mul(losses, feeds.weights!), [0]), predictions };
+    },
+    score: (_samples, arrays, { loss, predictions }) => {
+      const targets = lowWords(arrays.targets as BigInt64Array);
+      let [weight, accuracy] = [0, 0];
+      for (const [n, counts] of (arrays.weights as Float32Array).entries()) {
+        weight += counts;
+        if (counts > 0 && predictions![n] === targets[2 * n]) accuracy++;
+      }
+      return { weight, sums: { loss: loss![0] as number, accuracy } };
+    },
+  };
+
+  /** @param context places of a window */
+  constructor(
+    private readonly model: Model,
+    private readonly context: number,
+  ) {
+    if (model.architecture.sees !== 'past')
+      throw new UsageError(
+        `A ${model.architecture.name} model sees the answers that it would have to give. Use gpt2 or llama for chat.`,
+      );
+  }
+
+  get layout(): ParameterLayout {
+    return this.model.trained;
+  }
+
+  get frozen(): ParameterLayout {
+    return this.model.frozen;
+  }
+
+  get tokensPerSample(): number {
+    return this.context;
+  }
+
+  /** `ids`, `targets`, `positions` [N] int64; `starts`, where a token's row begins in its window, and `weights` [N]. */
+  feeds(batch: number): readonly Feed[] {
+    const shape = [batch * this.context];
+    return [
+      { name: 'ids', shape, dtype: 'int64' },
+      { name: 'targets', shape, dtype: 'int64' },
+      { name: 'positions', shape, dtype: 'int64' },
+      { name: 'starts', shape, dtype: 'float32' },
+      { name: 'weights', shape, dtype: 'float32' },
+    ];
+  }
+
+  fill(samples: readonly PackedRows[], arrays: Readonly<Record<string, HostArray>>): number {
+    const [ids, targets, positions] = ['ids', 'targets', 'positions'].map((name) =>
+      lowWords(arrays[name] as BigInt64Array),
+    ) as [Int32Array, Int32Array, Int32Array];
+    const [starts, weights] = [arrays.starts as Float32Array, arrays.weights as Float32Array];
+    const B = samples.length;
+    let weight = 0;
+    for (const [b, rows] of samples.entries()) {
+      let start = 0;
+      const put = (t: number, id: number, target: number, learned: number) => {
+        const n = t * B + b;
+        ids[2 * n] = id;
+        targets[2 * n] = target;
+        positions[2 * n] = t - start;
+        starts[n] = start;
+        weights[n] = learned;
+        weight += learned;
+      };
+      for (const row of rows) {
+        const length = Math.min(row.ids.length - 1, this.context);
+        if (start + length > this.context)
+          throw new Error(`expected rows of ${this.context} tokens together, got ${start + length} and more`);
+        for (let i = 0; i < length; i++) put(start + i, row.ids[i]!, row.ids[i + 1]!, row.flags[i + 1]!);
+        start += length;
+      }
+      // What is left is a row of its own, of which nothing is learned.
+      for (let t = start; t < this.context; t++) put(t, 0, 0, 0);
+    }
+    return weight;
+  }
+
+  loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor {
+    const x_NC = this.#hidden(parameters, feeds, batch);
+    const { softcap } = this.model;
+    return linearCrossEntropy(x_NC, this.model.head(parameters), feeds.targets!, { softcap, weights: feeds.weights });
+  }
+
+  #hidden(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor {
+    const packing = { positions_N: feeds.positions!, starts_N: feeds.starts! };
+    return this.model.hidden(parameters, feeds.ids!, batch, this.context, packing);
+  }
+
+  /** The graph's mean is over all places, learned or not; how many are learned is the weight. */
+  unit(batch: number): number {
+    return batch * this.context;
+  }
+}

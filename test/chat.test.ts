@@ -1,0 +1,73 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { jsonLines, meanfield } from './command.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'meanfield-chat-'));
+const chats = join(folder, 'chats.jsonl');
+const SIZES = [
+  '--layers',
+  '1',
+  '--width',
+  '16',
+  '--heads',
+  '2',
+  '--context',
+  '48',
+  '--batch-size',
+  '2',
+  '--vocab',
+  '300',
+];
+
+beforeAll(async () => {
+  const rows = Array.from({ length: 60 }, (_, i) => ({
+    messages: [
+      ...(i % 3 === 0 ? [{ role: 'system', content: 'Be brief.' }] : []),
+      { role: 'user', content: `What comes after ${i}?` },
+      { role: 'assistant', content: `It is ${i + 1}.` },
+    ],
+  }));
+  await writeFile(chats, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const train = (run: string, ...options: string[]) =>
+  meanfield('train', chats, '--objective', 'chat', '--run', join(folder, run), ...SIZES, ...options, '--json');
+const weights = (run: string) => readFileSync(join(folder, run, 'model', 'model.safetensors'));
+
+test('learns conversations from scratch with ChatML, on two replicas, to the bit the same again', async () => {
+  const options = ['--steps', '12', '--eval-every', '6', '--replicas', '2', '--sync-every', '3'];
+  const whole = await train('whole', ...options);
+  expect(whole.code, whole.stderr).toBe(0);
+  expect((await train('again', ...options)).code).toBe(0);
+  expect(weights('again').equals(weights('whole'))).toBe(true);
+
+  const config = JSON.parse(readFileSync(join(folder, 'whole', 'model', 'tokenizer_config.json'), 'utf8'));
+  const template = readFileSync(join(folder, 'whole', 'model', 'chat_template.jinja'), 'utf8');
+  expect(config).toMatchObject({ chat_template: template, eos_token: '<|im_end|>' });
+  const { added_tokens: tokens } = JSON.parse(readFileSync(join(folder, 'whole', 'model', 'tokenizer.json'), 'utf8'));
+  const end = tokens.find(({ content }: { content: string }) => content === '<|im_end|>').id;
+  const generation = JSON.parse(readFileSync(join(folder, 'whole', 'model', 'generation_config.json'), 'utf8'));
+  expect(generation.eos_token_id).toContain(end);
+}, 240_000);
+
+test('a run that was stopped and resumed is the run that was not', async () => {
+  const options = ['--steps', '400', '--eval-every', '100', '--checkpoint-every', '100'];
+  expect((await train('through', ...options)).code).toBe(0);
+  const stopped = await train('stopped', ...options, '--until-loss', '100');
+  expect(jsonLines(stopped).at(-1)).toMatchObject({ type: 'result', step: 100 });
+  const resumed = await train('stopped', ...options, '--until-loss', '0.0001', '--resume');
+  expect(jsonLines(resumed).at(-1)).toMatchObject({ type: 'result', step: 400 });
+  expect(weights('stopped').equals(weights('through'))).toBe(true);
+}, 240_000);
+
+test('names the row that is none of the kinds', async () => {
+  const bad = join(folder, 'bad.jsonl');
+  await writeFile(bad, '{"messages":[{"role":"user","content":"Hi"}]}\n{"question":"?"}\n');
+  const refused = await meanfield('train', bad, '--objective', 'chat', '--run', join(folder, 'bad'), ...SIZES);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain(`${bad}:2: expected messages`);
+}, 60_000);
