@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
-import { addOptions } from '../terminal/add-options.js';
+import { SIMULATION_OPTIONS } from '../../planner/simulate/option-table.js';
+import { addGroups, addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
-import { definePlanOptions, SIMULATE_FLAGS } from './plan-options.js';
+import { definePlanOptions, TRACE_FLAGS } from './plan-options.js';
 
 /** `meanfield plan simulate`. */
 export function definePlanSimulate(plan: Command, start: Start): void {
@@ -13,10 +14,8 @@ export function definePlanSimulate(plan: Command, start: Start): void {
       'Play what `plan` chose on a virtual clock: a step of its pipeline or of ZeRO-3, rounds of averaging, or one exchange ' +
         'of all replicas; with --trace as a file that ui.perfetto.dev opens.',
     );
-  definePlanOptions(command)
-    .option('--trace <file>', "write the events in Chrome's trace format")
-    .optionsGroup('Simulation:');
-  addOptions(command, SIMULATE_FLAGS)
+  addOptions(definePlanOptions(command), TRACE_FLAGS);
+  addGroups(command, { Simulation: SIMULATION_OPTIONS })
     .optionsGroup('Output:')
     // `plan` takes the options that both know, wherever they stand.
     .action((_: object, self: Command) =>

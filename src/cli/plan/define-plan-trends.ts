@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
+import { TRENDS_FLAGS } from './plan-options.js';
 
 /** `meanfield plan trends`. */
 export function definePlanTrends(plan: Command, start: Start): void {
@@ -10,11 +12,10 @@ export function definePlanTrends(plan: Command, start: Start): void {
     .description(
       'Fit the time in which the compute of training runs, and the efficiency of algorithms, double, by regression and by ' +
         'endpoints, and draw them.',
-    )
-    .option('--html <file>', 'write a page with the drawings')
-    // `plan` takes the options that both know, wherever they stand.
-    .action((_: object, self: Command) =>
-      start(async (context) => (await import('./plan-trends.js')).showTrends(self.optsWithGlobals(), context)),
     );
+  // `plan` takes the options that both know, wherever they stand.
+  addOptions(command, TRENDS_FLAGS).action((_: object, self: Command) =>
+    start(async (context) => (await import('./plan-trends.js')).showTrends(self.optsWithGlobals(), context)),
+  );
   finish(command, ['meanfield plan trends', 'meanfield plan trends --html trends.html']);
 }

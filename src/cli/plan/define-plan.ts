@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { OptionsOf } from '../../base/option-table.js';
+import { addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
 import { definePlanCalibrate } from './define-plan-calibrate.js';
@@ -8,7 +10,7 @@ import { definePlanSimulate } from './define-plan-simulate.js';
 import { definePlanTop500 } from './define-plan-top500.js';
 import { definePlanTrends } from './define-plan-trends.js';
 import { definePlanValidate } from './define-plan-validate.js';
-import { definePlanOptions, type PlanFlags } from './plan-options.js';
+import { definePlanOptions, PAGE_FLAGS, type PlanFlags } from './plan-options.js';
 
 /** `meanfield plan` and its commands. */
 export function definePlan(program: Command, start: Start): void {
@@ -20,11 +22,9 @@ export function definePlan(program: Command, start: Start): void {
         'it costs, and why the alternatives lose. Without --model: the largest model that the limits allow.',
     )
     .usage('[options] | plan <command>');
-  definePlanOptions(command)
-    .option('--html <file>', 'write a page with charts, which needs no network')
-    .action((flags: PlanFlags & { readonly html?: string }) =>
-      start(async (context) => (await import('./plan.js')).planModel(flags, context)),
-    );
+  addOptions(definePlanOptions(command), PAGE_FLAGS).action((flags: PlanFlags & OptionsOf<typeof PAGE_FLAGS>) =>
+    start(async (context) => (await import('./plan.js')).planModel(flags, context)),
+  );
   finish(command, [
     'meanfield plan --model turing-nlg-17b --cluster azure-openai-2020',
     'meanfield plan --model llama3-8b --cluster 64xh100 --tokens 1e12 --html plan.html',

@@ -1,16 +1,18 @@
 import { writeFileAtomic } from '../../base/files/atomic.js';
 import { jsonText } from '../../base/json.js';
+import type { OptionsOf } from '../../base/option-table.js';
 import { snakeCase } from '../../planner/report/plan-json.js';
 import { calibrationJson } from '../../planner/run/calibration.js';
 import { calibrate, type PairFit } from '../../planner/validate/index.js';
 import type { Context } from '../terminal/context.js';
 import { table } from '../terminal/format.js';
+import { CALIBRATE_FLAGS } from './plan-options.js';
 import { readTable } from './plan-validate.js';
 
 /** Fits efficiencies to a table of the user's own runs, tells how well, and writes them. */
 export async function calibrateTable(
   file: string,
-  { to }: { readonly to: string },
+  { to = CALIBRATE_FLAGS.to.default }: OptionsOf<typeof CALIBRATE_FLAGS>,
   { output }: Context,
 ): Promise<number> {
   const { calibration, pairs, unused } = calibrate(await readTable(file));

@@ -1,9 +1,11 @@
+import type { OptionsOf } from '../../base/option-table.js';
 import { chinchillaPoints } from '../../planner/laws/chinchilla.js';
 import type { LawFit } from '../../planner/laws/fit.js';
 import { fitPoints, fitTable, type TableFit } from '../../planner/laws/table.js';
 import { snakeCase } from '../../planner/report/plan-json.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
+import type { FIT_FLAGS } from './plan-options.js';
 import { readTable } from './plan-validate.js';
 
 const NUMBERS = ['E', 'A', 'B', 'alpha', 'beta'] as const;
@@ -11,10 +13,10 @@ const NUMBERS = ['E', 'A', 'B', 'alpha', 'beta'] as const;
 /** Fits a scaling law to the user's table, or to Chinchilla's points. */
 export async function fit(
   file: string | undefined,
-  flags: { readonly drop?: number },
+  { drop }: OptionsOf<typeof FIT_FLAGS>,
   { output }: Context,
 ): Promise<number> {
-  const options = flags.drop === undefined ? {} : { drop: flags.drop };
+  const options = drop === undefined ? {} : { drop };
   const fitted = file === undefined ? fitPoints(chinchillaPoints(), options) : fitTable(await readTable(file), options);
   const { fit: best, all, confidence, dropped, delta } = fitted;
   const figures = ({ exponents, rmse, rmseLog, objective, points, law }: LawFit) => ({

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { OptionsOf, OptionTable } from '../../base/option-table.js';
-import { PLAN_GROUPS } from '../../planner/run/option-table.js';
+import { LAW_OPTION, PLAN_GROUPS } from '../../planner/run/option-table.js';
 import { addGroups } from '../terminal/add-options.js';
 
 const { SOFTWARE, AMOUNT, STEP, ARRANGEMENT, AVERAGING } = PLAN_GROUPS;
@@ -20,41 +20,44 @@ const WHERE = {
   },
 } as const satisfies OptionTable;
 
-const LIMITS = {
-  ...AMOUNT,
-  law: {
-    kind: 'choice',
-    choices: ['chinchilla', 'replication', 'kaplan'],
-    help: 'scaling law for the largest model',
-    otherwise: 'replication',
-  },
-} as const satisfies OptionTable;
+const LIMITS = { ...AMOUNT, law: LAW_OPTION } as const satisfies OptionTable;
 
 /** Options that `plan` and `plan simulate` take. */
 export const PLAN_FLAGS = { ...WHERE, ...LIMITS, ...STEP, ...ARRANGEMENT, ...AVERAGING } as const satisfies OptionTable;
 
 export type PlanFlags = OptionsOf<typeof PLAN_FLAGS>;
 
-/** Options of `plan simulate` beside those of `plan`. */
-export const SIMULATE_FLAGS = {
-  schedule: {
-    kind: 'choice',
-    choices: ['pipeline', 'zero', 'averaging', 'exchange'],
-    help: 'what to play',
-    otherwise: 'after the plan',
-  },
-  rounds: { kind: 'count', help: 'rounds of averaging', otherwise: '10' },
-  jitter: { kind: 'notNegative', help: 'standard deviation of the logarithm of each time', otherwise: '0' },
-  prefetch: { kind: 'whole', help: 'layers gathered ahead with ZeRO-3', otherwise: '1' },
-  shards: {
-    kind: 'count',
-    help: 'pieces of the vector in an exchange',
-    otherwise: 'one a replica, at most 256',
-  },
-  seed: { kind: 'whole', help: 'seed of everything random', otherwise: '1' },
+/** Of `plan` alone. */
+export const PAGE_FLAGS = {
+  html: { kind: 'text', value: 'file', help: 'write a page with charts, which needs no network' },
 } as const satisfies OptionTable;
 
-export type SimulateFlags = OptionsOf<typeof SIMULATE_FLAGS>;
+/** Of `plan simulate`, beside {@link PLAN_FLAGS} and SIMULATION_OPTIONS. */
+export const TRACE_FLAGS = {
+  trace: { kind: 'text', value: 'file', help: "write the events in Chrome's trace format" },
+} as const satisfies OptionTable;
+
+/** Of `plan trends`. */
+export const TRENDS_FLAGS = {
+  html: { kind: 'text', value: 'file', help: 'write a page with the drawings' },
+} as const satisfies OptionTable;
+
+/** Of `plan top500`. */
+export const TOP500_FLAGS = {
+  rmax: { kind: 'positive', value: 'tflops', help: 'LINPACK result, teraflops (1 petaflops is 1000)' },
+  cluster: { kind: 'text', value: 'name|file', help: 'cluster whose Rmax to estimate' },
+  list: { kind: 'text', value: 'yyyy-mm', help: 'one list', otherwise: 'all that are shipped' },
+} as const satisfies OptionTable;
+
+/** Of `plan fit`. */
+export const FIT_FLAGS = {
+  drop: { kind: 'whole', help: 'points with the fewest tokens per parameter to leave out', otherwise: '5 in 245' },
+} as const satisfies OptionTable;
+
+/** Of `plan calibrate`. */
+export const CALIBRATE_FLAGS = {
+  to: { kind: 'text', value: 'file', default: 'calibration.json', help: 'where to write it' },
+} as const satisfies OptionTable;
 
 /** What can be listed. */
 export const LISTS = {

@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.js';
+import type { OptionsOf } from '../../base/option-table.js';
 import type { AveragingPlan } from '../../planner/averaging/index.js';
 import { snakeCase } from '../../planner/report/plan-json.js';
 import type { Planned } from '../../planner/report/planned.js';
@@ -14,14 +15,18 @@ import {
   simulateStep,
   writeTrace,
 } from '../../planner/simulate/index.js';
+import { SIMULATION_OPTIONS, STEP_OPTIONS } from '../../planner/simulate/option-table.js';
+import { pickOptions } from '../terminal/add-options.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote } from '../terminal/format.js';
 import { planFromFlags } from './plan-input.js';
-import type { PlanFlags, SimulateFlags } from './plan-options.js';
+import type { PlanFlags, TRACE_FLAGS } from './plan-options.js';
+
+type SimulateFlags = OptionsOf<typeof SIMULATION_OPTIONS>;
 
 /** Plays what the plan chose, and writes the trace where one is asked for. */
 export async function simulate(
-  { trace, ...flags }: PlanFlags & SimulateFlags & { readonly trace?: string },
+  { trace, ...flags }: PlanFlags & SimulateFlags & OptionsOf<typeof TRACE_FLAGS>,
   { output }: Context,
 ): Promise<number> {
   const planned = await planFromFlags(forSchedule(flags, flags.schedule));
@@ -65,16 +70,12 @@ function simulationOf({ plan }: Planned, flags: SimulateFlags): Simulation<objec
       `${model.name} fits on ${cluster.name} in no such arrangement. See \`meanfield plan\` for why.`,
     );
   }
-  const { jitter, prefetch, seed } = flags;
-  return simulateStep(chosen.prediction, model, cluster, chosen.arrangement, {
-    ...(jitter === undefined ? {} : { jitter }),
-    ...(prefetch === undefined ? {} : { prefetch }),
-    ...(seed === undefined ? {} : { seed }),
-  });
+  return simulateStep(chosen.prediction, model, cluster, chosen.arrangement, pickOptions(STEP_OPTIONS, flags));
 }
 
 function averagingSpec(averaging: AveragingPlan, plan: Planned['plan'], flags: SimulateFlags): AveragingSpec {
   const { replicas, island, inner, method, contribution, link, uneven } = averaging;
+  const { rounds, jitter, seed } = SIMULATION_OPTIONS;
   const seconds = inner.prediction.time.total;
   const { globalBatch, sequence } = inner.arrangement;
   const nodes = Math.ceil(island.accelerators / plan.cluster.perNode);
@@ -86,7 +87,7 @@ function averagingSpec(averaging: AveragingPlan, plan: Planned['plan'], flags: S
       up: link.bandwidth,
       down: link.bandwidth,
     })),
-    rounds: flags.rounds ?? 10,
+    rounds: flags.rounds ?? rounds.default,
     steps: method.innerSteps,
     tokensPerStep: globalBatch * sequence,
     contributionBytes: contribution,
@@ -94,8 +95,8 @@ function averagingSpec(averaging: AveragingPlan, plan: Planned['plan'], flags: S
     stateBytes: averaging.outerBytes,
     latency: link.latency,
     meanTimeBetweenFailures: plan.cluster.nodeMeanTimeBetweenFailures / nodes,
-    ...(flags.jitter === undefined ? {} : { jitter: flags.jitter }),
-    seed: flags.seed ?? 1,
+    jitter: flags.jitter ?? jitter.default,
+    seed: flags.seed ?? seed.default,
   };
 }
 
@@ -108,6 +109,6 @@ function exchangeSpec(averaging: AveragingPlan, parameters: number, flags: Simul
     bytesPerParameter: contribution / parameters,
     lines: [{ share: 1, up: link.bandwidth, down: link.bandwidth }],
     latency: link.latency,
-    seed: flags.seed ?? 1,
+    seed: flags.seed ?? SIMULATION_OPTIONS.seed.default,
   };
 }

@@ -1,13 +1,15 @@
 import { UsageError } from '../../base/errors.js';
+import type { OptionsOf } from '../../base/option-table.js';
 import { readCluster } from '../../planner/catalogue/index.js';
 import { estimateRmax, findList, rankOf, type Top500Rank, top500Lists } from '../../planner/catalogue/top500/index.js';
 import { snakeCase } from '../../planner/report/plan-json.js';
 import type { Context } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
+import type { TOP500_FLAGS } from './plan-options.js';
 
 /** Tells where an Rmax, or a cluster's estimated one, stands on the lists. */
 export async function showRank(
-  { rmax, cluster, list }: { readonly rmax?: number; readonly cluster?: string; readonly list?: string },
+  { rmax, cluster, list }: OptionsOf<typeof TOP500_FLAGS>,
   { output }: Context,
 ): Promise<number> {
   if (rmax !== undefined && cluster !== undefined) {

@@ -38,6 +38,9 @@ export const scalingLaws: readonly ScalingLaw[] = Object.entries(table).map(
 
 export const brainSizes: readonly BrainSize[] = Object.entries(brains).map(([name, size]) => ({ name, ...size }));
 
+/** Names of {@link scalingLaws}. */
+export const lawNames = Object.keys(table) as readonly (keyof typeof table)[];
+
 /** @throws UsageError listing the names there are */
 export function findLaw(name: string): ScalingLaw {
   return named(scalingLaws, name, 'scaling law');

@@ -8,6 +8,7 @@ import { predictStep } from '../step/step.js';
 import type { Cluster, Workload } from '../types.js';
 import { calibrated } from './calibration.js';
 import { largestRun, secondsUntil } from './largest-run.js';
+import { LAW_OPTION } from './option-table.js';
 import type { PlanOptions } from './options.js';
 import type { RunPlan } from './plan-run.js';
 import { chooseRun, runsOf } from './runs.js';
@@ -24,10 +25,10 @@ export interface Largest {
  * Finds the largest model that can be trained on as many tokens as a scaling law finds best: with so many FLOP, for so
  * many dollars, or until a date on a cluster.
  *
- * @param law `replication`, `chinchilla` or `kaplan`
+ * @param law its name
  * @throws UsageError when no limit is given, when it is none, or when not even a small model keeps to it
  */
-export function largestModel(cluster: Cluster, options: PlanOptions, law = 'replication'): Largest {
+export function largestModel(cluster: Cluster, options: PlanOptions, law: string = LAW_OPTION.default): Largest {
   const scaling = findLaw(law);
   const { flop, budgetUsd, until, now } = options;
   if (flop !== undefined) {

@@ -1,5 +1,6 @@
 import type { OptionDefinition, OptionTable } from '../../base/option-table.js';
 import { OUTER_PRECISIONS } from '../averaging/types.js';
+import { lawNames } from '../laws/laws.js';
 import { OFFLOADS, PRECISIONS, RECOMPUTATIONS } from '../types.js';
 
 /** The largest count: more of anything does not exist. */
@@ -101,6 +102,14 @@ const AVERAGING = {
     otherwise: '1',
   },
 } as const satisfies OptionTable;
+
+/** By what law the largest model is sought. */
+export const LAW_OPTION = {
+  kind: 'choice',
+  choices: lawNames,
+  default: 'replication',
+  help: 'scaling law for the largest model',
+} as const satisfies OptionDefinition;
 
 /** What may be asked of a plan, by what it is of. */
 export const PLAN_GROUPS = { SOFTWARE, AMOUNT, STEP, ARRANGEMENT, AVERAGING } as const;

@@ -1,17 +1,13 @@
+import type { OptionsOf } from '../../../base/option-table.js';
 import { shippedConstants } from '../../catalogue/constants.js';
 import { gatherTime, groupOf } from '../../step/collectives.js';
 import type { Arrangement, Cluster, StepPrediction, Workload } from '../../types.js';
+import type { STEP_OPTIONS } from '../option-table.js';
 import { type PipelineSpec, type PipelineSummary, simulatePipeline } from '../pipeline/pipeline.js';
 import type { Simulation } from '../timeline.js';
 import { simulateZero, type ZeroSpec, type ZeroSummary } from '../zero/zero.js';
 
-export interface StepSimulationOptions {
-  /** Standard deviation of the log time of a pass, or of a layer. 0 */
-  readonly jitter?: number;
-  readonly seed?: number;
-  /** Layers gathered ahead with ZeRO-3. 1, or none where the prediction hides nothing of the exchange */
-  readonly prefetch?: number;
-}
+export interface StepSimulationOptions extends Readonly<OptionsOf<typeof STEP_OPTIONS>> {}
 
 /** A step played out, and what it was predicted to take. */
 export type StepSimulation =
