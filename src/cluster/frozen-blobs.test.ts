@@ -20,7 +20,7 @@ const frozen = Float32Array.from({ length: model.frozen.size }, (_, i) => Math.s
 /** Millions of elements, one by one, would take minutes. */
 const isSame = (found: Float32Array) => Buffer.from(found.buffer).equals(Buffer.from(frozen.buffer));
 const path = join(folder, 'frozen.safetensors');
-const part = { patterns, path, sha256: await writeFrozen(path, model.frozen, frozen) };
+const part = { freeze: patterns, path, sha256: await writeFrozen(path, model.frozen, frozen) };
 
 let network: MemoryNetwork;
 let blobs: BlobStore;
@@ -43,7 +43,7 @@ describe('frozen parameters as blobs', () => {
       'run/frozen/list',
     ]);
     const there = await fetched('once');
-    expect(there).toEqual({ patterns, path: join(folder, 'once', part.sha256), sha256: part.sha256 });
+    expect(there).toEqual({ freeze: patterns, path: join(folder, 'once', part.sha256), sha256: part.sha256 });
     expect((await readFile(there!.path)).equals(await readFile(path))).toBe(true);
     expect(isSame(await readFrozen(there, model.frozen))).toBe(true);
     const get = vi.spyOn(blobs, 'get');

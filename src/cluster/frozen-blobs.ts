@@ -54,7 +54,7 @@ export async function fetchFrozen(
 ): Promise<FrozenPart | undefined> {
   requireFits(frozen, model);
   if (frozen === undefined) return undefined;
-  const part = { patterns: setup.freeze ?? [], path: path(frozen.sha256), sha256: frozen.sha256 };
+  const part = { freeze: setup.freeze ?? [], path: path(frozen.sha256), sha256: frozen.sha256 };
   if (!(await isWhole(part.path, frozen))) await writeFileAtomic(part.path, received(frozen, blobs, signal));
   return part;
 }

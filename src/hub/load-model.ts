@@ -1,12 +1,21 @@
+import { dirname, join } from 'node:path';
 import { MeanfieldError, UsageError } from '../base/errors.js';
+import { exists } from '../base/files/exists.js';
+import { SafetensorsFile } from '../base/files/safetensors.js';
 import type { JsonObject } from '../base/json.js';
 import { parseTokenizer, type Tokenizer } from '../data/index.js';
 import { configNotices, someNames } from '../model/config-rules.js';
+import type { ParameterLayout } from '../model/layout.js';
 import { Model } from '../model/model.js';
 import { PublishedConfig } from '../model/published.js';
 import { type MatchedTensor, matchTensors, type NamedWeights } from './match-tensors.js';
+import type { ModelFolder } from './model-folder.js';
 import { openModel } from './open-model.js';
+import { ADAPTER_CONFIG, type AdapterMatrices, adapterBase, isAdapterFolder, readAdapter } from './peft.js';
 import { readSentenceModules, type SentenceModules } from './sentence-folder.js';
+
+/** In a run's folder: the parameters that stay as they are, for an adapter all of its base's. */
+const FROZEN = 'frozen.safetensors';
 
 /** A model in memory, with what it reads and writes text by. */
 export interface LoadedModel {
@@ -39,12 +48,14 @@ export interface OpenTextModel {
 /**
  * Loads the best model of a run, or a model folder in Hugging Face's layout, of a family that Meanfield knows.
  *
- * @param folder a run folder, whose `model/` is read, or a model folder
+ * @param folder a run folder, whose `model/` is read, a model folder, or one of an adapter: then the model is what its
+ * base is with it
+ * @param merge left out, adapters are refused
  * @throws MeanfieldError when a file is missing or damaged, or the weights are not those of the configuration
  * @throws UsageError for a configuration that no family can be
  */
-export function loadModel(folder: string): Promise<LoadedModel> {
-  return withTextModel(folder, async (opened) => {
+export function loadModel(folder: string, merge?: MergeAdapter): Promise<LoadedModel> {
+  const load = async (opened: OpenTextModel): Promise<LoadedModel> => {
     const { model, path, notices, generationConfig } = opened;
     const tokenizer = await opened.tokenizer();
     const parameters = await opened.parameters();
@@ -55,8 +66,16 @@ export function loadModel(folder: string): Promise<LoadedModel> {
       ...(sentence && { sentence }),
       notices,
     };
-  });
+  };
+  return withTextModel(folder, load, merge);
 }
+
+/** Adds an adapter to a model's parameters, in place: `training/merge-adapter.ts` with an engine, which this room has not. */
+export type MergeAdapter = (
+  layout: ParameterLayout,
+  parameters: Float32Array,
+  layers: readonly AdapterMatrices[],
+) => Promise<void>;
 
 /**
  * Opens a model as {@link loadModel} does, for as long as some work with it takes.
@@ -64,8 +83,52 @@ export function loadModel(folder: string): Promise<LoadedModel> {
  * @throws MeanfieldError when a file is missing or damaged, or the weights are not those of the configuration
  * @throws UsageError for a configuration that no family can be
  */
-export async function withTextModel<T>(folder: string, work: (opened: OpenTextModel) => Promise<T>): Promise<T> {
-  const opened = await openModel(folder);
+export async function withTextModel<T>(
+  folder: string,
+  work: (opened: OpenTextModel) => Promise<T>,
+  merge?: MergeAdapter,
+): Promise<T> {
+  if (merge && typeof folder === 'string')
+    for (const place of [folder, join(folder, 'model')])
+      if (await isAdapterFolder(place)) return withAdapted(place, work, merge);
+  return withOpened(folder, await openModel(folder), work);
+}
+
+/** The base of an adapter, joined with it: the frozen parameters of the run that it lies in, else what its settings name. */
+async function withAdapted<T>(folder: string, work: (opened: OpenTextModel) => Promise<T>, merge: MergeAdapter) {
+  const joined = async (base: OpenTextModel) => {
+    const { layers } = await readAdapter(folder, base.model);
+    const parameters = async () => {
+      const all = await base.parameters();
+      await merge(base.model.layout, all, layers);
+      return all;
+    };
+    return work({ ...base, parameters });
+  };
+  const frozen = join(dirname(folder), FROZEN);
+  if (await exists(frozen)) {
+    const weights = await SafetensorsFile.open(frozen);
+    return withOpened(folder, await openModel(folder, { weights }), joined);
+  }
+  return withTextModel(await baseOf(folder), joined, merge);
+}
+
+async function baseOf(folder: string): Promise<string> {
+  const base = await adapterBase(folder);
+  const what = `The adapter in ${folder} was trained beside a model`;
+  if (base === undefined) throw new MeanfieldError(`${what} that its ${ADAPTER_CONFIG} does not name.`);
+  if (await exists(base)) return base;
+  throw new MeanfieldError(
+    `${what} in ${base}, where there is nothing. Write the folder where it lies into base_model_name_or_path of ` +
+      `${join(folder, ADAPTER_CONFIG)}.`,
+  );
+}
+
+async function withOpened<T>(
+  folder: string,
+  opened: ModelFolder,
+  work: (opened: OpenTextModel) => Promise<T>,
+): Promise<T> {
   try {
     const { config, path, weights, tokenizerFiles, generationConfig } = opened;
     const { meanfield_objective: own, model_type: type } = config;

@@ -12,6 +12,8 @@ import { parseShardMap, SHARD_ADVICE } from './sharded-weights.js';
 /** Holds the sha256 of every other file; other programs overlook it. */
 export const HASHES = 'meanfield.json';
 export const WEIGHTS = 'model.safetensors';
+/** An adapter's, which stand in the place of a model's weights. */
+export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
 /** Says which file holds which tensor, where the weights are cut into several. */
 export const SHARD_INDEX = 'model.safetensors.index.json';
 /** The tokenizer's files that are read, or kept for other programs. */
@@ -26,7 +28,15 @@ export const TOKENIZER_FILES = [
   'merges.txt',
 ] as const;
 
-const NAMES = ['config.json', 'generation_config.json', ...TOKENIZER_FILES, WEIGHTS, SHARD_INDEX, HASHES];
+const NAMES = [
+  'config.json',
+  'generation_config.json',
+  ...TOKENIZER_FILES,
+  WEIGHTS,
+  ADAPTER_WEIGHTS,
+  SHARD_INDEX,
+  HASHES,
+];
 /** What can be done for a folder that is not as it was written. */
 export const RESTORE = `Restore the folder from a copy, or resume the run to write it anew; after an edit of your own delete ${HASHES}.`;
 
@@ -152,7 +162,12 @@ async function readShardMap(path: string, file: FileHandle): Promise<ReadonlyMap
 async function readHashes(path: string, file: FileHandle): Promise<JsonObject> {
   const root = parseJsonFile(await readAll(file), path, RESTORE);
   const hashes = isJsonObject(root) ? root.sha256 : undefined;
-  if (isJsonObject(hashes) && hashes['config.json'] !== undefined && hashes[WEIGHTS] !== undefined) return hashes;
+  if (
+    isJsonObject(hashes) &&
+    hashes['config.json'] !== undefined &&
+    (hashes[WEIGHTS] ?? hashes[ADAPTER_WEIGHTS]) !== undefined
+  )
+    return hashes;
   throw new MeanfieldError(`${path} is damaged: expected the hashes of the folder's files. ${RESTORE}`);
 }
 

@@ -6,8 +6,9 @@ import { SafetensorsFile } from '../base/files/safetensors.js';
 import { type JsonObject, jsonText } from '../base/json.js';
 import { encodeSafetensors, type NamedTensors } from '../base/safetensors-writer.js';
 import type { NamedWeights } from './match-tensors.js';
-import { HASHES, ModelFiles, RESTORE, SHARD_INDEX, TOKENIZER_FILES, WEIGHTS } from './model-files.js';
+import { ADAPTER_WEIGHTS, HASHES, ModelFiles, RESTORE, SHARD_INDEX, TOKENIZER_FILES, WEIGHTS } from './model-files.js';
 import { otherWeights } from './other-weights.js';
+import { type AdapterContent, writeAdapter } from './peft.js';
 import { openShards, parseShardMap, SHARD_ADVICE } from './sharded-weights.js';
 
 /** A model in the layout of Hugging Face. The same content gives the same bytes: nothing tells a time or a run. */
@@ -16,8 +17,8 @@ export interface ModelContent {
   readonly config: JsonObject;
   /** `generation_config.json`; none is written when left out. */
   readonly generationConfig?: JsonObject;
-  /** Weights under Hugging Face's own names. */
-  readonly tensors: NamedTensors;
+  /** Weights under Hugging Face's own names, or in their place an adapter, in PEFT's layout. */
+  readonly tensors: NamedTensors | AdapterContent;
   /** Texts by file name: `tokenizer.json`, `tokenizer_config.json`. */
   readonly tokenizerFiles: Readonly<Record<string, string>>;
 }
@@ -53,9 +54,13 @@ export async function writeModelFolder(folder: string, content: ModelContent): P
     texts[name] = text;
   }
   await writeFolderAtomic(folder, async (temporary) => {
-    const weights = encodeSafetensors(content.tensors, { format: 'pt' });
-    const hashes: Record<string, string> = {};
-    for (const [name, data] of [...Object.entries(texts), [WEIGHTS, weights] as const]) {
+    const { tensors } = content;
+    const hashes: Record<string, string> = 'model' in tensors ? await writeAdapter(temporary, tensors) : {};
+    if (!('model' in tensors)) {
+      const weights = encodeSafetensors(tensors, { format: 'pt' });
+      hashes[WEIGHTS] = (await writeFileSynced(join(temporary, WEIGHTS), weights)).sha256;
+    }
+    for (const [name, data] of Object.entries(texts)) {
       hashes[name] = (await writeFileSynced(join(temporary, name), data)).sha256;
     }
     const sorted = Object.fromEntries(Object.entries(hashes).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -63,14 +68,26 @@ export async function writeModelFolder(folder: string, content: ModelContent): P
   });
 }
 
+/** How a model folder is opened. */
+export interface ReadModelOptions {
+  /** Whether to compare our hashes, for which all weights are read. Default true. */
+  readonly check?: boolean;
+  /** Whether the tensors of an adapter alone will do. Default false. */
+  readonly adapters?: boolean;
+  /** To be taken in place of the folder's own. */
+  readonly weights?: SafetensorsFile;
+}
+
 /**
  * Opens a model folder: ours, every file of which must be as it was written, or another of Hugging Face's layout, which
  * has no hashes. A writer may replace the folder meanwhile.
  *
- * @param check whether to compare our hashes, for which the whole file of weights is read
  * @throws MeanfieldError when the folder is missing, a file is missing or damaged, or the weights are in another format
  */
-export async function readModelFolder(folder: string, { check = true } = {}): Promise<ModelFolder> {
+export async function readModelFolder(
+  folder: string,
+  { check = true, adapters = false, weights: given }: ReadModelOptions = {},
+): Promise<ModelFolder> {
   const files = await ModelFiles.open(folder);
   try {
     if (check) await checkHashes(files);
@@ -81,7 +98,7 @@ export async function readModelFolder(folder: string, { check = true } = {}): Pr
       : undefined;
     const tokenizerFiles: Record<string, string> = {};
     for (const name of TOKENIZER_FILES) if (files.has(name)) tokenizerFiles[name] = await files.text(name);
-    const weights = await openWeights(files);
+    const weights = given ?? (await openWeights(files, adapters ? [ADAPTER_WEIGHTS, WEIGHTS] : [WEIGHTS]));
     return {
       path,
       config,
@@ -95,9 +112,13 @@ export async function readModelFolder(folder: string, { check = true } = {}): Pr
   }
 }
 
-async function openWeights(files: ModelFiles): Promise<NamedWeights & { close(): Promise<void> }> {
+async function openWeights(
+  files: ModelFiles,
+  names: readonly string[],
+): Promise<NamedWeights & { close(): Promise<void> }> {
   const { path } = files;
-  if (files.has(WEIGHTS)) return SafetensorsFile.from(files.take(WEIGHTS), join(path, WEIGHTS));
+  const name = names.find((one) => files.has(one));
+  if (name !== undefined) return SafetensorsFile.from(files.take(name), join(path, name));
   if (!files.has(SHARD_INDEX)) {
     throw new MeanfieldError((await otherWeights(path)) ?? `${path} has no ${WEIGHTS}. ${RESTORE}`);
   }

@@ -16,6 +16,7 @@ import {
 } from '../model/adapter.js';
 import { someNames } from '../model/config-rules.js';
 import type { Model } from '../model/model.js';
+import { ADAPTER_WEIGHTS } from './model-files.js';
 import settingRules from './peft-settings.json' with { type: 'json' };
 
 /*
@@ -23,7 +24,6 @@ import settingRules from './peft-settings.json' with { type: 'json' };
  * `adapter_model.safetensors`, where a layer's matrices are `base_model.model.LAYER.lora_A.weight` and `…lora_B.weight`.
  */
 export const ADAPTER_CONFIG = 'adapter_config.json';
-export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
 const PREFIX = 'base_model.model.';
 const ADVICE = "An adapter's folder needs it as PEFT's save_pretrained writes it.";
 

@@ -4,7 +4,8 @@ import { Turns } from '../base/turns.js';
 import { corpusNotices, readDocuments } from '../data/index.js';
 import type { Engine } from '../engine/engine.js';
 import { createEngine } from '../engine/node/create.js';
-import { type LoadedModel, loadModel } from '../hub/load-model.js';
+import { type LoadedModel, loadModel, type MergeAdapter } from '../hub/load-model.js';
+import { mergeAdapter } from '../training/merge-adapter.js';
 import { Embedder, type EmbedderOptions } from './embedder.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
 import {
@@ -57,7 +58,8 @@ export class LanguageModel implements AsyncDisposable {
   static async load(run: string, options: LoadOptions): Promise<LanguageModel> {
     const { threads = availableParallelism(), device } = checkLoad(run, options);
     const engine = await createEngine(device);
-    return new LanguageModel(await loadModel(run), engine, threads);
+    const merge: MergeAdapter = (...adapted) => mergeAdapter(engine, ...adapted);
+    return new LanguageModel(await loadModel(run, merge), engine, threads);
   }
 
   /**

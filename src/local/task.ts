@@ -32,7 +32,7 @@ type Setup<K extends TaskSetup['kind']> = Extract<TaskSetup, { readonly kind: K 
 /** How each kind of task is opened. */
 const OPENERS: { readonly [K in TaskSetup['kind']]: (setup: Setup<K>, seed: number) => Promise<Task> } = {
   text: async ({ tokens, model: config, frozen: part, objective: learned, context }, seed) => {
-    const model = Model.fromConfig(config).freeze(part?.patterns ?? []);
+    const model = Model.fromConfig(config).partly(part ?? {});
     const frozen = await readFrozen(part, model.frozen);
     const { train, validation, tokenizer } = await openDataset(tokens);
     return {
@@ -51,7 +51,7 @@ const OPENERS: { readonly [K in TaskSetup['kind']]: (setup: Setup<K>, seed: numb
     };
   },
   chat: async ({ rows, model: config, frozen: part, objective: { packed }, context }, seed) => {
-    const model = Model.fromConfig(config).freeze(part?.patterns ?? []);
+    const model = Model.fromConfig(config).partly(part ?? {});
     const frozen = await readFrozen(part, model.frozen);
     const { train, validation } = await openChat(rows);
     const windows = (file: typeof train) => new RowWindows(file, { places: context, packed, seed });

@@ -10,6 +10,9 @@ import type { LinearHook, TracedParameters, WeightRows } from './architecture.js
 import type { ParameterSpec } from './layout.js';
 import { NamePattern } from './name-patterns.js';
 
+/** The kinds of adapters. */
+export const ADAPTERS = ['lora'] as const;
+
 /** What an adapter is like. */
 export interface LoraSettings {
   /** Rows of A and columns of B. */

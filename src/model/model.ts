@@ -126,6 +126,11 @@ export class Model {
     return this.withAdapter(adaptedLayers(this.linearLayers(), settings));
   }
 
+  /** The same model as training has it: with an adapter, or parts of it frozen. @throws UsageError as either */
+  partly({ freeze = [], adapter }: { readonly freeze?: readonly string[]; readonly adapter?: LoraSettings }): Model {
+    return adapter ? this.adapt(adapter) : this.freeze(freeze);
+  }
+
   /** The same model, all of it frozen, with an adapter beside the given ones of its linear layers. */
   withAdapter(layers: readonly AdaptedLayer[]): Model {
     return new Model(this.architecture, this.config, [], layers);

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../base/json.js';
 import type { Tokenizer } from '../data/index.js';
 import { writeModelFolder } from '../hub/model-folder.js';
+import type { AdapterContent } from '../hub/peft.js';
 import type { Model } from '../model/model.js';
 import { modelTensors } from './model-tensors.js';
 import type { RunSource } from './source.js';
@@ -8,7 +9,7 @@ import type { RunSource } from './source.js';
 /**
  * Writes the run's `model/` in Hugging Face's layout, with what Python's `generate` needs to know where a text ends.
  *
- * @param parameters all of the model's, frozen ones too
+ * @param weights all of the model's parameters, frozen ones too, or the adapter that stands in their place
  * @param chat of a model of conversations: its tokenizer's files with its template, and the token that ends a turn
  * @param source what the model that the run started from has to say of that, and its tokenizer's files
  */
@@ -16,11 +17,11 @@ export async function writeBestModel(
   folder: string,
   model: Model,
   tokenizer: Tokenizer,
-  parameters: Float32Array,
+  weights: Float32Array | AdapterContent,
   source?: Pick<RunSource, 'generationConfig' | 'tokenizerFiles'>,
   chat?: { readonly files: Readonly<Record<string, string>>; readonly end: number | undefined },
 ): Promise<void> {
-  const tensors = modelTensors(model.layout, parameters);
+  const tensors = weights instanceof Float32Array ? modelTensors(model.layout, weights) : weights;
   if (source !== undefined) {
     const { dtype: _dtype, ...config } = model.config as JsonObject;
     const ends = generationEnds([chat?.end, (source.generationConfig ?? config).eos_token_id]);

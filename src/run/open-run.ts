@@ -15,6 +15,7 @@ import {
   objectiveOf,
   type ParsedTrainOptions,
   parseTrainOptions,
+  partsOf,
   type TrainOptions,
 } from './options.js';
 import { identifyModule, resumedModule } from './own-module.js';
@@ -176,7 +177,7 @@ async function sourceOf(given: TrainOptions | OwnTrainOptions, options: ParsedTr
 function checkModel(options: ParsedTrainOptions, known?: Model): void {
   const { family, ...sizes } = modelShape(options);
   const whole = known ?? Model.create(family, { ...sizes, vocabulary: 1 });
-  const model = whole.freeze(options.freeze ?? []);
+  const model = whole.partly(partsOf(options));
   // Any id stands for the mask token, as 1 stands for the vocabulary: there is no tokenizer yet.
   createObjective(objectiveOf(options, 1), { model, context: sizes.context, seed: options.seed });
 }

@@ -4,6 +4,7 @@ import { optionIssues } from '../base/option-issues.js';
 import { shapeOf } from '../base/option-schema.js';
 import type { OptionsOf, ParsedOf } from '../base/option-table.js';
 import { CODE, spelledError } from '../base/spelling.js';
+import type { LoraSettings } from '../model/adapter.js';
 import { findPreset } from '../model/presets.js';
 import type { TextObjectiveConfig } from '../objectives/create.js';
 import type { ObjectiveName } from '../objectives/names.js';
@@ -174,14 +175,31 @@ export function modelShape(o: ParsedTrainOptions): ModelSizes {
   };
 }
 
+/** The parts of a model that stay as they are, or what is trained beside all of it. */
+export function partsOf(o: ParsedTrainOptions): { freeze?: readonly string[]; adapter?: LoraSettings } {
+  const { rank, alpha = 2 * rank, rslora, targets } = o;
+  if (!o.adapter) return o.freeze ? { freeze: o.freeze } : {};
+  if (o.from === undefined || o.freeze)
+    throw spelledError(UsageError, ({ option }) =>
+      o.freeze
+        ? `${option('adapter', `${o.adapter}`)} leaves the whole model as it is: leave ${option('freeze')} out.`
+        : `${option('adapter', `${o.adapter}`)} is trained beside a model that exists: name it with ${option('from')}.`,
+    );
+  return { adapter: { rank, alpha, ...(rslora && { rankStabilized: true }), ...(targets && { targets }) } };
+}
+
 /** Vocabulary to aim at when a BPE tokenizer is trained; undefined where the size of the text decides. */
 export function vocabularyGoal(o: ParsedTrainOptions): number | undefined {
   return o.tokenizer === 'bpe' ? (o.vocab ?? findPreset(o.preset ?? 'micro').vocabulary) : undefined;
 }
 
 /** The peak learning rate for a model of so many parameters, where none was given. */
-export function learningRateOf({ lr, from }: Pick<ParsedTrainOptions, 'lr' | 'from'>, parameters: number): number {
-  return lr ?? 3e-3 * Math.min(1, Math.cbrt(1e6 / parameters)) * (from === undefined ? 1 : FINE_TUNING);
+export function learningRateOf(
+  { lr, from, adapter }: Pick<ParsedTrainOptions, 'lr' | 'from' | 'adapter'>,
+  parameters: number,
+): number {
+  const share = from === undefined ? 1 : adapter ? ADAPTING : FINE_TUNING;
+  return lr ?? 3e-3 * Math.min(1, Math.cbrt(1e6 / parameters)) * share;
 }
 
 /**
@@ -189,6 +207,8 @@ export function learningRateOf({ lr, from }: Pick<ParsedTrainOptions, 'lr' | 'fr
  * for SmolLM2 of 135 million, where fine-tuning is published with 1e-5 to 1e-4 (BERT, arXiv 1810.04805 §A.3; SFT of TRL).
  */
 const FINE_TUNING = 0.1;
+/** And beside it for an adapter, which begins at nothing: 2e-4 is published for LoRA (arXiv 2106.09685, table 11). */
+const ADAPTING = 0.5;
 
 /** Options that a model to start from decides itself. */
 const DECIDED = ['preset', 'model', 'layers', 'width', 'heads', 'kvHeads', 'tokenizer', 'vocab'] as const;

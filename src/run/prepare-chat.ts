@@ -10,10 +10,9 @@ import { Model } from '../model/model.js';
 import { Chat } from '../objectives/chat/chat.js';
 import { writeBestModel } from './best-model.js';
 import type { TrainEvent } from './events.js';
-import { readFrozen } from './frozen-part.js';
 import type { OpenRun } from './open-run.js';
-import { modelShape, vocabularyGoal } from './options.js';
-import { frozenPart, StoppedEarly, startOf } from './prepare-text.js';
+import { modelShape, partsOf, vocabularyGoal } from './options.js';
+import { frozenPart, StoppedEarly, startOf, weightsOf } from './prepare-text.js';
 import { keepSource, keptSource } from './source.js';
 import type { PreparedRun } from './task.js';
 
@@ -52,7 +51,7 @@ export async function prepareChatRun(
   const whole = chosen.model
     ? Model.fromConfig(chosen.model)
     : (run.source?.model ?? Model.create(family, { ...sizes, vocabulary: tokenizer.vocabularySize }));
-  const model = whole.freeze(options.freeze ?? []);
+  const model = whole.partly(partsOf(options));
   const objective = { name: 'chat', packed: options.unpacked !== true } as const;
   const learned = new Chat(model, context);
   const start = startOf(run, model);
@@ -78,7 +77,7 @@ export async function prepareChatRun(
       vocabulary: tokenizer.vocabularySize,
     },
     model: JSON.parse(JSON.stringify(model.config)),
-    parameters: model.layout.size,
+    parameters: model.trained.size + model.frozen.size,
     ...(frozen && { frozen: { parameters: model.frozen.size, sha256: frozen.sha256 } }),
     objective,
   });
@@ -86,14 +85,14 @@ export async function prepareChatRun(
     task: { kind: 'chat', rows, model: model.config, ...(frozen && { frozen }), objective, context },
     learned,
     frozen,
-    parameters: model.layout.size,
+    parameters: model.trained.size + model.frozen.size,
     fingerprint: dataset.fingerprint,
     validation: Array.from({ length: evaluated }, (_, i) => Math.floor((i * held.length) / evaluated)),
     sizes: { vocabulary: tokenizer.vocabularySize, trainTokens, validationTokens },
     initial: async () => (await start()).trained,
     writeModel: async (folder, trained) => {
-      const all = model.join(trained, await readFrozen(frozen, model.frozen));
-      await writeBestModel(folder, model, tokenizer, all, await keptSource(run.paths.from), { files, end });
+      const weights = await weightsOf(run, model, trained, frozen);
+      await writeBestModel(folder, model, tokenizer, weights, await keptSource(run.paths.from), { files, end });
     },
   };
 }

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { exists } from '../base/files/exists.js';
 import { Random } from '../base/random.js';
@@ -14,6 +14,7 @@ import {
   requireWindow,
   validationWindows,
 } from '../data/index.js';
+import type { AdapterContent } from '../hub/peft.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
 import { createObjective, type TextObjectiveConfig } from '../objectives/create.js';
@@ -22,7 +23,7 @@ import type { TrainEvent } from './events.js';
 import { checkFrozen, type FrozenPart, readFrozen, writeFrozen } from './frozen-part.js';
 import { textFile, writeGivenText } from './given-text.js';
 import type { OpenRun } from './open-run.js';
-import { modelShape, objectiveName, objectiveOf, type ParsedTrainOptions, vocabularyGoal } from './options.js';
+import { modelShape, objectiveName, objectiveOf, type ParsedTrainOptions, partsOf, vocabularyGoal } from './options.js';
 import { keepSource, keptSource, readSource } from './source.js';
 import type { PreparedRun } from './task.js';
 
@@ -74,7 +75,7 @@ export async function prepareText(
   const whole = run.chosen.model
     ? Model.fromConfig(run.chosen.model)
     : (run.source?.model ?? newModel(options, dataset));
-  const model = whole.freeze(options.freeze ?? []);
+  const model = whole.partly(partsOf(options));
   const objective =
     (run.chosen.objective as TextObjectiveConfig | undefined) ?? objectiveOf(options, dataset.tokenizer.mask);
   const learned = createObjective(objective, { model, context, seed: options.seed });
@@ -91,14 +92,14 @@ export async function prepareText(
       vocabulary: dataset.tokenizer.vocabularySize,
     },
     model: JSON.parse(JSON.stringify(model.config)),
-    parameters: model.layout.size,
+    parameters: model.trained.size + model.frozen.size,
     ...(frozen && { frozen: { parameters: model.frozen.size, sha256: frozen.sha256 } }),
     objective,
   });
   return {
     ...{ dataset, tokens, model, frozen, objective, learned },
     task: { kind: 'text', tokens, model: model.config, ...(frozen && { frozen }), objective, context },
-    parameters: model.layout.size,
+    parameters: model.trained.size + model.frozen.size,
     fingerprint: dataset.fingerprint,
     validation: windows,
     sizes: {
@@ -109,8 +110,8 @@ export async function prepareText(
     bytesPerToken: bytesPerToken(dataset, windows, context),
     initial: async () => (await start()).trained,
     writeModel: async (folder, trained) => {
-      const parameters = model.join(trained, await readFrozen(frozen, model.frozen));
-      await writeBestModel(folder, model, dataset.tokenizer, parameters, await keptSource(run.paths.from));
+      const weights = await weightsOf(run, model, trained, frozen);
+      await writeBestModel(folder, model, dataset.tokenizer, weights, await keptSource(run.paths.from));
     },
   };
 }
@@ -135,20 +136,32 @@ export class StoppedEarly extends MeanfieldError {
   }
 }
 
+/** What a run's `model/` holds: all parameters, or the adapter. */
+export async function weightsOf(
+  { options }: OpenRun,
+  model: Model,
+  trained: Float32Array,
+  frozen: FrozenPart | undefined,
+): Promise<Float32Array | AdapterContent> {
+  const { adapter } = partsOf(options);
+  if (adapter) return { model, trained, settings: adapter, base: resolve(options.from!) };
+  return model.join(trained, await readFrozen(frozen, model.frozen));
+}
+
 /** Stores the frozen parameters in the run's folder, or finds them there as they were. */
 export async function frozenPart(
   { options, chosen, paths }: OpenRun,
   model: Model,
   start: StartVectors,
 ): Promise<FrozenPart | undefined> {
-  const { freeze: patterns = [] } = options;
+  const parts = partsOf(options);
   if (model.frozen.size === 0) return undefined;
   const path = paths.frozen;
   if (chosen.frozen === undefined) {
     const { frozen } = await start();
-    return { patterns, path, sha256: await writeFrozen(path, model.frozen, frozen) };
+    return { ...parts, path, sha256: await writeFrozen(path, model.frozen, frozen) };
   }
-  const part = { patterns, path, sha256: chosen.frozen.sha256 };
+  const part = { ...parts, path, sha256: chosen.frozen.sha256 };
   await checkFrozen(part);
   return part;
 }
@@ -163,7 +176,7 @@ export function startOf(run: OpenRun, model: Model): StartVectors {
   return async () => {
     const { parameters, sha256 } = await readSource(from, run.chosen.from?.sha256);
     if (run.chosen.from === undefined) await run.choose({ from: { model: from, sha256 } });
-    return model.cut(parameters);
+    return model.initialize(new Random(seed, 'parameters'), parameters);
   };
 }
 
@@ -173,7 +186,7 @@ export function initialParameters(model: Model, seed: number): Float32Array {
 }
 
 function initialVectors(model: Model, seed: number) {
-  return model.cut(model.layout.initialize(new Random(seed, 'parameters')));
+  return model.initialize(new Random(seed, 'parameters'));
 }
 
 /** Of the very tokens that an evaluation predicts. */

@@ -8,14 +8,18 @@ import { writeFolderAtomic } from '../base/files/folder-swap.js';
 import { readJsonFile } from '../base/files/json-file.js';
 import { isJsonObject, type JsonObject, jsonText } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
-import { withTextModel } from '../hub/load-model.js';
+import { NodeEngine } from '../engine/node/engine.js';
+import { type MergeAdapter, withTextModel } from '../hub/load-model.js';
 import type { Model } from '../model/model.js';
 import { objectiveOf as objectiveOfModel, type TextObjectiveConfig } from '../objectives/create.js';
+import { mergeAdapter } from '../training/merge-adapter.js';
 import type { ParsedTrainOptions } from './options.js';
 
 /** Tokens of a training window where none were asked for: of a longer context few texts and machines have any use. */
 const CONTEXT = 1024;
 const GENERATION = 'generation_config.json';
+
+const merge: MergeAdapter = (...adapted) => mergeAdapter(new NodeEngine(), ...adapted);
 
 /** A model that a run starts from, but for its parameters. */
 export interface RunSource {
@@ -35,19 +39,23 @@ export interface RunSource {
  * @throws UsageError when options ask for what it cannot do
  */
 export async function openSource(from: string, options: ParsedTrainOptions): Promise<RunSource> {
-  const source = await withTextModel(from, async (opened) => {
-    const { model, tokenizerFiles, generationConfig, notices } = opened;
-    const tokenizer = await opened.tokenizer();
-    const { vocabulary } = model.dimensions;
-    if (tokenizer.vocabularySize > vocabulary) {
-      throw new MeanfieldError(
-        `The tokenizer in ${opened.path} has ${tokenizer.vocabularySize} entries, and the model knows ${vocabulary}: they ` +
-          'do not belong together.',
-      );
-    }
-    const objective = objectiveOfModel(model, tokenizer.mask);
-    return { model, objective, tokenizerFiles, ...(generationConfig && { generationConfig }), notices };
-  });
+  const source = await withTextModel(
+    from,
+    async (opened) => {
+      const { model, tokenizerFiles, generationConfig, notices } = opened;
+      const tokenizer = await opened.tokenizer();
+      const { vocabulary } = model.dimensions;
+      if (tokenizer.vocabularySize > vocabulary) {
+        throw new MeanfieldError(
+          `The tokenizer in ${opened.path} has ${tokenizer.vocabularySize} entries, and the model knows ${vocabulary}: they ` +
+            'do not belong together.',
+        );
+      }
+      const objective = objectiveOfModel(model, tokenizer.mask);
+      return { model, objective, tokenizerFiles, ...(generationConfig && { generationConfig }), notices };
+    },
+    merge,
+  );
   const { model, objective } = source;
   const { context } = model.dimensions;
   const chats = options.objective === 'chat' && objective.name === 'causal';
@@ -82,7 +90,7 @@ export async function readSource(
   from: string,
   expected?: string,
 ): Promise<{ readonly parameters: Float32Array; readonly sha256: string }> {
-  const parameters = await withTextModel(from, (opened) => opened.parameters());
+  const parameters = await withTextModel(from, (opened) => opened.parameters(), merge);
   const bytes = new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (expected === undefined || sha256 === expected) return { parameters, sha256 };

@@ -32,7 +32,7 @@ const SIZES: readonly (readonly [name: string, size: SizeName, ...keys: string[]
 
 /** @throws MeanfieldError when a file of the folder is missing or damaged */
 export async function readModelDescription(path: string): Promise<DescribedModel> {
-  const { config, weights, close } = await readModelFolder(path, { check: false });
+  const { config, weights, close } = await readModelFolder(path, { check: false, adapters: true });
   let parameters = 0;
   for (const { shape } of weights.tensors.values()) parameters += shape.reduce((product, size) => product * size, 1);
   await close();

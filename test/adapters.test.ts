@@ -1,0 +1,113 @@
+import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { SafetensorsFile } from '../src/base/files/safetensors.js';
+import { load } from '../src/inference/load.js';
+import type { TrainOptions } from '../src/run/options.js';
+import { Trainer } from './trainer.js';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+/** What the model decides is not given, and JSON leaves out what is undefined. */
+const further = (changes: Partial<TrainOptions>) =>
+  ({
+    ...{ tokenizer: undefined, layers: undefined, width: undefined, heads: undefined, context: undefined },
+    from: trainer.path('base'),
+    corpus: [trainer.path('other.txt')],
+    ...changes,
+  }) as Partial<TrainOptions>;
+
+let trainer: Trainer;
+let other: string;
+beforeAll(async () => {
+  trainer = await Trainer.create();
+  other = trainer.path('other.txt');
+  const text = await readFile(new URL('../examples/tinyshakespeare.txt', import.meta.url), 'utf8');
+  await writeFile(other, text.slice(-20_000));
+  const { error } = await trainer.train('base', { tokenizer: 'bytes', steps: 60, evalEvery: 60, lr: 1e-2 });
+  expect(error).toBeUndefined();
+}, 120_000);
+afterAll(() => trainer.remove());
+
+const json = async (...path: string[]) => JSON.parse(await readFile(join(trainer.folder, ...path), 'utf8'));
+async function lossOf(run: string): Promise<number> {
+  const model = await load(trainer.path(run), { threads: 1 });
+  const { loss } = await model.evaluate([other]);
+  await model.close();
+  return loss;
+}
+async function vector(...path: string[]) {
+  const file = await SafetensorsFile.open(join(trainer.folder, ...path));
+  const all: Record<string, Float32Array> = {};
+  for (const name of file.tensors.keys()) all[name] = await file.readFloat32(name);
+  await file.close();
+  return all;
+}
+
+describe('an adapter', () => {
+  const lora = { adapter: 'lora', rank: 4, lr: 1e-2, steps: 40, evalEvery: 20 } as const;
+  beforeAll(async () => {
+    expect((await trainer.train('lora', further(lora))).error).toBeUndefined();
+  }, 120_000);
+
+  it('learns, and the model is what its base is with it, wherever the run lies', async () => {
+    expect(await lossOf('lora')).toBeLessThan(await lossOf('base'));
+    await cp(trainer.path('lora'), trainer.path('copied'), { recursive: true });
+    expect(await lossOf('copied')).toBe(await lossOf('lora'));
+    // Without the run around it, the base is the one that the settings name.
+    await cp(trainer.path('lora/model'), trainer.path('alone'), { recursive: true });
+    expect(await lossOf('alone')).toBe(await lossOf('lora'));
+  });
+
+  it('is all that checkpoints and the model hold', async () => {
+    const { chosen } = await json('lora', 'run.json');
+    const base = await vector('base', 'model', 'model.safetensors');
+    expect(await vector('lora', 'frozen.safetensors')).toEqual(base);
+    const checkpoint = await vector('lora', 'checkpoints', '000040', 'model.safetensors');
+    expect(Object.keys(checkpoint)).toHaveLength(2 * 8);
+    const sizes = Object.values(checkpoint).reduce((sum, { length }) => sum + length, 0);
+    expect(chosen.parameters).toBe(chosen.frozen.parameters + sizes);
+    const adapter = await vector('lora', 'model', 'adapter_model.safetensors');
+    expect(Object.keys(adapter).sort()).toEqual(
+      Object.keys(checkpoint)
+        .map((name) => `base_model.model.${name}`)
+        .sort(),
+    );
+    expect(await readdir(trainer.path('lora/model'))).not.toContain('model.safetensors');
+    expect(await json('lora', 'model', 'adapter_config.json')).toMatchObject({
+      r: 4,
+      lora_alpha: 8,
+      fan_in_fan_out: true,
+    });
+  });
+
+  it('resumes, and can be trained further as a whole', async () => {
+    const again = await trainer.train('lora', further({ ...lora, steps: 60, resume: true }));
+    expect(again.result!.step).toBe(60);
+    const whole = await trainer.train('after', further({ from: trainer.path('lora'), steps: 20, evalEvery: 20 }));
+    expect(whole.error).toBeUndefined();
+    expect(await lossOf('after')).toBeLessThan(await lossOf('base'));
+  });
+
+  it('without its base says so', async () => {
+    await cp(trainer.path('alone'), trainer.path('orphan'), { recursive: true });
+    const settings = await json('orphan', 'adapter_config.json');
+    await writeFile(
+      trainer.path('orphan/adapter_config.json'),
+      JSON.stringify({ ...settings, base_model_name_or_path: '/gone' }),
+    );
+    await expect(load(trainer.path('orphan'))).rejects.toThrow(
+      /was trained beside a model in \/gone, where there is nothing/,
+    );
+  });
+});
+
+it.each([
+  [{ adapter: 'lora', from: undefined }, /`adapter: .*lora.*` is trained beside a model that exists/],
+  [{ adapter: 'lora', freeze: ['*'] }, /leaves the whole model as it is: leave `freeze` out/],
+  [{ adapter: 'lora', targets: ['q_proj'] }, /`targets: 'q_proj'` fits none of the model's linear layers/],
+] as [Partial<TrainOptions>, RegExp][])('refuses %j', async (changes, message) => {
+  const { error } = await trainer.train('none', further(changes));
+  expect(error).toMatch(message);
+  await expect(stat(trainer.path('none'))).rejects.toThrow('ENOENT');
+});
