@@ -64,10 +64,16 @@ test('a run that was stopped and resumed is the run that was not', async () => {
   expect(weights('stopped').equals(weights('through'))).toBe(true);
 }, 240_000);
 
-test('names the row that is none of the kinds', async () => {
+test('names the row that is none of the kinds; data check shows rows', async () => {
   const bad = join(folder, 'bad.jsonl');
   await writeFile(bad, '{"messages":[{"role":"user","content":"Hi"}]}\n{"question":"?"}\n');
   const refused = await meanfield('train', bad, '--objective', 'chat', '--run', join(folder, 'bad'), ...SIZES);
   expect(refused.code).toBe(1);
   expect(refused.stderr).toContain(`${bad}:2: expected messages`);
+  const checked = await meanfield('data', 'check', bad, '--json');
+  expect(checked.code).toBe(1);
+  expect(jsonLines(checked).at(-1)).toMatchObject({ type: 'result', rows: 2, unusable: 2, forms: { messages: 1 } });
+  const sound = await meanfield('data', 'check', chats, '--show', '1');
+  expect(sound.code).toBe(0);
+  expect(sound.stdout).toContain('<|im_start|>assistant\n[It is 1.<|im_end|>]');
 }, 60_000);

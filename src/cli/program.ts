@@ -2,6 +2,7 @@ import { Command, type CommanderError } from 'commander';
 import packageFile from '../../package.json' with { type: 'json' };
 import { defineCluster } from './cluster/define-cluster.js';
 import { defineJoin } from './cluster/define-join.js';
+import { defineData } from './data/define-data.js';
 import { defineLaunch } from './launch/define-launch.js';
 import { defineBench } from './machine/define-bench.js';
 import { defineDevices } from './machine/define-devices.js';
@@ -38,6 +39,7 @@ export function createProgram(start: Start): Command {
     defineGenerate,
     defineEmbed,
     defineInfo,
+    defineData,
     defineDevices,
     defineLinpack,
     definePlan,

@@ -1,0 +1,60 @@
+import { checkRows } from '../../data/chat/check.js';
+import { findTemplate } from '../../data/chat/template.js';
+import { BytesTokenizer } from '../../data/index.js';
+import { withTextModel } from '../../hub/load-model.js';
+import type { Context } from '../terminal/context.js';
+import { grouped, table } from '../terminal/format.js';
+import type { CheckFlags } from './check-options.js';
+
+/** Tokens of a row where nothing else is asked for, as in training. */
+const CONTEXT = 1024;
+/** Rows whose faults are told to a person one by one. */
+const TOLD = 20;
+
+/** Shows rows as a model will see them, and every fault; 1 where a row could not be used at all. */
+export async function checkData(files: readonly string[], flags: CheckFlags, context: Context): Promise<number> {
+  const { output, closed } = context;
+  const eyes = await eyesOf(flags);
+  const counts = { rows: 0, tokens: 0, learned: 0, faulty: 0, unusable: 0 };
+  const forms: Record<string, number> = {};
+  for await (const row of checkRows({ paths: files, signal: closed, ...eyes })) {
+    const { source, form, tokens, learned, faults, unusable, pieces } = row;
+    const shown = counts.rows < (flags.show ?? 3);
+    if (shown) {
+      output.text(`${source}: ${form ?? 'no row'}, ${grouped(tokens)} tokens, ${grouped(learned)} learned\n`);
+      output.text(`${pieces.map((piece) => (piece.learned ? `[${piece.text}]` : piece.text)).join('')}\n\n`);
+    }
+    counts.rows++;
+    counts.tokens += tokens;
+    counts.learned += learned;
+    if (form !== undefined) forms[form] = (forms[form] ?? 0) + 1;
+    if (unusable) counts.unusable++;
+    if (faults.length > 0 && counts.faulty++ < TOLD) output.text(`${source}: ${faults.join('; ')}\n`);
+    if (shown || faults.length > 0) output.event({ type: 'row', ...row, pieces: shown ? pieces : [] });
+  }
+  if (counts.faulty > TOLD) output.text(`… and ${grouped(counts.faulty - TOLD)} more: --json lists all\n`);
+  output.event({ type: 'result', ...counts, forms, context: eyes.context });
+  const kinds = Object.entries(forms).map(([form, count]) => `${grouped(count)} ${form}`);
+  output.text(
+    `\n${table([
+      ['rows', `${grouped(counts.rows)} (${kinds.join(', ') || 'none of a known form'})`],
+      ['tokens', `${grouped(counts.tokens)}, ${grouped(counts.learned)} of them learned`],
+      ['faults', `${grouped(counts.faulty)} rows, of which ${grouped(counts.unusable)} could not be used`],
+    ])}`,
+  );
+  return counts.unusable > 0 ? 1 : 0;
+}
+
+/** What the rows are seen by: the model's template and tokenizer, or ChatML and bytes. */
+async function eyesOf({ from, context }: CheckFlags) {
+  if (from === undefined) {
+    const tokenizer = new BytesTokenizer();
+    return { template: findTemplate({}), tokenizer, vocabulary: 256, context: context ?? CONTEXT };
+  }
+  return withTextModel(from, async ({ model, tokenizerFiles, tokenizer }) => ({
+    template: findTemplate(tokenizerFiles),
+    tokenizer: await tokenizer(),
+    vocabulary: model.dimensions.vocabulary,
+    context: context ?? Math.min(model.dimensions.context, CONTEXT),
+  }));
+}

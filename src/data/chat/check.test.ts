@@ -1,0 +1,59 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { BytesTokenizer } from '../tokenizers/bytes.js';
+import { type CheckedRow, checkRows } from './check.js';
+import { findTemplate } from './template.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'meanfield-check-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+it('shows what is learned of each row, and every fault with its place', async () => {
+  const file = join(folder, 'rows.jsonl');
+  const turn = (role: string, content: string) => ({ role, content });
+  const rows = [
+    { messages: [turn('user', 'Hi'), turn('assistant', 'Hello')] },
+    { messages: [turn('user', 'Hi')] },
+    { messages: [turn('system', 'Be kind.')] },
+    { question: 'x' },
+    { messages: [turn('user', 'Hi'), turn('assistant', 'Hello')] },
+    { messages: [turn('user', 'Hi'), turn('assistant', 'Hello'.repeat(20))] },
+    { messages: [turn('user', 'Hi'.repeat(80)), turn('assistant', 'Hello')] },
+    { prompt: 'Q', completion: '' },
+  ];
+  await writeFile(file, rows.map((row) => JSON.stringify(row)).join('\n'));
+  const found: CheckedRow[] = [];
+  const tokenizer = new BytesTokenizer();
+  for await (const row of checkRows({
+    paths: [file],
+    template: findTemplate({}),
+    tokenizer,
+    vocabulary: 256,
+    context: 100,
+  }))
+    found.push(row);
+  expect(found.map(({ source }) => source)).toEqual(rows.map((_, i) => `${file}:${i + 1}`));
+  expect(found[0]).toMatchObject({ form: 'messages', learned: 15, unusable: false, faults: [] });
+  expect(found[0]!.pieces.filter(({ learned }) => learned)).toEqual([{ text: 'Hello<|im_end|>', learned: true }]);
+  expect(found.slice(1).map(({ faults, unusable }) => [unusable, ...faults])).toEqual([
+    [true, 'nothing is learned: it has no assistant turn'],
+    [true, 'nothing is learned: it has only system text'],
+    [true, expect.stringMatching(/^expected messages .* it has question$/)],
+    [false, `equal to ${file}:1`],
+    [false, expect.stringMatching(/^\d+ tokens, more than the context of 100: cut at the end$/)],
+    [true, expect.stringMatching(/tokens, more than/), 'nothing is learned: the answer lies beyond the context'],
+    [true, 'nothing is learned: the completion is empty'],
+  ]);
+
+  const small = checkRows({ paths: [file], template: findTemplate({}), tokenizer, vocabulary: 100, context: 100 });
+  const { value } = await small.next();
+  expect(value).toMatchObject({
+    unusable: true,
+    faults: [expect.stringMatching(/does not know token \d+: it has 100/)],
+  });
+  await small.return(undefined);
+});

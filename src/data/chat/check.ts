@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import type { CorpusOptions } from '../corpus/types.js';
+import type { Tokenizer } from '../tokenizers/tokenizer.js';
+import { type EncodedRow, RowEncoder } from './encode-row.js';
+import { batchesOf, readRows } from './read-rows.js';
+import { ChatRenderer } from './renderer.js';
+import { type ChatRow, type ChatText, parseRow } from './row.js';
+import type { FoundTemplate } from './template.js';
+
+/** Rows that are rendered in one go. */
+const AT_ONCE = 64;
+
+/** What is looked at, and by whose eyes. */
+export interface CheckOptions extends Omit<CorpusOptions, 'field'> {
+  readonly template: FoundTemplate;
+  readonly tokenizer: Tokenizer;
+  /** Ids below this are known to the model. */
+  readonly vocabulary: number;
+  /** Tokens that a model sees of a row at most. */
+  readonly context: number;
+}
+
+/** A piece of a row's text, of tokens that are all learned or all not. */
+export interface CheckedPiece {
+  readonly text: string;
+  readonly learned: boolean;
+}
+
+/** A row, looked at. */
+export interface CheckedRow {
+  /** Its file, with the line or the row's number. */
+  readonly source: string;
+  /** Missing where it is no row at all. */
+  readonly form?: ChatRow['form'];
+  /** Its tokens, and those of them that are learned, within the context. */
+  readonly tokens: number;
+  readonly learned: number;
+  /** Whether nothing can be learned from it. */
+  readonly unusable: boolean;
+  /** All that is wrong with it. */
+  readonly faults: readonly string[];
+  /** What the model sees of it. */
+  readonly pieces: readonly CheckedPiece[];
+}
+
+/**
+ * Looks at rows as a model will see them, and for every fault.
+ *
+ * @throws MeanfieldError for a file that cannot be read, a line that is no JSON, or a template that does not end
+ */
+export async function* checkRows(options: CheckOptions): AsyncGenerator<CheckedRow> {
+  const { template, tokenizer } = options;
+  const renderer = new ChatRenderer(template);
+  const encoder = new RowEncoder(tokenizer, template, renderer);
+  const seen = new Map<string, string>();
+  try {
+    for await (const batch of batchesOf(readRows(options), AT_ONCE)) {
+      const parsed = batch.map(({ row }) => parseRow(row));
+      const encoded = await encoder.encode(parsed.flatMap((row) => ('fault' in row ? [] : [row.learned])));
+      let next = 0;
+      for (const [i, { source }] of batch.entries()) {
+        const row = parsed[i]!;
+        if ('fault' in row) yield unusable(source, row.fault);
+        else {
+          const found = encoded[next++]!;
+          const key = createHash('sha256').update(JSON.stringify(row.learned)).digest('base64');
+          const first = seen.get(key);
+          seen.set(key, first ?? source);
+          const equal = first === undefined ? [] : [`equal to ${first}`];
+          if ('fault' in found) yield { ...unusable(source, found.fault, equal), form: row.form };
+          else yield { source, form: row.form, ...looked(options, row.learned, found, equal) };
+        }
+      }
+    }
+  } finally {
+    await renderer.close();
+  }
+}
+
+const unusable = (source: string, fault: string, others: readonly string[] = []): CheckedRow => ({
+  ...{ source, tokens: 0, learned: 0, unusable: true, faults: [fault, ...others], pieces: [] },
+});
+
+function looked(
+  { tokenizer, vocabulary, context }: CheckOptions,
+  text: ChatText,
+  { ids, flags, unlearnedEnd }: EncodedRow,
+  others: readonly string[],
+): Omit<CheckedRow, 'source' | 'form'> {
+  const faults = [...others];
+  const unknown = ids.find((id) => id >= vocabulary);
+  if (unknown !== undefined) faults.push(`the model does not know token ${unknown}: it has ${vocabulary}`);
+  if (ids.length > context + 1)
+    faults.push(`${ids.length} tokens, more than the context of ${context}: cut at the end`);
+  const own = flags.slice(0, context + 1);
+  own[0] = 0;
+  const learned = own.reduce((sum, flag) => sum + flag, 0);
+  if (unlearnedEnd !== undefined) faults.push(`the end of the turn, ${JSON.stringify(unlearnedEnd)}, is not learned`);
+  if (learned === 0) faults.push(whyNothing(text, flags.includes(1)));
+  return {
+    ...{ tokens: ids.length, learned, faults, unusable: learned === 0 || unknown !== undefined },
+    pieces: piecesOf(tokenizer, ids.subarray(0, context + 1), own),
+  };
+}
+
+function whyNothing(text: ChatText, beyond: boolean): string {
+  if (beyond) return 'nothing is learned: the answer lies beyond the context';
+  if (!('messages' in text)) return 'nothing is learned: the completion is empty';
+  const roles = new Set(text.messages.map(({ role }) => role));
+  return roles.size === 1 && roles.has('system')
+    ? 'nothing is learned: it has only system text'
+    : 'nothing is learned: it has no assistant turn';
+}
+
+function piecesOf(tokenizer: Tokenizer, ids: Int32Array, flags: Uint8Array): CheckedPiece[] {
+  const pieces: CheckedPiece[] = [];
+  for (let from = 0; from < ids.length; ) {
+    let to = from + 1;
+    while (to < ids.length && flags[to] === flags[from]) to++;
+    pieces.push({ text: tokenizer.decode(ids.subarray(from, to)), learned: flags[from] === 1 });
+    from = to;
+  }
+  return pieces;
+}
