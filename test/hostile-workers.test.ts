@@ -25,6 +25,7 @@ const OPTIONS = [
 const at = workFolder();
 endLeftovers();
 let hostile: ChildProgram;
+let attempt = 0;
 beforeAll(async () => {
   const shakespeare = await readFile('examples/tinyshakespeare.txt', 'utf8');
   await writeFile(at('good.txt'), shakespeare.slice(0, 100_000));
@@ -116,8 +117,11 @@ describe.skipIf(!natsThere)('hostile workers on a real server (skipped without n
   // takes of this one, it takes from both.
   test(`two of five do for ${SECONDS} s what harms, at random: the honest go on as without them`, {
     timeout: 240_000 + 2000 * SECONDS,
+    // Two measurements in a row come out 2 % apart, and the machine is others' as well: below the bound counts twice.
+    retry: SECONDS < 120 ? 0 : 1,
   }, async () => {
-    const plays = await Promise.all(['alone', 'beset'].map((name) => begin(at(name))));
+    attempt++;
+    const plays = await Promise.all(['alone', 'beset'].map((name) => begin(at(`${name}-${attempt}`))));
     const [alone, beset] = plays as [Play, Play];
     const liars = hostile.start(beset.coordinator.invitation, ...HOSTILE);
     const said = text(liars.stdout!);
