@@ -1,10 +1,11 @@
 import { UsageError } from '../../base/errors.js';
+import type { OptionsOf } from '../../base/option-table.js';
 import { ASK } from '../../cluster/protocol/admission.js';
-import { INVITE_HOURS } from '../../cluster/server/options.js';
 import { INVITE } from '../../transport/trust/invitations.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote } from '../terminal/format.js';
 import { RunOperator } from './operator.js';
+import { INVITE_FLAGS } from './order-options.js';
 
 /** Ends a run after the round in progress. */
 export async function stopCluster(folder: string, { output }: Context): Promise<number> {
@@ -55,22 +56,17 @@ export async function decide(
   return 0;
 }
 
-/** What is asked about invitations. */
-export interface InviteFlags {
-  readonly inviteHours?: number;
-  readonly once?: true;
-  readonly approve?: true;
-  readonly revoke?: string;
-  readonly list?: true;
-}
-
 /**
  * Makes an invitation to a run, withdraws one or all, or lists them.
  *
  * @throws UsageError when more than one of these is asked; MeanfieldError when the coordinator refuses
  */
-export async function invite(folder: string, flags: InviteFlags, { output }: Context): Promise<number> {
-  const { inviteHours = INVITE_HOURS.inviteHours.default, once, approve, revoke, list } = flags;
+export async function invite(
+  folder: string,
+  flags: OptionsOf<typeof INVITE_FLAGS>,
+  { output }: Context,
+): Promise<number> {
+  const { inviteHours = INVITE_FLAGS.inviteHours.default, once, approve, revoke, list } = flags;
   if ([once ?? approve, revoke, list].filter((one) => one !== undefined).length > 1)
     throw new UsageError('Give one of --revoke, --list, and what a new invitation is to be: --once, --approve.');
   const asked =

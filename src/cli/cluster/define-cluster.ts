@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
+import type { OptionsOf } from '../../base/option-table.js';
 import { CLUSTER_GROUPS } from '../../cluster/option-table.js';
-import { INVITE_HOURS, SERVER_OPTIONS } from '../../cluster/server/options.js';
+import { SERVER_OPTIONS } from '../../cluster/server/options.js';
 import { addGroups, addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
-import { count, positive } from '../terminal/values.js';
-import type { InviteFlags } from './cluster-orders.js';
 import type { ClusterFlags } from './cluster-start.js';
+import { AUDIT_FLAGS, EVICT_FLAGS, INVITE_FLAGS, WATCH_FLAGS } from './order-options.js';
 
 /** `meanfield cluster`. */
 export function defineCluster(program: Command, start: Start): void {
@@ -22,28 +22,25 @@ export function defineCluster(program: Command, start: Start): void {
     .action((folder: string) =>
       start(async (context) => (await import('./cluster-status.js')).showStatus(folder, context)),
     );
-  run(cluster.command('watch').summary('show the status, live'))
-    .description('Show the status of a run as a table that is redrawn, until the run ends or Ctrl-C.')
-    .option('--every <seconds>', 'seconds between looks', positive, 1)
-    .action((folder: string, options: { readonly every: number }) =>
-      start(async (context) =>
-        (await import('./cluster-status.js')).watchStatus(folder, options.every * 1000, context),
-      ),
-    );
+  const watch = run(cluster.command('watch').summary('show the status, live')).description(
+    'Show the status of a run as a table that is redrawn, until the run ends or Ctrl-C.',
+  );
+  addOptions(watch, WATCH_FLAGS).action(
+    (folder: string, { every = WATCH_FLAGS.every.default }: OptionsOf<typeof WATCH_FLAGS>) =>
+      start(async (context) => (await import('./cluster-status.js')).watchStatus(folder, every * 1000, context)),
+  );
   run(cluster.command('stop').summary('end a run after the round in progress'))
     .description('End a run after the round in progress; it is saved, and can be resumed.')
     .action((folder: string) =>
       start(async (context) => (await import('./cluster-orders.js')).stopCluster(folder, context)),
     );
-  run(cluster.command('evict').summary('throw a worker out'))
+  const evict = run(cluster.command('evict').summary('throw a worker out'))
     .description('Throw a worker out at once, for good. What it has contributed to committed rounds stays.')
-    .argument('<worker>', 'name, as cluster status shows it')
-    .option('--reason <text>', 'what it is told', 'evicted by the operator')
-    .action((folder: string, worker: string, options: { readonly reason: string }) =>
-      start(async (context) =>
-        (await import('./cluster-orders.js')).evictWorker(folder, worker, options.reason, context),
-      ),
-    );
+    .argument('<worker>', 'name, as cluster status shows it');
+  addOptions(evict, EVICT_FLAGS).action(
+    (folder: string, worker: string, { reason = EVICT_FLAGS.reason.default }: OptionsOf<typeof EVICT_FLAGS>) =>
+      start(async (context) => (await import('./cluster-orders.js')).evictWorker(folder, worker, reason, context)),
+  );
   for (const [word, decision, what] of [
     ['approve', 'approved', 'let in a machine that waits for approval'],
     ['refuse', 'refused', 'turn away a machine that waits for approval'],
@@ -61,26 +58,19 @@ export function defineCluster(program: Command, start: Start): void {
     'Make another invitation to a run, withdraw one or all, or list those that are good. Who is in already stays: ' +
       'see cluster evict.',
   );
-  addOptions(invite, INVITE_HOURS)
-    .option('--once', 'for one machine alone')
-    .option('--approve', 'who comes by it waits for meanfield cluster approve')
-    .option('--revoke <id>', 'withdraw the one of this id, or all')
-    .option('--list', 'tell which are good')
-    .action((folder: string, options: InviteFlags) =>
-      start(async (context) => (await import('./cluster-orders.js')).invite(folder, options, context)),
-    );
-  run(cluster.command('audit').summary('try the contribution of one worker'))
+  addOptions(invite, INVITE_FLAGS).action((folder: string, flags: OptionsOf<typeof INVITE_FLAGS>) =>
+    start(async (context) => (await import('./cluster-orders.js')).invite(folder, flags, context)),
+  );
+  const audit = run(cluster.command('audit').summary('try the contribution of one worker'))
     .description(
       "Apply a worker's contribution to the round in progress, or else to the last one, alone to what the round began " +
         'from, and tell its loss on text that no worker trains on. The run goes on meanwhile.',
     )
-    .argument('<worker>', 'name, as cluster status shows it')
-    .option('--windows <n>', 'windows of the validation part, evenly spaced, at most', count, 32)
-    .action((folder: string, worker: string, options: { readonly windows: number }) =>
-      start(async (context) =>
-        (await import('./cluster-audit.js')).auditWorker(folder, worker, options.windows, context),
-      ),
-    );
+    .argument('<worker>', 'name, as cluster status shows it');
+  addOptions(audit, AUDIT_FLAGS).action(
+    (folder: string, worker: string, { windows = AUDIT_FLAGS.windows.default }: OptionsOf<typeof AUDIT_FLAGS>) =>
+      start(async (context) => (await import('./cluster-audit.js')).auditWorker(folder, worker, windows, context)),
+  );
   const examples: Readonly<Record<string, readonly string[]>> = {
     start: [
       'meanfield cluster start book.txt --run runs/book',

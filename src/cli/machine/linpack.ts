@@ -1,22 +1,15 @@
 import { availableParallelism, cpus, freemem } from 'node:os';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
+import type { OptionsOf } from '../../base/option-table.js';
 import { type LinpackResult, linpackBytes, RESIDUAL_BOUND, runLinpack } from '../../linpack/index.js';
 import { rankOf, top500Lists } from '../../planner/catalogue/top500/index.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { duration, grouped, table } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';
-
-/** What the command line gives for `meanfield linpack`. */
-export interface LinpackFlags {
-  readonly n?: number;
-  readonly nb?: number;
-  readonly threads?: number;
-  readonly benchmark: 'hpl' | 'mxp' | 'both';
-}
+import { LINPACK_FLAGS } from './linpack-options.js';
 
 const USUAL_N = 8000;
-const USUAL_NB = 256;
 
 /** Each benchmark's factors, and the bytes of one of their values. */
 const BENCHMARKS = [
@@ -25,9 +18,13 @@ const BENCHMARKS = [
 ] as const;
 
 /** Runs LINPACK on this machine's threads. */
-export async function linpack(flags: LinpackFlags, { output, closed }: Context): Promise<number> {
-  const { nb = USUAL_NB, threads = availableParallelism() } = flags;
-  const chosen = BENCHMARKS.filter(({ benchmark }) => flags.benchmark === 'both' || flags.benchmark === benchmark);
+export async function linpack(flags: OptionsOf<typeof LINPACK_FLAGS>, { output, closed }: Context): Promise<number> {
+  const {
+    nb = LINPACK_FLAGS.nb.default,
+    threads = availableParallelism(),
+    benchmark: which = LINPACK_FLAGS.benchmark.default,
+  } = flags;
+  const chosen = BENCHMARKS.filter(({ benchmark }) => which === 'both' || which === benchmark);
   const n = flags.n ?? usualN(nb, threads);
   checkFits(n, nb, threads, chosen);
   const line = new ProgressLine(output);

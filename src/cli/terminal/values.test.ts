@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest';
 import { NUMBERS } from '../../base/option-table.js';
-import { count, fraction, notNegative, number, numberReader, positive, whole } from './values.js';
+import { count, numberReader, type ValueReader, whole } from './values.js';
+
+const [number, positive, notNegative, fraction] = (['number', 'positive', 'notNegative', 'fraction'] as const).map(
+  (kind) => numberReader(NUMBERS[kind]),
+) as [ValueReader, ValueReader, ValueReader, ValueReader];
 
 const countOrAuto = numberReader(NUMBERS.count, 'auto');
 

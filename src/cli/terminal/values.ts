@@ -6,11 +6,6 @@ const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 /** Reads the value of an option. @throws InvalidArgumentError that says what was expected */
 export type ValueReader<T = number> = (text: string) => T;
 
-/** A number, such as `0.1` or `3e-3`. */
-export const number = numberReader(NUMBERS.number);
-export const positive = numberReader(NUMBERS.positive);
-export const notNegative = numberReader(NUMBERS.notNegative);
-export const fraction = numberReader(NUMBERS.fraction);
 /** A whole number from 0; `1e6` is one. */
 export const whole = numberReader(NUMBERS.whole);
 /** A whole number from 1; `1e6` is one. */
