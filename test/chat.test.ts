@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { jsonLines, meanfield } from './command.js';
+import { jsonLines, meanfield, program } from './command.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'meanfield-chat-'));
 const chats = join(folder, 'chats.jsonl');
@@ -52,6 +53,25 @@ test('learns conversations from scratch with ChatML, on two replicas, to the bit
   const end = tokens.find(({ content }: { content: string }) => content === '<|im_end|>').id;
   const generation = JSON.parse(readFileSync(join(folder, 'whole', 'model', 'generation_config.json'), 'utf8'));
   expect(generation.eos_token_id).toContain(end);
+}, 240_000);
+
+test('answers one message, or lines one after another, and ends at the end of the turn', async () => {
+  const options = ['--steps', '500', '--lr', '0.01', '--eval-every', '250', '--width', '32'];
+  expect((await train('answers', ...options)).code).toBe(0);
+  const say = ['generate', join(folder, 'answers'), '--chat', '--temperature', '0', '--max-tokens', '40'];
+  const once = await meanfield(...say, '--prompt', 'What comes after 7?', '--json');
+  expect(once.code, once.stderr).toBe(0);
+  expect(jsonLines(once).at(-1)).toMatchObject({
+    type: 'result',
+    text: expect.stringMatching(/^It is \d+\.$/),
+    stopped: 'end',
+  });
+  const { stdout } = spawnSync(process.execPath, [program, ...say], {
+    input: 'What comes after 7?\n\nAnd 8?\n',
+    encoding: 'utf8',
+  });
+  expect(stdout.trimEnd().split('\n')).toHaveLength(2);
+  expect(stdout).toMatch(/^It is \d+\.\n/);
 }, 240_000);
 
 test('a run that was stopped and resumed is the run that was not', async () => {

@@ -23,6 +23,8 @@ export interface LoadedModel {
   /** The model's vector, as its layout describes it. */
   readonly parameters: Float32Array;
   readonly tokenizer: Tokenizer;
+  /** The tokenizer's files, by name, with the chat template where it has one. */
+  readonly tokenizerFiles: Readonly<Record<string, string>>;
   readonly generationConfig?: JsonObject;
   /** How texts become vectors, in a folder of sentence-transformers. */
   readonly sentence?: SentenceModules;
@@ -56,12 +58,12 @@ export interface OpenTextModel {
  */
 export function loadModel(folder: string, merge?: MergeAdapter): Promise<LoadedModel> {
   const load = async (opened: OpenTextModel): Promise<LoadedModel> => {
-    const { model, path, notices, generationConfig } = opened;
+    const { model, path, notices, generationConfig, tokenizerFiles } = opened;
     const tokenizer = await opened.tokenizer();
     const parameters = await opened.parameters();
     const sentence = (await readSentenceModules(path)) ?? (await readSentenceModules(folder));
     return {
-      ...{ model, parameters, tokenizer },
+      ...{ model, parameters, tokenizer, tokenizerFiles },
       ...(generationConfig && { generationConfig }),
       ...(sentence && { sentence }),
       notices,

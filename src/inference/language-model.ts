@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.js';
 import { createEngine } from '../engine/node/create.js';
 import { type LoadedModel, loadModel, type MergeAdapter } from '../hub/load-model.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
+import { ConversationPrompts } from './conversation.js';
 import { Embedder, type EmbedderOptions } from './embedder.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
 import {
@@ -30,7 +31,8 @@ export class LanguageModel implements AsyncDisposable {
   /** None where the model tells masked tokens. */
   readonly #generator: Generator | undefined;
   readonly #architecture: string;
-  readonly #work: TextEvaluatorOptions & EmbedderOptions;
+  #prompts: ConversationPrompts | undefined;
+  readonly #work: TextEvaluatorOptions & EmbedderOptions & Pick<LoadedModel, 'tokenizerFiles'>;
   /** Made when it is first asked for: not every model tells tokens. */
   #evaluator: TextEvaluator | undefined;
   #embedder: Embedder | undefined;
@@ -85,6 +87,30 @@ export class LanguageModel implements AsyncDisposable {
           'masked tokens, or use it in Python: AutoModelForMaskedLM.from_pretrained(folder).',
       );
     return this.#generator.generate(options);
+  }
+
+  /**
+   * Answers in a conversation, by the model's chat template, or ChatML where it has none; it stops at the end of the turn.
+   *
+   * @param messages the turns so far, each `{ role, content }`, of the roles system, user, assistant and tool
+   * @param options as of {@link generate}, but for the prompt
+   * @returns pieces of the answer as they come; its `result()` has the figures
+   * @throws UsageError for messages or options that are not allowed, or that the template refuses
+   * @throws MeanfieldError when the template cannot be used, or the model is closed
+   *
+   * @example
+   * import { load } from 'meanfield';
+   *
+   * const model = await load('runs/helper');
+   * const answer = await model.chat([{ role: 'user', content: 'What is 2 plus 3?' }], { temperature: 0 });
+   * console.log((await answer.result()).text);
+   */
+  async chat(messages: readonly object[], options: Omit<GenerateOptions, 'prompt'> = {}): Promise<Generation> {
+    this.#checkOpen();
+    this.#prompts ??= new ConversationPrompts(this.#work.tokenizerFiles, this.#work.tokenizer);
+    const { prompt, stop } = await this.#prompts.prompt(messages);
+    const stops = [options.stop ?? [], stop === '' ? [] : stop].flat();
+    return this.generate({ ...options, prompt, stop: stops });
   }
 
   /**
@@ -165,6 +191,7 @@ export class LanguageModel implements AsyncDisposable {
    */
   async close(): Promise<void> {
     this.#closing.abort(closedError());
+    await this.#prompts?.close();
     await this.#generator?.dispose();
     const end = await this.#evaluations.take();
     await this.#evaluator?.dispose();

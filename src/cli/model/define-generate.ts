@@ -12,6 +12,7 @@ export function defineGenerate(program: Command, start: Start): void {
     .summary('let a model write')
     .description('Let the best model of a run, or a Hugging Face model folder, continue a text, as it comes.')
     .argument('<run>', 'run folder or model folder');
+  command.option('--chat', 'answer --prompt, or else each line of standard input, as turns of a conversation');
   addOptions(command, SAMPLING_OPTIONS).action((run: string, flags: GenerateFlags) =>
     start(async (context) => (await import('./generate.js')).generateText(run, flags, context)),
   );
@@ -19,6 +20,8 @@ export function defineGenerate(program: Command, start: Start): void {
     'meanfield generate runs/book',
     'meanfield generate runs/book --prompt "Once upon" --max-tokens 500',
     'meanfield generate runs/book --temperature 0',
+    'meanfield generate runs/helper --chat --prompt "What is 2 plus 3?"',
+    'meanfield generate runs/helper --chat',
     `meanfield generate runs/play --prompt "ROMEO:" --stop $'\\n\\n'`,
   ]);
 }

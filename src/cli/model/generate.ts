@@ -1,13 +1,17 @@
+import { createInterface } from 'node:readline';
 import type { OptionsOf } from '../../base/option-table.js';
+import type { GenerateOptions, Generation, GenerationResult } from '../../inference/index.js';
+import type { LanguageModel } from '../../inference/language-model.js';
 import { load } from '../../inference/load.js';
 import { SAMPLING_OPTIONS } from '../../inference/option-table.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { onInterrupt } from '../terminal/interrupt.js';
+import type { Output } from '../terminal/output.js';
 
-export type GenerateFlags = OptionsOf<typeof SAMPLING_OPTIONS>;
+export type GenerateFlags = OptionsOf<typeof SAMPLING_OPTIONS> & { readonly chat?: true };
 
-/** Writes a text as it comes; Ctrl-C ends it after the token in work. */
+/** Writes a text, or the answers of a conversation, as they come; Ctrl-C ends it after the token in work. */
 export async function generateText(run: string, flags: GenerateFlags, context: Context): Promise<number> {
   const { output, closed } = context;
   const model = await load(run);
@@ -15,30 +19,60 @@ export async function generateText(run: string, flags: GenerateFlags, context: C
   const interruption = onInterrupt(output, 'stopping', () => stopping.abort());
   closed.addEventListener('abort', () => stopping.abort());
   try {
-    const generation = model.generate({ ...pickOptions(SAMPLING_OPTIONS, flags), signal: stopping.signal });
-    for (const message of [...model.notices, ...generation.notices]) {
-      output.event({ type: 'notice', message });
-      output.note(`note: ${message}\n`);
+    const options = { ...pickOptions(SAMPLING_OPTIONS, flags), signal: stopping.signal };
+    for (const message of model.notices) tell(message, output);
+    if (flags.chat) await converse(model, options, flags.prompt, output);
+    else {
+      output.exact(flags.prompt ?? '');
+      await write(model.generate(options), output);
     }
-    output.exact(flags.prompt ?? '');
-    for await (const text of generation) {
-      output.event({ type: 'text', text });
-      output.exact(text);
-    }
-    output.text('\n');
-    const { text, tokens, promptTokens, seconds, tokensPerSecond, stopped } = await generation.result();
-    output.event({
-      type: 'result',
-      text,
-      tokens,
-      prompt_tokens: promptTokens,
-      seconds,
-      tokens_per_second: tokensPerSecond,
-      stopped,
-    });
     return interruption.requested || closed.aborted ? INTERRUPTED : 0;
   } finally {
     interruption.release();
     await model.close();
   }
+}
+
+/** Answers one message, or the lines of standard input one after another, each with all before it in mind. */
+async function converse(
+  model: LanguageModel,
+  { prompt: _prompt, ...options }: GenerateOptions,
+  prompt: string | undefined,
+  output: Output,
+): Promise<void> {
+  const messages: { role: string; content: string }[] = [];
+  const lines = prompt === undefined ? createInterface({ input: process.stdin }) : [prompt];
+  for await (const content of lines) {
+    if (content.trim() === '') continue;
+    messages.push({ role: 'user', content });
+    const { text, stopped } = await write(await model.chat(messages, options), output);
+    if (stopped === 'interrupted') return;
+    messages.push({ role: 'assistant', content: text });
+  }
+}
+
+async function write(generation: Generation, output: Output): Promise<GenerationResult> {
+  for (const message of generation.notices) tell(message, output);
+  for await (const text of generation) {
+    output.event({ type: 'text', text });
+    output.exact(text);
+  }
+  output.text('\n');
+  const result = await generation.result();
+  const { text, tokens, promptTokens, seconds, tokensPerSecond, stopped } = result;
+  output.event({
+    type: 'result',
+    text,
+    tokens,
+    prompt_tokens: promptTokens,
+    seconds,
+    tokens_per_second: tokensPerSecond,
+    stopped,
+  });
+  return result;
+}
+
+function tell(message: string, output: Output): void {
+  output.event({ type: 'notice', message });
+  output.note(`note: ${message}\n`);
 }
