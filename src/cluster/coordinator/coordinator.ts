@@ -1,10 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fragmentOf } from '../../averaging/fragments.js';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { type Effect, nextDeadline } from '../../rounds/index.js';
-import { StateConflictError } from '../../transport/errors.js';
 import type { RunKey } from '../../transport/signed.js';
-import type { StateStore, Transport } from '../../transport/transport.js';
+import type { Transport } from '../../transport/transport.js';
 import type { CoordinatorEvent } from '../events.js';
 import type { UpMessage } from '../protocol/up.js';
 import { inputOf, senderOfInput } from './inputs.js';
@@ -16,17 +14,13 @@ import { knownNames, makeRoom } from './names.js';
 import { ENOUGH, Nuisance } from './nuisance.js';
 import type { Observations } from './observations.js';
 import { Rooms } from './rooms.js';
-import { encodeState, type RunState } from './run-state.js';
+import type { RunState } from './run-state.js';
+import { StateWriter } from './state-writer.js';
 import { waitingOf } from './status-of.js';
 import { type RunContext, type RunInput, type RunStep, stepRun, worthStoring } from './step-run.js';
 
-/** The state's key in the message system. */
-export const STATE = 'state';
 /** Between two words about what is waited for: milliseconds. */
 const TELL = 5000;
-/** Between two attempts to store the state: milliseconds. */
-const AGAIN = 500;
-
 /** What a coordinator that leads works with. */
 export interface CoordinatorParts {
   readonly run: string;
@@ -93,8 +87,8 @@ export class Coordinator {
   readonly #merging: Merging;
   readonly #nuisance = new Nuisance();
   readonly #rooms: Rooms;
+  readonly #writer: StateWriter;
   #state: RunState;
-  #revision: number;
   #queue: Queued[] = [];
   #draining = false;
   #connected = true;
@@ -106,13 +100,15 @@ export class Coordinator {
   constructor(parts: CoordinatorParts) {
     this.#parts = parts;
     this.#state = parts.state;
-    this.#revision = parts.revision;
     this.#mailbox = new Mailbox(parts.transport.control, parts.run, parts.context, parts.key, parts.term);
     const { context, keeper, shards, patience, transport } = parts;
+    const isOver = () => this.#over;
+    const onNotice = (message: string) => parts.emit({ type: 'notice', message });
+    const { key, revision } = parts;
+    this.#writer = new StateWriter({ store: transport.state, key, revision, isOver, onNotice });
     this.#rooms = new Rooms({
       ...{ quotas: transport.quotas, blobs: transport.blobs, bytes: parts.quota, state: () => this.#state },
-      isOver: () => this.#over,
-      onNotice: (message) => parts.emit({ type: 'notice', message }),
+      ...{ isOver, onNotice },
     });
     this.#merging = new Merging({
       ...{ context, keeper, shards, patience, blobs: transport.blobs },
@@ -203,7 +199,7 @@ export class Coordinator {
       }
       if (worthStoring(before, state)) {
         state = { ...state, serial: before.serial + 1 };
-        if (!(await this.#store(state))) {
+        if (!(await this.#writer.replace(state))) {
           this.#queue.unshift(...batch);
           this.#resolve('lost');
           return;
@@ -243,33 +239,6 @@ export class Coordinator {
     const { fragment } = state.chain.results.at(-1)!;
     const { parts, hashes } = this.#merging.merged;
     await journal.write({ round: committed.round, fragment, parts, hashes, state });
-  }
-
-  /** False when another has written since. */
-  async #store(state: RunState): Promise<boolean> {
-    const value = this.#parts.key.signed('state', encodeState(state));
-    const { state: store } = this.#parts.transport;
-    while (!this.#over) {
-      try {
-        this.#revision = await store.set(STATE, value, this.#revision);
-        return true;
-      } catch (error) {
-        if (error instanceof StateConflictError) return this.#isOwn(store, value);
-        if (!(error instanceof MeanfieldError)) throw error;
-        // Nothing can be decided meanwhile; who cannot write for too long leads no more, and this ends.
-        this.#parts.emit({ type: 'notice', message: `The run's state cannot be stored now: ${error.message}` });
-        await sleep(AGAIN);
-      }
-    }
-    return false;
-  }
-
-  /** A write of ours whose acknowledgement was lost looks like another's. */
-  async #isOwn(store: StateStore, value: Uint8Array): Promise<boolean> {
-    const current = await store.get(STATE);
-    if (!current || Buffer.compare(current.value, value) !== 0) return false;
-    this.#revision = current.revision;
-    return true;
   }
 
   #carryOut(effect: Effect, before: RunState): void {

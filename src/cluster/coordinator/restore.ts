@@ -12,8 +12,8 @@ import { fetchData } from '../fetch-data.js';
 import { fetchFrozen } from '../frozen-blobs.js';
 import { configurationSchema } from '../protocol/configuration.js';
 import { decodeMessage } from '../protocol/wire.js';
-import { STATE } from './coordinator.js';
 import { decodeState } from './run-state.js';
+import { STATE } from './state-writer.js';
 
 /**
  * Makes a run's folder on a machine that has none, from what the message system holds: `run.json`, the tokens and the

@@ -8,9 +8,9 @@ import type { BlobRef, Transport } from '../../transport/transport.js';
 import type { ParsedClusterOptions } from '../options.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import { putSnapshot } from '../snapshot.js';
-import { STATE } from './coordinator.js';
 import type { Keeper } from './keeper.js';
 import { BEGINNING, decodeState, encodeState, type RunState } from './run-state.js';
+import { STATE } from './state-writer.js';
 import type { RunContext } from './step-run.js';
 
 /** What a run's state is made from. */
