@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { meanfield, program } from './command.js';
 import expected from './fixtures/sentence/expected.json' with { type: 'json' };
 import minilm from './fixtures/sentence/expected-minilm.json' with { type: 'json' };
+import { modelPath, modelsThere } from './models/models.js';
 
 const tiny = new URL('./fixtures/sentence/tiny', import.meta.url).pathname;
-const models = process.env.MEANFIELD_MODELS;
 
 let folder: string;
 beforeAll(async () => {
@@ -87,10 +87,10 @@ describe('meanfield embed', () => {
     expect(result.stderr).toContain('no head that tells masked tokens');
   });
 
-  test.skipIf(models === undefined)('all-MiniLM-L6-v2 (needs MEANFIELD_MODELS)', { timeout: 60_000 }, async () => {
+  test.skipIf(!modelsThere)('all-MiniLM-L6-v2 (needs MEANFIELD_MODELS)', { timeout: 60_000 }, async () => {
     const file = join(folder, 'texts.txt');
     await writeFile(file, minilm.texts.join('\n'));
-    const { code, stdout, stderr } = await meanfield('embed', join(models!, 'all-MiniLM-L6-v2'), file, '--json');
+    const { code, stdout, stderr } = await meanfield('embed', modelPath('all-MiniLM-L6-v2'), file, '--json');
     expect(code, stderr).toBe(0);
     const vectors = stdout
       .trimEnd()
