@@ -35,6 +35,14 @@ type SizeKeys = Readonly<Partial<Record<SizeName, string>>>;
 /** A family's keys of sizes; a name: as that family. */
 const sizeKeys = sizes as unknown as Readonly<Record<string, SizeKeys | string>>;
 
+const sizeKeysOf = (family: string): SizeKeys => {
+  const keys = sizeKeys[family]!;
+  return typeof keys === 'string' ? (sizeKeys[keys] as SizeKeys) : keys;
+};
+
+/** Whether a family's configuration has a key for a size. */
+export const hasSize = (family: string, name: SizeName): boolean => sizeKeysOf(family)[name] !== undefined;
+
 /** Every `model_type` whose configuration class is known. */
 export const publishedFamilies: readonly string[] = Object.keys(classes);
 
@@ -78,8 +86,7 @@ export class PublishedConfig {
 
   /** The key that holds a size; none where the family has no such size, or derives it. */
   sizeKey(name: SizeName): string | undefined {
-    const keys = sizeKeys[this.family]!;
-    return (typeof keys === 'string' ? (sizeKeys[keys] as SizeKeys) : keys)[name];
+    return sizeKeysOf(this.family)[name];
   }
 
   /** The value of a key, or within it at `a.b`: what is given, else the class's default; null and undefined: neither. */

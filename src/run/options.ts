@@ -6,6 +6,7 @@ import type { OptionsOf, ParsedOf } from '../base/option-table.js';
 import { CODE, spelledError } from '../base/spelling.js';
 import type { LoraSettings } from '../model/adapter.js';
 import { findPreset } from '../model/presets.js';
+import { hasSize } from '../model/published.js';
 import type { TextObjectiveConfig } from '../objectives/create.js';
 import type { ObjectiveName } from '../objectives/names.js';
 import { checkGivenText, type GivenText } from './given-text.js';
@@ -161,9 +162,10 @@ export interface ModelSizes {
   readonly context: number;
 }
 
-/** The preset (`micro` unless named), with the sizes that were given in place of its own. */
+/** The preset (unless named `micro`, or `llama-micro` for families of grouped queries), with the sizes that were given in place of its own. */
 export function modelShape(o: ParsedTrainOptions): ModelSizes {
-  const preset = findPreset(o.preset ?? (o.model === 'llama' ? 'llama-micro' : 'micro'));
+  const grouped = o.model !== undefined && hasSize(o.model, 'keyValueHeads');
+  const preset = findPreset(o.preset ?? (grouped ? 'llama-micro' : 'micro'));
   const heads = o.heads ?? preset.heads;
   return {
     family: o.model ?? (o.objective === 'masked' ? 'bert' : preset.family),
