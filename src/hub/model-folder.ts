@@ -35,6 +35,11 @@ export interface ModelFolder {
   close(): Promise<void>;
 }
 
+/** Keys that Python's classes take as a float alone, which a whole number of JSON is not to Python. */
+const FLOATS = /^(\s*"(?:attn|final)_logit_softcapping": \d+)(,?)$/gm;
+
+const configText = (config: JsonObject): string => jsonText(config).replace(FLOATS, '$1.0$2');
+
 /**
  * Writes a model folder at once, in the place of an older one if there is one; for a kill between the two renames of
  * that see `folder-swap.ts`. The tensors' memory must not change until the promise resolves.
@@ -45,7 +50,7 @@ export interface ModelFolder {
  * await writeModelFolder('runs/demo/model', { config, tensors, tokenizerFiles: { 'tokenizer.json': text } });
  */
 export async function writeModelFolder(folder: string, content: ModelContent): Promise<void> {
-  const texts: Record<string, string> = { 'config.json': jsonText(content.config) };
+  const texts: Record<string, string> = { 'config.json': configText(content.config) };
   if (content.generationConfig) texts['generation_config.json'] = jsonText(content.generationConfig);
   for (const [name, text] of Object.entries(content.tokenizerFiles)) {
     if (basename(name) !== name || name in texts || name === WEIGHTS || name === HASHES) {
