@@ -4,6 +4,7 @@ import { MeanfieldError, UsageError } from '../base/errors.js';
 import { currentFolder } from '../base/files/folder-swap.js';
 import { pathFault } from '../base/files/path-fault.js';
 import { KNOWN_BY, knownFormat } from '../base/known-format.js';
+import { isHubName } from './hub-cache.js';
 import { otherWeights } from './other-weights.js';
 
 /**
@@ -36,8 +37,8 @@ export async function whyNone(path: string): Promise<string> {
     return `${shown} ${what}, and a model is named by its folder, with config.json and model.safetensors: ${dirname(path)}?`;
   }
   const hub =
-    /^[\w.-]+\/[\w.-]+$/.test(path) && fault.startsWith('there is no')
-      ? ` A model of the Hugging Face hub is downloaded first: hf download ${path} --local-dir FOLDER.`
+    isHubName(path) && fault.startsWith('there is no')
+      ? ` Nor is it in the Hugging Face hub's cache: hf download ${path.split('@')[0]} brings it there.`
       : '';
   return `There is no model in ${shown}: ${fault}.${hub} Name a run's folder, or that of a model in Hugging Face's layout.`;
 }

@@ -10,7 +10,7 @@ import { Model } from '../model/model.js';
 import { PublishedConfig } from '../model/published.js';
 import { type MatchedTensor, matchTensors, type NamedWeights } from './match-tensors.js';
 import type { ModelFolder } from './model-folder.js';
-import { openModel } from './open-model.js';
+import { openModel, placeOf } from './open-model.js';
 import { ADAPTER_CONFIG, type AdapterMatrices, adapterBase, isAdapterFolder, readAdapter } from './peft.js';
 import { readSentenceModules, type SentenceModules } from './sentence-folder.js';
 
@@ -61,7 +61,7 @@ export function loadModel(folder: string, merge?: MergeAdapter): Promise<LoadedM
     const { model, path, notices, generationConfig, tokenizerFiles } = opened;
     const tokenizer = await opened.tokenizer();
     const parameters = await opened.parameters();
-    const sentence = (await readSentenceModules(path)) ?? (await readSentenceModules(folder));
+    const sentence = (await readSentenceModules(path)) ?? (await readSentenceModules(await placeOf(folder)));
     return {
       ...{ model, parameters, tokenizer, tokenizerFiles },
       ...(generationConfig && { generationConfig }),

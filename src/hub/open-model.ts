@@ -1,13 +1,24 @@
+import { exists } from '../base/files/exists.js';
 import { findModelFolder } from './find-model.js';
+import { cachedModel } from './hub-cache.js';
 import { type ModelFolder, type ReadModelOptions, readModelFolder } from './model-folder.js';
 import { transformerFolder } from './sentence-folder.js';
 
 /**
+ * Where what a user names as MODEL lies: a file or folder of that name, else `org/name` of the Hugging Face hub where its
+ * cache has it.
+ */
+export async function placeOf(model: string): Promise<string> {
+  if (typeof model !== 'string' || (await exists(model))) return model;
+  return (await cachedModel(model)) ?? model;
+}
+
+/**
  * Opens what a user names as MODEL: a run, of which the best model is read, or a folder in Hugging Face's layout, with
- * its weights in one file or several. {@link ModelFolder.close} it after reading.
+ * its weights in one file or several; also `org/name` of the hub's cache. {@link ModelFolder.close} it after reading.
  *
  * @throws MeanfieldError when there is no model by that name, or a file of it is missing or damaged
  */
 export async function openModel(model: string, options: ReadModelOptions = {}): Promise<ModelFolder> {
-  return readModelFolder(await findModelFolder(await transformerFolder(model)), options);
+  return readModelFolder(await findModelFolder(await transformerFolder(await placeOf(model))), options);
 }

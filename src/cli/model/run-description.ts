@@ -2,6 +2,7 @@ import { exists } from '../../base/files/exists.js';
 import { currentFolder } from '../../base/files/folder-swap.js';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { findModelFolder } from '../../hub/find-model.js';
+import { placeOf } from '../../hub/open-model.js';
 import { transformerFolder } from '../../hub/sentence-folder.js';
 import { listCheckpoints } from '../../run/checkpoint.js';
 import { readRunFile, runPaths } from '../../run/run-folder.js';
@@ -57,7 +58,7 @@ export async function describeRun(folder: string): Promise<RunDescription> {
   return {
     run: folder,
     kind: 'model',
-    ...(await readModelDescription(await findModelFolder(await transformerFolder(folder)))),
+    ...(await readModelDescription(await findModelFolder(await transformerFolder(await placeOf(folder))))),
   };
 }
 
