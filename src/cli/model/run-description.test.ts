@@ -92,12 +92,12 @@ test('a run.json of another shape is told as far as it goes', async () => {
 
 test('what is left out is told by its default, and what eval would say of the configuration by a notice', async () => {
   const path = join(folder, 'foreign');
-  const short = { model_type: 'llama', hidden_size: 8, rope_scaling: { type: 'linear', factor: 2 } };
+  const short = { model_type: 'llama', hidden_size: 8, hidden_act: 'relu' };
   await writeModelFolder(path, { config: short, tensors: weights(), tokenizerFiles: {} });
   const output = testOutput(true);
   expect(await showInfo(path, { output, closed: new AbortController().signal })).toBe(0);
   const [notice, result] = output.stdout.map((line) => JSON.parse(line));
-  expect(notice).toEqual({ type: 'notice', message: expect.stringContaining('rope_scaling.type is "linear"') });
+  expect(notice).toEqual({ type: 'notice', message: expect.stringContaining('hidden_act is "relu"') });
   expect(result.model.sizes).toEqual({
     layers: 32,
     width: 8,
