@@ -54,7 +54,9 @@ export async function fetchFrozen(
 ): Promise<FrozenPart | undefined> {
   requireFits(frozen, model);
   if (frozen === undefined) return undefined;
-  const part = { freeze: setup.freeze ?? [], path: path(frozen.sha256), sha256: frozen.sha256 };
+  const { freeze, adapter } = setup;
+  const parts = { ...(freeze && { freeze }), ...(adapter && { adapter }) };
+  const part = { ...parts, path: path(frozen.sha256), sha256: frozen.sha256 };
   if (!(await isWhole(part.path, frozen))) await writeFileAtomic(part.path, received(frozen, blobs, signal));
   return part;
 }

@@ -53,7 +53,7 @@ export async function arrangeRun(
   const perSample = countOf(learned);
   const device = chosen.device ?? (await chooseDevice(options.device));
   const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
-  const peak = learningRateOf(options, layout.size);
+  const peak = learningRateOf(options, layout.size + learned.frozen.size);
   const setupFor = (
     arrangement: ThreadArrangement,
     schedule: ScheduleOptions = { peak, final: peak, warmup: 1000, steps: 1000 },
@@ -106,7 +106,13 @@ export async function arrangeRun(
   });
   const { replicas, threads } = arrangement;
   const tokensPerStep = replicas * options.batchSize * options.gradAccum * perSample;
-  const { schedule, earlier } = longer(run, layout.size, planSteps(options, tokensPerStep).schedule, from, emit);
+  const { schedule, earlier } = longer(
+    run,
+    layout.size + learned.frozen.size,
+    planSteps(options, tokensPerStep).schedule,
+    from,
+    emit,
+  );
   const setup = setupFor(arrangement, schedule);
   require(setup);
   await run.choose({

@@ -10,8 +10,11 @@ import type { LinearHook, TracedParameters, WeightRows } from './architecture.js
 import type { ParameterSpec } from './layout.js';
 import { NamePattern } from './name-patterns.js';
 
-/** The kinds of adapters. */
-export const ADAPTERS = ['lora'] as const;
+/** What of a model stays as it is, by patterns of names, or what is trained beside all of it. */
+export interface TrainedParts {
+  readonly freeze?: readonly string[] | undefined;
+  readonly adapter?: LoraSettings | undefined;
+}
 
 /** What an adapter is like. */
 export interface LoraSettings {
@@ -20,9 +23,9 @@ export interface LoraSettings {
   /** What the adapter adds is multiplied by alpha / rank, */
   readonly alpha: number;
   /** or by alpha / √rank (Kalajdzievski 2023, arXiv 2312.03732). */
-  readonly rankStabilized?: boolean;
+  readonly rankStabilized?: boolean | undefined;
   /** Patterns of the layers' names; left out, all linear layers but the head. */
-  readonly targets?: readonly string[];
+  readonly targets?: readonly string[] | undefined;
 }
 
 /** A linear layer of a model, by the name that its `weight` and `bias` follow. */

@@ -19,3 +19,6 @@ export const FAMILIES = [
  * @category Training
  */
 export type FamilyName = (typeof FAMILIES)[number];
+
+/** The kinds of adapters. */
+export const ADAPTERS = ['lora'] as const;

@@ -8,6 +8,7 @@ import {
   adapterParameters,
   type LinearLayer,
   type LoraSettings,
+  type TrainedParts,
 } from './adapter.js';
 import {
   type Architecture,
@@ -127,7 +128,7 @@ export class Model {
   }
 
   /** The same model as training has it: with an adapter, or parts of it frozen. @throws UsageError as either */
-  partly({ freeze = [], adapter }: { readonly freeze?: readonly string[]; readonly adapter?: LoraSettings }): Model {
+  partly({ freeze = [], adapter }: TrainedParts): Model {
     return adapter ? this.adapt(adapter) : this.freeze(freeze);
   }
 

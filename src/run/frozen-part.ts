@@ -4,17 +4,13 @@ import { pathFault } from '../base/files/path-fault.js';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import { sha256File } from '../base/hash.js';
 import { encodeSafetensors } from '../base/safetensors-writer.js';
-import type { LoraSettings } from '../model/adapter.js';
+import type { TrainedParts } from '../model/adapter.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { Checkpoint } from './checkpoint.js';
 import { modelTensors } from './model-tensors.js';
 
 /** The frozen parameters of a run: which they are, and the file that holds them. */
-export interface FrozenPart {
-  /** What `--freeze` names. */
-  readonly freeze?: readonly string[];
-  /** What is trained beside the whole model instead. */
-  readonly adapter?: LoraSettings;
+export interface FrozenPart extends TrainedParts {
   /** A safetensors file of the frozen parameters alone. */
   readonly path: string;
   /** Of the file. */

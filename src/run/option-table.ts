@@ -3,8 +3,7 @@ import type { OptionDefinition } from '../base/option-table.js';
 import { FIELD } from '../data/corpus/field-option.js';
 import { TOKENIZERS } from '../data/tokenizers/kinds.js';
 import { DEVICE_CHOICES } from '../engine/node/device-names.js';
-import { ADAPTERS } from '../model/adapter.js';
-import { FAMILIES } from '../model/family-names.js';
+import { ADAPTERS, FAMILIES } from '../model/family-names.js';
 import { presetNames } from '../model/presets.js';
 import { OBJECTIVES } from '../objectives/names.js';
 
@@ -99,26 +98,23 @@ const MODEL = {
   adapter: {
     kind: 'choice',
     choices: ADAPTERS,
-    betweenMachines: false,
     help: 'train small matrices beside the linear layers of --from, which stay as they are',
     otherwise: 'none',
   },
   /** Of the adapter's matrices. Default 16. */
-  rank: { kind: 'count', default: 16, betweenMachines: false, help: 'adapter: rank of its matrices' },
+  rank: { kind: 'count', default: 16, help: 'adapter: rank of its matrices' },
   /** What the adapter adds is multiplied by alpha / rank. Default twice the rank. */
   alpha: {
     kind: 'positive',
-    betweenMachines: false,
     help: 'adapter: what it adds counts alpha / rank times',
     otherwise: 'twice the rank',
   },
   /** What the adapter adds is multiplied by alpha / √rank (arXiv 2312.03732). */
-  rslora: { kind: 'flag', betweenMachines: false, help: 'adapter: alpha / √rank times instead' },
+  rslora: { kind: 'flag', help: 'adapter: alpha / √rank times instead' },
   /** Linear layers with an adapter, by names such as `q_proj` and `layers.[0-3].mlp.*`. Default all but the head. */
   targets: {
     kind: 'texts',
     value: 'pattern',
-    betweenMachines: false,
     help: 'adapter: linear layers that get one, by name: q_proj, layers.[0-3].mlp.*; may be given again',
     otherwise: 'all',
   },

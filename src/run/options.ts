@@ -4,7 +4,7 @@ import { optionIssues } from '../base/option-issues.js';
 import { shapeOf } from '../base/option-schema.js';
 import type { OptionsOf, ParsedOf } from '../base/option-table.js';
 import { CODE, spelledError } from '../base/spelling.js';
-import type { LoraSettings } from '../model/adapter.js';
+import type { TrainedParts } from '../model/adapter.js';
 import { findPreset } from '../model/presets.js';
 import { hasSize } from '../model/published.js';
 import type { TextObjectiveConfig } from '../objectives/create.js';
@@ -178,7 +178,7 @@ export function modelShape(o: ParsedTrainOptions): ModelSizes {
 }
 
 /** The parts of a model that stay as they are, or what is trained beside all of it. */
-export function partsOf(o: ParsedTrainOptions): { freeze?: readonly string[]; adapter?: LoraSettings } {
+export function partsOf(o: ParsedTrainOptions): TrainedParts {
   const { rank, alpha = 2 * rank, rslora, targets } = o;
   if (!o.adapter) return o.freeze ? { freeze: o.freeze } : {};
   if (o.from === undefined || o.freeze)

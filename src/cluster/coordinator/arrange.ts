@@ -4,6 +4,7 @@ import { MeanfieldError, UsageError } from '../../base/errors.js';
 import { spelledError } from '../../base/spelling.js';
 import { ADAMW, scheduleOf } from '../../local/arrange-run.js';
 import type { OpenRun } from '../../run/open-run.js';
+import { partsOf } from '../../run/options.js';
 import type { PreparedText } from '../../run/prepare-text.js';
 import { type ClusterOptions, type ParsedClusterOptions, parseClusterOptions } from '../options.js';
 import type { RunSetup } from '../protocol/configuration.js';
@@ -53,7 +54,7 @@ export async function arrangeCluster(
   await run.choose({ device: 'cpu', optimizer, schedule, cluster: stored });
   const setup: RunSetup = {
     model: JSON.parse(JSON.stringify(model.config)),
-    ...(options.freeze && { freeze: options.freeze }),
+    ...partsOf(options),
     objective,
     ...(window < model.dimensions.context && { context: window }),
     batchSize: options.batchSize,

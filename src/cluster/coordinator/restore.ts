@@ -52,7 +52,7 @@ export async function restoreRun(
     for (const { name } of configuration.data.files) await copyFile(join(fetched, name), join(tokens, name));
   }
   const { setup } = configuration;
-  const model = Model.fromConfig(setup.model).freeze(setup.freeze ?? []);
+  const model = Model.fromConfig(setup.model).partly(setup);
   await fetchFrozen(configuration, model, () => paths.frozen, { blobs });
   // Last: with it the folder is a run.
   await writeRunFile(paths, configuration.record);

@@ -91,7 +91,7 @@ class Live {
   static async create(setup: ModelSetup): Promise<Live> {
     const { run, device, tokens, threads, trains } = setup;
     const engine = await createEngine(device);
-    const model = Model.fromConfig(run.model).freeze(run.freeze ?? []);
+    const model = Model.fromConfig(run.model).partly(run);
     const frozen = await readFrozen(setup.frozen, model.frozen);
     const context = contextOf(model, run);
     const objective = createObjective(run.objective, { model, context, seed: run.seed });

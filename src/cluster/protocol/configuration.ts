@@ -8,14 +8,29 @@ import { blobRef, count, hash, text } from './wire.js';
 const positive = z.number().positive();
 /** Characters of all patterns together: they are tried on every name. */
 const MOST_PATTERNS = 10_000;
+/** Of an adapter's matrices: more would be a model of its own. */
+const MOST_RANK = 4096;
 const share = z.number().min(0).lte(1);
+
+function patterns(option: typeof TRAIN_OPTIONS.freeze | typeof TRAIN_OPTIONS.targets) {
+  return valueSchema(option).refine((all) => all.join().length <= MOST_PATTERNS, {
+    error: `at most ${MOST_PATTERNS} characters`,
+  });
+}
 
 const runSetup = z.strictObject({
   /** The model's `config.json`. */
   model: z.record(z.string(), z.json()),
   /** Which of its parameters stay as they are; missing where all are trained. */
-  freeze: valueSchema(TRAIN_OPTIONS.freeze)
-    .refine((patterns) => patterns.join().length <= MOST_PATTERNS, { error: `at most ${MOST_PATTERNS} characters` })
+  freeze: patterns(TRAIN_OPTIONS.freeze).optional(),
+  /** What is trained beside all of it; missing where the model itself is trained. */
+  adapter: z
+    .strictObject({
+      rank: count.min(1).max(MOST_RANK),
+      alpha: positive,
+      rankStabilized: z.boolean().optional(),
+      targets: patterns(TRAIN_OPTIONS.targets).optional(),
+    })
     .optional(),
   /** What is learned. */
   objective: textObjectiveSchema,

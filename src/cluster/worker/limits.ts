@@ -34,7 +34,7 @@ export function allowedModel({ setup }: Configuration, replicas: number, memory:
   const layers = Math.max(...[gpt2, llama].map((value) => (typeof value === 'number' ? value : 0)));
   if (layers > MOST_LAYERS)
     throw new MeanfieldError(`The run's model has ${layers} layers; a worker takes ${MOST_LAYERS} at most.`);
-  const model = Model.fromConfig(setup.model).freeze(setup.freeze ?? []);
+  const model = Model.fromConfig(setup.model).partly(setup);
   const need = memoryNeeded(model, setup, replicas);
   if (need.total <= memory) return model;
   throw spelledError(
