@@ -74,6 +74,7 @@ export {
   tanh,
   transpose,
 } from './graph/index.js';
+export type { LinearCrossEntropyOptions } from './graph/operators/loss.js';
 export type { GemmOptions, MatmulOptions } from './graph/operators/product.js';
 
 /** How {@link compile} computes. */

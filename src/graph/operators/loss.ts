@@ -118,26 +118,29 @@ export const loss = {
 export const crossEntropy = (logits_NV: Tensor, targets_N: Tensor): Tensor =>
   apply1(loss.crossEntropy, [logits_NV, targets_N]);
 
+/** What a linear head's cross-entropy may be given beside its inputs. */
+export interface LinearCrossEntropyOptions {
+  /** Tokens whose logits exist at once. Default: by the size of the vocabulary. */
+  readonly chunk?: number | undefined;
+  /** Logits x are bent to c tanh(x / c). Default: they stay as they are. */
+  readonly softcap?: number | undefined;
+  /** What each row's cost is multiplied by before the mean over all N, [N]; it has no gradient. Default: 1. */
+  readonly weights?: Tensor | undefined;
+}
+
 /**
  * The mean cross-entropy, in nats per token, of a linear head without bias: logits x wᵀ, in chunks of tokens.
  *
  * @param x_NC [N, C] the last hidden state
  * @param w_VC [V, C] the head's weight
  * @param targets_N [N] int64, the token that should come next
- * @param options.chunk tokens whose logits exist at once
- * @param options.softcap logits x are bent to c tanh(x / c). Default: they stay as they are
- * @param options.weights what each row's cost is multiplied by before the mean over all N, [N]; it has no gradient
  * @returns a scalar
  */
 export function linearCrossEntropy(
   x_NC: Tensor,
   w_VC: Tensor,
   targets_N: Tensor,
-  {
-    chunk,
-    softcap,
-    weights,
-  }: { chunk?: number | undefined; softcap?: number | undefined; weights?: Tensor | undefined } = {},
+  { chunk, softcap, weights }: LinearCrossEntropyOptions = {},
 ): Tensor {
   const tokens = x_NC.shape[0]!;
   const parts = Math.ceil((tokens * w_VC.shape[0]!) / CHUNK_ELEMENTS);
