@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { UsageError } from '../base/errors.js';
 import { schemaOf } from '../base/option-schema.js';
 import { optionName } from '../base/spelling.js';
-import { families } from '../model/model.js';
+import { FAMILIES } from '../model/family-names.js';
 import { TRAIN_OPTIONS } from '../run/option-table.js';
 import { createProgram } from './program.js';
 
@@ -45,7 +45,7 @@ test('train offers the choices that its options can be', () => {
     }
     expect(schema.safeParse({ [option.attributeName()]: 'other' }).success).toBe(false);
   }
-  expect(choices.find((option) => option.long === '--model')!.argChoices).toEqual(Object.keys(families));
+  expect(choices.find((option) => option.long === '--model')!.argChoices).toEqual(FAMILIES);
 });
 
 test('cluster start takes what train does, but for what its table says only threads can have', () => {

@@ -12,6 +12,7 @@ import {
   maximum,
   type Program,
   reduceSumSquare,
+  relu,
   scalar,
   sigmoid,
   silu,
@@ -38,7 +39,7 @@ const activations: Readonly<Record<DenseActivation, (x: Tensor) => Tensor>> = {
   sigmoid,
   silu,
   gelu: geluErf,
-  relu: (x) => maximum(x, scalar(0)),
+  relu,
 };
 
 /**

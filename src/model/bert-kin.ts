@@ -75,10 +75,11 @@ export function bertKin({ name, className, firstPosition, configure, heads }: Be
     heads,
     parse(config) {
       const parsed = parseConfig(name, schema, config);
-      if (context(parsed) > 0) return parsed;
+      if (firstPosition(parsed) >= 0 && context(parsed) > 0) return parsed;
       throw new UsageError(
-        `The ${name} configuration is not usable: max_position_embeddings ${parsed.max_position_embeddings} leaves no ` +
-          `position, since they begin with pad_token_id + 1 = ${firstPosition(parsed)}.`,
+        `The ${name} configuration is not usable: positions begin with pad_token_id + 1, so pad_token_id must be a whole ` +
+          `number of 0 or more and leave some of max_position_embeddings ${parsed.max_position_embeddings}; it is ` +
+          `${parsed.pad_token_id}.`,
       );
     },
     configure: (d: Dimensions) =>

@@ -3,6 +3,7 @@ export const FAMILIES = [
   'gpt2',
   'llama',
   'bert',
+  'distilbert',
   'mistral',
   'qwen2',
   'qwen3',
@@ -19,6 +20,9 @@ export const FAMILIES = [
  * @category Training
  */
 export type FamilyName = (typeof FAMILIES)[number];
+
+/** Those that read all of a text at once, and learn by masked tokens. */
+export const ENCODERS: readonly FamilyName[] = ['bert', 'distilbert'];
 
 /** The kinds of adapters. */
 export const ADAPTERS = ['lora'] as const;

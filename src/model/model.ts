@@ -21,6 +21,7 @@ import {
   type TracedParameters,
 } from './architecture.js';
 import { bert } from './bert.js';
+import { distilbert } from './distilbert.js';
 import type { FamilyName } from './family-names.js';
 import { frozenNames } from './freeze.js';
 import { gemma, gemma2, gemma3 } from './gemma.js';
@@ -31,10 +32,11 @@ import { mistral } from './mistral.js';
 import { filledMask, packedMask, type TokenInputs } from './packing.js';
 import { phi3 } from './phi3.js';
 import { qwen2, qwen3 } from './qwen.js';
+import { roberta } from './roberta.js';
 import { smollm3 } from './smollm3.js';
 
 /** The architectures by name. */
-export const families: Readonly<Record<FamilyName, Architecture>> = {
+export const families: Readonly<Record<FamilyName | 'roberta', Architecture>> = {
   gpt2: gpt2 as Architecture,
   llama: llama as Architecture,
   bert: bert as Architecture,
@@ -46,6 +48,8 @@ export const families: Readonly<Record<FamilyName, Architecture>> = {
   gemma: gemma as Architecture,
   gemma2: gemma2 as Architecture,
   gemma3_text: gemma3 as Architecture,
+  roberta: roberta as Architecture,
+  distilbert: distilbert as Architecture,
 };
 
 /** A model of tokens: its architecture, its validated `config.json`, and where its parameters lie. */
@@ -277,7 +281,7 @@ function taskHeadOf({ heads }: Architecture, config: unknown): TaskHead | undefi
 }
 
 function findArchitecture(name: string): Architecture {
-  const architecture = Object.hasOwn(families, name) ? families[name as FamilyName] : undefined;
+  const architecture = Object.hasOwn(families, name) ? families[name as keyof typeof families] : undefined;
   if (!architecture) throw new UsageError(`Unknown model ${name}. Allowed: ${Object.keys(families).join(', ')}.`);
   return architecture;
 }

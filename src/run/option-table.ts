@@ -67,12 +67,12 @@ const MODEL = {
     help: 'model family',
     otherwise: 'that of the preset',
   },
-  /** What is learned: the next token, masked ones, or answers in rows. Default `causal`, with `bert` `masked`. */
+  /** What is learned: the next token, masked ones, or answers in rows. Default `causal`, of encoders `masked`. */
   objective: {
     kind: 'choice',
     choices: OBJECTIVES,
     help: 'what is learned: the next token, masked ones, or the answers in conversations',
-    otherwise: 'causal; bert: masked',
+    otherwise: 'causal; encoders: masked',
   },
   /** With `chat`, whether each row has a window to itself; else rows share windows, and none sees another. */
   unpacked: { kind: 'flag', help: 'chat: a window for each row, instead of several rows in one' },

@@ -5,6 +5,7 @@ import { shapeOf } from '../base/option-schema.js';
 import type { OptionsOf, ParsedOf } from '../base/option-table.js';
 import { CODE, spelledError } from '../base/spelling.js';
 import type { TrainedParts } from '../model/adapter.js';
+import { ENCODERS } from '../model/family-names.js';
 import { findPreset } from '../model/presets.js';
 import { hasSize } from '../model/published.js';
 import type { TextObjectiveConfig } from '../objectives/create.js';
@@ -141,7 +142,7 @@ const LIMITS = ['steps', 'tokens', 'minutes'] as const;
 
 /** What is learned: as it was named, or what the model can. */
 export function objectiveName(o: ParsedTrainOptions): ObjectiveName {
-  return o.objective ?? (o.model === 'bert' ? 'masked' : 'causal');
+  return o.objective ?? (o.model !== undefined && ENCODERS.includes(o.model) ? 'masked' : 'causal');
 }
 
 /** What is learned, with its settings. @param mask the id of the tokenizer's mask token, where it has one */

@@ -16,6 +16,7 @@ import {
   reduceMean,
   reduceSum,
   reduceSumSquare,
+  relu,
   reshape,
   type Shape,
   scale,
@@ -95,6 +96,16 @@ export const cases: Record<string, OperatorCase> = {
   erf: unary(erf, errorFunction),
   geluErf: unary(geluErf, (x) => (x / 2) * (1 + errorFunction(x * Math.SQRT1_2))),
   silu: unary(silu, (x) => x * logistic(x)),
+  relu: (draw) => {
+    const x = draw.floats(draw.shape());
+    // Away from 0, where a central difference spans both sides.
+    const data = x.data.map((v) => Math.fround(v + (v < 0 ? -0.1 : 0.1)));
+    return {
+      operands: [{ ...x, data }],
+      trace: (operand) => relu(operand!),
+      reference: (operand) => map(operand!, (v) => Math.max(v, 0)),
+    };
+  },
   gelu: unary(gelu, (x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))),
   scale: (draw) => {
     const factor = draw.pick(-1, 0.5, -2.5, 0);

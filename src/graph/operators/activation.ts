@@ -1,6 +1,8 @@
 import { apply1, type Operator, type Tensor } from '../tensor.js';
+import { maximum, minimum } from './comparison.js';
 import { add, erf, exp, mul, scale, shift, sigmoid, sub, tanh } from './elementwise.js';
 import { float32 } from './rules.js';
+import { scalar } from './source.js';
 
 /*
  * gelu(x) = x σ(a x + b x³), a = 2√(2/π), b = 0.044715 a: the tanh form of GPT-2, since ½(1 + tanh u) = σ(2u).
@@ -58,7 +60,17 @@ export const activation = {
     },
     decompose: (node) => [mul(node.inputs[0]!, sigmoid(node.inputs[0]!))],
   },
+  relu: {
+    name: 'relu',
+    infer,
+    // 1 above 0, 0 elsewhere: x times the largest float, cut to what lies between.
+    gradient: (node, [g]) => [mul(minimum(maximum(scale(node.inputs[0]!, 3e38), scalar(0)), scalar(1)), g!)],
+    decompose: (node) => [maximum(node.inputs[0]!, scalar(0))],
+  },
 } satisfies Record<string, Operator>;
+
+/** max(x, 0); its slope at 0 is 0, as PyTorch has it. */
+export const relu = (x: Tensor): Tensor => apply1(activation.relu, [x]);
 
 /** GELU in the tanh form that GPT-2 uses (`gelu_new`; Hendrycks and Gimpel, arXiv 1606.08415). */
 export const gelu = (x: Tensor): Tensor => apply1(activation.gelu, [x]);

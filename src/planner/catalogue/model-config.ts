@@ -2,7 +2,7 @@ import { UsageError } from '../../base/errors.js';
 import { isJsonObject, type JsonValue } from '../../base/json.js';
 import { nearestNames } from '../../base/nearest.js';
 import { someNames, unknownKeys } from '../../model/config-rules.js';
-import { brief, PublishedConfig, publishedFamilies, type SizeName, sizeNames } from '../../model/published.js';
+import { brief, PublishedConfig, type SizeName, sizeNames } from '../../model/published.js';
 import table from './families.json' with { type: 'json' };
 import type { Bias, ModelShape } from './shape.js';
 
@@ -87,13 +87,16 @@ export function modelNotices(config: JsonValue): string[] {
   ];
 }
 
+/** Every `model_type` whose models are counted. */
+const countedFamilies = Object.keys(table);
+
 function readKnown(config: JsonValue): PublishedConfig {
   if (!isJsonObject(config)) throw new UsageError('A model configuration is a JSON object, as config.json has it.');
   const type = Object.hasOwn(config, 'model_type') ? config.model_type : undefined;
-  if (typeof type === 'string' && publishedFamilies.includes(type)) return new PublishedConfig(type, config);
-  const near = typeof type === 'string' ? ` Nearest: ${nearestNames(type, publishedFamilies, 3).join(', ')}.` : '';
+  if (typeof type === 'string' && countedFamilies.includes(type)) return new PublishedConfig(type, config);
+  const near = typeof type === 'string' ? ` Nearest: ${nearestNames(type, countedFamilies, 3).join(', ')}.` : '';
   const fault = type === undefined ? 'No model_type' : `Unknown model_type ${brief(type)}`;
-  throw new UsageError(`${fault}.${near} Allowed: ${publishedFamilies.join(', ')}.`);
+  throw new UsageError(`${fault}.${near} Allowed: ${countedFamilies.join(', ')}.`);
 }
 
 function refuseOthers(family: Family, read: PublishedConfig): void {
