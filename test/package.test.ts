@@ -28,6 +28,7 @@ test('the package holds what it should and no more', async () => {
   const pages = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'];
   expect(files.sort()).toEqual([...pages, 'dist', 'docs', 'examples', 'package.json']);
   expect(await readdir(at('node_modules/meanfield/docs'))).toEqual([
+    'chat.md',
     'cluster-file.md',
     'cluster.md',
     'command-line.md',
