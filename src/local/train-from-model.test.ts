@@ -99,7 +99,7 @@ describe('a run that starts from a model', () => {
     [{ layers: 2, vocab: 300 }, '`layers`, `vocab`: the model that `from` names has its own. Leave them out'],
     [{ tokenizer: 'bpe' }, '`tokenizer`: the model that `from` names has its own. Leave it out'],
     [{ preset: 'nano', model: 'gpt2' }, '`preset`, `model`: the model'],
-    [{ objective: 'masked' }, 'is a gpt2 model, which learns causal, not masked'],
+    [{ objective: 'masked' }, 'is a gpt2 model, which learns causal or chat, not masked'],
     [{ context: 17 }, '`context` must be at most 16'],
     [{ from: '/nowhere/at/all' }, 'There is no model in /nowhere/at/all'],
   ] as const)('refuses %j and leaves nothing', async (options, message) => {

@@ -65,7 +65,7 @@ describe('manifests', () => {
 
   it('of a plan that is wrong are refused', () => {
     expect(() => runManifests(plan, { ...coordinator, storage: '10 GB' })).toThrow(UsageError);
-    expect(() => workerManifests({ ...plan, name: 'Book' }, 'x', [4222])).toThrow(/--name must be/);
+    expect(() => workerManifests({ ...plan, name: 'Book' }, 'x', [4222])).toThrow(/`name` must be/);
   });
 });
 
