@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SafetensorsFile } from '../src/base/files/safetensors.js';
@@ -87,6 +87,31 @@ describe('an adapter', () => {
     const whole = await trainer.train('after', further({ from: trainer.path('lora'), steps: 20, evalEvery: 20 }));
     expect(whole.error).toBeUndefined();
     expect(await lossOf('after')).toBeLessThan(await lossOf('base'));
+  });
+
+  it("is found by its name in the hub's cache, and its base by the name that its settings have", async () => {
+    const cache = trainer.path('hub');
+    const commit = '0123456789abcdef0123456789abcdef01234567';
+    const snapshot = async (name: string, from: string) => {
+      const folder = join(cache, `models--some--${name}`);
+      await cp(trainer.path(from), join(folder, 'snapshots', commit), { recursive: true });
+      await mkdir(join(folder, 'refs'));
+      await writeFile(join(folder, 'refs', 'main'), commit);
+      return join(folder, 'snapshots', commit);
+    };
+    await snapshot('base', 'base/model');
+    const adapter = await snapshot('adapter', 'lora/model');
+    const settings = JSON.parse(await readFile(join(adapter, 'adapter_config.json'), 'utf8'));
+    await writeFile(
+      join(adapter, 'adapter_config.json'),
+      JSON.stringify({ ...settings, base_model_name_or_path: 'some/base' }),
+    );
+    vi.stubEnv('HF_HUB_CACHE', cache);
+    const model = await load('some/adapter', { threads: 1 });
+    const { loss } = await model.evaluate([other]);
+    await model.close();
+    vi.unstubAllEnvs();
+    expect(loss).toBe(await lossOf('lora'));
   });
 
   it('without its base says so', async () => {

@@ -90,9 +90,11 @@ export async function withTextModel<T>(
   work: (opened: OpenTextModel) => Promise<T>,
   merge?: MergeAdapter,
 ): Promise<T> {
-  if (merge && typeof folder === 'string')
-    for (const place of [folder, join(folder, 'model')])
-      if (await isAdapterFolder(place)) return withAdapted(place, work, merge);
+  if (merge && typeof folder === 'string') {
+    const place = await placeOf(folder);
+    for (const one of [place, join(place, 'model')])
+      if (await isAdapterFolder(one)) return withAdapted(one, work, merge);
+  }
   return withOpened(folder, await openModel(folder), work);
 }
 
@@ -119,9 +121,9 @@ async function baseOf(folder: string): Promise<string> {
   const base = await adapterBase(folder);
   const what = `The adapter in ${folder} was trained beside a model`;
   if (base === undefined) throw new MeanfieldError(`${what} that its ${ADAPTER_CONFIG} does not name.`);
-  if (await exists(base)) return base;
+  if (await exists(await placeOf(base))) return base;
   throw new MeanfieldError(
-    `${what} in ${base}, where there is nothing. Write the folder where it lies into base_model_name_or_path of ` +
+    `${what} in ${base}, where there is nothing; nor has the Hugging Face hub's cache it. Write the folder where it lies into base_model_name_or_path of ` +
       `${join(folder, ADAPTER_CONFIG)}.`,
   );
 }

@@ -144,7 +144,11 @@ export async function weightsOf(
   frozen: FrozenPart | undefined,
 ): Promise<Float32Array | AdapterContent> {
   const { adapter } = partsOf(options);
-  if (adapter) return { model, trained, settings: adapter, base: resolve(options.from!) };
+  if (adapter) {
+    const from = options.from!;
+    // A name of the hub stays one.
+    return { model, trained, settings: adapter, base: (await exists(from)) ? resolve(from) : from };
+  }
   return model.join(trained, await readFrozen(frozen, model.frozen));
 }
 
