@@ -9,13 +9,11 @@ import type { ParameterLayout } from '../model/layout.js';
 import { Model } from '../model/model.js';
 import { PublishedConfig } from '../model/published.js';
 import { type MatchedTensor, matchTensors, type NamedWeights } from './match-tensors.js';
+import { FROZEN } from './model-files.js';
 import type { ModelFolder } from './model-folder.js';
 import { openModel, placeOf } from './open-model.js';
 import { ADAPTER_CONFIG, type AdapterMatrices, adapterBase, isAdapterFolder, readAdapter } from './peft.js';
 import { readSentenceModules, type SentenceModules } from './sentence-folder.js';
-
-/** In a run's folder: the parameters that stay as they are, for an adapter all of its base's. */
-const FROZEN = 'frozen.safetensors';
 
 /** A model in memory, with what it reads and writes text by. */
 export interface LoadedModel {

@@ -14,6 +14,8 @@ export const HASHES = 'meanfield.json';
 export const WEIGHTS = 'model.safetensors';
 /** An adapter's, which stand in the place of a model's weights. */
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
+/** Beside the `model/` of a run: the parameters that stay as they are, for an adapter all of its base's. */
+export const FROZEN = 'frozen.safetensors';
 /** Says which file holds which tensor, where the weights are cut into several. */
 export const SHARD_INDEX = 'model.safetensors.index.json';
 /** The tokenizer's files that are read, or kept for other programs. */

@@ -7,6 +7,7 @@ import { readJsonFile } from '../base/files/json-file.js';
 import { makeFolder } from '../base/files/make-folder.js';
 import { type JsonValue, jsonText } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
+import { FROZEN } from '../hub/model-files.js';
 import { tidyCheckpoints } from './checkpoint.js';
 import { acquireLock, type Lock, type LockOptions } from './lock.js';
 
@@ -44,7 +45,7 @@ export function runPaths(folder: string): RunPaths {
     run: join(folder, 'run.json'),
     metrics: join(folder, 'metrics.jsonl'),
     checkpoints: join(folder, 'checkpoints'),
-    frozen: join(folder, 'frozen.safetensors'),
+    frozen: join(folder, FROZEN),
     from: join(folder, 'from'),
     model: join(folder, 'model'),
   };

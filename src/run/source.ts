@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeanfieldError, UsageError } from '../base/errors.js';
@@ -6,6 +5,7 @@ import { writeFileSynced } from '../base/files/atomic.js';
 import { exists } from '../base/files/exists.js';
 import { writeFolderAtomic } from '../base/files/folder-swap.js';
 import { readJsonFile } from '../base/files/json-file.js';
+import { sha256 as hashOf } from '../base/hash.js';
 import { isJsonObject, type JsonObject, jsonText } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
 import { NodeEngine } from '../engine/node/engine.js';
@@ -92,7 +92,7 @@ export async function readSource(
 ): Promise<{ readonly parameters: Float32Array; readonly sha256: string }> {
   const parameters = await withTextModel(from, (opened) => opened.parameters(), merge);
   const bytes = new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const sha256 = hashOf(bytes);
   if (expected === undefined || sha256 === expected) return { parameters, sha256 };
   throw new MeanfieldError(
     `${from} is no longer the model that the run was started from: the sha256 of its parameters is ` +

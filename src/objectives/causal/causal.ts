@@ -7,9 +7,9 @@ import type { TokenWindow } from '../../data/sampling/token-windows.js';
 import type { HostArray } from '../../engine/engine.js';
 import { linearCrossEntropy, type Tensor } from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
-import type { ParameterLayout } from '../../model/layout.js';
 import type { Model } from '../../model/model.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
+import { OfWindows } from '../of-windows.js';
 import { tokenLosses } from './token-losses.js';
 import { fillTokens } from './tokens.js';
 
@@ -18,7 +18,7 @@ import { fillTokens } from './tokens.js';
  * every position of a window. A sample is a window of `context` + 1 tokens; one that is only scored may be shorter, and hold
  * −1 for what is no token of the vocabulary.
  */
-export class Causal implements Objective<TokenWindow> {
+export class Causal extends OfWindows implements Objective<TokenWindow> {
   readonly name = 'causal';
   readonly generative = true;
   readonly metrics = [
@@ -47,10 +47,11 @@ export class Causal implements Objective<TokenWindow> {
    * @param standIn the id that is read where a window has no token of the vocabulary
    */
   constructor(
-    private readonly model: Model,
-    private readonly context: number = model.dimensions.context,
+    model: Model,
+    context: number = model.dimensions.context,
     private readonly standIn = 0,
   ) {
+    super(model, context);
     if (model.architecture.sees !== 'past')
       throw spelledError(
         UsageError,
@@ -58,18 +59,6 @@ export class Causal implements Objective<TokenWindow> {
           `A ${model.architecture.name} model sees the tokens that it would have to tell. ` +
           `Use ${option('objective', 'masked')} with it, or another ${option('model')}.`,
       );
-  }
-
-  get layout(): ParameterLayout {
-    return this.model.trained;
-  }
-
-  get frozen(): ParameterLayout {
-    return this.model.frozen;
-  }
-
-  get tokensPerSample(): number {
-    return this.context;
   }
 
   /** `ids` and `targets`, [N] int64, time-major: element t · B + b. */

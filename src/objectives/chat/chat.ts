@@ -6,11 +6,11 @@ import type { PackedRows } from '../../data/chat/pack.js';
 import type { HostArray } from '../../engine/engine.js';
 import { linearCrossEntropy, mul, reduceSum, type Tensor } from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
-import type { ParameterLayout } from '../../model/layout.js';
 import type { Model } from '../../model/model.js';
 import { tokenLosses } from '../causal/token-losses.js';
 import { lowWords } from '../low-words.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
+import { OfWindows } from '../of-windows.js';
 
 /**
  * The answers in rows such as conversations, token by token from all that comes before in its row: the mean
@@ -18,7 +18,7 @@ import type { Feed, Objective, Scoring } from '../objective.js';
  * window of one row or more (packing); each row's positions begin at 0, and none sees another, so that packed rows give
  * the loss and the gradient of each by itself. What is learned is told by flags and lengths, never by a token's id.
  */
-export class Chat implements Objective<PackedRows> {
+export class Chat extends OfWindows implements Objective<PackedRows> {
   readonly name = 'chat';
   readonly generative = false;
   readonly metrics = [
@@ -47,26 +47,12 @@ export class Chat implements Objective<PackedRows> {
   };
 
   /** @param context places of a window */
-  constructor(
-    private readonly model: Model,
-    private readonly context: number,
-  ) {
+  constructor(model: Model, context: number) {
+    super(model, context);
     if (model.architecture.sees !== 'past')
       throw new UsageError(
         `A ${model.architecture.name} model sees the answers that it would have to give. Use gpt2 or llama for chat.`,
       );
-  }
-
-  get layout(): ParameterLayout {
-    return this.model.trained;
-  }
-
-  get frozen(): ParameterLayout {
-    return this.model.frozen;
-  }
-
-  get tokensPerSample(): number {
-    return this.context;
   }
 
   /** `ids`, `targets`, `positions` [N] int64; `starts`, where a token's row begins in its window, and `weights` [N]. */

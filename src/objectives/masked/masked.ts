@@ -9,10 +9,10 @@ import type { TokenWindow } from '../../data/sampling/token-windows.js';
 import type { HostArray } from '../../engine/engine.js';
 import { scale, type Tensor } from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
-import type { ParameterLayout } from '../../model/layout.js';
 import type { Model } from '../../model/model.js';
 import { lowWords } from '../low-words.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
+import { OfWindows } from '../of-windows.js';
 import { maskWindow, mostChosen } from './mask-window.js';
 import { maskedLoss } from './masked-loss.js';
 
@@ -35,7 +35,7 @@ export interface MaskedOptions {
  * another, 10 % stay. The loss is the mean cross-entropy over those alone, in nats per token. A sample is a window of a
  * text, of which the last token is left out; the same window of another epoch is masked elsewhere.
  */
-export class Masked implements Objective<TokenWindow> {
+export class Masked extends OfWindows implements Objective<TokenWindow> {
   readonly name = 'masked';
   readonly generative = false;
   readonly metrics = [
@@ -58,9 +58,10 @@ export class Masked implements Objective<TokenWindow> {
   readonly #most: number;
 
   constructor(
-    private readonly model: Model,
+    model: Model,
     private readonly options: MaskedOptions,
   ) {
+    super(model, options.context);
     if (model.architecture.sees !== 'all')
       throw spelledError(
         UsageError,
@@ -71,23 +72,11 @@ export class Masked implements Objective<TokenWindow> {
     this.#most = mostChosen(options.rate, options.context);
   }
 
-  get layout(): ParameterLayout {
-    return this.model.trained;
-  }
-
-  get frozen(): ParameterLayout {
-    return this.model.frozen;
-  }
-
-  get tokensPerSample(): number {
-    return this.options.context;
-  }
-
   /** `ids` [N] int64, time-major; of the chosen `rows` [M] of them, `targets` [M] int64 and `weights` [M], 0 for none. */
   feeds(batch: number): readonly Feed[] {
     const shape = [batch * this.#most];
     return [
-      { name: 'ids', shape: [batch * this.options.context], dtype: 'int64' },
+      { name: 'ids', shape: [batch * this.context], dtype: 'int64' },
       { name: 'rows', shape, dtype: 'int64' },
       { name: 'targets', shape, dtype: 'int64' },
       { name: 'weights', shape, dtype: 'float32' },
@@ -130,7 +119,7 @@ export class Masked implements Objective<TokenWindow> {
   }
 
   #told(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number) {
-    const x_NC = this.model.hidden(parameters, feeds.ids!, batch, this.options.context);
+    const x_NC = this.model.hidden(parameters, feeds.ids!, batch, this.context);
     return maskedLoss(this.model, parameters, x_NC, {
       positions_M: feeds.rows!,
       targets_M: feeds.targets!,
@@ -140,6 +129,6 @@ export class Masked implements Objective<TokenWindow> {
 
   /** So many tokens are chosen on average, rounded; how many there really are is the weight. */
   unit(batch: number): number {
-    return Math.max(1, Math.round(this.options.rate * batch * this.options.context));
+    return Math.max(1, Math.round(this.options.rate * batch * this.context));
   }
 }
