@@ -1,6 +1,6 @@
-// node .ci/skipped.js REPORT.json: fails when a test was skipped that needs a browser, Python, NATS, Slurm or a pretrained
-// model: those of their folders, and of files that name what tells whether they are there. With --count it prints how
-// many tests passed and failed.
+// node .ci/skipped.js REPORT.json: fails when a test was skipped that needs a browser, Python, NATS, Slurm, a pretrained
+// model or another's program: those of their folders, and of files that name what tells whether they are there. With
+// --count it prints how many tests passed and failed.
 
 import { readFileSync } from 'node:fs';
 
@@ -12,7 +12,7 @@ if (process.argv[3] === '--count') {
 }
 
 const FOLDERS = /\/(?:browser|slurm)\//;
-const NEEDS = /MEANFIELD_(?:PYTHON|MODELS|REQUIRE_)|(?:browser|models|nats|slurm)There/;
+const NEEDS = /MEANFIELD_(?:PYTHON|MODELS|PROGRAMS|REQUIRE_)|(?:browser|models|nats|programs|slurm)There/;
 
 function needsMore(file) {
   return FOLDERS.test(file) || NEEDS.test(readFileSync(file, 'utf8'));
