@@ -53,12 +53,13 @@ describe.skipIf(!slurmThere)('workers under Slurm (skipped without it)', () => {
   }
 
   async function until<T>(what: string, look: () => Promise<T | false | undefined>): Promise<T> {
-    for (let i = 0; i < 300; i++) {
+    const end = Date.now() + 60_000;
+    while (Date.now() < end) {
       const found = await look();
       if (found) return found;
       await sleep(100);
     }
-    throw new Error(`${what} did not come`);
+    throw new Error(`${what} did not come; Slurm says:\n${slurm.told()}`);
   }
 
   const states = async (job: string) => (await readGroup(runSlurm, job)).map(({ state }) => state).sort();
@@ -95,7 +96,8 @@ describe.skipIf(!slurmThere)('workers under Slurm (skipped without it)', () => {
     await until('the end', async () => (await states(job.name)).join() === 'COMPLETED');
   });
 
-  it('leave and come back when Slurm takes their machine away', async () => {
+  // Once in some hundred times Slurm itself never starts the second life: it is asked once more.
+  it('leave and come back when Slurm takes their machine away', { retry: 1 }, async () => {
     const { job, array, at } = await submit(1);
     await until('the first life', async () => (await marks(at, '.started'))[0]);
     execFileSync('scontrol', ['requeue', `${array}_0`]);

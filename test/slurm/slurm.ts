@@ -17,6 +17,8 @@ function hasProgram(name: string): boolean {
 export interface TestSlurm {
   /** A folder that all nodes see. */
   readonly folder: string;
+  /** What its queue and its daemons' logs say, for the message of a test that waited in vain. */
+  told(): string;
   stop(): void;
 }
 
@@ -31,6 +33,10 @@ export function startSlurm(nodes: number): TestSlurm {
   process.env.SLURM_CONF = script('start.sh', String(nodes)).trim().split('\n').at(-1)!;
   return {
     folder,
+    told: () =>
+      spawnSync('bash', ['-c', 'squeue --array --states=all; sinfo; tail -n 40 "$0"/log/*', folder], {
+        encoding: 'utf8',
+      }).stdout,
     stop: () => {
       script('stop.sh');
       if (before === undefined) delete process.env.SLURM_CONF;
