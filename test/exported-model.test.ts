@@ -62,17 +62,48 @@ it.skipIf(!python).each([
       ...{ layers: 2, width: 32, heads: 4, kvHeads: model === 'llama' ? 2 : 4, context: 32 },
     }).result;
 
-    const loaded = await loadModel(run);
-    const ids = [...loaded.tokenizer.encode(text)].slice(0, 20);
-    const decoder = new Decoder({ ...loaded, engine: new NodeEngine() });
-    const logits: number[][] = [];
-    for (const id of ids) logits.push([...(await decoder.step([id])).logits]);
-    await decoder.dispose();
-
-    const expected = join(folder, 'expected.json');
-    const text_ids = [...loaded.tokenizer.encode(text)];
-    await writeFile(expected, JSON.stringify({ input_ids: [ids], logits, text, text_ids }));
-    const { stdout } = await promisify(execFile)(python!, ['test/hf_check.py', 'logits', join(run, 'model'), expected]);
-    expect(JSON.parse(stdout)).toMatchObject({ ok: true, tokenizer_round_trip: true, tokenizer_ids_equal: true });
+    await expectEqualInPython(run, text);
   },
 );
+
+it.skipIf(!python).each([
+  ['llama', 'bytes', false],
+  ['gpt2', 'bpe', false],
+  ['gpt2', 'bpe', true],
+] as const)(
+  'transformers loads a %s of %s with tokens added (words: %s): same tokens, same logits (MEANFIELD_PYTHON)',
+  async (model, tokenizer, plainTokens) => {
+    const corpus = join(folder, 'text.txt');
+    const turns = `<|user|>${text}<|helper|>Yes.\n`;
+    await writeFile(corpus, turns.repeat(200));
+    const sizes = { layers: 1, width: 32, heads: 4, kvHeads: model === 'llama' ? 2 : 4, context: 32 };
+    const short = { corpus: [corpus], steps: 5, batchSize: 2 };
+    const base = join(folder, 'base');
+    await startTraining({ ...short, run: base, model, tokenizer, vocab: 300, ...sizes }).result;
+    const run = join(folder, 'run');
+    const added = { addTokens: ['<|user|>', '<|helper|>'], plainTokens };
+    await startTraining({ ...short, run, from: base, ...added }).result;
+    const { vocabulary } = (await loadModel(base)).model.dimensions;
+    const loaded = await loadModel(run);
+    expect(loaded.model.dimensions.vocabulary).toBe(vocabulary + 2);
+    const ids = [...loaded.tokenizer.encode(turns)];
+    expect([ids[0], ids.includes(vocabulary + 1)]).toEqual([vocabulary, true]);
+    await expectEqualInPython(run, turns);
+  },
+);
+
+/** Python's tokens of a text, and scores of a text's first tokens, are ours. */
+async function expectEqualInPython(run: string, text: string): Promise<void> {
+  const loaded = await loadModel(run);
+  const ids = [...loaded.tokenizer.encode(text)].slice(0, 20);
+  const decoder = new Decoder({ ...loaded, engine: new NodeEngine() });
+  const logits: number[][] = [];
+  for (const id of ids) logits.push([...(await decoder.step([id])).logits]);
+  await decoder.dispose();
+
+  const expected = join(folder, 'expected.json');
+  const text_ids = [...loaded.tokenizer.encode(text)];
+  await writeFile(expected, JSON.stringify({ input_ids: [ids], logits, text, text_ids }));
+  const { stdout } = await promisify(execFile)(python!, ['test/hf_check.py', 'logits', join(run, 'model'), expected]);
+  expect(JSON.parse(stdout)).toMatchObject({ ok: true, tokenizer_round_trip: true, tokenizer_ids_equal: true });
+}

@@ -29,6 +29,17 @@ describe('a model that exists, from the command line', () => {
       configuration: { from: at('base'), context: 16 },
       chosen: { from: { model: at('base'), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) } },
     });
+    await writeFile(at('markers.txt'), '<|user|>\n\n<|helper|>\r\n');
+    const add = ['--add-tokens', `@${at('markers.txt')}`, '--add-tokens', '<|end|>'];
+    const more = await meanfield(
+      ...['train', at('book.txt'), '--from', at('base'), '--run', at('more'), '--steps', '2', ...add],
+    );
+    expect(more.code, more.stderr).toBe(0);
+    const { options } = JSON.parse(await readFile(at('more/run.json'), 'utf8'));
+    expect(options.addTokens).toEqual(['<|user|>', '<|helper|>', '<|end|>']);
+    const nowhere = await meanfield('train', at('book.txt'), '--from', at('base'), '--add-tokens', '@nowhere.txt');
+    expect(nowhere.code).toBe(2);
+    expect(nowhere.stderr).toContain('Cannot read nowhere.txt, a file of lines in UTF-8');
     const refused = await meanfield('train', at('book.txt'), '--from', at('base'), '--run', at('no'), '--vocab', '300');
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain('--vocab: the model that --from names has its own. Leave it out');

@@ -42,6 +42,8 @@ export interface OptionDefinition {
   readonly kind: NumberKind | 'flag' | 'text' | 'texts' | 'choice' | 'source';
   /** What it is for: a line of the help. */
   readonly help: string;
+  /** Of `texts`: whether the command line takes `@file` for the lines of a file. */
+  readonly file?: true;
   /** What stands for its value in the help, without the angle brackets. */
   readonly value?: string;
   readonly default?: number | string | boolean;

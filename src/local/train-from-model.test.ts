@@ -86,6 +86,22 @@ describe('a run that starts from a model', () => {
     expect(tuned.model.dimensions.context).toBe(16);
   });
 
+  it('has rows for tokens that are added, is resumed to the bit, and can have more added', async () => {
+    const added = { addTokens: ['<|user|>', 'ROMEO:'], steps: 20, warmup: 2, untilLoss: 100 };
+    const { model } = await loadModel(at('base'));
+    await fineTune('added', added);
+    const whole = await fineTune('added-whole', { ...added, untilLoss: 1e-9 });
+    await rm(at('added/checkpoints/000010'), { recursive: true });
+    const resumed = await startTraining({ run: at('added'), resume: true, untilLoss: 1e-9 }).result;
+    expect([resumed.step, resumed.valLoss]).toEqual([20, whole.valLoss]);
+    const { vocabulary } = model.dimensions;
+    expect((await json('added/model/config.json')).vocab_size).toBe(vocabulary + 2);
+    expect((await json('added/run.json')).options).toMatchObject({ addTokens: ['<|user|>', 'ROMEO:'] });
+    await fineTune('more', { from: at('added'), addTokens: ['<|helper|>'] });
+    const { tokenizer } = await loadModel(at('more'));
+    expect([...tokenizer.encode('<|user|>ROMEO:<|helper|>')]).toEqual([0, 1, 2].map((i) => vocabulary + i));
+  });
+
   it('learns masked tokens where the model does', async () => {
     const tiny = { layers: 1, width: 16, heads: 2, context: 16, tokenizer: 'chars', model: 'bert' } as const;
     await train({ corpus: [at('book.txt')], run: at('masked'), ...tiny });
@@ -100,6 +116,12 @@ describe('a run that starts from a model', () => {
     [{ tokenizer: 'bpe' }, '`tokenizer`: the model that `from` names has its own. Leave it out'],
     [{ preset: 'nano', model: 'gpt2' }, '`preset`, `model`: the model'],
     [{ objective: 'masked' }, 'is a gpt2 model, which learns causal or chat, not masked'],
+    [{ addTokens: ['<|endoftext|>'] }, 'The token "<|endoftext|>" is in the tokenizer already, as id 0'],
+    [{ addTokens: [] }, '`addTokens` names no token'],
+    [{ plainTokens: true }, '`plainTokens` says what `addTokens` adds'],
+    [{ addTokens: ['<a>'], adapter: 'lora' }, "First train the rows alone, with `addTokens` and `freeze: '*,!tra"],
+    [{ addTokens: ['<a>'], freeze: ['wte.*'] }, "Take them back: `freeze: '!transformer.wte.weight'`"],
+    [{ addTokens: ['<a>'], from: undefined }, '`addTokens` adds to the tokenizer of a model that exists'],
     [{ context: 17 }, '`context` must be at most 16'],
     [{ from: '/nowhere/at/all' }, 'There is no model in /nowhere/at/all'],
   ] as const)('refuses %j and leaves nothing', async (options, message) => {

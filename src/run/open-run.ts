@@ -8,6 +8,7 @@ import { Model } from '../model/model.js';
 import { createObjective } from '../objectives/create.js';
 import { type GivenText, textFile } from './given-text.js';
 import {
+  checkAddedTokens,
   checkFrom,
   isOwn,
   modelShape,
@@ -168,6 +169,7 @@ function textOf(given: TrainOptions | OwnTrainOptions): GivenText | undefined {
 
 /** The model that a run is to start from, if it is to start from one. */
 async function sourceOf(given: TrainOptions | OwnTrainOptions, options: ParsedTrainOptions) {
+  checkAddedTokens(options);
   if (options.from === undefined) return undefined;
   checkFrom(given as TrainOptions);
   return openSource(options.from, options);

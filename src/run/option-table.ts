@@ -57,6 +57,15 @@ const MODEL = {
     help: "a model to start from: a run, or a folder in Hugging Face's layout",
     otherwise: 'a new one',
   },
+  /** Tokens to be added to the tokenizer of `from`; the model gets a row for each. Default none. */
+  addTokens: {
+    kind: 'texts',
+    value: 'token|@file',
+    file: true,
+    help: 'tokens to add to the tokenizer of --from, such as <|user|>; @file has one a line; may be given again',
+  },
+  /** Whether added tokens are ordinary words, which decoders never leave out; else control tokens, as markers of chats are. */
+  plainTokens: { kind: 'flag', help: 'tokens of --add-tokens are words, not control tokens' },
   /** Sizes that work well together, by name. Default `micro`. */
   preset: { kind: 'choice', choices: presetNames, help: 'sizes that work well together', otherwise: 'micro' },
   /** The family. Default that of the preset. */

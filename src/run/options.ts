@@ -178,6 +178,17 @@ export function modelShape(o: ParsedTrainOptions): ModelSizes {
   };
 }
 
+/** @throws UsageError where options of added tokens have nothing to be added to, or are not given together */
+export function checkAddedTokens({ from, addTokens, plainTokens }: ParsedTrainOptions): void {
+  if (addTokens === undefined ? !plainTokens : from !== undefined && addTokens.length > 0) return;
+  throw spelledError(UsageError, ({ option }) => {
+    if (addTokens === undefined)
+      return `${option('plainTokens')} says what ${option('addTokens')} adds: give that too.`;
+    if (addTokens.length === 0) return `${option('addTokens')} names no token. Name one at least, or leave it out.`;
+    return `${option('addTokens')} adds to the tokenizer of a model that exists: name it with ${option('from')}.`;
+  });
+}
+
 /** The parts of a model that stay as they are, or what is trained beside all of it. */
 export function partsOf(o: ParsedTrainOptions): TrainedParts {
   const { rank, alpha = 2 * rank, rslora, targets } = o;

@@ -178,7 +178,7 @@ export function startOf(run: OpenRun, model: Model): StartVectors {
   const { from, seed } = run.options;
   if (from === undefined) return async () => initialVectors(model, seed);
   return async () => {
-    const { parameters, sha256 } = await readSource(from, run.chosen.from?.sha256);
+    const { parameters, sha256 } = await readSource(from, run.options, run.chosen.from?.sha256);
     if (run.chosen.from === undefined) await run.choose({ from: { model: from, sha256 } });
     return model.initialize(new Random(seed, 'parameters'), parameters);
   };

@@ -8,12 +8,14 @@ import { readJsonFile } from '../base/files/json-file.js';
 import { sha256 as hashOf } from '../base/hash.js';
 import { isJsonObject, type JsonObject, jsonText } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
+import { addTokens } from '../data/tokenizers/add-tokens.js';
 import { NodeEngine } from '../engine/node/engine.js';
-import { type MergeAdapter, withTextModel } from '../hub/load-model.js';
+import { type MergeAdapter, type OpenTextModel, withTextModel } from '../hub/load-model.js';
+import { addRows, growVocabulary, requireTrainedRows } from '../model/grow-vocabulary.js';
 import type { Model } from '../model/model.js';
 import { objectiveOf as objectiveOfModel, type TextObjectiveConfig } from '../objectives/create.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
-import type { ParsedTrainOptions } from './options.js';
+import { type ParsedTrainOptions, partsOf } from './options.js';
 
 /** Tokens of a training window where none were asked for: of a longer context few texts and machines have any use. */
 const CONTEXT = 1024;
@@ -52,7 +54,12 @@ export async function openSource(from: string, options: ParsedTrainOptions): Pro
         );
       }
       const objective = objectiveOfModel(model, tokenizer.mask);
-      return { model, objective, tokenizerFiles, ...(generationConfig && { generationConfig }), notices };
+      const kept = { objective, ...(generationConfig && { generationConfig }) };
+      const { addTokens: tokens } = options;
+      if (tokens === undefined) return { ...kept, model, tokenizerFiles, notices };
+      const grown = await withTokens(opened, tokens, options);
+      requireTrainedRows(grown.model, partsOf(options));
+      return { ...kept, ...grown, notices: [...notices, ...grown.notices] };
     },
     merge,
   );
@@ -79,20 +86,44 @@ export async function openSource(from: string, options: ParsedTrainOptions): Pro
   return source;
 }
 
+type Added = Pick<ParsedTrainOptions, 'addTokens' | 'plainTokens'>;
+
+/** A model and its tokenizer with tokens added to both. */
+async function withTokens(opened: OpenTextModel, tokens: readonly string[], { plainTokens }: Added) {
+  const before = (await opened.tokenizer()).vocabularySize;
+  const { files, ids } = addTokens(opened.tokenizerFiles, tokens, !plainTokens);
+  const { model, rows } = growVocabulary(opened.model, ids.at(-1)! + 1);
+  const unused = ids.length - rows;
+  const notices =
+    unused === 0
+      ? []
+      : [
+          `${unused} of the ${ids.length} added tokens take rows that the model has and its tokenizer did not use (of ` +
+            `${opened.model.dimensions.vocabulary}, ${before} were in use); ${rows} rows are new.`,
+        ];
+  return { model, ids, tokens: before, tokenizerFiles: files, notices };
+}
+
 /**
- * The vector of a source's parameters.
+ * The vector of a source's parameters, with rows for tokens that are added to it.
  *
- * @param expected its sha256, where it is known
- * @returns the vector and its sha256
+ * @param expected the sha256 of its own parameters, where it is known
+ * @returns the vector, and the sha256 of the source's own
  * @throws MeanfieldError when it cannot be read any more, or is another by now
  */
 export async function readSource(
   from: string,
+  added: Added,
   expected?: string,
 ): Promise<{ readonly parameters: Float32Array; readonly sha256: string }> {
-  const parameters = await withTextModel(from, (opened) => opened.parameters(), merge);
-  const bytes = new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength);
-  const sha256 = hashOf(bytes);
+  const read = async (opened: OpenTextModel) => {
+    const parameters = await opened.parameters();
+    const sha256 = hashOf(new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength));
+    if (added.addTokens === undefined) return { parameters, sha256 };
+    const grown = await withTokens(opened, added.addTokens, added);
+    return { parameters: addRows(opened.model, grown.model, parameters, grown), sha256 };
+  };
+  const { parameters, sha256 } = await withTextModel(from, read, merge);
   if (expected === undefined || sha256 === expected) return { parameters, sha256 };
   throw new MeanfieldError(
     `${from} is no longer the model that the run was started from: the sha256 of its parameters is ` +

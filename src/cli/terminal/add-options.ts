@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { messageOf } from '../../base/errors.js';
 import {
   type DataSource,
   type OptionDefinition,
@@ -70,13 +72,13 @@ function withDefault({ help, default: value, otherwise }: OptionDefinition): str
 }
 
 function readerOf(definition: OptionDefinition): ((text: string, before: unknown) => unknown) | undefined {
-  const { kind, or, choices, reason } = definition;
+  const { kind, or, choices, reason, file } = definition;
   switch (kind) {
     case 'flag':
     case 'text':
       return undefined;
     case 'texts':
-      return (text, before) => [...((before ?? []) as readonly string[]), text];
+      return (text, before) => [...((before ?? []) as readonly string[]), ...(file ? linesOf(text) : [text])];
     case 'source':
       return readSource;
     case 'choice':
@@ -84,6 +86,17 @@ function readerOf(definition: OptionDefinition): ((text: string, before: unknown
       return reason === undefined ? undefined : (text) => readChoice(text, choices!, reason);
     default:
       return numberReader(rangeOf(definition), or) as ValueReader<unknown>;
+  }
+}
+
+/** A text itself, or for `@file` the lines of that file but empty ones. */
+function linesOf(text: string): readonly string[] {
+  if (!text.startsWith('@') || text.length === 1) return [text];
+  try {
+    const lines = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(text.slice(1))).split(/\r?\n/);
+    return lines.filter((line) => line !== '');
+  } catch (error) {
+    throw new InvalidArgumentError(`Cannot read ${text.slice(1)}, a file of lines in UTF-8: ${messageOf(error)}.`);
   }
 }
 
