@@ -57,3 +57,23 @@ it('shows what is learned of each row, and every fault with its place', async ()
   });
   await small.return(undefined);
 });
+
+it('tells of a template that ends turns by nothing', async () => {
+  const file = join(folder, 'endless.jsonl');
+  const messages = [
+    { role: 'user', content: 'Hi' },
+    { role: 'assistant', content: 'Hello' },
+  ];
+  await writeFile(file, `${JSON.stringify({ messages })}\n${JSON.stringify({ prompt: 'Hi', completion: 'Hello' })}`);
+  const template = findTemplate({
+    'chat_template.jinja': '{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}',
+  });
+  const found: CheckedRow[] = [];
+  const tokenizer = new BytesTokenizer();
+  for await (const row of checkRows({ paths: [file], template, tokenizer, vocabulary: 256, context: 100 }))
+    found.push(row);
+  expect(found.map(({ unusable, faults }) => [unusable, ...faults])).toEqual([
+    [true, expect.stringMatching(/^nothing but blanks ends a turn of the assistant/)],
+    [false],
+  ]);
+});

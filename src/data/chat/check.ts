@@ -6,6 +6,7 @@ import { batchesOf, readRows } from './read-rows.js';
 import { ChatRenderer } from './renderer.js';
 import { type ChatRow, type ChatText, parseRow } from './row.js';
 import type { FoundTemplate } from './template.js';
+import { ENDLESS, endsTurns } from './turn-end.js';
 
 /** Rows that are rendered in one go. */
 const AT_ONCE = 64;
@@ -53,6 +54,7 @@ export async function* checkRows(options: CheckOptions): AsyncGenerator<CheckedR
   const renderer = new ChatRenderer(template);
   const encoder = new RowEncoder(tokenizer, template, renderer);
   const seen = new Map<string, string>();
+  let ends: Promise<boolean> | undefined;
   try {
     for await (const batch of batchesOf(readRows(options), AT_ONCE)) {
       const parsed = batch.map(({ row }) => parseRow(row));
@@ -68,6 +70,8 @@ export async function* checkRows(options: CheckOptions): AsyncGenerator<CheckedR
           seen.set(key, first ?? source);
           const equal = first === undefined ? [] : [`equal to ${first}`];
           if ('fault' in found) yield { ...unusable(source, found.fault, equal), form: row.form };
+          else if ('messages' in row.learned && !(await (ends ??= endsTurns(renderer, tokenizer))))
+            yield { ...unusable(source, ENDLESS, equal), form: row.form };
           else yield { source, form: row.form, ...looked(options, row.learned, found, equal) };
         }
       }

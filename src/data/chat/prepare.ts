@@ -18,6 +18,7 @@ import { ChatRenderer } from './renderer.js';
 import { type ChatText, parseRow } from './row.js';
 import { RowFile, type RowFileEntry, rowFileSchema, rowsAreWhole, type TokenRow, writeRows } from './row-file.js';
 import { type ChatFiles, type FoundTemplate, findTemplate } from './template.js';
+import { ENDLESS, endsTurns } from './turn-end.js';
 
 /** What {@link prepareChat} makes, of what and where. */
 export interface PrepareChatOptions extends Omit<CorpusOptions, 'field'> {
@@ -109,9 +110,12 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
   const renderer = new ChatRenderer(template);
   const statistics = { ...scan.statistics, cut: 0, nothing: 0, unlearnedEnd: 0 };
   try {
-    const encoder = new RowEncoder(await parseTokenizer(files as never, folder), template, renderer);
+    const parsed = await parseTokenizer(files as never, folder);
+    const encoder = new RowEncoder(parsed, template, renderer);
+    let ends: Promise<boolean> | undefined;
+    const hasEnd = () => (ends ??= endsTurns(renderer, parsed));
     const part = async (name: 'train' | 'validation'): Promise<RowFileEntry> =>
-      writeRows(folder, name, encoded(encoder, rowsOf(name === 'validation')));
+      writeRows(folder, name, encoded(encoder, hasEnd, rowsOf(name === 'validation')));
     const [train, validation] = [await part('train'), await part('validation')];
     for (const [name, { rows }] of Object.entries({ train, validation }))
       if (rows === 0) throw tooFew(options, statistics, name);
@@ -139,10 +143,19 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
       );
   }
 
-  async function* encoded(encoder: RowEncoder, rows: AsyncIterable<ChatText>): AsyncGenerator<TokenRow> {
+  async function* encoded(
+    encoder: RowEncoder,
+    hasEnd: () => Promise<boolean>,
+    rows: AsyncIterable<ChatText>,
+  ): AsyncGenerator<TokenRow> {
     let done = 0;
     for await (const batch of batchesOf(rows, AT_ONCE)) {
       options.signal?.throwIfAborted();
+      if (batch.some((row) => 'messages' in row) && !(await hasEnd()))
+        throw new MeanfieldError(
+          `The chat template cannot be learned: ${ENDLESS}. Close turns in the model's chat_template.jinja, with ` +
+            '{{ eos_token }} for example, or take the template away: then ChatML is used.',
+        );
       for (const row of await encoder.encode(batch)) {
         if ('fault' in row) throw new MeanfieldError(`A row cannot be used: ${row.fault}.${CHECK}`);
         if (row.ids.length > longest) statistics.cut++;

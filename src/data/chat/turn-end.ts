@@ -32,3 +32,14 @@ export async function findTurnEnd(renderer: Pick<ChatRenderer, 'render'>, tokeni
   const ids = closing === '' ? [] : tokenizer.encode(closing);
   return { text: closing, id: ids.length === 1 ? ids[0] : undefined };
 }
+
+/** What is wrong with a template that {@link endsTurns} denies. */
+export const ENDLESS = 'nothing but blanks ends a turn of the assistant: a model would never learn to stop';
+
+/** Whether a template closes turns by what can be learned. One that refuses so short a conversation is believed. */
+export function endsTurns(renderer: Pick<ChatRenderer, 'render'>, tokenizer: Tokenizer): Promise<boolean> {
+  return findTurnEnd(renderer, tokenizer).then(
+    ({ text }) => text !== '',
+    () => true,
+  );
+}
