@@ -15,6 +15,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     load: () => import('./memory-need.js'),
   },
   bpe: { about: 'training and encoding of BPE; needs a folder of text', load: () => import('./bpe.js') },
+  finetune: {
+    about: 'a pretrained model trained further beside PyTorch and PEFT; needs SmolLM2-135M-Instruct',
+    load: () => import('./finetune/index.js'),
+  },
   generation: { about: 'tokens per second with a KV cache', load: () => import('./generation.js') },
   cluster: {
     about: 'many machines: bytes, speed, quality, deaths; needs root and a folder of text',

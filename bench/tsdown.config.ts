@@ -8,6 +8,7 @@ export default defineConfig({
     main: 'bench/main.ts',
     ours: 'bench/ours.ts',
     'run-memory': 'bench/run-memory.ts',
+    'finetune-worker': 'bench/finetune/worker.ts',
     'plain-exchange': 'bench/cluster/plain-exchange.ts',
     'schedules-worker': 'bench/cluster/schedules-worker.ts',
     ...workers,
