@@ -90,10 +90,18 @@ test.each([
 });
 
 test('what Python takes as a float alone is written as one', async () => {
-  const config = { model_type: 'gemma2', attn_logit_softcapping: 50, n: 30, final_logit_softcapping: 30 };
+  const config = {
+    model_type: 'gemma2',
+    attn_logit_softcapping: 50,
+    n: 30,
+    final_logit_softcapping: 30,
+    initializer_cutoff_factor: 2,
+  };
   await writeModelFolder(folder, { ...content(3), config });
   const text = await readFile(join(folder, 'config.json'), 'utf8');
-  expect(text).toMatch(/"attn_logit_softcapping": 50\.0,\n\s*"n": 30,\n\s*"final_logit_softcapping": 30\.0\n/);
+  expect(text).toMatch(
+    /"attn_logit_softcapping": 50\.0,\n\s*"n": 30,\n\s*"final_logit_softcapping": 30\.0,\n\s*"initializer_cutoff_factor": 2\.0\n/,
+  );
   expect(JSON.parse(text)).toEqual(config);
 });
 

@@ -36,7 +36,7 @@ export interface ModelFolder {
 }
 
 /** Keys that Python's classes take as a float alone, which a whole number of JSON is not to Python. */
-const FLOATS = /^(\s*"(?:attn|final)_logit_softcapping": \d+)(,?)$/gm;
+const FLOATS = /^(\s*"(?:(?:attn|final)_logit_softcapping|initializer_(?:cutoff_)?factor)": \d+)(,?)$/gm;
 
 const configText = (config: JsonObject): string => jsonText(config).replace(FLOATS, '$1.0$2');
 

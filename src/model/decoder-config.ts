@@ -45,7 +45,7 @@ export const unusable = (family: string, why: string): UsageError =>
   new UsageError(`The ${family} configuration is not usable: ${why}.`);
 
 /** Positions by settings. @throws UsageError where they cannot be */
-export function rotaryEmbedding(c: DecoderConfig, settings: RotarySettings): RotaryEmbedding {
+export function rotaryEmbedding(c: Pick<DecoderConfig, 'model_type'>, settings: RotarySettings): RotaryEmbedding {
   const embedding = new RotaryEmbedding(settings);
   if (embedding.fault !== undefined) throw unusable(c.model_type, embedding.fault);
   return embedding;
@@ -112,7 +112,9 @@ export type LayerType = 'full_attention' | 'sliding_attention';
  * @throws UsageError for a type that is not known, or a layer with a window where there is none
  */
 export function layerTypes(
-  c: DecoderConfig & { readonly layer_types?: readonly string[] | null | undefined },
+  c: Pick<DecoderConfig, 'model_type' | 'num_hidden_layers'> & {
+    readonly layer_types?: readonly string[] | null | undefined;
+  },
   window: number | null | undefined,
   otherwise: (layer: number) => boolean,
 ): (layer: number) => LayerType {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import expected from '../../test/fixtures/configs/expected-masked.json' with { type: 'json' };
 import { UsageError } from '../base/errors.js';
 import type { JsonObject } from '../base/json.js';
+import { Random } from '../base/random.js';
 import { configNotices } from './config-rules.js';
 import { Model } from './model.js';
 import { PublishedConfig } from './published.js';
@@ -9,15 +10,9 @@ import { PublishedConfig } from './published.js';
 const size = (config: JsonObject) => Model.fromConfig(config).layout.size;
 
 /** Switches of published classes with which another model is computed than here. */
-const REFUSED = [
-  'is_decoder',
-  'add_cross_attention',
-  'tie_word_embeddings',
-  'sinusoidal_pos_embds',
-  'sparse_prediction',
-];
+const REFUSED = ['is_decoder', 'add_cross_attention', 'tie_word_embeddings', 'sinusoidal_pos_embds'];
 
-describe.each(['roberta', 'distilbert'] as const)(
+describe.each(['roberta', 'distilbert', 'modernbert'] as const)(
   '%s has the parameters of the published model, or refuses',
   (family) => {
     const small: JsonObject = { model_type: family, ...expected[family].small };
@@ -67,6 +62,22 @@ describe('the published files', () => {
       },
       66_985_530,
     ],
+    [
+      {
+        architectures: ['ModernBertForMaskedLM'],
+        model_type: 'modernbert',
+        classifier_pooling: 'mean',
+        global_attn_every_n_layers: 3,
+        global_rope_theta: 160000,
+        gradient_checkpointing: false,
+        layer_norm_eps: 1e-5,
+        local_rope_theta: 10000,
+        position_embedding_type: 'absolute',
+        repad_logits_with_grad: false,
+        vocab_size: 50368,
+      },
+      149_655_232,
+    ],
   ])('%j have the published count of parameters, and nothing to tell of', (config, parameters) => {
     expect(size(config)).toBe(parameters);
     expect(configNotices(new PublishedConfig(String(config.model_type), config))).toEqual([]);
@@ -80,6 +91,18 @@ it.each<[JsonObject, string]>([
   [{ model_type: 'distilbert', activation: 'relu' }, 'activation is "relu"'],
   [{ model_type: 'distilbert', dim: 100 }, 'width (dim) 100 is not divisible by heads (n_heads) 12'],
   [{ model_type: 'distilbert', tie_weights_: false }, 'tie_weights_ is false'],
+  [{ model_type: 'modernbert', hidden_size: 100 }, 'width (hidden_size) 100 is not divisible by heads'],
+  [{ model_type: 'modernbert', hidden_activation: 'elu' }, 'hidden_activation is "elu"'],
+  [{ model_type: 'modernbert', classifier_activation: '__proto__' }, 'classifier_activation is "__proto__"'],
+  [{ model_type: 'modernbert', classifier_pooling: 'max' }, 'classifier_pooling'],
+  [{ model_type: 'modernbert', tie_word_embeddings: false }, 'tie_word_embeddings is false'],
+  [{ model_type: 'modernbert', layer_types: ['full_attention'] }, 'layer_types has 1 entries for 22 layers'],
+  [{ model_type: 'modernbert', rope_parameters: { rope_theta: 10 } }, 'rope_parameters.rope_theta is 10'],
+  [{ model_type: 'modernbert', rope_scaling: { type: 'linear', factor: 2 } }, 'rope_scaling.type is "linear"'],
+  [
+    { model_type: 'modernbert', rope_parameters: { sliding_attention: { rope_type: 'longrope' } } },
+    'rope_parameters.sliding_attention.rope_type is "longrope"',
+  ],
 ])('%j is refused by name', (config, message) => {
   expect(() => size(config)).toThrow(message);
   expect(() => size(config)).toThrow(UsageError);
@@ -110,4 +133,16 @@ it('a new roberta cannot be made, and says why', () => {
   const sizes = { layers: 1, width: 8, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 9 };
   expect(() => Model.create('roberta', sizes)).toThrow(/positions begin after the id of a token that fills texts up/);
   expect(Model.create('distilbert', sizes).dimensions).toEqual(sizes);
+});
+
+it('a new modernbert has the sizes asked for, and starts within the cutoff', () => {
+  const sizes = { layers: 2, width: 24, heads: 3, keyValueHeads: 3, context: 16, vocabulary: 31 };
+  const model = Model.create('modernbert', sizes);
+  expect(model.dimensions).toEqual(sizes);
+  expect(Model.fromConfig(JSON.parse(JSON.stringify(model.config))).config).toEqual(model.config);
+  const views = model.layout.views(model.layout.initialize(new Random(1)));
+  const words = views['model.embeddings.tok_embeddings.weight']!;
+  const farthest = Math.max(...words.map(Math.abs));
+  expect(farthest).toBeLessThanOrEqual(Math.fround(2 * 0.02));
+  expect(farthest).toBeGreaterThan(1.8 * 0.02);
 });

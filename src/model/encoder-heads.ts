@@ -31,11 +31,14 @@ export interface Transform<Config> {
 interface Sizes<Config> {
   readonly width: (config: Config) => number;
   readonly std: (config: Config) => number;
+  /** How many deviations from 0 samples may be at the start; however far where left out. */
+  readonly cutoff?: (config: Config) => number;
 }
 
 /** The makers of a family's heads. */
-export function encoderHeads<Config extends Labelled>({ width, std }: Sizes<Config>) {
-  const output = (c: Config, name: string, outputs: number) => specs(std(c)).dense(name, outputs, width(c));
+export function encoderHeads<Config extends Labelled>({ width, std, cutoff }: Sizes<Config>) {
+  const output = (c: Config, name: string, outputs: number) =>
+    specs(std(c), cutoff?.(c)).dense(name, outputs, width(c));
 
   /** A score of every label for each token, or with two of them where an answer begins and ends. */
   const each = (task: HeadTask, name: string, transform?: Transform<Config>): TaskHead<Config> => ({

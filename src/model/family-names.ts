@@ -4,6 +4,7 @@ export const FAMILIES = [
   'llama',
   'bert',
   'distilbert',
+  'modernbert',
   'mistral',
   'qwen2',
   'qwen3',
@@ -22,7 +23,7 @@ export const FAMILIES = [
 export type FamilyName = (typeof FAMILIES)[number];
 
 /** Those that read all of a text at once, and learn by masked tokens. */
-export const ENCODERS: readonly FamilyName[] = ['bert', 'distilbert'];
+export const ENCODERS: readonly FamilyName[] = ['bert', 'distilbert', 'modernbert'];
 
 /** The kinds of adapters. */
 export const ADAPTERS = ['lora'] as const;

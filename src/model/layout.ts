@@ -1,8 +1,14 @@
 import type { Random } from '../base/random.js';
 import { type Shape, sizeOf } from '../graph/index.js';
 
-/** How a parameter starts: samples of N(0, std²), of the interval from −bound to bound, or one value everywhere. */
-export type Initialization = { readonly normal: number } | { readonly uniform: number } | { readonly fill: number };
+/**
+ * How a parameter starts: samples of N(0, std²), of which with a cutoff none is farther from 0 than so many deviations, of
+ * the interval from −bound to bound, or one value everywhere.
+ */
+export type Initialization =
+  | { readonly normal: number; readonly cutoff?: number }
+  | { readonly uniform: number }
+  | { readonly fill: number };
 
 /** A named parameter of a model. */
 export interface ParameterSpec {
@@ -66,8 +72,16 @@ export class ParameterLayout {
       if ('fill' in initialization) part.fill(initialization.fill);
       else if ('uniform' in initialization)
         for (let i = 0; i < size; i++) part[i] = (2 * random.uniform() - 1) * initialization.uniform;
-      else for (let i = 0; i < size; i++) part[i] = random.normal() * initialization.normal;
+      else for (let i = 0; i < size; i++) part[i] = cutNormal(random, initialization.cutoff) * initialization.normal;
     }
     return vector;
+  }
+}
+
+/** A sample of N(0, 1); of those beyond the cutoff another is taken. */
+function cutNormal(random: Random, cutoff = Number.POSITIVE_INFINITY): number {
+  for (;;) {
+    const sample = random.normal();
+    if (Math.abs(sample) <= cutoff) return sample;
   }
 }

@@ -29,6 +29,7 @@ import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
 import { llama } from './llama.js';
 import { mistral } from './mistral.js';
+import { modernbert } from './modernbert.js';
 import { filledMask, packedMask, type TokenInputs } from './packing.js';
 import { phi3 } from './phi3.js';
 import { qwen2, qwen3 } from './qwen.js';
@@ -50,6 +51,7 @@ export const families: Readonly<Record<FamilyName | 'roberta', Architecture>> = 
   gemma3_text: gemma3 as Architecture,
   roberta: roberta as Architecture,
   distilbert: distilbert as Architecture,
+  modernbert: modernbert as Architecture,
 };
 
 /** A model of tokens: its architecture, its validated `config.json`, and where its parameters lie. */

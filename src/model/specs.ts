@@ -1,11 +1,15 @@
 import type { ParameterSpec } from './layout.js';
 
-/** Parameters as PyTorch's layers have them: matrices begin as samples of N(0, std²), biases with 0, norms with 1. */
-export function specs(std: number) {
+/**
+ * Parameters as PyTorch's layers have them: matrices begin as samples of N(0, std²), biases with 0, norms with 1.
+ *
+ * @param cutoff none of the samples is farther from 0 than so many deviations; without it, however far
+ */
+export function specs(std: number, cutoff?: number) {
   const matrix = (name: string, rows: number, columns: number): ParameterSpec => ({
     name: `${name}.weight`,
     shape: [rows, columns],
-    initialization: { normal: std },
+    initialization: { normal: std, ...(cutoff !== undefined && { cutoff }) },
   });
   const vector = (name: string, size: number, fill: number): ParameterSpec => ({
     name,
