@@ -32,6 +32,7 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     about: 'one averaging among 10,000 simulated workers: its events, its bytes, its critical path',
     load: () => import('./simulated-exchange.js'),
   },
+  linpack: { about: "HPL and HPL-MxP beside Debian's hpcc with OpenBLAS", load: () => import('./linpack.js') },
   plan: { about: 'the planner beside published measurements, and its constants', load: () => import('./plan.js') },
   'plan-this': {
     about: 'how long a train is planned to take on this machine beside how long it takes',
