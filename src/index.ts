@@ -17,6 +17,9 @@
 import type { Cluster, Plan, PlanOptions, Workload } from './planner/index.js';
 
 export { MeanfieldError, UsageError } from './base/errors.js';
+export { exportModel } from './export/export-model.js';
+export type { ExportDtype, FormatName } from './export/formats.js';
+export type { ExportOptions, ExportProgress, ExportResult } from './export/options.js';
 export type { GenerateOptions, Generation, GenerationResult } from './inference/index.js';
 export type { LanguageModel } from './inference/language-model.js';
 export { load } from './inference/load.js';

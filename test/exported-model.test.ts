@@ -7,8 +7,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { NodeEngine } from '../src/engine/node/engine.js';
 import { encode, input } from '../src/graph/index.js';
 import { loadModel } from '../src/hub/load-model.js';
-import { Decoder } from '../src/inference/index.js';
 import { startTraining } from '../src/local/train.js';
+import { logitsOf } from './logits.js';
 
 const python = process.env.MEANFIELD_PYTHON;
 const text = 'The king — “who’s there?” — is naïve. 12 ducats!\n';
@@ -96,10 +96,7 @@ it.skipIf(!python).each([
 async function expectEqualInPython(run: string, text: string): Promise<void> {
   const loaded = await loadModel(run);
   const ids = [...loaded.tokenizer.encode(text)].slice(0, 20);
-  const decoder = new Decoder({ ...loaded, engine: new NodeEngine() });
-  const logits: number[][] = [];
-  for (const id of ids) logits.push([...(await decoder.step([id])).logits]);
-  await decoder.dispose();
+  const logits = await logitsOf(loaded, ids);
 
   const expected = join(folder, 'expected.json');
   const text_ids = [...loaded.tokenizer.encode(text)];

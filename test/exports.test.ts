@@ -29,7 +29,7 @@ async function needs(file: string, ours = new Set<string>(), foreign = new Set<s
 }
 
 it.each([
-  ['meanfield', ['MeanfieldError', 'UsageError', 'defineArchitecture', 'load', 'plan', 'train']],
+  ['meanfield', ['MeanfieldError', 'UsageError', 'defineArchitecture', 'exportModel', 'load', 'plan', 'train']],
   ['meanfield/graph', ['compile', 'gradients', 'input', 'matmul', 'readParameters']],
   ['meanfield/data', ['loadTokenizer', 'readDocuments', 'readTexts', 'trainTokenizer']],
   ['meanfield/planner', ['calibrate', 'plan', 'planPage', 'readCluster', 'readModel']],

@@ -1,11 +1,15 @@
 """Asks Python transformers about a model folder of ours. Requirements: Python 3.11+, torch 2.13, transformers 5.23.
 
-python test/hf_check.py logits MODEL EXPECTED.json [--tolerance 1e-4] [--masked]
+python test/hf_check.py logits MODEL EXPECTED.json [--tolerance 1e-4] [--masked] [--adapter FOLDER]
     EXPECTED.json: {"input_ids": [[...]], "logits": numbers of B x T x V nested or flat,
                     "text": optional string, "text_ids": optional ids that the tokenizer must give for it}
-    Prints {"max_abs_difference", "relative_difference", "tokenizer_round_trip", "tokenizer_ids_equal", "ok"};
+    With --adapter the model is what PEFT 0.21 makes of MODEL and it.
+    Prints {"dtype": what the folder says its numbers are, "max_abs_difference", "relative_difference", "tokenizer_round_trip", "tokenizer_ids_equal", "ok"};
     relative to the largest expected logit; the tokenizer's fields are null where nothing was asked.
     Exit code 1 when a difference is above the tolerance or the tokenizer disagrees.
+
+python test/hf_check.py embed MODEL EXPECTED.json [--tolerance 1e-5]
+    EXPECTED.json: {"texts": [...], "vectors": [[...]]}. Asks sentence-transformers 6.2. Prints {"max_abs_difference", "ok"}.
 
 python test/hf_check.py greedy MODEL (--prompt TEXT | --prompt-ids 1,2,3) [--max-tokens 32] [--ignore-end]
     Prints {"ids", "text"}: the greedy continuation, without the prompt. `text` is null with --prompt-ids.
@@ -36,7 +40,12 @@ def check_logits(args: argparse.Namespace) -> int:
     with torch.no_grad():
         kind = transformers.AutoModelForMaskedLM if args.masked else transformers.AutoModelForCausalLM
         cache = {} if args.masked else {"use_cache": False}
-        actual = load_model(args.model, kind)(torch.tensor(asked["input_ids"]), **cache).logits.double()
+        model = load_model(args.model, kind)
+        if args.adapter:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, args.adapter).eval()
+        actual = model(torch.tensor(asked["input_ids"]), **cache).logits.double()
     expected = torch.tensor(asked["logits"], dtype=torch.float64)
     if expected.numel() != actual.numel():
         sys.exit(f"error: expected.logits holds {expected.numel()} numbers, the model gives {list(actual.shape)}")
@@ -53,12 +62,24 @@ def check_logits(args: argparse.Namespace) -> int:
     # Written so that NaN is out of tolerance.
     ok = relative <= args.tolerance and round_trip is not False and ids_equal is not False
     print(json.dumps({
+        "dtype": str(transformers.AutoConfig.from_pretrained(args.model).dtype),
         "max_abs_difference": difference,
         "relative_difference": relative,
         "tokenizer_round_trip": round_trip,
         "tokenizer_ids_equal": ids_equal,
         "ok": ok,
     }))
+    return 0 if ok else 1
+
+
+def check_vectors(args: argparse.Namespace) -> int:
+    from sentence_transformers import SentenceTransformer
+
+    asked = json.loads(args.expected.read_text(encoding="utf-8"))
+    actual = torch.from_numpy(SentenceTransformer(args.model, device="cpu").encode(asked["texts"])).double()
+    difference = float((actual - torch.tensor(asked["vectors"], dtype=torch.float64)).abs().max())
+    ok = difference <= args.tolerance
+    print(json.dumps({"max_abs_difference": difference, "ok": ok}))
     return 0 if ok else 1
 
 
@@ -91,6 +112,11 @@ def main() -> int:
     logits.add_argument("expected", type=Path)
     logits.add_argument("--tolerance", type=float, default=1e-4)
     logits.add_argument("--masked", action="store_true")
+    logits.add_argument("--adapter")
+    vectors = modes.add_parser("embed")
+    vectors.add_argument("model")
+    vectors.add_argument("expected", type=Path)
+    vectors.add_argument("--tolerance", type=float, default=1e-5)
     continuation = modes.add_parser("greedy")
     continuation.add_argument("model")
     prompt = continuation.add_mutually_exclusive_group(required=True)
@@ -101,7 +127,7 @@ def main() -> int:
     args = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    return check_logits(args) if args.mode == "logits" else greedy(args)
+    return {"logits": check_logits, "embed": check_vectors, "greedy": greedy}[args.mode](args)
 
 
 if __name__ == "__main__":

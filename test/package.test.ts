@@ -38,6 +38,7 @@ test('the package holds what it should and no more', async () => {
     'graph.md',
     'kubernetes.md',
     'linpack.md',
+    'models.md',
     'numerics.md',
     'own-model.md',
     'planner.md',

@@ -1,3 +1,4 @@
+import { toBfloat16, toFloat16 } from './half-precision.js';
 import { DTYPE_BYTES, type Dtype } from './safetensors-dtype.js';
 
 /** A tensor in memory: row-major elements under a name. `data` may be a view of a larger vector. */
@@ -15,7 +16,16 @@ export interface StorableTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+  /** Of single precision: the type that its numbers are rounded to as they are written. */
+  readonly rounded?: RoundedDtype | undefined;
 }
+
+/** Types that single precision can be rounded to. */
+export type RoundedDtype = keyof typeof ROUND;
+
+const ROUND = { F16: toFloat16, BF16: toBfloat16 } as const;
+/** Elements that are rounded at a time. */
+const AT_ONCE = 2 ** 20;
 
 /**
  * The bytes of a safetensors file, piece by piece: the header, then views of the tensors' own memory, which must not
@@ -31,14 +41,26 @@ export function* encodeSafetensors(
   tensors: Iterable<StorableTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Generator<Uint8Array> {
-  const parts = [...tensors].map((tensor) => ({ ...tensor, dtype: dtypeOf(tensor.data) }));
+  const parts = [...tensors].map((tensor) => ({ ...tensor, dtype: tensor.rounded ?? dtypeOf(tensor.data) }));
   parts.sort((a, b) => DTYPE_RANK.indexOf(a.dtype) - DTYPE_RANK.indexOf(b.dtype) || byUtf8(a.name, b.name));
   yield header(parts, metadata);
-  for (const { data } of parts) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  for (const { data, rounded } of parts) {
+    if (rounded === undefined) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    else yield* roundedBytes(data as Float32Array, rounded);
+  }
+}
+
+function* roundedBytes(data: Float32Array, dtype: RoundedDtype): Generator<Uint8Array> {
+  for (let first = 0; first < data.length; first += AT_ONCE) {
+    const part = data.subarray(first, first + AT_ONCE);
+    const halves = new Uint16Array(part.length);
+    ROUND[dtype](part, halves);
+    yield new Uint8Array(halves.buffer);
+  }
 }
 
 /** The reference implementation writes the last of its enumeration first; these are ours of them. */
-const DTYPE_RANK: readonly Dtype[] = ['I64', 'F32', 'I32', 'U8'];
+const DTYPE_RANK: readonly Dtype[] = ['I64', 'F32', 'I32', 'BF16', 'F16', 'U8'];
 
 interface Part extends StorableTensor {
   readonly dtype: Dtype;

@@ -9,6 +9,7 @@ import { defineDevices } from './machine/define-devices.js';
 import { defineLinpack } from './machine/define-linpack.js';
 import { defineEmbed } from './model/define-embed.js';
 import { defineEval } from './model/define-eval.js';
+import { defineExport } from './model/define-export.js';
 import { defineGenerate } from './model/define-generate.js';
 import { defineInfo } from './model/define-info.js';
 import { definePlan } from './plan/define-plan.js';
@@ -38,6 +39,7 @@ export function createProgram(start: Start): Command {
     defineEval,
     defineGenerate,
     defineEmbed,
+    defineExport,
     defineInfo,
     defineData,
     defineDevices,

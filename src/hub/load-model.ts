@@ -9,10 +9,10 @@ import type { ParameterLayout } from '../model/layout.js';
 import { Model } from '../model/model.js';
 import { PublishedConfig } from '../model/published.js';
 import { type MatchedTensor, matchTensors, type NamedWeights } from './match-tensors.js';
-import { FROZEN } from './model-files.js';
+import { ADAPTER_CONFIG, FROZEN } from './model-files.js';
 import type { ModelFolder } from './model-folder.js';
 import { openModel, placeOf } from './open-model.js';
-import { ADAPTER_CONFIG, type AdapterMatrices, adapterBase, isAdapterFolder, readAdapter } from './peft.js';
+import { type AdapterMatrices, adapterBase, isAdapterFolder, readAdapter } from './peft.js';
 import { readSentenceModules, type SentenceModules } from './sentence-folder.js';
 
 /** A model in memory, with what it reads and writes text by. */
@@ -88,12 +88,16 @@ export async function withTextModel<T>(
   work: (opened: OpenTextModel) => Promise<T>,
   merge?: MergeAdapter,
 ): Promise<T> {
-  if (merge && typeof folder === 'string') {
-    const place = await placeOf(folder);
-    for (const one of [place, join(place, 'model')])
-      if (await isAdapterFolder(one)) return withAdapted(one, work, merge);
-  }
+  const adapter = merge && typeof folder === 'string' ? await adapterPlace(folder) : undefined;
+  if (merge && adapter !== undefined) return withAdapted(adapter, work, merge);
   return withOpened(folder, await openModel(folder), work);
+}
+
+/** Where the adapter lies that a user names as MODEL: its folder, or that of a run's; undefined where it is none. */
+export async function adapterPlace(model: string): Promise<string | undefined> {
+  const place = await placeOf(model);
+  for (const one of [place, join(place, 'model')]) if (await isAdapterFolder(one)) return one;
+  return undefined;
 }
 
 /** The base of an adapter, joined with it: the frozen parameters of the run that it lies in, else what its settings name. */

@@ -14,6 +14,7 @@ export const HASHES = 'meanfield.json';
 export const WEIGHTS = 'model.safetensors';
 /** An adapter's, which stand in the place of a model's weights. */
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
+export const ADAPTER_CONFIG = 'adapter_config.json';
 /** Beside the `model/` of a run: the parameters that stay as they are, for an adapter all of its base's. */
 export const FROZEN = 'frozen.safetensors';
 /** Says which file holds which tensor, where the weights are cut into several. */
@@ -35,6 +36,7 @@ const NAMES = [
   'generation_config.json',
   ...TOKENIZER_FILES,
   WEIGHTS,
+  ADAPTER_CONFIG,
   ADAPTER_WEIGHTS,
   SHARD_INDEX,
   HASHES,
@@ -96,7 +98,7 @@ export class ModelFiles {
       }
       if (files.has(SHARD_INDEX) && !files.has(WEIGHTS)) {
         const map = await readShardMap(join(path, SHARD_INDEX), files.get(SHARD_INDEX)!);
-        for (const name of new Set(map.values())) await openOne(path, name, files);
+        for (const name of new Set(map.values())) if (!files.has(name)) await openOne(path, name, files);
       }
       return new ModelFiles(path, files, hashes);
     }
@@ -166,8 +168,8 @@ async function readHashes(path: string, file: FileHandle): Promise<JsonObject> {
   const hashes = isJsonObject(root) ? root.sha256 : undefined;
   if (
     isJsonObject(hashes) &&
-    hashes['config.json'] !== undefined &&
-    (hashes[WEIGHTS] ?? hashes[ADAPTER_WEIGHTS]) !== undefined
+    (hashes['config.json'] ?? hashes[ADAPTER_CONFIG]) !== undefined &&
+    (hashes[WEIGHTS] ?? hashes[SHARD_INDEX] ?? hashes[ADAPTER_WEIGHTS]) !== undefined
   )
     return hashes;
   throw new MeanfieldError(`${path} is damaged: expected the hashes of the folder's files. ${RESTORE}`);

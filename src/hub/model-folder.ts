@@ -6,9 +6,18 @@ import { SafetensorsFile } from '../base/files/safetensors.js';
 import { type JsonObject, jsonText } from '../base/json.js';
 import { encodeSafetensors, type NamedTensors } from '../base/safetensors-writer.js';
 import type { NamedWeights } from './match-tensors.js';
-import { ADAPTER_WEIGHTS, HASHES, ModelFiles, RESTORE, SHARD_INDEX, TOKENIZER_FILES, WEIGHTS } from './model-files.js';
+import {
+  ADAPTER_CONFIG,
+  ADAPTER_WEIGHTS,
+  HASHES,
+  ModelFiles,
+  RESTORE,
+  SHARD_INDEX,
+  TOKENIZER_FILES,
+  WEIGHTS,
+} from './model-files.js';
 import { otherWeights } from './other-weights.js';
-import { type AdapterContent, writeAdapter } from './peft.js';
+import { ADAPTER_ADVICE, type AdapterContent, checkSettings, matricesIn, writeAdapter } from './peft.js';
 import { openShards, parseShardMap, SHARD_ADVICE } from './sharded-weights.js';
 
 /** A model in the layout of Hugging Face. The same content gives the same bytes: nothing tells a time or a run. */
@@ -38,7 +47,8 @@ export interface ModelFolder {
 /** Keys that Python's classes take as a float alone, which a whole number of JSON is not to Python. */
 const FLOATS = /^(\s*"(?:(?:attn|final)_logit_softcapping|initializer_(?:cutoff_)?factor)": \d+)(,?)$/gm;
 
-const configText = (config: JsonObject): string => jsonText(config).replace(FLOATS, '$1.0$2');
+/** A model's `config.json`, as Python takes it. */
+export const configText = (config: JsonObject): string => jsonText(config).replace(FLOATS, '$1.0$2');
 
 /**
  * Writes a model folder at once, in the place of an older one if there is one; for a kill between the two renames of
@@ -101,8 +111,7 @@ export async function readModelFolder(
     const generationConfig = files.has('generation_config.json')
       ? await files.object('generation_config.json', 'Without it the model can be read as well: delete it.')
       : undefined;
-    const tokenizerFiles: Record<string, string> = {};
-    for (const name of TOKENIZER_FILES) if (files.has(name)) tokenizerFiles[name] = await files.text(name);
+    const tokenizerFiles = await readTokenizerFiles(files);
     const weights = given ?? (await openWeights(files, adapters ? [ADAPTER_WEIGHTS, WEIGHTS] : [WEIGHTS]));
     return {
       path,
@@ -115,6 +124,46 @@ export async function readModelFolder(
   } finally {
     await files.close();
   }
+}
+
+/** An adapter by itself, whose base need not be there. */
+export interface AdapterFolder extends Pick<ModelFolder, 'tokenizerFiles' | 'weights' | 'close'> {
+  /** `adapter_config.json`, as PEFT writes it. */
+  readonly settings: JsonObject;
+}
+
+/**
+ * Opens an adapter's folder, ours or PEFT's. {@link ModelFolder.close} it after reading.
+ *
+ * @throws MeanfieldError when a file is missing or damaged, or it is no adapter of a kind that is computed here
+ */
+export async function readAdapterFolder(folder: string): Promise<AdapterFolder> {
+  const files = await ModelFiles.open(folder);
+  try {
+    await checkHashes(files);
+    const settings = await files.object(ADAPTER_CONFIG, ADAPTER_ADVICE);
+    checkSettings(settings, join(files.path, ADAPTER_CONFIG));
+    const tokenizerFiles = await readTokenizerFiles(files);
+    if (!files.has(ADAPTER_WEIGHTS))
+      throw new MeanfieldError(`${files.path} has no ${ADAPTER_WEIGHTS}. ${ADAPTER_ADVICE}`);
+    const weights = await SafetensorsFile.from(files.take(ADAPTER_WEIGHTS), join(files.path, ADAPTER_WEIGHTS));
+    try {
+      if (matricesIn(weights).size === 0)
+        throw new MeanfieldError(`${weights.path} holds no adapter: none of its tensors is a lora_A.`);
+    } catch (error) {
+      await weights.close();
+      throw error;
+    }
+    return { settings, tokenizerFiles, weights, close: () => weights.close() };
+  } finally {
+    await files.close();
+  }
+}
+
+async function readTokenizerFiles(files: ModelFiles): Promise<Record<string, string>> {
+  const texts: Record<string, string> = {};
+  for (const name of TOKENIZER_FILES) if (files.has(name)) texts[name] = await files.text(name);
+  return texts;
 }
 
 async function openWeights(

@@ -16,16 +16,15 @@ import {
 } from '../model/adapter.js';
 import { someNames } from '../model/config-rules.js';
 import type { Model } from '../model/model.js';
-import { ADAPTER_WEIGHTS } from './model-files.js';
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './model-files.js';
 import settingRules from './peft-settings.json' with { type: 'json' };
 
 /*
  * Adapters in PEFT's layout (huggingface/peft: constants.py, save_and_load.py, lora/config.py): `adapter_config.json` and
  * `adapter_model.safetensors`, where a layer's matrices are `base_model.model.LAYER.lora_A.weight` and `…lora_B.weight`.
  */
-export const ADAPTER_CONFIG = 'adapter_config.json';
 const PREFIX = 'base_model.model.';
-const ADVICE = "An adapter's folder needs it as PEFT's save_pretrained writes it.";
+export const ADAPTER_ADVICE = "An adapter's folder needs it as PEFT's save_pretrained writes it.";
 
 /** The matrices of a layer's adapter: A [R, I] and B [O, R], row-major. */
 export interface AdapterMatrices extends AdaptedLayer {
@@ -69,7 +68,7 @@ export async function readAdapter(folder: string, model: Model): Promise<LoadedA
   const settings = await readSettings(folder);
   const path = join(folder, ADAPTER_WEIGHTS);
   const fault = await pathFault(path, 'file');
-  if (fault !== undefined) throw new MeanfieldError(`Cannot read ${path}: ${fault}. ${ADVICE}`);
+  if (fault !== undefined) throw new MeanfieldError(`Cannot read ${path}: ${fault}. ${ADAPTER_ADVICE}`);
   const file = await SafetensorsFile.open(path);
   try {
     const found = matricesIn(file);
@@ -169,8 +168,13 @@ function targetModules(model: Model): string[] {
 
 async function readSettings(folder: string): Promise<z.output<typeof schema>> {
   const path = join(folder, ADAPTER_CONFIG);
-  const value = await readJsonFile(path, ADVICE);
+  const value = await readJsonFile(path, ADAPTER_ADVICE);
   if (!isJsonObject(value)) throw new MeanfieldError(`${path} is damaged: expected a JSON object.`);
+  return checkSettings(value, path);
+}
+
+/** @throws MeanfieldError when the settings of an adapter are damaged, or of a kind that is not computed here */
+export function checkSettings(value: JsonObject, path: string): z.output<typeof schema> {
   if (value.peft_type !== 'LORA') {
     const kind = (JSON.stringify(value.peft_type) ?? 'nothing').slice(0, 80);
     throw new MeanfieldError(`${path} is of another kind of adapter, peft_type ${kind}. Allowed: LORA.`);
@@ -187,7 +191,7 @@ async function readSettings(folder: string): Promise<z.output<typeof schema>> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new MeanfieldError(`${path} is damaged: ${issue!.path.join('.')}: ${issue!.message}. ${ADVICE}`);
+  throw new MeanfieldError(`${path} is damaged: ${issue!.path.join('.')}: ${issue!.message}. ${ADAPTER_ADVICE}`);
 }
 
 /** A layer's own alpha; PEFT takes its keys for the ends of layers' names. */
@@ -204,7 +208,9 @@ function alphaOf({ lora_alpha, alpha_pattern }: z.output<typeof schema>, name: s
 }
 
 /** The two tensors of each layer, by the layer's name. @throws MeanfieldError for a tensor that is none of the two */
-function matricesIn(file: SafetensorsFile): Map<string, { readonly a: string; readonly b: string }> {
+export function matricesIn(
+  file: Pick<SafetensorsFile, 'tensors' | 'path'>,
+): Map<string, { readonly a: string; readonly b: string }> {
   const layers = new Map<string, { a?: string; b?: string }>();
   const others: string[] = [];
   for (const tensor of file.tensors.keys()) {

@@ -32,10 +32,19 @@ export interface SentenceModules {
   readonly lowerCase: boolean;
   /** What stands before every text. */
   readonly prompt: string;
+  /** `config_sentence_transformers.json`, with prompts that are chosen by name, where there is one. */
+  readonly settings?: JsonObject;
 }
 
+/** Of a model that says nothing of it: the mean of its hidden states. */
+export const MEAN: SentenceModules = { poolings: ['mean'], after: [], lowerCase: false, prompt: '' };
+
 /** The folder's own list of its parts. */
-const MODULES = 'modules.json';
+export const MODULES = 'modules.json';
+/** Of the first part: where texts are cut. */
+export const TRANSFORMER_SETTINGS = 'sentence_bert_config.json';
+/** Of the whole: prompts. */
+export const SENTENCE_SETTINGS = 'config_sentence_transformers.json';
 const ADVICE = 'Take the folder as sentence-transformers saved it.';
 
 interface Module {
@@ -81,22 +90,23 @@ export async function readSentenceModules(folder: string): Promise<SentenceModul
           'Normalize. Use Python sentence-transformers for this model.',
       );
   }
-  const settings = await optionalObject(join(transformer!.path, 'sentence_bert_config.json'));
-  const texts = await optionalObject(join(folder, 'config_sentence_transformers.json'));
-  const prompt = promptOf(texts, join(folder, 'config_sentence_transformers.json'));
+  const settings = await optionalObject(join(transformer!.path, TRANSFORMER_SETTINGS));
+  const texts = await optionalObject(join(folder, SENTENCE_SETTINGS));
+  const prompt = promptOf(texts, join(folder, SENTENCE_SETTINGS));
   if (prompt !== '' && pooled.include_prompt === false)
     throw new MeanfieldError(
       `${join(pooling.path, 'config.json')} leaves the prompt out of pooling, which Meanfield does not compute.`,
     );
   const maxTokens = settings.max_seq_length;
   if (maxTokens !== undefined && maxTokens !== null && !(Number.isSafeInteger(maxTokens) && Number(maxTokens) > 0))
-    throw damaged(join(transformer!.path, 'sentence_bert_config.json'), 'a whole number max_seq_length', maxTokens);
+    throw damaged(join(transformer!.path, TRANSFORMER_SETTINGS), 'a whole number max_seq_length', maxTokens);
   return {
     poolings: poolingsOf(pooled, join(pooling.path, 'config.json')),
     after,
     ...(typeof maxTokens === 'number' && { maxTokens }),
     lowerCase: settings.do_lower_case === true,
     prompt,
+    ...(Object.keys(texts).length > 0 && { settings: texts }),
   };
 }
 

@@ -3,7 +3,7 @@ import { MeanfieldError } from '../base/errors.js';
 import type { Tokenizer } from '../data/index.js';
 import type { Engine, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
-import type { SentenceModules } from '../hub/sentence-folder.js';
+import { MEAN, type SentenceModules } from '../hub/sentence-folder.js';
 import type { Model } from '../model/model.js';
 import { traceEmbedding } from './embedding-program.js';
 
@@ -18,8 +18,6 @@ export interface EmbedderOptions {
   readonly engine: Engine;
   readonly compile?: SessionOptions;
 }
-
-const MEAN: SentenceModules = { poolings: ['mean'], after: [], lowerCase: false, prompt: '' };
 
 /** Tokens of a run, about: more gain nothing and take memory. */
 const RUN_TOKENS = 2048;

@@ -1,4 +1,4 @@
-import { fromBfloat16, toBfloat16 } from './bfloat16.js';
+import { fromBfloat16, toBfloat16 } from '../../base/half-precision.js';
 import type { Codec } from './codec.js';
 import { allBelow } from './finite.js';
 import { checkHeader, encodedBytes, HEADER_BYTES, LIMIT, refuseBytes, refuseValues, withHeader } from './format.js';

@@ -1,6 +1,6 @@
+import { fromBfloat16, toBfloat16 } from '../../base/half-precision.js';
 import type { Engine, SessionOptions } from '../../engine/engine.js';
 import { blocksOf, LEAST_SCALE, Quantizer } from '../quantizer.js';
-import { fromBfloat16, toBfloat16 } from './bfloat16.js';
 import type { Codec } from './codec.js';
 import { allBelow } from './finite.js';
 import { checkHeader, encodedBytes, HEADER_BYTES, LIMIT, refuseBytes, refuseValues, withHeader } from './format.js';
