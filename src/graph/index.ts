@@ -2,5 +2,6 @@ export { encode, type Program } from './encode.js';
 export { gradients } from './gradients.js';
 export * from './operators/index.js';
 export { simplify } from './simplify.js';
+export { encodeSymbolic, type SymbolicSize } from './symbolic.js';
 export type { ConstantData, DType, Operator, Shape, Target, Tensor, TensorType } from './tensor.js';
 export { formatShape, sizeOf } from './tensor.js';

@@ -40,8 +40,11 @@ export interface TensorType {
   readonly dtype: DType;
 }
 
-/** Where a graph will run; lowerings may differ. `cpu` is ONNX Runtime's native CPU provider. */
-export type Target = 'cpu' | 'wasm' | 'webgpu' | 'cuda';
+/**
+ * Where a graph will run; lowerings may differ. `cpu` is ONNX Runtime's native CPU provider; `portable` is a file for any
+ * of its providers, whose sizes may be told at a run alone (see `symbolic.ts`).
+ */
+export type Target = 'cpu' | 'wasm' | 'webgpu' | 'cuda' | 'portable';
 
 /** Writes ONNX nodes; given to an operator's lowering. Names are those of values in the ONNX graph. */
 export interface Emitter {

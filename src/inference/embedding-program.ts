@@ -22,6 +22,7 @@ import {
   tanh,
 } from '../graph/index.js';
 import type { DenseActivation, SentenceModules } from '../hub/sentence-folder.js';
+import type { HeadInputs } from '../model/architecture.js';
 import type { Model } from '../model/model.js';
 import { poolings } from '../model/pooling.js';
 
@@ -48,14 +49,23 @@ const activations: Readonly<Record<DenseActivation, (x: Tensor) => Tensor>> = {
  */
 export function traceEmbedding(
   model: Model,
-  { poolings: modes, after }: SentenceModules,
+  modules: SentenceModules,
   { tokens: T, texts: B }: EmbeddingSize,
   target: Target,
 ): Program {
   const own_N = input('own', [T * B]);
   const x_NC = model.hidden(model.parameterInputs(), input('ids', [T * B], 'int64'), B, T, { own_N });
+  return encode({ vectors: sentenceVectors(x_NC, modules, { batch: B, own_N }) }, target);
+}
+
+/** Texts' vectors, [B, E], of their tokens' hidden states. */
+export function sentenceVectors(
+  x_NC: Tensor,
+  { poolings: modes, after }: Pick<SentenceModules, 'poolings' | 'after'>,
+  inputs: HeadInputs,
+): Tensor {
   let x_BE = concat(
-    modes.map((mode) => poolings[mode](x_NC, { batch: B, own_N })),
+    modes.map((mode) => poolings[mode](x_NC, inputs)),
     1,
   );
   for (const step of after) {
@@ -68,5 +78,5 @@ export function traceEmbedding(
       x_BE = activations[step.activation](gemm(x_BE, weight_OI, bias_O, { transB: true }));
     }
   }
-  return encode({ vectors: x_BE }, target);
+  return x_BE;
 }

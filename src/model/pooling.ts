@@ -5,7 +5,7 @@ import {
   add,
   broadcastTo,
   concat,
-  constant,
+  counting,
   div,
   mul,
   reduceMax,
@@ -49,10 +49,7 @@ export const poolings: Readonly<Record<Pooling, (x_NC: Tensor, inputs: HeadInput
   // A token weighs as much as its place, counted from 1 (SGPT, arXiv 2202.08904 §3.1).
   weightedmean: (x_NC, inputs) => {
     const { x_TBC, own_TB1, T } = byText(x_NC, inputs);
-    const places_T11 = constant(
-      Float32Array.from({ length: T }, (_, t) => t + 1),
-      [T, 1, 1],
-    );
+    const places_T11 = reshape(shift(counting(T), 1), [T, 1, 1]);
     const weights_TB1 = mul(own_TB1, places_T11);
     return div(reduceSum(mul(x_TBC, weights_TB1), [0]), reduceSum(weights_TB1, [0]));
   },

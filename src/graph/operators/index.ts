@@ -45,5 +45,5 @@ export { layerNorm, rmsNorm } from './normalization.js';
 export { gemm, matmul } from './product.js';
 export { dequantize, quantize, roundBfloat16 } from './quantization.js';
 export { reduceMax, reduceMean, reduceSum, reduceSumSquare, softmax } from './reduction.js';
-export { broadcastTo, concat, reshape, split, stopGradient, transpose } from './shaping.js';
-export { constant, input, scalar } from './source.js';
+export { broadcastTo, concat, reshape, split, stopGradient, tail, transpose } from './shaping.js';
+export { constant, counting, input, scalar } from './source.js';

@@ -62,6 +62,7 @@ export const normalization = {
     lower: {
       cpu: (e, node, inputs) =>
         e.emit('LayerNormalization', inputs, { axis: -1, epsilon: float(node) }, { outputs: 3 }),
+      portable: (e, node, inputs) => e.emit('LayerNormalization', inputs, { axis: -1, epsilon: float(node) }),
     },
     decompose: decomposeLayerNorm,
   },
@@ -87,6 +88,7 @@ export const normalization = {
     lower: {
       cpu: (e, node, inputs) =>
         e.emit('SimplifiedLayerNormalization', inputs, { axis: -1, epsilon: float(node) }, { outputs: 2 }),
+      portable: (e, node, inputs) => e.emit('SimplifiedLayerNormalization', inputs, { axis: -1, epsilon: float(node) }),
     },
     decompose: decomposeRmsNorm,
   },

@@ -63,6 +63,15 @@ const gemmOnnx: Lowering = (e, node, inputs) => {
   });
 };
 
+/** With factors beside it: a product of constants alone, which can be packed into fewer bits or run as a plain one. */
+const gemmPortable: Lowering = (e, node, [a, b, c]) => {
+  const { transA, transB, alpha, beta } = gemmOptions(node);
+  const scaled = (x: string, factor: number) =>
+    factor === 1 ? x : e.emit('Mul', [x, e.constant(Float32Array.of(factor), [])])[0]!;
+  const operands = [scaled(a!, alpha), b!, ...(c === undefined ? [] : [scaled(c, beta)])];
+  return e.emit('Gemm', operands, { transA: transA ? 1 : 0, transB: transB ? 1 : 0 });
+};
+
 const matmulCpu: Lowering = (e, node, inputs) => {
   const o = matmulOptions(node);
   if (!o.transA && !o.transB && !o.rowsFirstA && !o.rowsFirstB && o.alpha === 1) return e.emit('MatMul', inputs);
@@ -121,7 +130,7 @@ export const product = {
         : gemm(a, g!, undefined, { transA: !transA, alpha });
       return c ? [da, db, unbroadcast(scale(g!, beta), c.shape)] : [da, db];
     },
-    lower: { onnx: gemmOnnx },
+    lower: { onnx: gemmOnnx, portable: gemmPortable },
   },
   matmul: {
     name: 'matmul',

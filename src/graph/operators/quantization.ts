@@ -1,5 +1,5 @@
 import { apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
-import { float32 } from './rules.js';
+import { ONNX_TYPE as DataType, float32 } from './rules.js';
 
 function expectRows(operator: string, x: Tensor, scales: Tensor): void {
   const [rows] = x.shape;
@@ -9,9 +9,6 @@ function expectRows(operator: string, x: Tensor, scales: Tensor): void {
     );
   }
 }
-
-/** ONNX's numbers for element types, as its Cast takes them. */
-const DataType = { FLOAT: 1, INT8: 3, BFLOAT16: 16 } as const;
 
 export const quantization = {
   roundBfloat16: {

@@ -5,6 +5,9 @@ export function onnx(type: string): { onnx: Lowering } {
   return { onnx: (emitter, _node, inputs) => emitter.emit(type, inputs) };
 }
 
+/** ONNX's numbers for element types, as its Cast takes them. */
+export const ONNX_TYPE = { FLOAT: 1, INT8: 3, BFLOAT16: 16 } as const;
+
 /** @throws Error unless the tensor holds float32 */
 export function float32(operator: string, x: Tensor): Tensor {
   if (x.dtype !== 'float32') throw new Error(`${operator}: expected float32, got ${x.dtype}`);

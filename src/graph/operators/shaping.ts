@@ -127,6 +127,23 @@ export const shaping = {
       },
     },
   },
+  tail: {
+    name: 'tail',
+    infer: ([x, count], { size }) => {
+      if (count!.dtype !== 'int64' || count!.shape.length !== 0) {
+        throw new Error(`tail: expected a count int64 of no axes, got ${count!.dtype} ${formatShape(count!.shape)}`);
+      }
+      return [{ shape: x!.shape.with(0, size as number), dtype: x!.dtype }];
+    },
+    lower: {
+      // A start of −0 is the first row.
+      onnx: (e, _node, [x, count]) => {
+        const [start] = e.emit('Neg', e.emit('Reshape', [count!, e.constant(int64s([1]), [1])]));
+        const end = e.constant(BigInt64Array.of(2n ** 63n - 1n), [1]);
+        return e.emit('Slice', [x!, start!, end, e.constant(int64s([0]), [1])]);
+      },
+    },
+  },
   /** Passes its operand on and lets no gradient back. Leaves no node in the ONNX graph. */
   stopGradient: {
     name: 'stopGradient',
@@ -160,6 +177,14 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   const first = parts[0]!;
   return parts.length === 1 ? first : apply1(shaping.concat, parts, { axis: resolveAxis('concat', first, axis) });
 }
+
+/**
+ * The last rows of x [N, ...], as many as is told at a run; of a count of 0 all. It has no gradient.
+ *
+ * @param count int64, of no axes
+ * @param size the rows that come of it
+ */
+export const tail = (x: Tensor, count: Tensor, size: number): Tensor => apply1(shaping.tail, [x, count], { size });
 
 /** The same value, taken as a constant by differentiation. */
 export const stopGradient = (x: Tensor): Tensor => apply1(shaping.stopGradient, [x]);

@@ -8,6 +8,7 @@ import {
   sizeOf,
   type Tensor,
 } from '../tensor.js';
+import { int64s, ONNX_TYPE } from './rules.js';
 
 export const source = {
   input: {
@@ -25,6 +26,21 @@ export const source = {
     },
     lower: { onnx: (e, node) => [e.constant(node.attributes.data as ConstantData, node.attributes.shape as Shape)] },
   },
+  counting: {
+    name: 'counting',
+    infer: (_inputs, { size, dtype }) => [{ shape: [size as number], dtype: dtype as DType }],
+    lower: {
+      onnx: (e, { attributes: { size, dtype } }) => {
+        const numbers = Array.from({ length: size as number }, (_, i) => i);
+        return [e.constant(dtype === 'int64' ? int64s(numbers) : Float32Array.from(numbers), [size as number])];
+      },
+      portable: (e, { attributes: { size, dtype } }) => {
+        const [from, step] = [0, 1].map((value) => e.constant(int64s([value]), [])) as [string, string];
+        const numbers = e.emit('Range', [from, e.constant(int64s([size as number]), []), step]);
+        return dtype === 'int64' ? numbers : e.emit('Cast', numbers, { to: ONNX_TYPE.FLOAT });
+      },
+    },
+  },
 } satisfies Record<string, Operator>;
 
 /** A value fed at each run under a name. */
@@ -36,3 +52,7 @@ export const constant = (data: ConstantData, shape: Shape): Tensor => apply1(sou
 
 /** A number known when the graph is traced, as a tensor of no axes. */
 export const scalar = (value: number): Tensor => constant(Float32Array.of(value), []);
+
+/** The numbers 0 … size − 1, [size]. */
+export const counting = (size: number, dtype: 'float32' | 'int64' = 'float32'): Tensor =>
+  apply1(source.counting, [], { size, dtype });
