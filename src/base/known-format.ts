@@ -6,7 +6,7 @@ const FORMATS: readonly (readonly [start: string, what: string])[] = [
   ],
   ['PK\x03\x04', 'a ZIP archive, which is how PyTorch pickles weights: save it anew in Python as safetensors'],
   ['\x80\x02', 'pickled by Python: save it anew in Python as safetensors'],
-  ['GGUF', 'a GGUF file, which is not read here: take the model as safetensors'],
+  ['GGUF', 'a GGUF file, which is a model of its own: name it as the model'],
   ['\x89HDF\r\n', 'an HDF5 file of TensorFlow: save it anew in Python as safetensors'],
   ['\x1f\x8b', 'compressed by gzip: unpack it with gunzip'],
   ['<!DOCTYPE', 'a web page: the download went wrong, so download it anew'],

@@ -1,5 +1,6 @@
 import { MeanfieldError } from '../base/errors.js';
 import type { SafetensorsFile } from '../base/files/safetensors.js';
+import type { TensorInfo } from '../base/safetensors-header.js';
 import { someNames } from '../model/config-rules.js';
 import { FileNames } from '../model/file-names.js';
 import type { ParameterEntry } from '../model/layout.js';
@@ -7,7 +8,9 @@ import type { Model } from '../model/model.js';
 import type { PublishedConfig } from '../model/published.js';
 
 /** Weights under names that may be another spelling of the model's. */
-export type NamedWeights = Pick<SafetensorsFile, 'path' | 'tensors' | 'readFloat32'>;
+export interface NamedWeights extends Pick<SafetensorsFile, 'path' | 'readFloat32'> {
+  readonly tensors: ReadonlyMap<string, Pick<TensorInfo, 'shape'>>;
+}
 
 /** A parameter, and the tensors of a file that hold it. */
 export interface MatchedTensor {

@@ -1,5 +1,7 @@
 import { exists } from '../base/files/exists.js';
 import { findModelFolder } from './find-model.js';
+import { isGguf } from './gguf/gguf-file.js';
+import { openGguf } from './gguf/open-gguf.js';
 import { cachedModel } from './hub-cache.js';
 import { type ModelFolder, type ReadModelOptions, readModelFolder } from './model-folder.js';
 import { transformerFolder } from './sentence-folder.js';
@@ -15,10 +17,13 @@ export async function placeOf(model: string): Promise<string> {
 
 /**
  * Opens what a user names as MODEL: a run, of which the best model is read, or a folder in Hugging Face's layout, with
- * its weights in one file or several; also `org/name` of the hub's cache. {@link ModelFolder.close} it after reading.
+ * its weights in one file or several; also `org/name` of the hub's cache, and a GGUF file. {@link ModelFolder.close} it
+ * after reading.
  *
  * @throws MeanfieldError when there is no model by that name, or a file of it is missing or damaged
  */
 export async function openModel(model: string, options: ReadModelOptions = {}): Promise<ModelFolder> {
-  return readModelFolder(await findModelFolder(await transformerFolder(await placeOf(model))), options);
+  const place = await placeOf(model);
+  if (typeof place === 'string' && (await isGguf(place))) return openGguf(place);
+  return readModelFolder(await findModelFolder(await transformerFolder(place)), options);
 }

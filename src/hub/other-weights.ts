@@ -22,7 +22,7 @@ const OTHERS: readonly (readonly [name: RegExp, what: string, advice: string])[]
     'those of TensorFlow, Flax or Rust',
     'Save it anew in Python with from_tf=True or from_flax=True, as safetensors.',
   ],
-  [/\.gguf$/, 'a GGUF file', 'Take the model as safetensors.'],
+  [/\.gguf$/, 'a GGUF file', 'Name the file itself as the model.'],
   [/\.onnx$/, 'an ONNX graph', 'Take the model as safetensors.'],
   [/\.safetensors$/, 'safetensors by another name', 'Rename it model.safetensors if it holds the whole model.'],
 ];

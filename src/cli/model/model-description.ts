@@ -1,6 +1,6 @@
 import { messageOf } from '../../base/errors.js';
 import type { JsonObject } from '../../base/json.js';
-import { readModelFolder } from '../../hub/model-folder.js';
+import { openModel } from '../../hub/open-model.js';
 import { configNotices, refuseOthers, trainedFamilies } from '../../model/config-rules.js';
 import { PublishedConfig, publishedFamilies, type SizeName } from '../../model/published.js';
 
@@ -30,9 +30,9 @@ const SIZES: readonly (readonly [name: string, size: SizeName, ...keys: string[]
   ['vocabulary', 'vocabulary', 'vocab_size'],
 ];
 
-/** @throws MeanfieldError when a file of the folder is missing or damaged */
-export async function readModelDescription(path: string): Promise<DescribedModel> {
-  const { config, weights, close } = await readModelFolder(path, { check: false, adapters: true });
+/** @throws MeanfieldError when there is no model by that name, or a file of it is missing or damaged */
+export async function readModelDescription(named: string): Promise<DescribedModel> {
+  const { path, config, weights, close } = await openModel(named, { check: false, adapters: true });
   let parameters = 0;
   for (const { shape } of weights.tensors.values()) parameters += shape.reduce((product, size) => product * size, 1);
   await close();

@@ -1,9 +1,6 @@
 import { exists } from '../../base/files/exists.js';
 import { currentFolder } from '../../base/files/folder-swap.js';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../base/json.js';
-import { findModelFolder } from '../../hub/find-model.js';
-import { placeOf } from '../../hub/open-model.js';
-import { transformerFolder } from '../../hub/sentence-folder.js';
 import { listCheckpoints } from '../../run/checkpoint.js';
 import { readRunFile, runPaths } from '../../run/run-folder.js';
 import { describeModel, type ModelDescription, readModelDescription } from './model-description.js';
@@ -29,7 +26,7 @@ export interface RunDescription {
 }
 
 /**
- * Reads what a run folder or a Hugging Face model folder tells of itself. The run may be training meanwhile.
+ * Reads what a run folder, a Hugging Face model folder or a GGUF file tells of itself. The run may be training meanwhile.
  *
  * @throws MeanfieldError when the folder is neither, or a file in it is damaged
  */
@@ -58,7 +55,7 @@ export async function describeRun(folder: string): Promise<RunDescription> {
   return {
     run: folder,
     kind: 'model',
-    ...(await readModelDescription(await findModelFolder(await transformerFolder(await placeOf(folder))))),
+    ...(await readModelDescription(folder)),
   };
 }
 

@@ -1,0 +1,26 @@
+import types from './types.json' with { type: 'json' };
+
+/** A type of tensor in a GGUF file, as `ggml.h` names it. */
+export type GgmlType = keyof typeof types;
+
+/** How a type lies in a file: `block` elements of a row together in so many `bytes`. */
+export interface TypeLayout {
+  /** What the file has for it. */
+  readonly id: number;
+  readonly block: number;
+  readonly bytes: number;
+}
+
+/** All types of ggml, whether their elements are read here or not. */
+export const ggmlTypes: Readonly<Record<GgmlType, TypeLayout>> = types;
+
+const byId = new Map(Object.entries(types).map(([name, { id }]) => [id, name as GgmlType]));
+
+/** The type that a file's number stands for; undefined for one that nobody knows. */
+export const ggmlTypeOf = (id: number): GgmlType | undefined => byId.get(id);
+
+/** Bytes that a tensor takes, whose rows are whole blocks. */
+export function bytesOf(type: GgmlType, elements: number): number {
+  const { block, bytes } = ggmlTypes[type];
+  return (elements / block) * bytes;
+}
