@@ -15,38 +15,41 @@ const texts = [
   "It's  a\ttest\n\n of 3.14 ½ naïve 日本語 🙂‍🔥   ",
 ];
 
-test.skipIf(!modelsThere)('a real GGUF file has the tensors, settings and tokens that Python read from it', async () => {
-  const opened = await openGguf(modelPath(gguf));
-  const python = await SafetensorsFile.open(modelPath(`${folder}/model.safetensors`));
-  try {
-    expect([...opened.weights.tensors.keys()].sort()).toEqual([...python.tensors.keys()].sort());
-    for (const [name, { shape }] of python.tensors) {
-      expect(opened.weights.tensors.get(name)!.shape).toEqual(shape);
-      const rounded = quantize('BF16', await opened.weights.readFloat32(name));
-      expect(Buffer.compare(rounded, await python.readBytes(name)), name).toBe(0);
+test.skipIf(!modelsThere)(
+  'a real GGUF file has the tensors, settings and tokens that Python read from it',
+  async () => {
+    const opened = await openGguf(modelPath(gguf));
+    const python = await SafetensorsFile.open(modelPath(`${folder}/model.safetensors`));
+    try {
+      expect([...opened.weights.tensors.keys()].sort()).toEqual([...python.tensors.keys()].sort());
+      for (const [name, { shape }] of python.tensors) {
+        expect(opened.weights.tensors.get(name)!.shape).toEqual(shape);
+        const rounded = quantize('BF16', await opened.weights.readFloat32(name));
+        expect(Buffer.compare(rounded, await python.readBytes(name)), name).toBe(0);
+      }
+      const config = JSON.parse(await readFile(modelPath(`${folder}/config.json`), 'utf8'));
+      const { torch_dtype: _, architectures: __, hidden_act: ___, ...rest } = config;
+      expect(opened.config).toMatchObject(rest);
+      const files = await Promise.all(
+        ['tokenizer.json', 'tokenizer_config.json'].map((name) => readFile(modelPath(`${folder}/${name}`), 'utf8')),
+      );
+      const [ours, theirs] = await Promise.all(
+        [Object.values(opened.tokenizerFiles), files].map(([tokenizer, config]) =>
+          parseTokenizer({ 'tokenizer.json': tokenizer!, 'tokenizer_config.json': config! }, gguf),
+        ),
+      );
+      for (const text of texts) expect(ours!.encode(text)).toEqual(theirs!.encode(text));
+      expect(JSON.parse(opened.tokenizerFiles['tokenizer_config.json']!).chat_template).toBe(
+        JSON.parse(files[1]!).chat_template,
+      );
+    } finally {
+      await opened.close();
+      await python.close();
     }
-    const config = JSON.parse(await readFile(modelPath(`${folder}/config.json`), 'utf8'));
-    const { torch_dtype: _, architectures: __, hidden_act: ___, ...rest } = config;
-    expect(opened.config).toMatchObject(rest);
-    const files = await Promise.all(
-      ['tokenizer.json', 'tokenizer_config.json'].map((name) => readFile(modelPath(`${folder}/${name}`), 'utf8')),
-    );
-    const [ours, theirs] = await Promise.all(
-      [Object.values(opened.tokenizerFiles), files].map(([tokenizer, config]) =>
-        parseTokenizer({ 'tokenizer.json': tokenizer!, 'tokenizer_config.json': config! }, gguf),
-      ),
-    );
-    for (const text of texts) expect(ours!.encode(text)).toEqual(theirs!.encode(text));
-    expect(JSON.parse(opened.tokenizerFiles['tokenizer_config.json']!).chat_template).toBe(
-      JSON.parse(files[1]!).chat_template,
-    );
-  } finally {
-    await opened.close();
-    await python.close();
-  }
-});
+  },
+);
 
-test.skipIf(!modelsThere)('it evaluates and generates as that folder does', async () => {
+test.skipIf(!modelsThere)('it evaluates and generates as that folder does', { timeout: 300_000 }, async () => {
   const results = [];
   for (const name of [gguf, folder]) {
     const model = await load(modelPath(name));

@@ -18,7 +18,9 @@ export async function showInfo(folder: string, { output }: Context): Promise<num
 /** A description for a person: one section a part that is there. */
 export function infoText(description: Omit<RunDescription, 'notices'>): string {
   const { run, kind, model, progress } = description;
-  const sections = [`${run}: ${kind === 'run' ? 'a run' : model?.path?.endsWith('.gguf') ? 'a GGUF file' : 'a Hugging Face model folder'}\n`];
+  const sections = [
+    `${run}: ${kind === 'run' ? 'a run' : model?.path?.endsWith('.gguf') ? 'a GGUF file' : 'a Hugging Face model folder'}\n`,
+  ];
   const section = (title: string, rows: string[][]) => {
     if (rows.length > 0) sections.push(`${title}\n${table(rows.map(([name, ...rest]) => [`  ${name}`, ...rest]))}`);
   };

@@ -83,10 +83,7 @@ const decoders = {
   BF16: (bytes, target) => decodeFloat32('BF16', bytes, target),
   Q4_0: small('Q4_0', (bytes, at, i) => half(bytes, at) * (nibbles(bytes, at + 2, i) - 8)),
   Q4_1: small('Q4_1', (bytes, at, i) => Math.fround(half(bytes, at) * nibbles(bytes, at + 4, i)) + half(bytes, at + 2)),
-  Q5_0: small(
-    'Q5_0',
-    (bytes, at, i) => half(bytes, at) * ((nibbles(bytes, at + 6, i) | fifth(bytes, at + 2, i)) - 16),
-  ),
+  Q5_0: small('Q5_0', (bytes, at, i) => half(bytes, at) * ((nibbles(bytes, at + 6, i) | fifth(bytes, at + 2, i)) - 16)),
   Q5_1: small(
     'Q5_1',
     (bytes, at, i) =>

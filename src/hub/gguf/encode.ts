@@ -20,8 +20,7 @@ const text = new TextEncoder();
 /**
  * The bytes of a GGUF file, piece by piece.
  *
- * @example
- * await writeFileAtomic('model.gguf', encodeGguf(metadata, tensors));
+ * @throws Error when a name is taken or longer than llama.cpp reads, or a tensor gives other bytes than its shape needs
  */
 export function* encodeGguf(
   metadata: ReadonlyMap<string, GgufValue>,
@@ -58,7 +57,8 @@ export function* encodeGguf(
       yield piece;
       written += piece.length;
     }
-    if (written !== sizeOf(shape, type)) throw new Error(`gguf: ${name} has ${written} bytes, not ${sizeOf(shape, type)}`);
+    if (written !== sizeOf(shape, type))
+      throw new Error(`gguf: ${name} has ${written} bytes, not ${sizeOf(shape, type)}`);
     yield new Uint8Array(padded(written) - written);
   }
 }
@@ -112,7 +112,10 @@ class Pieces {
 
   value(value: GgufValue): void {
     this.number('UINT32', VALUE_TYPES.indexOf(value.type));
-    if (value.type !== 'ARRAY') return this.#scalar(value.type, value.value);
+    if (value.type !== 'ARRAY') {
+      this.#scalar(value.type, value.value);
+      return;
+    }
     this.number('UINT32', VALUE_TYPES.indexOf(value.of));
     this.number('UINT64', value.value.length);
     for (const each of value.value) this.#scalar(value.of, each);

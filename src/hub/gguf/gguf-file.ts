@@ -5,7 +5,7 @@ import { pathFault } from '../../base/files/path-fault.js';
 import { KNOWN_BY, knownFormat } from '../../base/known-format.js';
 import { dequantize, isReadable, READABLE_TYPES } from './dequantize.js';
 import { type GgufHeader, type GgufTensorInfo, type GgufValue, ggufFault, parseGgufHeader } from './header.js';
-import { bytesOf, ggmlTypes } from './types.js';
+import { bytesOf } from './types.js';
 
 /** A header of more bytes is not read: the largest vocabularies take a sixth of it. */
 const LARGEST_HEADER = 100_000_000;

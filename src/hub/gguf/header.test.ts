@@ -49,9 +49,13 @@ it('asks for more of a file whose header is longer, and refuses one that was cut
   const end = bytes.indexOf(97, 60);
   for (let length = 4; length < end; length++) {
     expect(parseGgufHeader(bytes.subarray(0, length), bytes.length, 'm.gguf')).toBeUndefined();
-    expect(() => parseGgufHeader(bytes.subarray(0, length), length, 'm.gguf')).toThrow(/m\.gguf is not a sound GGUF file/);
+    expect(() => parseGgufHeader(bytes.subarray(0, length), length, 'm.gguf')).toThrow(
+      /m\.gguf is not a sound GGUF file/,
+    );
   }
-  expect(() => parse(bytes.subarray(0, bytes.length - 40))).toThrow(/ends at byte \d+, and the file has \d+; it was cut/);
+  expect(() => parse(bytes.subarray(0, bytes.length - 40))).toThrow(
+    /ends at byte \d+, and the file has \d+; it was cut/,
+  );
 });
 
 /** Where the first bytes of something stand. */
@@ -116,9 +120,9 @@ describe('hostile headers', () => {
     const wrong = bytes.slice();
     wrong[at(bytes, 'abc')] = 0xff;
     expect(() => parse(wrong)).toThrow(/"general\.name" is no UTF-8/);
-    const escape = bytes.slice();
-    escape[at(bytes, 'numbers')] = 0x1b;
-    expect(() => parse(changed(escape, list, 4, 13n))).toThrow(/\\u001bumbers/);
+    const escaped = bytes.slice();
+    escaped[at(bytes, 'numbers')] = 0x1b;
+    expect(() => parse(changed(escaped, list, 4, 13n))).toThrow(/\\u001bumbers/);
   });
 
   it('any change of any byte is read, or refused in words', () => {

@@ -60,7 +60,9 @@ const ALIGNMENT = 'general.alignment';
 
 /** An error that says which file is unsound and why. */
 export function ggufFault(path: string, reason: string): MeanfieldError {
-  return new MeanfieldError(`${path} is not a sound GGUF file: ${printableLine(reason)}. Take it again from its source.`);
+  return new MeanfieldError(
+    `${path} is not a sound GGUF file: ${printableLine(reason)}. Take it again from its source.`,
+  );
 }
 
 /** Thrown where the bytes end before the header does. */
@@ -232,7 +234,8 @@ class HeaderReader {
   /** Goes on, and returns where it was. */
   #skip(bytes: number): number {
     const at = this.#at;
-    if (at + bytes > this.#fileBytes) throw this.#fault(`it ends within its header, after ${this.#fileBytes} bytes; it was cut`);
+    if (at + bytes > this.#fileBytes)
+      throw this.#fault(`it ends within its header, after ${this.#fileBytes} bytes; it was cut`);
     if (at + bytes > this.#bytes.length) throw ended;
     this.#at = at + bytes;
     return at;

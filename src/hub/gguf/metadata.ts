@@ -48,7 +48,9 @@ export class Metadata {
     const found = this.#values.get(key);
     if (found === undefined) return undefined;
     if (found.type !== 'ARRAY' || found.of !== of)
-      throw this.fault(`${key} is of type ${found.type === 'ARRAY' ? `ARRAY of ${found.of}` : found.type}, expected ARRAY of ${of}`);
+      throw this.fault(
+        `${key} is of type ${found.type === 'ARRAY' ? `ARRAY of ${found.of}` : found.type}, expected ARRAY of ${of}`,
+      );
     return found.value;
   }
 

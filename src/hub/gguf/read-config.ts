@@ -39,7 +39,10 @@ export async function readConfig(file: GgufFile, metadata: Metadata, of: GgufArc
   const key = metadata.get(own('attention.head_count_kv'), 'UINT32') ?? query;
   if (query === 0 || key === 0) throw metadata.fault('it has no attention heads');
   const derived = of.keys.some(({ config: name }) => name === 'rms_norm_eps') ? await decoderKeys() : new Set<string>();
-  for (const [id, name] of [['bos_token_id', 'bos'], ['eos_token_id', 'eos']] as const)
+  for (const [id, name] of [
+    ['bos_token_id', 'bos'],
+    ['eos_token_id', 'eos'],
+  ] as const)
     config[id] = metadata.get(`tokenizer.ggml.${name}_token_id`, 'UINT32') ?? null;
   const unknown = metadata.unread(`${of.name}.`).filter((each) => !harmlessKeys.has(each.slice(of.name.length + 1)));
   if (unknown.length > 0)
@@ -53,7 +56,8 @@ export async function readConfig(file: GgufFile, metadata: Metadata, of: GgufArc
     config.num_key_value_heads = key;
     config.tie_word_embeddings = !file.tensors.has('output.weight');
     const has = (name: string) => file.tensors.has(`blk.0.${name}.bias`);
-    if (of.family === 'llama' || of.family === 'smollm3' || of.family === 'qwen3') config.attention_bias = has('attn_q');
+    if (of.family === 'llama' || of.family === 'smollm3' || of.family === 'qwen3')
+      config.attention_bias = has('attn_q');
     if (of.family === 'llama' || of.family === 'smollm3') config.mlp_bias = has('ffn_down');
     const width = metadata.get(own('attention.key_length'), 'UINT32') ?? Number(config.hidden_size) / query;
     const values = metadata.get(own('attention.value_length'), 'UINT32') ?? width;
@@ -75,7 +79,8 @@ export async function readConfig(file: GgufFile, metadata: Metadata, of: GgufArc
     if (gemma !== undefined) {
       const pattern = metadata.get(own('attention.sliding_window_pattern'), 'UINT32') ?? gemma;
       const layers = Number(config.num_hidden_layers);
-      if (layers > file.tensors.size) throw metadata.fault(`it claims ${layers} layers, and has ${file.tensors.size} tensors`);
+      if (layers > file.tensors.size)
+        throw metadata.fault(`it claims ${layers} layers, and has ${file.tensors.size} tensors`);
       config.layer_types = Array.from({ length: layers }, (_, i) =>
         window !== 0 && (i + 1) % pattern !== 0 ? 'sliding_attention' : 'full_attention',
       );
@@ -87,7 +92,8 @@ export async function readConfig(file: GgufFile, metadata: Metadata, of: GgufArc
       config.final_logit_softcapping = cap ? shortest(cap) : of.name === 'gemma2' ? 30 : null;
     } else if (window !== undefined && of.family === 'llama') {
       // A Llama with a window is a Mistral.
-      if (config.attention_bias || config.mlp_bias) throw metadata.fault('it has a window and biases, a model of no family');
+      if (config.attention_bias || config.mlp_bias)
+        throw metadata.fault('it has a window and biases, a model of no family');
       config.model_type = 'mistral';
       config.sliding_window = window || null;
       delete config.attention_bias;
@@ -110,7 +116,8 @@ export async function readConfig(file: GgufFile, metadata: Metadata, of: GgufArc
     if (of.family === 'phi3' && tensors.includes(SHORT!) && tensors.includes(LONG!)) {
       const amplitude = metadata.get(own('rope.scaling.attn_factor'), 'FLOAT32');
       const factors = async (name: string) => {
-        if (file.tensors.get(name)!.length !== rotated / 2) throw metadata.fault(`${name} has another size than ${rotated / 2}`);
+        if (file.tensors.get(name)!.length !== rotated / 2)
+          throw metadata.fault(`${name} has another size than ${rotated / 2}`);
         return Array.from(await file.readFloat32(name), shortest);
       };
       config.rope_scaling = {
@@ -133,7 +140,8 @@ export async function readConfig(file: GgufFile, metadata: Metadata, of: GgufArc
         factor,
         ...(type === 'yarn' && original !== undefined && { original_max_position_embeddings: original }),
       };
-    } else if (type !== 'none' && type !== 'linear') throw metadata.fault(`its rope.scaling.type is ${JSON.stringify(type)}`);
+    } else if (type !== 'none' && type !== 'linear')
+      throw metadata.fault(`its rope.scaling.type is ${JSON.stringify(type)}`);
     return new Set(tensors);
   }
 }

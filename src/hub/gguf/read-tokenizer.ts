@@ -96,7 +96,8 @@ function vocabularyOf(
 ): Readonly<Record<string, number>> {
   const ids = new Map<string, number>();
   for (const [id, token] of tokens.entries()) {
-    if (ids.has(token)) throw metadata.fault(`its tokens ${ids.get(token)} and ${id} are both ${JSON.stringify(token)}`);
+    if (ids.has(token))
+      throw metadata.fault(`its tokens ${ids.get(token)} and ${id} are both ${JSON.stringify(token)}`);
     if (types[id] !== TOKEN_TYPES.unused) ids.set(token, id);
   }
   // Not an object literal's keys: one may be __proto__.
