@@ -9,7 +9,7 @@ import type { PublishedConfig } from '../model/published.js';
 
 /** Weights under names that may be another spelling of the model's. */
 export interface NamedWeights extends Pick<SafetensorsFile, 'path' | 'readFloat32'> {
-  readonly tensors: ReadonlyMap<string, Pick<TensorInfo, 'shape'>>;
+  readonly tensors: ReadonlyMap<string, Pick<TensorInfo, 'name' | 'shape'>>;
 }
 
 /** A parameter, and the tensors of a file that hold it. */

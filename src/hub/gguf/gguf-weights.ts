@@ -1,3 +1,5 @@
+import type { TensorInfo } from '../../base/safetensors-header.js';
+import type { NamedWeights } from '../match-tensors.js';
 import type { GgufArchitecture } from './architectures.js';
 import { changeOf, ourName } from './architectures.js';
 import { interleavedToHalves, shiftAll, transpose } from './changes.js';
@@ -10,9 +12,9 @@ export interface HeadCounts {
 }
 
 /** The weights of a GGUF file under Hugging Face's names and in its layout; what it does not know keeps its own name. */
-export class GgufWeights {
+export class GgufWeights implements NamedWeights {
   readonly path: string;
-  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>;
+  readonly tensors: NamedWeights['tensors'];
   readonly #file: GgufFile;
   readonly #architecture: GgufArchitecture;
   readonly #heads: HeadCounts;
@@ -25,13 +27,13 @@ export class GgufWeights {
     this.#file = file;
     this.#architecture = architecture;
     this.#heads = heads;
-    const tensors = new Map<string, { readonly shape: readonly number[] }>();
+    const tensors = new Map<string, Pick<TensorInfo, 'name' | 'shape'>>();
     for (const [name, { shape }] of file.tensors) {
       if (derived.has(name)) continue;
       const own = ourName(architecture, name) ?? name;
       this.#names.set(own, name);
       const turned = changeOf(architecture, name) === 'transposed';
-      tensors.set(own, { shape: turned ? [...shape].reverse() : shape });
+      tensors.set(own, { name: own, shape: turned ? [...shape].reverse() : shape });
     }
     this.tensors = tensors;
   }
