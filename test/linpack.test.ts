@@ -65,7 +65,7 @@ it.skipIf(!python)(
       // Few sizes of blocks, so that sessions are compiled once in a while; most systems small, some of 300.
       const n = seed % 25 === 0 ? 300 : 2 + ((seed * 7) % 60);
       const system = makeSystem(KINDS[seed % KINDS.length]!, n, seed);
-      const distribution = new Distribution(n, Math.min(n, 32), 1);
+      const distribution = new Distribution(n, n === 300 ? 128 : Math.min(n, 32), 1);
       const { x } = await measure(engine, new Alone(n), { distribution, type: 'float64', fill: fillFrom(system) });
       parts.push(Float64Array.of(n), system.a, system.b, x);
     }

@@ -1,7 +1,7 @@
 import type { Engine, Session } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { gemm, input } from '../graph/index.js';
-import type { FactorType, Real } from './types.js';
+import { type FactorType, type Real, zeros } from './types.js';
 
 /** Rows of one product: 1,024 rows of 256 doubles stay in a core's second cache, and few shapes are compiled. */
 export const KERNEL_ROWS = 1024;
@@ -9,12 +9,15 @@ export const KERNEL_ROWS = 1024;
 /** The matrix products of a factorisation, run by ONNX Runtime on one thread, a session for each shape. */
 export class Kernels {
   readonly #sessions: Sessions;
+  /** Where a product is made that cannot be made in place. */
+  #product: Real;
 
   constructor(
     engine: Engine,
     private readonly type: FactorType,
   ) {
     this.#sessions = new Sessions(engine);
+    this.#product = zeros(type, 0);
   }
 
   /**
@@ -32,6 +35,23 @@ export class Kernels {
       const a = a_MK.subarray(row * inner, (row + some) * inner);
       await session.run({ a, b: b_KN.subarray(0, inner * columns), c }, { y: c });
     }
+  }
+
+  /**
+   * b ← a · b.
+   *
+   * @param a_MM must not overlap b
+   * @param b_MN overwritten; what lies behind it stays
+   */
+  async multiplyInPlace(a_MM: Real, b_MN: Real, size: number, columns: number): Promise<void> {
+    const session = await this.#sessions.get(`${size} ${columns}`, () => ({
+      y: gemm(input('a', [size, size], this.type), input('b', [size, columns], this.type)),
+    }));
+    const b = b_MN.subarray(0, size * columns);
+    if (this.#product.length < b.length) this.#product = zeros(this.type, b.length);
+    const y = this.#product.subarray(0, b.length);
+    await session.run({ a: a_MM, b }, { y });
+    b.set(y);
   }
 
   async dispose(): Promise<void> {

@@ -65,22 +65,30 @@ function half(width: number): number {
   return LEAF * Math.ceil(width / (2 * LEAF));
 }
 
+/** Values of a row from which on the runtime's own copy is faster than a loop (measured: 2 against 4 ns a value at 128). */
+const LONG = 64;
+
 /** Copies the first `left` columns into `l` and the others into `r`. */
 function split(a: Real, rows: number, width: number, left: number, l: Real, r: Real): void {
-  let [from, toLeft, toRight] = [0, 0, 0];
+  const right = width - left;
   for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < left; j++) l[toLeft++] = a[from++]!;
-    for (let j = left; j < width; j++) r[toRight++] = a[from++]!;
+    copy(a, i * width, l, i * left, left);
+    copy(a, i * width + left, r, i * right, right);
   }
 }
 
 /** Undoes {@link split}. */
 function join(a: Real, rows: number, width: number, left: number, l: Real, r: Real): void {
-  let [to, fromLeft, fromRight] = [0, 0, 0];
+  const right = width - left;
   for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < left; j++) a[to++] = l[fromLeft++]!;
-    for (let j = left; j < width; j++) a[to++] = r[fromRight++]!;
+    copy(l, i * left, a, i * width, left);
+    copy(r, i * right, a, i * width + left, right);
   }
+}
+
+function copy(from: Real, p: number, to: Real, q: number, length: number): void {
+  if (length >= LONG) to.set(from.subarray(p, p + length), q);
+  else for (let j = 0; j < length; j++) to[q + j] = from[p + j]!;
 }
 
 /**
@@ -117,11 +125,12 @@ function factorLeaf(a: Real, rows: number, width: number, pivots: Pivots, at: nu
     swapRows(a, width, pivots, at + j, at + j + 1, at);
     const pivot = a[j * width + j]!;
     const reciprocal = Math.abs(pivot) < SAFE ? 0 : 1 / pivot;
+    const top = a.slice(j * width, (j + 1) * width);
     for (let i = j + 1; i < rows; i++) {
       const start = i * width;
       const factor = reciprocal === 0 ? a[start + j]! / pivot : a[start + j]! * reciprocal;
       a[start + j] = factor;
-      for (let k = j + 1; k < width; k++) a[start + k] = a[start + k]! - factor * a[j * width + k]!;
+      for (let k = j + 1; k < width; k++) a[start + k] = a[start + k]! - factor * top[k]!;
     }
   }
 }

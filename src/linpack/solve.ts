@@ -85,6 +85,20 @@ function dot(a: Real, p: number, x: Float64Array, q: number, length: number): nu
   return s0 + s1 + s2 + s3;
 }
 
+/** Sum of |a[p + k]| for `length` values, in four sums as {@link dot}. */
+function magnitudes(a: Real, p: number, length: number): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let k = 0;
+  for (; k + 3 < length; k += 4) {
+    s0 += Math.abs(a[p + k]!);
+    s1 += Math.abs(a[p + k + 1]!);
+    s2 += Math.abs(a[p + k + 2]!);
+    s3 += Math.abs(a[p + k + 3]!);
+  }
+  for (; k < length; k++) s0 += Math.abs(a[p + k]!);
+  return s0 + s1 + s2 + s3;
+}
+
 /**
  * y ← A x by all threads, each with its blocks, and beside it the sums of |A|'s rows where they are asked for.
  *
@@ -107,9 +121,7 @@ export function multiply(
     for (let i = 0; i < distribution.n; i++) {
       y[i] = y[i]! + dot(a, i * width, x, column, width);
       if (rowSums === undefined) continue;
-      let sum = 0;
-      for (let k = 0; k < width; k++) sum += Math.abs(a[i * width + k]!);
-      rowSums[i] = rowSums[i]! + sum;
+      rowSums[i] = rowSums[i]! + magnitudes(a, i * width, width);
     }
   }
   team.sum(y);

@@ -1,16 +1,44 @@
 import type { Kernels } from './kernels.js';
 import type { Real } from './types.js';
 
-/** Rows that are solved by plain loops; larger triangles are halved, and the halves meet in a product. */
-const LEAF = 16;
+/**
+ * Rows of a triangle that is inverted, so that to solve with it is a product; larger ones are halved, and the halves meet
+ * in a product. Substitution in so few rows errs as little: partial pivoting leaves no entry above 1.
+ */
+const LEAF = 64;
+/** Multiplications below which loops are faster than a call of ONNX Runtime (35 µs measured). */
+const BY_LOOPS = 40_000;
 
 /** A unit lower triangle cut up for {@link solveUnitLower}: its diagonal pieces, and the squares below them as matrices. */
 export interface CutTriangle {
   readonly size: number;
-  /** Absent in a piece of at most 16 rows. */
+  /** Absent in a piece of at most 64 rows. */
   readonly halves?: { readonly upper: CutTriangle; readonly square: Real; readonly lower: CutTriangle };
-  /** [size, size], row by row, in a piece of at most 16 rows. */
-  readonly leaf?: Real;
+  /** A piece of at most 64 rows. */
+  readonly leaf?: Leaf;
+}
+
+/** A small triangle [size, size], row by row, and its inverse, made when it is first wanted. */
+class Leaf {
+  #inverse: Real | undefined;
+
+  constructor(
+    readonly l: Real,
+    readonly size: number,
+  ) {}
+
+  /** L⁻¹, with its unit diagonal and zeros above. */
+  get inverse(): Real {
+    this.#inverse ??= invert(this.l, this.size);
+    return this.#inverse;
+  }
+}
+
+function invert(l: Real, size: number): Real {
+  const inverse = l.slice().fill(0);
+  for (let i = 0; i < size; i++) inverse[i * size + i] = 1;
+  substitute(l, size, inverse, size);
+  return inverse;
 }
 
 /**
@@ -20,7 +48,7 @@ export interface CutTriangle {
  * @param stride columns of `l`
  */
 export function cutTriangle(l: Real, stride: number, size = stride, first = 0): CutTriangle {
-  if (size <= LEAF) return { size, leaf: copyBlock(l, stride, first, first, size, size) };
+  if (size <= LEAF) return { size, leaf: new Leaf(copyBlock(l, stride, first, first, size, size), size) };
   const half = LEAF * Math.ceil(size / (2 * LEAF));
   return {
     size,
@@ -48,7 +76,10 @@ function copyBlock(from: Real, stride: number, row: number, column: number, rows
  */
 export async function solveUnitLower(kernels: Kernels, triangle: CutTriangle, b: Real, columns: number): Promise<void> {
   const { halves, leaf, size } = triangle;
-  if (leaf !== undefined) return substitute(leaf, size, b, columns);
+  if (leaf !== undefined) {
+    if ((size * size * columns) / 2 < BY_LOOPS) return substitute(leaf.l, size, b, columns);
+    return kernels.multiplyInPlace(leaf.inverse, b, size, columns);
+  }
   const { upper, square, lower } = halves!;
   await solveUnitLower(kernels, upper, b, columns);
   const rest = b.subarray(upper.size * columns);
