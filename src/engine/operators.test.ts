@@ -13,6 +13,7 @@ import {
   operators,
   reduceSum,
   reshape,
+  type Shape,
   type Tensor,
 } from '../graph/index.js';
 import { apply1 } from '../graph/tensor.js';
@@ -146,14 +147,17 @@ describe('attention over a long sequence', () => {
     [{ window: 40, softcap: 2, scale: 0.5 }, 150, 150],
     // The last of four blocks has the queries from 225 on, which see keys from 186 on: the third block and their own.
     [{ window: 40 }, 300, 150],
+    [{ biased: true }, 150, 150],
   ])(
     'with %j is computed in blocks of queries with the values and gradients of the whole',
-    async (options, length, seen) => {
-      const shape = [length, 1, 2, 3];
-      const operands = fc.sample(fc.gen(), 3).map((g) => new Draw(g).floats(shape));
-      const inputs = operands.map((operand, i) => inputFor(i, operand)) as [Tensor, Tensor, Tensor];
-      const blocked = attention(...inputs, options);
-      const whole = apply1(operators.attention!, inputs, options);
+    async ({ biased = false, ...options }: { biased?: boolean; window?: number }, length, seen) => {
+      const shapes = [...Array<Shape>(3).fill([length, 1, 2, 3]), ...(biased ? [[2, length, length]] : [])];
+      const draws = fc.sample(fc.gen(), shapes.length).map((g) => new Draw(g));
+      const operands = draws.map((draw, i) => draw.floats(shapes[i]!));
+      const inputs = operands.map((operand, i) => inputFor(i, operand));
+      const [q, k, v, bias] = inputs as [Tensor, Tensor, Tensor, Tensor?];
+      const blocked = attention(q, k, v, { ...options, bias });
+      const whole = apply1(operators.attention!, inputs, { ...options, ...(biased && { biased }) });
       expect(blocked.node.operator.name).toBe('concat');
       expect(blocked.node.inputs.at(-1)!.node.inputs[1]!.shape[0]).toBe(seen);
       const named = (name: string, y: Tensor) =>
@@ -161,7 +165,7 @@ describe('attention over a long sequence', () => {
       const feeds = Object.fromEntries(operands.map((operand, i) => [`operand${i}`, hostArray(operand)]));
       const outputs = Object.fromEntries([...named('blocked', blocked), ...named('whole', whole)]);
       const results = await run(new NodeEngine(), outputs, { ...feeds, ...weightFeeds(operands.slice(0, 1)) });
-      for (const i of [0, 1, 2, 3]) {
+      for (const i of [0, ...shapes.map((_, i) => i + 1)]) {
         expect(Math.max(...results[`whole${i}`]!)).toBeGreaterThan(0.1);
         expectClose(`result ${i}`, results[`blocked${i}`]!, results[`whole${i}`]!, GRADIENT_TOLERANCE);
       }

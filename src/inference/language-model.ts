@@ -81,6 +81,11 @@ export class LanguageModel implements AsyncDisposable {
    */
   generate(options: GenerateOptions = {}): Generation {
     this.#checkOpen();
+    if (!this.#generator && this.#work.model.architecture.encoder)
+      throw new UsageError(
+        `A ${this.#architecture} model reads a source and writes what belongs to it, which generate does not do here. Use ` +
+          'it in Python: AutoModelForSeq2SeqLM.from_pretrained(folder).',
+      );
     if (!this.#generator)
       throw new UsageError(
         `A ${this.#architecture} model reads all of a text at once: it does not write. Measure it with eval where it tells ` +

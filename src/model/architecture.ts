@@ -1,10 +1,11 @@
 /*
  * Shape suffixes: N tokens = T positions × B sequences, time-major; C width of the model;
- * H heads (K of keys and values); D width of a head.
+ * H heads (K of keys and values); D width of a head; M tokens of sources = S positions × B.
  */
 import type { AttentionOptions, Tensor } from '../graph/index.js';
 import type { ParameterSpec } from './layout.js';
 import type { TokenInputs } from './packing.js';
+import type { RelativeBias } from './relative-bias.js';
 
 /** A model's sizes in words that all families share; `config.json` keeps the family's own keys. */
 export interface Dimensions {
@@ -34,7 +35,9 @@ export const LINEAR = Symbol('linear');
 export type TracedParameters = Readonly<Record<string, Tensor>> & { readonly [LINEAR]?: LinearHook };
 
 /** What a layer asks of attention beside the usual; whether it sees the past or all is the architecture's. */
-export type LayerAttention = Omit<AttentionOptions, 'causal'>;
+export interface LayerAttention extends Omit<AttentionOptions, 'causal' | 'bias'> {
+  readonly relative?: RelativeBias | undefined;
+}
 
 /**
  * What attention does inside a block is the caller's choice: training attends within the sequence, generation to a
@@ -45,6 +48,19 @@ export type Attend = (
   q_TBHD: Tensor,
   k_TBKD: Tensor,
   v_TBKD: Tensor,
+  options?: LayerAttention,
+) => Tensor;
+
+/**
+ * How attention to a source is done, whose encoder's hidden states are the caller's: training makes keys and values of
+ * them, generation has those from before.
+ *
+ * @param project keys and values [S, B, K, D] of the source's last hidden state [M, C]
+ */
+export type AttendSource = (
+  layer: number,
+  q_TBHD: Tensor,
+  project: (x_MC: Tensor) => readonly [k_SBKD: Tensor, v_SBKD: Tensor],
   options?: LayerAttention,
 ) => Tensor;
 
@@ -59,6 +75,8 @@ export interface ForwardInputs extends Pick<TokenInputs, 'types_N' | 'own_N'> {
    */
   readonly positions_T: Tensor;
   readonly attend: Attend;
+  /** Of a model that reads a source beside what it writes. */
+  readonly attendSource?: AttendSource | undefined;
 }
 
 /** What a head tells: the tokens that were masked, what a whole text is, what each token is, where an answer stands. */
@@ -81,12 +99,22 @@ export interface TaskHead<Config = unknown> {
   scores(config: Config, parameters: TracedParameters, x_MC: Tensor, inputs: HeadInputs): Tensor;
 }
 
+/** Layers, one behind the other: in parts, so that a layer can be run alone. */
+export interface Stack<Config = unknown> {
+  /** The hidden state before the first block: [N, C]. */
+  embed(config: Config, parameters: TracedParameters, inputs: ForwardInputs): Tensor;
+  /** The hidden state after block `layer`, counted from 0: [N, C]. */
+  block(config: Config, parameters: TracedParameters, layer: number, x_NC: Tensor, inputs: ForwardInputs): Tensor;
+  /** The last hidden state, normalised: [N, C]. */
+  final(config: Config, parameters: TracedParameters, x_NC: Tensor): Tensor;
+}
+
 /**
  * Which parameters a model has, and how hidden states come of tokens: everything is a function of a validated
- * `config.json`. It knows no loss, and what attention sees is what it is given. In parts, so that a layer can be run
- * alone.
+ * `config.json`. It knows no loss, and what attention sees is what it is given. Its own layers are those that are trained to
+ * write, or to read where there are no others.
  */
-export interface Architecture<Config = unknown> {
+export interface Architecture<Config = unknown> extends Stack<Config> {
   /** `model_type` in Hugging Face's `config.json`. */
   readonly name: string;
   /** @throws UsageError naming the key that is wrong, what it holds and what is allowed */
@@ -96,14 +124,10 @@ export interface Architecture<Config = unknown> {
   dimensions(config: Config): Dimensions;
   /** Parameters in the model's order, with their published initialisation; those of {@link heads} are not among them. */
   parameters(config: Config): ParameterSpec[];
-  /** The hidden state before the first block: [N, C]. */
-  embed(config: Config, parameters: TracedParameters, inputs: ForwardInputs): Tensor;
-  /** The hidden state after block `layer`, counted from 0: [N, C]. */
-  block(config: Config, parameters: TracedParameters, layer: number, x_NC: Tensor, inputs: ForwardInputs): Tensor;
-  /** The last hidden state, normalised: [N, C]. */
-  final(config: Config, parameters: TracedParameters, x_NC: Tensor): Tensor;
-  /** What attention lets a token see: itself and those before it, or all. */
-  readonly sees: 'past' | 'all';
+  /** What attention lets a token see: itself and those before it, all, or the past and all of a source. */
+  readonly sees: 'past' | 'all' | 'past and source';
+  /** The layers that read a source, and how many they are; each token of it sees all others. */
+  readonly encoder?: Stack<Config> & { layers(config: Config): number };
   /** The name of the parameter whose rows score the vocabulary's tokens, [V, C]. */
   head(config: Config): string;
   /**

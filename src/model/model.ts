@@ -1,6 +1,16 @@
 import { UsageError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
-import { addAll, attention, constant, gemm, input, repeatHeads, softcap, type Tensor } from '../graph/index.js';
+import {
+  type AttentionOptions,
+  addAll,
+  attention,
+  constant,
+  gemm,
+  input,
+  repeatHeads,
+  softcap,
+  type Tensor,
+} from '../graph/index.js';
 import {
   type AdaptedLayer,
   adaptedLayers,
@@ -16,7 +26,9 @@ import {
   type Dimensions,
   type ForwardInputs,
   type HeadInputs,
+  type LayerAttention,
   LINEAR,
+  type Stack,
   type TaskHead,
   type TracedParameters,
 } from './architecture.js';
@@ -33,11 +45,13 @@ import { modernbert } from './modernbert.js';
 import { filledMask, packedMask, type TokenInputs } from './packing.js';
 import { phi3 } from './phi3.js';
 import { qwen2, qwen3 } from './qwen.js';
+import { relativeBias } from './relative-bias.js';
 import { roberta } from './roberta.js';
 import { smollm3 } from './smollm3.js';
+import { t5 } from './t5.js';
 
 /** The architectures by name. */
-export const families: Readonly<Record<FamilyName | 'roberta', Architecture>> = {
+export const families: Readonly<Record<FamilyName | 'roberta' | 't5', Architecture>> = {
   gpt2: gpt2 as Architecture,
   llama: llama as Architecture,
   bert: bert as Architecture,
@@ -52,6 +66,7 @@ export const families: Readonly<Record<FamilyName | 'roberta', Architecture>> = 
   roberta: roberta as Architecture,
   distilbert: distilbert as Architecture,
   modernbert: modernbert as Architecture,
+  t5: t5 as Architecture,
 };
 
 /** A model of tokens: its architecture, its validated `config.json`, and where its parameters lie. */
@@ -167,7 +182,10 @@ export class Model {
         return y_NO;
       },
     };
-    const x_NC = this.hidden(parameters, constant(BigInt64Array.of(0n), [1]), 1, 1);
+    const ids = constant(BigInt64Array.of(0n), [1]);
+    const x_NC = this.architecture.encoder
+      ? this.hiddenOfTarget(parameters, { source: { ids_N: ids, length: 1 }, target: { ids_N: ids, length: 1 } }, 1)
+      : this.hidden(parameters, ids, 1, 1);
     if (this.scoresTokens) this.logits(parameters, x_NC);
     return found;
   }
@@ -215,19 +233,57 @@ export class Model {
     ];
     const mask = masks.length > 0 ? addAll(masks) : undefined;
     const attend: Attend = (_layer, q, k, v, options) =>
-      attention(q, repeatHeads(k, groups), repeatHeads(v, groups), { ...options, causal }, mask);
-    const steps_T = BigInt64Array.from({ length }, (_, t) => BigInt(t));
-    const positions_T = positions_N ?? constant(steps_T, [length]);
+      attention(q, repeatHeads(k, groups), repeatHeads(v, groups), { ...scoring(options, length), causal }, mask);
+    const positions_T = positions_N ?? steps(length);
     return this.forward(parameters, { ids_N, batch, positions_T, attend, types_N, own_N });
+  }
+
+  /**
+   * The last hidden state of sources, [M, C], by the layers that read them.
+   *
+   * @throws Error where the architecture has none
+   */
+  encode(given: TracedParameters, { ids_N, length, own_N }: TokenSequences, batch: number): Tensor {
+    const { architecture, config } = this;
+    const { encoder } = architecture;
+    if (!encoder) throw new Error(`a ${architecture.name} model reads no source`);
+    const parameters = this.#withAdapter(given);
+    const mask = own_N && filledMask(own_N, batch, length);
+    const attend: Attend = (_layer, q, k, v, options) =>
+      attention(q, k, v, { ...scoring(options, length), causal: false }, mask);
+    const inputs: ForwardInputs = { ids_N, batch, positions_T: steps(length), attend, own_N };
+    return through(encoder, config, encoder.layers(config), parameters, inputs);
+  }
+
+  /**
+   * The last hidden state of what is written beside sources, [N, C]: each token attends to those before it, and to all of
+   * its source.
+   */
+  hiddenOfTarget(
+    parameters: TracedParameters,
+    { source, target }: { readonly source: TokenSequences; readonly target: TokenSequences },
+    batch: number,
+  ): Tensor {
+    const x_MC = this.encode(parameters, source, batch);
+    const { ids_N, length } = target;
+    const mask = source.own_N && filledMask(source.own_N, batch, source.length, length);
+    return this.forward(parameters, {
+      ids_N,
+      batch,
+      positions_T: steps(length),
+      attend: (_layer, q, k, v, options) => attention(q, k, v, scoring(options, length)),
+      attendSource: (_layer, q, project, options) => {
+        const [k, v] = project(x_MC);
+        return attention(q, k, v, { ...scoring(options, source.length), causal: false }, mask);
+      },
+    });
   }
 
   /** The last hidden state, [N, C], with attention as it is given. */
   forward(given: TracedParameters, inputs: ForwardInputs): Tensor {
     const { architecture, config } = this;
     const parameters = this.#withAdapter(given);
-    let x_NC = architecture.embed(config, parameters, inputs);
-    for (let i = 0; i < this.dimensions.layers; i++) x_NC = architecture.block(config, parameters, i, x_NC, inputs);
-    return architecture.final(config, parameters, x_NC);
+    return through(architecture, config, this.dimensions.layers, parameters, inputs);
   }
 
   /** The weights that score the vocabulary's tokens, [V, C]. */
@@ -271,6 +327,41 @@ export class Model {
     if (this.adapted.length === 0) return parameters;
     return { ...parameters, [LINEAR]: adapterHook(parameters, this.adapted) };
   }
+}
+
+/** Sequences of one length. */
+export interface TokenSequences {
+  /** int64, time-major: element t · B + b. */
+  readonly ids_N: Tensor;
+  /** Tokens of each. */
+  readonly length: number;
+  /** 1 for a sequence's own tokens, 0 for what fills it up; all 1 where it is left out. */
+  readonly own_N?: Tensor | undefined;
+}
+
+/** Positions from 0, [T]. */
+const steps = (length: number): Tensor =>
+  constant(
+    BigInt64Array.from({ length }, (_, t) => BigInt(t)),
+    [length],
+  );
+
+/** What a layer asks of attention, for sequences of queries and keys that both begin at position 0. */
+function scoring({ relative, ...options }: LayerAttention = {}, length: number): AttentionOptions {
+  return { ...options, ...(relative && { bias: relativeBias(relative, length, length) }) };
+}
+
+/** Hidden states through layers. */
+function through(
+  stack: Stack,
+  config: unknown,
+  layers: number,
+  parameters: TracedParameters,
+  inputs: ForwardInputs,
+): Tensor {
+  let x_NC = stack.embed(config, parameters, inputs);
+  for (let i = 0; i < layers; i++) x_NC = stack.block(config, parameters, i, x_NC, inputs);
+  return stack.final(config, parameters, x_NC);
 }
 
 /** The head that the first class of `architectures` has on an architecture; one that is not known here is none. */

@@ -38,11 +38,13 @@ export function packedMask(starts_N: Tensor, batch: number, length: number): Ten
 }
 
 /**
- * What keeps a token from seeing what fills its sequence up, as a term for attention's scores.
+ * What keeps a token from seeing what fills a sequence up, as a term for attention's scores.
  *
- * @returns [B, 1, T, T]: of each query, its keys
+ * @param own_N of the sequence that is seen
+ * @param queries of those that see it
+ * @returns [B, 1, queries, T]: of each query, its keys
  */
-export function filledMask(own_N: Tensor, batch: number, length: number): Tensor {
+export function filledMask(own_N: Tensor, batch: number, length: number, queries = length): Tensor {
   const keys_BT = transpose(scale(shift(reshape(own_N, [length, batch]), -1), MASKED), [1, 0]);
-  return broadcastTo(reshape(keys_BT, [batch, 1, 1, length]), [batch, 1, length, length]);
+  return broadcastTo(reshape(keys_BT, [batch, 1, 1, length]), [batch, 1, queries, length]);
 }

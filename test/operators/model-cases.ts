@@ -42,7 +42,7 @@ const swapped = (x: Values) => {
 };
 
 /** Attention of each head by its definition; query t of T stands at S − T + t. */
-function attend(q: Values, k: Values, v: Values, options: AttentionOptions, mask?: Values): Values {
+function attend(q: Values, k: Values, v: Values, options: AttentionOptions, mask?: Values, bias?: Values): Values {
   const [T, , , D] = q.shape as [number, number, number, number];
   const S = k.shape[0]!;
   const cache = new Map<string, number[]>();
@@ -55,7 +55,7 @@ function attend(q: Values, k: Values, v: Values, options: AttentionOptions, mask
     const scores = Array.from({ length: S }, (_, s) => {
       if ((causal && s > own) || Math.abs(own - s) >= window) return Number.NEGATIVE_INFINITY;
       const score = scale * sum(D, (d) => at(q, [t, b, h, d]) * at(k, [s, b, h, d]));
-      const more = mask ? at(mask, [b, 0, t, s]) : 0;
+      const more = (mask ? at(mask, [b, 0, t, s]) : 0) + (bias ? at(bias, [h, t, s]) : 0);
       return more + (softcap === undefined ? score : softcap * Math.tanh(score / softcap));
     });
     const result = softmaxRow(scores);
@@ -213,10 +213,18 @@ export const modelCases: Record<string, OperatorCase> = {
     const options = { causal, window, scale: draw.pick(undefined, 0.3), softcap: draw.pick(undefined, 0.7, 5) };
     const operands = [draw.floats([T, B, H, D]), draw.floats([S, B, H, D]), draw.floats([S, B, H, D])];
     const masks: Operand[] = draw.bool() ? [{ ...draw.floats([B, 1, T, S]), fixed: true }] : [];
+    const biases: Operand[] = draw.bool() ? [draw.floats([H, T, S])] : [];
+    const split = <X>(terms: X[]) => ({ bias: terms[masks.length], mask: masks.length > 0 ? terms[0] : undefined });
     return {
-      operands: [...operands, ...masks],
-      trace: (q, k, v, mask) => attention(q!, k!, v!, options, mask),
-      reference: (q, k, v, mask) => attend(q!, k!, v!, options, mask),
+      operands: [...operands, ...masks, ...biases],
+      trace: (q, k, v, ...terms) => {
+        const { mask, bias } = split(terms);
+        return attention(q!, k!, v!, { ...options, bias }, mask);
+      },
+      reference: (q, k, v, ...terms) => {
+        const { mask, bias } = split(terms);
+        return attend(q!, k!, v!, options, mask, bias);
+      },
     };
   },
   rotary: (draw) => {

@@ -50,8 +50,9 @@ const factorOf = (q_TBHD: Tensor, { scale: factor }: Attributes): number =>
 
 /** Probabilities of keys, and, with a cap, the tanh that it is made of: [B, H, T, S] each. */
 function probabilities(inputs: readonly Tensor[], attributes: Attributes): { p: Tensor; tanh?: Tensor } {
-  const [q_TBHD, k_SBHD, , mask_B1TS] = inputs as [Tensor, Tensor, Tensor, Tensor?];
+  const [q_TBHD, k_SBHD, , ...terms] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
   const { causal = true } = attributes as AttentionSpan;
+  const [bias_HTS] = attributes.biased ? terms.splice(-1) : [];
   const { window, softcap } = attributes as AttentionOptions;
   const alpha = factorOf(q_TBHD, attributes) / (softcap ?? 1);
   const product = matmul(q_TBHD, k_SBHD, { rowsFirstA: true, rowsFirstB: true, transB: true, alpha });
@@ -60,10 +61,11 @@ function probabilities(inputs: readonly Tensor[], attributes: Attributes): { p: 
   const [T, S] = [q_TBHD.shape[0]!, k_SBHD.shape[0]!];
   // First with each other: every layer adds the same.
   const masks = [
-    ...(mask_B1TS ? [mask_B1TS] : []),
+    ...terms,
     ...(causal || window !== undefined ? [attentionMask(T, S, { causal, window })] : []),
   ];
-  const seen = masks.length === 0 ? scores_BHTS : add(scores_BHTS, addAll(masks));
+  const placed_BHTS = bias_HTS ? add(scores_BHTS, bias_HTS) : scores_BHTS;
+  const seen = masks.length === 0 ? placed_BHTS : add(placed_BHTS, addAll(masks));
   return { p: softmax(seen), ...(bent && { tanh: bent }) };
 }
 
@@ -72,7 +74,9 @@ const toFront = (x_BHTD: Tensor): Tensor => transpose(x_BHTD, [2, 0, 1, 3]);
 export const attentionOperators = {
   attention: {
     name: 'attention',
-    infer: ([q, k, v, mask], { causal = true, window }) => {
+    infer: ([q, k, v, ...terms], { causal = true, window, biased }) => {
+      const [bias] = biased ? terms.splice(-1) : [];
+      const [mask] = terms;
       const [T, B, H, D] = q!.shape;
       const S = k!.shape[0]!;
       const keys = formatShape([S, B!, H!, D!]);
@@ -85,6 +89,9 @@ export const attentionOperators = {
       }
       if (mask && formatShape(mask.shape) !== formatShape([B!, 1, T!, S])) {
         throw new Error(`attention: expected a mask ${formatShape([B!, 1, T!, S])}, got ${formatShape(mask.shape)}`);
+      }
+      if (bias && formatShape(bias.shape) !== formatShape([H!, T!, S])) {
+        throw new Error(`attention: expected a bias ${formatShape([H!, T!, S])}, got ${formatShape(bias.shape)}`);
       }
       return [{ shape: q!.shape, dtype: 'float32' }];
     },
@@ -102,8 +109,9 @@ export const attentionOperators = {
         toFront(matmul(ds_BHTS, k, { rowsFirstB: true, alpha })),
         toFront(matmul(ds_BHTS, q, { transA: true, rowsFirstB: true, alpha })),
         toFront(matmul(p_BHTS, g_TBHD!, { transA: true, rowsFirstB: true })),
-        undefined,
-      ].slice(0, node.inputs.length);
+        ...(node.inputs.length > (node.attributes.biased ? 4 : 3) ? [undefined] : []),
+        ...(node.attributes.biased ? [reduceSum(capped_BHTS, [0])] : []),
+      ];
     },
     decompose: (node) => [
       toFront(matmul(probabilities(node.inputs, node.attributes).p, node.inputs[2]!, { rowsFirstB: true })),
@@ -145,6 +153,8 @@ export interface AttentionOptions extends AttentionSpan {
   readonly scale?: number | undefined;
   /** Bends scores x to c tanh(x / c), before the mask (Gemma 2, arXiv 2408.00118). Default: none. */
   readonly softcap?: number | undefined;
+  /** Added to the scores of every sequence, [H, T, S]: T5's positions (arXiv 1910.10683). Default: none. */
+  readonly bias?: Tensor | undefined;
 }
 
 /**
@@ -163,25 +173,33 @@ export function attention(
   q_TBHD: Tensor,
   k_SBHD: Tensor,
   v_SBHD: Tensor,
-  options: AttentionOptions = {},
+  { bias: bias_HTS, ...options }: AttentionOptions = {},
   mask_B1TS?: Tensor,
 ): Tensor {
-  const given = Object.entries(options).filter(([name, value]) => value !== undefined && !(name === 'causal' && value));
+  const given = Object.entries({ ...options, biased: bias_HTS && true }).filter(
+    ([name, value]) => value !== undefined && !(name === 'causal' && value),
+  );
   const whole = (...inputs: Tensor[]) => apply1(attentionOperators.attention, inputs, Object.fromEntries(given));
   const masks = mask_B1TS ? [mask_B1TS] : [];
+  const biases = bias_HTS ? [bias_HTS] : [];
   const T = q_TBHD.shape[0]!;
   const blocks = Math.min(MOST_BLOCKS, Math.floor(T / BLOCK));
-  if (options.causal === false || blocks < 2 || k_SBHD.shape[0] !== T) return whole(q_TBHD, k_SBHD, v_SBHD, ...masks);
+  if (options.causal === false || blocks < 2 || k_SBHD.shape[0] !== T) 
+    return whole(q_TBHD, k_SBHD, v_SBHD, ...masks, ...biases);
   const bounds = Array.from({ length: blocks + 1 }, (_, i) => Math.round((i * T) / blocks));
   const sizes = bounds.slice(1).map((end, i) => end - bounds[i]!);
   const keys = split(k_SBHD, 0, sizes);
   const values = split(v_SBHD, 0, sizes);
-  const rows = masks.map((mask) => split(mask, 2, sizes));
+  // A mask's queries are its third axis, a bias's the second; keys are the last of both.
+  const rows = [...masks.map((mask) => split(mask, 2, sizes)), ...biases.map((bias) => split(bias, 1, sizes))];
   const parts = split(q_TBHD, 0, sizes).map((q, i) => {
     const farthest = options.window === undefined ? 0 : bounds[i]! - options.window + 1;
     // The first block that holds a key which the block's first query sees.
     const from = bounds.findIndex((_, j) => j === i || bounds[j + 1]! > farthest);
-    const own = rows.map((parts) => concat(split(parts[i]!, 3, sizes).slice(from, i + 1), 3));
+    const own = rows.map((parts) => {
+      const last = parts[i]!.shape.length - 1;
+      return concat(split(parts[i]!, last, sizes).slice(from, i + 1), last);
+    });
     return whole(q, concat(keys.slice(from, i + 1), 0), concat(values.slice(from, i + 1), 0), ...own);
   });
   return concat(parts, 0);
