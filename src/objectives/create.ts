@@ -63,7 +63,9 @@ export function objectiveOf(model: Model, mask: number | undefined): TextObjecti
   const { architecture } = model;
   if (architecture.sees === 'past') return CAUSAL;
   if (architecture.encoder)
-    throw new UsageError(`A ${architecture.name} model reads a source: eval, which has texts alone, cannot measure it.`);
+    throw new UsageError(
+      `A ${architecture.name} model reads a source: eval, which has texts alone, cannot measure it.`,
+    );
   if (!model.scoresTokens)
     throw new UsageError(
       `This ${architecture.name} model has no head that tells masked tokens: \`architectures\` in its config.json names ` +

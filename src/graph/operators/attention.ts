@@ -60,10 +60,7 @@ function probabilities(inputs: readonly Tensor[], attributes: Attributes): { p: 
   const scores_BHTS = bent === undefined ? product : scale(bent, softcap!);
   const [T, S] = [q_TBHD.shape[0]!, k_SBHD.shape[0]!];
   // First with each other: every layer adds the same.
-  const masks = [
-    ...terms,
-    ...(causal || window !== undefined ? [attentionMask(T, S, { causal, window })] : []),
-  ];
+  const masks = [...terms, ...(causal || window !== undefined ? [attentionMask(T, S, { causal, window })] : [])];
   const placed_BHTS = bias_HTS ? add(scores_BHTS, bias_HTS) : scores_BHTS;
   const seen = masks.length === 0 ? placed_BHTS : add(placed_BHTS, addAll(masks));
   return { p: softmax(seen), ...(bent && { tanh: bent }) };
@@ -184,7 +181,7 @@ export function attention(
   const biases = bias_HTS ? [bias_HTS] : [];
   const T = q_TBHD.shape[0]!;
   const blocks = Math.min(MOST_BLOCKS, Math.floor(T / BLOCK));
-  if (options.causal === false || blocks < 2 || k_SBHD.shape[0] !== T) 
+  if (options.causal === false || blocks < 2 || k_SBHD.shape[0] !== T)
     return whole(q_TBHD, k_SBHD, v_SBHD, ...masks, ...biases);
   const bounds = Array.from({ length: blocks + 1 }, (_, i) => Math.round((i * T) / blocks));
   const sizes = bounds.slice(1).map((end, i) => end - bounds[i]!);
