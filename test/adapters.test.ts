@@ -81,6 +81,27 @@ describe('an adapter', () => {
     });
   });
 
+  it.each(['bf16', 'int8', 'int4'] as const)(
+    'learns beside a base in %s as beside one in float32, and is resumed to the bit',
+    async (baseDtype) => {
+      const run = (name: string, changes: Partial<TrainOptions>) =>
+        trainer.train(name, further({ ...lora, baseDtype, warmup: 2, ...changes }));
+      const whole = await run(baseDtype, {});
+      expect(whole.error).toBeUndefined();
+      const near = (await trainer.train(`float-${baseDtype}`, further({ ...lora, warmup: 2 }))).result!.valLoss;
+      expect(Math.abs(whole.result!.valLoss / near - 1)).toBeLessThan(0.01);
+      expect(whole.result!.valLoss).not.toBe(near);
+      await run(`${baseDtype}-parts`, { untilLoss: 100 });
+      const resumed = await run(`${baseDtype}-parts`, { untilLoss: 1e-9, resume: true });
+      expect(resumed.error).toBeUndefined();
+      expect([resumed.result!.step, resumed.result!.valLoss]).toEqual([40, whole.result!.valLoss]);
+      // What is frozen lies in the run's folder as the base has it, and the model is that with the adapter.
+      const base = await vector('base', 'model', 'model.safetensors');
+      expect(await vector(baseDtype, 'frozen.safetensors')).toEqual(base);
+      expect(Math.abs((await lossOf(baseDtype)) / (await lossOf(`float-${baseDtype}`)) - 1)).toBeLessThan(0.01);
+    },
+  );
+
   it('resumes, and can be trained further as a whole', async () => {
     const again = await trainer.train('lora', further({ ...lora, steps: 60, resume: true }));
     expect(again.result!.step).toBe(60);
@@ -130,6 +151,7 @@ describe('an adapter', () => {
 it.each([
   [{ adapter: 'lora', from: undefined }, /`adapter: .*lora.*` is trained beside a model that exists/],
   [{ adapter: 'lora', freeze: ['*'] }, /leaves the whole model as it is: leave `freeze` out/],
+  [{ baseDtype: 'int4' }, /`baseDtype: .*int4.*` is of a model that stays as it is: train beside it, with `adapter/],
   [{ adapter: 'lora', targets: ['q_proj'] }, /`targets: 'q_proj'` fits none of the model's linear layers/],
 ] as [Partial<TrainOptions>, RegExp][])('refuses %j', async (changes, message) => {
   const { error } = await trainer.train('none', further(changes));

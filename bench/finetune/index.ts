@@ -6,7 +6,7 @@ import { exportTimes } from './export.js';
 import { loadTimes } from './load.js';
 import { packing } from './packing.js';
 import { type Settings, settingsOf } from './settings.js';
-import { losses, speed } from './training.js';
+import { losses, smallBase, speed } from './training.js';
 
 /** What may be measured by itself. @param folder for files that nobody needs afterwards */
 type Part = (settings: Settings, folder: string) => Promise<void>;
@@ -14,6 +14,7 @@ type Part = (settings: Settings, folder: string) => Promise<void>;
 const parts: Readonly<Record<string, Part>> = {
   lora: (settings, folder) => speed('lora', settings, folder),
   full: (settings, folder) => speed('full', settings, folder),
+  int4: smallBase,
   loss: losses,
   packing,
   load: loadTimes,
@@ -21,7 +22,7 @@ const parts: Readonly<Record<string, Part>> = {
 };
 
 /**
- * `npm run bench -- finetune [lora full loss packing load export] [--model FOLDER] [--steps N] [--repeats 3] [--seeds 3]
+ * `npm run bench -- finetune [lora full int4 loss packing load export] [--model FOLDER] [--steps N] [--repeats 3] [--seeds 3]
  * [--modes eager,compile] [--context 512] [--batch 4] [--threads 2] [--data FILE] [--replies FILE]`
  *
  * MODEL is SmolLM2-135M-Instruct: in the folder MEANFIELD_MODELS unless given. Replies are rows with `context` and `reply`:

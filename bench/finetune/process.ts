@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url';
+import type { BaseDtype } from '../../src/model/family-names.js';
 import { type Outcome, peer, runJson } from '../lib.js';
 import type { TorchMode } from './settings.js';
 
 /** What {@link inProcess} may be asked to measure, each in a process of its own. */
 export type Work =
-  | { readonly kind: 'train'; readonly recipe: string; readonly base?: string | undefined }
+  | { readonly kind: 'train'; readonly recipe: string; readonly base?: BaseDtype }
   | {
       readonly kind: 'chat';
       readonly model: string;

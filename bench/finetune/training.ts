@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { BASE_DTYPES } from '../../src/model/family-names.js';
 import { mean, median, type Outcome, percentAbove, table } from '../lib.js';
 import { gigabytes, inProcess, torch } from './process.js';
 import { type Trained, writeRecipe } from './recipe.js';
@@ -86,4 +87,41 @@ export async function losses(settings: Settings, folder: string): Promise<void> 
   rows.push(['mean', ours.toFixed(5), theirs.toFixed(5), percentAbove(ours, theirs)]);
   console.log(`\n### Loss on rows held out after ${steps} steps of LoRA: T=${context}, B=${settings.batch}`);
   table(['seed', OURS, 'PyTorch with PEFT', 'difference'], rows);
+}
+
+const SMALL_STEPS = 100;
+
+/** An adapter beside a base in fewer bits: memory beside PyTorch's in float32, and what is lost of the loss. */
+export async function smallBase(settings: Settings, folder: string): Promise<void> {
+  const { steps = SMALL_STEPS, context, batch, threads } = settings;
+  const memory = await writeRecipe(join(folder, 'memory'), settings, { trained: 'lora', steps: 3, seed: 1 });
+  const short = { ...settings, context: Math.min(LOSS_CONTEXT, context) };
+  const recipe = await writeRecipe(join(folder, 'loss'), short, { trained: 'lora', steps, seed: 1 });
+  const peer = await torch(memory, 'eager');
+  if (peer.skipped) console.log(`\nPyTorch skipped: ${peer.skipped}`);
+  const rows: string[][] = [];
+  let float = Number.NaN;
+  for (const base of BASE_DTYPES) {
+    const [one, other] = [
+      await inProcess({ kind: 'train', recipe: memory, base }),
+      await inProcess({ kind: 'train', recipe, base }),
+    ];
+    const skipped = one.skipped ?? other.skipped;
+    if (skipped) return console.log(`\nskipped: ${skipped}`);
+    const loss = Number(other.held_out_loss);
+    if (base === 'fp32') float = loss;
+    rows.push([
+      base,
+      gigabytes(one.peak_rss_bytes),
+      (Number(one.peak_rss_bytes) / Number(peer.peak_rss_bytes)).toFixed(2),
+      (Number(one.cpu_ms_per_step) / 1000).toFixed(2),
+      loss.toFixed(5),
+      percentAbove(loss, float),
+    ]);
+  }
+  console.log(`\n### LoRA beside a base in fewer bits: T=${context}, B=${batch}, ${threads} threads`);
+  console.log(
+    `Losses after ${steps} steps with T=${short.context}; PyTorch in float32: ${gigabytes(peer.peak_rss_bytes)}.`,
+  );
+  table(['base', 'peak memory', '× PyTorch', 'processor seconds a step', 'loss held out', 'above fp32'], rows);
 }

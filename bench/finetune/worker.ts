@@ -1,18 +1,23 @@
 /** Measures one thing and prints one JSON line; a process of its own, started by `process.ts`. */
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256File } from '../../src/base/hash.js';
 import { Random } from '../../src/base/random.js';
 import { type PackedRows, RowWindows } from '../../src/data/chat/pack.js';
 import { openChat } from '../../src/data/chat/prepare.js';
 import { ShuffledSamples } from '../../src/data/sampling/shuffled-samples.js';
 import type { TokenWindow } from '../../src/data/sampling/token-windows.js';
 import { NodeEngine } from '../../src/engine/node/engine.js';
-import { loadModel } from '../../src/hub/load-model.js';
+import { loadModel, withTextModel } from '../../src/hub/load-model.js';
 import { adapterVector, readAdapter } from '../../src/hub/peft.js';
 import { load } from '../../src/inference/load.js';
+import type { FrozenValues } from '../../src/model/base-storage.js';
+import type { BaseDtype } from '../../src/model/family-names.js';
 import type { Model } from '../../src/model/model.js';
 import { Causal } from '../../src/objectives/causal/causal.js';
 import { Chat } from '../../src/objectives/chat/chat.js';
 import type { Objective } from '../../src/objectives/objective.js';
+import { readStored } from '../../src/run/frozen-part.js';
 import type { AdamwOptions } from '../../src/training/adamw.js';
 import { Evaluator } from '../../src/training/evaluation.js';
 import { Replica } from '../../src/training/replica.js';
@@ -25,10 +30,10 @@ type Of<K extends Work['kind']> = Extract<Work, { readonly kind: K }>;
 const measures: { readonly [K in Work['kind']]: (work: Of<K>) => Promise<object> } = { train, chat, load: firstToken };
 
 /** Training by a recipe. */
-async function train({ recipe: path }: Of<'train'>): Promise<object> {
+async function train({ recipe: path, base }: Of<'train'>): Promise<object> {
   const recipe = JSON.parse(await readFile(path, 'utf8')) as Recipe;
   const { context, batch, threads, heldOut, warmup, rates } = recipe;
-  const { model, trained, frozen } = await startOf(recipe);
+  const { model, trained, frozen } = await startOf(recipe, base);
   const rows = await rowsOf(recipe);
   const objective = new Causal(model, context);
   const run = await Running.start({ objective, trained, frozen, batch, gradAccum: 1, threads, optimizer: recipe });
@@ -41,12 +46,19 @@ async function train({ recipe: path }: Of<'train'>): Promise<object> {
   return { ...figures, tokens_per_second: (1000 * batch * context) / figures.ms_per_step, held_out_loss: loss };
 }
 
-async function startOf({ model: folder, adapter: from }: Recipe) {
-  const { model, parameters } = await loadModel(folder);
-  if (from === undefined) return { model, trained: parameters, frozen: new Float32Array(0) };
-  const read = await readAdapter(from, model);
-  const adapted = model.withAdapter(read.layers.map(({ a: _a, b: _b, ...layer }) => layer));
-  return { model: adapted, trained: adapterVector(adapted, read), frozen: parameters };
+async function startOf({ model: folder, adapter: from }: Recipe, base: BaseDtype = 'fp32') {
+  if (from === undefined) {
+    const { model, parameters } = await loadModel(folder);
+    return { model, trained: parameters, frozen: new Float32Array(0) };
+  }
+  return withTextModel(folder, async ({ model: whole, path }) => {
+    const read = await readAdapter(from, whole);
+    const layers = read.layers.map(({ a: _a, b: _b, ...layer }) => layer);
+    const model = whole.withAdapter(layers, base);
+    const file = join(path, 'model.safetensors');
+    const frozen = await readStored({ path: file, sha256: await sha256File(file) }, model);
+    return { model, trained: adapterVector(model, read), frozen };
+  });
 }
 
 async function rowsOf({ rows: path, context }: Recipe): Promise<TokenWindow[]> {
@@ -118,7 +130,7 @@ const peakBytes = () => process.resourceUsage().maxRSS * 1024;
 interface RunningOptions<Sample> {
   readonly objective: Objective<Sample>;
   readonly trained: Float32Array;
-  readonly frozen: Float32Array;
+  readonly frozen: FrozenValues;
   readonly batch: number;
   readonly gradAccum: number;
   readonly threads: number;

@@ -54,8 +54,8 @@ export async function fetchFrozen(
 ): Promise<FrozenPart | undefined> {
   requireFits(frozen, model);
   if (frozen === undefined) return undefined;
-  const { freeze, adapter } = setup;
-  const parts = { ...(freeze && { freeze }), ...(adapter && { adapter }) };
+  const { freeze, adapter, baseDtype } = setup;
+  const parts = { ...(freeze && { freeze }), ...(adapter && { adapter }), ...(baseDtype && { baseDtype }) };
   const part = { ...parts, path: path(frozen.sha256), sha256: frozen.sha256 };
   if (!(await isWhole(part.path, frozen))) await writeFileAtomic(part.path, received(frozen, blobs, signal));
   return part;

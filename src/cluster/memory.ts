@@ -37,7 +37,8 @@ export function memoryNeeded(model: Model, setup: RunSetup, replicas: number): M
   const committed = 1 + (setup.outer.method === 'nesterov' ? 1 : 0) + (setup.averageMoments ? 2 : 0);
   const accumulation = setup.gradAccum > 1 ? 1 : 0;
   const residual = setup.cluster.format === 'int4' ? 1 : 0;
-  const vectors = 4 * (model.trained.size * (4 + committed + accumulation + residual + 1) + model.frozen.size);
+  const frozen = model.storage?.bytes ?? 4 * model.frozen.size;
+  const vectors = 4 * model.trained.size * (4 + committed + accumulation + residual + 1) + frozen;
   const perToken = layers * (KEPT_PER_WIDTH * width + 2 * heads * context) + LOGITS * vocabulary;
   const activations = 4 * setup.batchSize * context * perToken;
   const parts = {

@@ -1,7 +1,7 @@
 import type { DType, Program, Target } from '../graph/index.js';
 
-/** Values in this process's memory: Float32Array for float32, Float64Array, BigInt64Array, Int8Array for the others. */
-export type HostArray = Float32Array | Float64Array | BigInt64Array | Int8Array;
+/** Values in this process's memory: Float32Array for float32, and so on; see {@link arrayTypes}. */
+export type HostArray = Float32Array | Float64Array | BigInt64Array | Int8Array | Uint8Array | Uint16Array;
 
 /** Values by input or output name. */
 export type HostArrays = Readonly<Record<string, HostArray>>;
@@ -62,6 +62,8 @@ export const arrayTypes = {
   float64: Float64Array,
   int64: BigInt64Array,
   int8: Int8Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
 } as const;
 
 function checkArray(what: string, name: string, shape: readonly number[], dtype: DType, array?: HostArray): void {

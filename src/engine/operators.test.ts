@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import { apply1 } from '../graph/tensor.js';
-import type { Engine, HostArrays } from './engine.js';
+import { arrayTypes, type Engine, type HostArrays } from './engine.js';
 import { NodeEngine } from './node/engine.js';
 import { WebEngine } from './web/engine.js';
 
@@ -29,11 +29,7 @@ const runs = { numRuns: 10 };
 
 const list = <T>(x: T | readonly T[]): readonly T[] => (Array.isArray(x) ? x : [x as T]);
 const hostArray = ({ dtype, data }: Operand) =>
-  dtype === 'float32'
-    ? Float32Array.from(data)
-    : dtype === 'int8'
-      ? Int8Array.from(data)
-      : BigInt64Array.from(data, (value) => BigInt(value));
+  dtype === 'int64' ? BigInt64Array.from(data, (value) => BigInt(value)) : arrayTypes[dtype].from(data);
 
 function expectClose(what: string, actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   expect(actual.length, what).toBe(expected.length);

@@ -41,11 +41,8 @@ export interface EncodeOptions {
   readonly recomputeAfter?: string;
 }
 
-/** The versions of the operator sets that the lowerings are written against. */
-const OPSETS = [
-  { domain: '', version: 21n },
-  { domain: 'com.microsoft', version: 1n },
-];
+/** The version of ONNX's operators that the lowerings are written against, unless a graph has one that came later. */
+const OPSET = 21n;
 const IR_VERSION = 10n;
 
 const elementTypes = {
@@ -53,6 +50,8 @@ const elementTypes = {
   float64: DataType.DOUBLE,
   int64: DataType.INT64,
   int8: DataType.INT8,
+  uint8: DataType.UINT8,
+  uint16: DataType.UINT16,
 } as const;
 
 type AttributeInit = number | string | readonly number[] | FloatAttribute;
@@ -98,6 +97,7 @@ class Encoder implements Emitter {
   readonly #inputs = new Map<string, TensorType>();
   readonly #outputs = new Map<string, TensorType>();
   #count = 0;
+  #opset = OPSET;
 
   constructor(readonly target: Target) {}
 
@@ -125,7 +125,10 @@ class Encoder implements Emitter {
     const model = create(ModelProtoSchema, {
       irVersion: IR_VERSION,
       producerName: 'meanfield',
-      opsetImport: OPSETS,
+      opsetImport: [
+        { domain: '', version: this.#opset },
+        { domain: 'com.microsoft', version: 1n },
+      ],
       graph: this.#graph,
     });
     const { target } = this;
@@ -136,8 +139,9 @@ class Encoder implements Emitter {
     type: string,
     inputs: readonly string[],
     attributes: Record<string, AttributeInit> = {},
-    { domain = '', outputs = 1 } = {},
+    { domain = '', outputs = 1, since = OPSET } = {},
   ): string[] {
+    if (since > this.#opset) this.#opset = since;
     const names = Array.from({ length: outputs }, () => `${type}_${this.#count++}`);
     this.#node(type, inputs, names, attributes, domain);
     return names;

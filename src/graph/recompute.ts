@@ -1,6 +1,7 @@
 import { elementwise } from './operators/elementwise.js';
 import { normalization } from './operators/normalization.js';
 import { product } from './operators/product.js';
+import { quantization } from './operators/quantization.js';
 import { reduction } from './operators/reduction.js';
 import { source } from './operators/source.js';
 import { apply, type Node, type Operator, sizeOf, type Tensor, topologicalOrder } from './tensor.js';
@@ -15,6 +16,9 @@ const cheap = new Set<Operator>([
   reduction.softmax,
   normalization.layerNorm,
   normalization.rmsNorm,
+  // Weights that are stored in few bits, to be expanded where they are needed and nowhere else.
+  quantization.dequantizeBlocks,
+  quantization.widenBfloat16,
 ]);
 
 /** True when a node's outputs are better made again in the backward pass than kept from the forward pass. */

@@ -6,6 +6,7 @@ import {
   concat,
   constant,
   dequantize,
+  dequantizeBlocks,
   gather,
   gemm,
   input,
@@ -22,6 +23,7 @@ import {
   split,
   sqrt,
   transpose,
+  widenBfloat16,
 } from './index.js';
 import { formatShape, sizeOf, topologicalOrder } from './tensor.js';
 
@@ -59,6 +61,12 @@ describe('shape rules', () => {
     ],
     ['quantize of more axes', () => quantize(heads(2), input('s', [2])), /expected \[R, C\]/],
     ['dequantize', () => dequantize(x, input('s', [2])), /dequantize: expected int8, got float32/],
+    [
+      'dequantizeBlocks',
+      () => dequantizeBlocks(input('c', [2, 3], 'uint8'), input('s', [2]), [6]),
+      /expected int8 or uint8 codes \[R, C\] and scales \[R\] for \[6\], got uint8 \[2, 3\] and \[2\]/,
+    ],
+    ['widenBfloat16', () => widenBfloat16(x), /widenBfloat16: expected uint16, got float32/],
     ['constant', () => constant(new Float32Array(3), [2]), /3 values do not fill \[2\]/],
   ])('%s refuses what does not fit', (_name, trace, message) => {
     expect(trace).toThrow(message);

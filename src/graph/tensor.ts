@@ -2,10 +2,10 @@
 export type Shape = readonly number[];
 
 /**
- * What a tensor holds. `int64` is for token ids and positions, which ONNX wants that wide; `int8` for quantised values
- * that leave the machine, `float64` for the products of LINPACK.
+ * What a tensor holds. `int64` is for token ids and positions, which ONNX wants that wide; `int8` for quantised values,
+ * `uint8` for two of them in a byte, `uint16` for the bits of bfloat16, `float64` for the products of LINPACK.
  */
-export type DType = 'float32' | 'float64' | 'int64' | 'int8';
+export type DType = 'float32' | 'float64' | 'int64' | 'int8' | 'uint8' | 'uint16';
 
 /** The values of a constant: Float32Array for `float32`, BigInt64Array for `int64`. */
 export type ConstantData = Float32Array | BigInt64Array;
@@ -49,12 +49,15 @@ export type Target = 'cpu' | 'wasm' | 'webgpu' | 'cuda' | 'portable';
 /** Writes ONNX nodes; given to an operator's lowering. Names are those of values in the ONNX graph. */
 export interface Emitter {
   readonly target: Target;
-  /** Adds a node and returns the names of its outputs. An empty input name stands for an absent optional input. */
+  /**
+   * Adds a node and returns the names of its outputs. An empty input name stands for an absent optional input; `since` is the
+   * version of ONNX's operators that brought it, where that is a late one.
+   */
   emit(
     type: string,
     inputs: readonly string[],
     attributes?: Record<string, number | string | readonly number[] | FloatAttribute>,
-    options?: { domain?: string; outputs?: number },
+    options?: { domain?: string; outputs?: number; since?: bigint },
   ): string[];
   /** A constant of the graph, shared between equal uses. */
   constant(data: ConstantData, shape: Shape): string;

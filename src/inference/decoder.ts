@@ -10,8 +10,8 @@ const MOST_TOKENS = 128;
 /** What a {@link Decoder} computes with. */
 export interface DecoderOptions {
   readonly model: Model;
-  /** The model's vector, as its layout describes it, or its parameters by name. Not copied. */
-  readonly parameters: Float32Array | Readonly<Record<string, Float32Array>>;
+  /** The model's vector, as its layout describes it, or what its inputs are fed by name. Not copied. */
+  readonly parameters: Float32Array | HostArrays;
   readonly engine: Engine;
   /** Threads do not spin by default: a decoder has several sessions, and idle ones would take the busy one's cores. */
   readonly compile?: SessionOptions;

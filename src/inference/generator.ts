@@ -1,7 +1,7 @@
 import { MeanfieldError } from '../base/errors.js';
 import { Turns } from '../base/turns.js';
 import type { Tokenizer } from '../data/index.js';
-import type { Engine, SessionOptions } from '../engine/engine.js';
+import type { Engine, HostArrays, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import { Decoder } from './decoder.js';
 import { Generation } from './generation.js';
@@ -11,8 +11,8 @@ import { type SpecialTokens, specialTokens } from './special-tokens.js';
 /** A model ready to write, as read from a model folder. */
 export interface GeneratorOptions {
   readonly model: Model;
-  /** The model's vector, as its layout describes it, or its parameters by name. Not copied. */
-  readonly parameters: Float32Array | Readonly<Record<string, Float32Array>>;
+  /** The model's vector, as its layout describes it, or what its inputs are fed by name. Not copied. */
+  readonly parameters: Float32Array | HostArrays;
   readonly tokenizer: Tokenizer;
   /** `generation_config.json`, which may name the tokens that start and end a text. */
   readonly generationConfig?: Readonly<Record<string, unknown>>;

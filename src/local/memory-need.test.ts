@@ -30,6 +30,15 @@ describe('memoryNeed', () => {
     expect(vectors({ replicas: 2, exchange: 'parameters', averageMoments: false })).toBe(2 * (4 + 1 + 0.5 + 0.5) + 6);
   });
 
+  it('counts a base in few bits as what it takes, and once as what it is made of', () => {
+    const settings = { rank: 2, alpha: 4 };
+    const vectors = (adapted: Model) => memoryNeed({ ...setup, learned: new Causal(adapted) }).vectors;
+    const small = model.adapt(settings, 'int4');
+    const { trained, frozen, storage } = small;
+    expect(vectors(small)).toBe(4 * (7 * trained.size + frozen.size) + storage!.bytes);
+    expect(vectors(small)).toBeLessThan(vectors(model.adapt(settings)));
+  });
+
   it('counts trained parameters as often as before, and frozen ones once a replica', () => {
     const part = model.freeze(['*', '!h.1.*']);
     const learned = new Causal(part);

@@ -38,11 +38,13 @@ export function memoryNeed(setup: Sizes): MemoryNeed {
   const engine = { target: 'cpu', views: true } as const;
   const step = traceReplica(learned, batchSize, gradAccum, engine);
   const loss = traceLoss(learned, batchSize, engine);
-  const { layout, frozen } = learned;
+  const { layout, frozen, storage } = learned;
   const trained = 4 * layout.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));
   // Each replica has the frozen ones, and with the trained ones they are joined twice for a moment, as a model to write.
   const joined = frozen.size > 0 ? frozen.size * (replicas + 1) + layout.size + frozen.size : 0;
-  const vectors = trained + 4 * joined;
+  // Kept in few bits they are read from a file that is made of the whole vector, once.
+  const kept = storage ? storage.bytes * replicas + 4 * frozen.size : 4 * joined;
+  const vectors = trained + kept;
   // A graph's constants, such as masks, are in its file, and in the session that was made of it.
   const activations = replicas * (SCRATCH * step.peakBytes + 2 * step.onnx.length);
   const evaluation = replicas * (WITHOUT_ARENA * loss.peakBytes + 2 * loss.onnx.length);

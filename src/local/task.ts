@@ -4,20 +4,21 @@ import { openDataset, type SampleSource, TokenWindows, windowAt } from '../data/
 import { ShuffledSamples } from '../data/sampling/shuffled-samples.js';
 import type { Engine } from '../engine/engine.js';
 import { Generator } from '../inference/index.js';
+import type { FrozenValues } from '../model/base-storage.js';
 import { Model } from '../model/model.js';
 import { Chat } from '../objectives/chat/chat.js';
 import { createObjective } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import { loadOwnModule, samplesOf } from '../objectives/own/load-module.js';
 import { Own } from '../objectives/own/own.js';
-import { readFrozen } from '../run/frozen-part.js';
+import { readStored } from '../run/frozen-part.js';
 import type { TaskSetup } from '../run/task.js';
 
 /** What a replica learns, and from what. */
 export interface Task {
   readonly objective: Objective<unknown>;
-  /** The vector of frozen parameters; of no elements where nothing is frozen. */
-  readonly frozen: Float32Array;
+  /** The frozen parameters; a vector of no elements where nothing is frozen. */
+  readonly frozen: FrozenValues;
   /** In the order of training. */
   readonly training: SampleSource<unknown>;
   /** The validation sample of a number. */
@@ -33,7 +34,7 @@ type Setup<K extends TaskSetup['kind']> = Extract<TaskSetup, { readonly kind: K 
 const OPENERS: { readonly [K in TaskSetup['kind']]: (setup: Setup<K>, seed: number) => Promise<Task> } = {
   text: async ({ tokens, model: config, frozen: part, objective: learned, context }, seed) => {
     const model = Model.fromConfig(config).partly(part ?? {});
-    const frozen = await readFrozen(part, model.frozen);
+    const frozen = await readStored(part, model);
     const { train, validation, tokenizer } = await openDataset(tokens);
     return {
       objective: createObjective(learned, { model, context, seed }) as Objective<unknown>,
@@ -41,7 +42,7 @@ const OPENERS: { readonly [K in TaskSetup['kind']]: (setup: Setup<K>, seed: numb
       training: new TokenWindows({ tokens: train, context, seed }),
       validation: (start) => windowAt(validation, context, start),
       writer(engine, trained, threads) {
-        const parameters = model.views(trained, frozen);
+        const parameters = model.arrays(trained, frozen);
         return new Generator({ model, engine, parameters, tokenizer, compile: { threads, arena: false } });
       },
       close() {
@@ -52,7 +53,7 @@ const OPENERS: { readonly [K in TaskSetup['kind']]: (setup: Setup<K>, seed: numb
   },
   chat: async ({ rows, model: config, frozen: part, objective: { packed }, context }, seed) => {
     const model = Model.fromConfig(config).partly(part ?? {});
-    const frozen = await readFrozen(part, model.frozen);
+    const frozen = await readStored(part, model);
     const { train, validation } = await openChat(rows);
     const windows = (file: typeof train) => new RowWindows(file, { places: context, packed, seed });
     const held = windows(validation);

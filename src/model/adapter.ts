@@ -7,6 +7,7 @@ import { UsageError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
 import { gemm } from '../graph/index.js';
 import type { LinearHook, TracedParameters, WeightRows } from './architecture.js';
+import type { BaseDtype } from './family-names.js';
 import type { ParameterSpec } from './layout.js';
 import { NamePattern } from './name-patterns.js';
 
@@ -14,6 +15,8 @@ import { NamePattern } from './name-patterns.js';
 export interface TrainedParts {
   readonly freeze?: readonly string[] | undefined;
   readonly adapter?: LoraSettings | undefined;
+  /** With an adapter, how the matrices beside it are kept in memory. Default fp32. */
+  readonly baseDtype?: BaseDtype | undefined;
 }
 
 /** What an adapter is like. */

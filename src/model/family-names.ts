@@ -27,3 +27,9 @@ export const ENCODERS: readonly FamilyName[] = ['bert', 'distilbert', 'modernber
 
 /** The kinds of adapters. */
 export const ADAPTERS = ['lora'] as const;
+
+/** How many bits the matrices beside an adapter are kept in. */
+export const BASE_DTYPES = ['fp32', 'bf16', 'int8', 'int4'] as const;
+
+/** One of {@link BASE_DTYPES}. */
+export type BaseDtype = (typeof BASE_DTYPES)[number];

@@ -32,9 +32,10 @@ import {
   type TaskHead,
   type TracedParameters,
 } from './architecture.js';
+import { BaseStorage, type FrozenValues, type StoredArray } from './base-storage.js';
 import { bert } from './bert.js';
 import { distilbert } from './distilbert.js';
-import type { FamilyName } from './family-names.js';
+import type { BaseDtype, FamilyName } from './family-names.js';
 import { frozenNames } from './freeze.js';
 import { gemma, gemma2, gemma3 } from './gemma.js';
 import { gpt2 } from './gpt2.js';
@@ -87,12 +88,15 @@ export class Model {
   readonly taskHead: TaskHead | undefined;
   /** The layers with an adapter; none where the model's own parameters are trained. */
   readonly adapted: readonly AdaptedLayer[];
+  /** How the frozen parameters are kept in memory, where that is not as one vector. */
+  readonly storage: BaseStorage | undefined;
 
   private constructor(
     architecture: Architecture,
     config: unknown,
     freeze: readonly string[] = [],
     adapted: readonly AdaptedLayer[] = [],
+    stored?: { readonly dtype: Exclude<BaseDtype, 'fp32'>; readonly layers: readonly LinearLayer[] },
   ) {
     this.adapted = adapted;
     this.architecture = architecture;
@@ -105,6 +109,8 @@ export class Model {
     if (adapted.length > 0) {
       this.trained = new ParameterLayout(adapterParameters(adapted));
       this.frozen = this.layout;
+      const matrices = new Set(stored?.layers.map(({ name }) => `${name}.weight`));
+      this.storage = stored && new BaseStorage(this.layout, stored.dtype, matrices);
       return;
     }
     const frozen = frozenNames(model, freeze);
@@ -144,18 +150,19 @@ export class Model {
    *
    * @throws UsageError when a target fits none of them
    */
-  adapt(settings: LoraSettings): Model {
-    return this.withAdapter(adaptedLayers(this.linearLayers(), settings));
+  adapt(settings: LoraSettings, baseDtype?: BaseDtype): Model {
+    return this.withAdapter(adaptedLayers(this.linearLayers(), settings), baseDtype);
   }
 
   /** The same model as training has it: with an adapter, or parts of it frozen. @throws UsageError as either */
-  partly({ freeze = [], adapter }: TrainedParts): Model {
-    return adapter ? this.adapt(adapter) : this.freeze(freeze);
+  partly({ freeze = [], adapter, baseDtype }: TrainedParts): Model {
+    return adapter ? this.adapt(adapter, baseDtype) : this.freeze(freeze);
   }
 
   /** The same model, all of it frozen, with an adapter beside the given ones of its linear layers. */
-  withAdapter(layers: readonly AdaptedLayer[]): Model {
-    return new Model(this.architecture, this.config, [], layers);
+  withAdapter(layers: readonly AdaptedLayer[], baseDtype: BaseDtype = 'fp32'): Model {
+    const stored = baseDtype === 'fp32' ? undefined : { dtype: baseDtype, layers: this.linearLayers() };
+    return new Model(this.architecture, this.config, [], layers, stored);
   }
 
   /**
@@ -208,10 +215,19 @@ export class Model {
     return { ...this.trained.views(trained), ...this.frozen.views(frozen) };
   }
 
-  /** One graph input a parameter, by Hugging Face's names. */
+  /** What the inputs of {@link parameterInputs} are fed, by their names; nothing is copied. */
+  arrays(trained: Float32Array, frozen: FrozenValues): Record<string, StoredArray> {
+    return frozen instanceof Float32Array ? this.views(trained, frozen) : { ...this.trained.views(trained), ...frozen };
+  }
+
+  /** One graph input a parameter, by Hugging Face's names; of one that is kept in few bits as many as it has arrays. */
   parameterInputs(): TracedParameters {
-    const entries = [...this.layout.entries, ...(this.adapted.length > 0 ? this.trained.entries : [])];
-    return Object.fromEntries(entries.map(({ name, shape }) => [name, input(name, shape)]));
+    const entries = [
+      ...(this.storage ? [] : this.layout.entries),
+      ...(this.adapted.length > 0 ? this.trained.entries : []),
+    ];
+    const inputs = Object.fromEntries(entries.map(({ name, shape }) => [name, input(name, shape)]));
+    return { ...this.storage?.traced(), ...inputs };
   }
 
   /**

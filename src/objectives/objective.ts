@@ -1,6 +1,7 @@
 import type { HostArray } from '../engine/engine.js';
 import type { DType, Shape, Tensor } from '../graph/index.js';
 import type { TracedParameters } from '../model/architecture.js';
+import type { BaseStorage } from '../model/base-storage.js';
 import type { ParameterLayout } from '../model/layout.js';
 
 /** An array that a micro-batch feeds to the graph. */
@@ -58,6 +59,8 @@ export interface Objective<Sample = unknown> {
   readonly layout: ParameterLayout;
   /** Describes the vector that is fed beside it and stays as it is; of no elements where nothing is frozen. */
   readonly frozen: ParameterLayout;
+  /** How those are kept in memory, where that is not as one vector. */
+  readonly storage?: BaseStorage | undefined;
   /** Of windows of a text: how many tokens the model sees of one. Missing where samples themselves are counted. */
   readonly tokensPerSample?: number;
   /** Whether it gives whole texts their probability: then its loss has bits a byte, and the model writes. */

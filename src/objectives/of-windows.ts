@@ -1,3 +1,4 @@
+import type { BaseStorage } from '../model/base-storage.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { Model } from '../model/model.js';
 
@@ -15,6 +16,10 @@ export abstract class OfWindows {
 
   get frozen(): ParameterLayout {
     return this.model.frozen;
+  }
+
+  get storage(): BaseStorage | undefined {
+    return this.model.storage;
   }
 
   get tokensPerSample(): number {

@@ -5,7 +5,9 @@ import { SafetensorsFile } from '../base/files/safetensors.js';
 import { sha256File } from '../base/hash.js';
 import { encodeSafetensors } from '../base/safetensors-writer.js';
 import type { TrainedParts } from '../model/adapter.js';
+import type { FrozenValues, StoredArray } from '../model/base-storage.js';
 import type { ParameterLayout } from '../model/layout.js';
+import type { Model } from '../model/model.js';
 import type { Checkpoint } from './checkpoint.js';
 import { modelTensors } from './model-tensors.js';
 
@@ -56,6 +58,32 @@ export async function readFrozen(part: FrozenPart | undefined, layout: Parameter
     await file.close();
   }
   return frozen;
+}
+
+/**
+ * The frozen parameters as the model keeps them in memory: what is kept in few bits is read one matrix at a time, so that
+ * never all of them are there in float32. The file has them in float32, as the model was before, for others to use.
+ *
+ * @throws MeanfieldError as {@link readFrozen}
+ */
+export async function readStored(
+  part: FrozenPart | undefined,
+  { frozen, storage }: Pick<Model, 'frozen' | 'storage'>,
+): Promise<FrozenValues> {
+  if (part === undefined || storage === undefined) return readFrozen(part, frozen);
+  await checkFrozen(part);
+  const file = await SafetensorsFile.open(part.path);
+  try {
+    const stored: Record<string, StoredArray> = {};
+    for (const entry of frozen.entries) {
+      const values = new Float32Array(entry.size);
+      await file.readFloat32(entry.name, values);
+      Object.assign(stored, storage.store(entry, values));
+    }
+    return stored;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Texts for the head of a checkpoint's parameters, by which it is known what they were trained beside. */

@@ -3,7 +3,7 @@ import type { OptionDefinition } from '../base/option-table.js';
 import { FIELD } from '../data/corpus/field-option.js';
 import { TOKENIZERS } from '../data/tokenizers/kinds.js';
 import { DEVICE_CHOICES } from '../engine/node/device-names.js';
-import { ADAPTERS, FAMILIES } from '../model/family-names.js';
+import { ADAPTERS, BASE_DTYPES, FAMILIES } from '../model/family-names.js';
 import { presetNames } from '../model/presets.js';
 import { OBJECTIVES } from '../objectives/names.js';
 
@@ -126,6 +126,13 @@ const MODEL = {
     value: 'pattern',
     help: 'adapter: linear layers that get one, by name: q_proj, layers.[0-3].mlp.*; may be given again',
     otherwise: 'all',
+  },
+  /** With `adapter`, how the matrices of the model beside it are kept: int4 takes an eighth of the memory. Default `fp32`. */
+  baseDtype: {
+    kind: 'choice',
+    choices: BASE_DTYPES,
+    help: 'adapter: how the matrices of --from are kept in memory; int8 and int4 round them (QLoRA)',
+    otherwise: 'fp32',
   },
 } as const satisfies TrainTable;
 

@@ -191,7 +191,13 @@ export function checkAddedTokens({ from, addTokens, plainTokens }: ParsedTrainOp
 
 /** The parts of a model that stay as they are, or what is trained beside all of it. */
 export function partsOf(o: ParsedTrainOptions): TrainedParts {
-  const { rank, alpha = 2 * rank, rslora, targets } = o;
+  const { rank, alpha = 2 * rank, rslora, targets, baseDtype } = o;
+  if (!o.adapter && baseDtype !== undefined && baseDtype !== 'fp32')
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('baseDtype', baseDtype)} is of a model that stays as it is: train beside it, with ${option('adapter', 'lora')}.`,
+    );
   if (!o.adapter) return o.freeze ? { freeze: o.freeze } : {};
   if (o.from === undefined || o.freeze)
     throw spelledError(UsageError, ({ option }) =>
@@ -199,7 +205,8 @@ export function partsOf(o: ParsedTrainOptions): TrainedParts {
         ? `${option('adapter', `${o.adapter}`)} leaves the whole model as it is: leave ${option('freeze')} out.`
         : `${option('adapter', `${o.adapter}`)} is trained beside a model that exists: name it with ${option('from')}.`,
     );
-  return { adapter: { rank, alpha, ...(rslora && { rankStabilized: true }), ...(targets && { targets }) } };
+  const adapter = { rank, alpha, ...(rslora && { rankStabilized: true }), ...(targets && { targets }) };
+  return { adapter, ...(baseDtype !== undefined && baseDtype !== 'fp32' && { baseDtype }) };
 }
 
 /** Vocabulary to aim at when a BPE tokenizer is trained; undefined where the size of the text decides. */

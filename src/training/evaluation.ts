@@ -1,7 +1,8 @@
 import type { Engine, HostArray, HostArrays, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
+import type { FrozenValues } from '../model/base-storage.js';
 import type { Objective, Score } from '../objectives/objective.js';
-import { feedArrays, traceLoss, traceScores, vectorArrays } from './step-program.js';
+import { feedArrays, frozenArrays, traceLoss, traceScores, vectorArrays } from './step-program.js';
 
 /** Of some samples: the sum of what their targets cost, and how many targets there are. */
 export interface LossSum {
@@ -24,14 +25,14 @@ export class Evaluator<Sample> {
 
   /**
    * @param batch samples in one run of the graph, at most
-   * @param frozen the vector that the objective's `frozen` describes; not copied
+   * @param frozen what the objective's `frozen` describes; not copied
    */
   constructor(
     private readonly objective: Objective<Sample>,
     private readonly engine: Engine,
     private readonly batch: number,
     compile: SessionOptions = {},
-    private readonly frozen: Float32Array = new Float32Array(0),
+    private readonly frozen: FrozenValues = new Float32Array(0),
   ) {
     this.#sessions = new Sessions(engine, compile);
   }
@@ -83,7 +84,7 @@ export class Evaluator<Sample> {
     const { objective, engine } = this;
     return {
       ...vectorArrays(objective.layout, 'parameters', parameters, engine.views),
-      ...vectorArrays(objective.frozen, 'frozen', this.frozen, engine.views),
+      ...frozenArrays(objective as Objective<never>, this.frozen, engine.views),
     };
   }
 

@@ -1,8 +1,9 @@
 import type { Engine, HostArrays, Session, SessionOptions } from '../engine/engine.js';
 import type { Program } from '../graph/index.js';
+import type { FrozenValues } from '../model/base-storage.js';
 import type { Objective } from '../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from './adamw.js';
-import { feedArrays, traceGradient, vectorArrays } from './step-program.js';
+import { feedArrays, frozenArrays, traceGradient, vectorArrays } from './step-program.js';
 
 /** From this many parameters on memory is dearer than the last percent of speed: cheap activations are made twice. */
 const LARGE_MODEL = 30e6;
@@ -14,15 +15,17 @@ export function traceReplica(
   gradientAccumulation: number,
   engine: Pick<Engine, 'target' | 'views'>,
 ): Program {
-  const recompute = objective.layout.size + objective.frozen.size >= LARGE_MODEL;
+  const large = objective.layout.size + objective.frozen.size >= LARGE_MODEL;
+  // What is kept in few bits would else be kept expanded from the forward to the backward pass.
+  const recompute = large || objective.storage !== undefined;
   return traceGradient(objective, batch, engine, { accumulate: gradientAccumulation > 1, recompute });
 }
 
 /** What a replica trains and with what. */
 export interface ReplicaOptions<Sample> {
   readonly objective: Objective<Sample>;
-  /** The vector that the objective's `frozen` describes; kept as it is, and not copied. */
-  readonly frozen?: Float32Array;
+  /** What the objective's `frozen` describes; kept as it is, and not copied. */
+  readonly frozen?: FrozenValues;
   readonly engine: Engine;
   /** Samples of a micro-batch. */
   readonly batch: number;
@@ -60,7 +63,7 @@ export class Replica<Sample = unknown> {
     this.#gradient = gradient;
     this.#adamw = adamw;
     this.#feeds = feedArrays(objective, options.batch);
-    this.#frozen = vectorArrays(objective.frozen, 'frozen', frozen, engine.views);
+    this.#frozen = frozenArrays(objective as Objective<never>, frozen, engine.views);
     if (options.gradientAccumulation > 1) this.#sum = new Float32Array(size);
   }
 

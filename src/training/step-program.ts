@@ -12,6 +12,7 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import type { TracedParameters } from '../model/architecture.js';
+import type { FrozenValues } from '../model/base-storage.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { Objective, Scoring } from '../objectives/objective.js';
 
@@ -35,8 +36,9 @@ function vectorInputs(layout: ParameterLayout, name: string, views: boolean): Tr
 }
 
 /** Trained and frozen parameters, by their names. */
-function parameterInputs({ layout, frozen }: Objective<never>, views: boolean): TracedParameters {
+function parameterInputs({ layout, frozen, storage }: Objective<never>, views: boolean): TracedParameters {
   const trained = vectorInputs(layout, VECTOR, views);
+  if (storage) return { ...trained, ...storage.traced(`${FROZEN}/`) };
   return frozen.size === 0 ? trained : { ...trained, ...vectorInputs(frozen, FROZEN, views) };
 }
 
@@ -49,12 +51,18 @@ function vectorOutputs(layout: ParameterLayout, name: string, tensors: readonly 
 /** A vector as the feeds or destinations of a program traced with the same `views`. */
 export function vectorArrays(
   layout: ParameterLayout,
-  name: 'parameters' | 'frozen' | 'gradient' | 'sum',
+  name: 'parameters' | 'gradient' | 'sum' | typeof FROZEN,
   vector: Float32Array,
   views: boolean,
 ): HostArrays {
   if (!views) return { [name]: vector };
   return Object.fromEntries(Object.entries(layout.views(vector)).map(([key, view]) => [`${name}/${key}`, view]));
+}
+
+/** What the inputs of frozen parameters are fed, in a program traced with the same `views`. */
+export function frozenArrays({ frozen: layout }: Objective<never>, frozen: FrozenValues, views: boolean): HostArrays {
+  if (frozen instanceof Float32Array) return vectorArrays(layout, FROZEN, frozen, views);
+  return Object.fromEntries(Object.entries(frozen).map(([name, array]) => [`${FROZEN}/${name}`, array]));
 }
 
 /** The arrays of a micro-batch of so many samples, to be filled and fed again and again. */

@@ -60,6 +60,10 @@ export class Draw {
     return { shape, data, dtype: 'int8' };
   }
 
+  uint8s(shape: Shape): Operand {
+    return { shape, data: Float64Array.from({ length: sizeOf(shape) }, () => this.#random.below(256)), dtype: 'uint8' };
+  }
+
   ids(count: number, below: number): Operand {
     const data = Float64Array.from({ length: count }, () => this.#random.below(below));
     return { shape: [count], data, dtype: 'int64' };

@@ -212,6 +212,8 @@ export const notDifferentiable: Record<string, string> = {
   roundBfloat16: 'it rounds scales, after the gradients',
   quantize: 'its values are integers',
   dequantize: 'its values stand for others',
+  dequantizeBlocks: 'what is kept in few bits stays as it is',
+  widenBfloat16: 'what is kept in few bits stays as it is',
 };
 
 /** A graph input for an operand. */

@@ -1,4 +1,14 @@
-import { abs, dequantize, maximum, minimum, quantize, roundBfloat16, type Tensor } from '../../src/graph/index.js';
+import {
+  abs,
+  dequantize,
+  dequantizeBlocks,
+  maximum,
+  minimum,
+  quantize,
+  roundBfloat16,
+  type Tensor,
+  widenBfloat16,
+} from '../../src/graph/index.js';
 import type { OperatorCase } from './case.js';
 import { at, fill, map, zip } from './values.js';
 
@@ -27,7 +37,7 @@ const bfloat16 = (x: number): number => {
   return roundEven(x / unit) * unit;
 };
 
-/** Of the operators with which machines exchange what they have learnt. */
+/** Of the operators with which machines exchange what they have learnt, and with which weights are kept in few bits. */
 export const exchangeCases: Record<string, OperatorCase> = {
   abs: (draw) => ({ operands: [draw.floats(draw.shape())], trace: abs, reference: (x) => map(x!, Math.abs) }),
   minimum: either(minimum, Math.min),
@@ -56,6 +66,36 @@ export const exchangeCases: Record<string, OperatorCase> = {
       operands: [draw.int8s(shape), draw.floats([shape[0]!])],
       trace: dequantize,
       reference: (codes, s) => fill(shape, ([row, column]) => at(codes!, [row!, column!]) * s!.data[row!]!),
+    };
+  },
+  dequantizeBlocks: (draw) => {
+    const [blocks, stored] = [draw.size(), draw.size(20)];
+    const packed = draw.bool();
+    const shape = packed ? [2, blocks * stored] : [blocks * stored];
+    const codes = packed ? draw.uint8s([blocks, stored]) : draw.int8s([blocks, stored]);
+    const perRow = packed ? 2 * stored : stored;
+    const code = (data: Float64Array, i: number) => {
+      if (!packed) return data[i]!;
+      const byte = data[i >> 1]!;
+      return (i % 2 === 0 ? byte % 16 : Math.floor(byte / 16)) - 8;
+    };
+    return {
+      operands: [codes, draw.floats([blocks])],
+      trace: (c, s) => dequantizeBlocks(c!, s!, shape),
+      reference: (c, s) => {
+        const data = Float64Array.from({ length: blocks * perRow }, (_, i) => i);
+        return { shape, data: data.map((i) => code(c!.data, i) * s!.data[Math.floor(i / perRow)]!) };
+      },
+    };
+  },
+  widenBfloat16: (draw) => {
+    const shape = draw.shape();
+    const values = map(draw.floats(shape, -1000, 1000), bfloat16);
+    const bits = (x: number) => new Uint32Array(Float32Array.of(x).buffer)[0]! >>> 16;
+    return {
+      operands: [{ ...map(values, bits), dtype: 'uint16' }],
+      trace: widenBfloat16,
+      reference: () => values,
     };
   },
 };

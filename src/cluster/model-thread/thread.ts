@@ -9,7 +9,7 @@ import type { StepDone } from '../../local/messages.js';
 import { type Commands, evaluationCompile, ModelThread, trainingCompile } from '../../local/model-thread.js';
 import { Model } from '../../model/model.js';
 import { createObjective } from '../../objectives/create.js';
-import { readFrozen } from '../../run/frozen-part.js';
+import { readStored } from '../../run/frozen-part.js';
 import { Evaluator, type LossSum, meanLoss } from '../../training/evaluation.js';
 import { Replica } from '../../training/replica.js';
 import { learningRate } from '../../training/schedule.js';
@@ -92,7 +92,7 @@ class Live {
     const { run, device, tokens, threads, trains } = setup;
     const engine = await createEngine(device);
     const model = Model.fromConfig(run.model).partly(run);
-    const frozen = await readFrozen(setup.frozen, model.frozen);
+    const frozen = await readStored(setup.frozen, model);
     const context = contextOf(model, run);
     const objective = createObjective(run.objective, { model, context, seed: run.seed });
     const fragments = cutFragments(objective.layout, run.cluster.fragments);

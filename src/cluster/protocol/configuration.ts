@@ -32,6 +32,8 @@ const runSetup = z.strictObject({
       targets: patterns(TRAIN_OPTIONS.targets).optional(),
     })
     .optional(),
+  /** How the matrices beside it are kept in memory; missing where in float32. */
+  baseDtype: valueSchema(TRAIN_OPTIONS.baseDtype).optional(),
   /** What is learned. */
   objective: textObjectiveSchema,
   /** Tokens of a window, where they are fewer than the model can see. */

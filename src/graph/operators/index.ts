@@ -43,7 +43,7 @@ export { gather, pick, place, scatterAdd } from './lookup.js';
 export { CHUNK_ELEMENTS, chunkSizes, crossEntropy, linearCrossEntropy } from './loss.js';
 export { layerNorm, rmsNorm } from './normalization.js';
 export { gemm, matmul } from './product.js';
-export { dequantize, quantize, roundBfloat16 } from './quantization.js';
+export { dequantize, dequantizeBlocks, quantize, roundBfloat16, widenBfloat16 } from './quantization.js';
 export { reduceMax, reduceMean, reduceSum, reduceSumSquare, softmax } from './reduction.js';
 export { broadcastTo, concat, reshape, split, stopGradient, tail, transpose } from './shaping.js';
 export { constant, counting, input, scalar } from './source.js';
