@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 60_000,
     // Two-core machines are common; training threads compete with the runner's own workers.
     maxWorkers: 2,
+    // Tests that ask a hub ask one of their own.
+    env: { HF_HUB_OFFLINE: '1' },
   },
 });

@@ -3,6 +3,7 @@ import packageFile from '../../package.json' with { type: 'json' };
 import { defineCluster } from './cluster/define-cluster.js';
 import { defineJoin } from './cluster/define-join.js';
 import { defineData } from './data/define-data.js';
+import { defineHub } from './hub/define-hub.js';
 import { defineLaunch } from './launch/define-launch.js';
 import { defineBench } from './machine/define-bench.js';
 import { defineDevices } from './machine/define-devices.js';
@@ -41,6 +42,7 @@ export function createProgram(start: Start): Command {
     defineEmbed,
     defineExport,
     defineInfo,
+    defineHub,
     defineData,
     defineDevices,
     defineLinpack,

@@ -137,7 +137,7 @@ test('a link without a target is told, with the target', async () => {
 
 test('a name of the hub is told how to download; what is no name is wrong usage', async () => {
   await expect(loadModel('openai-community/gpt2-none')).rejects.toThrow(
-    /hf download openai-community\/gpt2-none brings it there/,
+    /meanfield pull openai-community\/gpt2-none brings it there/,
   );
   for (const path of [undefined, 7, null]) {
     await expect(loadModel(path as unknown as string)).rejects.toThrow(UsageError);

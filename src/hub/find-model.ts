@@ -38,7 +38,7 @@ export async function whyNone(path: string): Promise<string> {
   }
   const hub =
     isHubName(path) && fault.startsWith('there is no')
-      ? ` Nor is it in the Hugging Face hub's cache: hf download ${path.split('@')[0]} brings it there.`
+      ? ` Nor is it in the Hugging Face hub's cache: meanfield pull ${path} brings it there.`
       : '';
   return `There is no model in ${shown}: ${fault}.${hub} Name a run's folder, or that of a model in Hugging Face's layout.`;
 }

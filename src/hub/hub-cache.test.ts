@@ -11,6 +11,7 @@ let cache: string;
 beforeEach(async () => {
   cache = await mkdtemp(join(tmpdir(), 'meanfield-hub-'));
   vi.stubEnv('HF_HUB_CACHE', cache);
+  vi.stubEnv('HF_HUB_OFFLINE', '1');
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
@@ -61,9 +62,9 @@ describe('a model of the hub', () => {
     },
   );
 
-  it('that is not there is named with how to fetch it', async () => {
+  it('that is not there, offline, is named with how to fetch it', async () => {
     await expect(openModel('acme/none')).rejects.toThrow(
-      "Nor is it in the Hugging Face hub's cache: hf download acme/none brings it there.",
+      "Nor is it in the Hugging Face hub's cache: meanfield pull acme/none brings it there.",
     );
   });
 });

@@ -7,6 +7,26 @@ const NAME =
   /^(?<org>[\w-][\w.-]{0,95})\/(?<name>[\w-][\w.-]{0,95})(?:@(?<revision>[\w-][\w.-]*(?:\/[\w-][\w.-]*)*))?$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 
+/** What a name of the hub says. */
+export interface HubName {
+  readonly org: string;
+  readonly name: string;
+  /** A branch, a tag or a commit; `main` where none is said. */
+  readonly revision: string;
+}
+
+/** The parts of a name of the hub; undefined where it is none. */
+export function parseHubName(model: string): HubName | undefined {
+  const { org, name, revision = 'main' } = NAME.exec(model)?.groups ?? {};
+  return org === undefined || name === undefined ? undefined : { org, name, revision };
+}
+
+/** Whether a text is a commit's name. */
+export const isCommit = (text: unknown): text is string => typeof text === 'string' && COMMIT.test(text);
+
+/** Where the cache keeps a model: `blobs/`, `refs/`, `snapshots/`. */
+export const cacheFolder = ({ org, name }: HubName, cache: string): string => join(cache, `models--${org}--${name}`);
+
 /** Whether a name may be that of a model of the Hugging Face hub. */
 export function isHubName(model: string): boolean {
   return NAME.test(model);
@@ -29,12 +49,11 @@ export function hubCache(environment: NodeJS.ProcessEnv = process.env): string {
  * @returns undefined where the cache does not have it, or the name is none of the hub's
  */
 export async function cachedModel(model: string, cache = hubCache()): Promise<string | undefined> {
-  const { org, name, revision = 'main' } = NAME.exec(model)?.groups ?? {};
-  if (org === undefined || name === undefined) return undefined;
-  const folder = join(cache, `models--${org}--${name}`);
-  const commit = COMMIT.test(revision)
-    ? revision
-    : await readFile(join(folder, 'refs', revision), 'utf8').catch(() => '');
+  const parts = parseHubName(model);
+  if (parts === undefined) return undefined;
+  const { revision } = parts;
+  const folder = cacheFolder(parts, cache);
+  const commit = isCommit(revision) ? revision : await readFile(join(folder, 'refs', revision), 'utf8').catch(() => '');
   // Anything else could lead out of the cache.
   if (!COMMIT.test(commit.trim())) return undefined;
   const snapshot = join(folder, 'snapshots', commit.trim());

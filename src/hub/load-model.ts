@@ -100,6 +100,12 @@ export async function adapterPlace(model: string): Promise<string | undefined> {
   return undefined;
 }
 
+/** The model that an adapter's settings name for its base; undefined for what is none, or a run that holds its base. */
+export async function adapterBaseOf(model: string): Promise<string | undefined> {
+  const place = await adapterPlace(model);
+  return place === undefined || (await exists(join(dirname(place), FROZEN))) ? undefined : adapterBase(place);
+}
+
 /** The base of an adapter, joined with it: the frozen parameters of the run that it lies in, else what its settings name. */
 async function withAdapted<T>(folder: string, work: (opened: OpenTextModel) => Promise<T>, merge: MergeAdapter) {
   const joined = async (base: OpenTextModel) => {

@@ -1,18 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { exists } from '../base/files/exists.js';
+import { parseJsonFile } from '../base/files/json-file.js';
 import { findModelFolder } from './find-model.js';
 import { isGguf } from './gguf/gguf-file.js';
 import { openGguf } from './gguf/open-gguf.js';
-import { cachedModel } from './hub-cache.js';
+import { cachedModel, parseHubName } from './hub-cache.js';
+import { ADAPTER_WEIGHTS, SHARD_INDEX, WEIGHTS } from './model-files.js';
 import { type ModelFolder, type ReadModelOptions, readModelFolder } from './model-folder.js';
+import type { PullOptions } from './remote/pull-model.js';
+import { isOffline } from './remote/settings.js';
 import { transformerFolder } from './sentence-folder.js';
+import { parseShardMap, SHARD_ADVICE } from './sharded-weights.js';
 
 /**
- * Where what a user names as MODEL lies: a file or folder of that name, else `org/name` of the Hugging Face hub where its
- * cache has it.
+ * Where what a user names as MODEL lies: a file or folder of that name, else `org/name` of the Hugging Face hub, in its
+ * cache. What the cache does not have is fetched, unless `HF_HUB_OFFLINE` is set or a folder `org` is at hand, where the
+ * name may be meant for a path.
+ *
+ * @throws MeanfieldError when it cannot be fetched
  */
-export async function placeOf(model: string): Promise<string> {
+export async function placeOf(model: string, options: PullOptions = {}): Promise<string> {
   if (typeof model !== 'string' || (await exists(model))) return model;
-  return (await cachedModel(model)) ?? model;
+  const cached = await cachedModel(model);
+  if (cached !== undefined && (await hasWeights(cached))) return cached;
+  const name = parseHubName(model);
+  if (name === undefined || isOffline() || (await exists(name.org))) return cached ?? model;
+  const { pullModel } = await import('./remote/pull-model.js');
+  return (await pullModel(model, options)).path;
+}
+
+/** Whether a snapshot of the cache has all files of its weights; where it cannot be told, whoever reads it tells why. */
+async function hasWeights(snapshot: string): Promise<boolean> {
+  const place = await transformerFolder(snapshot).catch(() => snapshot);
+  for (const name of [WEIGHTS, ADAPTER_WEIGHTS]) if (await exists(join(place, name))) return true;
+  const index = join(place, SHARD_INDEX);
+  try {
+    const map = parseShardMap(parseJsonFile(await readFile(index), index, SHARD_ADVICE), index);
+    for (const name of new Set(map.values())) if (!(await exists(join(place, name)))) return false;
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -12,6 +12,7 @@ import {
 } from '../../cluster/server/start-cluster.js';
 import { TRAIN_OPTIONS } from '../../run/option-table.js';
 import type { TrainOptions } from '../../run/options.js';
+import { bringModel } from '../hub/bring-model.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { follow } from '../terminal/follow.js';
@@ -29,6 +30,7 @@ export async function startCluster(corpus: readonly string[], flags: ClusterFlag
       'Missing argument: name a text file or a folder to learn from. See meanfield cluster start --help.',
     );
   }
+  if (!(await bringModel(flags.resume ? undefined : flags.from, context))) return INTERRUPTED;
   const progress = new ClusterProgress(context.output);
   let run: ClusterRun | undefined;
   const metrics = createClusterMetrics(() => run?.status());

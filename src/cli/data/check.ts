@@ -2,7 +2,8 @@ import { checkRows } from '../../data/chat/check.js';
 import { findTemplate } from '../../data/chat/template.js';
 import { BytesTokenizer } from '../../data/index.js';
 import { withTextModel } from '../../hub/load-model.js';
-import type { Context } from '../terminal/context.js';
+import { bringModel } from '../hub/bring-model.js';
+import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
 import type { CheckFlags } from './check-options.js';
 
@@ -14,6 +15,7 @@ const TOLD = 20;
 /** Shows rows as a model will see them, and every fault; 1 where a row could not be used at all. */
 export async function checkData(files: readonly string[], flags: CheckFlags, context: Context): Promise<number> {
   const { output, closed } = context;
+  if (!(await bringModel(flags.from, context))) return INTERRUPTED;
   const eyes = await eyesOf(flags);
   const counts = { rows: 0, tokens: 0, learned: 0, faulty: 0, unusable: 0 };
   const forms: Record<string, number> = {};

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { MeanfieldError } from '../../base/errors.js';
 import { pathFault } from '../../base/files/path-fault.js';
 import { load } from '../../inference/load.js';
+import { bringModel } from '../hub/bring-model.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
@@ -17,6 +18,7 @@ export async function embedLines(run: string, file: string, context: Context): P
   const { output, closed } = context;
   const fault = file === '-' ? undefined : await pathFault(file, 'file');
   if (fault !== undefined) throw new MeanfieldError(`Cannot read ${file}: ${fault}.`);
+  if (!(await bringModel(run, context))) return INTERRUPTED;
   const model = await load(run);
   const stop = new AbortController();
   const interruption = onInterrupt(output, 'stopping', () => stop.abort());

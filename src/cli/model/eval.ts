@@ -1,6 +1,7 @@
 import type { OptionsOf } from '../../base/option-table.js';
 import { load } from '../../inference/load.js';
 import { EVALUATE_OPTIONS } from '../../inference/option-table.js';
+import { bringModel } from '../hub/bring-model.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
@@ -17,6 +18,7 @@ export async function evaluateFiles(
   context: Context,
 ): Promise<number> {
   const { output, closed } = context;
+  if (!(await bringModel(run, context))) return INTERRUPTED;
   const model = await load(run);
   const stop = new AbortController();
   const interruption = onInterrupt(output, 'stopping', () => stop.abort());

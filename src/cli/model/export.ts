@@ -2,6 +2,7 @@ import type { OptionsOf } from '../../base/option-table.js';
 import { exportModel } from '../../export/export-model.js';
 import { EXPORT_OPTIONS } from '../../export/option-table.js';
 import type { ExportOptions } from '../../export/options.js';
+import { bringModel } from '../hub/bring-model.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { bytes } from '../terminal/format.js';
@@ -13,6 +14,7 @@ export type ExportFlags = OptionsOf<typeof EXPORT_OPTIONS>;
 /** Writes a model in another form. */
 export async function exportTo(model: string, flags: ExportFlags, context: Context): Promise<number> {
   const { output, closed } = context;
+  if (!(await bringModel(model, context))) return INTERRUPTED;
   const stop = new AbortController();
   const interruption = onInterrupt(output, 'stopping', () => stop.abort());
   closed.addEventListener('abort', () => stop.abort());

@@ -4,6 +4,7 @@ import type { GenerateOptions, Generation, GenerationResult } from '../../infere
 import type { LanguageModel } from '../../inference/language-model.js';
 import { load } from '../../inference/load.js';
 import { SAMPLING_OPTIONS } from '../../inference/option-table.js';
+import { bringModel } from '../hub/bring-model.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { onInterrupt } from '../terminal/interrupt.js';
@@ -14,6 +15,7 @@ export type GenerateFlags = OptionsOf<typeof SAMPLING_OPTIONS> & { readonly chat
 /** Writes a text, or the answers of a conversation, as they come; Ctrl-C ends it after the token in work. */
 export async function generateText(run: string, flags: GenerateFlags, context: Context): Promise<number> {
   const { output, closed } = context;
+  if (!(await bringModel(run, context))) return INTERRUPTED;
   const model = await load(run);
   const stopping = new AbortController();
   const interruption = onInterrupt(output, 'stopping', () => stopping.abort());

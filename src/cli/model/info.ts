@@ -1,10 +1,13 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../base/json.js';
-import type { Context } from '../terminal/context.js';
+import { bringModel } from '../hub/bring-model.js';
+import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped, loss, short, table } from '../terminal/format.js';
 import { describeRun, type RunDescription } from './run-description.js';
 
 /** Tells what a run or a model folder is. */
-export async function showInfo(folder: string, { output }: Context): Promise<number> {
+export async function showInfo(folder: string, context: Context): Promise<number> {
+  const { output } = context;
+  if (!(await bringModel(folder, context))) return INTERRUPTED;
   const { notices, ...description } = await describeRun(folder);
   for (const message of notices) {
     output.event({ type: 'notice', message });

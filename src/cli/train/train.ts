@@ -4,6 +4,7 @@ import type { OptionsOf } from '../../base/option-table.js';
 import { startTraining } from '../../local/train.js';
 import type { TrainResult } from '../../run/events.js';
 import { TRAIN_OPTIONS } from '../../run/option-table.js';
+import { bringModel } from '../hub/bring-model.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { follow } from '../terminal/follow.js';
@@ -18,6 +19,7 @@ export async function train(corpus: readonly string[], flags: TrainFlags, contex
   if (corpus.length === 0 && flags.resume !== true) {
     throw new UsageError('Missing argument: name a text file or a folder to learn from. See meanfield train --help.');
   }
+  if (!(await bringModel(flags.resume ? undefined : flags.from, context))) return INTERRUPTED;
   const training = startTraining({ ...pickOptions(TRAIN_OPTIONS, flags), corpus });
   const result = await follow(training, context, {
     display: new TrainProgress(context.output),
