@@ -18,11 +18,14 @@ describe('meanfield linpack', () => {
     expect(outcome.code, outcome.stderr).toBe(0);
     const result = jsonLines(outcome).at(-1)!;
     expect(result).toMatchObject({ type: 'result', results: [{ benchmark: 'hpl' }, { benchmark: 'mxp' }] });
+    expect(result.top500).toMatchObject({ text: expect.stringMatching(/^>/), lists: expect.any(Array) });
     for (const one of result.results as Record<string, number>[]) {
       expect(one).toMatchObject({ n: 500, nb: 48, threads, passed: true });
       expect(one.residual).toBeLessThan(16);
       expect(one.gflops! * one.seconds!).toBeCloseTo(((2 / 3) * 500 ** 3 + 1.5 * 500 ** 2) / 1e9, 6);
       expect(one.share_of_product).toBeCloseTo(one.gflops! / one.product_gflops!, 9);
+      expect(one.predicted_gflops).toBeGreaterThan(0);
+      expect(one.predicted_gflops).toBeLessThan(one.product_gflops!);
     }
   });
 

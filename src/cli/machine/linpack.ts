@@ -2,7 +2,13 @@ import { availableParallelism, cpus, freemem } from 'node:os';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
 import type { OptionsOf } from '../../base/option-table.js';
 import { type LinpackResult, linpackBytes, RESIDUAL_BOUND, runLinpack } from '../../linpack/index.js';
-import { rankOf, top500Lists } from '../../planner/catalogue/top500/index.js';
+import {
+  findList,
+  predictLinpack,
+  rankOf,
+  type Top500Rank,
+  top500Lists,
+} from '../../planner/catalogue/top500/index.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { duration, grouped, table } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
@@ -16,6 +22,9 @@ const BENCHMARKS = [
   { benchmark: 'hpl', name: 'HPL', type: 'float64', precision: 'fp64' },
   { benchmark: 'mxp', name: 'HPL-MxP', type: 'float32', precision: 'fp32, refined to fp64' },
 ] as const;
+
+/** One benchmark's result, beside what the planner expects of the products that were measured with it. */
+type Measured = LinpackResult & (typeof BENCHMARKS)[number] & { readonly predictedGflops: number };
 
 /** Runs LINPACK on this machine's threads. */
 export async function linpack(flags: OptionsOf<typeof LINPACK_FLAGS>, { output, closed }: Context): Promise<number> {
@@ -31,7 +40,7 @@ export async function linpack(flags: OptionsOf<typeof LINPACK_FLAGS>, { output, 
   const controller = new AbortController();
   const interruption = onInterrupt(output, 'stopping', () => controller.abort());
   const signal = AbortSignal.any([controller.signal, closed]);
-  const results: (LinpackResult & (typeof BENCHMARKS)[number])[] = [];
+  const results: Measured[] = [];
   try {
     for (const benchmark of chosen) {
       const { name, type } = benchmark;
@@ -44,7 +53,12 @@ export async function linpack(flags: OptionsOf<typeof LINPACK_FLAGS>, { output, 
       if (!Number.isFinite(result.residual)) {
         throw new MeanfieldError(`${name} ended with values that are not finite: its result is none.`);
       }
-      results.push({ ...result, ...benchmark });
+      const predicted = predictLinpack({
+        n,
+        precision: type === 'float64' ? 'fp64' : 'fp32',
+        products: 1e9 * result.productGflops,
+      });
+      results.push({ ...result, ...benchmark, predictedGflops: predicted.rate / 1e9 });
     }
   } catch (error) {
     if (signal.aborted) return INTERRUPTED;
@@ -54,11 +68,12 @@ export async function linpack(flags: OptionsOf<typeof LINPACK_FLAGS>, { output, 
     interruption.release();
   }
   const hpl = results.find(({ benchmark }) => benchmark === 'hpl');
-  const rank = hpl === undefined ? null : rankOf(top500Lists.at(-1)!, hpl.gflops / 1000);
+  const ranks = hpl === undefined ? [] : top500Lists.map((list) => rankOf(list, hpl.gflops / 1000));
+  const rank = ranks.at(-1);
   output.event({
     type: 'result',
     processor: processor(),
-    results: results.map(({ benchmark, seconds, gflops, residual, iterations, productGflops }) => ({
+    results: results.map(({ benchmark, seconds, gflops, residual, iterations, productGflops, predictedGflops }) => ({
       benchmark,
       n,
       nb,
@@ -70,11 +85,14 @@ export async function linpack(flags: OptionsOf<typeof LINPACK_FLAGS>, { output, 
       iterations,
       product_gflops: productGflops,
       share_of_product: gflops / productGflops,
+      predicted_gflops: predictedGflops,
     })),
-    ...(rank === null ? {} : { top500: { list: rank.list, text: rank.text } }),
+    ...(rank && {
+      top500: { list: rank.list, text: rank.text, lists: ranks.map(({ list, text }) => ({ list, text })) },
+    }),
   });
   output.text(`\n${linpackText(results)}`);
-  if (rank !== null) output.text(`\nTOP500 of ${rank.list}: ${rank.text}.\n`);
+  output.text(standingText(ranks));
   return results.every(({ residual }) => residual < RESIDUAL_BOUND) ? 0 : 1;
 }
 
@@ -82,20 +100,32 @@ function processor(): string {
   return cpus()[0]?.model.trim() ?? 'unknown';
 }
 
-function linpackText(results: readonly (LinpackResult & (typeof BENCHMARKS)[number])[]): string {
+/** Where the rate stands: on the newest list, and on the newest whose last machine's rate is known. */
+function standingText(ranks: readonly Top500Rank[]): string {
+  const newest = ranks.at(-1);
+  const whole = ranks.findLast(({ list }) => findList(list).entryLevel);
+  const told = newest === whole ? [newest] : [newest, whole];
+  const lines = told.flatMap((rank) => (rank ? [`TOP500 of ${rank.list}: ${rank.text}; ${rank.method}.\n`] : []));
+  return lines.length === 0 ? '' : `\n${lines.join('')}Other machines: meanfield plan top500 --cluster NAME\n`;
+}
+
+function linpackText(results: readonly Measured[]): string {
   const { n, nb, threads } = results[0]!;
-  const rows = results.map(({ name, precision, gflops, productGflops, residual, iterations, seconds }) => [
-    name,
-    precision,
-    gflops.toFixed(1),
-    `${((100 * gflops) / productGflops).toFixed(0)} % of ${productGflops.toFixed(1)}`,
-    `${residual.toPrecision(3)} ${residual < RESIDUAL_BOUND ? 'passes' : 'FAILS'}`,
-    iterations === 0 ? '' : String(iterations),
-    duration(seconds),
-  ]);
-  const heads = ['', 'factors', 'GFLOP/s', 'of products', `residual (< ${RESIDUAL_BOUND})`, 'GMRES', 'time'];
+  const rows = results.map(
+    ({ name, precision, gflops, predictedGflops, productGflops, residual, iterations, seconds }) => [
+      name,
+      precision,
+      gflops.toFixed(1),
+      predictedGflops.toFixed(1),
+      `${((100 * gflops) / productGflops).toFixed(0)} % of ${productGflops.toFixed(1)}`,
+      `${residual.toPrecision(3)} ${residual < RESIDUAL_BOUND ? 'passes' : 'FAILS'}`,
+      iterations === 0 ? '' : String(iterations),
+      duration(seconds),
+    ],
+  );
+  const heads = ['', 'factors', 'GFLOP/s', 'planned', 'of products', `residual (< ${RESIDUAL_BOUND})`, 'GMRES', 'time'];
   const where = `${processor()}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, n ${grouped(n)}, blocks of ${nb}`;
-  return `${where}\n\n${table([heads, ...rows], [2, 5])}`;
+  return `${where}\n\n${table([heads, ...rows], [2, 3, 6])}`;
 }
 
 /** 8,000, or less where a quarter of the free memory holds less. */

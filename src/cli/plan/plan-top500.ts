@@ -40,7 +40,7 @@ export async function showRank(
     );
   }
   parts.push(value === undefined ? entriesText(lists) : ranksText(ranks));
-  output.text(`\n${parts.join('\n')}`);
+  output.text(`\n${parts.join('\n')}\nThe machine at hand is measured by: meanfield linpack\n`);
   return 0;
 }
 
