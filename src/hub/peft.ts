@@ -151,7 +151,7 @@ function adapterConfig(model: Model, settings: LoraSettings, base: string): Json
     peft_type: 'LORA',
     r: settings.rank,
     target_modules: targetModules(model),
-    task_type: model.architecture.sees === 'past' ? 'CAUSAL_LM' : null,
+    task_type: { past: 'CAUSAL_LM', 'past and source': 'SEQ_2_SEQ_LM', all: null }[model.architecture.sees],
     use_dora: false,
     use_rslora: settings.rankStabilized === true,
   };

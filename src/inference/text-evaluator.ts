@@ -3,7 +3,7 @@ import { MeanfieldError } from '../base/errors.js';
 import { type DocumentPiece, encodeDocuments, type Tokenizer, type TokenWindow } from '../data/index.js';
 import type { Engine, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
-import { createObjective, objectiveOf, type TextObjectiveConfig } from '../objectives/create.js';
+import { createObjective, objectiveOf, type TextObjectiveConfig, windowTokens } from '../objectives/create.js';
 import { Evaluator } from '../training/evaluation.js';
 import { mostWindows, windowsOfAll, windowsOfNext } from './text-windows.js';
 
@@ -80,7 +80,7 @@ export class TextEvaluator {
   /** @throws UsageError when the model tells masked tokens, and the tokenizer has no mask */
   constructor(options: TextEvaluatorOptions) {
     this.#options = options;
-    this.#objective = objectiveOf(options.model, options.tokenizer.mask);
+    this.#objective = objectiveOf(options.model, options.tokenizer);
   }
 
   /**
@@ -99,6 +99,7 @@ export class TextEvaluator {
   ): Promise<TextEvaluation> {
     const { tokenizer, model, parameters } = this.#options;
     const next = this.#objective.name === 'causal';
+    const context = windowTokens(this.#objective, model.dimensions.context);
     const cut = next ? windowsOfNext : windowsOfAll;
     const cost = next ? unseenCost(tokenizer.vocabularySize) : 0;
     let [nats, right, tokens, bytes, unseen, tooShort, number] = [0, 0, 0, 0, 0, 0, 0];
@@ -110,7 +111,7 @@ export class TextEvaluator {
       this.#check(piece.ids);
       text.bytes += piece.bytes;
       text.ids = joined(text.ids, piece.ids);
-      const { runs, from } = cut({ ...text, end: piece.end }, model.dimensions.context);
+      const { runs, from } = cut({ ...text, end: piece.end }, context);
       for (const { length, windows } of runs) {
         signal?.throwIfAborted();
         const samples = windows.map((ids): TokenWindow => ({ ids, number: ['evaluation', number++] }));

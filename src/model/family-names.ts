@@ -13,6 +13,7 @@ export const FAMILIES = [
   'gemma',
   'gemma2',
   'gemma3_text',
+  't5',
 ] as const;
 
 /**
@@ -24,6 +25,9 @@ export type FamilyName = (typeof FAMILIES)[number];
 
 /** Those that read all of a text at once, and learn by masked tokens. */
 export const ENCODERS: readonly FamilyName[] = ['bert', 'distilbert', 'modernbert'];
+
+/** Those that read a source and write what belongs to it. */
+export const ENCODER_DECODERS: readonly FamilyName[] = ['t5'];
 
 /** The kinds of adapters. */
 export const ADAPTERS = ['lora'] as const;

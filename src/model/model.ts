@@ -52,7 +52,7 @@ import { smollm3 } from './smollm3.js';
 import { t5 } from './t5.js';
 
 /** The architectures by name. */
-export const families: Readonly<Record<FamilyName | 'roberta' | 't5', Architecture>> = {
+export const families: Readonly<Record<FamilyName | 'roberta', Architecture>> = {
   gpt2: gpt2 as Architecture,
   llama: llama as Architecture,
   bert: bert as Architecture,

@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
 import type { TokenWindow } from '../data/sampling/token-windows.js';
+import type { Tokenizer } from '../data/tokenizers/tokenizer.js';
 import { someNames } from '../model/config-rules.js';
 import type { Model } from '../model/model.js';
 import { Causal } from './causal/causal.js';
 import { Masked } from './masked/masked.js';
 import type { Objective } from './objective.js';
+import { tokensForSource } from './seq2seq/corrupt-spans.js';
+import { ofCorruptedText } from './seq2seq/seq2seq.js';
 
 const masked = z.strictObject({
   name: z.literal('masked'),
@@ -21,10 +24,28 @@ const chat = z.strictObject({
   packed: z.boolean(),
 });
 
+const seq2seq = z.strictObject({
+  name: z.literal('seq2seq'),
+  /** The id that stands before what is written. */
+  start: z.int().nonnegative(),
+  /** The id that ends what is read, and what is written. */
+  end: z.int().nonnegative(),
+  /** How a text becomes pairs; left out where they are rows. */
+  corruption: z
+    .strictObject({
+      density: z.number().gt(0).lt(1),
+      span: z.number().gte(1),
+      sentinel: z.int().positive(),
+      sentinels: z.int().positive(),
+    })
+    .optional(),
+});
+
 /** What is learned of the windows of a text, as the configuration of a cluster's run holds it. */
 export const textObjectiveSchema = z.discriminatedUnion('name', [
   z.strictObject({ name: z.literal('causal') }),
   masked,
+  seq2seq,
 ]);
 
 /** What is learned, with its settings: as `run.json` holds it. */
@@ -42,7 +63,7 @@ export const CAUSAL: TextObjectiveConfig = { name: 'causal' };
 /** What an objective over the windows of a text is made for. */
 export interface ObjectiveSetting {
   readonly model: Model;
-  /** Tokens that the model sees of a window. */
+  /** Tokens of a window, {@link windowTokens}. */
   readonly context: number;
   /** Of the run, for the chance that an objective has. */
   readonly seed: number;
@@ -53,19 +74,23 @@ export interface ObjectiveSetting {
 /** The share of tokens to be told, where nothing else was asked for (BERT, arXiv 1810.04805 §3.1). */
 const RATE = 0.15;
 
+/** How texts are corrupted (T5, arXiv 1910.10683 §3.3.4). */
+const DENSITY = 0.15;
+const SPAN = 3;
+
+/** What an objective needs of a tokenizer. */
+export type MarkedTokenizer = Pick<Tokenizer, 'mask' | 'sentinels' | 'endOfText'>;
+
 /**
- * What a model was made to learn from texts, as far as it shows: the next token, or masked ones.
+ * What a model was made to learn from texts, as far as it shows: the next token, masked ones, or spans that are left out.
  *
- * @param mask the id of the tokenizer's mask token
- * @throws UsageError when it tells masked tokens and there is no mask, or it is an encoder that tells none
+ * @throws UsageError when the tokenizer has no token that stands for what is to be told, or it is an encoder that tells
+ * none
  */
-export function objectiveOf(model: Model, mask: number | undefined): TextObjectiveConfig {
+export function objectiveOf(model: Model, { mask, ...tokenizer }: MarkedTokenizer): TextObjectiveConfig {
   const { architecture } = model;
   if (architecture.sees === 'past') return CAUSAL;
-  if (architecture.encoder)
-    throw new UsageError(
-      `A ${architecture.name} model reads a source: eval, which has texts alone, cannot measure it.`,
-    );
+  if (architecture.encoder) return seq2seqOf(tokenizer, model.config as Marks);
   if (!model.scoresTokens)
     throw new UsageError(
       `This ${architecture.name} model has no head that tells masked tokens: \`architectures\` in its config.json names ` +
@@ -76,6 +101,47 @@ export function objectiveOf(model: Model, mask: number | undefined): TextObjecti
     `A ${architecture.name} model tells masked tokens, but its tokenizer has no mask: its tokenizer_config.json names no ` +
       'mask_token that its tokenizer.json has. Take the files that belong to the model.',
   );
+}
+
+/** The tokens that a configuration names. */
+interface Marks {
+  readonly decoder_start_token_id?: unknown;
+  readonly pad_token_id?: unknown;
+  readonly eos_token_id?: unknown;
+}
+
+/**
+ * What an encoder-decoder learns.
+ *
+ * @param config of the model, which names the tokens that stand before and after what it writes; else the tokenizer's own
+ */
+export function seq2seqOf(
+  { sentinels, endOfText }: Omit<MarkedTokenizer, 'mask'>,
+  config: Marks = {},
+): Extract<TextObjectiveConfig, { name: 'seq2seq' }> {
+  const ids = (...values: unknown[]) =>
+    values.flat().filter((id): id is number => Number.isInteger(id) && Number(id) >= 0);
+  const [end] = ids(config.eos_token_id, endOfText);
+  const [start] = ids(config.decoder_start_token_id, config.pad_token_id, endOfText);
+  if (start === undefined || end === undefined)
+    throw new UsageError(
+      'What is written begins and ends with a token (decoder_start_token_id and eos_token_id in config.json, or the end ' +
+        'of text of the tokenizer), and there is none. Take a tokenizer that has one, such as bpe.',
+    );
+  const corruption = sentinels && {
+    density: DENSITY,
+    span: SPAN,
+    sentinel: sentinels.first,
+    sentinels: sentinels.count,
+  };
+  return { name: 'seq2seq', start, end, ...(corruption && { corruption }) };
+}
+
+/** Tokens of a window of a text, for a model that is to see so many at once. */
+export function windowTokens(config: TextObjectiveConfig, context: number): number {
+  if (config.name !== 'seq2seq' || !config.corruption) return context;
+  // A source of two tokens has no room for a span.
+  return tokensForSource(Math.max(3, context), config.corruption);
 }
 
 /** The classes that a configuration names. */
@@ -94,6 +160,14 @@ export function createObjective(config: TextObjectiveConfig, setting: ObjectiveS
   const make = {
     causal: () => new Causal(model, context, standIn),
     masked: () => new Masked(model, { ...(config as z.output<typeof masked>), context, seed, standIn }),
+    seq2seq: () => {
+      const { start, end, corruption } = config as z.output<typeof seq2seq>;
+      if (corruption) return ofCorruptedText(model, { corruption, tokens: context, seed, start, end, standIn });
+      throw new UsageError(
+        'A text teaches an encoder-decoder by spans that are left out, for which its tokenizer needs sentinels ' +
+          '(<extra_id_0> and on). Take that of a T5, or give rows of source and target.',
+      );
+    },
   };
   return make[config.name]();
 }

@@ -36,7 +36,9 @@ export async function writeBestModel(
   }
   // Without these keys transformers takes those of the published GPT-2, which may lie outside this vocabulary.
   const { endOfText = null } = tokenizer;
-  const ends = { bos_token_id: endOfText, eos_token_id: generationEnds([chat?.end, endOfText]) };
+  // What is written beside a source begins with a token, which the end of a text serves as.
+  const start = model.architecture.encoder && { decoder_start_token_id: endOfText, pad_token_id: endOfText };
+  const ends = { bos_token_id: endOfText, eos_token_id: generationEnds([chat?.end, endOfText]), ...start };
   await writeModelFolder(folder, {
     config: JSON.parse(JSON.stringify({ ...(model.config as object), ...ends })),
     generationConfig: { ...ends, max_length: model.dimensions.context },

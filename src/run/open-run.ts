@@ -3,9 +3,10 @@ import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.js';
 import type { JsonValue } from '../base/json.js';
 import { type Spelling, spelledError } from '../base/spelling.js';
+import { SENTINELS } from '../data/tokenizers/sentinel-tokens.js';
 import { chooseDevice } from '../engine/node/create.js';
 import { Model } from '../model/model.js';
-import { createObjective } from '../objectives/create.js';
+import { createObjective, windowTokens } from '../objectives/create.js';
 import { type GivenText, textFile } from './given-text.js';
 import {
   checkAddedTokens,
@@ -180,8 +181,10 @@ function checkModel(options: ParsedTrainOptions, known?: Model): void {
   const { family, ...sizes } = modelShape(options);
   const whole = known ?? Model.create(family, { ...sizes, vocabulary: 1 });
   const model = whole.partly(partsOf(options));
-  // Any id stands for the mask token, as 1 stands for the vocabulary: there is no tokenizer yet.
-  createObjective(objectiveOf(options, 1), { model, context: sizes.context, seed: options.seed });
+  // Any ids stand for the tokenizer's marks, as 1 stands for the vocabulary: there is no tokenizer yet.
+  const marks = { mask: 1, sentinels: { first: SENTINELS, count: SENTINELS }, endOfText: 0 };
+  const objective = objectiveOf(options, marks);
+  createObjective(objective, { model, context: windowTokens(objective, sizes.context), seed: options.seed });
 }
 
 function defaultFolder(): string {

@@ -76,12 +76,12 @@ const MODEL = {
     help: 'model family',
     otherwise: 'that of the preset',
   },
-  /** What is learned: the next token, masked ones, or answers in rows. Default `causal`, of encoders `masked`. */
+  /** What is learned. Default `causal`, of encoders `masked`, of encoder-decoders `seq2seq`. */
   objective: {
     kind: 'choice',
     choices: OBJECTIVES,
-    help: 'what is learned: the next token, masked ones, or the answers in conversations',
-    otherwise: 'causal; encoders: masked',
+    help: 'what is learned: the next token, masked ones, the answers in conversations, or targets of sources',
+    otherwise: 'causal; encoders: masked; t5: seq2seq',
   },
   /** With `chat`, whether each row has a window to itself; else rows share windows, and none sees another. */
   unpacked: { kind: 'flag', help: 'chat: a window for each row, instead of several rows in one' },

@@ -5,10 +5,10 @@ import { shapeOf } from '../base/option-schema.js';
 import type { OptionsOf, ParsedOf } from '../base/option-table.js';
 import { CODE, spelledError } from '../base/spelling.js';
 import type { TrainedParts } from '../model/adapter.js';
-import { ENCODERS } from '../model/family-names.js';
+import { ENCODER_DECODERS, ENCODERS } from '../model/family-names.js';
 import { findPreset } from '../model/presets.js';
 import { hasSize } from '../model/published.js';
-import type { TextObjectiveConfig } from '../objectives/create.js';
+import { type MarkedTokenizer, seq2seqOf, type TextObjectiveConfig } from '../objectives/create.js';
 import type { ObjectiveName } from '../objectives/names.js';
 import { checkGivenText, type GivenText } from './given-text.js';
 import { OWN_OPTIONS, TRAIN_OPTIONS } from './option-table.js';
@@ -142,12 +142,16 @@ const LIMITS = ['steps', 'tokens', 'minutes'] as const;
 
 /** What is learned: as it was named, or what the model can. */
 export function objectiveName(o: ParsedTrainOptions): ObjectiveName {
-  return o.objective ?? (o.model !== undefined && ENCODERS.includes(o.model) ? 'masked' : 'causal');
+  if (o.objective !== undefined || o.model === undefined) return o.objective ?? 'causal';
+  if (ENCODER_DECODERS.includes(o.model)) return 'seq2seq';
+  return ENCODERS.includes(o.model) ? 'masked' : 'causal';
 }
 
-/** What is learned, with its settings. @param mask the id of the tokenizer's mask token, where it has one */
-export function objectiveOf(o: ParsedTrainOptions, mask: number | undefined): TextObjectiveConfig {
+/** What is learned, with its settings. @param config of the model, where there is one */
+export function objectiveOf(o: ParsedTrainOptions, tokenizer: MarkedTokenizer, config?: object): TextObjectiveConfig {
+  const { mask } = tokenizer;
   const name = objectiveName(o);
+  if (name === 'seq2seq') return seq2seqOf(tokenizer, config);
   if (name !== 'masked') return { name: 'causal' };
   if (mask === undefined) throw new Error('the tokenizer has no mask token');
   return { name, rate: o.maskRate, mask };
@@ -163,13 +167,16 @@ export interface ModelSizes {
   readonly context: number;
 }
 
+/** The family that learns what others cannot, unless another is named. */
+const USUAL: Readonly<Partial<Record<ObjectiveName, string>>> = { masked: 'bert', seq2seq: 't5' };
+
 /** The preset (unless named `micro`, or `llama-micro` for families of grouped queries), with the sizes that were given in place of its own. */
 export function modelShape(o: ParsedTrainOptions): ModelSizes {
   const grouped = o.model !== undefined && hasSize(o.model, 'keyValueHeads');
   const preset = findPreset(o.preset ?? (grouped ? 'llama-micro' : 'micro'));
   const heads = o.heads ?? preset.heads;
   return {
-    family: o.model ?? (o.objective === 'masked' ? 'bert' : preset.family),
+    family: o.model ?? USUAL[o.objective ?? 'causal'] ?? preset.family,
     layers: o.layers ?? preset.layers,
     width: o.width ?? preset.width,
     heads,

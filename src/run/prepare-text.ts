@@ -17,7 +17,7 @@ import {
 import type { AdapterContent } from '../hub/peft.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
-import { createObjective, type TextObjectiveConfig } from '../objectives/create.js';
+import { createObjective, type TextObjectiveConfig, windowTokens } from '../objectives/create.js';
 import { writeBestModel } from './best-model.js';
 import type { TrainEvent } from './events.js';
 import { checkFrozen, type FrozenPart, readFrozen, writeFrozen } from './frozen-part.js';
@@ -69,15 +69,16 @@ export async function prepareText(
     if (error instanceof OtherTextError) throw otherText(run, tokens, error);
     throw error;
   });
-  const { context } = modelShape(options);
-  requireWindow(dataset.train, context);
-  const windows = validationWindows(dataset.validation, context);
   const whole = run.chosen.model
     ? Model.fromConfig(run.chosen.model)
     : (run.source?.model ?? newModel(options, dataset));
   const model = whole.partly(partsOf(options));
   const objective =
-    (run.chosen.objective as TextObjectiveConfig | undefined) ?? objectiveOf(options, dataset.tokenizer.mask);
+    (run.chosen.objective as TextObjectiveConfig | undefined) ??
+    objectiveOf(options, dataset.tokenizer, run.source?.model.config as object | undefined);
+  const context = windowTokens(objective, modelShape(options).context);
+  requireWindow(dataset.train, context);
+  const windows = validationWindows(dataset.validation, context);
   const learned = createObjective(objective, { model, context, seed: options.seed });
   const start = startOf(run, model);
   const frozen = await frozenPart(run, model, start);
@@ -229,6 +230,7 @@ async function tokensOf(
     tokenizer: options.from === undefined ? options.tokenizer : await loadTokenizer(run.paths.from),
     vocabularySize: options.from === undefined ? vocabularyGoal(options) : undefined,
     mask: objectiveName(options) === 'masked',
+    sentinels: objectiveName(options) === 'seq2seq',
     validationFraction: options.validationFraction,
     onProgress: ({ phase, done, total }) => {
       if (performance.now() - told < TELL_EVERY) return;

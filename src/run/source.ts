@@ -53,7 +53,7 @@ export async function openSource(from: string, options: ParsedTrainOptions): Pro
             'do not belong together.',
         );
       }
-      const objective = objectiveOfModel(model, tokenizer.mask);
+      const objective = objectiveOfModel(model, tokenizer);
       const kept = { objective, ...(generationConfig && { generationConfig }) };
       const { addTokens: tokens } = options;
       if (tokens === undefined) return { ...kept, model, tokenizerFiles, notices };

@@ -8,6 +8,7 @@ import { BytesTokenizer } from '../tokenizers/bytes.js';
 import { CharsTokenizer } from '../tokenizers/chars.js';
 import { withMask } from '../tokenizers/mask-token.js';
 import { lastWordCut } from '../tokenizers/pretokenize.js';
+import { SENTINELS, withSentinels } from '../tokenizers/sentinel-tokens.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { END_OF_TEXT } from '../tokenizers/tokenizer-files.js';
 import { trainBpeInTurns } from '../tokenizers/train-bpe.js';
@@ -27,7 +28,9 @@ export interface EncodeCorpusOptions {
   tokenizer: PrepareOptions['tokenizer'];
   /** Whether a tokenizer that is made here gets a mask token. */
   mask: boolean;
-  /** Tokens of a `bpe` that is made here, the mask among them. */
+  /** Whether a `bpe` that is made here gets sentinels. */
+  sentinels?: boolean;
+  /** Tokens of a `bpe` that is made here, the mask and sentinels among them. */
   vocabularySize: number;
   /** How often a pair must come for `bpe` to merge it. */
   minFrequency: number;
@@ -62,7 +65,7 @@ async function makeTokenizer(
   corpus: CorpusOptions,
   scan: CorpusScan,
   found: FoundFiles,
-  { tokenizer, mask, vocabularySize, minFrequency, onProgress }: EncodeCorpusOptions,
+  { tokenizer, mask, sentinels, vocabularySize, minFrequency, onProgress }: EncodeCorpusOptions,
   pool: BpePool | undefined,
 ): Promise<Tokenizer> {
   if (tokenizer === 'chars') return new CharsTokenizer(scan.characters ?? [], { mask });
@@ -85,9 +88,11 @@ async function makeTokenizer(
   const progress = (done: number) => onProgress?.({ phase: 'merging', done, total: vocabularySize });
   progress(0);
   const special = [END_OF_TEXT];
-  const training = { vocabularySize: vocabularySize - (mask ? 1 : 0), special, minFrequency, onProgress: progress };
+  const learned = vocabularySize - (mask ? 1 : 0) - (sentinels ? SENTINELS : 0);
+  const training = { vocabularySize: learned, special, minFrequency, onProgress: progress };
   const model = await trainBpeInTurns(counts, training, corpus.signal);
-  return new BpeTokenizer(mask ? withMask(model) : model);
+  const masked = mask ? withMask(model) : model;
+  return new BpeTokenizer(sentinels ? withSentinels(masked) : masked);
 }
 
 async function writeTokens(

@@ -23,6 +23,8 @@ const settingsSchema = z.strictObject({
   minFrequency: count.optional(),
   /** There where the tokenizer has a mask token that was asked for; left out otherwise, as it was before there was one. */
   mask: z.literal(true).optional(),
+  /** The same of sentinels. */
+  sentinels: z.literal(true).optional(),
 });
 
 const manifestSchema = z.strictObject({

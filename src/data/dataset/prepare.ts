@@ -7,6 +7,7 @@ import { findFiles } from '../corpus/find-files.js';
 import type { CorpusOptions } from '../corpus/types.js';
 import { SHARD_TOKENS } from '../shards/shard-writer.js';
 import type { MadeTokenizer } from '../tokenizers/kinds.js';
+import { SENTINELS } from '../tokenizers/sentinel-tokens.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { vocabularyFor } from '../tokenizers/vocabulary-for.js';
 import { encodeWorkers } from './bpe-pool.js';
@@ -40,6 +41,8 @@ export interface PrepareOptions extends CorpusOptions {
   vocabularySize?: number | undefined;
   /** Whether the tokenizer has a mask token as well, counted in its vocabulary; one that is given must have it. */
   mask?: boolean | undefined;
+  /** The same of sentinels, which of those that are made a `bpe` alone has. */
+  sentinels?: boolean | undefined;
   /** The part of the text, between 0 and 1, that is kept for validation: 0.1 unless given. */
   validationFraction?: number | undefined;
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
@@ -112,7 +115,9 @@ async function makeDataset(
     folder: options.folder,
     tokenizer: options.tokenizer,
     mask: settings.mask === true,
-    vocabularySize: settings.vocabularySize || vocabularyFor(scan.statistics.bytes),
+    sentinels: settings.sentinels === true,
+    vocabularySize:
+      settings.vocabularySize || vocabularyFor(scan.statistics.bytes) + (settings.sentinels ? SENTINELS : 0),
     minFrequency: MIN_FREQUENCY,
     workers: options.workers ?? encodeWorkers(scan.statistics.bytes),
     shardTokens: options.shardTokens ?? SHARD_TOKENS,
@@ -167,7 +172,7 @@ async function writeManifest(folder: string, manifest: DatasetManifest): Promise
 }
 
 function checkedSettings(options: PrepareOptions): DatasetSettings {
-  const { tokenizer, vocabularySize, validationFraction, field, mask = false } = options;
+  const { tokenizer, vocabularySize, validationFraction, field, mask = false, sentinels = false } = options;
   const fraction = validationFraction ?? 0.1;
   if (!(fraction > 0 && fraction < 1)) {
     throw new UsageError(
@@ -175,14 +180,15 @@ function checkedSettings(options: PrepareOptions): DatasetSettings {
     );
   }
   const size = tokenizer === 'bpe' ? (vocabularySize ?? 0) : 0;
-  const least = mask ? 258 : 257;
+  const marks = (mask ? 1 : 0) + (sentinels ? SENTINELS : 0);
+  const least = 257 + marks;
   if (
     tokenizer === 'bpe' &&
     vocabularySize !== undefined &&
     !(Number.isInteger(size) && size >= least && size <= 2 ** 20)
   ) {
     throw new UsageError(
-      `A bpe tokenizer has 256 bytes and ${mask ? 'two special tokens' : 'one special token'} before it learns any ` +
+      `A bpe tokenizer has 256 bytes and ${marks > 0 ? `${1 + marks} special tokens` : 'one special token'} before it learns any ` +
         `other: its vocabulary must be from ${least} to ${2 ** 20}, not ${size}.`,
     );
   }
@@ -190,6 +196,15 @@ function checkedSettings(options: PrepareOptions): DatasetSettings {
     throw new UsageError(
       'Masked-language training needs a tokenizer with a mask token, and this one has none: its tokenizer_config.json ' +
         'names no mask_token that its tokenizer.json has. Take another, or have one made: chars, bytes or bpe.',
+    );
+  }
+  if (
+    sentinels && typeof tokenizer === 'string' ? tokenizer !== 'bpe' : sentinels && !(tokenizer as Tokenizer).sentinels
+  ) {
+    throw new UsageError(
+      'Learning to write spans that are left out of a text needs a tokenizer with tokens that stand for them ' +
+        `(<extra_id_0> and on), which ${typeof tokenizer === 'string' ? `${tokenizer} tokenizers have` : 'this one has'} not. ` +
+        'Take that of a T5, or have a bpe made.',
     );
   }
   return {
@@ -200,5 +215,6 @@ function checkedSettings(options: PrepareOptions): DatasetSettings {
     validationFraction: fraction,
     ...(tokenizer === 'bpe' && { minFrequency: MIN_FREQUENCY }),
     ...(mask && typeof tokenizer === 'string' && { mask }),
+    ...(sentinels && typeof tokenizer === 'string' && { sentinels }),
   };
 }

@@ -1,6 +1,7 @@
 import { MASK_TOKEN } from './mask-token.js';
 import { WordMerger } from './merge-word.js';
 import { lastWordCut, wordEnd } from './pretokenize.js';
+import { findSentinels, type SentinelTokens } from './sentinel-tokens.js';
 import { byteStreamDecoder, bytesToText, type Tokenizer, unknownId } from './tokenizer.js';
 import { bpeFiles, END_OF_TEXT } from './tokenizer-files.js';
 import type { BpeModel } from './train-bpe.js';
@@ -17,6 +18,7 @@ export class BpeTokenizer implements Tokenizer {
   readonly kind = 'bpe';
   readonly endOfText: number | undefined;
   readonly mask: number | undefined;
+  readonly sentinels: SentinelTokens | undefined;
   /** What it was made from; it can be sent to another thread. */
   readonly model: BpeModel;
   readonly #idOfByte = new Int32Array(256);
@@ -44,9 +46,10 @@ export class BpeTokenizer implements Tokenizer {
     const idOfSpecial = new Map([...model.special].map(([id, name]) => [name, id]));
     this.endOfText = idOfSpecial.get(END_OF_TEXT);
     this.mask = idOfSpecial.get(MASK_TOKEN);
-    this.#special = [...model.special].flatMap(([id, name]) =>
-      id === this.mask ? [] : [{ id, bytes: Buffer.from(name) }],
-    );
+    this.sentinels = findSentinels((name) => idOfSpecial.get(name));
+    const { first = -1, count = 0 } = this.sentinels ?? {};
+    const chosen = (id: number) => id === this.mask || (id <= first && id > first - count);
+    this.#special = [...model.special].flatMap(([id, name]) => (chosen(id) ? [] : [{ id, bytes: Buffer.from(name) }]));
     this.#bytesOf = model.tokens.map((bytes, id) => {
       const name = model.special.get(id);
       return name === undefined ? bytes : toBytes(name);

@@ -2,6 +2,7 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { MeanfieldError } from '../../base/errors.js';
 import { TimeLimitError, withinTime } from '../../base/threads/time-limit.js';
 import { tokenToBytes } from './byte-level.js';
+import { findSentinels, type SentinelTokens } from './sentinel-tokens.js';
 import { bytesToText, type StreamDecoder, type Tokenizer, type TokenizerFiles, unknownId } from './tokenizer.js';
 import { toBytes } from './utf8.js';
 
@@ -20,6 +21,7 @@ export class ForeignTokenizer implements Tokenizer {
   readonly vocabularySize: number;
   readonly endOfText: number | undefined;
   readonly mask: number | undefined;
+  readonly sentinels: SentinelTokens | undefined;
   readonly around: { readonly before: readonly number[]; readonly after: readonly number[] };
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #files: TokenizerFiles;
@@ -42,6 +44,7 @@ export class ForeignTokenizer implements Tokenizer {
     };
     this.endOfText = special('eos_token');
     this.mask = special('mask_token');
+    this.sentinels = findSentinels((name) => this.#tokenizer.token_to_id(name));
     this.around = specialsAround(this.#tokenizer);
   }
 

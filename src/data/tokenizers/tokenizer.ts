@@ -1,5 +1,6 @@
 import { MeanfieldError } from '../../base/errors.js';
 import type { TokenizerKind } from './kinds.js';
+import type { SentinelTokens } from './sentinel-tokens.js';
 
 /** The files of a tokenizer in Hugging Face layout: contents by name. */
 export interface TokenizerFiles {
@@ -24,11 +25,13 @@ export interface Tokenizer {
   readonly endOfText: number | undefined;
   /** The token that stands where a model has to tell what was there, or undefined when this tokenizer has none. */
   readonly mask: number | undefined;
+  /** The tokens that stand for spans of a text that are left out; none where it is left out. */
+  readonly sentinels?: SentinelTokens | undefined;
   /** The special tokens that stand before and after a text that an encoder reads; none where it is left out. */
   readonly around?: { readonly before: readonly number[]; readonly after: readonly number[] };
   /**
    * The ids of a text. No special token is added; the text `<|endoftext|>` becomes that token where there is one, as
-   * in Hugging Face tokenizers; the mask token is never among them, but in `foreign` ones. Bytes that are not UTF-8 are kept by `bytes` and `bpe`.
+   * in Hugging Face tokenizers; the mask token and sentinels are never among them, but in `foreign` ones. Bytes that are not UTF-8 are kept by `bytes` and `bpe`.
    *
    * @throws EncodeError when the text holds what the tokenizer cannot express, with its offset
    */

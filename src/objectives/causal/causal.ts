@@ -57,7 +57,7 @@ export class Causal extends OfWindows implements Objective<TokenWindow> {
         UsageError,
         ({ option }) =>
           `A ${model.architecture.name} model sees the tokens that it would have to tell. ` +
-          `Use ${option('objective', 'masked')} with it, or another ${option('model')}.`,
+          `Use ${option('objective', model.architecture.encoder ? 'seq2seq' : 'masked')} with it, or another ${option('model')}.`,
       );
   }
 
