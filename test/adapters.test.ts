@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SafetensorsFile } from '../src/base/files/safetensors.js';
@@ -133,6 +133,21 @@ describe('an adapter', () => {
     await model.close();
     vi.unstubAllEnvs();
     expect(loss).toBe(await lossOf('lora'));
+  });
+
+  it('that has itself for a base, or another that has it, says so', async () => {
+    const settings = await json('alone', 'adapter_config.json');
+    for (const [name, base] of [
+      ['own', 'own'],
+      ['one', 'two'],
+      ['two', 'one'],
+    ] as const) {
+      await cp(trainer.path('alone'), trainer.path(name), { recursive: true });
+      await rm(trainer.path(`${name}/meanfield.json`));
+      const text = JSON.stringify({ ...settings, base_model_name_or_path: trainer.path(base) });
+      await writeFile(trainer.path(`${name}/adapter_config.json`), text);
+    }
+    for (const name of ['own', 'one']) await expect(load(trainer.path(name))).rejects.toThrow(/has itself for a base/);
   });
 
   it('without its base says so', async () => {

@@ -439,6 +439,18 @@ describe('a hostile hub', () => {
     expect(pauses.slice(3)).toEqual([60, 60, 60, 60]);
   });
 
+  it('that is nowhere, or does not know the name, is told of beside what is not here', async () => {
+    await expect(loadModel('acme/unknown')).rejects.toThrow(
+      /There is no acme\/unknown here, nor in the hub's cache\. The hub refuses acme\/unknown with status 401/,
+    );
+    vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:9');
+    await expect(pull('acme/tiny')).rejects.toThrow(/127\.0\.0\.1:9 cannot be used/);
+    vi.stubEnv('HF_ENDPOINT', 'http://nowhere.invalid');
+    pauses.length = 0;
+    await expect(pull('acme/tiny')).rejects.toThrow(/nowhere\.invalid cannot be used/);
+    expect(pauses.length).toBeLessThan(2);
+  });
+
   it('whose model is larger than the disk is told of before it is fetched', async () => {
     answering(/\/tree\//, list({ lfs: { oid: 'c'.repeat(64), size: 5e15 } }));
     await expect(pull('acme/tiny')).rejects.toThrow(/acme\/tiny needs 5000000\.0 GB more, and .* has .* GB free/);

@@ -41,6 +41,23 @@ describe('encodeSafetensors', () => {
     expect(data!.buffer).toBe(vector.buffer);
   });
 
+  test('rounds single precision to what is asked for, after wider types', () => {
+    const data = Float32Array.of(1 + 2 ** -9, -65_504, 2 ** -24, 0.1);
+    const tensor = (name: string, rounded?: 'F16' | 'BF16') => ({ name, shape: [4], data, rounded });
+    const bytes = bytesOf([tensor('a', 'F16'), tensor('b', 'BF16'), tensor('c')]);
+    const json = JSON.parse(bytes.subarray(8, 8 + bytes.readUInt32LE(0)).toString());
+    expect(Object.entries(json)).toEqual([
+      ['c', { dtype: 'F32', shape: [4], data_offsets: [0, 16] }],
+      ['b', { dtype: 'BF16', shape: [4], data_offsets: [16, 24] }],
+      ['a', { dtype: 'F16', shape: [4], data_offsets: [24, 32] }],
+    ]);
+    const halves = bytes.subarray(-16);
+    const read = (first: number) => [0, 2, 4, 6].map((i) => halves.readUInt16LE(first + i));
+    // As numpy.float16 and torch.bfloat16 have them.
+    expect(read(0)).toEqual([0x3f80, 0xc780, 0x3380, 0x3dcd]);
+    expect(read(8)).toEqual([0x3c02, 0xfbff, 0x0001, 0x2e66]);
+  });
+
   test('no tensors and no metadata are a sound file', () => {
     expect(bytesOf([]).toString('latin1')).toBe('\b\0\0\0\0\0\0\0{}      ');
   });

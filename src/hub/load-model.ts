@@ -88,9 +88,24 @@ export async function withTextModel<T>(
   work: (opened: OpenTextModel) => Promise<T>,
   merge?: MergeAdapter,
 ): Promise<T> {
+  return withLayers(folder, work, merge, []);
+}
+
+/** @param above adapters that are joined with what is opened */
+async function withLayers<T>(
+  folder: string,
+  work: (opened: OpenTextModel) => Promise<T>,
+  merge: MergeAdapter | undefined,
+  above: readonly string[],
+): Promise<T> {
   const adapter = merge && typeof folder === 'string' ? await adapterPlace(folder) : undefined;
-  if (merge && adapter !== undefined) return withAdapted(adapter, work, merge);
-  return withOpened(folder, await openModel(folder), work);
+  if (merge === undefined || adapter === undefined) return withOpened(folder, await openModel(folder), work);
+  if (above.includes(adapter))
+    throw new MeanfieldError(
+      `The adapter in ${adapter} has itself for a base. Write the model that it was trained beside into ` +
+        `base_model_name_or_path of ${join(adapter, ADAPTER_CONFIG)}.`,
+    );
+  return withAdapted(adapter, work, merge, [...above, adapter]);
 }
 
 /** Where the adapter lies that a user names as MODEL: its folder, or that of a run's; undefined where it is none. */
@@ -107,7 +122,12 @@ export async function adapterBaseOf(model: string): Promise<string | undefined> 
 }
 
 /** The base of an adapter, joined with it: the frozen parameters of the run that it lies in, else what its settings name. */
-async function withAdapted<T>(folder: string, work: (opened: OpenTextModel) => Promise<T>, merge: MergeAdapter) {
+async function withAdapted<T>(
+  folder: string,
+  work: (opened: OpenTextModel) => Promise<T>,
+  merge: MergeAdapter,
+  above: readonly string[],
+): Promise<T> {
   const joined = async (base: OpenTextModel) => {
     const { layers } = await readAdapter(folder, base.model);
     const parameters = async () => {
@@ -122,7 +142,7 @@ async function withAdapted<T>(folder: string, work: (opened: OpenTextModel) => P
     const weights = await SafetensorsFile.open(frozen);
     return withOpened(folder, await openModel(folder, { weights }), joined);
   }
-  return withTextModel(await baseOf(folder), joined, merge);
+  return withLayers(await baseOf(folder), joined, merge, above);
 }
 
 async function baseOf(folder: string): Promise<string> {

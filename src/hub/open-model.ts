@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MeanfieldError } from '../base/errors.js';
 import { exists } from '../base/files/exists.js';
 import { parseJsonFile } from '../base/files/json-file.js';
 import { findModelFolder } from './find-model.js';
@@ -27,7 +28,12 @@ export async function placeOf(model: string, options: PullOptions = {}): Promise
   const name = parseHubName(model);
   if (name === undefined || isOffline() || (await exists(name.org))) return cached ?? model;
   const { pullModel } = await import('./remote/pull-model.js');
-  return (await pullModel(model, options)).path;
+  try {
+    return (await pullModel(model, options)).path;
+  } catch (error) {
+    if (!(error instanceof MeanfieldError)) throw error;
+    throw new MeanfieldError(`There is no ${model} here, nor in the hub's cache. ${error.message}`, { cause: error });
+  }
 }
 
 /** Whether a snapshot of the cache has all files of its weights; where it cannot be told, whoever reads it tells why. */

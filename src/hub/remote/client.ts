@@ -6,6 +6,8 @@ import type { HubSettings } from './settings.js';
 
 /** Tries of one request. */
 const TRIES = 5;
+/** That there is no such machine, or nobody listens: rarely for a moment. */
+const NOBODY = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED/;
 /** Seconds before the second try; each further one waits twice as long. */
 const PAUSE = 1;
 /** The longest that a server's `Retry-After` is followed, in seconds. */
@@ -81,7 +83,8 @@ export class HubClient {
         this.signal?.throwIfAborted();
         if (error instanceof MeanfieldError) throw error;
         fault = causeOf(error);
-        if (trial === TRIES || /redirect/.test(fault)) throw this.#unreachable(url, fault, error);
+        const tries = /redirect/.test(fault) ? 1 : NOBODY.test(fault) ? 2 : TRIES;
+        if (trial >= tries) throw this.#unreachable(url, fault, error);
       }
       await this.pause(after ?? PAUSE * 2 ** (trial - 1));
     }
