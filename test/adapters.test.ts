@@ -110,6 +110,27 @@ describe('an adapter', () => {
     expect(await lossOf('after')).toBeLessThan(await lossOf('base'));
   });
 
+  it('is put beside a model that is loaded, and others in its place, and the model stays as it is', async () => {
+    const other2 = { ...lora, rank: 2, seed: 5, steps: 20 };
+    expect((await trainer.train('second', further(other2))).error).toBeUndefined();
+    const base = await load(trainer.path('base'), { threads: 1 });
+    const first = await base.withAdapter(trainer.path('lora'));
+    const second = await first.withAdapter(trainer.path('second/model'));
+    const found = [];
+    for (const model of [second, first, base, first]) found.push((await model.evaluate([other])).loss);
+    const expected = [await lossOf('second'), await lossOf('lora'), await lossOf('base'), await lossOf('lora')];
+    for (const [i, loss] of expected.entries()) expect(Math.abs(found[i]! / loss - 1)).toBeLessThan(1e-5);
+    const merged = await load(trainer.path('lora'), { threads: 1 });
+    const write = async (model: typeof base) =>
+      (await model.generate({ prompt: 'ROMEO', maxTokens: 12, temperature: 0 }).result()).text;
+    expect(await write(first)).toBe(await write(merged));
+    const [[mine], [theirs]] = [await first.embed(['To be']), await merged.embed(['To be'])];
+    for (const [i, value] of theirs!.entries()) expect(Math.abs(mine![i]! - value)).toBeLessThan(1e-4);
+    await expect(base.withAdapter(trainer.path('base'))).rejects.toThrow(/There is no adapter in .*base/);
+    for (const model of [base, first, second, merged]) await model.close();
+    await expect(first.withAdapter(trainer.path('second'))).rejects.toThrow('The model is closed');
+  });
+
   it("is found by its name in the hub's cache, and its base by the name that its settings have", async () => {
     const cache = trainer.path('hub');
     const commit = '0123456789abcdef0123456789abcdef01234567';

@@ -10,8 +10,10 @@ import { traceEmbedding } from './embedding-program.js';
 /** What an {@link Embedder} computes with. */
 export interface EmbedderOptions {
   readonly model: Model;
-  /** The model's vector, as its layout describes it. Not copied. */
+  /** The vector that the model's `trained` describes: all parameters, or those of its adapter. Not copied. */
   readonly parameters: Float32Array;
+  /** With an adapter, the vector that its `frozen` describes. Not copied. */
+  readonly frozen?: Float32Array | undefined;
   readonly tokenizer: Tokenizer;
   /** How vectors come of hidden states; where it is left out their mean, as sentence-transformers has it. */
   readonly sentence?: SentenceModules | undefined;
@@ -96,7 +98,7 @@ export class Embedder {
   }
 
   async #run(ids: readonly Int32Array[], tokens: number): Promise<Float32Array[]> {
-    const { model, parameters } = this.options;
+    const { model, parameters, frozen = new Float32Array(0) } = this.options;
     // A power of two: few programs serve any number of texts.
     const texts = 2 ** Math.ceil(Math.log2(ids.length));
     const session = await this.#sessions.of(`${tokens} ${texts}`, ({ target }) =>
@@ -110,7 +112,7 @@ export class Embedder {
         feeds.own[t * texts + b] = 1;
       }
     }
-    const { vectors } = await session.run({ ...model.layout.views(parameters), ...feeds });
+    const { vectors } = await session.run({ ...model.views(parameters, frozen), ...feeds });
     const all = vectors as Float32Array;
     if (!all.every(Number.isFinite))
       throw new MeanfieldError(

@@ -4,7 +4,9 @@ import { Turns } from '../base/turns.js';
 import { corpusNotices, readDocuments } from '../data/index.js';
 import type { Engine } from '../engine/engine.js';
 import { createEngine } from '../engine/node/create.js';
-import { type LoadedModel, loadModel, type MergeAdapter } from '../hub/load-model.js';
+import { adapterPlace, type LoadedModel, loadModel, type MergeAdapter } from '../hub/load-model.js';
+import { adapterVector, readAdapter } from '../hub/peft.js';
+import type { Model } from '../model/model.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
 import { ConversationPrompts } from './conversation.js';
 import { Embedder, type EmbedderOptions } from './embedder.js';
@@ -32,7 +34,11 @@ export class LanguageModel implements AsyncDisposable {
   readonly #generator: Generator | undefined;
   readonly #architecture: string;
   #prompts: ConversationPrompts | undefined;
-  readonly #work: TextEvaluatorOptions & EmbedderOptions & Pick<LoadedModel, 'tokenizerFiles'>;
+  readonly #work: TextEvaluatorOptions &
+    EmbedderOptions &
+    Pick<LoadedModel, 'tokenizerFiles'> & { readonly threads: number };
+  /** Without the adapter that it may have. */
+  readonly #loaded: LoadedModel;
   /** Made when it is first asked for: not every model tells tokens. */
   #evaluator: TextEvaluator | undefined;
   #embedder: Embedder | undefined;
@@ -45,12 +51,22 @@ export class LanguageModel implements AsyncDisposable {
   /** What should be known of its files: keys of its configuration and tensors that nothing here reads. */
   readonly notices: readonly string[];
 
-  private constructor(loaded: LoadedModel, engine: Engine, threads: number) {
-    const { architecture } = loaded.model;
-    const work = { ...loaded, engine, compile: { threads } };
+  /** @param adapted the loaded model with an adapter beside it, and the vector of that */
+  private constructor(
+    loaded: LoadedModel,
+    engine: Engine,
+    threads: number,
+    adapted?: { readonly model: Model; readonly adapter: Float32Array },
+  ) {
+    const { model, adapter } = { model: loaded.model, ...adapted };
+    const { architecture } = model;
+    const vectors = adapter ? { parameters: adapter, frozen: loaded.parameters } : { parameters: loaded.parameters };
+    const work = { ...loaded, ...vectors, model, engine, threads, compile: { threads } };
+    const parameters = adapter ? model.views(adapter, loaded.parameters) : loaded.parameters;
     this.#architecture = architecture.name;
-    this.#generator = architecture.sees === 'past' ? new Generator(work) : undefined;
+    this.#generator = architecture.sees === 'past' ? new Generator({ ...work, parameters }) : undefined;
     this.#work = work;
+    this.#loaded = loaded;
     this.parameters = loaded.model.layout.size;
     this.context = loaded.model.dimensions.context;
     this.notices = loaded.notices;
@@ -188,6 +204,37 @@ export class LanguageModel implements AsyncDisposable {
     } finally {
       end();
     }
+  }
+
+  /**
+   * The same model with an adapter beside it: of PEFT's layout, or a run's. Its parameters are in memory once, for the model
+   * without and with as many adapters as there are, which can be used in turn. {@link close} each.
+   *
+   * @param adapter a folder, or `org/name` of the hub's cache
+   * @returns another model; of a model with an adapter, the one with this adapter in its place
+   * @throws MeanfieldError when there is no adapter, it is damaged, or another model's, or when the model is closed
+   *
+   * @example
+   * import { load } from 'meanfield';
+   *
+   * const model = await load('models/SmolLM2-135M-Instruct');
+   * const pirate = await model.withAdapter('runs/pirate');
+   * const question = [{ role: 'user', content: 'Where is Lisbon?' }];
+   * for (const one of [model, pirate]) console.log((await (await one.chat(question)).result()).text);
+   */
+  async withAdapter(adapter: string): Promise<LanguageModel> {
+    this.#checkOpen();
+    const { model: base } = this.#loaded;
+    const place = typeof adapter === 'string' ? await adapterPlace(adapter) : undefined;
+    if (place === undefined)
+      throw new MeanfieldError(
+        `There is no adapter in ${JSON.stringify(adapter)}: expected a folder with adapter_config.json, or a run that ` +
+          'trained one.',
+      );
+    const read = await readAdapter(place, base);
+    const model = base.withAdapter(read.layers.map(({ a: _a, b: _b, ...layer }) => layer));
+    const { engine, threads } = this.#work;
+    return new LanguageModel(this.#loaded, engine, threads, { model, adapter: adapterVector(model, read) });
   }
 
   /**

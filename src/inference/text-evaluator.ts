@@ -39,8 +39,10 @@ export interface TextEvaluation {
 /** What a {@link TextEvaluator} computes with. */
 export interface TextEvaluatorOptions {
   readonly model: Model;
-  /** The model's vector, as its layout describes it. Not copied. */
+  /** The vector that the model's `trained` describes: all parameters, or those of its adapter. Not copied. */
   readonly parameters: Float32Array;
+  /** With an adapter, the vector that its `frozen` describes. Not copied. */
+  readonly frozen?: Float32Array | undefined;
   readonly tokenizer: Tokenizer;
   readonly engine: Engine;
   readonly compile?: SessionOptions;
@@ -164,11 +166,9 @@ export class TextEvaluator {
   }
 
   #unusable(name: string, nats: number): MeanfieldError {
-    const { model, parameters } = this.#options;
-    const wrong = model.layout.entries.find(({ offset, size }) =>
-      parameters.subarray(offset, offset + size).some((value) => !Number.isFinite(value)),
-    );
-    const why = wrong === undefined ? 'Its weights are finite and too large' : `${wrong.name} holds NaN or infinity`;
+    const { model, parameters, frozen = new Float32Array(0) } = this.#options;
+    const wrong = Object.entries(model.views(parameters, frozen)).find(([, values]) => !values.every(Number.isFinite));
+    const why = wrong === undefined ? 'Its weights are finite and too large' : `${wrong[0]} holds NaN or infinity`;
     return new MeanfieldError(
       `The model's loss on ${name} is ${nats}. ${why}: the weights are not usable. Take an earlier checkpoint or another copy.`,
     );
@@ -184,13 +184,13 @@ export class TextEvaluator {
   }
 
   #evaluator(length: number): Evaluator<TokenWindow> {
-    const { model, tokenizer, engine, compile } = this.#options;
+    const { model, tokenizer, engine, compile, frozen } = this.#options;
     let evaluator = this.#evaluators.get(length);
     if (!evaluator) {
       const { standIn } = tokenizer;
       const objective = createObjective(this.#objective, { model, context: length, seed: SEED, standIn });
       // Several sessions are kept, and idle threads that spin would take the busy one's cores.
-      evaluator = new Evaluator(objective, engine, mostWindows(length), { spinning: false, ...compile });
+      evaluator = new Evaluator(objective, engine, mostWindows(length), { spinning: false, ...compile }, frozen);
       this.#evaluators.set(length, evaluator);
     }
     return evaluator;
