@@ -49,8 +49,8 @@ async function main(o: OursOptions): Promise<void> {
       threads: o.threads,
       device: 'cpu',
       task: {
-        kind: 'text',
-        tokens: join(folder, 'tokens'),
+        kind: 'data',
+        folder: join(folder, 'tokens'),
         model: model.config,
         objective: CAUSAL,
         context: o.context,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SafetensorsFile } from '../src/base/files/safetensors.js';
 import { sha256File } from '../src/base/hash.js';
 import { Model } from '../src/model/model.js';
-import { initialParameters } from '../src/run/prepare-text.js';
+import { initialParameters } from '../src/run/start-vectors.js';
 import { Trainer } from './trainer.js';
 
 vi.setConfig({ testTimeout: 120_000 });

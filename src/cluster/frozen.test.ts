@@ -5,7 +5,7 @@ import { layoutHash } from '../averaging/layout-hash.js';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import { sha256File } from '../base/hash.js';
 import { Model } from '../model/model.js';
-import { initialParameters } from '../run/prepare-text.js';
+import { initialParameters } from '../run/start-vectors.js';
 import { event, TestCluster } from './cluster.test-support.js';
 import { restoreRun } from './coordinator/restore.js';
 import { configurationSchema } from './protocol/configuration.js';

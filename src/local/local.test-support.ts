@@ -5,8 +5,8 @@ import { buffersOf } from '../base/threads/messages.js';
 import { prepareDataset } from '../data/index.js';
 import { Model } from '../model/model.js';
 import { CAUSAL } from '../objectives/create.js';
-import { initialParameters } from '../run/prepare-text.js';
-import type { TaskSetup } from '../run/task.js';
+import { initialParameters } from '../run/start-vectors.js';
+import type { DataTask } from '../run/task.js';
 import { ReplicaThread } from './replica.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import type { TeamSetup, TeamState } from './team.js';
@@ -47,8 +47,8 @@ export function tinyModel(vocabulary: number, family = 'gpt2'): Model {
 }
 
 /** What {@link tinyModel} learns of the test's text. */
-export function tinyTask({ tokens, vocabulary }: TestData): Extract<TaskSetup, { readonly kind: 'text' }> {
-  return { kind: 'text', tokens, model: tinyModel(vocabulary).config, objective: CAUSAL, context: CONTEXT };
+export function tinyTask({ tokens, vocabulary }: TestData): DataTask {
+  return { kind: 'data', folder: tokens, model: tinyModel(vocabulary).config, objective: CAUSAL, context: CONTEXT };
 }
 
 /** A team of one replica for {@link tinyModel}, unless told otherwise. */

@@ -1,18 +1,27 @@
 import { RowWindows } from '../data/chat/pack.js';
-import { openChat } from '../data/chat/prepare.js';
-import { openDataset, type SampleSource, TokenWindows, windowAt } from '../data/index.js';
+import { openRowFile } from '../data/chat/prepare.js';
+import type { RowFile } from '../data/chat/row-file.js';
+import { trainingTokens } from '../data/dataset/open.js';
+import {
+  type Dataset,
+  openDataset,
+  type SampleSource,
+  type Tokenizer,
+  type TokenShards,
+  TokenWindows,
+  windowAt,
+} from '../data/index.js';
 import { ShuffledSamples } from '../data/sampling/shuffled-samples.js';
 import type { Engine } from '../engine/engine.js';
 import { Generator } from '../inference/index.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import { Model } from '../model/model.js';
-import { Chat } from '../objectives/chat/chat.js';
-import { createObjective } from '../objectives/create.js';
+import { createObjective, learnsRows, type ObjectiveConfig } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import { loadOwnModule, samplesOf } from '../objectives/own/load-module.js';
 import { Own } from '../objectives/own/own.js';
 import { readStored } from '../run/frozen-part.js';
-import type { TaskSetup } from '../run/task.js';
+import type { DataTask, TaskSetup } from '../run/task.js';
 
 /** What a replica learns, and from what. */
 export interface Task {
@@ -28,64 +37,84 @@ export interface Task {
   close(): void;
 }
 
-type Setup<K extends TaskSetup['kind']> = Extract<TaskSetup, { readonly kind: K }>;
+/** The samples of a data set's folder, opened. */
+interface OpenSamples extends Pick<Task, 'training' | 'validation' | 'close'> {
+  readonly tokenizer?: Tokenizer;
+}
 
-/** How each kind of task is opened. */
-const OPENERS: { readonly [K in TaskSetup['kind']]: (setup: Setup<K>, seed: number) => Promise<Task> } = {
-  text: async ({ tokens, model: config, frozen: part, objective: learned, context }, seed) => {
-    const model = Model.fromConfig(config).partly(part ?? {});
-    const frozen = await readStored(part, model);
-    const { train, validation, tokenizer } = await openDataset(tokens);
-    return {
-      objective: createObjective(learned, { model, context, seed }) as Objective<unknown>,
-      frozen,
-      training: new TokenWindows({ tokens: train, context, seed }),
-      validation: (start) => windowAt(validation, context, start),
+type OpenData = (task: DataTask, seed: number, only?: 'training') => Promise<OpenSamples>;
+
+const openText: OpenData = async ({ folder, context }, seed, only) => {
+  const opened = only ? { train: await trainingTokens(folder) } : await openDataset(folder);
+  const { train, validation, tokenizer }: { train: TokenShards } & Partial<Dataset> = opened;
+  return {
+    ...(tokenizer && { tokenizer }),
+    training: new TokenWindows({ tokens: train, context, seed }),
+    validation: (start) => windowAt(validation!, context, start),
+    close() {
+      train.close();
+      validation?.close();
+    },
+  };
+};
+
+const openRows: OpenData = async ({ folder, context, objective }, seed, only) => {
+  const { packed } = objective as Extract<ObjectiveConfig, { readonly name: 'chat' }>;
+  const windows = (file: RowFile) => new RowWindows(file, { places: context, packed, seed });
+  const train = await openRowFile(folder, 'train');
+  const validation = only ? undefined : await openRowFile(folder, 'validation');
+  const held = validation && windows(validation);
+  return {
+    training: new ShuffledSamples(windows(train), seed),
+    validation: (number) => held!.at(number),
+    close() {
+      train.close();
+      validation?.close();
+    },
+  };
+};
+
+/**
+ * Opens what is learned from the samples of a folder.
+ *
+ * @param seed of the run
+ * @param only `training` where the folder holds the training part alone: nothing validates then
+ */
+export async function openData(task: DataTask, seed: number, only?: 'training'): Promise<Task> {
+  const { model: config, frozen: part, objective, context } = task;
+  const model = Model.fromConfig(config).partly(part ?? {});
+  const frozen = await readStored(part, model);
+  const { tokenizer, ...samples } = await (learnsRows(objective.name) ? openRows : openText)(task, seed, only);
+  return {
+    ...samples,
+    objective: createObjective(objective, { model, context, seed }),
+    frozen,
+    ...(tokenizer && {
       writer(engine, trained, threads) {
         const parameters = model.arrays(trained, frozen);
         return new Generator({ model, engine, parameters, tokenizer, compile: { threads, arena: false } });
       },
-      close() {
-        train.close();
-        validation.close();
-      },
-    };
-  },
-  chat: async ({ rows, model: config, frozen: part, objective: { packed }, context }, seed) => {
-    const model = Model.fromConfig(config).partly(part ?? {});
-    const frozen = await readStored(part, model);
-    const { train, validation } = await openChat(rows);
-    const windows = (file: typeof train) => new RowWindows(file, { places: context, packed, seed });
-    const held = windows(validation);
-    return {
-      objective: new Chat(model, context) as Objective<unknown>,
-      frozen,
-      training: new ShuffledSamples(windows(train), seed),
-      validation: (number) => held.at(number),
-      close() {
-        train.close();
-        validation.close();
-      },
-    };
-  },
-  own: async ({ module: url }, seed) => {
-    const module = await loadOwnModule(url);
-    const { training, validation } = await samplesOf(module);
-    return {
-      objective: new Own(module, module.file),
-      frozen: new Float32Array(0),
-      training: new ShuffledSamples(training, seed),
-      validation: (number) => validation.at(number),
-      close() {},
-    };
-  },
-};
+    }),
+  };
+}
+
+async function openOwn(url: string, seed: number): Promise<Task> {
+  const module = await loadOwnModule(url);
+  const { training, validation } = await samplesOf(module);
+  return {
+    objective: new Own(module, module.file),
+    frozen: new Float32Array(0),
+    training: new ShuffledSamples(training, seed),
+    validation: (number) => validation.at(number),
+    close() {},
+  };
+}
 
 /**
  * Opens a task for a replica.
  *
  * @param seed of the run
  */
-export function openTask<K extends TaskSetup['kind']>(setup: Setup<K>, seed: number): Promise<Task> {
-  return OPENERS[setup.kind as K](setup, seed);
+export function openTask(setup: TaskSetup, seed: number): Promise<Task> {
+  return setup.kind === 'own' ? openOwn(setup.module, seed) : openData(setup, seed);
 }

@@ -97,7 +97,7 @@ it('closes its replicas when one cannot start', async () => {
     tinySetup(data, {
       replicas: 2,
       exchange: 'parameters',
-      task: { ...tinyTask(data), tokens: `${data.tokens}-missing` },
+      task: { ...tinyTask(data), folder: `${data.tokens}-missing` },
     }),
     tinyModel(data.vocabulary).layout,
     firstTeamState(data),

@@ -5,7 +5,9 @@ import type { Tokenizer } from '../data/tokenizers/tokenizer.js';
 import { someNames } from '../model/config-rules.js';
 import type { Model } from '../model/model.js';
 import { Causal } from './causal/causal.js';
+import { Chat } from './chat/chat.js';
 import { Masked } from './masked/masked.js';
+import type { ObjectiveName } from './names.js';
 import type { Objective } from './objective.js';
 import { tokensForSource } from './seq2seq/corrupt-spans.js';
 import { ofCorruptedText } from './seq2seq/seq2seq.js';
@@ -57,13 +59,23 @@ export type ObjectiveConfig = z.output<typeof objectiveSchema>;
 /** What is learned of the windows of a text, with its settings. */
 export type TextObjectiveConfig = z.output<typeof textObjectiveSchema>;
 
+/** What is learned of rows, such as conversations. */
+type RowObjectiveConfig = Exclude<ObjectiveConfig, TextObjectiveConfig>;
+
+const OF_ROWS: readonly ObjectiveName[] = ['chat'] satisfies RowObjectiveConfig['name'][];
+
+/** Whether an objective is learned of rows, such as conversations; the others are of windows of a text. */
+export function learnsRows(name: ObjectiveName): boolean {
+  return OF_ROWS.includes(name);
+}
+
 /** What a run learns unless it says otherwise. */
 export const CAUSAL: TextObjectiveConfig = { name: 'causal' };
 
-/** What an objective over the windows of a text is made for. */
+/** What an objective is made for. */
 export interface ObjectiveSetting {
   readonly model: Model;
-  /** Tokens of a window, {@link windowTokens}. */
+  /** Tokens of a sample: of a text's window, {@link windowTokens}. */
   readonly context: number;
   /** Of the run, for the chance that an objective has. */
   readonly seed: number;
@@ -151,23 +163,28 @@ function classNames({ config }: Model): string[] {
 }
 
 /**
- * An objective over windows of a text.
+ * What is learned, made for a model.
  *
  * @throws UsageError when the model cannot learn it
  */
-export function createObjective(config: TextObjectiveConfig, setting: ObjectiveSetting): Objective<TokenWindow> {
+export function createObjective(config: TextObjectiveConfig, setting: ObjectiveSetting): Objective<TokenWindow>;
+export function createObjective(config: ObjectiveConfig, setting: ObjectiveSetting): Objective<unknown>;
+export function createObjective(config: ObjectiveConfig, setting: ObjectiveSetting): Objective<never> {
   const { model, context, seed, standIn = 0 } = setting;
-  const make = {
-    causal: () => new Causal(model, context, standIn),
-    masked: () => new Masked(model, { ...(config as z.output<typeof masked>), context, seed, standIn }),
-    seq2seq: () => {
-      const { start, end, corruption } = config as z.output<typeof seq2seq>;
+  switch (config.name) {
+    case 'causal':
+      return new Causal(model, context, standIn);
+    case 'masked':
+      return new Masked(model, { ...config, context, seed, standIn });
+    case 'seq2seq': {
+      const { start, end, corruption } = config;
       if (corruption) return ofCorruptedText(model, { corruption, tokens: context, seed, start, end, standIn });
       throw new UsageError(
         'A text teaches an encoder-decoder by spans that are left out, for which its tokenizer needs sentinels ' +
           '(<extra_id_0> and on). Take that of a T5, or give rows of source and target.',
       );
-    },
-  };
-  return make[config.name]();
+    }
+    case 'chat':
+      return new Chat(model, context);
+  }
 }

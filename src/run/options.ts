@@ -8,7 +8,7 @@ import type { TrainedParts } from '../model/adapter.js';
 import { ENCODER_DECODERS, ENCODERS } from '../model/family-names.js';
 import { findPreset } from '../model/presets.js';
 import { hasSize } from '../model/published.js';
-import { type MarkedTokenizer, seq2seqOf, type TextObjectiveConfig } from '../objectives/create.js';
+import { type MarkedTokenizer, type ObjectiveConfig, seq2seqOf } from '../objectives/create.js';
 import type { ObjectiveName } from '../objectives/names.js';
 import { checkGivenText, type GivenText } from './given-text.js';
 import { OWN_OPTIONS, TRAIN_OPTIONS } from './option-table.js';
@@ -148,11 +148,12 @@ export function objectiveName(o: ParsedTrainOptions): ObjectiveName {
 }
 
 /** What is learned, with its settings. @param config of the model, where there is one */
-export function objectiveOf(o: ParsedTrainOptions, tokenizer: MarkedTokenizer, config?: object): TextObjectiveConfig {
+export function objectiveOf(o: ParsedTrainOptions, tokenizer: MarkedTokenizer, config?: object): ObjectiveConfig {
   const { mask } = tokenizer;
   const name = objectiveName(o);
   if (name === 'seq2seq') return seq2seqOf(tokenizer, config);
-  if (name !== 'masked') return { name: 'causal' };
+  if (name === 'chat') return { name, packed: !o.unpacked };
+  if (name !== 'masked') return { name };
   if (mask === undefined) throw new Error('the tokenizer has no mask token');
   return { name, rate: o.maskRate, mask };
 }

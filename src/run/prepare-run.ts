@@ -1,9 +1,7 @@
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
-import { objectiveName } from './options.js';
-import { prepareChatRun } from './prepare-chat.js';
+import { prepareData } from './prepare-model.js';
 import { prepareOwn } from './prepare-own.js';
-import { prepareText } from './prepare-text.js';
 import type { PreparedRun } from './task.js';
 
 /**
@@ -19,6 +17,5 @@ export function prepareRun(
   signal?: AbortSignal,
 ): Promise<PreparedRun> {
   const { options } = run;
-  if (options.module !== undefined) return prepareOwn(run, options.module);
-  return objectiveName(options) === 'chat' ? prepareChatRun(run, emit, signal) : prepareText(run, emit, signal);
+  return options.module === undefined ? prepareData(run, emit, signal) : prepareOwn(run, options.module);
 }

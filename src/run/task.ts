@@ -1,30 +1,24 @@
-import type { ObjectiveConfig, TextObjectiveConfig } from '../objectives/create.js';
+import type { ObjectiveConfig } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import type { OwnStartedEvent, StartedEvent, TrainResult } from './events.js';
 import type { FrozenPart } from './frozen-part.js';
 
+/** A run that learns from samples in a folder. */
+export interface DataTask {
+  readonly kind: 'data';
+  /** The data set's folder; each replica reads its own samples. */
+  readonly folder: string;
+  /** The model's `config.json`. */
+  readonly model: unknown;
+  /** Its frozen parameters, of which each replica has a copy: native code takes no memory that threads share. */
+  readonly frozen?: FrozenPart;
+  readonly objective: ObjectiveConfig;
+  readonly context: number;
+}
+
 /** What a run learns and from what, as a thread is told it: nothing but JSON. */
 export type TaskSetup =
-  | {
-      readonly kind: 'text';
-      /** The data set's folder; each replica reads its own samples. */
-      readonly tokens: string;
-      /** The model's `config.json`. */
-      readonly model: unknown;
-      /** Its frozen parameters, of which each replica has a copy: native code takes no memory that threads share. */
-      readonly frozen?: FrozenPart;
-      readonly objective: TextObjectiveConfig;
-      readonly context: number;
-    }
-  | {
-      readonly kind: 'chat';
-      /** The folder of prepared rows; each replica reads its own samples. */
-      readonly rows: string;
-      readonly model: unknown;
-      readonly frozen?: FrozenPart;
-      readonly objective: Extract<ObjectiveConfig, { readonly name: 'chat' }>;
-      readonly context: number;
-    }
+  | DataTask
   | {
       readonly kind: 'own';
       /** The URL of a module of one's own. */

@@ -108,7 +108,7 @@ async function stepSeconds(s: Setting, tokens: string, run: string, cores: numbe
     replicas: 1,
     threads: cores,
     device: 'cpu',
-    task: { kind: 'text', tokens, model: model.config, objective: CAUSAL, context: s.context },
+    task: { kind: 'data', folder: tokens, model: model.config, objective: CAUSAL, context: s.context },
     perSample: s.context,
     batchSize: s.batch,
     gradAccum: 1,

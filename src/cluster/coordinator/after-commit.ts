@@ -3,7 +3,7 @@ import { spelledError } from '../../base/spelling.js';
 import { checkpointPath } from '../../run/checkpoint.js';
 import { crosses } from '../../run/limits.js';
 import type { OpenRun } from '../../run/open-run.js';
-import type { PreparedText } from '../../run/prepare-text.js';
+import type { PreparedData } from '../../run/prepare-model.js';
 import type { Recorder } from '../../run/recorder.js';
 import type { Standing } from '../../run/standing.js';
 import { meanLoss } from '../../training/evaluation.js';
@@ -23,7 +23,7 @@ import type { RunInput } from './step-run.js';
 /** What is done after commits. */
 export interface AfterCommitOptions {
   readonly run: OpenRun;
-  readonly prepared: PreparedText;
+  readonly prepared: PreparedData;
   readonly kinds: VectorKinds;
   readonly keeper: Keeper;
   readonly journal: Journal;

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { CONTEXT, tinyModel } from '../../local/local.test-support.js';
+import { CAUSAL } from '../../objectives/create.js';
 import { OpenRun } from '../../run/open-run.js';
 import type { TrainOptions } from '../../run/options.js';
-import type { PreparedText } from '../../run/prepare-text.js';
+import type { PreparedData } from '../../run/prepare-model.js';
 import type { ClusterOptions } from '../options.js';
 import { arrangeCluster } from './arrange.js';
 
@@ -20,7 +21,7 @@ async function arranged(given: Partial<TrainOptions>, cluster?: ClusterOptions) 
   const run = await OpenRun.open({ corpus: ['text.txt'], ...(given.resume ? {} : fresh), ...given });
   try {
     const model = tinyModel(10);
-    return { ...(await arrangeCluster(run, { model } as PreparedText, cluster)), path };
+    return { ...(await arrangeCluster(run, { model, task: { objective: CAUSAL } } as PreparedData, cluster)), path };
   } finally {
     await run.release();
   }

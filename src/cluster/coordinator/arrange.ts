@@ -5,7 +5,7 @@ import { spelledError } from '../../base/spelling.js';
 import { ADAMW, scheduleOf } from '../../local/arrange-run.js';
 import type { OpenRun } from '../../run/open-run.js';
 import { partsOf } from '../../run/options.js';
-import type { PreparedText } from '../../run/prepare-text.js';
+import type { PreparedData } from '../../run/prepare-model.js';
 import { type ClusterOptions, type ParsedClusterOptions, parseClusterOptions } from '../options.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import { planRun, type RunLength } from './plan.js';
@@ -29,7 +29,7 @@ export interface ClusterArrangement {
  */
 export async function arrangeCluster(
   run: OpenRun,
-  { model, objective }: PreparedText,
+  { model, task: { objective } }: PreparedData,
   given: ClusterOptions | undefined,
 ): Promise<ClusterArrangement> {
   const { options, chosen } = run;

@@ -3,16 +3,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { layoutHash } from '../../averaging/layout-hash.js';
 import { MeanfieldError } from '../../base/errors.js';
-import { TokenWindows } from '../../data/index.js';
 import { OpenRun } from '../../run/open-run.js';
-import { type PreparedText, prepareText } from '../../run/prepare-text.js';
+import { type PreparedData, prepareData } from '../../run/prepare-model.js';
 import { Recorder } from '../../run/recorder.js';
 import { Standing } from '../../run/standing.js';
 import { startedEvent } from '../../run/task.js';
 import type { LeadershipLease } from '../../transport/nats/lease.js';
 import { OrderDesk } from '../../transport/orders.js';
 import type { ClusterResult, CoordinatorEvent, RoundEvent } from '../events.js';
-import { contextOf } from '../memory.js';
 import { startModelThread } from '../model-thread/member-thread.js';
 import { trainOptionsBetweenMachines } from '../options.js';
 import { partSizes, vectorsOf } from '../part-sizes.js';
@@ -60,9 +58,9 @@ export async function coordinate(
   const run = await OpenRun.open(trainOptionsBetweenMachines(options.train));
   try {
     for (const message of run.notices) emit({ type: 'notice', message });
-    const prepared = await prepareText(run, emit, control.stopping);
+    const prepared = await prepareData(run, emit, control.stopping);
     const arranged = await arrangeCluster(run, prepared, options.cluster);
-    const data = arranged.cluster.data === 'send' ? await sizeOf(prepared.tokens) : 0;
+    const data = arranged.cluster.data === 'send' ? await sizeOf(prepared.task.folder) : 0;
     const frozen = prepared.frozen ? (await stat(prepared.frozen.path)).size : 0;
     const bytes = runQuota(storedSizes(arranged, prepared), data + frozen);
     const connection = await options.connect({ id: arranged.id, folder: run.paths.folder, bytes });
@@ -78,7 +76,7 @@ export async function coordinate(
   }
 }
 
-function storedSizes({ fragments, setup }: ClusterArrangement, { model }: PreparedText): StoredSizes {
+function storedSizes({ fragments, setup }: ClusterArrangement, { model }: PreparedData): StoredSizes {
   return { parts: partSizes(fragments, setup), vectors: vectorsOf({ setup }), length: model.trained.size };
 }
 
@@ -100,7 +98,7 @@ class Coordination {
   constructor(
     private readonly options: CoordinatorOptions,
     private readonly run_: OpenRun,
-    private readonly prepared: PreparedText,
+    private readonly prepared: PreparedData,
     private readonly arranged: ClusterArrangement,
     private readonly connection: Connection,
     private readonly control: CoordinatorControl,
@@ -150,7 +148,7 @@ class Coordination {
     const threads = this.run_.options.threads ?? 1;
     const modelSetup = {
       ...({ trains: false, alone: false, device: 'cpu', threads } as const),
-      tokens: this.prepared.tokens,
+      tokens: this.prepared.task.folder,
       run: setup,
       ...(this.prepared.frozen && { frozen: this.prepared.frozen }),
     };
@@ -238,7 +236,7 @@ class Coordination {
   }
 
   async #takeUp(keeper: Keeper, first: boolean) {
-    const { model, dataset, frozen } = this.prepared;
+    const { model, samplesPerEpoch, frozen } = this.prepared;
     const { setup, cluster, context, id } = this.arranged;
     const { transport } = this.connection;
     const { checkpoints } = this.run_.paths;
@@ -253,7 +251,6 @@ class Coordination {
       for (const message of loaded.notices) this.emit({ type: 'notice', message });
       own = loaded.state;
     }
-    const windows = new TokenWindows({ tokens: dataset.train, context: contextOf(model, setup), seed: setup.seed });
     const taken = await takeUp({
       run: id,
       transport,
@@ -265,7 +262,7 @@ class Coordination {
       steps: context.steps,
       limits: limitsOf(setup, context, model.trained.size),
       onNotice: (message) => this.emit({ type: 'notice', message }),
-      samples: windows.samplesPerEpoch,
+      samples: samplesPerEpoch,
       seed: setup.seed,
       publish: () => {
         const onProgress = (fraction: number) => this.emit({ type: 'preparing', stage: 'publishing', fraction });

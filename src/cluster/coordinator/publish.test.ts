@@ -5,7 +5,7 @@ import { layoutHash } from '../../averaging/layout-hash.js';
 import { sha256 } from '../../base/hash.js';
 import { openDataset } from '../../data/index.js';
 import { testData, tinyModel } from '../../local/local.test-support.js';
-import type { PreparedText } from '../../run/prepare-text.js';
+import type { PreparedData } from '../../run/prepare-model.js';
 import { MemoryNetwork } from '../../transport/memory-transport.test-support.js';
 import { parseClusterOptions } from '../options.js';
 import { type Publication, publish } from './publish.js';
@@ -25,7 +25,12 @@ async function published(source: 'send' | { path: string }) {
   const told: number[] = [];
   const publication = {
     run: 'r',
-    prepared: { model, dataset, tokens: data.tokens } as unknown as PreparedText,
+    prepared: {
+      model,
+      fingerprint: dataset.fingerprint,
+      trainingFiles: ['dataset.json', ...dataset.train.names],
+      task: { folder: data.tokens },
+    } as unknown as PreparedData,
     setup: { batchSize: 2 } as unknown as Publication['setup'],
     cluster: parseClusterOptions({ data: source, heartbeatTimeout: 8 }),
     record: { version: 1 },

@@ -4,18 +4,20 @@ import packageJson from '../../../package.json' with { type: 'json' };
 import { layoutHash } from '../../averaging/layout-hash.js';
 import { sha256 } from '../../base/hash.js';
 import type { JsonValue } from '../../base/json.js';
-import { readManifest } from '../../data/dataset/manifest.js';
-import type { PreparedText } from '../../run/prepare-text.js';
+import type { PreparedData } from '../../run/prepare-model.js';
 import type { BlobRef, BlobStore } from '../../transport/transport.js';
 import { putFrozen } from '../frozen-blobs.js';
 import type { ParsedClusterOptions } from '../options.js';
 import type { Configuration, RunSetup } from '../protocol/configuration.js';
 import { encodeMessage } from '../protocol/wire.js';
 
+/** Files of a data set: manifest, tokenizer, template, tokens. */
+const DATA = /\.(json|jinja|bin|u32)$/;
+
 /** What the configuration is made of. */
 export interface Publication {
   readonly run: string;
-  readonly prepared: PreparedText;
+  readonly prepared: PreparedData;
   readonly setup: RunSetup;
   readonly cluster: ParsedClusterOptions;
   /** The content of `run.json`. */
@@ -35,7 +37,7 @@ export async function publish(blobs: BlobStore, publication: Publication): Promi
     setup,
     layoutHash: layoutHash(prepared.model.trained),
     ...(prepared.frozen && { frozen: await putFrozen(blobs, prepared.frozen) }),
-    fingerprint: prepared.dataset.fingerprint,
+    fingerprint: prepared.fingerprint,
     heartbeatSeconds: cluster.heartbeatTimeout / 4,
     data: { source: cluster.data, files: await publishFiles(blobs, publication) },
     record: record as Configuration['record'],
@@ -47,10 +49,9 @@ async function publishFiles(
   blobs: BlobStore,
   { prepared, cluster, onProgress }: Publication,
 ): Promise<Configuration['data']['files']> {
-  const folder = prepared.tokens;
-  const { manifest } = await readManifest(folder);
-  const training = new Set(['dataset.json', ...(manifest?.train.files ?? []).map(({ name }) => name)]);
-  const names = (await readdir(folder)).filter((name) => /\.(json|bin)$/.test(name)).sort();
+  const folder = prepared.task.folder;
+  const training = new Set(prepared.trainingFiles);
+  const names = (await readdir(folder)).filter((name) => DATA.test(name)).sort();
   const files: Configuration['data']['files'] = [];
   for (const [i, name] of names.entries()) {
     const content = await readFile(join(folder, name));

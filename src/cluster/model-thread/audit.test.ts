@@ -1,6 +1,6 @@
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { testData, tinyModel } from '../../local/local.test-support.js';
-import { initialParameters } from '../../run/prepare-text.js';
+import { initialParameters } from '../../run/start-vectors.js';
 import { meanLoss } from '../../training/evaluation.js';
 import { CommittedModelThread } from './thread.js';
 import { hostSetupOf } from './thread.test-support.js';

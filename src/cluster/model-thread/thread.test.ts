@@ -1,6 +1,6 @@
 import { afterAll, expect, it } from 'vitest';
 import { testData, tinyModel } from '../../local/local.test-support.js';
-import { initialParameters } from '../../run/prepare-text.js';
+import { initialParameters } from '../../run/start-vectors.js';
 import { modelThreadHere } from '../cluster.test-support.js';
 import type { Work } from '../protocol/down.js';
 import { CommittedModelThread } from './thread.js';

@@ -1,15 +1,12 @@
 import { CommittedModel } from '../../averaging/committed.js';
 import { cutFragments, type Fragment } from '../../averaging/fragments.js';
 import { MeanfieldError } from '../../base/errors.js';
-import { readManifest } from '../../data/dataset/manifest.js';
-import { type Dataset, openDataset, TokenShards, type TokenWindow, TokenWindows, windowAt } from '../../data/index.js';
 import { RangeSampler } from '../../data/ledger/index.js';
 import { createEngine } from '../../engine/node/create.js';
 import type { StepDone } from '../../local/messages.js';
 import { type Commands, evaluationCompile, ModelThread, trainingCompile } from '../../local/model-thread.js';
+import { openData, type Task } from '../../local/task.js';
 import { Model } from '../../model/model.js';
-import { createObjective } from '../../objectives/create.js';
-import { readStored } from '../../run/frozen-part.js';
 import { Evaluator, type LossSum, meanLoss } from '../../training/evaluation.js';
 import { Replica } from '../../training/replica.js';
 import { learningRate } from '../../training/schedule.js';
@@ -64,9 +61,8 @@ export class CommittedModelThread extends ModelThread<ModelCommands, Live> {
 
 /** What a member has beside the committed vectors. */
 interface Trainer {
-  readonly replica: Replica<TokenWindow>;
-  readonly sampler: RangeSampler<TokenWindow>;
-  readonly tokens: TokenShards;
+  readonly replica: Replica<unknown>;
+  readonly sampler: RangeSampler<unknown>;
   /** Steps since the moments began, by which their bias is corrected. */
   momentSteps: number;
 }
@@ -82,19 +78,19 @@ class Live {
     private readonly fragments: readonly Fragment[],
     readonly committed: CommittedModel,
     readonly exchange: Exchange,
+    private readonly task: Task,
     private readonly trainer: Trainer | undefined,
-    private readonly evaluation:
-      | { readonly evaluator: Evaluator<TokenWindow>; readonly dataset: Dataset; readonly context: number }
-      | undefined,
+    private readonly evaluator: Evaluator<unknown> | undefined,
   ) {}
 
   static async create(setup: ModelSetup): Promise<Live> {
-    const { run, device, tokens, threads, trains } = setup;
+    const { run, device, tokens: folder, threads, trains, frozen: part } = setup;
     const engine = await createEngine(device);
-    const model = Model.fromConfig(run.model).partly(run);
-    const frozen = await readStored(setup.frozen, model);
-    const context = contextOf(model, run);
-    const objective = createObjective(run.objective, { model, context, seed: run.seed });
+    const { model, objective: learned } = run;
+    const context = contextOf(Model.fromConfig(model), run);
+    const data = { kind: 'data', folder, model, ...(part && { frozen: part }), objective: learned, context } as const;
+    const task = await openData(data, run.seed, trains ? 'training' : undefined);
+    const { objective, frozen } = task;
     const fragments = cutFragments(objective.layout, run.cluster.fragments);
     const kinds = { momentum: run.outer.method === 'nesterov', moments: run.averageMoments };
     const committed = new CommittedModel(objective.layout.size, fragments, kinds);
@@ -103,11 +99,9 @@ class Live {
     const exchange = new Exchange(exact, run, fragments, committed);
     if (!trains) {
       const evaluator = new Evaluator(objective, engine, run.batchSize, evaluationCompile(threads), frozen);
-      const evaluation = { evaluator, dataset: await openDataset(tokens), context };
-      return new Live(setup, fragments, committed, exchange, undefined, evaluation);
+      return new Live(setup, fragments, committed, exchange, task, undefined, evaluator);
     }
-    const shards = await trainingTokens(tokens);
-    const sampler = new RangeSampler(new TokenWindows({ tokens: shards, context, seed: run.seed }));
+    const sampler = new RangeSampler(task.training);
     const replica = await Replica.create({
       ...{ objective, frozen, engine },
       batch: run.batchSize,
@@ -115,8 +109,8 @@ class Live {
       optimizer: run.optimizer,
       compile: trainingCompile(threads, setup.alone),
     });
-    const trainer = { replica, sampler, tokens: shards, momentSteps: 0 };
-    return new Live(setup, fragments, committed, exchange, trainer, undefined);
+    const trainer = { replica, sampler, momentSteps: 0 };
+    return new Live(setup, fragments, committed, exchange, task, trainer, undefined);
   }
 
   /** 0 where nothing is trained. */
@@ -181,7 +175,7 @@ class Live {
 
   /** Only where contributions are audited; it costs a vector, which is made once: fresh memory is slow to come by. */
   #keepBefore(fragment: number): void {
-    if (!this.evaluation) return;
+    if (!this.evaluator) return;
     const { start, end } = this.fragments[fragment]!;
     this.#room ??= new Float32Array(Math.max(...this.fragments.map(({ start, end }) => end - start)));
     const parameters = this.#room.subarray(0, end - start);
@@ -189,11 +183,12 @@ class Live {
     this.#before = { fragment, parameters };
   }
 
-  async evaluate(starts: readonly number[], parameters = this.committed.vectors.parameters): Promise<LossSum> {
-    if (!this.evaluation) throw new Error('a member does not evaluate');
-    const { evaluator, dataset, context } = this.evaluation;
-    const windows = starts.map((start) => windowAt(dataset.validation, context, start));
-    return evaluator.lossSum(parameters, windows);
+  async evaluate(numbers: readonly number[], parameters = this.committed.vectors.parameters): Promise<LossSum> {
+    if (!this.evaluator) throw new Error('a member does not evaluate');
+    return this.evaluator.lossSum(
+      parameters,
+      numbers.map((number) => this.task.validation(number)),
+    );
   }
 
   /**
@@ -218,21 +213,12 @@ class Live {
   async dispose(): Promise<void> {
     await this.exchange.dispose();
     await this.trainer?.replica.dispose();
-    this.trainer?.tokens.close();
-    await this.evaluation?.evaluator.dispose();
-    this.evaluation?.dataset.train.close();
-    this.evaluation?.dataset.validation.close();
+    await this.evaluator?.dispose();
+    this.task.close();
   }
 
   get #trainer(): Trainer {
     if (!this.trainer) throw new Error('the coordinator does not train');
     return this.trainer;
   }
-}
-
-/** The training part alone: a worker has no other. */
-async function trainingTokens(folder: string): Promise<TokenShards> {
-  const read = await readManifest(folder);
-  if (read.manifest === undefined) throw new MeanfieldError(`${folder} holds no tokens: ${read.reason}.`);
-  return new TokenShards(folder, read.manifest.train);
 }

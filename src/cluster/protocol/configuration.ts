@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { valueSchema } from '../../base/option-schema.js';
-import { textObjectiveSchema } from '../../objectives/create.js';
+import { objectiveSchema } from '../../objectives/create.js';
 import { TRAIN_OPTIONS } from '../../run/option-table.js';
 import { EXCHANGE_OPTIONS } from '../option-table.js';
 import { blobRef, count, hash, text } from './wire.js';
@@ -35,7 +35,7 @@ const runSetup = z.strictObject({
   /** How the matrices beside it are kept in memory; missing where in float32. */
   baseDtype: valueSchema(TRAIN_OPTIONS.baseDtype).optional(),
   /** What is learned. */
-  objective: textObjectiveSchema,
+  objective: objectiveSchema,
   /** Tokens of a window, where they are fewer than the model can see. */
   context: count.min(1).optional(),
   batchSize: valueSchema(TRAIN_OPTIONS.batchSize),

@@ -16,7 +16,15 @@ import { makeChatTokenizer } from './make-tokenizer.js';
 import { batchesOf, readRows } from './read-rows.js';
 import { ChatRenderer } from './renderer.js';
 import { type ChatText, parseRow } from './row.js';
-import { RowFile, type RowFileEntry, rowFileSchema, rowsAreWhole, type TokenRow, writeRows } from './row-file.js';
+import {
+  RowFile,
+  type RowFileEntry,
+  rowFileNames,
+  rowFileSchema,
+  rowsAreWhole,
+  type TokenRow,
+  writeRows,
+} from './row-file.js';
 import { type ChatFiles, type FoundTemplate, findTemplate } from './template.js';
 import { ENDLESS, endsTurns } from './turn-end.js';
 
@@ -179,21 +187,19 @@ const CHECK = ' `meanfield data check` shows all rows that are wrong.';
  * @throws MeanfieldError when the folder holds no whole data set
  */
 export async function openChat(folder: string, { check = false } = {}): Promise<ChatDataset> {
-  const fail = (why: string, cause?: unknown): MeanfieldError =>
-    new MeanfieldError(`${folder} holds no prepared rows: ${why}. Prepare them again.`, { cause });
-  let manifest: z.output<typeof manifestSchema>;
+  const manifest = await readManifest(folder);
   const files: Record<string, string> = {};
   try {
-    manifest = manifestSchema.parse(JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')));
     for (const [name, hash] of Object.entries(manifest.files)) {
       files[name] = await readFile(join(folder, name), 'utf8');
       if (sha256(files[name]) !== hash) throw new MeanfieldError(`${name} is not the file that was written`);
     }
   } catch (error) {
-    throw fail(messageOf(error).slice(0, 300), error);
+    throw unusable(folder, messageOf(error), error);
   }
-  for (const part of ['train', 'validation'] as const)
-    if (check && !(await rowsAreWhole(folder, part, manifest[part]))) throw fail(`the ${part} rows are damaged`);
+  for (const part of PARTS)
+    if (check && !(await rowsAreWhole(folder, part, manifest[part])))
+      throw unusable(folder, `the ${part} rows are damaged`);
   return {
     tokenizer: await parseTokenizer(files as never, folder),
     files,
@@ -203,6 +209,34 @@ export async function openChat(folder: string, { check = false } = {}): Promise<
     fingerprint: manifest.fingerprint,
     statistics: manifest.statistics,
   };
+}
+
+const PARTS = ['train', 'validation'] as const;
+
+/**
+ * One part of what {@link prepareChat} made; a machine that only trains has no other.
+ *
+ * @throws MeanfieldError when the folder does not hold it
+ */
+export async function openRowFile(folder: string, part: (typeof PARTS)[number]): Promise<RowFile> {
+  return RowFile.open(folder, part, (await readManifest(folder))[part]);
+}
+
+/** Names of the files that {@link openRowFile} reads of the training part. */
+export function trainingFiles(): string[] {
+  return [MANIFEST, ...Object.values(rowFileNames('train'))];
+}
+
+async function readManifest(folder: string): Promise<z.output<typeof manifestSchema>> {
+  try {
+    return manifestSchema.parse(JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')));
+  } catch (error) {
+    throw unusable(folder, messageOf(error), error);
+  }
+}
+
+function unusable(folder: string, why: string, cause?: unknown): MeanfieldError {
+  return new MeanfieldError(`${folder} holds no prepared rows: ${why.slice(0, 300)}. Prepare them again.`, { cause });
 }
 
 async function* parsedRows(options: PrepareChatOptions) {

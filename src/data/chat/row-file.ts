@@ -33,10 +33,13 @@ export type RowFileEntry = z.infer<typeof rowFileSchema>;
 /** The highest bit of a token's word: it is learned. */
 const LEARNED = 2 ** 31;
 
-const pathsOf = (folder: string, part: string) => ({
-  tokens: join(folder, `${part}-rows.u32`),
-  lengths: join(folder, `${part}-lengths.u32`),
-});
+/** Names of the files of a part. */
+export const rowFileNames = (part: string) => ({ tokens: `${part}-rows.u32`, lengths: `${part}-lengths.u32` });
+
+function pathsOf(folder: string, part: string) {
+  const { tokens, lengths } = rowFileNames(part);
+  return { tokens: join(folder, tokens), lengths: join(folder, lengths) };
+}
 
 /** Writes rows, as they come; whole or not at all. */
 export async function writeRows(folder: string, part: string, rows: AsyncIterable<TokenRow>): Promise<RowFileEntry> {

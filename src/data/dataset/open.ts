@@ -31,6 +31,17 @@ export async function openDataset(folder: string): Promise<Dataset> {
   );
 }
 
+/**
+ * The training part of what {@link prepareDataset} made: a machine that only trains has no other.
+ *
+ * @throws MeanfieldError when the folder holds no tokens
+ */
+export async function trainingTokens(folder: string): Promise<TokenShards> {
+  const read = await readManifest(folder);
+  if (read.manifest === undefined) throw new MeanfieldError(`${folder} holds no tokens: ${read.reason}.`);
+  return new TokenShards(folder, read.manifest.train);
+}
+
 /** The data set that a manifest describes; looks at the files' lengths but not into the tokens. */
 export async function datasetOf(folder: string, manifest: DatasetManifest): Promise<Dataset> {
   const files: TokenizerFiles = { 'tokenizer.json': '', 'tokenizer_config.json': '' };

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { sha256File } from '../../base/hash.js';
 import type { ShardList } from './shard-list.js';
@@ -35,6 +35,11 @@ export class TokenShards implements TokenSource {
       throw new MeanfieldError(`The manifest in ${folder} speaks of ${list.length} tokens, its files hold ${start}.`);
     }
     this.length = start;
+  }
+
+  /** Names of the files in their folder. */
+  get names(): string[] {
+    return this.#files.map(({ path }) => basename(path));
   }
 
   read(start: number, count: number, into: Int32Array = new Int32Array(count), offset = 0): Int32Array {

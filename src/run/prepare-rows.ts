@@ -1,20 +1,15 @@
-import { join } from 'node:path';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { RowWindows } from '../data/chat/pack.js';
-import { type ChatDataset, type ChatStatistics, openChat, prepareChat } from '../data/chat/prepare.js';
+import { type ChatDataset, type ChatStatistics, openChat, prepareChat, trainingFiles } from '../data/chat/prepare.js';
 import { ChatRenderer } from '../data/chat/renderer.js';
 import { withTemplate } from '../data/chat/template.js';
 import { findTurnEnd } from '../data/chat/turn-end.js';
 import { OtherTextError } from '../data/index.js';
-import { Model } from '../model/model.js';
-import { Chat } from '../objectives/chat/chat.js';
-import { writeBestModel } from './best-model.js';
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
-import { modelShape, partsOf, vocabularyGoal } from './options.js';
-import { frozenPart, StoppedEarly, startOf, weightsOf } from './prepare-text.js';
-import { keepSource, keptSource } from './source.js';
-import type { PreparedRun } from './task.js';
+import { modelShape, objectiveOf, vocabularyGoal } from './options.js';
+import type { PreparedSamples } from './prepare-model.js';
+import { keptSource } from './source.js';
 
 /** Tokens of an evaluation during training, about. */
 const VALIDATION_TOKENS = 65_536;
@@ -22,78 +17,44 @@ const VALIDATION_TOKENS = 65_536;
 const TELL_EVERY = 200;
 
 /**
- * Turns rows of conversations into tokens in the run's folder, or finds them there, and makes the model for them.
+ * Turns rows of conversations into tokens in a folder, or finds them there.
  *
- * @param signal ends it while rows are read
  * @throws MeanfieldError when rows cannot be used, or on resuming have changed
- * @throws StoppedEarly when the signal came first
+ * @throws DOMException (AbortError) when stopped by the signal
  */
-export async function prepareChatRun(
+export async function prepareRows(
   run: OpenRun,
+  folder: string,
   emit: (event: TrainEvent) => void,
   signal?: AbortSignal,
-): Promise<PreparedRun> {
-  const { options, chosen } = run;
+): Promise<PreparedSamples> {
+  const { options } = run;
   if (run.text !== undefined)
     throw new UsageError('Rows of conversations come from files: give `corpus` with `objective: chat`, not `text`.');
-  const rows = join(run.paths.folder, 'tokens');
-  if (run.source !== undefined) {
-    await keepSource(run.paths.from, run.source);
-    for (const message of run.source.notices) emit({ type: 'notice', message });
-  }
-  const dataset = await rowsOf(run, rows, emit, signal).catch((error: unknown) => {
-    if (signal?.aborted && (error as Error | undefined)?.name === 'AbortError') throw new StoppedEarly();
-    throw error;
-  });
-  const { family, ...sizes } = modelShape(options);
-  const { context } = sizes;
-  const { tokenizer, files, train, validation, statistics } = dataset;
-  const whole = chosen.model
-    ? Model.fromConfig(chosen.model)
-    : (run.source?.model ?? Model.create(family, { ...sizes, vocabulary: tokenizer.vocabularySize }));
-  const model = whole.partly(partsOf(options));
-  const objective = { name: 'chat', packed: options.unpacked !== true } as const;
-  const learned = new Chat(model, context);
-  const start = startOf(run, model);
-  const frozen = await frozenPart(run, model, start);
-  const windows = new RowWindows(train, { places: context, packed: objective.packed, seed: options.seed });
-  const held = new RowWindows(validation, { places: context, packed: objective.packed, seed: options.seed });
-  const evaluated = Math.min(held.length, Math.max(1, Math.floor(VALIDATION_TOKENS / context)));
+  const dataset = await rowsOf(run, folder, emit, signal);
+  const { context } = modelShape(options);
+  const { tokenizer, files, train, validation, statistics, fingerprint } = dataset;
+  const packed = !options.unpacked;
+  const windowsOf = (file: typeof train) => new RowWindows(file, { places: context, packed, seed: options.seed });
+  const windows = windowsOf(train);
+  const held = windowsOf(validation).length;
+  const evaluated = Math.min(held, Math.max(1, Math.floor(VALIDATION_TOKENS / context)));
   for (const message of notices(statistics, windows, context)) emit({ type: 'notice', message });
   const tokensOf = (file: typeof train) =>
     Array.from({ length: file.length }, (_, i) => file.sizeOf(i)).reduce((sum, size) => sum + size, 0);
-  const trainTokens = tokensOf(train);
-  const validationTokens = tokensOf(validation);
+  const counts = {
+    ...{ documents: statistics.rows, bytes: statistics.bytes },
+    ...{ train_tokens: tokensOf(train), validation_tokens: tokensOf(validation) },
+  };
   train.close();
   validation.close();
-  const end = await turnEnd(dataset);
-  await run.choose({
-    data: {
-      fingerprint: dataset.fingerprint,
-      documents: statistics.rows,
-      bytes: statistics.bytes,
-      train_tokens: trainTokens,
-      validation_tokens: validationTokens,
-      vocabulary: tokenizer.vocabularySize,
-    },
-    model: JSON.parse(JSON.stringify(model.config)),
-    parameters: model.trained.size + model.frozen.size,
-    ...(frozen && { frozen: { parameters: model.frozen.size, sha256: frozen.sha256 } }),
-    objective,
-  });
   return {
-    task: { kind: 'chat', rows, model: model.config, ...(frozen && { frozen }), objective, context },
-    learned,
-    frozen,
-    parameters: model.trained.size + model.frozen.size,
-    fingerprint: dataset.fingerprint,
-    validation: Array.from({ length: evaluated }, (_, i) => Math.floor((i * held.length) / evaluated)),
-    sizes: { vocabulary: tokenizer.vocabularySize, trainTokens, validationTokens },
-    initial: async () => (await start()).trained,
-    writeModel: async (folder, trained) => {
-      const weights = await weightsOf(run, model, trained, frozen);
-      await writeBestModel(folder, model, tokenizer, weights, await keptSource(run.paths.from), { files, end });
-    },
+    ...{ tokenizer, fingerprint, context, counts },
+    objective: run.chosen.objective ?? objectiveOf(options, tokenizer),
+    validation: Array.from({ length: evaluated }, (_, i) => Math.floor((i * held) / evaluated)),
+    samplesPerEpoch: windows.length,
+    trainingFiles: trainingFiles(),
+    chat: { files, end: await turnEnd(dataset) },
   };
 }
 

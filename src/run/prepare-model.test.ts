@@ -2,10 +2,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TrainEvent } from './events.js';
+import type { StartedEvent, TrainEvent } from './events.js';
 import { OpenRun } from './open-run.js';
 import type { TrainOptions } from './options.js';
-import { initialParameters, prepareText } from './prepare-text.js';
+import { prepareData } from './prepare-model.js';
+import { initialParameters } from './start-vectors.js';
 
 const source = new URL('../../examples/tinyshakespeare.txt', import.meta.url);
 let folder: string;
@@ -21,17 +22,21 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const open = (changes: Partial<TrainOptions> = {}) =>
   OpenRun.open({ corpus, run: join(folder, 'run'), tokenizer: 'chars', preset: 'nano', context: 16, ...changes });
-const prepare = (run: OpenRun) => prepareText(run, (event) => events.push(event));
+const prepare = (run: OpenRun) => prepareData(run, (event) => events.push(event));
 
 describe('a run is prepared', () => {
   it('with tokens in its folder, a model for them, and both written down', async () => {
     const run = await open();
-    const { model, dataset, validation: windows } = await prepare(run);
+    const { model, fingerprint, sizes, validation: windows } = await prepare(run);
+    const { vocabulary, trainTokens, validationTokens } = sizes as Pick<
+      StartedEvent,
+      'vocabulary' | 'trainTokens' | 'validationTokens'
+    >;
     expect(model.dimensions).toMatchObject({ layers: 2, width: 96, context: 16 });
-    expect(model.dimensions.vocabulary).toBe(dataset.tokenizer.vocabularySize);
-    expect(dataset.train.length + dataset.validation.length).toBe(8000);
-    expect(windows.length).toBe(Math.floor((dataset.validation.length - 1) / 16));
-    expect(run.chosen.data).toMatchObject({ fingerprint: dataset.fingerprint, documents: 1, train_tokens: 7200 });
+    expect(model.dimensions.vocabulary).toBe(vocabulary);
+    expect(trainTokens + validationTokens).toBe(8000);
+    expect(windows.length).toBe(Math.floor((validationTokens - 1) / 16));
+    expect(run.chosen.data).toMatchObject({ fingerprint, documents: 1, train_tokens: 7200 });
     expect(run.chosen.parameters).toBe(model.layout.size);
     await run.release();
   });
@@ -67,9 +72,9 @@ describe('a run is prepared', () => {
 describe('a run that is taken up again', () => {
   const first = async () => {
     const run = await open();
-    const { dataset } = await prepare(run);
+    const prepared = await prepare(run);
     await run.release();
-    return dataset;
+    return prepared;
   };
   const resume = () => OpenRun.open({ corpus: [], run: join(folder, 'run'), resume: true });
 
@@ -77,7 +82,7 @@ describe('a run that is taken up again', () => {
     const { fingerprint } = await first();
     await rm(corpus[0]!);
     const run = await resume();
-    expect((await prepare(run)).dataset.fingerprint).toBe(fingerprint);
+    expect((await prepare(run)).fingerprint).toBe(fingerprint);
     await run.release();
   });
 
@@ -91,7 +96,7 @@ describe('a run that is taken up again', () => {
     };
     await damage();
     let run = await resume();
-    expect((await prepare(run)).dataset.fingerprint).toBe(fingerprint);
+    expect((await prepare(run)).fingerprint).toBe(fingerprint);
     await run.release();
     await damage();
     await writeFile(corpus[0]!, `${await readFile(corpus[0]!, 'utf8')}!`);

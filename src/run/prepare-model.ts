@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import { MeanfieldError } from '../base/errors.js';
+import type { Tokenizer } from '../data/index.js';
+import { Model } from '../model/model.js';
+import { findPreset } from '../model/presets.js';
+import { createObjective, learnsRows, type ObjectiveConfig } from '../objectives/create.js';
+import { writeBestModel } from './best-model.js';
+import type { TrainEvent } from './events.js';
+import type { OpenRun } from './open-run.js';
+import { modelShape, objectiveName, type ParsedTrainOptions, partsOf } from './options.js';
+import { prepareRows } from './prepare-rows.js';
+import { prepareText } from './prepare-text.js';
+import { keepSource, keptSource } from './source.js';
+import { frozenPart, startOf, weightsOf } from './start-vectors.js';
+import type { DataTask, PreparedRun } from './task.js';
+
+/** Samples in the run's folder, made ready, whatever they are made of. */
+export interface PreparedSamples {
+  readonly tokenizer: Tokenizer;
+  /** Equal ones mean equal samples. */
+  readonly fingerprint: string;
+  /** What is learned of them. */
+  readonly objective: ObjectiveConfig;
+  /** Tokens of a sample. */
+  readonly context: number;
+  /** How much there is. */
+  readonly counts: Readonly<Record<'documents' | 'bytes' | 'train_tokens' | 'validation_tokens', number>>;
+  /** The numbers of the samples that validate. */
+  readonly validation: readonly number[];
+  readonly samplesPerEpoch: number;
+  /** Of a text: bytes of what an evaluation predicts, a token of it. */
+  readonly bytesPerToken?: number;
+  /** Names of the files that are needed to train; the others are for evaluations and for the model's folder. */
+  readonly trainingFiles: readonly string[];
+  /** Of conversations: what the model's folder has beside the weights, and the token that ends a turn. */
+  readonly chat?: { readonly files: Readonly<Record<string, string>>; readonly end: number | undefined };
+}
+
+/** A run that learns from files, and the model for them. */
+export interface PreparedData extends PreparedRun, Pick<PreparedSamples, 'samplesPerEpoch' | 'trainingFiles'> {
+  readonly task: DataTask;
+  readonly model: Model;
+}
+
+/**
+ * Turns files into samples in the run's folder, or finds them there, and makes the model for them.
+ *
+ * @param signal ends it while files are read
+ * @throws MeanfieldError when they cannot be used or hold too little, or on resuming have changed
+ * @throws StoppedEarly when the signal came first
+ */
+export async function prepareData(
+  run: OpenRun,
+  emit: (event: TrainEvent) => void,
+  signal?: AbortSignal,
+): Promise<PreparedData> {
+  const { options, chosen } = run;
+  const folder = join(run.paths.folder, 'tokens');
+  if (run.source !== undefined) {
+    await keepSource(run.paths.from, run.source);
+    for (const message of run.source.notices) emit({ type: 'notice', message });
+  }
+  const prepare = learnsRows(objectiveName(options)) ? prepareRows : prepareText;
+  const samples = await prepare(run, folder, emit, signal).catch((error: unknown) => {
+    if (signal?.aborted && (error as Error | undefined)?.name === 'AbortError') throw new StoppedEarly();
+    throw error;
+  });
+  const { tokenizer, fingerprint, objective, context, counts, samplesPerEpoch, trainingFiles, bytesPerToken } = samples;
+  const vocabulary = tokenizer.vocabularySize;
+  const whole = chosen.model ? Model.fromConfig(chosen.model) : (run.source?.model ?? newModel(options, vocabulary));
+  const model = whole.partly(partsOf(options));
+  const learned = createObjective(objective, { model, context, seed: options.seed });
+  const start = startOf(run, model);
+  const frozen = await frozenPart(run, model, start);
+  const parameters = model.trained.size + model.frozen.size;
+  await run.choose({
+    data: { fingerprint, ...counts, vocabulary },
+    model: JSON.parse(JSON.stringify(model.config)),
+    parameters,
+    ...(frozen && { frozen: { parameters: model.frozen.size, sha256: frozen.sha256 } }),
+    objective,
+  });
+  return {
+    ...{ model, learned, frozen, parameters, fingerprint, samplesPerEpoch, trainingFiles },
+    task: { kind: 'data', folder, model: model.config, ...(frozen && { frozen }), objective, context },
+    validation: samples.validation,
+    sizes: { vocabulary, trainTokens: counts.train_tokens, validationTokens: counts.validation_tokens },
+    ...(bytesPerToken !== undefined && { bytesPerToken }),
+    initial: async () => (await start()).trained,
+    writeModel: async (to, trained) => {
+      const weights = await weightsOf(run, model, trained, frozen);
+      await writeBestModel(to, model, tokenizer, weights, await keptSource(run.paths.from), samples.chat);
+    },
+  };
+}
+
+/** The vocabulary is the tokenizer's, unless the model is a published one with more entries. */
+function newModel(options: ParsedTrainOptions, vocabulary: number): Model {
+  const { family, ...sizes } = modelShape(options);
+  const published = options.vocab === undefined && options.preset ? (findPreset(options.preset).vocabulary ?? 0) : 0;
+  return Model.create(family, { ...sizes, vocabulary: Math.max(published, vocabulary) });
+}
+
+/** A run was told to stop while its files were read: there is nothing to save yet. */
+export class StoppedEarly extends MeanfieldError {
+  override name = 'StoppedEarly';
+  override readonly exitCode = 130;
+
+  constructor() {
+    super('Stopped while the text was read, before the first step: there was nothing to save.');
+  }
+}

@@ -1,0 +1,66 @@
+import { resolve } from 'node:path';
+import { exists } from '../base/files/exists.js';
+import { Random } from '../base/random.js';
+import type { AdapterContent } from '../hub/peft.js';
+import type { Model } from '../model/model.js';
+import { checkFrozen, type FrozenPart, readFrozen, writeFrozen } from './frozen-part.js';
+import type { OpenRun } from './open-run.js';
+import { partsOf } from './options.js';
+import { readSource } from './source.js';
+
+/** What a run's `model/` holds: all parameters, or the adapter. */
+export async function weightsOf(
+  { options }: OpenRun,
+  model: Model,
+  trained: Float32Array,
+  frozen: FrozenPart | undefined,
+): Promise<Float32Array | AdapterContent> {
+  const { adapter } = partsOf(options);
+  if (adapter) {
+    const from = options.from!;
+    // A name of the hub stays one.
+    return { model, trained, settings: adapter, base: (await exists(from)) ? resolve(from) : from };
+  }
+  return model.join(trained, await readFrozen(frozen, model.frozen));
+}
+
+/** Stores the frozen parameters in the run's folder, or finds them there as they were. */
+export async function frozenPart(
+  { options, chosen, paths }: OpenRun,
+  model: Model,
+  start: StartVectors,
+): Promise<FrozenPart | undefined> {
+  const parts = partsOf(options);
+  if (model.frozen.size === 0) return undefined;
+  const path = paths.frozen;
+  if (chosen.frozen === undefined) {
+    const { frozen } = await start();
+    return { ...parts, path, sha256: await writeFrozen(path, model.frozen, frozen) };
+  }
+  const part = { ...parts, path, sha256: chosen.frozen.sha256 };
+  await checkFrozen(part);
+  return part;
+}
+
+/** The trained and the frozen parameters that a run begins with, anew each time. */
+type StartVectors = () => Promise<{ readonly trained: Float32Array; readonly frozen: Float32Array }>;
+
+/** Those of the model that it starts from, or random ones. */
+export function startOf(run: OpenRun, model: Model): StartVectors {
+  const { from, seed } = run.options;
+  if (from === undefined) return async () => initialVectors(model, seed);
+  return async () => {
+    const { parameters, sha256 } = await readSource(from, run.options, run.chosen.from?.sha256);
+    if (run.chosen.from === undefined) await run.choose({ from: { model: from, sha256 } });
+    return model.initialize(new Random(seed, 'parameters'), parameters);
+  };
+}
+
+/** The trained parameters that a new model begins with: the same for the same seed, whatever is frozen. */
+export function initialParameters(model: Model, seed: number): Float32Array {
+  return initialVectors(model, seed).trained;
+}
+
+function initialVectors(model: Model, seed: number) {
+  return model.initialize(new Random(seed, 'parameters'));
+}
