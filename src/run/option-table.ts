@@ -143,6 +143,13 @@ const DATA = {
   vocab: { kind: 'count', help: 'entries of the bpe tokenizer', otherwise: 'those of the preset, or by the text' },
   /** The key of JSONL rows, or the column of Parquet files, that holds the text. */
   field: FIELD,
+  /** A file, or a folder, of text or rows that validate; then nothing of the corpus does. Default none. */
+  evalFile: {
+    kind: 'text',
+    value: 'file',
+    help: 'held-out text or rows, in place of a part of the corpus',
+    otherwise: 'none',
+  },
   /** The part of the text that is held out. Default 0.1. */
   validationFraction: { kind: 'fraction', default: 0.1, help: 'part of the text held out' },
 } as const satisfies TrainTable;

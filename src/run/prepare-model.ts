@@ -1,5 +1,6 @@
-import { join } from 'node:path';
-import { MeanfieldError } from '../base/errors.js';
+import { join, resolve } from 'node:path';
+import { MeanfieldError, UsageError } from '../base/errors.js';
+import { spelledError } from '../base/spelling.js';
 import type { Tokenizer } from '../data/index.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
@@ -55,6 +56,7 @@ export async function prepareData(
   signal?: AbortSignal,
 ): Promise<PreparedData> {
   const { options, chosen } = run;
+  requireOther(options);
   const folder = join(run.paths.folder, 'tokens');
   if (run.source !== undefined) {
     await keepSource(run.paths.from, run.source);
@@ -92,6 +94,17 @@ export async function prepareData(
       await writeBestModel(to, model, tokenizer, weights, await keptSource(run.paths.from), samples.chat);
     },
   };
+}
+
+/** @throws UsageError for a file that is both to be learned and to measure what was learned */
+function requireOther({ corpus, evalFile }: ParsedTrainOptions): void {
+  if (evalFile === undefined || !corpus.some((path) => resolve(path) === resolve(evalFile))) return;
+  throw spelledError(
+    UsageError,
+    ({ option }) =>
+      `${option('evalFile', evalFile)} is to be learned from, too: what was learned is measured on other text. Name ` +
+      `another file, or leave ${option('evalFile')} out to hold a part out.`,
+  );
 }
 
 /** The vocabulary is the tokenizer's, unless the model is a published one with more entries. */

@@ -81,6 +81,7 @@ async function rowsOf(
       tokenizer: withTemplate((run.source ?? (await keptSource(run.paths.from)))?.tokenizerFiles) ?? options.tokenizer,
       vocabularySize: vocabularyGoal(options),
       validationFraction: options.validationFraction,
+      heldOut: options.evalFile,
       longest: modelShape(options).context + 1,
       expected: known,
       signal,

@@ -107,6 +107,7 @@ async function tokensOf(
     mask: objectiveName(options) === 'masked',
     sentinels: objectiveName(options) === 'seq2seq',
     validationFraction: options.validationFraction,
+    heldOut: options.evalFile,
     onProgress: ({ phase, done, total }) => {
       if (performance.now() - told < TELL_EVERY) return;
       told = performance.now();

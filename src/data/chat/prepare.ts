@@ -13,7 +13,7 @@ import { parseTokenizer } from '../tokenizers/load.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { RowEncoder } from './encode-row.js';
 import { makeChatTokenizer } from './make-tokenizer.js';
-import { batchesOf, readRows } from './read-rows.js';
+import { batchesOf, readRows, tablesIn } from './read-rows.js';
 import { ChatRenderer } from './renderer.js';
 import { type ChatText, parseRow } from './row.js';
 import {
@@ -38,6 +38,8 @@ export interface PrepareChatOptions extends Omit<CorpusOptions, 'field'> {
   readonly vocabularySize?: number | undefined;
   /** The part of the rows, between 0 and 1, that validates. */
   readonly validationFraction: number;
+  /** A file or folder of rows that validate in place of such a part; where the paths have it too, it is left out there. */
+  readonly heldOut?: string | undefined;
   /** Tokens of a row at most; longer ones are cut at the end. */
   readonly longest: number;
   /** The fingerprint that the data set must have. */
@@ -101,7 +103,9 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
   const { folder, tokenizer, validationFraction, longest, vocabularySize } = options;
   const scan = await scanRows(options);
   const settings = { tokenizer, vocabularySize, validationFraction, longest };
-  const fingerprint = sha256(JSON.stringify([settings, scan.content]));
+  // As it was before there could be files of their own, where there are none.
+  const held = scan.training === undefined ? [] : [scan.training];
+  const fingerprint = sha256(JSON.stringify([settings, scan.content, ...held]));
   if (options.expected !== undefined && options.expected !== fingerprint)
     throw new OtherTextError(`The rows in ${options.paths.join(', ')} are not those that ${folder} was made of.`);
   const old = await openChat(folder).catch(() => undefined);
@@ -239,12 +243,18 @@ function unusable(folder: string, why: string, cause?: unknown): MeanfieldError 
   return new MeanfieldError(`${folder} holds no prepared rows: ${why.slice(0, 300)}. Prepare them again.`, { cause });
 }
 
-async function* parsedRows(options: PrepareChatOptions) {
-  for await (const { row, source } of readRows({ ...options, except: [...(options.except ?? []), options.folder] })) {
-    const parsed = parseRow(row);
-    if ('fault' in parsed) throw new MeanfieldError(`${source}: ${parsed.fault}.${CHECK}`);
-    yield parsed;
-  }
+/** The rows, and behind them those of `heldOut`. */
+async function* parsedRows({ heldOut, ...options }: PrepareChatOptions) {
+  const except = [...(options.except ?? []), options.folder];
+  const others = heldOut === undefined ? [] : await tablesIn({ ...options, paths: [heldOut], except });
+  const parts = [{ ...options, except: [...except, ...others] }];
+  if (heldOut !== undefined) parts.push({ ...options, paths: [heldOut], except });
+  for (const [i, part] of parts.entries())
+    for await (const { row, source } of readRows(part)) {
+      const parsed = parseRow(row);
+      if ('fault' in parsed) throw new MeanfieldError(`${source}: ${parsed.fault}.${CHECK}`);
+      yield { ...parsed, heldOut: i > 0 };
+    }
 }
 
 async function scanRows(options: PrepareChatOptions) {
@@ -252,7 +262,9 @@ async function scanRows(options: PrepareChatOptions) {
   const planner = new SplitPlanner(options.validationFraction);
   const seen = new Set<string>();
   const statistics = { rows: 0, duplicates: 0, bytes: 0 };
-  for await (const { learned } of parsedRows(options)) {
+  let training = 0;
+  for await (const { learned, heldOut } of parsedRows(options)) {
+    if (!heldOut) training++;
     const text = JSON.stringify(learned);
     const digest = createHash('sha256').update(text).digest();
     content.update(digest);
@@ -263,6 +275,8 @@ async function scanRows(options: PrepareChatOptions) {
     statistics.rows++;
     statistics.bytes += Buffer.byteLength(text);
   }
+  if (options.heldOut !== undefined)
+    return { content: content.digest('hex'), statistics, training, validates: (row: number) => row >= training };
   const split = planner.plan(statistics.rows);
   const last = 'at' in split ? Math.min(statistics.rows - 1, split.at) : 0;
   const validates = 'at' in split ? (row: number) => row >= last : split.validates;

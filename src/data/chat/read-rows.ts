@@ -35,6 +35,11 @@ export async function* readRows(options: Omit<CorpusOptions, 'field'>): AsyncGen
     throw new MeanfieldError(`No table in ${options.paths.join(', ')}: expected JSON Lines, JSON arrays or Parquet.`);
 }
 
+/** The files among which {@link readRows} looks for tables. */
+export async function tablesIn(options: Omit<CorpusOptions, 'field'>): Promise<string[]> {
+  return (await findFiles(options)).files.map(({ path }) => path);
+}
+
 function rowsOf(path: string, format: 'lines' | 'objects' | 'parquet', packed: boolean): AsyncGenerator<TableRow> {
   if (format === 'parquet') return parquetRows(path);
   const bytes = readBytes(path, packed);

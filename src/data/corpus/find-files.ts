@@ -81,7 +81,7 @@ interface Walk {
   /** Its true name, without links. */
   readonly root: string;
   readonly extensions: readonly string[];
-  /** Absolute paths of folders that are none of the corpus. */
+  /** Absolute paths of files and folders that are none of the corpus. */
   readonly except: readonly string[];
   readonly signal: AbortSignal | undefined;
   readonly found: FoundFiles;
@@ -100,8 +100,8 @@ async function walk(folder: string, within: Walk): Promise<void> {
   for (const entry of entries) {
     if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
     const path = join(folder, entry.name);
+    if (except.includes(resolve(path))) continue;
     if (entry.isDirectory()) {
-      if (except.includes(resolve(path))) continue;
       if (await isRun(path)) found.skippedRuns.push(path);
       else await walk(path, within);
     } else {

@@ -40,7 +40,7 @@ export interface CorpusOptions {
   field?: string | undefined;
   /** Which files of a folder are read, by how their names end (before `.gz`); text-extensions.json unless given. */
   extensions?: readonly string[] | undefined;
-  /** Folders within those that are none of the corpus. */
+  /** Files and folders within those that are none of the corpus. */
   except?: readonly string[] | undefined;
   /** Ends the reading with an AbortError. */
   signal?: AbortSignal | undefined;

@@ -21,7 +21,7 @@ async function encode(tokenizer: 'bytes' | 'bpe', workers: number, shardTokens =
   writeFileSync(path, rows.map((text) => `${JSON.stringify({ text })}\n`).join(''));
   const corpus = { paths: [path], validationFraction: 0.2, characters: false };
   const found = await findFiles(corpus);
-  const scan = await scanCorpus(corpus, found, () => {});
+  const scan = await scanCorpus(corpus, { found }, () => {});
   const out = join(folder, `${tokenizer}${workers}`);
   const options = {
     folder: out,
@@ -33,7 +33,7 @@ async function encode(tokenizer: 'bytes' | 'bpe', workers: number, shardTokens =
     shardTokens,
     onProgress: undefined,
   };
-  const made = await encodeCorpus(corpus, scan, found, options);
+  const made = await encodeCorpus(corpus, scan, { found }, options);
   const decode = (list: typeof made.train) => {
     const shards = new TokenShards(out, list);
     return made.tokenizer.decode(shards.read(0, shards.length));

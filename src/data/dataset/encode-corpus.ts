@@ -1,5 +1,3 @@
-import type { FoundFiles } from '../corpus/find-files.js';
-import { readDocuments } from '../corpus/read-documents.js';
 import type { CorpusOptions } from '../corpus/types.js';
 import type { ShardList } from '../shards/shard-list.js';
 import { ShardWriter } from '../shards/shard-writer.js';
@@ -13,6 +11,7 @@ import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { END_OF_TEXT } from '../tokenizers/tokenizer-files.js';
 import { trainBpeInTurns } from '../tokenizers/train-bpe.js';
 import { BpePool } from './bpe-pool.js';
+import { type CorpusFiles, corpusDocuments } from './corpus-documents.js';
 import { encodeBatch } from './encode-batch.js';
 import type { PrepareOptions } from './prepare.js';
 import { ContentHash, type CorpusScan, corpusChanged } from './scan.js';
@@ -43,19 +42,19 @@ export interface EncodeCorpusOptions {
 export async function encodeCorpus(
   corpus: CorpusOptions,
   scan: CorpusScan,
-  found: FoundFiles,
+  files: CorpusFiles,
   options: EncodeCorpusOptions,
 ): Promise<{ tokenizer: Tokenizer; train: ShardList; validation: ShardList }> {
   const needsPool = options.tokenizer === 'bpe' || options.tokenizer instanceof BpeTokenizer;
   const pool = needsPool ? new BpePool(options.workers, corpus.signal) : undefined;
   try {
-    const tokenizer = await makeTokenizer(corpus, scan, found, options, pool);
+    const tokenizer = await makeTokenizer(corpus, scan, files, options, pool);
     let encode: (batch: TextBatch) => Promise<Uint32Array> = async (batch) => encodeBatch(tokenizer, batch);
     if (pool !== undefined && tokenizer instanceof BpeTokenizer) {
       await pool.useModel(tokenizer.model);
       encode = (batch) => pool.encode(batch);
     }
-    return { tokenizer, ...(await writeTokens(corpus, scan, found, options, tokenizer, encode, pool?.depth ?? 1)) };
+    return { tokenizer, ...(await writeTokens(corpus, scan, files, options, tokenizer, encode, pool?.depth ?? 1)) };
   } finally {
     await pool?.close();
   }
@@ -64,7 +63,7 @@ export async function encodeCorpus(
 async function makeTokenizer(
   corpus: CorpusOptions,
   scan: CorpusScan,
-  found: FoundFiles,
+  files: CorpusFiles,
   { tokenizer, mask, sentinels, vocabularySize, minFrequency, onProgress }: EncodeCorpusOptions,
   pool: BpePool | undefined,
 ): Promise<Tokenizer> {
@@ -75,7 +74,7 @@ async function makeTokenizer(
   const share = Math.min(1, BPE_TRAINING_BYTES / scan.statistics.bytes);
   let credit = 0;
   const counting = new Queue<void>(pool.depth, async () => {});
-  for await (const { part, batch, read } of batches(corpus, scan, found, lastWordCut)) {
+  for await (const { part, batch, read } of batches(corpus, scan, files, lastWordCut)) {
     onProgress?.({ phase: 'counting', done: read, total: scan.statistics.bytes });
     if (part !== 'train') continue;
     credit += batch.bytes.length * share;
@@ -98,7 +97,7 @@ async function makeTokenizer(
 async function writeTokens(
   corpus: CorpusOptions,
   scan: CorpusScan,
-  found: FoundFiles,
+  files: CorpusFiles,
   { folder, shardTokens, onProgress }: EncodeCorpusOptions,
   tokenizer: Tokenizer,
   encode: (batch: TextBatch) => Promise<Uint32Array>,
@@ -115,7 +114,7 @@ async function writeTokens(
   });
   try {
     const lastCut = (bytes: Uint8Array, length: number, from: number) => tokenizer.lastCut(bytes, length, from);
-    for await (const { part, batch, read } of batches(corpus, scan, found, lastCut)) {
+    for await (const { part, batch, read } of batches(corpus, scan, files, lastCut)) {
       onProgress?.({ phase: 'encoding', done: read, total: scan.statistics.bytes });
       await queue.add(encode(batch).then((ids) => ({ part, ids })));
     }
@@ -135,14 +134,15 @@ async function writeTokens(
 async function* batches(
   corpus: CorpusOptions,
   scan: CorpusScan,
-  found: FoundFiles,
+  files: CorpusFiles,
   lastCut: (bytes: Uint8Array, length: number, from: number) => number,
 ): AsyncGenerator<{ part: Part; batch: TextBatch; read: number }> {
   const content = new ContentHash();
   const router = new SplitRouter(scan.split);
   const batchers = { train: new TextBatcher(lastCut), validation: new TextBatcher(lastCut) };
   let read = 0;
-  for await (const whole of readDocuments(corpus, found)) {
+  const documents = corpusDocuments(corpus, files);
+  for await (const whole of documents) {
     content.add(whole);
     read += whole.bytes.length;
     for (const { part, piece } of router.route(whole)) {
@@ -154,7 +154,7 @@ async function* batches(
     const batch = batchers[part].flush();
     if (batch !== undefined) yield { part, batch, read };
   }
-  if (content.digest() !== scan.content) throw corpusChanged();
+  if (content.digest(documents.training) !== scan.content) throw corpusChanged();
 }
 
 /** Waits for promises in the order in which they were added, keeping at most `depth` under way. */

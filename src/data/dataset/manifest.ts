@@ -19,6 +19,8 @@ const settingsSchema = z.strictObject({
   /** What was asked for; 0 where the tokenizer or the size of the text decides. */
   vocabularySize: count,
   validationFraction: z.number(),
+  /** Files that validate, the last of those read, where they are not a part of the corpus. */
+  heldOut: count.optional(),
   /** How often a pair must come for `bpe` to merge it. */
   minFrequency: count.optional(),
   /** There where the tokenizer has a mask token that was asked for; left out otherwise, as it was before there was one. */

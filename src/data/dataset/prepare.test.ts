@@ -50,6 +50,21 @@ describe('prepareDataset', () => {
     },
   );
 
+  it('holds out a file of its own, whole, and leaves it out of the folder that it lies in', async () => {
+    for (const name of ['a', 'b']) write(`${name}.txt`, `${name} is learned from. `);
+    const heldOut = write('held.txt', 'This is held out.');
+    const dataset = await prepare(folder, { heldOut });
+    expect(text(dataset)).toEqual({ train: 'a is learned from. b is learned from. ', validation: 'This is held out.' });
+    expect(dataset.statistics).toMatchObject({ files: 3, documents: 3, bytes: 55 });
+    expect((await prepare(folder, { heldOut })).reused).toBe(true);
+    // The same documents in the same order, parted elsewhere, are another data set.
+    const other = await prepare(join(folder, 'a.txt'), {
+      heldOut: write('rest.jsonl', '{"text":"b is learned from. "}\n{"text":"This is held out."}\n'),
+    });
+    expect(other.fingerprint).not.toBe(dataset.fingerprint);
+    expect(text(other).validation).toBe('b is learned from. This is held out.');
+  });
+
   it('deals out many documents whole, with a token between them for bpe', async () => {
     const rows = Array.from({ length: 200 }, (_, i) => `Row ${i}.`);
     const path = write('a.jsonl', rows.map((row) => `${JSON.stringify({ body: row })}\n`).join(''));

@@ -11,6 +11,7 @@ import { SENTINELS } from '../tokenizers/sentinel-tokens.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { vocabularyFor } from '../tokenizers/vocabulary-for.js';
 import { encodeWorkers } from './bpe-pool.js';
+import type { CorpusFiles } from './corpus-documents.js';
 import { encodeCorpus } from './encode-corpus.js';
 import { type DatasetManifest, type DatasetSettings, MANIFEST, readManifest } from './manifest.js';
 import { type Dataset, datasetOf } from './open.js';
@@ -45,6 +46,8 @@ export interface PrepareOptions extends CorpusOptions {
   sentinels?: boolean | undefined;
   /** The part of the text, between 0 and 1, that is kept for validation: 0.1 unless given. */
   validationFraction?: number | undefined;
+  /** A file or folder of text that validates in place of such a part; where the corpus has it too, it is left out there. */
+  heldOut?: string | undefined;
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
   /** Threads for `bpe`, 0 for none; chosen by the machine and the size of the text unless given. */
   workers?: number | undefined;
@@ -66,9 +69,17 @@ export interface PrepareOptions extends CorpusOptions {
  * one that was expected; UsageError for a wrong option; DOMException (AbortError) when stopped by the signal
  */
 export async function prepareDataset(options: PrepareOptions): Promise<Dataset & { reused: boolean }> {
-  const settings = checkedSettings(options);
-  const found = await findFiles({ ...options, except: [...(options.except ?? []), options.folder] });
-  const inputs = found.files.map(({ path, size, modified }) => ({ path: resolve(path), size, modified }));
+  const { heldOut: held } = options;
+  const except = [...(options.except ?? []), options.folder];
+  const heldOut = held === undefined ? undefined : await findFiles({ ...options, paths: [held], except });
+  const others = heldOut?.files.map(({ path }) => path) ?? [];
+  const found = await findFiles({ ...options, except: [...except, ...others] });
+  const settings = checkedSettings(options, heldOut?.files.length);
+  const inputs = [...found.files, ...(heldOut?.files ?? [])].map(({ path, size, modified }) => ({
+    path: resolve(path),
+    size,
+    modified,
+  }));
 
   const old = (await readManifest(options.folder)).manifest;
   const sameSettings = old !== undefined && JSON.stringify(old.settings) === JSON.stringify(settings);
@@ -80,7 +91,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset &
   const total = inputs.reduce((sum, { size }) => sum + size, 0);
   const scan = await scanCorpus(
     { ...options, validationFraction: settings.validationFraction, characters: options.tokenizer === 'chars' },
-    found,
+    { found, heldOut },
     (done) => options.onProgress?.({ phase: 'reading', done, total: Math.max(total, done) }),
   );
   if (sameSettings && old.content === scan.content) {
@@ -99,7 +110,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset &
         'Restore the text, or prepare this one in another folder.',
     );
   }
-  const manifest = await makeDataset(options, settings, scan, found, inputs);
+  const manifest = await makeDataset(options, settings, scan, { found, heldOut }, inputs);
   return { ...(await datasetOf(options.folder, manifest)), reused: false };
 }
 
@@ -107,11 +118,11 @@ async function makeDataset(
   options: PrepareOptions,
   settings: DatasetSettings,
   scan: CorpusScan,
-  found: Awaited<ReturnType<typeof findFiles>>,
+  files: CorpusFiles,
   inputs: DatasetManifest['inputs'],
 ): Promise<DatasetManifest> {
   await rm(join(options.folder, MANIFEST), { force: true });
-  const { tokenizer, train, validation } = await encodeCorpus(options, scan, found, {
+  const { tokenizer, train, validation } = await encodeCorpus(options, scan, files, {
     folder: options.folder,
     tokenizer: options.tokenizer,
     mask: settings.mask === true,
@@ -124,9 +135,9 @@ async function makeDataset(
     onProgress: options.onProgress,
   });
   options.signal?.throwIfAborted();
-  const files = tokenizer.files();
+  const texts = tokenizer.files();
   for (const name of ['tokenizer.json', 'tokenizer_config.json'] as const) {
-    await writeFileAtomic(join(options.folder, name), files[name]);
+    await writeFileAtomic(join(options.folder, name), texts[name]);
   }
   const manifest: DatasetManifest = {
     format: 'meanfield-dataset',
@@ -136,8 +147,8 @@ async function makeDataset(
     inputs,
     statistics: scan.statistics,
     tokenizerFiles: {
-      'tokenizer.json': sha256(files['tokenizer.json']),
-      'tokenizer_config.json': sha256(files['tokenizer_config.json']),
+      'tokenizer.json': sha256(texts['tokenizer.json']),
+      'tokenizer_config.json': sha256(texts['tokenizer_config.json']),
     },
     train,
     validation,
@@ -171,7 +182,8 @@ async function writeManifest(folder: string, manifest: DatasetManifest): Promise
   await writeFileAtomic(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-function checkedSettings(options: PrepareOptions): DatasetSettings {
+/** @param heldOut files that validate, where they are files of their own */
+function checkedSettings(options: PrepareOptions, heldOut: number | undefined): DatasetSettings {
   const { tokenizer, vocabularySize, validationFraction, field, mask = false, sentinels = false } = options;
   const fraction = validationFraction ?? 0.1;
   if (!(fraction > 0 && fraction < 1)) {
@@ -213,6 +225,7 @@ function checkedSettings(options: PrepareOptions): DatasetSettings {
     tokenizer: typeof tokenizer === 'string' ? tokenizer : sha256(tokenizer.files()['tokenizer.json']),
     vocabularySize: size,
     validationFraction: fraction,
+    ...(heldOut !== undefined && { heldOut }),
     ...(tokenizer === 'bpe' && { minFrequency: MIN_FREQUENCY }),
     ...(mask && typeof tokenizer === 'string' && { mask }),
     ...(sentinels && typeof tokenizer === 'string' && { sentinels }),

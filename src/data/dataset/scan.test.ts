@@ -16,7 +16,7 @@ async function scan(files: Record<string, string | Uint8Array>, characters = tru
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
   const options = { paths: [folder], validationFraction: 0.25, characters };
   let last = 0;
-  const result = await scanCorpus(options, await findFiles(options), (bytes) => {
+  const result = await scanCorpus(options, { found: await findFiles(options) }, (bytes) => {
     last = bytes;
   });
   expect(last).toBe(result.statistics.bytes);

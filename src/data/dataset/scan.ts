@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { MeanfieldError } from '../../base/errors.js';
-import type { FoundFiles } from '../corpus/find-files.js';
-import { readDocuments } from '../corpus/read-documents.js';
 import type { CorpusOptions, CorpusStatistics, DocumentPiece } from '../corpus/types.js';
 import { CharacterSet } from '../tokenizers/chars.js';
 import { lastCharacterCut } from '../tokenizers/utf8.js';
+import { type CorpusFiles, corpusDocuments } from './corpus-documents.js';
 import { type Split, SplitPlanner } from './split.js';
 import { forEachSegment, TextBatcher } from './text-batches.js';
 
@@ -33,7 +32,9 @@ export class ContentHash {
     return digest;
   }
 
-  digest(): string {
+  /** @param training of the documents, those before the ones that are held out, where these have files of their own */
+  digest(training?: number): string {
+    if (training !== undefined) this.#all.update(`held out from ${training}`);
     return this.#all.digest('hex');
   }
 }
@@ -41,10 +42,10 @@ export class ContentHash {
 /** Reads a corpus once: its content hash, its split, and its characters if they are wanted. */
 export async function scanCorpus(
   options: CorpusOptions & { validationFraction: number; characters: boolean },
-  found: FoundFiles,
+  files: CorpusFiles,
   onBytes: (bytes: number) => void,
 ): Promise<CorpusScan> {
-  const documents = readDocuments(options, found);
+  const documents = corpusDocuments(options, files);
   const content = new ContentHash();
   const planner = new SplitPlanner(options.validationFraction);
   const characters = options.characters ? new CharacterSet() : undefined;
@@ -52,23 +53,25 @@ export async function scanCorpus(
   const collect = (batch: ReturnType<TextBatcher['flush']>) => {
     if (batch !== undefined) forEachSegment(batch, (text) => characters?.add(text));
   };
+  let bytes = 0;
   for await (const piece of documents) {
     const digest = content.add(piece);
     if (digest !== undefined) planner.add(digest);
     if (characters !== undefined) collect(batcher.add(piece));
-    onBytes(documents.statistics.bytes);
+    onBytes((bytes += piece.bytes.length));
   }
   collect(batcher.flush());
-  if (planner.allEqual) {
-    documents.statistics.remarks.push(
-      `All ${documents.statistics.documents} documents are equal: the end of their text validates, and its loss says ` +
+  const { statistics, training } = documents;
+  if (planner.allEqual && training === undefined) {
+    statistics.remarks.push(
+      `All ${statistics.documents} documents are equal: the end of their text validates, and its loss says ` +
         'nothing about any other text.',
     );
   }
   return {
-    content: content.digest(),
-    statistics: documents.statistics,
-    split: planner.plan(documents.statistics.bytes),
+    content: content.digest(training),
+    statistics,
+    split: training === undefined ? planner.plan(bytes) : { validates: (document) => document >= training },
     characters: characters?.points(),
   };
 }
