@@ -20,6 +20,7 @@ export { MeanfieldError, UsageError } from './base/errors.js';
 export { exportModel } from './export/export-model.js';
 export type { ExportDtype, FormatName } from './export/formats.js';
 export type { ExportOptions, ExportProgress, ExportResult } from './export/options.js';
+export type { ConversationEvaluation } from './inference/chat-evaluator.js';
 export type { GenerateOptions, Generation, GenerationResult } from './inference/index.js';
 export type { LanguageModel } from './inference/language-model.js';
 export { load } from './inference/load.js';

@@ -74,6 +74,37 @@ test('answers one message, or lines one after another, and ends at the end of th
   expect(stdout).toMatch(/^It is \d+\.\n/);
 }, 240_000);
 
+test('is measured on held-out rows by eval as by the run itself', async () => {
+  const held = join(folder, 'held.jsonl');
+  const messages = (i: number) => [
+    { role: 'user', content: `What comes after ${i}?` },
+    { role: 'assistant', content: `It is ${i + 1}.` },
+  ];
+  await writeFile(held, [70, 81, 92].map((i) => `${JSON.stringify({ messages: messages(i) })}\n`).join(''));
+  const trained = await train('held', '--steps', '30', '--eval-every', '10', '--eval-file', held);
+  expect(trained.code, trained.stderr).toBe(0);
+  const { best_val_loss: best } = jsonLines(trained).at(-1) as { best_val_loss: number };
+  const measured = await meanfield('eval', join(folder, 'held'), held, '--json');
+  expect(measured.code, measured.stderr).toBe(0);
+  const result = jsonLines(measured).at(-1) as Record<string, number>;
+  expect(result).toMatchObject({ type: 'result', objective: 'chat', metric: 'loss', value: result.loss, rows: 3 });
+  expect(Math.abs(result.loss! - best)).toBeLessThan(1e-4);
+  expect(result.perplexity).toBeCloseTo(Math.exp(result.loss!), 6);
+  const both = await meanfield(
+    'train',
+    held,
+    '--objective',
+    'chat',
+    '--eval-file',
+    held,
+    '--run',
+    join(folder, 'both'),
+  );
+  expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('is to be learned from, too')]);
+  const bad = await meanfield('eval', join(folder, 'held'), chats, held, join(folder, 'none.jsonl'));
+  expect(bad.code).toBe(1);
+}, 240_000);
+
 test('a run that was stopped and resumed is the run that was not', async () => {
   const options = ['--steps', '400', '--eval-every', '100', '--checkpoint-every', '100'];
   expect((await train('through', ...options)).code).toBe(0);

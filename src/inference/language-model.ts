@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { Turns } from '../base/turns.js';
+import { firstForm } from '../data/chat/first-row.js';
 import { corpusNotices, readDocuments } from '../data/index.js';
 import type { Engine } from '../engine/engine.js';
 import { createEngine } from '../engine/node/create.js';
@@ -8,6 +9,7 @@ import { adapterPlace, type LoadedModel, loadModel, type MergeAdapter } from '..
 import { adapterVector, readAdapter } from '../hub/peft.js';
 import type { Model } from '../model/model.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
+import { ChatEvaluator, type ConversationEvaluation } from './chat-evaluator.js';
 import { ConversationPrompts } from './conversation.js';
 import { Embedder, type EmbedderOptions } from './embedder.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
@@ -41,6 +43,7 @@ export class LanguageModel implements AsyncDisposable {
   readonly #loaded: LoadedModel;
   /** Made when it is first asked for: not every model tells tokens. */
   #evaluator: TextEvaluator | undefined;
+  #chatEvaluator: ChatEvaluator | undefined;
   #embedder: Embedder | undefined;
   readonly #evaluations = new Turns();
   readonly #closing = new AbortController();
@@ -153,9 +156,7 @@ export class LanguageModel implements AsyncDisposable {
    */
   async evaluate(files: readonly string[], options: EvaluateOptions = {}): Promise<TextEvaluation> {
     this.#checkOpen();
-    if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) {
-      throw new UsageError("Cannot evaluate: expected a list of files and folders, such as ['chapter-1.txt'].");
-    }
+    checkFiles(files);
     const { field, notice, signal, progress } = checkEvaluate(options);
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
@@ -166,6 +167,45 @@ export class LanguageModel implements AsyncDisposable {
       const result = await this.#evaluator.evaluate(documents, { signal: either, progress });
       for (const message of corpusNotices(documents.statistics)) notice?.(message);
       for (const message of evaluationNotices(result)) notice?.(message);
+      return result;
+    } finally {
+      end();
+    }
+  }
+
+  /**
+   * Measures how well the model gives the answers in files of conversations, of every form that `train` takes: the loss of
+   * training, over the tokens that are learned, each row by itself and by the model's template.
+   *
+   * @returns undefined where the files hold no conversations, as their first row tells: {@link evaluate} takes those
+   * @throws MeanfieldError for a row that is none of the forms, with its file and line; when nothing is learned in any row;
+   * when the model is closed
+   * @throws UsageError for a model that sees the answers that it would have to give
+   *
+   * @example
+   * import { load } from 'meanfield';
+   *
+   * const model = await load('runs/helper');
+   * console.log((await model.evaluateConversations(['held-out.jsonl']))?.perplexity);
+   */
+  async evaluateConversations(
+    files: readonly string[],
+    options: Omit<EvaluateOptions, 'field'> = {},
+  ): Promise<ConversationEvaluation | undefined> {
+    this.#checkOpen();
+    checkFiles(files);
+    const { notice, signal, progress } = checkEvaluate(options);
+    if ((await firstForm(files)) === undefined) return undefined;
+    const closing = this.#closing.signal;
+    const either = signal ? AbortSignal.any([signal, closing]) : closing;
+    const end = await this.#evaluations.take(either);
+    try {
+      this.#chatEvaluator ??= new ChatEvaluator(this.#work);
+      const result = await this.#chatEvaluator.evaluate(files, { signal: either, progress });
+      const { rows, cut, nothing } = result;
+      if (cut > 0)
+        notice?.(`${cut} of ${rows} rows are longer than the context of ${this.context} tokens: they are cut.`);
+      if (nothing > 0) notice?.(`${nothing} of ${rows} rows are passed over: nothing in them is learned.`);
       return result;
     } finally {
       end();
@@ -247,6 +287,7 @@ export class LanguageModel implements AsyncDisposable {
     await this.#generator?.dispose();
     const end = await this.#evaluations.take();
     await this.#evaluator?.dispose();
+    await this.#chatEvaluator?.dispose();
     await this.#embedder?.dispose();
     end();
   }
@@ -259,6 +300,11 @@ export class LanguageModel implements AsyncDisposable {
   #checkOpen(): void {
     if (this.#closing.signal.aborted) throw closedError();
   }
+}
+
+function checkFiles(files: readonly string[]): void {
+  if (!Array.isArray(files) || !files.every((file) => typeof file === 'string'))
+    throw new UsageError("Cannot evaluate: expected a list of files and folders, such as ['chapter-1.txt'].");
 }
 
 function closedError(): MeanfieldError {

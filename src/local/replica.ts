@@ -184,7 +184,7 @@ class Live {
 
   evaluate(numbers: readonly number[]): Promise<LossSum> {
     const samples = numbers.map((number) => this.task.validation(number));
-    return this.evaluator.lossSum(this.replica.vectors.parameters, samples);
+    return this.evaluator.inTraining(this.replica.vectors.parameters, samples);
   }
 
   /** Chance comes from a generator of its own, so that the training never notices. */

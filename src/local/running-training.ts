@@ -197,21 +197,21 @@ export class RunningTraining {
   /** The validation loss of the committed parameters; the best ones so far become `model/`. */
   async #evaluate(): Promise<void> {
     const begun = performance.now();
-    const loss = await this.#team.evaluate(this.#start.prepared.validation);
+    const { loss, others } = await this.#team.evaluate(this.#start.prepared.validation);
     this.#timed?.evaluated((performance.now() - begun) / 1000);
     if (!Number.isFinite(loss)) throw new DivergedError(`after step ${this.#step} the validation loss is ${loss}`);
     this.#evaluatedAt = this.#step;
     const { run, emit } = this.#start;
     const trainLoss = this.#figures.trainLoss;
     const best = this.#standing.add(this.#step, loss, trainLoss);
-    this.#recorder.evaluation(this.#step, loss, await this.#evaluation(loss));
+    this.#recorder.evaluation(this.#step, loss, await this.#evaluation(loss, others));
     if (best) await this.#writeModel();
     const message = this.#standing.overfitting(trainLoss, run.paths.model);
     if (message !== undefined) emit({ type: 'notice', message });
   }
 
   /** What is told of an evaluation beside its loss. */
-  async #evaluation(loss: number) {
+  async #evaluation(loss: number, metrics?: Readonly<Record<string, number>>) {
     const { best, bestStep, sinceBest } = this.#standing;
     const { learned, bytesPerToken = 1 } = this.#start.prepared;
     const tokens = Math.round(Math.min(SAMPLE_BYTES, Math.max(SAMPLE_TOKENS, SAMPLE_BYTES / bytesPerToken)));
@@ -220,6 +220,7 @@ export class RunningTraining {
       bestValLoss: best!,
       bestStep: bestStep!,
       evaluationsSinceBest: sinceBest,
+      ...(metrics && { metrics }),
       ...(learned.generative && { sample: await this.#team.sample(tokens) }),
     };
   }
@@ -255,9 +256,9 @@ export class RunningTraining {
     if (this.#savedAt !== this.#step && !this.#isResumedAtEnd) await this.#save();
     if (this.#standing.best === null) {
       // After the checkpoint: a resumed run must not know of an evaluation that an undisturbed one would not make.
-      const loss = await this.#team.evaluate(this.#start.prepared.validation);
+      const { loss, others } = await this.#team.evaluate(this.#start.prepared.validation);
       this.#standing.add(this.#step, loss, this.#figures.trainLoss);
-      const more = await this.#evaluation(loss);
+      const more = await this.#evaluation(loss, others);
       this.#start.emit({ type: 'evaluation', step: this.#step, valLoss: loss, ...more });
       await this.#writeModel();
     }
@@ -316,6 +317,7 @@ export class RunningTraining {
     return {
       type: 'result',
       run: run.paths.folder,
+      objective: prepared.learned.name,
       step: this.#step,
       ...counted(this.#unit, this.#step * this.#perStep, this.#throughput.perSecond),
       trainLoss: this.#figures.trainLoss ?? null,

@@ -1,5 +1,7 @@
 import { RowWindows } from '../data/chat/pack.js';
+import { PairList } from '../data/chat/pair.js';
 import { openRowFile } from '../data/chat/prepare.js';
+import { readReference } from '../data/chat/reference-file.js';
 import type { RowFile } from '../data/chat/row-file.js';
 import { trainingTokens } from '../data/dataset/open.js';
 import {
@@ -11,12 +13,12 @@ import {
   TokenWindows,
   windowAt,
 } from '../data/index.js';
-import { ShuffledSamples } from '../data/sampling/shuffled-samples.js';
+import { type SampleList, ShuffledSamples } from '../data/sampling/shuffled-samples.js';
 import type { Engine } from '../engine/engine.js';
 import { Generator } from '../inference/index.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import { Model } from '../model/model.js';
-import { createObjective, learnsRows, type ObjectiveConfig } from '../objectives/create.js';
+import { createObjective, learnsRows } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import { loadOwnModule, samplesOf } from '../objectives/own/load-module.js';
 import { Own } from '../objectives/own/own.js';
@@ -58,14 +60,17 @@ const openText: OpenData = async ({ folder, context }, seed, only) => {
   };
 };
 
-const openRows: OpenData = async ({ folder, context, objective }, seed, only) => {
-  const { packed } = objective as Extract<ObjectiveConfig, { readonly name: 'chat' }>;
-  const windows = (file: RowFile) => new RowWindows(file, { places: context, packed, seed });
+const openRows: OpenData = async ({ folder, context, objective, frozen }, seed, only) => {
+  const samplesOf = async (part: 'train' | 'validation', file: RowFile): Promise<SampleList<unknown>> => {
+    if (objective.name === 'chat') return new RowWindows(file, { places: context, packed: objective.packed, seed });
+    // With an adapter the step has the reference in it.
+    return new PairList(file, frozen?.adapter ? undefined : await readReference(folder, part));
+  };
   const train = await openRowFile(folder, 'train');
   const validation = only ? undefined : await openRowFile(folder, 'validation');
-  const held = validation && windows(validation);
+  const held = validation && (await samplesOf('validation', validation));
   return {
-    training: new ShuffledSamples(windows(train), seed),
+    training: new ShuffledSamples(await samplesOf('train', train), seed),
     validation: (number) => held!.at(number),
     close() {
       train.close();

@@ -2,7 +2,7 @@ import { layoutHash } from '../averaging/layout-hash.js';
 import { cutShards } from '../averaging/shards.js';
 import type { SamplerState } from '../data/index.js';
 import type { ParameterLayout } from '../model/layout.js';
-import { meanLoss } from '../training/evaluation.js';
+import { meanLoss, meansOfOthers } from '../training/evaluation.js';
 import type { ReplicaSetup, Snapshot } from './messages.js';
 import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
 import { ThreadRounds } from './threads.js';
@@ -92,13 +92,20 @@ export class Team {
     }
   }
 
-  /** The objective's mean loss on the validation samples of these numbers, shared out between the replicas. */
-  async evaluate(numbers: readonly number[]): Promise<number> {
+  /**
+   * The objective's mean loss on the validation samples of these numbers, shared out between the replicas, and the means of
+   * what else it tells in training.
+   */
+  async evaluate(
+    numbers: readonly number[],
+  ): Promise<{ readonly loss: number; readonly others?: Readonly<Record<string, number>> }> {
     const shares = cutShards(numbers.length, this.replicas.length);
     const sums = await settle(
       this.replicas.map((replica, i) => replica.ask('evaluate', numbers.slice(shares[i]!.start, shares[i]!.end))),
     );
-    return meanLoss(sums);
+    // One with no sample has nothing to tell.
+    const others = meansOfOthers(sums.filter(({ weight }) => weight > 0));
+    return { loss: meanLoss(sums), ...(others && { others }) };
   }
 
   /** The beginning of a text that the committed parameters write, the same for the same parameters. */

@@ -9,6 +9,7 @@ import { Chat } from './chat/chat.js';
 import { Masked } from './masked/masked.js';
 import type { ObjectiveName } from './names.js';
 import type { Objective } from './objective.js';
+import { Preference } from './preference/preference.js';
 import { tokensForSource } from './seq2seq/corrupt-spans.js';
 import { ofCorruptedText } from './seq2seq/seq2seq.js';
 
@@ -43,6 +44,14 @@ const seq2seq = z.strictObject({
     .optional(),
 });
 
+const preference = z.strictObject({
+  name: z.literal('preference'),
+  /** How dear it is to leave the reference. */
+  beta: z.number().positive(),
+  /** The share of pairs that are held to be the wrong way round; missing: none. */
+  smoothing: z.number().gt(0).lt(0.5).optional(),
+});
+
 /** What is learned of the windows of a text, as the configuration of a cluster's run holds it. */
 export const textObjectiveSchema = z.discriminatedUnion('name', [
   z.strictObject({ name: z.literal('causal') }),
@@ -51,7 +60,7 @@ export const textObjectiveSchema = z.discriminatedUnion('name', [
 ]);
 
 /** What is learned, with its settings: as `run.json` holds it. */
-export const objectiveSchema = z.discriminatedUnion('name', [...textObjectiveSchema.options, chat]);
+export const objectiveSchema = z.discriminatedUnion('name', [...textObjectiveSchema.options, chat, preference]);
 
 /** What is learned, with its settings. */
 export type ObjectiveConfig = z.output<typeof objectiveSchema>;
@@ -62,7 +71,7 @@ export type TextObjectiveConfig = z.output<typeof textObjectiveSchema>;
 /** What is learned of rows, such as conversations. */
 type RowObjectiveConfig = Exclude<ObjectiveConfig, TextObjectiveConfig>;
 
-const OF_ROWS: readonly ObjectiveName[] = ['chat'] satisfies RowObjectiveConfig['name'][];
+const OF_ROWS: readonly ObjectiveName[] = ['chat', 'preference'] satisfies RowObjectiveConfig['name'][];
 
 /** Whether an objective is learned of rows, such as conversations; the others are of windows of a text. */
 export function learnsRows(name: ObjectiveName): boolean {
@@ -150,7 +159,7 @@ export function seq2seqOf(
 }
 
 /** Tokens of a window of a text, for a model that is to see so many at once. */
-export function windowTokens(config: TextObjectiveConfig, context: number): number {
+export function windowTokens(config: ObjectiveConfig, context: number): number {
   if (config.name !== 'seq2seq' || !config.corruption) return context;
   // A source of two tokens has no room for a span.
   return tokensForSource(Math.max(3, context), config.corruption);
@@ -186,5 +195,7 @@ export function createObjective(config: ObjectiveConfig, setting: ObjectiveSetti
     }
     case 'chat':
       return new Chat(model, context);
+    case 'preference':
+      return new Preference(model, context, config);
   }
 }

@@ -1,5 +1,5 @@
 /** What can be learned. */
-export const OBJECTIVES = ['causal', 'masked', 'chat', 'seq2seq'] as const;
+export const OBJECTIVES = ['causal', 'masked', 'chat', 'preference', 'seq2seq'] as const;
 
 /**
  * What can be learned, as `--objective` names it.

@@ -82,6 +82,8 @@ export interface Objective<Sample = unknown> {
    * @param parameters trained and frozen ones
    */
   loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor;
+  /** Whether evaluations during training tell all metrics, and not the loss alone. */
+  readonly scoresInTraining?: boolean;
   /** All metrics of an evaluation; where it is left out, the loss is the only one. */
   readonly scoring?: Scoring<Sample>;
   /** By what a micro-batch's sum is divided in the graph, so that it neither grows with the batch nor overflows. */

@@ -165,6 +165,8 @@ export interface EvaluationEvent {
   readonly bestStep?: number;
   /** Evaluations since the best one, 0 for the best itself. */
   readonly evaluationsSinceBest?: number;
+  /** Means of the other metrics, of an objective that tells them: of preferences `reward_accuracy` and `reward_margin`. */
+  readonly metrics?: Readonly<Record<string, number>>;
   /** The beginning of a text that the parameters write, always by the same chance. */
   readonly sample?: string;
 }
@@ -189,6 +191,8 @@ export interface TrainResult {
   readonly type: 'result';
   /** The run's folder. */
   readonly run: string;
+  /** What was learned, as `objective` names it. */
+  readonly objective: string;
   readonly step: number;
   readonly tokens: number;
   /** Null where no step was taken. */

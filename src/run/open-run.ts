@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.js';
 import type { JsonValue } from '../base/json.js';
 import { type Spelling, spelledError } from '../base/spelling.js';
+import { firstForm } from '../data/chat/first-row.js';
 import { SENTINELS } from '../data/tokenizers/sentinel-tokens.js';
 import { chooseDevice } from '../engine/node/create.js';
 import { Model } from '../model/model.js';
@@ -14,6 +15,7 @@ import {
   isOwn,
   modelShape,
   type OwnTrainOptions,
+  objectiveName,
   objectiveOf,
   type ParsedTrainOptions,
   parseTrainOptions,
@@ -173,12 +175,23 @@ async function sourceOf(given: TrainOptions | OwnTrainOptions, options: ParsedTr
   checkAddedTokens(options);
   if (options.from === undefined) return undefined;
   checkFrom(given as TrainOptions);
+  // Text from code is no file of rows.
+  const rows = textOf(given) === undefined && options.field === undefined;
+  if (options.objective === undefined && rows && (await firstForm(options.corpus)) === 'preference')
+    options.objective = 'preference';
   return openSource(options.from, options);
 }
 
 /** @param known the model, where it is not a new one */
 function checkModel(options: ParsedTrainOptions, known?: Model): void {
   const { family, ...sizes } = modelShape(options);
+  const name = objectiveName(options);
+  if (name === 'preference' && options.from === undefined)
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('objective', name)} goes on from a model that answers already: name it with ${option('from')}.`,
+    );
   const whole = known ?? Model.create(family, { ...sizes, vocabulary: 1 });
   const model = whole.partly(partsOf(options));
   // Any ids stand for the tokenizer's marks, as 1 stands for the vocabulary: there is no tokenizer yet.

@@ -76,15 +76,25 @@ const MODEL = {
     help: 'model family',
     otherwise: 'that of the preset',
   },
-  /** What is learned. Default `causal`, of encoders `masked`, of encoder-decoders `seq2seq`. */
+  /** What is learned. Default `causal`, of encoders `masked`, of encoder-decoders `seq2seq`, of pairs beside `from` `preference`. */
   objective: {
     kind: 'choice',
     choices: OBJECTIVES,
-    help: 'what is learned: the next token, masked ones, the answers in conversations, or targets of sources',
-    otherwise: 'causal; encoders: masked; t5: seq2seq',
+    help: 'what is learned: the next token, masked ones, the answers in conversations, which of two is better, or targets of sources',
+    otherwise: 'causal; encoders: masked; t5: seq2seq; --from with pairs: preference',
   },
   /** With `chat`, whether each row has a window to itself; else rows share windows, and none sees another. */
   unpacked: { kind: 'flag', help: 'chat: a window for each row, instead of several rows in one' },
+  /** With `preference`, how dear it is to leave the model that it starts from: β of DPO (arXiv 2305.18290). Default 0.1. */
+  beta: { kind: 'positive', default: 0.1, help: 'preference: how dear it is to leave the model that it starts from' },
+  /** With `preference`, the share of pairs held to be the wrong way round, below a half. Default 0. */
+  labelSmoothing: {
+    kind: 'number',
+    least: 0,
+    most: 0.49,
+    default: 0,
+    help: 'preference: share of pairs held to be the wrong way round',
+  },
   /** With `masked`, the share of tokens to be told. Default 0.15. */
   maskRate: { kind: 'share', most: 0.5, default: 0.15, help: 'masked: share of tokens to be told' },
   /** Blocks. */

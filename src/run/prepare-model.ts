@@ -1,14 +1,17 @@
 import { join, resolve } from 'node:path';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
+import { referenceFiles } from '../data/chat/reference-file.js';
 import type { Tokenizer } from '../data/index.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
 import { createObjective, learnsRows, type ObjectiveConfig } from '../objectives/create.js';
+import { Preference } from '../objectives/preference/preference.js';
 import { writeBestModel } from './best-model.js';
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
 import { modelShape, objectiveName, type ParsedTrainOptions, partsOf } from './options.js';
+import { prepareReference } from './prepare-reference.js';
 import { prepareRows } from './prepare-rows.js';
 import { prepareText } from './prepare-text.js';
 import { keepSource, keptSource } from './source.js';
@@ -63,10 +66,12 @@ export async function prepareData(
     for (const message of run.source.notices) emit({ type: 'notice', message });
   }
   const prepare = learnsRows(objectiveName(options)) ? prepareRows : prepareText;
-  const samples = await prepare(run, folder, emit, signal).catch((error: unknown) => {
-    if (signal?.aborted && (error as Error | undefined)?.name === 'AbortError') throw new StoppedEarly();
-    throw error;
-  });
+  const orStopped = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => {
+      if (signal?.aborted && (error as Error | undefined)?.name === 'AbortError') throw new StoppedEarly();
+      throw error;
+    });
+  const samples = await orStopped(prepare(run, folder, emit, signal));
   const { tokenizer, fingerprint, objective, context, counts, samplesPerEpoch, trainingFiles, bytesPerToken } = samples;
   const vocabulary = tokenizer.vocabularySize;
   const whole = chosen.model ? Model.fromConfig(chosen.model) : (run.source?.model ?? newModel(options, vocabulary));
@@ -74,6 +79,8 @@ export async function prepareData(
   const learned = createObjective(objective, { model, context, seed: options.seed });
   const start = startOf(run, model);
   const frozen = await frozenPart(run, model, start);
+  const stored = learned instanceof Preference && model.adapted.length === 0;
+  if (stored) await orStopped(storeReference(learned, start));
   const parameters = model.trained.size + model.frozen.size;
   await run.choose({
     data: { fingerprint, ...counts, vocabulary },
@@ -83,7 +90,8 @@ export async function prepareData(
     objective,
   });
   return {
-    ...{ model, learned, frozen, parameters, fingerprint, samplesPerEpoch, trainingFiles },
+    ...{ model, learned, frozen, parameters, fingerprint, samplesPerEpoch },
+    trainingFiles: [...trainingFiles, ...(stored ? referenceFiles() : [])],
     task: { kind: 'data', folder, model: model.config, ...(frozen && { frozen }), objective, context },
     validation: samples.validation,
     sizes: { vocabulary, trainTokens: counts.train_tokens, validationTokens: counts.validation_tokens },
@@ -94,6 +102,18 @@ export async function prepareData(
       await writeBestModel(to, model, tokenizer, weights, await keptSource(run.paths.from), samples.chat);
     },
   };
+
+  /** Without an adapter the reference is the model as it is now, and soon no more. */
+  async function storeReference(objective: Preference, vectors: typeof start): Promise<void> {
+    if (run.chosen.from === undefined) await vectors();
+    await prepareReference({
+      ...{ folder, learned: objective, start: vectors, signal },
+      key: { fingerprint, base: run.chosen.from!.sha256 },
+      batch: options.batchSize,
+      threads: options.threads,
+      onProgress: (fraction) => emit({ type: 'preparing', stage: 'reference', fraction }),
+    });
+  }
 }
 
 /** @throws UsageError for a file that is both to be learned and to measure what was learned */

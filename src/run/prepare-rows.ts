@@ -1,5 +1,6 @@
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { RowWindows } from '../data/chat/pack.js';
+import { PairList } from '../data/chat/pair.js';
 import { type ChatDataset, type ChatStatistics, openChat, prepareChat, trainingFiles } from '../data/chat/prepare.js';
 import { ChatRenderer } from '../data/chat/renderer.js';
 import { withTemplate } from '../data/chat/template.js';
@@ -7,7 +8,7 @@ import { findTurnEnd } from '../data/chat/turn-end.js';
 import { OtherTextError } from '../data/index.js';
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
-import { modelShape, objectiveOf, vocabularyGoal } from './options.js';
+import { modelShape, objectiveName, objectiveOf, vocabularyGoal } from './options.js';
 import type { PreparedSamples } from './prepare-model.js';
 import { keptSource } from './source.js';
 
@@ -29,17 +30,17 @@ export async function prepareRows(
   signal?: AbortSignal,
 ): Promise<PreparedSamples> {
   const { options } = run;
-  if (run.text !== undefined)
-    throw new UsageError('Rows of conversations come from files: give `corpus` with `objective: chat`, not `text`.');
+  if (run.text !== undefined) throw new UsageError('Rows of conversations come from files: give `corpus`, not `text`.');
   const dataset = await rowsOf(run, folder, emit, signal);
   const { context } = modelShape(options);
   const { tokenizer, files, train, validation, statistics, fingerprint } = dataset;
-  const packed = !options.unpacked;
-  const windowsOf = (file: typeof train) => new RowWindows(file, { places: context, packed, seed: options.seed });
+  const pairs = objectiveName(options) === 'preference';
+  const places = { places: context, packed: !options.unpacked, seed: options.seed };
+  const windowsOf = (file: typeof train) => (pairs ? new PairList(file) : new RowWindows(file, places));
   const windows = windowsOf(train);
   const held = windowsOf(validation).length;
   const evaluated = Math.min(held, Math.max(1, Math.floor(VALIDATION_TOKENS / context)));
-  for (const message of notices(statistics, windows, context)) emit({ type: 'notice', message });
+  for (const message of notices(statistics, windows.length, context, pairs)) emit({ type: 'notice', message });
   const tokensOf = (file: typeof train) =>
     Array.from({ length: file.length }, (_, i) => file.sizeOf(i)).reduce((sum, size) => sum + size, 0);
   const counts = {
@@ -82,6 +83,7 @@ async function rowsOf(
       vocabularySize: vocabularyGoal(options),
       validationFraction: options.validationFraction,
       heldOut: options.evalFile,
+      pairs: objectiveName(options) === 'preference',
       longest: modelShape(options).context + 1,
       expected: known,
       signal,
@@ -112,14 +114,16 @@ async function turnEnd({ template, tokenizer }: ChatDataset): Promise<number | u
 
 function* notices(
   { rows, cut, nothing, duplicates, unlearnedEnd }: ChatStatistics,
-  windows: RowWindows,
+  samples: number,
   context: number,
+  pairs: boolean,
 ): Generator<string> {
   if (cut > 0)
-    yield `${cut} of ${rows} rows are longer than the context of ${context} tokens: they are cut at the end.`;
-  if (nothing > 0) yield `${nothing} of ${rows} rows are passed over: no assistant turn, or none within the context.`;
+    yield `${cut} of ${rows} rows are longer than the context of ${context} tokens: ${pairs ? 'their prompts are cut at the beginning' : 'they are cut at the end'}.`;
+  if (nothing > 0)
+    yield `${nothing} of ${rows} rows are passed over: ${pairs ? 'an answer is empty, or longer than the context' : 'no assistant turn, or none within the context'}.`;
   if (duplicates > 0) yield `${duplicates} of ${rows} rows are equal to an earlier one.`;
   if (unlearnedEnd > 0)
     yield `In ${unlearnedEnd} rows the end of the turn is not learned: the model's template leaves it outside of its {% generation %} block.`;
-  if (windows.length === 0) throw new MeanfieldError('There is no row to learn from.');
+  if (samples === 0) throw new MeanfieldError('There is no row to learn from.');
 }

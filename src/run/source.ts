@@ -13,7 +13,7 @@ import { NodeEngine } from '../engine/node/engine.js';
 import { type MergeAdapter, type OpenTextModel, withTextModel } from '../hub/load-model.js';
 import { addRows, growVocabulary, requireTrainedRows } from '../model/grow-vocabulary.js';
 import type { Model } from '../model/model.js';
-import { objectiveOf as objectiveOfModel, type TextObjectiveConfig } from '../objectives/create.js';
+import { learnsRows, objectiveOf as objectiveOfModel, type TextObjectiveConfig } from '../objectives/create.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
 import { type ParsedTrainOptions, partsOf } from './options.js';
 
@@ -65,12 +65,12 @@ export async function openSource(from: string, options: ParsedTrainOptions): Pro
   );
   const { model, objective } = source;
   const { context } = model.dimensions;
-  const chats = options.objective === 'chat' && objective.name === 'causal';
+  const chats = objective.name === 'causal' && options.objective !== undefined && learnsRows(options.objective);
   if (options.objective !== undefined && options.objective !== objective.name && !chats) {
     throw spelledError(
       UsageError,
       ({ option }) =>
-        `${from} is a ${model.architecture.name} model, which learns ${objective.name}${objective.name === 'causal' ? ' or chat' : ''}, not ${options.objective}. Leave ` +
+        `${from} is a ${model.architecture.name} model, which learns ${objective.name}${objective.name === 'causal' ? ', chat or preference' : ''}, not ${options.objective}. Leave ` +
         `${option('objective')} out.`,
     );
   }

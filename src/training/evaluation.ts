@@ -9,11 +9,22 @@ export interface LossSum {
   /** In the objective's unit of loss, such as nats. */
   readonly sum: number;
   readonly weight: number;
+  /** The sums of the other metrics, of an objective that tells them in training. */
+  readonly others?: Readonly<Record<string, number>>;
+}
+
+/** The means of the other metrics over several parts of an evaluation. */
+export function meansOfOthers(parts: readonly LossSum[]): Record<string, number> | undefined {
+  const names = Object.keys(parts[0]?.others ?? {});
+  if (names.length === 0) return undefined;
+  const weight = parts.reduce((sum, part) => sum + part.weight, 0);
+  const mean = (name: string) => parts.reduce((sum, part) => sum + (part.others?.[name] ?? 0), 0) / weight;
+  return Object.fromEntries(names.map((name) => [name, mean(name)]));
 }
 
 /** The mean over several parts of an evaluation. */
 export function meanLoss(parts: readonly LossSum[]): number {
-  const total = (what: keyof LossSum) => parts.reduce((sum, part) => sum + part[what], 0);
+  const total = (what: 'sum' | 'weight') => parts.reduce((sum, part) => sum + part[what], 0);
   return total('sum') / total('weight');
 }
 
@@ -49,6 +60,15 @@ export class Evaluator<Sample> {
       sum += (loss![0] as number) * objective.unit(batch.length);
     }
     return { sum, weight };
+  }
+
+  /** The loss, and what else the objective tells in training. @param parameters the trained vector */
+  async inTraining(parameters: Float32Array, samples: Iterable<Sample>): Promise<LossSum> {
+    const { metrics, scoresInTraining } = this.objective;
+    if (!scoresInTraining) return this.lossSum(parameters, samples);
+    const { weight, sums } = await this.score(parameters, samples);
+    const { [metrics[0].name]: sum = 0, ...others } = sums;
+    return { sum, weight, others };
   }
 
   /**

@@ -24,6 +24,7 @@ import {
   sigmoid,
   silu,
   softmax,
+  softplus,
   split,
   sqrt,
   stopGradient,
@@ -95,6 +96,7 @@ export const cases: Record<string, OperatorCase> = {
   sigmoid: unary(sigmoid, logistic),
   erf: unary(erf, errorFunction),
   geluErf: unary(geluErf, (x) => (x / 2) * (1 + errorFunction(x * Math.SQRT1_2))),
+  softplus: unary(softplus, (x) => Math.log1p(Math.exp(x))),
   silu: unary(silu, (x) => x * logistic(x)),
   relu: (draw) => {
     const x = draw.floats(draw.shape());

@@ -16,10 +16,18 @@ test('flags go to whom they belong', () => {
 
 test('the end says what to do next', () => {
   const result = {
-    ...{ type: 'result' as const, run: 'runs/a b', step: 1000, tokens: 2e6, trainLoss: 2, valLoss: 2.1 },
+    ...{
+      type: 'result' as const,
+      run: 'runs/a b',
+      objective: 'causal',
+      step: 1000,
+      tokens: 2e6,
+      trainLoss: 2,
+      valLoss: 2.1,
+    },
     ...{ bestValLoss: 2.05, tokensPerSecond: 4000, seconds: 500, parameters: 1000, replicas: 3, rounds: 40 },
   };
-  expect(summary({ ...result, interrupted: false })).toContain("meanfield info 'runs/a b'");
+  expect(summary({ ...result, interrupted: false })).toContain("  meanfield generate 'runs/a b'\n");
   expect(summary({ ...result, interrupted: true })).toContain("meanfield cluster start --run 'runs/a b' --resume");
   expect(summary({ ...result, interrupted: true })).toContain('40 rounds, 1,000 steps, 2M tokens in 8 min 20 s');
 });

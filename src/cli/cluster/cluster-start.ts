@@ -17,6 +17,7 @@ import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { follow } from '../terminal/follow.js';
 import { duration, grouped, loss, shellQuote, short } from '../terminal/format.js';
+import { nextCommands } from '../train/run-lines.js';
 import { ClusterProgress } from './cluster-progress.js';
 
 /** What commander makes of the options of `cluster start`. */
@@ -89,7 +90,7 @@ export function summary(result: ClusterResult): string {
     `Validation loss ${loss(result.valLoss)}, best ${loss(result.bestValLoss)}. The best model: ${result.run}/model`,
     '',
     'Next:',
-    result.interrupted ? `  meanfield cluster start --run ${run} --resume` : `  meanfield info ${run}`,
+    ...(result.interrupted ? [`  meanfield cluster start --run ${run} --resume`] : nextCommands(result.objective, run)),
   ];
   return `${lines.join('\n')}\n`;
 }

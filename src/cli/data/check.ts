@@ -1,4 +1,4 @@
-import { checkRows } from '../../data/chat/check.js';
+import { type CheckedPiece, checkRows } from '../../data/chat/check.js';
 import { findTemplate } from '../../data/chat/template.js';
 import { BytesTokenizer } from '../../data/index.js';
 import { withTextModel } from '../../hub/load-model.js';
@@ -20,11 +20,15 @@ export async function checkData(files: readonly string[], flags: CheckFlags, con
   const counts = { rows: 0, tokens: 0, learned: 0, faulty: 0, unusable: 0 };
   const forms: Record<string, number> = {};
   for await (const row of checkRows({ paths: files, signal: closed, ...eyes })) {
-    const { source, form, tokens, learned, faults, unusable, pieces } = row;
+    const { source, form, tokens, learned, faults, unusable, pieces, rejected } = row;
     const shown = counts.rows < (flags.show ?? 3);
     if (shown) {
       output.text(`${source}: ${form ?? 'no row'}, ${grouped(tokens)} tokens, ${grouped(learned)} learned\n`);
-      output.text(`${pieces.map((piece) => (piece.learned ? `[${piece.text}]` : piece.text)).join('')}\n\n`);
+      output.text(`${marked(pieces)}\n\n`);
+      if (rejected !== undefined)
+        output.text(
+          `rejected: ${grouped(rejected.tokens)} tokens, ${grouped(rejected.learned)} learned\n${marked(rejected.pieces)}\n\n`,
+        );
     }
     counts.rows++;
     counts.tokens += tokens;
@@ -46,6 +50,10 @@ export async function checkData(files: readonly string[], flags: CheckFlags, con
   );
   return counts.unusable > 0 ? 1 : 0;
 }
+
+/** What is learned stands in brackets. */
+const marked = (pieces: readonly CheckedPiece[]): string =>
+  pieces.map((piece) => (piece.learned ? `[${piece.text}]` : piece.text)).join('');
 
 /** What the rows are seen by: the model's template and tokenizer, or ChatML and bytes. */
 async function eyesOf({ from, context }: CheckFlags) {

@@ -9,17 +9,19 @@ import type { EvalFlags } from './eval.js';
 export function defineEval(program: Command, start: Start): void {
   const command = program
     .command('eval')
-    .summary('measure a model on text')
+    .summary('measure a model on text or conversations')
     .description(
-      "Measure the best model of a run, or a Hugging Face model folder, on any text: the loss of each file's tokens.",
+      "Measure the best model of a run, or a Hugging Face model folder, on any text: the loss of each file's tokens. Of " +
+        'rows of conversations, the loss of the answers.',
     )
     .argument('<run>', 'run folder or model folder')
-    .argument('<file|folder...>', 'text to predict: files and folders, read as train reads them');
+    .argument('<file|folder...>', 'text to predict, or conversations: files and folders, read as train reads them');
   addOptions(command, EVALUATE_OPTIONS).action((run: string, files: string[], flags: EvalFlags) =>
     start(async (context) => (await import('./eval.js')).evaluateFiles(run, files, flags, context)),
   );
   finish(command, [
     'meanfield eval runs/book other-book.txt',
+    'meanfield eval runs/helper chats.jsonl',
     'meanfield eval runs/book chapter-1.txt chapter-2.txt --json',
     'meanfield eval runs/chat held-out.jsonl.gz --field body',
   ]);

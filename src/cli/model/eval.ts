@@ -1,11 +1,14 @@
 import type { OptionsOf } from '../../base/option-table.js';
+import type { ConversationEvaluation } from '../../inference/chat-evaluator.js';
 import { load } from '../../inference/load.js';
 import { EVALUATE_OPTIONS } from '../../inference/option-table.js';
+import type { ObjectiveName } from '../../objectives/names.js';
 import { bringModel } from '../hub/bring-model.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
+import type { Output } from '../terminal/output.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 
 export type EvalFlags = OptionsOf<typeof EVALUATE_OPTIONS>;
@@ -34,16 +37,20 @@ export async function evaluateFiles(
       output.event({ type: 'notice', message });
       line.note(`note: ${message}`);
     };
-    const result = await model.evaluate(files, {
-      ...pickOptions(EVALUATE_OPTIONS, flags),
-      signal: stop.signal,
-      progress,
-      notice,
-    });
+    const beside = { signal: stop.signal, progress, notice };
+    // A field that is named says that the rows are texts.
+    const answers = flags.field === undefined ? await model.evaluateConversations(files, beside) : undefined;
+    if (answers) {
+      line.end();
+      tellConversations(answers, output);
+      return 0;
+    }
+    const result = await model.evaluate(files, { ...pickOptions(EVALUATE_OPTIONS, flags), ...beside });
     const { loss, perplexity, bitsPerByte, accuracy, tokens, bytes, unseen, unseenCost } = result;
     line.end();
     output.event({
       type: 'result',
+      ...deciding(bitsPerByte === undefined ? 'masked' : 'causal', loss),
       ...{
         loss,
         perplexity,
@@ -75,3 +82,19 @@ export async function evaluateFiles(
     await model.close();
   }
 }
+
+function tellConversations({ loss, perplexity, accuracy, tokens, rows }: ConversationEvaluation, output: Output): void {
+  output.event({ type: 'result', ...deciding('chat', loss), loss, perplexity, accuracy, tokens, rows });
+  output.text(
+    table([
+      ['loss', `${loss.toFixed(4)} nats per learned token`],
+      ['perplexity', perplexity.toFixed(2)],
+      ['accuracy', `${(100 * accuracy).toFixed(2)} %`],
+      ['learned tokens', grouped(tokens)],
+      ['rows', grouped(rows)],
+    ]),
+  );
+}
+
+/** What was measured, and by which figure one model is better than another. */
+const deciding = (objective: ObjectiveName, loss: number) => ({ objective, metric: 'loss', value: loss });

@@ -59,7 +59,10 @@ export function evaluationText(event: EvaluationEvent): string {
       : event.evaluationsSinceBest === 0
         ? ', best so far'
         : ` (best ${event.bestValLoss.toFixed(4)} at step ${grouped(event.bestStep ?? 0)})`;
-  return `step ${grouped(event.step)}: validation loss ${event.valLoss.toFixed(4)}${bits}${best}`;
+  const others = Object.entries(event.metrics ?? {}).map(
+    ([name, value]) => `, ${name.replaceAll('_', ' ')} ${value.toFixed(3)}`,
+  );
+  return `step ${grouped(event.step)}: validation loss ${event.valLoss.toFixed(4)}${bits}${others.join('')}${best}`;
 }
 
 function sampleText(sample: string, columns: number): string {
@@ -102,4 +105,17 @@ export function startedText(event: StartedEvent): string {
     `${short(event.trainTokens)} training and ${short(event.validationTokens)} validation tokens, ` +
     `${replicas} of ${threads}${from}`
   );
+}
+
+/** What can be done with a model, by what it has learned; of another objective, to look at it. */
+const NEXT: Readonly<Record<string, readonly string[]>> = {
+  causal: ['generate RUN', 'eval RUN FILE'],
+  masked: ['eval RUN FILE'],
+  chat: ['generate RUN --chat', 'eval RUN FILE'],
+  preference: ['generate RUN --chat', 'eval RUN FILE'],
+};
+
+/** Lines with the commands that come after a run. @param run its folder, quoted for a shell */
+export function nextCommands(objective: string, run: string): string[] {
+  return (NEXT[objective] ?? ['info RUN']).map((next) => `  meanfield ${next.replace('RUN', () => run)}`);
 }

@@ -5,6 +5,7 @@ import { summary } from './train.js';
 const result: TrainResult = {
   type: 'result',
   run: 'runs/my book',
+  objective: 'causal',
   step: 2000,
   tokens: 1_536_000,
   trainLoss: 1.5,
@@ -32,6 +33,11 @@ Next:
   meanfield eval 'runs/my book' FILE
   tensorboard --logdir runs     (curves; pip install tensorboard)
 `);
+});
+
+test('a model of conversations is talked to', () => {
+  expect(summary({ ...result, objective: 'chat' })).toContain("  meanfield generate 'runs/my book' --chat\n");
+  expect(summary({ ...result, objective: 'one of my own' })).toContain("  meanfield info 'runs/my book'\n");
 });
 
 test('an interrupted run tells how to go on', () => {

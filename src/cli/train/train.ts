@@ -9,6 +9,7 @@ import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { follow } from '../terminal/follow.js';
 import { bytes, duration, grouped, loss, shellQuote, short } from '../terminal/format.js';
+import { nextCommands } from './run-lines.js';
 import { TrainProgress } from './train-progress.js';
 
 /** What commander makes of the options. */
@@ -50,10 +51,7 @@ export function summary(result: TrainResult): string {
     `Validation loss ${loss(result.valLoss)}, best ${loss(result.bestValLoss)}${bits} at step ${grouped(result.bestStep)}. The best model: ${result.run}/model`,
     '',
     'Next:',
-    // Only a model of whole texts has bits a byte, and writes.
-    ...(result.bitsPerByte === undefined
-      ? [`  meanfield info ${run}`]
-      : [`  meanfield generate ${run}`, `  meanfield eval ${run} FILE`]),
+    ...nextCommands(result.objective, run),
   ];
   if (result.interrupted) lines.push(`  meanfield train --run ${run} --resume`);
   lines.push(`  tensorboard --logdir ${shellQuote(dirname(result.run))}     (curves; pip install tensorboard)`);

@@ -21,7 +21,10 @@ async function arranged(given: Partial<TrainOptions>, cluster?: ClusterOptions) 
   const run = await OpenRun.open({ corpus: ['text.txt'], ...(given.resume ? {} : fresh), ...given });
   try {
     const model = tinyModel(10);
-    return { ...(await arrangeCluster(run, { model, task: { objective: CAUSAL } } as PreparedData, cluster)), path };
+    return {
+      ...(await arrangeCluster(run, { model, learned: {}, task: { objective: CAUSAL } } as PreparedData, cluster)),
+      path,
+    };
   } finally {
     await run.release();
   }

@@ -29,7 +29,7 @@ export interface ClusterArrangement {
  */
 export async function arrangeCluster(
   run: OpenRun,
-  { model, task: { objective } }: PreparedData,
+  { model, learned, task: { objective } }: PreparedData,
   given: ClusterOptions | undefined,
 ): Promise<ClusterArrangement> {
   const { options, chosen } = run;
@@ -46,7 +46,7 @@ export async function arrangeCluster(
   // With P fragments a round exchanges one of them after H / P steps, so that each has its turn every H.
   const steps = Math.max(1, Math.round(options.syncEvery / fragments.length));
   const { context: window = model.dimensions.context } = options;
-  const tokensPerStep = options.batchSize * options.gradAccum * window;
+  const tokensPerStep = options.batchSize * options.gradAccum * (learned.tokensPerSample ?? window);
   const plan = planRun(options, tokensPerStep, cluster.minWorkers);
   const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
   const schedule = chosen.schedule ?? scheduleOf(options, model.layout.size, plan.schedule);

@@ -350,6 +350,7 @@ class Coordination {
     return {
       type: 'result',
       run: this.run_.paths.folder,
+      objective: this.prepared.learned.name,
       step: stepOf(state),
       tokens: progress.tokens,
       trainLoss: progress.train_loss,

@@ -12,7 +12,7 @@ import type { Configuration, RunSetup } from '../protocol/configuration.js';
 import { encodeMessage } from '../protocol/wire.js';
 
 /** Files of a data set: manifest, tokenizer, template, tokens. */
-const DATA = /\.(json|jinja|bin|u32)$/;
+const DATA = /\.(json|jinja|bin|u32|f32)$/;
 
 /** What the configuration is made of. */
 export interface Publication {

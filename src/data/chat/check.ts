@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { CorpusOptions } from '../corpus/types.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { type EncodedRow, RowEncoder } from './encode-row.js';
+import { sidesOf } from './pair.js';
 import { batchesOf, readRows } from './read-rows.js';
 import { ChatRenderer } from './renderer.js';
 import { type ChatRow, type ChatText, parseRow } from './row.js';
@@ -42,6 +43,8 @@ export interface CheckedRow {
   readonly faults: readonly string[];
   /** What the model sees of it. */
   readonly pieces: readonly CheckedPiece[];
+  /** Of a preference, the same of the other side. */
+  readonly rejected?: Pick<CheckedRow, 'tokens' | 'learned' | 'pieces'>;
 }
 
 /**
@@ -57,28 +60,62 @@ export async function* checkRows(options: CheckOptions): AsyncGenerator<CheckedR
   let ends: Promise<boolean> | undefined;
   try {
     for await (const batch of batchesOf(readRows(options), AT_ONCE)) {
-      const parsed = batch.map(({ row }) => parseRow(row));
-      const encoded = await encoder.encode(parsed.flatMap((row) => ('fault' in row ? [] : [row.learned])));
+      const parsed = batch.map(({ row }) => sidesIn(parseRow(row)));
+      const encoded = await encoder.encode(parsed.flatMap((row) => ('fault' in row ? [] : row.sides)));
       let next = 0;
       for (const [i, { source }] of batch.entries()) {
         const row = parsed[i]!;
-        if ('fault' in row) yield unusable(source, row.fault);
+        if ('fault' in row) yield { ...unusable(source, row.fault), ...(row.form && { form: row.form }) };
         else {
-          const found = encoded[next++]!;
-          const key = createHash('sha256').update(JSON.stringify(row.learned)).digest('base64');
+          const { sides } = row;
+          const found = encoded.slice(next, next + sides.length);
+          next += sides.length;
+          const key = createHash('sha256').update(JSON.stringify(sides)).digest('base64');
           const first = seen.get(key);
           seen.set(key, first ?? source);
           const equal = first === undefined ? [] : [`equal to ${first}`];
-          if ('fault' in found) yield { ...unusable(source, found.fault, equal), form: row.form };
-          else if ('messages' in row.learned && !(await (ends ??= endsTurns(renderer, tokenizer))))
+          const fault = found.flatMap((side) => ('fault' in side ? [side.fault] : []));
+          if (fault.length > 0) yield { ...unusable(source, fault.join('; '), equal), form: row.form };
+          else if ('messages' in sides[0]! && !(await (ends ??= endsTurns(renderer, tokenizer))))
             yield { ...unusable(source, ENDLESS, equal), form: row.form };
-          else yield { source, form: row.form, ...looked(options, row.learned, found, equal) };
+          else {
+            const [own, other] = (found as EncodedRow[]).map((side, j) => looked(options, sides[j]!, side));
+            yield { source, form: row.form, ...together(own!, other, equal) };
+          }
         }
       }
     }
   } finally {
     await renderer.close();
   }
+}
+
+/** What is learned of a row: of a preference both sides, what is rejected behind what is chosen. */
+function sidesIn(
+  row: ReturnType<typeof parseRow>,
+): { form: ChatRow['form']; sides: readonly ChatText[] } | { form?: ChatRow['form']; fault: string } {
+  if ('fault' in row) return row;
+  const { form } = row;
+  const sides = row.rejected === undefined ? [row.learned] : sidesOf(row);
+  return 'fault' in sides ? { form, ...sides } : { form, sides };
+}
+
+type Looked = Omit<CheckedRow, 'source' | 'form' | 'rejected'>;
+
+/** One row of its sides. */
+function together(
+  own: Looked,
+  other: Looked | undefined,
+  equal: readonly string[],
+): Omit<CheckedRow, 'source' | 'form'> {
+  if (other === undefined) return { ...own, faults: [...equal, ...own.faults] };
+  const { tokens, learned, pieces } = other;
+  return {
+    ...own,
+    faults: [...equal, ...own.faults, ...other.faults.map((fault) => `rejected: ${fault}`)],
+    unusable: own.unusable || other.unusable,
+    rejected: { tokens, learned, pieces },
+  };
 }
 
 const unusable = (source: string, fault: string, others: readonly string[] = []): CheckedRow => ({
@@ -89,9 +126,8 @@ function looked(
   { tokenizer, vocabulary, context }: CheckOptions,
   text: ChatText,
   { ids, flags, unlearnedEnd }: EncodedRow,
-  others: readonly string[],
-): Omit<CheckedRow, 'source' | 'form'> {
-  const faults = [...others];
+): Looked {
+  const faults: string[] = [];
   const unknown = ids.find((id) => id >= vocabulary);
   if (unknown !== undefined) faults.push(`the model does not know token ${unknown}: it has ${vocabulary}`);
   if (ids.length > context + 1)

@@ -13,6 +13,7 @@ import { parseTokenizer } from '../tokenizers/load.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { RowEncoder } from './encode-row.js';
 import { makeChatTokenizer } from './make-tokenizer.js';
+import { fitPair, sidesOf } from './pair.js';
 import { batchesOf, readRows, tablesIn } from './read-rows.js';
 import { ChatRenderer } from './renderer.js';
 import { type ChatText, parseRow } from './row.js';
@@ -40,7 +41,9 @@ export interface PrepareChatOptions extends Omit<CorpusOptions, 'field'> {
   readonly validationFraction: number;
   /** A file or folder of rows that validate in place of such a part; where the paths have it too, it is left out there. */
   readonly heldOut?: string | undefined;
-  /** Tokens of a row at most; longer ones are cut at the end. */
+  /** Whether the rows are preferences, of which both sides are wanted: each is then two rows, the chosen one first. */
+  readonly pairs?: boolean | undefined;
+  /** Tokens of a row at most; longer ones are cut at the end, those of pairs at the beginning of their prompt. */
   readonly longest: number;
   /** The fingerprint that the data set must have. */
   readonly expected?: string | undefined;
@@ -104,7 +107,7 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
   const scan = await scanRows(options);
   const settings = { tokenizer, vocabularySize, validationFraction, longest };
   // As it was before there could be files of their own, where there are none.
-  const held = scan.training === undefined ? [] : [scan.training];
+  const held = [...(scan.training === undefined ? [] : [scan.training]), ...(options.pairs ? ['pairs'] : [])];
   const fingerprint = sha256(JSON.stringify([settings, scan.content, ...held]));
   if (options.expected !== undefined && options.expected !== fingerprint)
     throw new OtherTextError(`The rows in ${options.paths.join(', ')} are not those that ${folder} was made of.`);
@@ -116,7 +119,7 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
 
   const files =
     typeof tokenizer === 'string'
-      ? await makeChatTokenizer(tokenizer, rowsOf(tokenizer === 'chars' ? undefined : false), options)
+      ? await makeChatTokenizer(tokenizer, textsOf(tokenizer === 'chars' ? undefined : false), options)
       : tokenizer;
   const template = findTemplate(files);
   const renderer = new ChatRenderer(template);
@@ -126,8 +129,9 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
     const encoder = new RowEncoder(parsed, template, renderer);
     let ends: Promise<boolean> | undefined;
     const hasEnd = () => (ends ??= endsTurns(renderer, parsed));
+    const begin = beginOf(template, parsed);
     const part = async (name: 'train' | 'validation'): Promise<RowFileEntry> =>
-      writeRows(folder, name, encoded(encoder, hasEnd, rowsOf(name === 'validation')));
+      writeRows(folder, name, encoded(encoder, hasEnd, rowsOf(name === 'validation'), begin));
     const [train, validation] = [await part('train'), await part('validation')];
     for (const [name, { rows }] of Object.entries({ train, validation }))
       if (rows === 0) throw tooFew(options, statistics, name);
@@ -143,11 +147,11 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
   return openChat(folder);
 
   /** @param validates those of that part, or all */
-  async function* rowsOf(validates: boolean | undefined): AsyncGenerator<ChatText> {
+  async function* rowsOf(validates: boolean | undefined): AsyncGenerator<readonly ChatText[]> {
     let number = 0;
-    for await (const { learned } of parsedRows(options)) {
+    for await (const { sides } of parsedRows(options)) {
       const own = scan.validates(number++);
-      if (validates === undefined || own === validates) yield learned;
+      if (validates === undefined || own === validates) yield sides;
     }
     if (number !== scan.statistics.rows)
       throw new MeanfieldError(
@@ -155,32 +159,55 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
       );
   }
 
+  async function* textsOf(validates: boolean | undefined): AsyncGenerator<ChatText> {
+    for await (const sides of rowsOf(validates)) yield* sides;
+  }
+
   async function* encoded(
     encoder: RowEncoder,
     hasEnd: () => Promise<boolean>,
-    rows: AsyncIterable<ChatText>,
+    rows: AsyncIterable<readonly ChatText[]>,
+    begin: number | undefined,
   ): AsyncGenerator<TokenRow> {
     let done = 0;
     for await (const batch of batchesOf(rows, AT_ONCE)) {
       options.signal?.throwIfAborted();
-      if (batch.some((row) => 'messages' in row) && !(await hasEnd()))
+      if (batch.flat().some((row) => 'messages' in row) && !(await hasEnd()))
         throw new MeanfieldError(
           `The chat template cannot be learned: ${ENDLESS}. Close turns in the model's chat_template.jinja, with ` +
             '{{ eos_token }} for example, or take the template away: then ChatML is used.',
         );
-      for (const row of await encoder.encode(batch)) {
+      const sound = (await encoder.encode(batch.flat())).map((row) => {
         if ('fault' in row) throw new MeanfieldError(`A row cannot be used: ${row.fault}.${CHECK}`);
-        if (row.ids.length > longest) statistics.cut++;
-        if (row.unlearnedEnd !== undefined) statistics.unlearnedEnd++;
-        const [ids, flags] = [row.ids.slice(0, longest), row.flags.slice(0, longest)];
-        // Nothing comes before it that it could be told from.
-        flags[0] = 0;
-        if (flags.includes(1)) yield { ids, flags };
+        return row;
+      });
+      for (let i = 0; i < sound.length; i += options.pairs ? 2 : 1) {
+        if (sound[i]!.unlearnedEnd !== undefined) statistics.unlearnedEnd++;
+        const fitted = options.pairs ? fitPair([sound[i]!, sound[i + 1]!], longest, begin) : fitRow(sound[i]!, longest);
+        if (fitted?.cut) statistics.cut++;
+        if (fitted) yield* fitted.rows;
         else statistics.nothing++;
       }
       options.onProgress?.((done += batch.length));
     }
   }
+}
+
+/** The token that begins a text, where the model has one. */
+function beginOf({ names }: FoundTemplate, tokenizer: Tokenizer): number | undefined {
+  const ids = names.bos_token ? tokenizer.encode(names.bos_token) : [];
+  return ids.length === 1 ? ids[0] : undefined;
+}
+
+/** Cuts a row at its end. @returns undefined where nothing of it is learned then */
+function fitRow(
+  row: TokenRow,
+  longest: number,
+): { readonly rows: readonly TokenRow[]; readonly cut: boolean } | undefined {
+  const [ids, flags] = [row.ids.slice(0, longest), row.flags.slice(0, longest)];
+  // Nothing comes before it that it could be told from.
+  flags[0] = 0;
+  return flags.includes(1) ? { rows: [{ ids, flags }], cut: row.ids.length > longest } : undefined;
 }
 
 const CHECK = ' `meanfield data check` shows all rows that are wrong.';
@@ -244,7 +271,7 @@ function unusable(folder: string, why: string, cause?: unknown): MeanfieldError 
 }
 
 /** The rows, and behind them those of `heldOut`. */
-async function* parsedRows({ heldOut, ...options }: PrepareChatOptions) {
+async function* parsedRows({ heldOut, pairs, ...options }: PrepareChatOptions) {
   const except = [...(options.except ?? []), options.folder];
   const others = heldOut === undefined ? [] : await tablesIn({ ...options, paths: [heldOut], except });
   const parts = [{ ...options, except: [...except, ...others] }];
@@ -252,8 +279,9 @@ async function* parsedRows({ heldOut, ...options }: PrepareChatOptions) {
   for (const [i, part] of parts.entries())
     for await (const { row, source } of readRows(part)) {
       const parsed = parseRow(row);
-      if ('fault' in parsed) throw new MeanfieldError(`${source}: ${parsed.fault}.${CHECK}`);
-      yield { ...parsed, heldOut: i > 0 };
+      const sides = 'fault' in parsed ? parsed : pairs ? sidesOf(parsed) : [parsed.learned];
+      if ('fault' in sides) throw new MeanfieldError(`${source}: ${sides.fault}.${CHECK}`);
+      yield { sides, heldOut: i > 0 };
     }
 }
 
@@ -263,9 +291,9 @@ async function scanRows(options: PrepareChatOptions) {
   const seen = new Set<string>();
   const statistics = { rows: 0, duplicates: 0, bytes: 0 };
   let training = 0;
-  for await (const { learned, heldOut } of parsedRows(options)) {
+  for await (const { sides, heldOut } of parsedRows(options)) {
     if (!heldOut) training++;
-    const text = JSON.stringify(learned);
+    const text = JSON.stringify(options.pairs ? sides : sides[0]);
     const digest = createHash('sha256').update(text).digest();
     content.update(digest);
     planner.add(digest);

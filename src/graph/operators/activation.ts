@@ -1,6 +1,6 @@
 import { apply1, type Operator, type Tensor } from '../tensor.js';
-import { maximum, minimum } from './comparison.js';
-import { add, erf, exp, mul, scale, shift, sigmoid, sub, tanh } from './elementwise.js';
+import { abs, maximum, minimum } from './comparison.js';
+import { add, erf, exp, log, mul, scale, shift, sigmoid, sub, tanh } from './elementwise.js';
 import { float32 } from './rules.js';
 import { scalar } from './source.js';
 
@@ -60,6 +60,16 @@ export const activation = {
     },
     decompose: (node) => [mul(node.inputs[0]!, sigmoid(node.inputs[0]!))],
   },
+  softplus: {
+    name: 'softplus',
+    infer,
+    gradient: (node, [g]) => [mul(sigmoid(node.inputs[0]!), g!)],
+    // log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|), which neither overflows nor loses what is small.
+    decompose: (node) => {
+      const x = node.inputs[0]!;
+      return [add(maximum(x, scalar(0)), log(shift(exp(scale(abs(x), -1)), 1)))];
+    },
+  },
   relu: {
     name: 'relu',
     infer,
@@ -71,6 +81,9 @@ export const activation = {
 
 /** max(x, 0); its slope at 0 is 0, as PyTorch has it. */
 export const relu = (x: Tensor): Tensor => apply1(activation.relu, [x]);
+
+/** log(1 + eˣ), which is −log σ(−x). */
+export const softplus = (x: Tensor): Tensor => apply1(activation.softplus, [x]);
 
 /** GELU in the tanh form that GPT-2 uses (`gelu_new`; Hendrycks and Gimpel, arXiv 1606.08415). */
 export const gelu = (x: Tensor): Tensor => apply1(activation.gelu, [x]);

@@ -28,7 +28,7 @@ export const operators: Record<string, Operator> = {
   ...quantization,
 };
 
-export { gelu, geluErf, relu, silu, softcap } from './activation.js';
+export { gelu, geluErf, relu, silu, softcap, softplus } from './activation.js';
 export {
   type AttentionOptions,
   type AttentionSpan,
