@@ -2,10 +2,9 @@ import { join, resolve } from 'node:path';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
 import { referenceFiles } from '../data/chat/reference-file.js';
-import type { Tokenizer } from '../data/index.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
-import { createObjective, learnsRows, type ObjectiveConfig } from '../objectives/create.js';
+import { createObjective, learnsRows } from '../objectives/create.js';
 import { Preference } from '../objectives/preference/preference.js';
 import { writeBestModel } from './best-model.js';
 import type { TrainEvent } from './events.js';
@@ -16,29 +15,7 @@ import { prepareRows } from './prepare-rows.js';
 import { prepareText } from './prepare-text.js';
 import { keepSource, keptSource } from './source.js';
 import { frozenPart, startOf, weightsOf } from './start-vectors.js';
-import type { DataTask, PreparedRun } from './task.js';
-
-/** Samples in the run's folder, made ready, whatever they are made of. */
-export interface PreparedSamples {
-  readonly tokenizer: Tokenizer;
-  /** Equal ones mean equal samples. */
-  readonly fingerprint: string;
-  /** What is learned of them. */
-  readonly objective: ObjectiveConfig;
-  /** Tokens of a sample. */
-  readonly context: number;
-  /** How much there is. */
-  readonly counts: Readonly<Record<'documents' | 'bytes' | 'train_tokens' | 'validation_tokens', number>>;
-  /** The numbers of the samples that validate. */
-  readonly validation: readonly number[];
-  readonly samplesPerEpoch: number;
-  /** Of a text: bytes of what an evaluation predicts, a token of it. */
-  readonly bytesPerToken?: number;
-  /** Names of the files that are needed to train; the others are for evaluations and for the model's folder. */
-  readonly trainingFiles: readonly string[];
-  /** Of conversations: what the model's folder has beside the weights, and the token that ends a turn. */
-  readonly chat?: { readonly files: Readonly<Record<string, string>>; readonly end: number | undefined };
-}
+import type { DataTask, PreparedRun, PreparedSamples } from './task.js';
 
 /** A run that learns from files, and the model for them. */
 export interface PreparedData extends PreparedRun, Pick<PreparedSamples, 'samplesPerEpoch' | 'trainingFiles'> {

@@ -9,8 +9,8 @@ import { OtherTextError } from '../data/index.js';
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
 import { modelShape, objectiveName, objectiveOf, vocabularyGoal } from './options.js';
-import type { PreparedSamples } from './prepare-model.js';
 import { keptSource } from './source.js';
+import type { PreparedSamples } from './task.js';
 
 /** Tokens of an evaluation during training, about. */
 const VALIDATION_TOKENS = 65_536;

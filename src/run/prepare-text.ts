@@ -18,7 +18,7 @@ import type { TrainEvent } from './events.js';
 import { textFile, writeGivenText } from './given-text.js';
 import type { OpenRun } from './open-run.js';
 import { modelShape, objectiveName, objectiveOf, type ParsedTrainOptions, vocabularyGoal } from './options.js';
-import type { PreparedSamples } from './prepare-model.js';
+import type { PreparedSamples } from './task.js';
 
 /** How often the preparation tells how far it is, in milliseconds. */
 const TELL_EVERY = 200;

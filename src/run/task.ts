@@ -1,3 +1,4 @@
+import type { Tokenizer } from '../data/index.js';
 import type { ObjectiveConfig } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import type { OwnStartedEvent, StartedEvent, TrainResult } from './events.js';
@@ -49,6 +50,28 @@ export interface PreparedRun {
   initial(): Promise<Float32Array>;
   /** Writes the run's `model/`. @param trained parameters */
   writeModel(folder: string, trained: Float32Array): Promise<void>;
+}
+
+/** Samples in the run's folder, made ready, whatever they are made of. */
+export interface PreparedSamples {
+  readonly tokenizer: Tokenizer;
+  /** Equal ones mean equal samples. */
+  readonly fingerprint: string;
+  /** What is learned of them. */
+  readonly objective: ObjectiveConfig;
+  /** Tokens of a sample. */
+  readonly context: number;
+  /** How much there is. */
+  readonly counts: Readonly<Record<'documents' | 'bytes' | 'train_tokens' | 'validation_tokens', number>>;
+  /** The numbers of the samples that validate. */
+  readonly validation: readonly number[];
+  readonly samplesPerEpoch: number;
+  /** Of a text: bytes of what an evaluation predicts, a token of it. */
+  readonly bytesPerToken?: number;
+  /** Names of the files that are needed to train; the others are for evaluations and for the model's folder. */
+  readonly trainingFiles: readonly string[];
+  /** Of conversations: what the model's folder has beside the weights, and the token that ends a turn. */
+  readonly chat?: { readonly files: Readonly<Record<string, string>>; readonly end: number | undefined };
 }
 
 /** What is told of a run that is about to take its next step, but for what only some drivers know. */
