@@ -74,15 +74,27 @@ async function rowsOf({ rows: path, context }: Recipe): Promise<TokenWindow[]> {
 const CHAT_RATE = 2e-4;
 const CHAT_OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 };
 
+/** On so many rows the loss is measured. */
+const HELD_ROWS = 32;
+
+type Rows = ConstructorParameters<typeof RowWindows>[0];
+
+const firstRows = (rows: Rows, length: number): Rows => ({
+  length,
+  sizeOf: (row) => rows.sizeOf(row),
+  at: (row) => rows.at(row),
+});
+
 /** Conversations with an adapter, several rows in a window or one. */
 async function chat({ model: folder, rows, context, packed, steps, ...work }: Of<'chat'>): Promise<object> {
   const { model: base, parameters: frozen } = await loadModel(folder);
   const model: Model = base.adapt({ rank: 16, alpha: 32 });
   const trained = model.trained.initialize(new Random(1, 'adapter'));
   const { train: file, validation } = await openChat(rows);
-  const windows = (part: typeof file) => new RowWindows(part, { places: context, packed, seed: 1 });
+  const windows = (part: Rows) => new RowWindows(part, { places: context, packed, seed: 1 });
   const samples = new ShuffledSamples<PackedRows>(windows(file), 1);
-  const held = windows(validation);
+  const some = Math.min(HELD_ROWS, validation.length);
+  const held = windows(firstRows(validation, some));
   const heldOut = Array.from({ length: held.length }, (_, i) => held.at(i));
   const objective = new Chat(model, context);
   const run = await Running.start({ ...work, objective, trained, frozen, optimizer: CHAT_OPTIMIZER });

@@ -11,14 +11,14 @@ afterEach(async () => {
   for (const one of clusters.splice(0)) await one.remove();
 });
 
-async function finished(train: Partial<TrainOptions>): Promise<TestCluster> {
+async function finished(train: Partial<TrainOptions>) {
   const cluster = await TestCluster.create(train);
   clusters.push(cluster);
   const coordinator = cluster.coordinator();
   const workers = [cluster.worker(), cluster.worker()];
-  await coordinator.run.result;
+  const { valLoss } = await coordinator.run.result;
   for (const worker of workers) expect((await worker.run.result).ended).toBe('finished');
-  return cluster;
+  return { folder: cluster.folder, valLoss };
 }
 
 /** What the model decides, and the test's own options say otherwise. */
@@ -26,13 +26,11 @@ const DECIDED = { tokenizer: undefined, layers: undefined, width: undefined, hea
 
 it('machines train an adapter together: the model itself is fetched once, and checkpoints hold the adapter', async () => {
   const base = await finished({});
-  const tuned = await finished({
-    ...DECIDED,
-    from: base.folder,
-    adapter: 'lora',
-    rank: 2,
-    lr: 1e-2,
-  } as Partial<TrainOptions>);
+  const settings = { ...DECIDED, from: base.folder, adapter: 'lora', rank: 2, lr: 1e-2 } as Partial<TrainOptions>;
+  const tuned = await finished(settings);
+  const small = await finished({ ...settings, baseDtype: 'int8' });
+  expect(small.valLoss).not.toBe(tuned.valLoss);
+  expect(Math.abs(small.valLoss / tuned.valLoss - 1)).toBeLessThan(0.01);
   const model = await readdir(join(tuned.folder, 'model'));
   expect(model).toContain('adapter_model.safetensors');
   expect(model).not.toContain('model.safetensors');
