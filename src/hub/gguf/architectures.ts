@@ -45,6 +45,16 @@ export function ourName({ tensors }: GgufArchitecture, name: string): string | u
   return `${tensors[known]!.replace('*', number ?? '')}.${kind}`;
 }
 
+/** The way back: what a parameter of ours is called in a file. */
+export function fileName({ name: architecture, tensors }: GgufArchitecture, own: string): string {
+  const [, layer = '', kind] = /^(.+)\.(weight|bias)$/.exec(own) ?? [];
+  const number = /\.(\d+)\./.exec(layer)?.[1];
+  const known = layer.replace(/\.\d+\./, '.*.');
+  const found = Object.entries(tensors).find(([, name]) => name === known);
+  if (found === undefined) throw new Error(`gguf: ${architecture} has no place for ${own}`);
+  return `${found[0].replace('*', number ?? '')}.${kind}`;
+}
+
 /** What is done to a tensor's elements between a file and a model, by its name in the file. */
 export type Change = 'interleaved rows' | 'plus 1' | 'transposed' | 'none';
 

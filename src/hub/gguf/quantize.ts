@@ -1,52 +1,22 @@
 /*
  * Float32 as blocks of ggml's types, to the bit as Python `gguf` (gguf/quants.py) makes them, each step in float32.
  */
+import { toBfloat16, toFloat16 } from '../../base/half-precision.js';
 import { type GgmlType, ggmlTypes } from './types.js';
-
-const word = new Float32Array(1);
-const wordBits = new Uint32Array(word.buffer);
-
-/** The bits of the nearest IEEE 754 half, ties to even; beyond 65,504 an infinity. */
-export function toHalf(value: number): number {
-  word[0] = value;
-  const bits = wordBits[0]!;
-  const sign = (bits >>> 16) & 0x8000;
-  const size = bits & 0x7fffffff;
-  if (size > 0x7f800000) return sign | 0x7e00;
-  // From here on it rounds to 2¹⁶.
-  if (size >= 0x477ff000) return sign | 0x7c00;
-  if (size >= 0x38800000) {
-    const rounded = size + 0xfff + ((size >>> 13) & 1);
-    return sign | ((rounded - 0x38000000) >>> 13);
-  }
-  // A subnormal counts in steps of 2⁻²⁴: the product is exact, and adding 2⁵² rounds a double to a whole number.
-  const steps = Math.abs(word[0]!) * 2 ** 24;
-  return sign | (steps + 2 ** 52 - 2 ** 52);
-}
 
 type Encode = (values: Float32Array, target: Uint8Array) => void;
 
-function halves(values: Float32Array, target: Uint8Array): void {
-  for (let i = 0; i < values.length; i++) putHalf(target, 2 * i, values[i]!);
-}
+const one = new Float32Array(1);
+const oneHalf = new Uint16Array(1);
 
 function putHalf(target: Uint8Array, at: number, value: number): void {
-  const bits = toHalf(value);
-  target[at] = bits & 255;
-  target[at + 1] = bits >>> 8;
+  one[0] = value;
+  toFloat16(one, oneHalf);
+  target[at] = oneHalf[0]! & 255;
+  target[at + 1] = oneHalf[0]! >>> 8;
 }
 
-/** Nearest, ties to even; what is no number stays none. */
-function bfloat16(values: Float32Array, target: Uint8Array): void {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < bits.length; i++) {
-    const b = bits[i]!;
-    const none = (b & 0x7fffffff) > 0x7f800000;
-    const upper = none ? (b >>> 16) | 64 : (b + 0x7fff + ((b >>> 16) & 1)) >>> 16;
-    target[2 * i] = upper & 255;
-    target[2 * i + 1] = upper >>> 8;
-  }
-}
+const words = (target: Uint8Array): Uint16Array => new Uint16Array(target.buffer);
 
 /** 32 elements: d = max |x| / 127 as float16, then each x / d rounded, halves away from 0, in a byte. */
 function q8(values: Float32Array, target: Uint8Array): void {
@@ -82,8 +52,8 @@ function q4(values: Float32Array, target: Uint8Array): void {
 
 const encoders = {
   F32: (values, target) => target.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
-  F16: halves,
-  BF16: bfloat16,
+  F16: (values, target) => toFloat16(values, words(target)),
+  BF16: (values, target) => toBfloat16(values, words(target)),
   Q8_0: q8,
   Q4_0: q4,
 } as const satisfies Partial<Record<GgmlType, Encode>>;

@@ -17,9 +17,9 @@ const FREQUENCIES = 'rope_freqs.weight';
 const [SHORT, LONG] = ['rope_factors_short.weight', 'rope_factors_long.weight'];
 
 /** Every fourth layer knows no positions; llama.cpp has no key for it. */
-const NO_ROPE_INTERVAL = 4;
+export const NO_ROPE_INTERVAL = 4;
 /** Layers of the largest Gemma, whose scores llama.cpp scales by the width over the heads. */
-const LARGEST_GEMMA: Readonly<Record<string, number>> = { gemma2: 46, gemma3: 62 };
+export const LARGEST_GEMMA: Readonly<Record<string, number>> = { gemma2: 46, gemma3: 62 };
 /** Of how many layers the last sees all of the past, where a file does not tell. */
 const PATTERNS: Readonly<Record<string, number>> = { gemma2: 2, gemma3: 6 };
 

@@ -6,7 +6,7 @@ import { preTokenizers } from './pre-tokenizers.js';
 export const TOKEN_TYPES = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 /** Kinds of tokens by their keys, and by what `tokenizer_config.json` calls them. */
-const SPECIALS = [
+export const SPECIAL_TOKENS = [
   ['bos_token_id', 'bos_token'],
   ['eos_token_id', 'eos_token'],
   ['unknown_token_id', 'unk_token'],
@@ -48,7 +48,7 @@ export function readTokenizer(metadata: Metadata, rows: number): Record<string, 
     return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }];
   });
   const names: Record<string, string> = {};
-  for (const [key, name] of SPECIALS) {
+  for (const [key, name] of SPECIAL_TOKENS) {
     const id = metadata.get(own(key), 'UINT32');
     // Files say 4294967295, and ids beyond the vocabulary, for none.
     if (id !== undefined && tokens[id] !== undefined) names[name] = tokens[id];
