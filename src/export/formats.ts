@@ -27,6 +27,12 @@ export const FORMATS = {
     dtypes: ['fp32', 'bf16', 'fp16'],
     adapter: 'merged',
   },
+  gguf: {
+    what: 'a GGUF file of llama.cpp',
+    dtypes: ['f32', 'f16', 'bf16', 'q8_0', 'q4_0'],
+    adapter: 'merged',
+    ending: '.gguf',
+  },
 } as const satisfies Readonly<Record<string, FormatDefinition>>;
 
 export type FormatName = keyof typeof FORMATS;

@@ -12,15 +12,15 @@ const dtypes = [...new Set<ExportDtype>(Object.values(FORMATS).flatMap((format) 
 
 /** What `export` takes beside a model. */
 export const EXPORT_OPTIONS = {
-  /** The form: `hf`, `peft` or `st`. */
+  /** The form: `hf`, `peft`, `st` or `gguf`. */
   to: {
     kind: 'choice',
     choices: names,
     value: 'form',
     help: names.map((name) => `${name}: ${FORMATS[name].what}`).join('; '),
   },
-  /** Numbers of the weights. Default `fp32`. */
-  dtype: { kind: 'choice', choices: dtypes, value: 'type', help: 'numbers of the weights', otherwise: 'fp32' },
+  /** Numbers of the weights. Default `fp32`, of GGUF `f32`. */
+  dtype: { kind: 'choice', choices: dtypes, value: 'type', help: 'numbers of the weights', otherwise: 'fp32, or f32' },
   /** Where it is written. Default: the model's name and the form, in the folder at hand. */
   out: { kind: 'text', value: 'path', help: 'where it is written', otherwise: "the model's name and the form" },
   /** The largest file of weights, in GB; more becomes several. Default 5. */

@@ -62,13 +62,21 @@ export async function writeTransformer(loaded: LoadedModel, order: ExportOrder):
   return hashes;
 }
 
+interface FitOptions extends Pick<Numbers, 'limit'> {
+  /** Numbers that hold more. */
+  readonly instead?: ExportDtype;
+}
+
 /**
  * That every number of every tensor stays finite.
  *
  * @throws MeanfieldError naming the tensors where one does not
  */
-export function requireFits(tensors: readonly NamedTensor[], dtype: ExportDtype): void {
-  const { limit } = numbersOf(dtype);
+export function requireFits(
+  tensors: readonly NamedTensor[],
+  dtype: ExportDtype,
+  { limit, instead = dtype === 'fp16' ? 'bf16' : 'fp32' }: FitOptions = numbersOf(dtype),
+): void {
   let largest = 0;
   const wrong = tensors.filter(({ data }) => {
     const magnitude = largestOf(data);
@@ -87,8 +95,7 @@ export function requireFits(tensors: readonly NamedTensor[], dtype: ExportDtype)
     MeanfieldError,
     ({ option }) =>
       `${dtype} cannot hold these weights: ${names} reach ${largest.toPrecision(4)}, and it ends at ` +
-      `${dtype === 'fp16' ? '65504' : limit.toPrecision(4)}. Choose another ${option('dtype')}, such as ` +
-      `${dtype === 'fp16' ? 'bf16' : 'fp32'}.`,
+      `${limit === FLOAT16_LIMIT ? '65504' : limit.toPrecision(4)}. Choose another ${option('dtype')}, such as ${instead}.`,
   );
 }
 

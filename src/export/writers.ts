@@ -6,4 +6,5 @@ export const WRITERS: Readonly<Record<FormatName, () => Promise<ExportWriter>>> 
   hf: async () => (await import('./write-hugging-face.js')).writeHuggingFace,
   peft: async () => (await import('./write-peft.js')).writePeft,
   st: async () => (await import('./write-sentence.js')).writeSentence,
+  gguf: async () => (await import('./write-gguf.js')).writeGguf,
 };

@@ -23,5 +23,6 @@ export function defineExport(program: Command, start: Start): void {
     'meanfield export runs/book --to hf --dtype bf16 --shard-size 2 --out book-bf16',
     'meanfield export runs/helper --to peft --base HuggingFaceTB/SmolLM2-135M-Instruct',
     'meanfield export runs/encoder --to st --out encoder-st',
+    'meanfield export runs/book --to gguf --dtype q8_0',
   ]);
 }

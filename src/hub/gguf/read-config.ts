@@ -66,8 +66,10 @@ export async function readConfig(file: GgufFile, metadata: Metadata, of: GgufArc
     const theta = shortest(metadata.get(own('rope.freq_base'), 'FLOAT32') ?? 10_000);
     config.rope_theta = theta;
     const rotated = metadata.get(own('rope.dimension_count'), 'UINT32') ?? width;
-    if (of.family === 'phi3') config.partial_rotary_factor = rotated / width;
-    else if (rotated !== width) throw metadata.fault(`it turns ${rotated} of the ${width} elements of a head`);
+    if (of.family === 'phi3') {
+      config.partial_rotary_factor = rotated / width;
+      config.original_max_position_embeddings = config.max_position_embeddings!;
+    } else if (rotated !== width) throw metadata.fault(`it turns ${rotated} of the ${width} elements of a head`);
     if (of.family === 'smollm3') config.no_rope_layer_interval = NO_ROPE_INTERVAL;
     windows(width);
     return scaling(theta, width, rotated);
