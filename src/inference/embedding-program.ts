@@ -54,7 +54,11 @@ export function traceEmbedding(
   target: Target,
 ): Program {
   const own_N = input('own', [T * B]);
-  const x_NC = model.hidden(model.parameterInputs(), input('ids', [T * B], 'int64'), B, T, { own_N });
+  const [p, ids_N] = [model.parameterInputs(), input('ids', [T * B], 'int64')];
+  // What reads a source reads a text as well (Sentence-T5, arXiv 2108.08877).
+  const x_NC = model.architecture.encoder
+    ? model.encode(p, { ids_N, own_N, length: T }, B)
+    : model.hidden(p, ids_N, B, T, { own_N });
   return encode({ vectors: sentenceVectors(x_NC, modules, { batch: B, own_N }) }, target);
 }
 

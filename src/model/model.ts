@@ -295,9 +295,18 @@ export class Model {
     });
   }
 
-  /** The last hidden state, [N, C], with attention as it is given. */
+  /**
+   * The last hidden state, [N, C], with attention as it is given.
+   *
+   * @throws UsageError for a model that reads a source, where none is given
+   */
   forward(given: TracedParameters, inputs: ForwardInputs): Tensor {
     const { architecture, config } = this;
+    if (architecture.encoder && !inputs.attendSource)
+      throw new UsageError(
+        `A ${architecture.name} model reads a source beside what it writes, and here are texts alone. Use a model that ` +
+          'continues texts, or reads them.',
+      );
     const parameters = this.#withAdapter(given);
     return through(architecture, config, this.dimensions.layers, parameters, inputs);
   }

@@ -185,4 +185,11 @@ describe('the configuration', () => {
     expect(names).toContain('encoder.block.1.layer.1.DenseReluDense.wi');
     expect(names).toContain('decoder.block.0.layer.1.EncDecAttention.k');
   });
+
+  it('does not run without a source, and says so', () => {
+    const sizes = { layers: 1, width: 8, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 9 };
+    const model = Model.create('t5', sizes);
+    expect(() => model.hidden(model.parameterInputs(), ids([1, 2]), 1, 2)).toThrow(/A t5 model reads a source/);
+    expect(() => Model.create('bert', sizes).encode({}, { ids_N: ids([1]), length: 1 }, 1)).toThrow(/reads no source/);
+  });
 });

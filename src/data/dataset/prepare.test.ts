@@ -170,6 +170,12 @@ describe('prepareDataset', () => {
     await expect(prepare(path, { tokenizer: 'bpe', mask: true, vocabularySize: 257 })).rejects.toThrow(
       /two special tokens .* from 258 to 1048576, not 257/,
     );
+    await expect(prepare(path, { tokenizer: 'bpe', sentinels: true, vocabularySize: 356 })).rejects.toThrow(
+      /101 special tokens .* from 357 to 1048576, not 356/,
+    );
+    await expect(prepare(path, { tokenizer: 'chars', sentinels: true })).rejects.toThrow(
+      /<extra_id_0> and on\), which chars tokenizers have not/,
+    );
   });
 
   it('reports how far it is', async () => {

@@ -194,13 +194,14 @@ function checkedSettings(options: PrepareOptions, heldOut: number | undefined): 
   const size = tokenizer === 'bpe' ? (vocabularySize ?? 0) : 0;
   const marks = (mask ? 1 : 0) + (sentinels ? SENTINELS : 0);
   const least = 257 + marks;
+  const special = marks === 0 ? 'one special token' : `${marks === 1 ? 'two' : 1 + marks} special tokens`;
   if (
     tokenizer === 'bpe' &&
     vocabularySize !== undefined &&
     !(Number.isInteger(size) && size >= least && size <= 2 ** 20)
   ) {
     throw new UsageError(
-      `A bpe tokenizer has 256 bytes and ${marks > 0 ? `${1 + marks} special tokens` : 'one special token'} before it learns any ` +
+      `A bpe tokenizer has 256 bytes and ${special} before it learns any ` +
         `other: its vocabulary must be from ${least} to ${2 ** 20}, not ${size}.`,
     );
   }
