@@ -12,7 +12,7 @@ import type { FactorType, Real } from './types.js';
 /** HPL's bound of the scaled residual. */
 export const RESIDUAL_BOUND = 16;
 /** HPL's ε: half the distance from 1 to the next double. */
-const EPSILON = 2 ** -53;
+export const EPSILON = 2 ** -53;
 /** HPL-MxP's bound of GMRES's iterations. */
 export const MOST_ITERATIONS = 50;
 

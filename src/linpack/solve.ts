@@ -72,7 +72,7 @@ function subtractRows(a: Real, first: number, end: number, width: number, x: Flo
 }
 
 /** Sum of a[p + k] · x[q + k] for `length` values, in four sums that need not wait for one another. */
-function dot(a: Real, p: number, x: Float64Array, q: number, length: number): number {
+export function dot(a: Real, p: number, x: Float64Array, q: number, length: number): number {
   let [s0, s1, s2, s3] = [0, 0, 0, 0];
   let k = 0;
   for (; k + 3 < length; k += 4) {
