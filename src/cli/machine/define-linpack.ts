@@ -11,10 +11,16 @@ export function defineLinpack(program: Command, start: Start): void {
     .command('linpack')
     .summary('measure this machine by LINPACK and HPL-MxP')
     .description(
-      "Measure this machine as the TOP500 measures its machines: solve HPL's random system of n equations in fp64 (HPL), and by factors in fp32 that GMRES refines to the same residual (HPL-MxP).",
+      "Measure this machine as the TOP500 measures its machines: solve HPL's random system of n equations in fp64 (HPL), and by factors in fp32 that GMRES refines to the same residual (HPL-MxP). With --machines others solve one system together.",
     );
   addOptions(command, LINPACK_FLAGS).action((flags: OptionsOf<typeof LINPACK_FLAGS>) =>
     start(async (context) => (await import('./linpack.js')).linpack(flags, context)),
   );
-  finish(command, ['meanfield linpack', 'meanfield linpack --n 20000 --benchmark hpl', 'meanfield linpack --json']);
+  finish(command, [
+    'meanfield linpack',
+    'meanfield linpack --n 20000 --benchmark hpl',
+    'meanfield linpack --json',
+    'meanfield linpack --machines 2x2 --host 192.168.1.10',
+    'meanfield linpack --join INVITATION',
+  ]);
 }

@@ -26,8 +26,28 @@ const BENCHMARKS = [
 /** One benchmark's result, beside what the planner expects of the products that were measured with it. */
 type Measured = LinpackResult & (typeof BENCHMARKS)[number] & { readonly predictedGflops: number };
 
-/** Runs LINPACK on this machine's threads. */
-export async function linpack(flags: OptionsOf<typeof LINPACK_FLAGS>, { output, closed }: Context): Promise<number> {
+/** Runs LINPACK on this machine's threads, or as many machines do. */
+export async function linpack(flags: OptionsOf<typeof LINPACK_FLAGS>, context: Context): Promise<number> {
+  const { machines, join } = flags;
+  if (machines === undefined && join === undefined) return linpackHere(flags, context);
+  const given = (names: readonly (keyof typeof LINPACK_FLAGS)[]) => names.filter((name) => flags[name] !== undefined);
+  const [other] =
+    join === undefined
+      ? given(['threads', 'benchmark'])
+      : given(['machines', 'n', 'nb', 'threads', 'host', 'port', 'patience', 'benchmark']);
+  if (other !== undefined) {
+    throw new UsageError(
+      join === undefined
+        ? `--${other} is for one machine: with --machines each solves HPL's part on one thread.`
+        : `--${other} goes with the machine that coordinates: with --join its settings hold.`,
+    );
+  }
+  const { joinLinpack, linpackOnMachines } = await import('./linpack-grid.js');
+  if (join !== undefined) return joinLinpack(join, context);
+  return linpackOnMachines({ ...flags, machines: machines! }, flags.n ?? USUAL_N, context);
+}
+
+async function linpackHere(flags: OptionsOf<typeof LINPACK_FLAGS>, { output, closed }: Context): Promise<number> {
   const {
     nb = LINPACK_FLAGS.nb.default,
     threads = availableParallelism(),

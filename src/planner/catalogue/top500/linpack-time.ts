@@ -27,3 +27,28 @@ export function predictLinpack({ n, precision, products }: LinpackSetting): {
   const seconds = ((2 / 3) * n ** 3 + BESIDE_PRODUCTS[precision] * n ** 2) / products;
   return { seconds, rate: ((2 / 3) * n ** 3 + 1.5 * n ** 2) / seconds };
 }
+
+/**
+ * From which line on a grid of equal machines is faster than one of them alone. Each gets its rows of every panel, and with
+ * several rows of machines the rows of U that are made and up to half as many again that change places; nothing is sent
+ * while something is computed. Delays are left out.
+ *
+ * @param alone seconds that one machine takes
+ * @returns bytes a second into each machine; null for a grid of one
+ */
+export function payingBandwidth({
+  n,
+  rows,
+  columns,
+  alone,
+}: {
+  readonly n: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly alone: number;
+}): number | null {
+  const size = rows * columns;
+  if (size === 1) return null;
+  const bytes = 8 * (n ** 2 / 2) * (1 / rows + (rows > 1 ? 1.5 / columns : 0));
+  return bytes / (alone * (1 - 1 / size));
+}
