@@ -36,7 +36,7 @@ test('train takes every option of its table and no other', () => {
 test('train offers the choices that its options can be', () => {
   const schema = schemaOf(TRAIN_OPTIONS);
   const choices = commandNamed('train').options.filter((option) => option.argChoices);
-  expect(choices.length).toBe(8);
+  expect(choices.length).toBe(9);
   for (const option of choices) {
     const allowed = option.argChoices!;
     for (const value of allowed) {

@@ -115,7 +115,7 @@ describe('a run that starts from a model', () => {
     [{ layers: 2, vocab: 300 }, '`layers`, `vocab`: the model that `from` names has its own. Leave them out'],
     [{ tokenizer: 'bpe' }, '`tokenizer`: the model that `from` names has its own. Leave it out'],
     [{ preset: 'nano', model: 'gpt2' }, '`preset`, `model`: the model'],
-    [{ objective: 'masked' }, 'is a gpt2 model, which learns causal or chat, not masked'],
+    [{ objective: 'masked' }, 'is a gpt2 model, which learns causal, chat or preference, not masked'],
     [{ addTokens: ['<|endoftext|>'] }, 'The token "<|endoftext|>" is in the tokenizer already, as id 0'],
     [{ addTokens: [] }, '`addTokens` names no token'],
     [{ plainTokens: true }, '`plainTokens` says what `addTokens` adds'],
