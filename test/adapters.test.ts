@@ -46,6 +46,15 @@ async function vector(...path: string[]) {
 
 describe('an adapter', () => {
   const lora = { adapter: 'lora', rank: 4, lr: 1e-2, steps: 40, evalEvery: 20 } as const;
+
+  it('drops some of its input where it is told, and says so in the words of PEFT', async () => {
+    const dropped = await trainer.train('dropped', further({ ...lora, dropout: 0.3 }));
+    expect(dropped.error).toBeUndefined();
+    expect((await json('dropped', 'model', 'adapter_config.json')).lora_dropout).toBe(0.3);
+    expect((await json('lora', 'model', 'adapter_config.json')).lora_dropout).toBe(0);
+    expect(dropped.result!.valLoss).not.toBe(await lossOf('lora'));
+    expect(await json('dropped', 'model', 'config.json')).toEqual(await json('lora', 'model', 'config.json'));
+  });
   beforeAll(async () => {
     expect((await trainer.train('lora', further(lora))).error).toBeUndefined();
   }, 120_000);

@@ -48,6 +48,16 @@ describe.skipIf(!natsThere)('machines that train a part of a model (skipped with
     expect(generated.code, generated.stderr).toBe(0);
   });
 
+  test('drop activations where they are told to', async () => {
+    const some = ['--dropout', '0.2', '--min-workers', '1'];
+    const coordinator = await coordinate(at('dropped'), at('good.txt'), ...CLUSTER, ...some);
+    takePart(coordinator.invitation, 'a', at('cache-a'));
+    const outcome = await coordinator.done;
+    expect(outcome.code, outcome.stderr).toBe(0);
+    const config = JSON.parse(await readFile(at('dropped/model/config.json'), 'utf8'));
+    expect(config).toMatchObject({ resid_pdrop: 0.2, embd_pdrop: 0.2, attn_pdrop: 0.2 });
+  });
+
   test('go on after the coordinator is killed, and one that joins later takes part', async () => {
     const coordinator = await coordinate(at('killed'), at('good.txt'), ...ENDLESS, ...FREEZE);
     takePart(coordinator.invitation, 'a', at('cache-a'));

@@ -39,7 +39,9 @@ export function memoryNeeded(model: Model, setup: RunSetup, replicas: number): M
   const residual = setup.cluster.format === 'int4' ? 1 : 0;
   const frozen = model.storage?.bytes ?? 4 * model.frozen.size;
   const vectors = 4 * model.trained.size * (4 + committed + accumulation + residual + 1) + frozen;
-  const perToken = layers * (KEPT_PER_WIDTH * width + 2 * heads * context) + LOGITS * vocabulary;
+  // The factors of dropout, of residuals and of probabilities.
+  const factors = setup.dropout ? 2 * width + heads * context : 0;
+  const perToken = layers * (KEPT_PER_WIDTH * width + 2 * heads * context + factors) + LOGITS * vocabulary;
   const activations = 4 * setup.batchSize * context * perToken;
   const parts = {
     vectors: replicas * vectors,

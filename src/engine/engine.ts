@@ -1,7 +1,7 @@
 import type { DType, Program, Target } from '../graph/index.js';
 
 /** Values in this process's memory: Float32Array for float32, and so on; see {@link arrayTypes}. */
-export type HostArray = Float32Array | Float64Array | BigInt64Array | Int8Array | Uint8Array | Uint16Array;
+export type HostArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Int8Array | Uint8Array | Uint16Array;
 
 /** Values by input or output name. */
 export type HostArrays = Readonly<Record<string, HostArray>>;
@@ -61,6 +61,7 @@ export const arrayTypes = {
   float32: Float32Array,
   float64: Float64Array,
   int64: BigInt64Array,
+  int32: Int32Array,
   int8: Int8Array,
   uint8: Uint8Array,
   uint16: Uint16Array,

@@ -49,6 +49,7 @@ const elementTypes = {
   float32: DataType.FLOAT,
   float64: DataType.DOUBLE,
   int64: DataType.INT64,
+  int32: DataType.INT32,
   int8: DataType.INT8,
   uint8: DataType.UINT8,
   uint16: DataType.UINT16,

@@ -4,7 +4,7 @@ import { shaping } from './operators/shaping.js';
 import { source } from './operators/source.js';
 import { type Node, type Operator, sizeOf, type Tensor, type TensorType } from './tensor.js';
 
-const BYTES = { float32: 4, float64: 8, int64: 8, int8: 1, uint8: 1, uint16: 2 } as const;
+const BYTES = { float32: 4, float64: 8, int64: 8, int32: 4, int8: 1, uint8: 1, uint16: 2 } as const;
 
 /** Operators whose result is the very memory of their first operand. */
 const aliases = new Set<Operator>([shaping.reshape, shaping.stopGradient]);

@@ -1,3 +1,4 @@
+import { dropout } from './operators/dropout.js';
 import { elementwise } from './operators/elementwise.js';
 import { normalization } from './operators/normalization.js';
 import { product } from './operators/product.js';
@@ -15,6 +16,7 @@ const cheap = new Set<Operator>([
   elementwise.sigmoid,
   elementwise.erf,
   reduction.softmax,
+  dropout.dropoutFactors,
   normalization.layerNorm,
   normalization.rmsNorm,
   // Copies: of attention's keys and values there is one for each head that shares them and each block of queries.

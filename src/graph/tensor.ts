@@ -2,10 +2,11 @@
 export type Shape = readonly number[];
 
 /**
- * What a tensor holds. `int64` is for token ids and positions, which ONNX wants that wide; `int8` for quantised values,
- * `uint8` for two of them in a byte, `uint16` for the bits of bfloat16, `float64` for the products of LINPACK.
+ * What a tensor holds. `int64` is for token ids and positions, which ONNX wants that wide; `int32` for random numbers;
+ * `int8` for quantised values, `uint8` for two of them in a byte, `uint16` for the bits of bfloat16, `float64` for the
+ * products of LINPACK.
  */
-export type DType = 'float32' | 'float64' | 'int64' | 'int8' | 'uint8' | 'uint16';
+export type DType = 'float32' | 'float64' | 'int64' | 'int32' | 'int8' | 'uint8' | 'uint16';
 
 /** The values of a constant: Float32Array for `float32`, BigInt64Array for `int64`. */
 export type ConstantData = Float32Array | BigInt64Array;

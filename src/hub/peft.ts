@@ -116,14 +116,14 @@ export async function readAdapter(folder: string, model: Model): Promise<LoadedA
  */
 export async function writeAdapter(
   folder: string,
-  { model, trained, settings, base }: AdapterContent,
+  { model, trained, settings, dropout, base }: AdapterContent,
 ): Promise<Record<string, string>> {
   const tensors = model.trained.entries.map(({ name, shape, offset, size }) => ({
     name: PREFIX + name,
     shape,
     data: trained.subarray(offset, offset + size),
   }));
-  const config = jsonText(adapterConfig(model, settings, base));
+  const config = jsonText(adapterConfig(model, settings, dropout, base));
   const weights = await writeFileSynced(join(folder, ADAPTER_WEIGHTS), encodeSafetensors(tensors, { format: 'pt' }));
   const text = await writeFileSynced(join(folder, ADAPTER_CONFIG), config);
   return { [ADAPTER_CONFIG]: text.sha256, [ADAPTER_WEIGHTS]: weights.sha256 };
@@ -135,10 +135,12 @@ export interface AdapterContent {
   readonly model: Model;
   readonly trained: Float32Array;
   readonly settings: LoraSettings;
+  /** The share of the adapter's input that training drops. */
+  readonly dropout: number;
   readonly base: string;
 }
 
-function adapterConfig(model: Model, settings: LoraSettings, base: string): JsonObject {
+function adapterConfig(model: Model, settings: LoraSettings, dropout: number, base: string): JsonObject {
   return {
     base_model_name_or_path: base,
     bias: 'none',
@@ -146,7 +148,7 @@ function adapterConfig(model: Model, settings: LoraSettings, base: string): Json
     inference_mode: true,
     init_lora_weights: true,
     lora_alpha: settings.alpha,
-    lora_dropout: 0,
+    lora_dropout: dropout,
     modules_to_save: null,
     peft_type: 'LORA',
     r: settings.rank,

@@ -67,6 +67,7 @@ export async function arrangeRun(
     gradAccum: options.gradAccum,
     seed: options.seed,
     optimizer,
+    dropout: options.dropout,
     schedule,
     exchange: arrangement.replicas === 1 ? 'nothing' : options.syncEvery === 1 ? 'gradients' : 'parameters',
     outer: { method: options.outer, learningRate: options.outerLr, momentum: options.outerMomentum },

@@ -25,7 +25,7 @@ export interface MemoryNeed {
   readonly total: number;
 }
 
-type Sizes = Pick<TeamSetup, 'replicas' | 'batchSize' | 'gradAccum' | 'exchange' | 'averageMoments'> & {
+type Sizes = Pick<TeamSetup, 'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'exchange' | 'averageMoments'> & {
   readonly learned: Objective<never>;
 };
 
@@ -34,9 +34,9 @@ type Sizes = Pick<TeamSetup, 'replicas' | 'batchSize' | 'gradAccum' | 'exchange'
  * measured (`npm run bench -- memory-need`). On the CPU alone: other devices have memory of their own.
  */
 export function memoryNeed(setup: Sizes): MemoryNeed {
-  const { learned, replicas, gradAccum, batchSize } = setup;
+  const { learned, replicas, gradAccum, batchSize, dropout } = setup;
   const engine = { target: 'cpu', views: true } as const;
-  const step = traceReplica(learned, batchSize, gradAccum, engine);
+  const step = traceReplica(learned, batchSize, gradAccum, engine, dropout);
   const loss = traceLoss(learned, batchSize, engine);
   const { layout, frozen, storage } = learned;
   const trained = 4 * layout.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));

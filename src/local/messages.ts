@@ -22,6 +22,8 @@ export interface ReplicaSetup {
   readonly gradAccum: number;
   readonly seed: number;
   readonly optimizer: AdamwOptions;
+  /** The share of activations that a step drops; none where left out. */
+  readonly dropout?: number | undefined;
   readonly schedule: ScheduleOptions;
   readonly exchange: ReplicaExchange;
   readonly outer: OuterOptions;

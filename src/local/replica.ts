@@ -88,7 +88,7 @@ class Live {
 
   static async create(setup: ReplicaSetup): Promise<Live> {
     const engine = await createEngine(setup.device);
-    const { batchSize, threads, replicas, replica: index, seed } = setup;
+    const { batchSize, threads, replicas, replica: index, seed, dropout } = setup;
     const task = await openTask(setup.task, seed);
     const { objective, frozen } = task;
     const { size } = objective.layout;
@@ -98,6 +98,7 @@ class Live {
       batch: batchSize,
       gradientAccumulation: setup.gradAccum,
       optimizer: setup.optimizer,
+      dropout: dropout ? { rate: dropout, seed } : undefined,
       compile: trainingCompile(threads, replicas === 1),
     });
     const evaluator = new Evaluator(objective, engine, batchSize, evaluationCompile(threads), frozen);
@@ -121,7 +122,7 @@ class Live {
 
   /** One inner step; where gradients are averaged, the gradient alone. */
   async step(step: number, rate = learningRate(this.setup.schedule, step)): Promise<StepDone> {
-    const { loss, weight } = await this.replica.computeGradient(() => this.sampler.next());
+    const { loss, weight } = await this.replica.computeGradient(() => this.sampler.next(), [this.setup.replica, step]);
     this.#weight += weight;
     this.#gradientScale = this.replica.scaleOf(weight);
     if (this.setup.exchange === 'gradients' || !Number.isFinite(loss)) return { step, loss, gradientNorm: 0 };

@@ -7,6 +7,7 @@ import { UsageError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
 import { gemm } from '../graph/index.js';
 import type { LinearHook, TracedParameters, WeightRows } from './architecture.js';
+import { dropout } from './dropout.js';
 import type { BaseDtype } from './family-names.js';
 import type { ParameterSpec } from './layout.js';
 import { NamePattern } from './name-patterns.js';
@@ -96,14 +97,14 @@ export function adapterParameters(layers: readonly AdaptedLayer[]): ParameterSpe
   });
 }
 
-/** What adapted layers compute beside their weights; `p` holds the adapter's parameters. */
+/** What adapted layers compute beside their weights, from an input of their own dropout; `p` holds the adapter's parameters. */
 export function adapterHook(p: TracedParameters, layers: readonly AdaptedLayer[]): LinearHook {
   const adapted = new Map(layers.map((layer) => [layer.name, layer]));
   return (name, x_NI, y_NO) => {
     const layer = adapted.get(name);
     if (!layer) return y_NO;
     const { a, b } = adapterNames(name);
-    const u_NR = gemm(x_NI, p[a]!, undefined, { transB: true });
+    const u_NR = gemm(dropout(p, x_NI), p[a]!, undefined, { transB: true });
     return gemm(u_NR, p[b]!, y_NO, { transB: true, alpha: layer.scale });
   };
 }

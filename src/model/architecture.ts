@@ -2,7 +2,7 @@
  * Shape suffixes: N tokens = T positions × B sequences, time-major; C width of the model;
  * H heads (K of keys and values); D width of a head; M tokens of sources = S positions × B.
  */
-import type { AttentionOptions, Tensor } from '../graph/index.js';
+import type { AttentionOptions, Shape, Tensor } from '../graph/index.js';
 import type { ParameterSpec } from './layout.js';
 import type { TokenInputs } from './packing.js';
 import type { RelativeBias } from './relative-bias.js';
@@ -31,8 +31,17 @@ export type LinearHook = (name: string, x_NI: Tensor, y_NO: Tensor, rows: Weight
 /** Under which traced parameters carry what their linear layers compute beside their weights. */
 export const LINEAR = Symbol('linear');
 
+/** What activations of a shape are multiplied by in a step of training: the factors of dropout, anew for each place. */
+export type DropoutHook = (shape: Shape) => Tensor;
+
+/** Under which traced parameters carry what is dropped; in evaluation and generation they have none. */
+export const DROPOUT = Symbol('dropout');
+
 /** Parameters as traced tensors, by Hugging Face's names. */
-export type TracedParameters = Readonly<Record<string, Tensor>> & { readonly [LINEAR]?: LinearHook };
+export type TracedParameters = Readonly<Record<string, Tensor>> & {
+  readonly [LINEAR]?: LinearHook;
+  readonly [DROPOUT]?: DropoutHook | undefined;
+};
 
 /** What a layer asks of attention beside the usual; whether it sees the past or all is the architecture's. */
 export interface LayerAttention extends Omit<AttentionOptions, 'causal' | 'bias'> {

@@ -8,6 +8,7 @@ import { UsageError } from '../base/errors.js';
 import { add, gather, geluErf, layerNorm, reshape, split, type Tensor } from '../graph/index.js';
 import type { Architecture, Dimensions, TaskHead, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
+import { dropout } from './dropout.js';
 import { labelKeys, type Transform } from './encoder-heads.js';
 import type { ParameterSpec } from './layout.js';
 import { linear } from './linear.js';
@@ -152,7 +153,7 @@ export function bertKin({ name, className, firstPosition, configure, heads }: Be
       const kind0_1C = () => (c.type_vocab_size === 1 ? types : split(types, 0, [1, c.type_vocab_size - 1])[0]!);
       const where_TC = types_N ? places_TC : add(places_TC, kind0_1C());
       const sum_TBC = add(typed_TBC, reshape(where_TC, [T, 1, C]));
-      return layerNormOf(c, p, `${embeddings}.LayerNorm`, reshape(sum_TBC, [T * B, C]));
+      return dropout(p, layerNormOf(c, p, `${embeddings}.LayerNorm`, reshape(sum_TBC, [T * B, C])));
     },
 
     block(c, p, layer, x_NC, { batch: B, positions_T, attend }) {
@@ -167,10 +168,10 @@ export function bertKin({ name, className, firstPosition, configure, heads }: Be
           C / c.num_attention_heads,
         ]);
       const o_NC = reshape(attend(layer, heads('query'), heads('key'), heads('value')), [T * B, C]);
-      const mixed = linear(p, `${at}.attention.output.dense`, o_NC);
+      const mixed = dropout(p, linear(p, `${at}.attention.output.dense`, o_NC));
       const a_NC = layerNormOf(c, p, `${at}.attention.output.LayerNorm`, add(mixed, x_NC));
       const h_NF = geluErf(linear(p, `${at}.intermediate.dense`, a_NC));
-      return layerNormOf(c, p, `${at}.output.LayerNorm`, add(linear(p, `${at}.output.dense`, h_NF), a_NC));
+      return layerNormOf(c, p, `${at}.output.LayerNorm`, add(dropout(p, linear(p, `${at}.output.dense`, h_NF)), a_NC));
     },
 
     final: (_config, _parameters, x_NC) => x_NC,

@@ -5,6 +5,7 @@
  */
 import { add, gather, gelu, mul, reshape, rmsNorm, scale, shift, silu, split, type Tensor } from '../graph/index.js';
 import type { Architecture, Dimensions, ForwardInputs, LayerAttention, TracedParameters } from './architecture.js';
+import { dropout } from './dropout.js';
 import type { ParameterSpec } from './layout.js';
 import { linear } from './linear.js';
 import { type RotaryEmbedding, rotate } from './rotary.js';
@@ -151,9 +152,9 @@ function block(d: DecoderDescription, p: TracedParameters, i: number, x_NC: Tens
   const layer = `model.layers.${i}`;
   const names = normNames(d, layer);
   const after = (name: string | undefined, y_NC: Tensor) => (name === undefined ? y_NC : norm(d, p, name, y_NC));
-  const r_NC = add(x_NC, after(names.afterAttention, attention(d, p, i, x_NC, inputs)));
+  const r_NC = add(x_NC, dropout(p, after(names.afterAttention, attention(d, p, i, x_NC, inputs))));
   const m_NC = norm(d, p, names.beforeFeedForward, r_NC);
-  return add(r_NC, after(names.afterFeedForward, feedForward(d, p, `${layer}.mlp`, m_NC)));
+  return add(r_NC, dropout(p, after(names.afterFeedForward, feedForward(d, p, `${layer}.mlp`, m_NC))));
 }
 
 function attention(d: DecoderDescription, p: TracedParameters, i: number, x_NC: Tensor, inputs: ForwardInputs): Tensor {

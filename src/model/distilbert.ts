@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { add, gather, geluErf, layerNorm, relu, reshape, type Tensor } from '../graph/index.js';
 import type { Architecture, Dimensions, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
+import { dropout } from './dropout.js';
 import { encoderHeads, labelKeys } from './encoder-heads.js';
 import type { ParameterSpec } from './layout.js';
 import { linear } from './linear.js';
@@ -132,7 +133,7 @@ export const distilbert: Architecture<DistilBertConfig> = {
     const tokens_TBC = reshape(gather(p[WORDS]!, ids_N), [T, B, C]);
     const places_TC = gather(p[`${EMBEDDINGS}.position_embeddings.weight`]!, positions_T);
     const sum_TBC = add(tokens_TBC, reshape(places_TC, [T, 1, C]));
-    return norm(p, `${EMBEDDINGS}.LayerNorm`, reshape(sum_TBC, [T * B, C]));
+    return dropout(p, norm(p, `${EMBEDDINGS}.LayerNorm`, reshape(sum_TBC, [T * B, C])));
   },
 
   block(c, p, i, x_NC, { batch: B, positions_T, attend }) {
@@ -144,7 +145,7 @@ export const distilbert: Architecture<DistilBertConfig> = {
     const o_NC = reshape(attend(i, heads('q_lin'), heads('k_lin'), heads('v_lin')), [T * B, C]);
     const a_NC = norm(p, `${at}.sa_layer_norm`, add(linear(p, `${at}.attention.out_lin`, o_NC), x_NC));
     const h_NF = geluErf(linear(p, `${at}.ffn.lin1`, a_NC));
-    return norm(p, `${at}.output_layer_norm`, add(linear(p, `${at}.ffn.lin2`, h_NF), a_NC));
+    return norm(p, `${at}.output_layer_norm`, add(dropout(p, linear(p, `${at}.ffn.lin2`, h_NF)), a_NC));
   },
 
   final: (_config, _parameters, x_NC) => x_NC,

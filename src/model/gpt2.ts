@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { add, gather, gelu, layerNorm, reshape, split, type Tensor } from '../graph/index.js';
 import type { Architecture, Dimensions, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
+import { dropout } from './dropout.js';
 import type { ParameterSpec } from './layout.js';
 import { linear } from './linear.js';
 
@@ -104,7 +105,7 @@ export const gpt2: Architecture<Gpt2Config> = {
     const tokens_TBC = reshape(gather(p['transformer.wte.weight']!, ids_N), [T, B, C]);
     // Of the time steps, [T, 1, C], or of the tokens.
     const places = reshape(gather(p['transformer.wpe.weight']!, positions_T), [T, positions_T.shape[0]! / T, C]);
-    return reshape(add(tokens_TBC, places), [T * B, C]);
+    return dropout(p, reshape(add(tokens_TBC, places), [T * B, C]));
   },
 
   block(c, p, i, x_NC, { batch: B, attend }) {
@@ -116,9 +117,9 @@ export const gpt2: Architecture<Gpt2Config> = {
     const qkv = dense(`${block}.attn.c_attn`, norm(c, p, `${block}.ln_1`, x_NC));
     const [q, k, v] = split(qkv, 1, [C, C, C]).map(heads) as [Tensor, Tensor, Tensor];
     const o_NC = reshape(attend(i, q, k, v), [T * B, C]);
-    const a_NC = add(x_NC, dense(`${block}.attn.c_proj`, o_NC));
+    const a_NC = add(x_NC, dropout(p, dense(`${block}.attn.c_proj`, o_NC)));
     const h_NF = gelu(dense(`${block}.mlp.c_fc`, norm(c, p, `${block}.ln_2`, a_NC)));
-    return add(a_NC, dense(`${block}.mlp.c_proj`, h_NF));
+    return add(a_NC, dropout(p, dense(`${block}.mlp.c_proj`, h_NF)));
   },
 
   final: (c, p, x_NC) => norm(c, p, 'transformer.ln_f', x_NC),

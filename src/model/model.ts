@@ -24,6 +24,7 @@ import {
   type Architecture,
   type Attend,
   type Dimensions,
+  DROPOUT,
   type ForwardInputs,
   type HeadInputs,
   type LayerAttention,
@@ -248,8 +249,16 @@ export class Model {
       ...(own_N ? [filledMask(own_N, batch, length)] : []),
     ];
     const mask = masks.length > 0 ? addAll(masks) : undefined;
+    const { [DROPOUT]: dropped } = this.#withAdapter(parameters);
     const attend: Attend = (_layer, q, k, v, options) =>
-      attention(q, repeatHeads(k, groups), repeatHeads(v, groups), { ...scoring(options, length), causal }, mask);
+      attention(
+        q,
+        repeatHeads(k, groups),
+        repeatHeads(v, groups),
+        { ...scoring(options, length), causal },
+        mask,
+        dropped,
+      );
     const positions_T = positions_N ?? steps(length);
     return this.forward(parameters, { ids_N, batch, positions_T, attend, types_N, own_N });
   }
@@ -350,7 +359,8 @@ export class Model {
 
   #withAdapter(parameters: TracedParameters): TracedParameters {
     if (this.adapted.length === 0) return parameters;
-    return { ...parameters, [LINEAR]: adapterHook(parameters, this.adapted) };
+    // What stays as it is drops nothing: PEFT's lora_dropout is of the adapter's input alone.
+    return { ...parameters, [DROPOUT]: undefined, [LINEAR]: adapterHook(parameters, this.adapted) };
   }
 }
 

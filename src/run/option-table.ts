@@ -144,6 +144,8 @@ const MODEL = {
     help: 'adapter: how the matrices of --from are kept in memory; int8 and int4 round them (QLoRA)',
     otherwise: 'fp32',
   },
+  /** The share of activations that a step of training drops, from 0 to below 1; with `adapter` of its inputs. Default none. */
+  dropout: { kind: 'part', help: 'share of activations that training drops', otherwise: 'none' },
 } as const satisfies TrainTable;
 
 const DATA = {

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
 import { referenceFiles } from '../data/chat/reference-file.js';
+import { withDropoutRate } from '../model/dropout-rate.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
 import { createObjective, learnsRows } from '../objectives/create.js';
@@ -51,7 +52,7 @@ export async function prepareData(
   const samples = await orStopped(prepare(run, folder, emit, signal));
   const { tokenizer, fingerprint, objective, context, counts, samplesPerEpoch, trainingFiles, bytesPerToken } = samples;
   const vocabulary = tokenizer.vocabularySize;
-  const whole = chosen.model ? Model.fromConfig(chosen.model) : (run.source?.model ?? newModel(options, vocabulary));
+  const whole = wholeModel(run, () => newModel(options, vocabulary));
   const model = whole.partly(partsOf(options));
   const learned = createObjective(objective, { model, context, seed: options.seed });
   const start = startOf(run, model);
@@ -102,6 +103,13 @@ function requireOther({ corpus, evalFile }: ParsedTrainOptions): void {
       `${option('evalFile', evalFile)} is to be learned from, too: what was learned is measured on other text. Name ` +
       `another file, or leave ${option('evalFile')} out to hold a part out.`,
   );
+}
+
+/** A run's model with all that its `config.json` tells, of which parts may stay as they are. @param make a new one */
+function wholeModel({ chosen, source, options }: OpenRun, make: () => Model): Model {
+  if (chosen.model) return Model.fromConfig(chosen.model);
+  const model = source?.model ?? make();
+  return options.dropout && !options.adapter ? withDropoutRate(model, options.dropout) : model;
 }
 
 /** The vocabulary is the tokenizer's, unless the model is a published one with more entries. */

@@ -19,7 +19,8 @@ export async function weightsOf(
   if (adapter) {
     const from = options.from!;
     // A name of the hub stays one.
-    return { model, trained, settings: adapter, base: (await exists(from)) ? resolve(from) : from };
+    const base = (await exists(from)) ? resolve(from) : from;
+    return { model, trained, settings: adapter, dropout: options.dropout ?? 0, base };
   }
   return model.join(trained, await readFrozen(frozen, model.frozen));
 }

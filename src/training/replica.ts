@@ -3,7 +3,7 @@ import type { Program } from '../graph/index.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import type { Objective } from '../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from './adamw.js';
-import { feedArrays, frozenArrays, traceGradient, vectorArrays } from './step-program.js';
+import { dropoutArrays, feedArrays, fillDropout, frozenArrays, traceGradient, vectorArrays } from './step-program.js';
 
 /** From this many parameters on memory is dearer than the last percent of speed: cheap activations are made twice. */
 const LARGE_MODEL = 30e6;
@@ -14,11 +14,12 @@ export function traceReplica(
   batch: number,
   gradientAccumulation: number,
   engine: Pick<Engine, 'target' | 'views'>,
+  dropout?: number,
 ): Program {
   const large = objective.layout.size + objective.frozen.size >= LARGE_MODEL;
   // What is kept in few bits would else be kept expanded from the forward to the backward pass.
   const recompute = large || objective.storage !== undefined;
-  return traceGradient(objective, batch, engine, { accumulate: gradientAccumulation > 1, recompute });
+  return traceGradient(objective, batch, engine, { accumulate: gradientAccumulation > 1, recompute, dropout });
 }
 
 /** What a replica trains and with what. */
@@ -32,6 +33,8 @@ export interface ReplicaOptions<Sample> {
   /** Micro-batches whose gradients are averaged into one step, each by its weight. */
   readonly gradientAccumulation: number;
   readonly optimizer: AdamwOptions;
+  /** The share of activations that a step drops, and the seed of which; none where left out. */
+  readonly dropout?: { readonly rate: number; readonly seed: number } | undefined;
   readonly compile?: SessionOptions;
 }
 
@@ -46,6 +49,7 @@ export class Replica<Sample = unknown> {
   readonly #adamw: Adamw;
   readonly #feeds: HostArrays;
   readonly #frozen: HostArrays;
+  readonly #dropped: Readonly<Record<string, Int32Array>>;
   readonly #loss = new Float32Array(1);
   /** The sum before the last micro-batch; an output must not be its own input, so two buffers alternate. */
   readonly #sum: Float32Array | undefined;
@@ -63,13 +67,15 @@ export class Replica<Sample = unknown> {
     this.#gradient = gradient;
     this.#adamw = adamw;
     this.#feeds = feedArrays(objective, options.batch);
+    this.#dropped = dropoutArrays(gradient.program);
     this.#frozen = frozenArrays(objective as Objective<never>, frozen, engine.views);
     if (options.gradientAccumulation > 1) this.#sum = new Float32Array(size);
   }
 
   static async create<Sample>(options: ReplicaOptions<Sample>): Promise<Replica<Sample>> {
-    const { objective, engine, batch, gradientAccumulation, optimizer, compile = {} } = options;
-    const gradient = await engine.compile(traceReplica(objective, batch, gradientAccumulation, engine), compile);
+    const { objective, engine, batch, gradientAccumulation, optimizer, dropout, compile = {} } = options;
+    const program = traceReplica(objective, batch, gradientAccumulation, engine, dropout?.rate);
+    const gradient = await engine.compile(program, compile);
     const adamw = await Adamw.create(engine, objective.layout, optimizer, compile);
     return new Replica(options, gradient, adamw);
   }
@@ -104,10 +110,14 @@ export class Replica<Sample = unknown> {
    * makes it that of their mean.
    *
    * @param nextBatch gives the samples of a micro-batch
+   * @param counter of the step, by which it follows what dropout drops: no other step of the run has the same
    * @returns the mean loss at the parameters before the step, and the weight of its targets
    */
-  async computeGradient(nextBatch: () => readonly Sample[]): Promise<{ loss: number; weight: number }> {
-    const { objective, engine, batch, gradientAccumulation } = this.#options;
+  async computeGradient(
+    nextBatch: () => readonly Sample[],
+    counter: readonly number[] = [],
+  ): Promise<{ loss: number; weight: number }> {
+    const { objective, engine, batch, gradientAccumulation, dropout } = this.#options;
     const { layout } = objective;
     let [sum, gradient] = [this.#sum, this.vectors.gradient];
     // The last of an even number of swaps must end in `vectors.gradient`.
@@ -116,11 +126,13 @@ export class Replica<Sample = unknown> {
     let [total, weight] = [0, 0];
     for (let i = 0; i < gradientAccumulation; i++) {
       weight += objective.fill(nextBatch(), this.#feeds);
+      if (dropout) fillDropout(this.#dropped, dropout.seed, [...counter, i]);
       const feeds = {
         ...vectorArrays(layout, 'parameters', this.vectors.parameters, engine.views),
         ...this.#frozen,
         ...(sum && vectorArrays(layout, 'sum', sum, engine.views)),
         ...this.#feeds,
+        ...this.#dropped,
       };
       const into = { loss: this.#loss, ...vectorArrays(layout, 'gradient', gradient, engine.views) };
       await this.#gradient.run(feeds, into);

@@ -1,7 +1,9 @@
+import { Random } from '../base/random.js';
 import { arrayTypes, type Engine, type HostArray, type HostArrays } from '../engine/engine.js';
 import {
   add,
   concat,
+  dropoutFactors,
   encode,
   gradients,
   input,
@@ -11,7 +13,7 @@ import {
   split,
   type Tensor,
 } from '../graph/index.js';
-import type { TracedParameters } from '../model/architecture.js';
+import { DROPOUT, type DropoutHook, type TracedParameters } from '../model/architecture.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { Objective, Scoring } from '../objectives/objective.js';
@@ -76,6 +78,43 @@ function feedInputs(objective: Objective<never>, batch: number): Record<string, 
   return Object.fromEntries(objective.feeds(batch).map(({ name, shape, dtype }) => [name, input(name, shape, dtype)]));
 }
 
+/** Under which the numbers that decide what is dropped are fed. */
+const DROPPED = 'dropout/';
+
+/** Factors for one place after another in the order of the trace, each with inputs of its own. */
+function dropoutHook(rate: number): DropoutHook {
+  let places = 0;
+  return (shape) => {
+    const columns = shape.at(-1)!;
+    const place = `${DROPPED}${places++}`;
+    const numbers = (of: string, count: number) => input(`${place}/${of}`, [count], 'int32');
+    return dropoutFactors(numbers('rows', sizeOf(shape) / columns), numbers('columns', columns), shape, rate);
+  };
+}
+
+/** The arrays of numbers that decide what a program of {@link traceGradient} drops, to be filled and fed again and again. */
+export function dropoutArrays({ inputs }: Program): Record<string, Int32Array> {
+  const own = [...inputs].filter(([name]) => name.startsWith(DROPPED));
+  return Object.fromEntries(own.map(([name, { shape }]) => [name, new Int32Array(sizeOf(shape))]));
+}
+
+/**
+ * Fills those arrays. They follow from the counter alone, not from what was drawn before: so a run that is resumed drops
+ * what it would have dropped.
+ *
+ * @param counter of the micro-batch: no other of the run has the same numbers
+ */
+export function fillDropout(
+  arrays: Readonly<Record<string, Int32Array>>,
+  seed: number,
+  counter: readonly number[],
+): void {
+  for (const [name, numbers] of Object.entries(arrays)) {
+    const random = new Random(seed, name, ...counter);
+    for (let i = 0; i < numbers.length; i++) numbers[i] = random.uint32() | 1;
+  }
+}
+
 /**
  * The loss of a micro-batch of so many samples. Inputs: the parameters, those that are frozen, and the arrays that the
  * objective feeds. Output: `loss`, the sum over targets divided by the objective's unit.
@@ -102,15 +141,17 @@ export function traceScores(
  *
  * @param accumulate adds the input `sum`, a gradient to which this one is added
  * @param recompute makes cheap activations again in the backward pass instead of keeping them
+ * @param dropout the share of activations that is dropped, by numbers that {@link fillDropout} feeds
  */
 export function traceGradient(
   objective: Objective<never>,
   batch: number,
   engine: Target,
-  { accumulate, recompute }: { accumulate: boolean; recompute: boolean },
+  { accumulate, recompute, dropout = 0 }: { accumulate: boolean; recompute: boolean; dropout?: number | undefined },
 ): Program {
   const { layout } = objective;
-  const parameters = parameterInputs(objective, engine.views);
+  const given = parameterInputs(objective, engine.views);
+  const parameters = dropout > 0 ? { ...given, [DROPOUT]: dropoutHook(dropout) } : given;
   const loss = objective.loss(parameters, feedInputs(objective, batch), batch);
   let gradient = gradients(
     loss,

@@ -64,6 +64,12 @@ export class Draw {
     return { shape, data: Float64Array.from({ length: sizeOf(shape) }, () => this.#random.below(256)), dtype: 'uint8' };
   }
 
+  /** Odd numbers of 32 bits. */
+  oddInt32s(count: number): Operand {
+    const data = Float64Array.from({ length: count }, () => (this.#random.uint32() | 1) >> 0);
+    return { shape: [count], data, dtype: 'int32' };
+  }
+
   ids(count: number, below: number): Operand {
     const data = Float64Array.from({ length: count }, () => this.#random.below(below));
     return { shape: [count], data, dtype: 'int64' };

@@ -213,6 +213,7 @@ export const notDifferentiable: Record<string, string> = {
   maximum: 'it sorts what is merged, after the gradients',
   roundBfloat16: 'it rounds scales, after the gradients',
   quantize: 'its values are integers',
+  dropoutFactors: 'its operands are random numbers',
   dequantize: 'its values stand for others',
   dequantizeBlocks: 'what is kept in few bits stays as it is',
   widenBfloat16: 'what is kept in few bits stays as it is',

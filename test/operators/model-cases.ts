@@ -2,6 +2,7 @@ import {
   type AttentionOptions,
   attention,
   crossEntropy,
+  dropoutFactors,
   gather,
   gemm,
   layerNorm,
@@ -42,7 +43,13 @@ const swapped = (x: Values) => {
 };
 
 /** Attention of each head by its definition; query t of T stands at S − T + t. */
-function attend(q: Values, k: Values, v: Values, options: AttentionOptions, mask?: Values, bias?: Values): Values {
+function attend(
+  q: Values,
+  k: Values,
+  v: Values,
+  options: AttentionOptions,
+  { mask, bias, factors }: { readonly mask?: Values; readonly bias?: Values; readonly factors?: Values },
+): Values {
   const [T, , , D] = q.shape as [number, number, number, number];
   const S = k.shape[0]!;
   const cache = new Map<string, number[]>();
@@ -64,7 +71,8 @@ function attend(q: Values, k: Values, v: Values, options: AttentionOptions, mask
   };
   return fill(q.shape, ([t, b, h, d]) => {
     const w = weights(t!, b!, h!);
-    return sum(w.length, (s) => w[s]! * at(v, [s, b!, h!, d!]));
+    const kept = (s: number) => (factors ? at(factors, [b!, h!, t!, s]) : 1);
+    return sum(w.length, (s) => kept(s) * w[s]! * at(v, [s, b!, h!, d!]));
   });
 }
 
@@ -214,16 +222,37 @@ export const modelCases: Record<string, OperatorCase> = {
     const operands = [draw.floats([T, B, H, D]), draw.floats([S, B, H, D]), draw.floats([S, B, H, D])];
     const masks: Operand[] = draw.bool() ? [{ ...draw.floats([B, 1, T, S]), fixed: true }] : [];
     const biases: Operand[] = draw.bool() ? [draw.floats([H, T, S])] : [];
-    const split = <X>(terms: X[]) => ({ bias: terms[masks.length], mask: masks.length > 0 ? terms[0] : undefined });
+    // As dropout has them: of some keys nothing is left.
+    const kept = draw.floats([B, H, T, S]);
+    const dropped = { ...kept, data: kept.data.map((u) => (u < -1 ? 0 : 1.5)), fixed: true };
+    const factors: Operand[] = draw.bool() ? [dropped] : [];
+    const split = <X>(terms: X[]) => ({
+      ...(masks.length > 0 && { mask: terms[0]! }),
+      ...(biases.length > 0 && { bias: terms[masks.length]! }),
+      ...(factors.length > 0 && { factors: terms.at(-1)! }),
+    });
     return {
-      operands: [...operands, ...masks, ...biases],
+      operands: [...operands, ...masks, ...biases, ...factors],
       trace: (q, k, v, ...terms) => {
-        const { mask, bias } = split(terms);
-        return attention(q!, k!, v!, { ...options, bias }, mask);
+        const { mask, bias, factors: drawn } = split(terms);
+        return attention(q!, k!, v!, { ...options, bias }, mask, drawn && (() => drawn));
       },
-      reference: (q, k, v, ...terms) => {
-        const { mask, bias } = split(terms);
-        return attend(q!, k!, v!, options, mask, bias);
+      reference: (q, k, v, ...terms) => attend(q!, k!, v!, options, split(terms)),
+    };
+  },
+  dropoutFactors: (draw) => {
+    const shape = draw.shape(4, 1);
+    const columns = shape.at(-1)!;
+    const rate = draw.pick(0.1, 0.5, 0.9);
+    return {
+      operands: [draw.oddInt32s(shape.slice(0, -1).reduce((a, b) => a * b, 1)), draw.oddInt32s(columns)],
+      trace: (r, c) => dropoutFactors(r!, c!, shape, rate),
+      reference: (r, c) => {
+        const data = Float64Array.from({ length: r!.data.length * columns }, (_, i) => {
+          const hash = Math.imul(r!.data[Math.floor(i / columns)]!, c!.data[i % columns]!);
+          return hash < Math.round(rate * 2 ** 32) - 2 ** 31 ? 0 : 1 / (1 - rate);
+        });
+        return { shape, data };
       },
     };
   },

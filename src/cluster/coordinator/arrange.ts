@@ -55,6 +55,7 @@ export async function arrangeCluster(
   const setup: RunSetup = {
     model: JSON.parse(JSON.stringify(model.config)),
     ...partsOf(options),
+    ...(options.dropout && { dropout: options.dropout }),
     objective,
     ...(window < model.dimensions.context && { context: window }),
     batchSize: options.batchSize,

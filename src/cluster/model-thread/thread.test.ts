@@ -73,6 +73,25 @@ it('gives the same contribution again after it has gone back', async () => {
   await Promise.all([member.close(), keeper.close(), other.close()]);
 });
 
+it('drops what follows from the samples, whoever trains on them', async () => {
+  const setup = (dropout?: number) => {
+    const plain = setupOf(true);
+    return { ...plain, run: { ...plain.run, ...(dropout && { dropout }) } };
+  };
+  const two = work({ steps: 2, lease: [{ epoch: 0, start: 4, end: 8 }] });
+  const done = async (dropout?: number) => {
+    const thread = modelThreadHere();
+    await thread.ask('init', setup(dropout));
+    await thread.ask('load', first());
+    const trained = (await thread.ask('train', two))!;
+    await thread.close();
+    return trained.loss;
+  };
+  const dropped = await done(0.3);
+  expect(await done(0.3)).toBe(dropped);
+  expect(await done()).not.toBe(dropped);
+});
+
 it('stops when it is told to, and refuses samples that are not as many as its steps need', async () => {
   const thread = new CommittedModelThread();
   await thread.handle('init', setupOf(true));

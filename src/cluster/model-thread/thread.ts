@@ -107,6 +107,7 @@ class Live {
       batch: run.batchSize,
       gradientAccumulation: run.gradAccum,
       optimizer: run.optimizer,
+      dropout: run.dropout ? { rate: run.dropout, seed: run.seed } : undefined,
       compile: trainingCompile(threads, setup.alone),
     });
     const trainer = { replica, sampler, momentSteps: 0 };
@@ -153,7 +154,7 @@ class Live {
     const trainer = this.#trainer;
     const { replica, sampler } = trainer;
     const { batchSize, schedule } = this.setup.run;
-    const { loss, weight } = await replica.computeGradient(() => sampler.nextBatch(batchSize));
+    const { loss, weight } = await replica.computeGradient(() => sampler.nextBatch(batchSize), sampler.next);
     if (!Number.isFinite(loss)) return { step: i, loss, gradientNorm: Number.NaN };
     const rate = learningRate(schedule, position + (advance * i) / steps);
     const { gradientNorm } = await replica.applyGradient(trainer.momentSteps++, rate, replica.scaleOf(weight));

@@ -34,6 +34,8 @@ const runSetup = z.strictObject({
     .optional(),
   /** How the matrices beside it are kept in memory; missing where in float32. */
   baseDtype: valueSchema(TRAIN_OPTIONS.baseDtype).optional(),
+  /** The share of activations that a step drops; missing where none are. */
+  dropout: valueSchema(TRAIN_OPTIONS.dropout).optional(),
   /** What is learned. */
   objective: objectiveSchema,
   /** Tokens of a window, where they are fewer than the model can see. */

@@ -16,6 +16,8 @@ it('reads what BatchSampler reads at the same places, over the ends of epochs', 
   sampler.assign(ranges);
   for (let left = 60; left > 0; left -= 3) {
     expect(sampler.remaining).toBe(left);
+    const [epoch, number] = sampler.next;
+    expect(epoch * samples + number).toBe(60 - left);
     expect(sampler.nextBatch(3)).toEqual(joint.next());
   }
 });

@@ -18,6 +18,12 @@ export class RangeSampler<Sample> {
     return this.#remaining;
   }
 
+  /** The epoch and the number in it of the sample that comes next, which nobody else is given. */
+  get next(): readonly [epoch: number, number: number] {
+    const { epoch, start } = this.#ranges[this.#at]!;
+    return [epoch, start + this.#read];
+  }
+
   /**
    * From here on it reads these, and nothing of the last ones any more.
    *

@@ -3,7 +3,7 @@
  * Activations are time-major, [T, B, H, D]: matrix products read that layout in place, so heads need no transposition
  * on the way in.
  */
-import { type Attributes, apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
+import { type Attributes, apply1, formatShape, type Operator, type Shape, type Tensor } from '../tensor.js';
 import { add, addAll, mul, scale, sub, tanh } from './elementwise.js';
 import { matmul } from './product.js';
 import { reduceSum, softmax } from './reduction.js';
@@ -48,11 +48,19 @@ const masks = new Map<string, WeakRef<Float32Array>>();
 const factorOf = (q_TBHD: Tensor, { scale: factor }: Attributes): number =>
   (factor as number | undefined) ?? 1 / Math.sqrt(q_TBHD.shape[3]!);
 
+/** What comes after queries, keys and values, each where there is one: mask, bias, factors of dropout. */
+function termsOf(inputs: readonly Tensor[], { biased, dropped }: Attributes) {
+  const terms = inputs.slice(3);
+  const factors_BHTS = dropped ? terms.pop() : undefined;
+  const bias_HTS = biased ? terms.pop() : undefined;
+  return { mask_B1TS: terms[0], bias_HTS, factors_BHTS };
+}
+
 /** Probabilities of keys, and, with a cap, the tanh that it is made of: [B, H, T, S] each. */
 function probabilities(inputs: readonly Tensor[], attributes: Attributes): { p: Tensor; tanh?: Tensor } {
-  const [q_TBHD, k_SBHD, , ...terms] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
+  const [q_TBHD, k_SBHD] = inputs as [Tensor, Tensor];
+  const { mask_B1TS, bias_HTS } = termsOf(inputs, attributes);
   const { causal = true } = attributes as AttentionSpan;
-  const [bias_HTS] = attributes.biased ? terms.splice(-1) : [];
   const { window, softcap } = attributes as AttentionOptions;
   const alpha = factorOf(q_TBHD, attributes) / (softcap ?? 1);
   const product = matmul(q_TBHD, k_SBHD, { rowsFirstA: true, rowsFirstB: true, transB: true, alpha });
@@ -60,7 +68,10 @@ function probabilities(inputs: readonly Tensor[], attributes: Attributes): { p: 
   const scores_BHTS = bent === undefined ? product : scale(bent, softcap!);
   const [T, S] = [q_TBHD.shape[0]!, k_SBHD.shape[0]!];
   // First with each other: every layer adds the same.
-  const masks = [...terms, ...(causal || window !== undefined ? [attentionMask(T, S, { causal, window })] : [])];
+  const masks = [
+    ...(mask_B1TS ? [mask_B1TS] : []),
+    ...(causal || window !== undefined ? [attentionMask(T, S, { causal, window })] : []),
+  ];
   const placed_BHTS = bias_HTS ? add(scores_BHTS, bias_HTS) : scores_BHTS;
   const seen = masks.length === 0 ? placed_BHTS : add(placed_BHTS, addAll(masks));
   return { p: softmax(seen), ...(bent && { tanh: bent }) };
@@ -71,9 +82,10 @@ const toFront = (x_BHTD: Tensor): Tensor => transpose(x_BHTD, [2, 0, 1, 3]);
 export const attentionOperators = {
   attention: {
     name: 'attention',
-    infer: ([q, k, v, ...terms], { causal = true, window, biased }) => {
-      const [bias] = biased ? terms.splice(-1) : [];
-      const [mask] = terms;
+    infer: (inputs, attributes) => {
+      const [q, k, v] = inputs;
+      const { causal = true, window } = attributes;
+      const { mask_B1TS: mask, bias_HTS: bias, factors_BHTS: factors } = termsOf(inputs, attributes);
       const [T, B, H, D] = q!.shape;
       const S = k!.shape[0]!;
       const keys = formatShape([S, B!, H!, D!]);
@@ -90,14 +102,22 @@ export const attentionOperators = {
       if (bias && formatShape(bias.shape) !== formatShape([H!, T!, S])) {
         throw new Error(`attention: expected a bias ${formatShape([H!, T!, S])}, got ${formatShape(bias.shape)}`);
       }
+      if (factors && formatShape(factors.shape) !== formatShape([B!, H!, T!, S])) {
+        throw new Error(
+          `attention: expected factors ${formatShape([B!, H!, T!, S])}, got ${formatShape(factors.shape)}`,
+        );
+      }
       return [{ shape: q!.shape, dtype: 'float32' }];
     },
-    // With P the probabilities and O the output, dS = P ∘ (dP − rowsum(dO ∘ O)): no softmax gradient is needed.
+    // With P the probabilities and O the output, dS = P ∘ (dP − rowsum(dO ∘ O)): no softmax gradient is needed. With
+    // factors F, O = (P ∘ F) V and dP = F ∘ (dO Vᵀ), whose sum with P is the same.
     gradient: (node, [g_TBHD]) => {
       const [q, k, v] = node.inputs as [Tensor, Tensor, Tensor];
       const alpha = factorOf(q, node.attributes);
       const { p: p_BHTS, tanh: bent_BHTS } = probabilities(node.inputs, node.attributes);
-      const dp_BHTS = matmul(g_TBHD!, v, { rowsFirstA: true, rowsFirstB: true, transB: true });
+      const { mask_B1TS, bias_HTS, factors_BHTS } = termsOf(node.inputs, node.attributes);
+      const kept = (x_BHTS: Tensor) => (factors_BHTS ? mul(x_BHTS, factors_BHTS) : x_BHTS);
+      const dp_BHTS = kept(matmul(g_TBHD!, v, { rowsFirstA: true, rowsFirstB: true, transB: true }));
       const rows_BHT1 = transpose(reduceSum(mul(g_TBHD!, node.outputs[0]!), [3], true), [1, 2, 0, 3]);
       const capped_BHTS = mul(p_BHTS, sub(dp_BHTS, rows_BHT1));
       // d/dx c tanh(x / c) = 1 − tanh²(x / c)
@@ -105,14 +125,18 @@ export const attentionOperators = {
       return [
         toFront(matmul(ds_BHTS, k, { rowsFirstB: true, alpha })),
         toFront(matmul(ds_BHTS, q, { transA: true, rowsFirstB: true, alpha })),
-        toFront(matmul(p_BHTS, g_TBHD!, { transA: true, rowsFirstB: true })),
-        ...(node.inputs.length > (node.attributes.biased ? 4 : 3) ? [undefined] : []),
-        ...(node.attributes.biased ? [reduceSum(capped_BHTS, [0])] : []),
+        toFront(matmul(kept(p_BHTS), g_TBHD!, { transA: true, rowsFirstB: true })),
+        ...(mask_B1TS ? [undefined] : []),
+        ...(bias_HTS ? [reduceSum(capped_BHTS, [0])] : []),
+        ...(factors_BHTS ? [undefined] : []),
       ];
     },
-    decompose: (node) => [
-      toFront(matmul(probabilities(node.inputs, node.attributes).p, node.inputs[2]!, { rowsFirstB: true })),
-    ],
+    decompose: (node) => {
+      const { p: p_BHTS } = probabilities(node.inputs, node.attributes);
+      const { factors_BHTS } = termsOf(node.inputs, node.attributes);
+      const kept_BHTS = factors_BHTS ? mul(p_BHTS, factors_BHTS) : p_BHTS;
+      return [toFront(matmul(kept_BHTS, node.inputs[2]!, { rowsFirstB: true }))];
+    },
   },
   /** Rotates pairs (i, i + D/2) of the last axis by position; the inverse rotation is its gradient. */
   rotary: {
@@ -164,6 +188,8 @@ export interface AttentionOptions extends AttentionSpan {
  * @param q_TBHD [T, B, H, D]
  * @param k_SBHD [S, B, H, D]; if causal, S ≥ T and query t stands at position S − T + t; else S = T with a window
  * @param mask_B1TS added to the scores as well: 0 where a query sees a key, −10⁹ or less where not. It has no gradient
+ * @param factors makes what the probabilities [B, H, T, S] of some queries and keys are multiplied by, as dropout does;
+ * they have no gradient. A sequence that is cut asks for those of each block
  * @returns [T, B, H, D]
  */
 export function attention(
@@ -172,11 +198,16 @@ export function attention(
   v_SBHD: Tensor,
   { bias: bias_HTS, ...options }: AttentionOptions = {},
   mask_B1TS?: Tensor,
+  factors?: (shape: Shape) => Tensor,
 ): Tensor {
-  const given = Object.entries({ ...options, biased: bias_HTS && true }).filter(
+  const given = Object.entries({ ...options, biased: bias_HTS && true, dropped: factors && true }).filter(
     ([name, value]) => value !== undefined && !(name === 'causal' && value),
   );
-  const whole = (...inputs: Tensor[]) => apply1(attentionOperators.attention, inputs, Object.fromEntries(given));
+  const whole = (q: Tensor, k: Tensor, v: Tensor, ...terms: readonly Tensor[]) => {
+    const [T, B, H] = q.shape as [number, number, number];
+    const last = factors ? [factors([B, H, T, k.shape[0]!])] : [];
+    return apply1(attentionOperators.attention, [q, k, v, ...terms, ...last], Object.fromEntries(given));
+  };
   const masks = mask_B1TS ? [mask_B1TS] : [];
   const biases = bias_HTS ? [bias_HTS] : [];
   const T = q_TBHD.shape[0]!;

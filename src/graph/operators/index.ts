@@ -2,6 +2,7 @@ import type { Operator } from '../tensor.js';
 import { activation } from './activation.js';
 import { attentionOperators } from './attention.js';
 import { comparison } from './comparison.js';
+import { dropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
 import { lookup } from './lookup.js';
 import { loss } from './loss.js';
@@ -26,6 +27,7 @@ export const operators: Record<string, Operator> = {
   ...loss,
   ...comparison,
   ...quantization,
+  ...dropout,
 };
 
 export { gelu, geluErf, relu, silu, softcap, softplus } from './activation.js';
@@ -38,6 +40,7 @@ export {
   rotary,
 } from './attention.js';
 export { abs, maximum, minimum } from './comparison.js';
+export { dropoutFactors } from './dropout.js';
 export { add, addAll, div, erf, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';
 export { gather, pick, place, scatterAdd } from './lookup.js';
 export { CHUNK_ELEMENTS, chunkSizes, crossEntropy, linearCrossEntropy } from './loss.js';
