@@ -148,7 +148,7 @@ class Encoder implements Emitter {
     return names;
   }
 
-  constant(data: ConstantData, shape: Shape): string {
+  constant(data: ConstantData | Int32Array, shape: Shape): string {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     // Large constants are already shared as tensors; only the small ones that lowerings make are compared by content.
     const key = bytes.length > 256 ? undefined : `${data.constructor.name} ${shape} ${bytes}`;
@@ -160,7 +160,7 @@ class Encoder implements Emitter {
       create(TensorProtoSchema, {
         name,
         dims: shape.map(BigInt),
-        dataType: data instanceof Float32Array ? DataType.FLOAT : DataType.INT64,
+        dataType: elementTypes[typeOf(data)],
         rawData: bytes as Uint8Array<ArrayBuffer>,
       }),
     );
@@ -186,6 +186,11 @@ class Encoder implements Emitter {
       create(NodeProtoSchema, { name, opType, domain, input: [...input], output: [...output], attribute }),
     );
   }
+}
+
+function typeOf(data: ConstantData | Int32Array): keyof typeof elementTypes {
+  if (data instanceof Float32Array) return 'float32';
+  return data instanceof Int32Array ? 'int32' : 'int64';
 }
 
 function attributeInit(name: string, value: AttributeInit) {

@@ -29,6 +29,7 @@ async function programsOf(family: string, gradientAccumulation: number): Promise
     engine: recorder,
     batch: 4,
     gradientAccumulation,
+    dropout: { rate: 0.1, seed: 1 },
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 },
   });
   await replica.applyGradient(0, 1e-3, 1);
