@@ -89,6 +89,6 @@ async function initialAdapter(folder: string, base: string, seed: number): Promi
   const model = Model.fromConfig(opened.config).adapt(LORA);
   await opened.close();
   const trained = model.trained.initialize(new Random(seed, 'adapter'));
-  await writeAdapter(folder, { model, trained, settings: LORA, base });
+  await writeAdapter(folder, { model, trained, settings: LORA, dropout: 0, base });
   return folder;
 }
