@@ -11,6 +11,8 @@ const KEYS = [
   'attention_probs_dropout_prob',
   'attention_dropout',
   'dropout',
+  'embedding_dropout',
+  'mlp_dropout',
 ];
 
 /** The same model, its `config.json` telling the rate that it is trained with, so that Python goes on with it. */

@@ -44,6 +44,7 @@ describe('dropout', () => {
     ['gpt2', { resid_pdrop: 0.1, embd_pdrop: 0.1, attn_pdrop: 0.1 }],
     ['llama', { attention_dropout: 0.1 }],
     ['bert', { hidden_dropout_prob: 0.1, attention_probs_dropout_prob: 0.1 }],
+    ['modernbert', { embedding_dropout: 0.1, attention_dropout: 0.1, mlp_dropout: 0.1 }],
     ['distilbert', { dropout: 0.1, attention_dropout: 0.1 }],
   ])('tells its rate in the keys of %s, and in no others', (family, rates) => {
     const sizes = { layers: 1, width: 8, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 7 };

@@ -9,6 +9,7 @@ import { type ActivationName, activations } from './activations.js';
 import type { Architecture, Dimensions, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
 import { type LayerType, layerTypes, rotaryEmbedding, unusable } from './decoder-config.js';
+import { dropout } from './dropout.js';
 import { encoderHeads, labelKeys, type Transform } from './encoder-heads.js';
 import type { ParameterSpec } from './layout.js';
 import { linear } from './linear.js';
@@ -214,7 +215,7 @@ export const modernbert: Architecture<ModernBertConfig> = {
     ];
   },
 
-  embed: (c, p, { ids_N }) => norm(c, p, `${EMBEDDINGS}.norm`, gather(p[WORDS]!, ids_N)),
+  embed: (c, p, { ids_N }) => dropout(p, norm(c, p, `${EMBEDDINGS}.norm`, gather(p[WORDS]!, ids_N))),
 
   block(c, p, i, x_NC, inputs) {
     const { batch: B, attend } = inputs;
@@ -229,10 +230,10 @@ export const modernbert: Architecture<ModernBertConfig> = {
     const [q, k, v] = parts.map((x) => reshape(x, [N / B, B, H, C / H])) as [Tensor, Tensor, Tensor];
     const window = type(i) === 'sliding_attention' ? windowOf(c) : undefined;
     const o_NC = reshape(attend(i, rotate(q, angles), rotate(k, angles), v, { window }), [N, C]);
-    const r_NC = add(x_NC, linear(p, `${at}.attn.Wo`, o_NC));
+    const r_NC = add(x_NC, dropout(p, linear(p, `${at}.attn.Wo`, o_NC)));
     const both = split(linear(p, `${at}.mlp.Wi`, norm(c, p, `${at}.mlp_norm`, r_NC)), 1, [F, F]);
     const [h_NF, gate_NF] = both as [Tensor, Tensor];
-    return add(r_NC, linear(p, `${at}.mlp.Wo`, mul(activations[c.hidden_activation](h_NF), gate_NF)));
+    return add(r_NC, linear(p, `${at}.mlp.Wo`, dropout(p, mul(activations[c.hidden_activation](h_NF), gate_NF))));
   },
 
   final: (c, p, x_NC) => norm(c, p, 'model.final_norm', x_NC),
