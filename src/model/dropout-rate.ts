@@ -13,6 +13,7 @@ const KEYS = [
   'dropout',
   'embedding_dropout',
   'mlp_dropout',
+  'dropout_rate',
 ];
 
 /** The same model, its `config.json` telling the rate that it is trained with, so that Python goes on with it. */

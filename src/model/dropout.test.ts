@@ -22,7 +22,10 @@ describe('dropout', () => {
       [DROPOUT]: (shape: readonly number[]) => broadcastTo(scalar(0.5), shape),
     };
     const ids = BigInt64Array.from({ length: B * T }, (_, n) => BigInt(tokenAt(n % B, Math.floor(n / B))));
-    const hidden = model.hidden(parameters, constant(ids, [B * T]), B, T);
+    const text = { ids_N: constant(ids, [B * T]), length: T };
+    const hidden = model.architecture.encoder
+      ? model.hiddenOfTarget(parameters, { source: text, target: text }, B)
+      : model.hidden(parameters, text.ids_N, B, T);
     const engine = new NodeEngine();
     const session = await engine.compile(encode({ logits: model.logits(parameters, hidden) }, engine.target));
     const { logits } = await session.run(views);
@@ -45,6 +48,7 @@ describe('dropout', () => {
     ['llama', { attention_dropout: 0.1 }],
     ['bert', { hidden_dropout_prob: 0.1, attention_probs_dropout_prob: 0.1 }],
     ['modernbert', { embedding_dropout: 0.1, attention_dropout: 0.1, mlp_dropout: 0.1 }],
+    ['t5', { dropout_rate: 0.1 }],
     ['distilbert', { dropout: 0.1, attention_dropout: 0.1 }],
   ])('tells its rate in the keys of %s, and in no others', (family, rates) => {
     const sizes = { layers: 1, width: 8, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 7 };

@@ -275,7 +275,7 @@ export class Model {
     const parameters = this.#withAdapter(given);
     const mask = own_N && filledMask(own_N, batch, length);
     const attend: Attend = (_layer, q, k, v, options) =>
-      attention(q, k, v, { ...scoring(options, length), causal: false }, mask);
+      attention(q, k, v, { ...scoring(options, length), causal: false }, mask, parameters[DROPOUT]);
     const inputs: ForwardInputs = { ids_N, batch, positions_T: steps(length), attend, own_N };
     return through(encoder, config, encoder.layers(config), parameters, inputs);
   }
@@ -290,16 +290,17 @@ export class Model {
     batch: number,
   ): Tensor {
     const x_MC = this.encode(parameters, source, batch);
+    const { [DROPOUT]: dropped } = this.#withAdapter(parameters);
     const { ids_N, length } = target;
     const mask = source.own_N && filledMask(source.own_N, batch, source.length, length);
     return this.forward(parameters, {
       ids_N,
       batch,
       positions_T: steps(length),
-      attend: (_layer, q, k, v, options) => attention(q, k, v, scoring(options, length)),
+      attend: (_layer, q, k, v, options) => attention(q, k, v, scoring(options, length), undefined, dropped),
       attendSource: (_layer, q, project, options) => {
         const [k, v] = project(x_MC);
-        return attention(q, k, v, { ...scoring(options, source.length), causal: false }, mask);
+        return attention(q, k, v, { ...scoring(options, source.length), causal: false }, mask, dropped);
       },
     });
   }

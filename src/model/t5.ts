@@ -9,6 +9,7 @@ import { type ActivationName, activations } from './activations.js';
 import type { Architecture, Dimensions, ForwardInputs, LayerAttention, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
 import { unusable } from './decoder-config.js';
+import { dropout } from './dropout.js';
 import type { ParameterSpec } from './layout.js';
 import { linear } from './linear.js';
 import { bucketOf } from './relative-bias.js';
@@ -160,21 +161,21 @@ export const t5: Architecture<T5Config> = {
     ];
   },
 
-  embed: (_c, p, { ids_N }) => gather(p[WORDS]!, ids_N),
+  embed: (_c, p, { ids_N }) => dropout(p, gather(p[WORDS]!, ids_N)),
   block: (c, p, i, x_NC, inputs) => {
     const seen_NC = selfAttention(c, p, 'decoder', i, x_NC, inputs);
     return feedForward(c, p, `decoder.block.${i}.layer.2`, sourceAttention(c, p, i, seen_NC, inputs));
   },
   final: (c, p, x_NC) => {
-    const last_NC = norm(c, p, 'decoder.final_layer_norm', x_NC);
+    const last_NC = dropout(p, norm(c, p, 'decoder.final_layer_norm', x_NC));
     return isTied(c) ? scale(last_NC, c.d_model ** -0.5) : last_NC;
   },
   encoder: {
     layers: (c) => c.num_layers,
-    embed: (_c, p, { ids_N }) => gather(p[WORDS]!, ids_N),
+    embed: (_c, p, { ids_N }) => dropout(p, gather(p[WORDS]!, ids_N)),
     block: (c, p, i, x_MC, inputs) =>
       feedForward(c, p, `encoder.block.${i}.layer.1`, selfAttention(c, p, 'encoder', i, x_MC, inputs)),
-    final: (c, p, x_MC) => norm(c, p, 'encoder.final_layer_norm', x_MC),
+    final: (c, p, x_MC) => dropout(p, norm(c, p, 'encoder.final_layer_norm', x_MC)),
   },
 };
 
@@ -213,7 +214,7 @@ function selfAttention(
     },
   };
   const o_TBHD = attend(i, part('q'), part('k'), part('v'), options);
-  return add(x_NC, linear(p, `${layer}.SelfAttention.o`, outOfHeads(o_TBHD)));
+  return add(x_NC, dropout(p, linear(p, `${layer}.SelfAttention.o`, outOfHeads(o_TBHD))));
 }
 
 function sourceAttention(
@@ -228,7 +229,7 @@ function sourceAttention(
   const q_TBHD = inHeads(c, linear(p, name('q'), norm(c, p, `${layer}.layer_norm`, x_NC)), batch);
   const part = (which: 'k' | 'v', x_MC: Tensor) => inHeads(c, linear(p, name(which), x_MC), batch);
   const o_TBHD = attendSource!(i, q_TBHD, (x_MC) => [part('k', x_MC), part('v', x_MC)], { scale: 1 });
-  return add(x_NC, linear(p, name('o'), outOfHeads(o_TBHD)));
+  return add(x_NC, dropout(p, linear(p, name('o'), outOfHeads(o_TBHD))));
 }
 
 function feedForward(c: T5Config, p: TracedParameters, layer: string, x_NC: Tensor): Tensor {
@@ -237,5 +238,5 @@ function feedForward(c: T5Config, p: TracedParameters, layer: string, x_NC: Tens
   const inward = (name: string) => linear(p, `${layer}.DenseReluDense.${name}`, m_NC);
   const bent = activations[activation];
   const h_NF = gated ? mul(bent(inward('wi_0')), inward('wi_1')) : bent(inward('wi'));
-  return add(x_NC, linear(p, `${layer}.DenseReluDense.wo`, h_NF));
+  return add(x_NC, dropout(p, linear(p, `${layer}.DenseReluDense.wo`, dropout(p, h_NF))));
 }

@@ -18,7 +18,7 @@ import {
   sub,
   type Tensor,
 } from '../../graph/index.js';
-import type { TracedParameters } from '../../model/architecture.js';
+import { DROPOUT, type TracedParameters } from '../../model/architecture.js';
 import type { Model } from '../../model/model.js';
 import { lowWords } from '../low-words.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
@@ -149,7 +149,9 @@ export class Preference extends OfWindows implements Objective<AnswerPair> {
     model = this.model,
   ): Tensor {
     const S = 2 * batch;
-    const x_NC = model.hidden(parameters, ids!, S, this.context);
+    // The reference is what the model was, which drops nothing.
+    const given = model === this.model ? parameters : { ...parameters, [DROPOUT]: undefined };
+    const x_NC = model.hidden(given, ids!, S, this.context);
     const costs_N = crossEntropy(model.logits(parameters, x_NC), targets!);
     return scale(reduceSum(reshape(mul(costs_N, weights!), [this.context, S]), [0]), -1);
   }
