@@ -4,7 +4,6 @@ import { normalization } from './operators/normalization.js';
 import { product } from './operators/product.js';
 import { quantization } from './operators/quantization.js';
 import { reduction } from './operators/reduction.js';
-import { shaping } from './operators/shaping.js';
 import { source } from './operators/source.js';
 import { apply, type Node, type Operator, sizeOf, type Tensor, topologicalOrder } from './tensor.js';
 
@@ -19,11 +18,6 @@ const cheap = new Set<Operator>([
   dropout.dropoutFactors,
   normalization.layerNorm,
   normalization.rmsNorm,
-  // Copies: of attention's keys and values there is one for each head that shares them and each block of queries.
-  shaping.concat,
-  shaping.split,
-  shaping.broadcastTo,
-  shaping.reshape,
   // Weights that are stored in few bits, to be expanded where they are needed and nowhere else.
   quantization.dequantizeBlocks,
   quantization.widenBfloat16,
