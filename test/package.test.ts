@@ -126,7 +126,7 @@ test('it gives the command', async () => {
   expect(generate.stdout.length).toBeGreaterThan(4);
 });
 
-test('it gives the typed API', async () => {
+test('it gives the typed API', { timeout: 180_000 }, async () => {
   await writeFile(at('use.ts'), USE);
   const compilerOptions = { strict: true, noEmitOnError: true, target: 'es2022', module: 'nodenext', types: [] };
   const tsc = `${root}node_modules/typescript/bin/tsc`;

@@ -19,7 +19,7 @@ const HELP = new Set(['help', 'otherwise', 'no']);
 
 /** A flag in a sentence, unless the sentence tells a whole command line of Meanfield or another program. */
 const FLAG = /(?<![-\w])--[a-z][-\w]*/g;
-const COMMAND = /\b(?:meanfield|hf|nats-server|squeue|node) (?:(?![.;:]\s).)*$/;
+const COMMAND = /\b(?:meanfield|hf|llama-gguf-split|nats-server|squeue|node) (?:(?![.;:]\s).)*$/;
 
 /** Flags in messages that a file's code writes. */
 function flagsIn(path: string, text: string): string[] {
