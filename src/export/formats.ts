@@ -17,6 +17,11 @@ export const FORMATS = {
     dtypes: ['fp32', 'bf16', 'fp16'],
     adapter: 'merged',
   },
+  onnx: {
+    what: 'a folder for transformers.js and ONNX Runtime',
+    dtypes: ['fp32', 'fp16', 'q8', 'q4', 'q4f16'],
+    adapter: 'merged',
+  },
   peft: {
     what: "an adapter's folder in PEFT's layout",
     dtypes: ['fp32', 'bf16', 'fp16'],

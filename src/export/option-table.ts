@@ -12,7 +12,7 @@ const dtypes = [...new Set<ExportDtype>(Object.values(FORMATS).flatMap((format) 
 
 /** What `export` takes beside a model. */
 export const EXPORT_OPTIONS = {
-  /** The form: `hf`, `peft`, `st` or `gguf`. */
+  /** The form: `hf`, `onnx`, `peft`, `st` or `gguf`. */
   to: {
     kind: 'choice',
     choices: names,
@@ -21,6 +21,13 @@ export const EXPORT_OPTIONS = {
   },
   /** Numbers of the weights. Default `fp32`, of GGUF `f32`. */
   dtype: { kind: 'choice', choices: dtypes, value: 'type', help: 'numbers of the weights', otherwise: 'fp32, or f32' },
+  /** Further numbers of weights, each in a file beside the first. */
+  also: {
+    kind: 'texts',
+    value: 'type',
+    formats: ['onnx'],
+    help: 'onnx: further numbers of the weights, each in a file of its own beside; may be given again',
+  },
   /** Where it is written. Default: the model's name and the form, in the folder at hand. */
   out: { kind: 'text', value: 'path', help: 'where it is written', otherwise: "the model's name and the form" },
   /** The largest file of weights, in GB; more becomes several. Default 5. */
@@ -28,8 +35,8 @@ export const EXPORT_OPTIONS = {
     kind: 'positive',
     value: 'GB',
     default: 5,
-    formats: ['hf', 'st'],
-    help: 'hf, st: largest file of weights, in GB; more becomes several',
+    formats: ['hf', 'onnx', 'st'],
+    help: 'hf, onnx, st: largest file of weights, in GB; more becomes several',
   },
   /** The name by which the adapter's base is found. Default: the one that it was trained from. */
   base: {

@@ -80,6 +80,9 @@ export function checkExport(model: unknown, options: ExportOptions): ResolvedExp
   const dtype = parsed.dtype ?? (dtypes[0] as ExportDtype);
   if (!dtypes.includes(dtype))
     throw wrong((option) => `${option('dtype', dtype)} is none of ${option('to', to)}; allowed: ${dtypes.join(', ')}`);
+  const unknown = parsed.also?.find((each) => !dtypes.includes(each));
+  if (unknown !== undefined)
+    throw wrong((option) => `${option('also', unknown)} is none of ${option('to', to)}; allowed: ${dtypes.join(', ')}`);
   for (const [name, { formats }] of Object.entries(EXPORT_OPTIONS as Readonly<Record<string, ExportOption>>)) {
     if (formats === undefined || formats.includes(to) || options[name as keyof ExportOptions] === undefined) continue;
     throw wrong(

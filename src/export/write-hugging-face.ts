@@ -102,8 +102,9 @@ export function requireFits(
 /** The largest |x|; NaN where one is. */
 function largestOf(data: Float32Array): number {
   let largest = 0;
-  for (const value of data) {
-    const magnitude = Math.abs(value);
+  // By index: an iterator takes ten times as long.
+  for (let i = 0; i < data.length; i++) {
+    const magnitude = Math.abs(data[i]!);
     // Written so that NaN is taken.
     if (!(magnitude <= largest)) largest = magnitude;
     if (Number.isNaN(largest)) return largest;

@@ -48,5 +48,6 @@ export { layerNorm, rmsNorm } from './normalization.js';
 export { gemm, matmul } from './product.js';
 export { dequantize, dequantizeBlocks, quantize, roundBfloat16, widenBfloat16 } from './quantization.js';
 export { reduceMax, reduceMean, reduceSum, reduceSumSquare, softmax } from './reduction.js';
+export { ONNX_TYPE } from './rules.js';
 export { broadcastTo, concat, reshape, split, stopGradient, tail, transpose } from './shaping.js';
 export { constant, counting, input, scalar } from './source.js';

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { clone } from '@bufbuild/protobuf';
+import { type ModelProto, ModelProtoSchema } from 'onnx-buf';
+import { writeFileSynced } from '../base/files/atomic.js';
+import { makeFolder } from '../base/files/make-folder.js';
+import { type JsonObject, jsonText } from '../base/json.js';
+import type { LoadedModel } from '../hub/load-model.js';
+import { configText } from '../hub/model-folder.js';
+import type { Model } from '../model/model.js';
+import type { ExportWriter } from './format.js';
+import type { ExportDtype } from './formats.js';
+import { decoderGraph } from './onnx/decoder-graph.js';
+import { encoderGraph } from './onnx/encoder-graph.js';
+import { singleWeight, withWeights } from './onnx/onnx-file.js';
+import { type OnnxPart, onnxParts } from './onnx/onnx-parts.js';
+import { preferred, variantOf } from './onnx/variants.js';
+import { requireFits, withTemplateTwice } from './write-hugging-face.js';
+
+/** What a message of protobuf, and a buffer of a browser, may have. */
+const MOST = 2 ** 31 - 2 ** 20;
+
+/**
+ * A model as transformers.js reads it: `onnx/model.onnx` and its variants, which take the texts, masks and caches of
+ * Python optimum's exports, with the files that tell of it.
+ */
+export const writeOnnx: ExportWriter = async (source, order) => {
+  const loaded = await source.load();
+  const { place, options } = order;
+  const dtypes = [...new Set([order.dtype, ...((options.also ?? []) as readonly ExportDtype[])])];
+  requireNumbers(loaded, dtypes);
+  const graph = graphOf(loaded);
+  const most = Math.min(options.shardSize * 1e9, MOST);
+  const files = dtypes.map((dtype) => partsOf(loaded, graph, dtype, most));
+  const bytes = files.flat().reduce((sum, part) => sum + part.bytes, 0);
+  await makeFolder(join(place, 'onnx'));
+  const outside: Record<string, number> = {};
+  for (const parts of files) {
+    const told = function* (part: OnnxPart) {
+      for (const piece of part.content()) {
+        order.told(piece.length, bytes);
+        yield piece;
+      }
+    };
+    for (const part of parts) await writeFileSynced(join(place, 'onnx', part.name), told(part));
+    if (parts.length > 1) outside[parts[0]!.name] = parts.length - 1;
+  }
+  const { config, generationConfig } = configsOf(loaded, {
+    ...(preferred(dtypes) && { dtype: preferred(dtypes)! }),
+    ...(Object.keys(outside).length > 0 && { use_external_data_format: outside }),
+  });
+  const texts = {
+    'config.json': configText(config),
+    'generation_config.json': jsonText(generationConfig),
+    ...withTemplateTwice(loaded.tokenizerFiles),
+  };
+  const hashes: Record<string, string> = {};
+  for (const [name, text] of Object.entries(texts))
+    hashes[name] = (await writeFileSynced(join(place, name), text)).sha256;
+  return hashes;
+};
+
+/** @throws MeanfieldError naming weights that are not finite, or too large for half precision */
+function requireNumbers({ model, parameters }: LoadedModel, dtypes: readonly ExportDtype[]): void {
+  const views = model.layout.views(parameters);
+  const tensors = model.layout.entries.map(({ name, shape }) => ({ name, shape, data: views[name]! }));
+  requireFits(tensors, dtypes.some((dtype) => variantOf(dtype).half) ? 'fp16' : 'fp32');
+}
+
+/** Vectors where the folder tells how they come of texts; else what follows a text, or what a head says of it. */
+function graphOf({ model, sentence }: LoadedModel): ModelProto {
+  return model.architecture.sees === 'past' && !sentence ? decoderGraph(model) : encoderGraph(model, sentence);
+}
+
+function partsOf({ model, parameters }: LoadedModel, graph: ModelProto, dtype: ExportDtype, most: number): OnnxPart[] {
+  const views = model.layout.views(parameters);
+  const weights = model.layout.entries.map(({ name, shape }) => [name, singleWeight(shape, views[name]!)] as const);
+  const file = withWeights(clone(ModelProtoSchema, graph), new Map(weights));
+  const { suffix, passes } = variantOf(dtype);
+  for (const pass of passes) pass(file);
+  return onnxParts(`model${suffix}.onnx`, file, most);
+}
+
+/** `config.json` with the keys that transformers.js needs written out, and what ends a text. */
+function configsOf({ model, generationConfig }: LoadedModel, own: JsonObject) {
+  const { dtype: _dtype, ...given } = model.config as JsonObject;
+  const config: JsonObject = {
+    ...given,
+    ...cacheKeys(model, given),
+    torch_dtype: 'float32',
+    ...(Object.keys(own).length > 0 && { 'transformers.js_config': own }),
+  };
+  const ends = ['bos_token_id', 'eos_token_id', 'pad_token_id'].flatMap((key) =>
+    given[key] === undefined || given[key] === null ? [] : [[key, given[key]] as const],
+  );
+  return { config, generationConfig: generationConfig ?? (Object.fromEntries(ends) as JsonObject) };
+}
+
+/** Heads of keys and values, and their width, where files leave them to be inferred. */
+function cacheKeys(model: Model, given: JsonObject): JsonObject {
+  if (model.architecture.sees !== 'past' || given.hidden_size === undefined) return {};
+  const { keyValueHeads, heads, width } = model.dimensions;
+  return {
+    num_key_value_heads: keyValueHeads,
+    head_dim: given.head_dim ?? width / heads,
+  };
+}
