@@ -1,6 +1,6 @@
 import { TensorProto_DataType as DataType, type NodeProto, type TensorProto } from 'onnx-buf';
 import { toFloat16 } from '../../base/half-precision.js';
-import { addConstant, node } from './nodes.js';
+import { addConstant, dropUnread, node } from './nodes.js';
 import type { OnnxFile, Weight } from './onnx-file.js';
 
 /** Numbers of half precision end at 65504; sums of a few of these still lie within. */
@@ -16,7 +16,8 @@ type Kind = 'whole' | 'single' | 'half';
  * on no weight, masks and the angles of positions, is computed in single precision and rounded where it meets one:
  * places in a long text are no numbers of half precision.
  */
-export function toHalfPrecision({ model, weights }: OnnxFile): void {
+export function toHalfPrecision(file: OnnxFile): void {
+  const { model, weights } = file;
   const graph = model.graph!;
   const kinds = new Map<string, Kind>();
   const constants = new Map<string, TensorProto>();
@@ -80,6 +81,7 @@ export function toHalfPrecision({ model, weights }: OnnxFile): void {
     else cast(nodes, one.input[0]!, name, DataType.FLOAT);
   }
   graph.node = nodes;
+  dropUnread(file);
 }
 
 function cast(nodes: NodeProto[], from: string, to: string, type: DataType): string {

@@ -77,8 +77,10 @@ export function constantProduct(
   return { rows, name, weight, transposed, K, N, bias, output: output[0]! };
 }
 
-/** Leaves out the weights that no node reads any more. */
+/** Leaves out the weights and constants that no node reads any more. */
 export function dropUnread({ model, weights }: OnnxFile): void {
-  const read = new Set(model.graph!.node.flatMap(({ input }) => input));
+  const graph = model.graph!;
+  const read = new Set(graph.node.flatMap(({ input }) => input));
+  graph.initializer = graph.initializer.filter(({ name }) => read.has(name));
   for (const name of weights.keys()) if (!read.has(name)) weights.delete(name);
 }
