@@ -144,7 +144,8 @@ describe.skipIf(!programsThere)('export --to onnx, run by transformers.js (skipp
     it('MiniLM has the vectors of embed', async () => {
       const model = modelPath('all-MiniLM-L6-v2');
       await exportModel(model, { to: 'onnx', out: at('minilm') });
-      const { texts } = minilm;
+      // A longer one loses its last special token where transformers.js cuts it.
+      const texts = minilm.texts.map((each) => each.slice(0, 600));
       await using here = await load(model, { threads: 1 });
       const ours = (await here.embed(texts)).map((vector) => [...vector]);
       const made = await theirs('minilm', { kind: 'embed', texts });

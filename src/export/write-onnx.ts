@@ -51,7 +51,7 @@ export const writeOnnx: ExportWriter = async (source, order) => {
   const texts = {
     'config.json': configText(config),
     'generation_config.json': jsonText(generationConfig),
-    ...withTemplateTwice(loaded.tokenizerFiles),
+    ...tokenizerTexts(loaded),
   };
   const hashes: Record<string, string> = {};
   for (const [name, text] of Object.entries(texts))
@@ -103,4 +103,13 @@ function cacheKeys(model: Model, given: JsonObject): JsonObject {
     num_key_value_heads: keyValueHeads,
     head_dim: given.head_dim ?? width / heads,
   };
+}
+
+/** Texts are cut where `embed` cuts them. */
+function tokenizerTexts({ tokenizerFiles, sentence }: LoadedModel): Readonly<Record<string, string>> {
+  const files = withTemplateTwice(tokenizerFiles);
+  const name = 'tokenizer_config.json';
+  if (sentence?.maxTokens === undefined || files[name] === undefined) return files;
+  const config = JSON.parse(files[name]) as JsonObject;
+  return { ...files, [name]: jsonText({ ...config, model_max_length: sentence.maxTokens }) };
 }

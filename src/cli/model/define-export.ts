@@ -24,5 +24,6 @@ export function defineExport(program: Command, start: Start): void {
     'meanfield export runs/helper --to peft --base HuggingFaceTB/SmolLM2-135M-Instruct',
     'meanfield export runs/encoder --to st --out encoder-st',
     'meanfield export runs/book --to gguf --dtype q8_0',
+    'meanfield export runs/book --to onnx --also q8',
   ]);
 }
