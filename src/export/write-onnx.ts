@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { clone } from '@bufbuild/protobuf';
 import { type ModelProto, ModelProtoSchema } from 'onnx-buf';
+import { UsageError } from '../base/errors.js';
 import { writeFileSynced } from '../base/files/atomic.js';
 import { makeFolder } from '../base/files/make-folder.js';
 import { type JsonObject, jsonText } from '../base/json.js';
@@ -68,6 +69,9 @@ function requireNumbers({ model, parameters }: LoadedModel, dtypes: readonly Exp
 
 /** Vectors where the folder tells how they come of texts; else what follows a text, or what a head says of it. */
 function graphOf({ model, sentence }: LoadedModel): ModelProto {
+  const { sees, name } = model.architecture;
+  if (sees === 'past and source')
+    throw new UsageError(`A ${name} model is read and written by two graphs, which are not exported to ONNX yet.`);
   return model.architecture.sees === 'past' && !sentence ? decoderGraph(model) : encoderGraph(model, sentence);
 }
 
