@@ -19,16 +19,21 @@ export async function checkData(files: readonly string[], flags: CheckFlags, con
   const eyes = await eyesOf(flags);
   const counts = { rows: 0, tokens: 0, learned: 0, faulty: 0, unusable: 0 };
   const forms: Record<string, number> = {};
+  // What is learned stands in brackets, on a terminal in colour as well.
+  const show = (pieces: readonly CheckedPiece[]) => {
+    for (const { text, learned } of pieces) output.text(learned ? `[${text}]` : text, learned ? 'good' : undefined);
+    output.text('\n\n');
+  };
   for await (const row of checkRows({ paths: files, signal: closed, ...eyes })) {
     const { source, form, tokens, learned, faults, unusable, pieces, rejected } = row;
     const shown = counts.rows < (flags.show ?? 3);
     if (shown) {
       output.text(`${source}: ${form ?? 'no row'}, ${grouped(tokens)} tokens, ${grouped(learned)} learned\n`);
-      output.text(`${marked(pieces)}\n\n`);
-      if (rejected !== undefined)
-        output.text(
-          `rejected: ${grouped(rejected.tokens)} tokens, ${grouped(rejected.learned)} learned\n${marked(rejected.pieces)}\n\n`,
-        );
+      show(pieces);
+      if (rejected !== undefined) {
+        output.text(`rejected: ${grouped(rejected.tokens)} tokens, ${grouped(rejected.learned)} learned\n`);
+        show(rejected.pieces);
+      }
     }
     counts.rows++;
     counts.tokens += tokens;
@@ -50,10 +55,6 @@ export async function checkData(files: readonly string[], flags: CheckFlags, con
   );
   return counts.unusable > 0 ? 1 : 0;
 }
-
-/** What is learned stands in brackets. */
-const marked = (pieces: readonly CheckedPiece[]): string =>
-  pieces.map((piece) => (piece.learned ? `[${piece.text}]` : piece.text)).join('');
 
 /** What the rows are seen by: the model's template and tokenizer, or ChatML and bytes. */
 async function eyesOf({ from, context }: CheckFlags) {

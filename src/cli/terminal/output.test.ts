@@ -25,12 +25,37 @@ test('what a terminal would obey goes out as an escape, wherever it goes', () =>
   output.note(hostile);
   output.redraw(hostile.trim());
   const shown = 'a\\x1b[2J\\x9b1m\\rb';
-  expect(output.stdout).toEqual([`${shown}\n`, hostile, `\x1b[H\x1b[J${shown}\n`]);
+  expect(output.stdout).toEqual([`${shown}\n`, `${shown}\n`, `\x1b[H\x1b[J${shown}\n`]);
   expect(output.stderr).toEqual([`${shown}\n`, `\r\x1b[K${shown}`]);
+  const file = testOutput(false, false);
+  file.exact(hostile);
+  expect(file.stdout).toEqual([hostile]);
   const json = testOutput(true);
   json.event({ hostile });
   expect(json.stdout.join('')).not.toContain('\u009b');
   expect(JSON.parse(json.stdout.join(''))).toEqual({ hostile });
+});
+
+test('a style is for a terminal alone, and for none where colours are not wanted', () => {
+  const before = [process.env.TERM, process.env.NO_COLOR];
+  const shown = (isTTY: boolean) => {
+    const output = testOutput(false, isTTY);
+    output.text('a\x1b[1m', 'good');
+    output.note('b\n', 'dim');
+    return [...output.stdout, ...output.stderr];
+  };
+  try {
+    [process.env.TERM, process.env.NO_COLOR] = ['xterm', ''];
+    expect(shown(true)).toEqual(['\x1b[32ma\\x1b[1m\x1b[0m', '\x1b[2mb\x1b[0m\n']);
+    expect(shown(false)).toEqual(['a\\x1b[1m', 'b\n']);
+    process.env.NO_COLOR = '1';
+    expect(shown(true)).toEqual(['a\\x1b[1m', 'b\n']);
+  } finally {
+    for (const [i, name] of (['TERM', 'NO_COLOR'] as const).entries()) {
+      if (before[i] === undefined) delete process.env[name];
+      else process.env[name] = before[i];
+    }
+  }
 });
 
 test('a terminal that cannot go back is not live', () => {

@@ -18,8 +18,8 @@ export interface Output {
    * @throws MeanfieldError when a figure in it is not finite
    */
   event(event: object): void;
-  /** Text on standard output for a person; nothing with `--json`. */
-  text(text: string): void;
+  /** Text on standard output for a person; nothing with `--json`. In a style on a terminal, unless `NO_COLOR` is set. */
+  text(text: string, style?: Style): void;
   /** As `text`, but to the byte what it is where no terminal shows it: for what a model has written. */
   exact(text: string): void;
   /** As `text`; where a person watches, in place of all that the screen shows. */
@@ -58,8 +58,8 @@ export function createOutput(
     event: (event) => {
       if (json) stdout.write(`${figuresAsJson(event).replace(RAW_IN_JSON, escapeInJson)}\n`);
     },
-    text: (text) => {
-      if (!json) stdout.write(printable(text));
+    text: (text, style) => {
+      if (!json) stdout.write(styled(text, stdout.isTTY === true ? style : undefined));
     },
     exact: (text) => {
       if (!json) stdout.write(stdout.isTTY ? printable(text) : text);
@@ -68,19 +68,21 @@ export function createOutput(
       if (!json) stdout.write(`${live ? '\x1b[H\x1b[J' : ''}${printable(text)}`);
     },
     note: (text, style) => {
-      // https://no-color.org: any value but an empty one.
-      const plain = style === undefined || !live || (process.env.NO_COLOR ?? '') !== '';
-      if (plain) stderr.write(printable(text));
-      else
-        stderr.write(
-          `\x1b[${CODES[style]}m${printable(text).replace(/\n$/, '')}\x1b[0m${text.endsWith('\n') ? '\n' : ''}`,
-        );
+      stderr.write(styled(text, live ? style : undefined));
     },
     redraw: (text) => {
       // A line as wide as the terminal would wrap, and the next redraw would leave half of it behind.
       stderr.write(`\r\x1b[K${printable(text).slice(0, Math.max(10, columns() - 1))}`);
     },
   };
+}
+
+/** A text as a terminal shows it, in a style where one is wanted. */
+function styled(text: string, style: Style | undefined): string {
+  const shown = printable(text);
+  // https://no-color.org: any value but an empty one.
+  if (style === undefined || process.env.TERM === 'dumb' || (process.env.NO_COLOR ?? '') !== '') return shown;
+  return `\x1b[${CODES[style]}m${shown.replace(/\n$/, '')}\x1b[0m${shown.endsWith('\n') ? '\n' : ''}`;
 }
 
 /** What JSON leaves as it is, and terminals obey. */

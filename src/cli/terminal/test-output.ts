@@ -10,7 +10,7 @@ export function testOutput(json = false, isTTY = false): TestOutput {
   const stdout: string[] = [];
   const stderr: string[] = [];
   const output = createOutput(json, {
-    stdout: { write: (text) => stdout.push(text) },
+    stdout: { write: (text) => stdout.push(text), isTTY },
     stderr: { write: (text) => stderr.push(text), isTTY, columns: 60 },
   });
   return { ...output, stdout, stderr };
