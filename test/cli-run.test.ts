@@ -27,6 +27,7 @@ describe('a run from training to text', () => {
       .map((line) => JSON.parse(line));
     expect(events.at(-1)).toEqual({
       type: 'result',
+      objective: 'causal',
       run: at('whole'),
       step: 20,
       tokens: 20 * 2 * 8,
@@ -79,6 +80,9 @@ describe('a run from training to text', () => {
     const { loss, perplexity, bits_per_byte } = result as Record<string, number>;
     expect(result).toEqual({
       type: 'result',
+      objective: 'causal',
+      metric: 'loss',
+      value: loss,
       loss: expect.any(Number),
       perplexity: expect.any(Number),
       bits_per_byte: expect.any(Number),

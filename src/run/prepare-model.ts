@@ -36,7 +36,7 @@ export async function prepareData(
   emit: (event: TrainEvent) => void,
   signal?: AbortSignal,
 ): Promise<PreparedData> {
-  const { options, chosen } = run;
+  const { options } = run;
   requireOther(options);
   const folder = join(run.paths.folder, 'tokens');
   if (run.source !== undefined) {
@@ -56,7 +56,13 @@ export async function prepareData(
   const model = whole.partly(partsOf(options));
   const learned = createObjective(objective, { model, context, seed: options.seed });
   const start = startOf(run, model);
-  const frozen = await frozenPart(run, model, start);
+  // What was read for the frozen part need not be read once more: the trained part of it waits for who begins with it.
+  let trainedOnce: Float32Array | undefined;
+  const frozen = await frozenPart(run, model, async () => {
+    const both = await start();
+    trainedOnce = both.trained;
+    return both;
+  });
   const stored = learned instanceof Preference && model.adapted.length === 0;
   if (stored) await orStopped(storeReference(learned, start));
   const parameters = model.trained.size + model.frozen.size;
@@ -74,7 +80,11 @@ export async function prepareData(
     validation: samples.validation,
     sizes: { vocabulary, trainTokens: counts.train_tokens, validationTokens: counts.validation_tokens },
     ...(bytesPerToken !== undefined && { bytesPerToken }),
-    initial: async () => (await start()).trained,
+    initial: async () => {
+      const trained = trainedOnce ?? (await start()).trained;
+      trainedOnce = undefined;
+      return trained;
+    },
     writeModel: async (to, trained) => {
       const weights = await weightsOf(run, model, trained, frozen);
       await writeBestModel(to, model, tokenizer, weights, await keptSource(run.paths.from), samples.chat);

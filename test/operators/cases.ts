@@ -3,6 +3,7 @@ import {
   broadcastTo,
   concat,
   constant,
+  counting,
   type DType,
   div,
   erf,
@@ -30,6 +31,7 @@ import {
   stopGradient,
   sub,
   type Tensor,
+  tail,
   tanh,
   transpose,
 } from '../../src/graph/index.js';
@@ -84,6 +86,11 @@ export const cases: Record<string, OperatorCase> = {
   constant: (draw) => {
     const { shape, data } = draw.floats(draw.shape());
     return { operands: [], trace: () => constant(Float32Array.from(data), shape), reference: () => ({ shape, data }) };
+  },
+  counting: (draw) => {
+    const size = draw.size();
+    const data = Float64Array.from({ length: size }, (_, i) => i);
+    return { operands: [], trace: () => counting(size), reference: () => ({ shape: [size], data }) };
   },
   add: binary(add, (a, b) => a + b),
   sub: binary(sub, (a, b) => a - b),
@@ -166,6 +173,17 @@ export const cases: Record<string, OperatorCase> = {
         ),
     };
   },
+  tail: (draw) => {
+    const shape = draw.shape(3, 1);
+    const count = draw.size(shape[0]!);
+    // A count of none is one of all.
+    const told = count === shape[0]! && draw.bool() ? 0 : count;
+    return {
+      operands: [draw.floats(shape), { shape: [], data: Float64Array.of(told), dtype: 'int64' }],
+      trace: (x, last) => tail(x!, last!, count),
+      reference: (x) => fill(shape.with(0, count), ([i, ...index]) => at(x!, [shape[0]! - count + i!, ...index])),
+    };
+  },
   concat: (draw) => {
     const before = draw.shape(2);
     const after = draw.shape(1);
@@ -206,6 +224,8 @@ function joined(parts: readonly Values[], axis: number): Values {
 export const notDifferentiable: Record<string, string> = {
   input: 'it has no operands',
   constant: 'it has no operands',
+  counting: 'it has no operands',
+  tail: 'it cuts what is given out, where nothing is learned',
   stopGradient: 'to let no gradient pass is what it is for',
   reduceMax: 'it only shifts exponents, where its gradient cancels',
   abs: 'it measures what is quantised, after the gradients',

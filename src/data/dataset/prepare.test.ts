@@ -168,7 +168,7 @@ describe('prepareDataset', () => {
       /needs a tokenizer with a mask token, and this one has none/,
     );
     await expect(prepare(path, { tokenizer: 'bpe', mask: true, vocabularySize: 257 })).rejects.toThrow(
-      /2 special tokens .* from 258 to 1048576, not 257/,
+      /two special tokens .* from 258 to 1048576, not 257/,
     );
     await expect(prepare(path, { tokenizer: 'bpe', sentinels: true, vocabularySize: 356 })).rejects.toThrow(
       /101 special tokens .* from 357 to 1048576, not 356/,
