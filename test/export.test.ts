@@ -255,7 +255,9 @@ describe('meanfield export', () => {
 
   it('from code, too', async () => {
     const wrong = (options: object) => exportModel(at('base'), options as ExportOptions);
-    await expect(wrong({ to: 'hf', dtype: 'q4' })).rejects.toThrow(/`dtype: 'q4'` is none of `to: 'hf'`; allowed: fp32, bf16, fp16/);
+    await expect(wrong({ to: 'hf', dtype: 'q4' })).rejects.toThrow(
+      /`dtype: 'q4'` is none of `to: 'hf'`; allowed: fp32, bf16, fp16/,
+    );
     await expect(wrong({ to: 'hf', size: 1 })).rejects.toThrow(/size/);
     await expect(exportModel(join(at(), 'nothing'), { to: 'hf', out: at('none') })).rejects.toThrow(/no such folder/);
     const stopped = AbortSignal.abort();

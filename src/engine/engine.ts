@@ -1,6 +1,6 @@
 import type { DType, Program, Target } from '../graph/index.js';
 
-/** Values in this process's memory: Float32Array for float32, and so on; see {@link arrayTypes}. */
+/** Values in this process's memory: Float32Array for float32, and so on by `arrayTypes`. */
 export type HostArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Int8Array | Uint8Array | Uint16Array;
 
 /** Values by input or output name. */
