@@ -9,7 +9,7 @@ export const programsThere = process.env.MEANFIELD_REQUIRE_PROGRAMS === '1' || f
 export function programPath(name: string): string {
   if (folder === undefined)
     throw new Error(
-      'MEANFIELD_PROGRAMS must name a folder where `npm ci --omit=optional` ran with test/programs/package.json',
+      'MEANFIELD_PROGRAMS must name a folder where `npm install --omit=optional` ran with test/programs/package.json',
     );
   return join(folder, 'node_modules', name);
 }
