@@ -10,6 +10,7 @@ import type { TracedParameters } from '../../model/architecture.js';
 import type { Model } from '../../model/model.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
 import { OfWindows } from '../of-windows.js';
+import { LOSS_AND_ACCURACY } from '../score-targets.js';
 import { tokenLosses } from './token-losses.js';
 import { fillTokens } from './tokens.js';
 
@@ -21,10 +22,7 @@ import { fillTokens } from './tokens.js';
 export class Causal extends OfWindows implements Objective<TokenWindow> {
   readonly name = 'causal';
   readonly generative = true;
-  readonly metrics = [
-    { name: 'loss', better: 'lower' },
-    { name: 'accuracy', better: 'higher' },
-  ] as const;
+  readonly metrics = LOSS_AND_ACCURACY;
   readonly scoring: Scoring<TokenWindow> = {
     judge: (parameters, { ids, targets }, batch) =>
       tokenLosses(this.model, parameters, this.model.hidden(parameters, ids!, batch, this.context), targets!),

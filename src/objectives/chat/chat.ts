@@ -4,13 +4,13 @@
 import { UsageError } from '../../base/errors.js';
 import type { PackedRows } from '../../data/chat/pack.js';
 import type { HostArray } from '../../engine/engine.js';
-import { linearCrossEntropy, mul, reduceSum, type Tensor } from '../../graph/index.js';
+import { linearCrossEntropy, type Tensor } from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
 import type { Model } from '../../model/model.js';
-import { tokenLosses } from '../causal/token-losses.js';
 import { lowWords } from '../low-words.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
 import { OfWindows } from '../of-windows.js';
+import { judgeTargets, LOSS_AND_ACCURACY, scoreTargets } from '../score-targets.js';
 
 /**
  * The answers in rows such as conversations, token by token from all that comes before in its row: the mean
@@ -21,29 +21,11 @@ import { OfWindows } from '../of-windows.js';
 export class Chat extends OfWindows implements Objective<PackedRows> {
   readonly name = 'chat';
   readonly generative = false;
-  readonly metrics = [
-    { name: 'loss', better: 'lower' },
-    { name: 'accuracy', better: 'higher' },
-  ] as const;
+  readonly metrics = LOSS_AND_ACCURACY;
   readonly scoring: Scoring<PackedRows> = {
-    judge: (parameters, feeds, batch) => {
-      const { losses, predictions } = tokenLosses(
-        this.model,
-        parameters,
-        this.#hidden(parameters, feeds, batch),
-        feeds.targets!,
-      );
-      return { loss: reduceSum(mul(losses, feeds.weights!), [0]), predictions };
-    },
-    score: (_samples, arrays, { loss, predictions }) => {
-      const targets = lowWords(arrays.targets as BigInt64Array);
-      let [weight, accuracy] = [0, 0];
-      for (const [n, counts] of (arrays.weights as Float32Array).entries()) {
-        weight += counts;
-        if (counts > 0 && predictions![n] === targets[2 * n]) accuracy++;
-      }
-      return { weight, sums: { loss: loss![0] as number, accuracy } };
-    },
+    judge: (parameters, feeds, batch) =>
+      judgeTargets(this.model, parameters, this.#hidden(parameters, feeds, batch), feeds),
+    score: (_samples, arrays, outputs) => scoreTargets(arrays, outputs),
   };
 
   /** @param context places of a window */

@@ -13,6 +13,7 @@ import type { Model } from '../../model/model.js';
 import { lowWords } from '../low-words.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
 import { OfWindows } from '../of-windows.js';
+import { LOSS_AND_ACCURACY, scoreTargets } from '../score-targets.js';
 import { maskWindow, mostChosen } from './mask-window.js';
 import { maskedLoss } from './masked-loss.js';
 
@@ -38,21 +39,10 @@ export interface MaskedOptions {
 export class Masked extends OfWindows implements Objective<TokenWindow> {
   readonly name = 'masked';
   readonly generative = false;
-  readonly metrics = [
-    { name: 'loss', better: 'lower' },
-    { name: 'accuracy', better: 'higher' },
-  ] as const;
+  readonly metrics = LOSS_AND_ACCURACY;
   readonly scoring: Scoring<TokenWindow> = {
     judge: (parameters, feeds, batch) => this.#told(parameters, feeds, batch),
-    score: (_samples, arrays, { loss, predictions }) => {
-      const targets = lowWords(arrays.targets as BigInt64Array);
-      let [weight, accuracy] = [0, 0];
-      for (const [i, counts] of (arrays.weights as Float32Array).entries()) {
-        weight += counts;
-        if (counts > 0 && predictions![i] === targets[2 * i]) accuracy++;
-      }
-      return { weight, sums: { loss: loss![0] as number, accuracy } };
-    },
+    score: (_samples, arrays, outputs) => scoreTargets(arrays, outputs),
   };
   /** Tokens of a window that are chosen at most. */
   readonly #most: number;

@@ -6,13 +6,13 @@ import { Random } from '../../base/random.js';
 import { spelledError } from '../../base/spelling.js';
 import type { TokenWindow } from '../../data/index.js';
 import type { HostArray } from '../../engine/engine.js';
-import { linearCrossEntropy, mul, reduceSum, type Tensor } from '../../graph/index.js';
+import { linearCrossEntropy, type Tensor } from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
 import type { Model } from '../../model/model.js';
-import { tokenLosses } from '../causal/token-losses.js';
 import { lowWords } from '../low-words.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
 import { OfWindows } from '../of-windows.js';
+import { judgeTargets, LOSS_AND_ACCURACY, scoreTargets } from '../score-targets.js';
 import { corruptSpans, type SpanSettings, type SpanTokens, spanCounts, spanLengths } from './corrupt-spans.js';
 
 /** What is read, and what is to be written of it; both with the token that ends them. Below 0: no token of the vocabulary. */
@@ -46,25 +46,11 @@ export interface Seq2SeqOptions<Sample> {
 export class Seq2Seq<Sample> extends OfWindows implements Objective<Sample> {
   readonly name = 'seq2seq';
   readonly generative = false;
-  readonly metrics = [
-    { name: 'loss', better: 'lower' },
-    { name: 'accuracy', better: 'higher' },
-  ] as const;
+  readonly metrics = LOSS_AND_ACCURACY;
   readonly scoring: Scoring<Sample> = {
-    judge: (parameters, feeds, batch) => {
-      const x_NC = this.#hidden(parameters, feeds, batch);
-      const { losses, predictions } = tokenLosses(this.model, parameters, x_NC, feeds.targets!);
-      return { loss: reduceSum(mul(losses, feeds.weights!), [0]), predictions };
-    },
-    score: (_samples, arrays, { loss, predictions }) => {
-      const targets = lowWords(arrays.targets as BigInt64Array);
-      let [weight, accuracy] = [0, 0];
-      for (const [n, counts] of (arrays.weights as Float32Array).entries()) {
-        weight += counts;
-        if (counts > 0 && predictions![n] === targets[2 * n]) accuracy++;
-      }
-      return { weight, sums: { loss: loss![0] as number, accuracy } };
-    },
+    judge: (parameters, feeds, batch) =>
+      judgeTargets(this.model, parameters, this.#hidden(parameters, feeds, batch), feeds),
+    score: (_samples, arrays, outputs) => scoreTargets(arrays, outputs),
   };
 
   constructor(
