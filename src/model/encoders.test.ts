@@ -5,13 +5,11 @@ import type { JsonObject } from '../base/json.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import {
   add,
-  constant,
   crossEntropy,
   encode,
   gather,
   gradients,
   input,
-  reduceSum,
   reshape,
   scale,
   shift,
@@ -20,13 +18,11 @@ import {
   transpose,
 } from '../graph/index.js';
 import { difference, int64s } from './bert.test-support.js';
+import { ids, mean, storedInts, storedWeights, timeMajorInts } from './fixture.test-support.js';
 import { Model } from './model.js';
 
 const [B, T] = [3, 7];
 const folder = new URL('../../test/fixtures/encoders/', import.meta.url).pathname;
-
-const ids = (values: readonly number[]) => constant(int64s(values), [values.length]);
-const mean = (x: Tensor) => scale(reduceSum(x, [0]), 1 / x.shape[0]!);
 
 /** Mean cross-entropy, as the fixture has it for the head. */
 function lossOf(model: Model, scores: Tensor, targets: Int32Array, own_N: Tensor): Tensor {
@@ -50,28 +46,15 @@ describe.each(Object.entries(cases))('%s of Python transformers', (name, config)
     const model = Model.fromConfig(config as JsonObject);
     const { layout } = model;
     const file = await SafetensorsFile.open(`${folder}${name}.safetensors`);
-    const int32s = async (key: string) => {
-      const bytes = await file.readBytes(key);
-      return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    };
-    const timeMajor = async (key: string) => {
-      const values = await int32s(key);
-      return values.map((_, i) => values[(i % B) * T + Math.floor(i / B)]!);
-    };
-    const stored = [...file.tensors.keys()].filter((key) => key.startsWith('weights.'));
-    expect(stored.map((key) => key.slice('weights.'.length)).sort()).toEqual(layout.entries.map((e) => e.name).sort());
-    const views: Record<string, Float32Array> = {};
-    for (const entry of layout.entries) {
-      expect(file.info(`weights.${entry.name}`).shape, entry.name).toEqual(entry.shape);
-      views[entry.name] = await file.readFloat32(`weights.${entry.name}`);
-    }
+    const timeMajor = (key: string) => timeMajorInts(file, key, B, T);
+    const views = await storedWeights(file, layout);
 
     const p = model.parameterInputs();
     const own_N = input('own', [B * T]);
     const types_N = file.tensors.has('types') ? input('types', [B * T], 'int64') : undefined;
     const x_NC = model.hidden(p, input('ids', [B * T], 'int64'), B, T, { own_N, types_N });
     const scores = model.scores(p, x_NC, { batch: B, own_N });
-    const loss = lossOf(model, scores, await int32s('targets'), own_N);
+    const loss = lossOf(model, scores, await storedInts(file, 'targets'), own_N);
     const parts = gradients(
       loss,
       layout.entries.map((entry) => p[entry.name]!),

@@ -6,20 +6,10 @@ import { UsageError } from '../base/errors.js';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import type { JsonObject } from '../base/json.js';
 import { NodeEngine } from '../engine/node/engine.js';
-import {
-  constant,
-  crossEntropy,
-  encode,
-  gather,
-  gradients,
-  input,
-  reduceSum,
-  reshape,
-  scale,
-  type Tensor,
-} from '../graph/index.js';
+import { crossEntropy, encode, gather, gradients, input, reshape } from '../graph/index.js';
 import { difference, int64s } from './bert.test-support.js';
 import { configNotices, isKnown } from './config-rules.js';
+import { ids, mean, storedWeights, timeMajorInts } from './fixture.test-support.js';
 import { Model } from './model.js';
 import { PublishedConfig } from './published.js';
 import published from './published-configs.json' with { type: 'json' };
@@ -27,9 +17,6 @@ import { bucketOf } from './relative-bias.js';
 
 const [B, S, T] = [3, 11, 9];
 const folder = new URL('../../test/fixtures/seq2seq/', import.meta.url).pathname;
-
-const ids = (values: readonly number[]) => constant(int64s(values), [values.length]);
-const mean = (x: Tensor) => scale(reduceSum(x, [0]), 1 / x.shape[0]!);
 
 /** Rows [length, B, ...] as PyTorch has them, [B, length, ...]. */
 function batchMajor(rows: Float32Array, length: number): Float32Array {
@@ -45,21 +32,8 @@ describe.each(Object.entries(cases))('%s of Python transformers', (name, config)
     const model = Model.fromConfig(config as JsonObject);
     const { layout } = model;
     const file = await SafetensorsFile.open(`${folder}${name}.safetensors`);
-    const int32s = async (key: string) => {
-      const bytes = await file.readBytes(key);
-      return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    };
-    const timeMajor = async (key: string, length: number) => {
-      const values = await int32s(key);
-      return values.map((_, i) => values[(i % B) * length + Math.floor(i / B)]!);
-    };
-    const stored = [...file.tensors.keys()].filter((key) => key.startsWith('weights.'));
-    expect(stored.map((key) => key.slice('weights.'.length)).sort()).toEqual(layout.entries.map((e) => e.name).sort());
-    const views: Record<string, Float32Array> = {};
-    for (const entry of layout.entries) {
-      expect(file.info(`weights.${entry.name}`).shape, entry.name).toEqual(entry.shape);
-      views[entry.name] = await file.readFloat32(`weights.${entry.name}`);
-    }
+    const timeMajor = (key: string, length: number) => timeMajorInts(file, key, B, length);
+    const views = await storedWeights(file, layout);
 
     const p = model.parameterInputs();
     const source = { ids_N: input('source', [B * S], 'int64'), own_N: input('own', [B * S]), length: S };
