@@ -3,7 +3,7 @@ import { placeOf } from '../../hub/open-model.js';
 import type { PullOptions } from '../../hub/remote/pull-model.js';
 import type { Context } from '../terminal/context.js';
 import { bytes } from '../terminal/format.js';
-import { onInterrupt } from '../terminal/interrupt.js';
+import { interruptible } from '../terminal/interrupt.js';
 import type { Output } from '../terminal/output.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 
@@ -13,26 +13,19 @@ import { ProgressLine } from '../terminal/progress-line.js';
  *
  * @returns false when it was interrupted
  */
-export async function bringModel(model: string | undefined, { output, closed }: Context): Promise<boolean> {
+export async function bringModel(model: string | undefined, context: Context): Promise<boolean> {
   if (model === undefined) return true;
-  const stop = new AbortController();
-  const interruption = onInterrupt(output, 'stopping', () => stop.abort());
-  closed.addEventListener('abort', () => stop.abort());
-  const bring = async (name: string) => {
-    const { line, progress } = pullLine(output, name);
-    await placeOf(name, { signal: stop.signal, progress }).finally(() => line.end());
-  };
-  try {
+  const brought = await interruptible(context, async (signal) => {
+    const bring = async (name: string) => {
+      const { line, progress } = pullLine(context.output, name);
+      await placeOf(name, { signal, progress }).finally(() => line.end());
+    };
     await bring(model);
     const base = await adapterBaseOf(model);
     if (base !== undefined) await bring(base);
     return true;
-  } catch (error) {
-    if (stop.signal.aborted) return false;
-    throw error;
-  } finally {
-    interruption.release();
-  }
+  });
+  return brought ?? false;
 }
 
 /** A line that tells how far a download is. */

@@ -5,7 +5,7 @@ import { load } from '../../inference/load.js';
 import { bringModel } from '../hub/bring-model.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped } from '../terminal/format.js';
-import { onInterrupt } from '../terminal/interrupt.js';
+import { interruptible } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 
 /** Lines that are turned into vectors together: those of like length share a run. */
@@ -15,42 +15,38 @@ const CHARACTERS = 1_000_000;
 
 /** Writes a vector for each line. */
 export async function embedLines(run: string, file: string, context: Context): Promise<number> {
-  const { output, closed } = context;
+  const { output } = context;
   const fault = file === '-' ? undefined : await pathFault(file, 'file');
   if (fault !== undefined) throw new MeanfieldError(`Cannot read ${file}: ${fault}.`);
   if (!(await bringModel(run, context))) return INTERRUPTED;
   const model = await load(run);
-  const stop = new AbortController();
-  const interruption = onInterrupt(output, 'stopping', () => stop.abort());
-  closed.addEventListener('abort', () => stop.abort());
   const line = new ProgressLine(output);
   for (const message of model.notices) {
     output.event({ type: 'notice', message });
     output.note(`note: ${message}\n`);
   }
   let [texts, width] = [0, 0];
-  try {
-    const bytes = file === '-' ? process.stdin : createReadStream(file);
-    for await (const lines of linesOf(bytes, file === '-' ? 'standard input' : file)) {
-      for (const vector of await model.embed(lines, { signal: stop.signal })) {
-        // Nine digits tell every float32 from its neighbours.
-        const values = Array.from(vector, (value) => Number(value.toPrecision(9)));
-        output.event({ type: 'vector', line: ++texts, vector: values });
-        output.exact(`${values.join(' ')}\n`);
-        width = vector.length;
+  const done = await interruptible(context, async (signal) => {
+    try {
+      const bytes = file === '-' ? process.stdin : createReadStream(file);
+      for await (const lines of linesOf(bytes, file === '-' ? 'standard input' : file)) {
+        for (const vector of await model.embed(lines, { signal })) {
+          // Nine digits tell every float32 from its neighbours.
+          const values = Array.from(vector, (value) => Number(value.toPrecision(9)));
+          output.event({ type: 'vector', line: ++texts, vector: values });
+          output.exact(`${values.join(' ')}\n`);
+          width = vector.length;
+        }
+        if (texts >= LINES) line.show(`${grouped(texts)} lines`);
       }
-      if (texts >= LINES) line.show(`${grouped(texts)} lines`);
+      output.event({ type: 'result', texts, width });
+      return 0;
+    } finally {
+      line.end();
+      await model.close();
     }
-    output.event({ type: 'result', texts, width });
-    return 0;
-  } catch (error) {
-    if (stop.signal.aborted) return INTERRUPTED;
-    throw error;
-  } finally {
-    line.end();
-    interruption.release();
-    await model.close();
-  }
+  });
+  return done ?? INTERRUPTED;
 }
 
 /**

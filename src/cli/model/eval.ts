@@ -7,7 +7,7 @@ import { bringModel } from '../hub/bring-model.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
-import { onInterrupt } from '../terminal/interrupt.js';
+import { interruptible } from '../terminal/interrupt.js';
 import type { Output } from '../terminal/output.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 
@@ -20,67 +20,63 @@ export async function evaluateFiles(
   flags: EvalFlags,
   context: Context,
 ): Promise<number> {
-  const { output, closed } = context;
+  const { output } = context;
   if (!(await bringModel(run, context))) return INTERRUPTED;
   const model = await load(run);
-  const stop = new AbortController();
-  const interruption = onInterrupt(output, 'stopping', () => stop.abort());
-  closed.addEventListener('abort', () => stop.abort());
   const line = new ProgressLine(output);
   for (const message of model.notices) {
     output.event({ type: 'notice', message });
     output.note(`note: ${message}\n`);
   }
-  try {
-    const progress = (tokens: number) => line.show(`${grouped(tokens)} tokens`);
-    const notice = (message: string) => {
-      output.event({ type: 'notice', message });
-      line.note(`note: ${message}`);
-    };
-    const beside = { signal: stop.signal, progress, notice };
-    // A field that is named says that the rows are texts.
-    const answers = flags.field === undefined ? await model.evaluateConversations(files, beside) : undefined;
-    if (answers) {
+  const done = await interruptible(context, async (signal) => {
+    try {
+      const progress = (tokens: number) => line.show(`${grouped(tokens)} tokens`);
+      const notice = (message: string) => {
+        output.event({ type: 'notice', message });
+        line.note(`note: ${message}`);
+      };
+      const beside = { signal, progress, notice };
+      // A field that is named says that the rows are texts.
+      const answers = flags.field === undefined ? await model.evaluateConversations(files, beside) : undefined;
+      if (answers) {
+        line.end();
+        tellConversations(answers, output);
+        return 0;
+      }
+      const result = await model.evaluate(files, { ...pickOptions(EVALUATE_OPTIONS, flags), ...beside });
+      const { loss, perplexity, bitsPerByte, accuracy, tokens, bytes, unseen, unseenCost } = result;
       line.end();
-      tellConversations(answers, output);
+      output.event({
+        type: 'result',
+        ...deciding(bitsPerByte === undefined ? 'masked' : 'causal', loss),
+        ...{
+          loss,
+          perplexity,
+          ...(bitsPerByte !== undefined && { bits_per_byte: bitsPerByte }),
+          accuracy,
+          tokens,
+          bytes,
+        },
+        // Only a tokenizer of characters meets any.
+        ...(unseen > 0 && { unseen, unseen_nats: unseen * unseenCost }),
+      });
+      output.text(
+        table([
+          ['loss', `${loss.toFixed(4)} nats per token`],
+          ['perplexity', perplexity.toFixed(2)],
+          ...(bitsPerByte === undefined ? [] : [['bits per byte', bitsPerByte.toFixed(4)]]),
+          ['accuracy', `${(100 * accuracy).toFixed(2)} %`],
+          ['tokens', grouped(tokens)],
+          ['bytes', grouped(bytes)],
+        ]),
+      );
       return 0;
+    } finally {
+      line.end();
+      await model.close();
     }
-    const result = await model.evaluate(files, { ...pickOptions(EVALUATE_OPTIONS, flags), ...beside });
-    const { loss, perplexity, bitsPerByte, accuracy, tokens, bytes, unseen, unseenCost } = result;
-    line.end();
-    output.event({
-      type: 'result',
-      ...deciding(bitsPerByte === undefined ? 'masked' : 'causal', loss),
-      ...{
-        loss,
-        perplexity,
-        ...(bitsPerByte !== undefined && { bits_per_byte: bitsPerByte }),
-        accuracy,
-        tokens,
-        bytes,
-      },
-      // Only a tokenizer of characters meets any.
-      ...(unseen > 0 && { unseen, unseen_nats: unseen * unseenCost }),
-    });
-    output.text(
-      table([
-        ['loss', `${loss.toFixed(4)} nats per token`],
-        ['perplexity', perplexity.toFixed(2)],
-        ...(bitsPerByte === undefined ? [] : [['bits per byte', bitsPerByte.toFixed(4)]]),
-        ['accuracy', `${(100 * accuracy).toFixed(2)} %`],
-        ['tokens', grouped(tokens)],
-        ['bytes', grouped(bytes)],
-      ]),
-    );
-    return 0;
-  } catch (error) {
-    if (stop.signal.aborted) return INTERRUPTED;
-    throw error;
-  } finally {
-    line.end();
-    interruption.release();
-    await model.close();
-  }
+  });
+  return done ?? INTERRUPTED;
 }
 
 function tellConversations({ loss, perplexity, accuracy, tokens, rows }: ConversationEvaluation, output: Output): void {

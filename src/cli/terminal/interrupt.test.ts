@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { onInterrupt } from './interrupt.js';
+import { interruptible, onInterrupt } from './interrupt.js';
 import { testOutput } from './test-output.js';
 
 test('the first signal stops, its echo is none, the second only tells, the third kills', () => {
@@ -35,4 +35,23 @@ test('once released, signals are not ours', () => {
   expect(process.listenerCount('SIGINT')).toBe(before + 1);
   interruption.release();
   expect(process.listenerCount('SIGINT')).toBe(before);
+});
+
+test('work ends with nothing where it was stopped, and with its error where it was not', async () => {
+  const closed = new AbortController();
+  const output = testOutput();
+  const context = { output, closed: closed.signal };
+  await expect(interruptible(context, async () => 1)).resolves.toBe(1);
+  const broken = interruptible(context, async () => {
+    throw new Error('broken');
+  });
+  await expect(broken).rejects.toThrow('broken');
+  const listeners = process.listenerCount('SIGINT');
+  const stopped = interruptible(context, async (signal) => {
+    closed.abort();
+    signal.throwIfAborted();
+    return 2;
+  });
+  await expect(stopped).resolves.toBeUndefined();
+  expect(process.listenerCount('SIGINT')).toBe(listeners);
 });

@@ -1,3 +1,4 @@
+import type { Context } from './context.js';
 import type { Output } from './output.js';
 
 /** Watches for Ctrl-C while a command works. */
@@ -52,4 +53,26 @@ export function onInterrupt(
     },
     release,
   };
+}
+
+/**
+ * Does work that Ctrl-C stops, or whoever reads standard output by closing it.
+ *
+ * @returns what it came to; undefined where it was stopped and failed by that
+ */
+export async function interruptible<T>(
+  { output, closed }: Context,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
+  const stop = new AbortController();
+  const interruption = onInterrupt(output, 'stopping', () => stop.abort());
+  closed.addEventListener('abort', () => stop.abort());
+  try {
+    return await work(stop.signal);
+  } catch (error) {
+    if (stop.signal.aborted) return undefined;
+    throw error;
+  } finally {
+    interruption.release();
+  }
 }
