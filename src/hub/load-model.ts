@@ -11,8 +11,8 @@ import { PublishedConfig } from '../model/published.js';
 import { type MatchedTensor, matchTensors, type NamedWeights } from './match-tensors.js';
 import { ADAPTER_CONFIG, FROZEN } from './model-files.js';
 import type { ModelFolder } from './model-folder.js';
-import { openModel, placeOf } from './open-model.js';
-import { type AdapterMatrices, adapterBase, isAdapterFolder, readAdapter } from './peft.js';
+import { adapterPlace, openModel, placeOf } from './open-model.js';
+import { type AdapterMatrices, adapterBase, readAdapter } from './peft.js';
 import { readSentenceModules, type SentenceModules } from './sentence-folder.js';
 
 /** A model in memory, with what it reads and writes text by. */
@@ -106,13 +106,6 @@ async function withLayers<T>(
         `base_model_name_or_path of ${join(adapter, ADAPTER_CONFIG)}.`,
     );
   return withAdapted(adapter, work, merge, [...above, adapter]);
-}
-
-/** Where the adapter lies that a user names as MODEL: its folder, or that of a run's; undefined where it is none. */
-export async function adapterPlace(model: string): Promise<string | undefined> {
-  const place = await placeOf(model);
-  for (const one of [place, join(place, 'model')]) if (await isAdapterFolder(one)) return one;
-  return undefined;
 }
 
 /** The model that an adapter's settings name for its base; undefined for what is none, or a run that holds its base. */

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { MeanfieldError } from '../base/errors.js';
 import { exists } from '../base/files/exists.js';
 import { parseJsonFile } from '../base/files/json-file.js';
+import { pathFault } from '../base/files/path-fault.js';
 import { findModelFolder } from './find-model.js';
 import { isGguf } from './gguf/gguf-file.js';
-import { openGguf } from './gguf/open-gguf.js';
 import { cachedModel, parseHubName } from './hub-cache.js';
-import { ADAPTER_WEIGHTS, SHARD_INDEX, WEIGHTS } from './model-files.js';
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, SHARD_INDEX, WEIGHTS } from './model-files.js';
 import { type ModelFolder, type ReadModelOptions, readModelFolder } from './model-folder.js';
 import type { PullOptions } from './remote/pull-model.js';
 import { isOffline } from './remote/settings.js';
@@ -59,6 +59,18 @@ async function hasWeights(snapshot: string): Promise<boolean> {
  */
 export async function openModel(model: string, options: ReadModelOptions = {}): Promise<ModelFolder> {
   const place = await placeOf(model);
-  if (typeof place === 'string' && (await isGguf(place))) return openGguf(place);
+  if (typeof place === 'string' && (await isGguf(place))) return (await import('./gguf/open-gguf.js')).openGguf(place);
   return readModelFolder(await findModelFolder(await transformerFolder(place)), options);
+}
+
+/** Whether a folder holds an adapter. */
+export async function isAdapterFolder(folder: string): Promise<boolean> {
+  return (await pathFault(join(folder, ADAPTER_CONFIG), 'file')) === undefined;
+}
+
+/** Where the adapter lies that a user names as MODEL: its folder, or that of a run's; undefined where it is none. */
+export async function adapterPlace(model: string): Promise<string | undefined> {
+  const place = await placeOf(model);
+  for (const one of [place, join(place, 'model')]) if (await isAdapterFolder(one)) return one;
+  return undefined;
 }

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../base/random.js';
 import { encodeSafetensors } from '../base/safetensors-writer.js';
 import { Model } from '../model/model.js';
-import { adapterBase, adapterVector, isAdapterFolder, readAdapter, writeAdapter } from './peft.js';
+import { isAdapterFolder } from './open-model.js';
+import { adapterBase, adapterVector, readAdapter, writeAdapter } from './peft.js';
 
 const fixtures = new URL('../../test/fixtures/', import.meta.url).pathname;
 const llama = join(fixtures, 'adapters/llama');

@@ -48,11 +48,6 @@ const schema = z.looseObject({
   base_model_name_or_path: z.string().nullish(),
 });
 
-/** Whether a folder holds an adapter. */
-export async function isAdapterFolder(folder: string): Promise<boolean> {
-  return (await pathFault(join(folder, ADAPTER_CONFIG), 'file')) === undefined;
-}
-
 /** The name of the model that the adapter of a folder was trained beside. @throws MeanfieldError when the file is damaged */
 export async function adapterBase(folder: string): Promise<string | undefined> {
   return (await readSettings(folder)).base_model_name_or_path ?? undefined;

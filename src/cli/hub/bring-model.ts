@@ -1,5 +1,4 @@
-import { adapterBaseOf } from '../../hub/load-model.js';
-import { placeOf } from '../../hub/open-model.js';
+import { adapterPlace, placeOf } from '../../hub/open-model.js';
 import type { PullOptions } from '../../hub/remote/pull-model.js';
 import type { Context } from '../terminal/context.js';
 import { bytes } from '../terminal/format.js';
@@ -21,6 +20,9 @@ export async function bringModel(model: string | undefined, context: Context): P
       await placeOf(name, { signal, progress }).finally(() => line.end());
     };
     await bring(model);
+    if ((await adapterPlace(model)) === undefined) return true;
+    // Models are a large part of the program, which `info` has no other use for.
+    const { adapterBaseOf } = await import('../../hub/load-model.js');
     const base = await adapterBaseOf(model);
     if (base !== undefined) await bring(base);
     return true;
