@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { jsonLines, meanfield, start, TINY, text, workFolder } from './command.js';
+import { jsonLines, meanfield, program, start, TINY, text, workFolder } from './command.js';
 
 const at = workFolder();
 /** Long enough to be interrupted. */
@@ -12,6 +14,28 @@ beforeAll(async () => {
 
 const train = (run: string, ...options: string[]) =>
   meanfield('train', at('good.txt'), '--run', at(run), ...TINY, ...options);
+
+/** The packages beside ours whose modules a command loads in its own thread. */
+async function packagesOf(...args: readonly string[]) {
+  const hooks = `import { writeSync } from 'node:fs';
+    export async function resolve(specifier, context, next) {
+      const found = await next(specifier, context);
+      writeSync(2, 'loads ' + found.url + '\\n');
+      return found;
+    }`;
+  const url = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
+  const preload = url(`import { register } from 'node:module'; register(${JSON.stringify(url(hooks))});`);
+  const child = spawn(process.execPath, ['--import', preload, program, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [code] = await once(child, 'close');
+  const names = [...stderr.matchAll(/^loads \S*\/node_modules\/((?:@[^/]+\/)?[^/]+)/gm)].map(([, name]) => name!);
+  return { code, stderr, packages: [...new Set(names)].sort() };
+}
 
 describe('a run from training to text', () => {
   beforeAll(async () => {
@@ -58,6 +82,13 @@ describe('a run from training to text', () => {
       ].sort(),
     );
     expect(progress.at(-1)).toMatchObject({ step: 20, total_steps: 20, tokens: 320 });
+  });
+
+  test('info loads neither the models nor what reads adapters, which would double its time', async () => {
+    const { packages, code, stderr } = await packagesOf('info', at('whole'));
+    expect(code, stderr).toBe(0);
+    expect(packages).toEqual(['commander']);
+    expect((await packagesOf('generate', at('whole'), '--prompt', 'a', '--max-tokens', '1')).packages).toContain('zod');
   });
 
   test('info tells what it is', async () => {

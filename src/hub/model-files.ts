@@ -15,6 +15,7 @@ export const WEIGHTS = 'model.safetensors';
 /** An adapter's, which stand in the place of a model's weights. */
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
 export const ADAPTER_CONFIG = 'adapter_config.json';
+export const ADAPTER_ADVICE = "An adapter's folder needs it as PEFT's save_pretrained writes it.";
 /** Beside the `model/` of a run: the parameters that stay as they are, for an adapter all of its base's. */
 export const FROZEN = 'frozen.safetensors';
 /** Says which file holds which tensor, where the weights are cut into several. */

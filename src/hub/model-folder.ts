@@ -7,6 +7,7 @@ import { type JsonObject, jsonText } from '../base/json.js';
 import { encodeSafetensors, type NamedTensors } from '../base/safetensors-writer.js';
 import type { NamedWeights } from './match-tensors.js';
 import {
+  ADAPTER_ADVICE,
   ADAPTER_CONFIG,
   ADAPTER_WEIGHTS,
   HASHES,
@@ -17,7 +18,7 @@ import {
   WEIGHTS,
 } from './model-files.js';
 import { otherWeights } from './other-weights.js';
-import { ADAPTER_ADVICE, type AdapterContent, checkSettings, matricesIn, writeAdapter } from './peft.js';
+import type { AdapterContent } from './peft.js';
 import { openShards, parseShardMap, SHARD_ADVICE } from './sharded-weights.js';
 
 /** A model in the layout of Hugging Face. The same content gives the same bytes: nothing tells a time or a run. */
@@ -70,7 +71,8 @@ export async function writeModelFolder(folder: string, content: ModelContent): P
   }
   await writeFolderAtomic(folder, async (temporary) => {
     const { tensors } = content;
-    const hashes: Record<string, string> = 'model' in tensors ? await writeAdapter(temporary, tensors) : {};
+    const hashes: Record<string, string> =
+      'model' in tensors ? await (await import('./peft.js')).writeAdapter(temporary, tensors) : {};
     if (!('model' in tensors)) {
       const weights = encodeSafetensors(tensors, { format: 'pt' });
       hashes[WEIGHTS] = (await writeFileSynced(join(temporary, WEIGHTS), weights)).sha256;
@@ -138,6 +140,8 @@ export interface AdapterFolder extends Pick<ModelFolder, 'tokenizerFiles' | 'wei
  * @throws MeanfieldError when a file is missing or damaged, or it is no adapter of a kind that is computed here
  */
 export async function readAdapterFolder(folder: string): Promise<AdapterFolder> {
+  // With it come the layers and what computes them, which whoever reads but a whole model's files need not wait for.
+  const { checkSettings, matricesIn } = await import('./peft.js');
   const files = await ModelFiles.open(folder);
   try {
     await checkHashes(files);

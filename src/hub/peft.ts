@@ -16,7 +16,7 @@ import {
 } from '../model/adapter.js';
 import { someNames } from '../model/config-rules.js';
 import type { Model } from '../model/model.js';
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './model-files.js';
+import { ADAPTER_ADVICE, ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './model-files.js';
 import settingRules from './peft-settings.json' with { type: 'json' };
 
 /*
@@ -24,7 +24,6 @@ import settingRules from './peft-settings.json' with { type: 'json' };
  * `adapter_model.safetensors`, where a layer's matrices are `base_model.model.LAYER.lora_A.weight` and `…lora_B.weight`.
  */
 const PREFIX = 'base_model.model.';
-export const ADAPTER_ADVICE = "An adapter's folder needs it as PEFT's save_pretrained writes it.";
 
 /** The matrices of a layer's adapter: A [R, I] and B [O, R], row-major. */
 export interface AdapterMatrices extends AdaptedLayer {

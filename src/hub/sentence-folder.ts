@@ -4,7 +4,7 @@ import { exists } from '../base/files/exists.js';
 import { readJsonFile } from '../base/files/json-file.js';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.js';
-import { type Pooling, poolings } from '../model/pooling.js';
+import { POOLINGS, type Pooling } from '../model/family-names.js';
 import names from './sentence-modules.json' with { type: 'json' };
 
 /** A layer after pooling. */
@@ -132,9 +132,9 @@ function poolingsOf(config: JsonObject, path: string): Pooling[] {
     .filter(([key]) => config[key] === true)
     .map(([, pooling]) => pooling);
   const modes: readonly JsonValue[] = mode === undefined ? older : Array.isArray(mode) ? mode : [mode];
-  const known = modes.filter((each): each is Pooling => typeof each === 'string' && Object.hasOwn(poolings, each));
+  const known = modes.filter((each): each is Pooling => POOLINGS.some((name) => name === each));
   if (known.length < modes.length || (mode !== undefined && modes.length === 0))
-    throw damaged(path, `pooling_mode of ${Object.keys(poolings).join(', ')}`, mode);
+    throw damaged(path, `pooling_mode of ${POOLINGS.join(', ')}`, mode);
   return known.length > 0 ? known : ['mean'];
 }
 

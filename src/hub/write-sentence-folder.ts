@@ -3,7 +3,7 @@ import { writeFileSynced } from '../base/files/atomic.js';
 import { makeFolder } from '../base/files/make-folder.js';
 import { type JsonObject, jsonText } from '../base/json.js';
 import { encodeSafetensors } from '../base/safetensors-writer.js';
-import type { Pooling } from '../model/pooling.js';
+import type { Pooling } from '../model/family-names.js';
 import {
   type DenseLayer,
   MODULES,

@@ -37,3 +37,9 @@ export const BASE_DTYPES = ['fp32', 'bf16', 'int8', 'int4'] as const;
 
 /** One of {@link BASE_DTYPES}. */
 export type BaseDtype = (typeof BASE_DTYPES)[number];
+
+/** How one vector a text comes of its tokens' hidden states, by the names of sentence-transformers. */
+export const POOLINGS = ['cls', 'mean', 'max', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'] as const;
+
+/** One of {@link POOLINGS}. */
+export type Pooling = (typeof POOLINGS)[number];

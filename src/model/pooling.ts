@@ -20,9 +20,7 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import type { HeadInputs } from './architecture.js';
-
-/** How one vector a text comes of its tokens' hidden states. */
-export type Pooling = 'cls' | 'mean' | 'max' | 'mean_sqrt_len_tokens' | 'weightedmean' | 'lasttoken';
+import type { Pooling } from './family-names.js';
 
 /**
  * Texts' vectors, [B, C], of their tokens' hidden states; what fills texts up takes no part.
