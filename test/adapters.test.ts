@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SafetensorsFile } from '../src/base/files/safetensors.js';
 import { load } from '../src/inference/load.js';
 import type { TrainOptions } from '../src/run/options.js';
+import { jsonLines, meanfield } from './command.js';
 import { Trainer } from './trainer.js';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -138,6 +139,72 @@ describe('an adapter', () => {
     await expect(base.withAdapter(trainer.path('base'))).rejects.toThrow(/There is no adapter in .*base/);
     for (const model of [base, first, second, merged]) await model.close();
     await expect(first.withAdapter(trainer.path('second'))).rejects.toThrow('The model is closed');
+  });
+
+  it('is put beside a model on the command line, from a run or a folder, and told where its base has another name', async () => {
+    const result = async (...args: string[]) => {
+      const outcome = await meanfield(...args, '--json');
+      expect(outcome.code, outcome.stderr).toBe(0);
+      const lines = jsonLines(outcome);
+      const { text, loss } = lines.at(-1)!;
+      return { text, loss, notices: lines.filter(({ type }) => type === 'notice').map(({ message }) => message) };
+    };
+    const ofText = ['--prompt', 'ROMEO', '--max-tokens', '24', '--temperature', '1', '--seed', '3'];
+    const merged = await result('generate', trainer.path('lora'), ...ofText);
+    const base = await result('generate', trainer.path('base'), ...ofText);
+    for (const adapter of ['lora', 'alone']) {
+      const beside = await result('generate', trainer.path('base'), '--adapter', trainer.path(adapter), ...ofText);
+      expect(beside).toMatchObject({ text: merged.text, notices: [] });
+    }
+    expect(merged.text).not.toBe(base.text);
+    const { loss } = await result('eval', trainer.path('base'), other, '--adapter', trainer.path('lora'));
+    expect(Math.abs((loss as number) / (await lossOf('lora')) - 1)).toBeLessThan(1e-5);
+    await cp(trainer.path('base/model'), trainer.path('renamed'), { recursive: true });
+    const renamed = await result('eval', trainer.path('renamed'), other, '--adapter', trainer.path('lora'));
+    expect(renamed.loss).toBe(loss);
+    expect(renamed.notices).toEqual([
+      expect.stringMatching(/The adapter in .*lora.* was trained beside .*base, and stands beside .*renamed here/),
+    ]);
+  });
+
+  it('on the command line is refused where it is none, damaged, or of a model of other shapes', async () => {
+    const llama = new URL('./fixtures/adapters/llama', import.meta.url).pathname;
+    await cp(trainer.path('alone'), trainer.path('torn'), { recursive: true });
+    const weights = trainer.path('torn/adapter_model.safetensors');
+    await writeFile(weights, (await readFile(weights)).subarray(0, -40));
+    for (const [adapter, message] of [
+      [trainer.path('gone'), /There is no adapter in .*gone/],
+      [trainer.path('base'), /There is no adapter in .*base/],
+      [trainer.path('torn'), /torn\/adapter_model\.safetensors is damaged/],
+      [llama, /is no adapter of this gpt2 model: .*It was trained beside tiny\/llama/],
+    ] as const) {
+      const outcome = await meanfield('generate', trainer.path('base'), '--adapter', adapter);
+      expect(outcome.stderr).toMatch(message);
+      expect([outcome.code, outcome.stdout]).toEqual([1, '']);
+    }
+  });
+
+  it('answers by the chat template and ends that its own folder has', async () => {
+    await cp(trainer.path('alone'), trainer.path('templated'), { recursive: true });
+    await rm(trainer.path('templated/meanfield.json'));
+    await writeFile(
+      trainer.path('templated/chat_template.jinja'),
+      "{% for message in messages %}{{ message['content'] }}:\n{% endfor %}",
+    );
+    const letter = 'e';
+    await writeFile(
+      trainer.path('templated/generation_config.json'),
+      JSON.stringify({ eos_token_id: letter.charCodeAt(0) }),
+    );
+    const base = await load(trainer.path('base'), { threads: 1 });
+    const adapted = await base.withAdapter(trainer.path('templated'));
+    const plain = await base.withAdapter(trainer.path('alone'));
+    const options = { maxTokens: 60, temperature: 1, seed: 3 };
+    const { text, stopped } = await (await adapted.chat([{ role: 'user', content: 'ROMEO' }], options)).result();
+    const whole = (await plain.generate({ ...options, prompt: 'ROMEO:\n' }).result()).text;
+    expect(whole.indexOf(letter)).toBeGreaterThan(2);
+    expect([text, stopped]).toEqual([whole.slice(0, whole.indexOf(letter)), 'end']);
+    for (const model of [adapted, plain, base]) await model.close();
   });
 
   it("is found by its name in the hub's cache, and its base by the name that its settings have", async () => {

@@ -110,9 +110,7 @@ export async function readModelFolder(
     if (check) await checkHashes(files);
     const { path } = files;
     const config = await files.object('config.json', 'A model folder needs it as Hugging Face writes it.');
-    const generationConfig = files.has('generation_config.json')
-      ? await files.object('generation_config.json', 'Without it the model can be read as well: delete it.')
-      : undefined;
+    const generationConfig = await readGenerationConfig(files);
     const tokenizerFiles = await readTokenizerFiles(files);
     const weights = given ?? (await openWeights(files, adapters ? [ADAPTER_WEIGHTS, WEIGHTS] : [WEIGHTS]));
     return {
@@ -129,7 +127,7 @@ export async function readModelFolder(
 }
 
 /** An adapter by itself, whose base need not be there. */
-export interface AdapterFolder extends Pick<ModelFolder, 'tokenizerFiles' | 'weights' | 'close'> {
+export interface AdapterFolder extends Pick<ModelFolder, 'generationConfig' | 'tokenizerFiles' | 'weights' | 'close'> {
   /** `adapter_config.json`, as PEFT writes it. */
   readonly settings: JsonObject;
 }
@@ -147,6 +145,7 @@ export async function readAdapterFolder(folder: string): Promise<AdapterFolder> 
     await checkHashes(files);
     const settings = await files.object(ADAPTER_CONFIG, ADAPTER_ADVICE);
     checkSettings(settings, join(files.path, ADAPTER_CONFIG));
+    const generationConfig = await readGenerationConfig(files);
     const tokenizerFiles = await readTokenizerFiles(files);
     if (!files.has(ADAPTER_WEIGHTS))
       throw new MeanfieldError(`${files.path} has no ${ADAPTER_WEIGHTS}. ${ADAPTER_ADVICE}`);
@@ -158,10 +157,16 @@ export async function readAdapterFolder(folder: string): Promise<AdapterFolder> 
       await weights.close();
       throw error;
     }
-    return { settings, tokenizerFiles, weights, close: () => weights.close() };
+    const texts = { ...(generationConfig && { generationConfig }), tokenizerFiles };
+    return { settings, ...texts, weights, close: () => weights.close() };
   } finally {
     await files.close();
   }
+}
+
+async function readGenerationConfig(files: ModelFiles): Promise<JsonObject | undefined> {
+  if (!files.has('generation_config.json')) return undefined;
+  return files.object('generation_config.json', 'Without it the model can be read as well: delete it.');
 }
 
 async function readTokenizerFiles(files: ModelFiles): Promise<Record<string, string>> {

@@ -2,12 +2,15 @@ import { availableParallelism } from 'node:os';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { Turns } from '../base/turns.js';
 import { firstForm } from '../data/chat/first-row.js';
+import { findTemplate } from '../data/chat/template.js';
 import { corpusNotices, readDocuments } from '../data/index.js';
 import type { Engine } from '../engine/engine.js';
 import { createEngine } from '../engine/node/create.js';
 import { type LoadedModel, loadModel, type MergeAdapter } from '../hub/load-model.js';
+import { readAdapterFolder } from '../hub/model-folder.js';
 import { adapterPlace } from '../hub/open-model.js';
 import { adapterVector, readAdapter } from '../hub/peft.js';
+import { isSameBase } from '../hub/same-base.js';
 import type { Model } from '../model/model.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
 import { ChatEvaluator, type ConversationEvaluation } from './chat-evaluator.js';
@@ -40,8 +43,8 @@ export class LanguageModel implements AsyncDisposable {
   readonly #work: TextEvaluatorOptions &
     EmbedderOptions &
     Pick<LoadedModel, 'tokenizerFiles'> & { readonly threads: number };
-  /** Without the adapter that it may have. */
-  readonly #loaded: LoadedModel;
+  /** Without the adapter that it may have, and what it was loaded by. */
+  readonly #loaded: LoadedModel & { readonly name: string };
   /** Made when it is first asked for: not every model tells tokens. */
   #evaluator: TextEvaluator | undefined;
   #chatEvaluator: ChatEvaluator | undefined;
@@ -55,17 +58,17 @@ export class LanguageModel implements AsyncDisposable {
   /** What should be known of its files: keys of its configuration and tensors that nothing here reads. */
   readonly notices: readonly string[];
 
-  /** @param adapted the loaded model with an adapter beside it, and the vector of that */
+  /** @param adapted the loaded model with an adapter beside it, the vector of that, and what its folder says of texts */
   private constructor(
-    loaded: LoadedModel,
+    loaded: LoadedModel & { readonly name: string },
     engine: Engine,
     threads: number,
-    adapted?: { readonly model: Model; readonly adapter: Float32Array },
+    adapted?: AdaptedModel,
   ) {
-    const { model, adapter } = { model: loaded.model, ...adapted };
+    const { model, adapter, texts, notices = [] } = { model: loaded.model, ...adapted };
     const { architecture } = model;
     const vectors = adapter ? { parameters: adapter, frozen: loaded.parameters } : { parameters: loaded.parameters };
-    const work = { ...loaded, ...vectors, model, engine, threads, compile: { threads } };
+    const work = { ...loaded, ...texts, ...vectors, model, engine, threads, compile: { threads } };
     const parameters = adapter ? model.views(adapter, loaded.parameters) : loaded.parameters;
     this.#architecture = architecture.name;
     this.#generator = architecture.sees === 'past' ? new Generator({ ...work, parameters }) : undefined;
@@ -73,7 +76,7 @@ export class LanguageModel implements AsyncDisposable {
     this.#loaded = loaded;
     this.parameters = loaded.model.layout.size;
     this.context = loaded.model.dimensions.context;
-    this.notices = loaded.notices;
+    this.notices = [...loaded.notices, ...notices];
   }
 
   /** @internal */
@@ -81,7 +84,7 @@ export class LanguageModel implements AsyncDisposable {
     const { threads = availableParallelism(), device } = checkLoad(run, options);
     const engine = await createEngine(device);
     const merge: MergeAdapter = (...adapted) => mergeAdapter(engine, ...adapted);
-    return new LanguageModel(await loadModel(run, merge), engine, threads);
+    return new LanguageModel({ ...(await loadModel(run, merge)), name: run }, engine, threads);
   }
 
   /**
@@ -249,7 +252,9 @@ export class LanguageModel implements AsyncDisposable {
 
   /**
    * The same model with an adapter beside it: of PEFT's layout, or a run's. Its parameters are in memory once, for the model
-   * without and with as many adapters as there are, which can be used in turn. {@link close} each.
+   * without and with as many adapters as there are, which can be used in turn. {@link close} each. Where the adapter's
+   * folder has a chat template or a `generation_config.json`, they are in the place of the model's. Where the adapter's
+   * settings name another base, {@link notices} tell.
    *
    * @param adapter a folder, or `org/name` of the hub's cache
    * @returns another model; of a model with an adapter, the one with this adapter in its place
@@ -265,17 +270,33 @@ export class LanguageModel implements AsyncDisposable {
    */
   async withAdapter(adapter: string): Promise<LanguageModel> {
     this.#checkOpen();
-    const { model: base } = this.#loaded;
+    const { model: base, name, tokenizerFiles } = this.#loaded;
     const place = typeof adapter === 'string' ? await adapterPlace(adapter) : undefined;
     if (place === undefined)
       throw new MeanfieldError(
         `There is no adapter in ${JSON.stringify(adapter)}: expected a folder with adapter_config.json, or a run that ` +
           'trained one.',
       );
+    const folder = await readAdapterFolder(place);
+    await folder.close();
     const read = await readAdapter(place, base);
     const model = base.withAdapter(read.layers.map(({ a: _a, b: _b, ...layer }) => layer));
     const { engine, threads } = this.#work;
-    return new LanguageModel(this.#loaded, engine, threads, { model, adapter: adapterVector(model, read) });
+    const { generationConfig } = folder;
+    const texts = {
+      tokenizerFiles: { ...tokenizerFiles, ...templateFiles(folder.tokenizerFiles) },
+      ...(generationConfig && { generationConfig }),
+    };
+    const notices =
+      read.base === undefined || (await isSameBase(read.base, name))
+        ? []
+        : [
+            `The adapter in ${place} was trained beside ${read.base}, and stands beside ${name} here: their shapes are the ` +
+              'same, but beside other values it says nothing.',
+          ];
+    return new LanguageModel(this.#loaded, engine, threads, {
+      ...{ model, adapter: adapterVector(model, read), texts, notices },
+    });
   }
 
   /**
@@ -301,6 +322,22 @@ export class LanguageModel implements AsyncDisposable {
   #checkOpen(): void {
     if (this.#closing.signal.aborted) throw closedError();
   }
+}
+
+/** A model with an adapter beside it. */
+interface AdaptedModel {
+  readonly model: Model;
+  readonly adapter: Float32Array;
+  /** What its folder says of texts in the place of the model's. */
+  readonly texts: Pick<LoadedModel, 'generationConfig' | 'tokenizerFiles'>;
+  readonly notices: readonly string[];
+}
+
+/** Of an adapter's files those that have its chat template, where it has one. */
+function templateFiles(files: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (!findTemplate(files).own) return {};
+  const names = ['chat_template.jinja', 'tokenizer_config.json'];
+  return Object.fromEntries(names.flatMap((name) => (files[name] === undefined ? [] : [[name, files[name]]])));
 }
 
 function checkFiles(files: readonly string[]): void {

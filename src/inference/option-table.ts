@@ -10,6 +10,17 @@ export const LOAD_OPTIONS = {
   device: { kind: 'choice', choices: DEVICE_CHOICES, default: 'cpu', help: 'where to compute' },
 } as const satisfies OptionTable;
 
+/** What a command puts beside the model that it is given. */
+export const ADAPTER_OPTIONS = {
+  /** An adapter of PEFT's layout, or a run that trained one, for this model. Default none. */
+  adapter: {
+    kind: 'text',
+    value: 'folder|run',
+    help: "an adapter to put beside the model: a folder of PEFT's layout, or a run that trained one",
+    otherwise: 'none',
+  },
+} as const satisfies OptionTable;
+
 /** How to sample, as code and the command line say it. */
 export const SAMPLING_OPTIONS = {
   /** The text to continue. Default empty: the model starts a text of its own. */

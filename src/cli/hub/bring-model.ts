@@ -10,9 +10,10 @@ import { ProgressLine } from '../terminal/progress-line.js';
  * Fetches what a command is given for a model where it is one of the hub that the cache does not have, and the base of an
  * adapter, with a line that tells how far it is. The command finds it in the cache then.
  *
+ * @param withBase false where an adapter's base is not asked for: it is put beside another model
  * @returns false when it was interrupted
  */
-export async function bringModel(model: string | undefined, context: Context): Promise<boolean> {
+export async function bringModel(model: string | undefined, context: Context, withBase = true): Promise<boolean> {
   if (model === undefined) return true;
   const brought = await interruptible(context, async (signal) => {
     const bring = async (name: string) => {
@@ -20,7 +21,7 @@ export async function bringModel(model: string | undefined, context: Context): P
       await placeOf(name, { signal, progress }).finally(() => line.end());
     };
     await bring(model);
-    if ((await adapterPlace(model)) === undefined) return true;
+    if (!withBase || (await adapterPlace(model)) === undefined) return true;
     // Models are a large part of the program, which `info` has no other use for.
     const { adapterBaseOf } = await import('../../hub/load-model.js');
     const base = await adapterBaseOf(model);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { SAMPLING_OPTIONS } from '../../inference/option-table.js';
+import { ADAPTER_OPTIONS, SAMPLING_OPTIONS } from '../../inference/option-table.js';
 import { addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
@@ -13,7 +13,7 @@ export function defineGenerate(program: Command, start: Start): void {
     .description('Let the best model of a run, or a Hugging Face model folder, continue a text, as it comes.')
     .argument('<run>', 'run folder or model folder');
   command.option('--chat', 'answer --prompt, or else each line of standard input, as turns of a conversation');
-  addOptions(command, SAMPLING_OPTIONS).action((run: string, flags: GenerateFlags) =>
+  addOptions(addOptions(command, SAMPLING_OPTIONS), ADAPTER_OPTIONS).action((run: string, flags: GenerateFlags) =>
     start(async (context) => (await import('./generate.js')).generateText(run, flags, context)),
   );
   finish(command, [
@@ -22,6 +22,7 @@ export function defineGenerate(program: Command, start: Start): void {
     'meanfield generate runs/book --temperature 0',
     'meanfield generate runs/helper --chat --prompt "What is 2 plus 3?"',
     'meanfield generate runs/helper --chat',
+    'meanfield generate models/SmolLM2-135M-Instruct --adapter runs/pirate --chat',
     `meanfield generate runs/play --prompt "ROMEO:" --stop $'\\n\\n'`,
   ]);
 }

@@ -1,12 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { MeanfieldError } from '../../base/errors.js';
 import { pathFault } from '../../base/files/path-fault.js';
-import { load } from '../../inference/load.js';
-import { bringModel } from '../hub/bring-model.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped } from '../terminal/format.js';
 import { interruptible } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';
+import { loadModel } from './load-model.js';
 
 /** Lines that are turned into vectors together: those of like length share a run. */
 const LINES = 512;
@@ -18,13 +17,9 @@ export async function embedLines(run: string, file: string, context: Context): P
   const { output } = context;
   const fault = file === '-' ? undefined : await pathFault(file, 'file');
   if (fault !== undefined) throw new MeanfieldError(`Cannot read ${file}: ${fault}.`);
-  if (!(await bringModel(run, context))) return INTERRUPTED;
-  const model = await load(run);
+  const model = await loadModel(run, undefined, context);
+  if (!model) return INTERRUPTED;
   const line = new ProgressLine(output);
-  for (const message of model.notices) {
-    output.event({ type: 'notice', message });
-    output.note(`note: ${message}\n`);
-  }
   let [texts, width] = [0, 0];
   const done = await interruptible(context, async (signal) => {
     try {

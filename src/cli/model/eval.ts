@@ -1,17 +1,16 @@
 import type { OptionsOf } from '../../base/option-table.js';
 import type { ConversationEvaluation } from '../../inference/chat-evaluator.js';
-import { load } from '../../inference/load.js';
-import { EVALUATE_OPTIONS } from '../../inference/option-table.js';
+import { type ADAPTER_OPTIONS, EVALUATE_OPTIONS } from '../../inference/option-table.js';
 import type { ObjectiveName } from '../../objectives/names.js';
-import { bringModel } from '../hub/bring-model.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
 import { interruptible } from '../terminal/interrupt.js';
 import type { Output } from '../terminal/output.js';
 import { ProgressLine } from '../terminal/progress-line.js';
+import { loadModel } from './load-model.js';
 
-export type EvalFlags = OptionsOf<typeof EVALUATE_OPTIONS>;
+export type EvalFlags = OptionsOf<typeof EVALUATE_OPTIONS & typeof ADAPTER_OPTIONS>;
 
 /** Measures a model on files. */
 export async function evaluateFiles(
@@ -21,13 +20,9 @@ export async function evaluateFiles(
   context: Context,
 ): Promise<number> {
   const { output } = context;
-  if (!(await bringModel(run, context))) return INTERRUPTED;
-  const model = await load(run);
+  const model = await loadModel(run, flags.adapter, context);
+  if (!model) return INTERRUPTED;
   const line = new ProgressLine(output);
-  for (const message of model.notices) {
-    output.event({ type: 'notice', message });
-    output.note(`note: ${message}\n`);
-  }
   const done = await interruptible(context, async (signal) => {
     try {
       const progress = (tokens: number) => line.show(`${grouped(tokens)} tokens`);

@@ -2,27 +2,25 @@ import { createInterface } from 'node:readline';
 import type { OptionsOf } from '../../base/option-table.js';
 import type { GenerateOptions, Generation, GenerationResult } from '../../inference/index.js';
 import type { LanguageModel } from '../../inference/language-model.js';
-import { load } from '../../inference/load.js';
-import { SAMPLING_OPTIONS } from '../../inference/option-table.js';
-import { bringModel } from '../hub/bring-model.js';
+import { type ADAPTER_OPTIONS, SAMPLING_OPTIONS } from '../../inference/option-table.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import type { Output } from '../terminal/output.js';
+import { loadModel, tellNotice } from './load-model.js';
 
-export type GenerateFlags = OptionsOf<typeof SAMPLING_OPTIONS> & { readonly chat?: true };
+export type GenerateFlags = OptionsOf<typeof SAMPLING_OPTIONS & typeof ADAPTER_OPTIONS> & { readonly chat?: true };
 
 /** Writes a text, or the answers of a conversation, as they come; Ctrl-C ends it after the token in work. */
 export async function generateText(run: string, flags: GenerateFlags, context: Context): Promise<number> {
   const { output, closed } = context;
-  if (!(await bringModel(run, context))) return INTERRUPTED;
-  const model = await load(run);
+  const model = await loadModel(run, flags.adapter, context);
+  if (!model) return INTERRUPTED;
   const stopping = new AbortController();
   const interruption = onInterrupt(output, 'stopping', () => stopping.abort());
   closed.addEventListener('abort', () => stopping.abort());
   try {
     const options = { ...pickOptions(SAMPLING_OPTIONS, flags), signal: stopping.signal };
-    for (const message of model.notices) tell(message, output);
     if (flags.chat) await converse(model, options, flags.prompt, output);
     else {
       output.exact(flags.prompt ?? '');
@@ -54,7 +52,7 @@ async function converse(
 }
 
 async function write(generation: Generation, output: Output): Promise<GenerationResult> {
-  for (const message of generation.notices) tell(message, output);
+  for (const message of generation.notices) tellNotice(message, output);
   for await (const text of generation) {
     output.event({ type: 'text', text });
     output.exact(text);
@@ -72,9 +70,4 @@ async function write(generation: Generation, output: Output): Promise<Generation
     stopped,
   });
   return result;
-}
-
-function tell(message: string, output: Output): void {
-  output.event({ type: 'notice', message });
-  output.note(`note: ${message}\n`);
 }

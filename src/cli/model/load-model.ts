@@ -1,0 +1,30 @@
+import type { LanguageModel } from '../../inference/language-model.js';
+import { load } from '../../inference/load.js';
+import { bringModel } from '../hub/bring-model.js';
+import type { Context } from '../terminal/context.js';
+import type { Output } from '../terminal/output.js';
+
+/**
+ * The model that a command is given, with an adapter beside it where one is named, fetched where they have to be; what
+ * should be known of their files is told.
+ *
+ * @returns undefined when it was interrupted
+ */
+export async function loadModel(
+  run: string,
+  adapter: string | undefined,
+  context: Context,
+): Promise<LanguageModel | undefined> {
+  if (!(await bringModel(run, context))) return undefined;
+  if (!(await bringModel(adapter, context, false))) return undefined;
+  const base = await load(run);
+  const model = adapter === undefined ? base : await base.withAdapter(adapter).finally(() => base.close());
+  for (const message of model.notices) tellNotice(message, context.output);
+  return model;
+}
+
+/** A notice, for machines and for people. */
+export function tellNotice(message: string, output: Output): void {
+  output.event({ type: 'notice', message });
+  output.note(`note: ${message}\n`);
+}
