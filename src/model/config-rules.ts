@@ -27,6 +27,9 @@ export const trainedFamilies: readonly string[] = Object.keys(rules).filter((nam
 /** The keys that the trace of a family follows. */
 export const usedKeys = (family: string): readonly string[] => rules[family]!.used!;
 
+/** The values that a family follows of keys (`a.b`: within a), where those are named; without one the key is refused. */
+export const allowedValues = (family: string): Readonly<Record<string, readonly JsonValue[]>> => rules[family]!.only;
+
 /** Keys that nobody knows: neither the published class, nor any program that writes such files, nor Meanfield. */
 export function unknownKeys(read: PublishedConfig): string[] {
   return read.unknownKeys().filter((key) => !isKnown(read.family, key));

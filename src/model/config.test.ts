@@ -103,6 +103,9 @@ describe('switches that would make another model', () => {
       'rope_parameters.full_attention.rope_type is "longrope"',
     ],
     ['llama', { quantization_config: { quant_method: 'gptq' } }, 'quantization_config is {"quant'],
+    ['llama', { sliding_window: 4 }, 'sliding_window is 4'],
+    ['llama', { attention_chunk_size: 8 }, 'attention_chunk_size is 8'],
+    ['gemma', { layer_types: Array(3).fill('full_attention') }, 'layer_types is ["full_attention"'],
     ['llama', { per_layer_config: { 0: { num_key_value_heads: 1 } } }, 'per_layer_config is'],
   ] as const)('%s with %j is refused by name', (family, change, message) => {
     expect(() => Model.fromConfig({ ...small(family), ...change })).toThrow(message);

@@ -3,10 +3,10 @@ import { Model } from './model.js';
 
 const folder = new URL('../../test/fixtures/decoders/', import.meta.url);
 
-/** What each fixture is made for: sequences, and tokens of each that are read. */
+/** What each file is made for: sequences, and tokens of each that are read. Cases of `switches/` have one sequence. */
 export const [B, T] = [2, 13];
 
-/** A file of `test/fixtures/decoders`; its script, `make.py`, says what it holds. */
+/** A file of `test/fixtures/decoders`, or a case of those in `switches/`; their script, `make.py`, says what it holds. */
 interface DecoderFixture {
   readonly config: Readonly<Record<string, unknown>>;
   readonly loss: number;
@@ -14,11 +14,26 @@ interface DecoderFixture {
   readonly logits: readonly number[];
 }
 
-/** Names of the fixtures. */
-export const decoderFixtures: readonly string[] = readdirSync(folder)
-  .filter((name) => name.endsWith('.json'))
-  .map((name) => name.slice(0, -5))
-  .sort();
+const files = (of: URL): string[] => readdirSync(of).filter((name) => name.endsWith('.json'));
+const parsed = <Held>(name: string): Held => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Held;
+
+const byName = files(folder).map((file): [string, DecoderFixture] => [file.slice(0, -5), parsed(file)]);
+const switches = files(new URL('switches/', folder)).flatMap((file) =>
+  parsed<DecoderFixture[]>(`switches/${file}`).map((each, i): [string, DecoderFixture] => [
+    `${file.slice(0, -5)} switch ${i}`,
+    each,
+  ]),
+);
+const fixtures = new Map([...byName, ...switches]);
+
+/** Names of the files. */
+export const decoderFixtures: readonly string[] = byName.map(([name]) => name).sort();
+
+/** Names of the cases in `switches/`. */
+export const decoderSwitches: readonly string[] = switches.map(([name]) => name);
+
+/** The configuration of each fixture. */
+export const decoderConfigs = (): Readonly<Record<string, unknown>>[] => [...fixtures.values()].map((f) => f.config);
 
 /** Numbers without a pattern, as the script makes them. */
 export const wave = (count: number, seed: number): Float64Array =>
@@ -26,22 +41,25 @@ export const wave = (count: number, seed: number): Float64Array =>
     Math.sin(0.7548776662 * seed * (i + 1) + 0.569840291 * (i + 1) * (i + 1)),
   );
 
-/** A fixture, its model, and the vector of its weights. */
+/** A fixture, its model, how many sequences it reads, and the vector of its weights. */
 export function openDecoder(name: string) {
-  const fixture: DecoderFixture = JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'));
+  const fixture = fixtures.get(name)!;
   const model = Model.fromConfig(fixture.config);
   const views: Record<string, Float32Array> = {};
   // Python's order of names, by code units.
   for (const [j, { name: parameter, shape, size }] of model.layout.entries
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .entries()) {
-    const start = parameter.endsWith('norm.weight') && !model.architecture.name.startsWith('gemma') ? 1 : 0;
-    const vector = parameter.endsWith('norm.weight') ? 0.3 : 0.2;
+    const isNorm = /norm\.weight$|\.ln_\w+\.weight$/.test(parameter);
+    const start = isNorm && !model.architecture.name.startsWith('gemma') ? 1 : 0;
+    const vector = isNorm ? 0.3 : 0.2;
     const by = shape.length > 1 ? 0.35 : vector;
     views[parameter] = Float32Array.from(wave(size, j + 1), (value) => start + by * value);
   }
-  return { fixture, model, parameters: model.layout.fill(views) };
+  const batch = fixture.logits.length / (T * model.dimensions.vocabulary);
+  return { fixture, model, batch, parameters: model.layout.fill(views) };
 }
 
 /** Token t of sequence b. */
-export const tokenAt = (b: number, t: number): number => (5 * b + 3 * t * t + 7 * t * b + t) % 29;
+export const tokenAt = (b: number, t: number, vocabulary = 29): number =>
+  (5 * b + 3 * t * t + 7 * t * b + t) % vocabulary;

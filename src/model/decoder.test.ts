@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { NodeEngine } from '../engine/node/engine.js';
 import { encode, gradients, input } from '../graph/index.js';
 import { Causal } from '../objectives/causal/causal.js';
-import { B, decoderFixtures, openDecoder, T, tokenAt, wave } from './decoder.test-support.js';
+import { decoderFixtures, decoderSwitches, openDecoder, T, tokenAt, wave } from './decoder.test-support.js';
 
 const engine = new NodeEngine();
 
-describe.each(decoderFixtures)('%s as Python transformers computes it', (name) => {
+describe.each([...decoderFixtures, ...decoderSwitches])('%s as Python transformers computes it', (name) => {
   it('has the same scores, loss and gradient of every parameter', async () => {
-    const { fixture, model, parameters } = openDecoder(name);
+    const { fixture, model, batch: B, parameters } = openDecoder(name);
+    const V = model.dimensions.vocabulary;
     const { entries } = model.layout;
     expect(Object.keys(fixture.gradients).sort()).toEqual(entries.map((entry) => entry.name).sort());
     const p = model.parameterInputs();
@@ -22,7 +23,7 @@ describe.each(decoderFixtures)('%s as Python transformers computes it', (name) =
     const named = Object.fromEntries(entries.map((entry, i) => [`d.${entry.name}`, traced[i]!]));
     const session = await engine.compile(encode({ loss, logits, ...named }, engine.target));
     const timeMajor = (after: number) =>
-      BigInt64Array.from({ length: T * B }, (_, i) => BigInt(tokenAt(i % B, Math.floor(i / B) + after)));
+      BigInt64Array.from({ length: T * B }, (_, i) => BigInt(tokenAt(i % B, Math.floor(i / B) + after, V)));
     const results = await session.run({
       ...model.layout.views(parameters),
       ids: timeMajor(0),
@@ -30,7 +31,6 @@ describe.each(decoderFixtures)('%s as Python transformers computes it', (name) =
     });
     await session.dispose();
 
-    const V = model.dimensions.vocabulary;
     const ours = results.logits as Float32Array;
     const apart = fixture.logits.map((value, i) => {
       const [b, t] = [Math.floor(i / (T * V)), Math.floor(i / V) % T];

@@ -10,7 +10,7 @@ import {
   rotaryEmbedding,
   windowKeys,
 } from './decoder-config.js';
-import { type RotaryEmbedding, rotaryKeys, rotarySettings } from './rotary.js';
+import { type RotaryEmbedding, rotaryKeys, rotarySettingsOfKind } from './rotary.js';
 
 const cap = z.number().positive().nullish();
 const shared = { head_dim: positive, attention_bias: z.boolean() };
@@ -138,7 +138,7 @@ export const gemma3 = decoder({
     const full = { rope_theta: theta ?? 1_000_000, ...byType?.full_attention, ...scaling };
     const local = { rope_theta: c.rope_local_base_freq ?? 10_000, ...byType?.sliding_attention };
     const [whole, near] = [full, local].map((settings) =>
-      rotaryEmbedding(c, rotarySettings({ ...c, rope_parameters: settings }, c.head_dim)),
+      rotaryEmbedding(c, rotarySettingsOfKind(c, c.head_dim, settings)),
     );
     return {
       ...gemmaLike(c, whole),

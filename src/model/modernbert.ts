@@ -14,7 +14,7 @@ import { encoderHeads, labelKeys, type Transform } from './encoder-heads.js';
 import type { ParameterSpec } from './layout.js';
 import { linear } from './linear.js';
 import { poolings } from './pooling.js';
-import { type RotaryEmbedding, rotaryKeys, rotarySettings, rotate } from './rotary.js';
+import { type RotaryEmbedding, rotaryKeys, rotarySettingsOfKind, rotate } from './rotary.js';
 import { specs } from './specs.js';
 
 const above0 = z.number().positive();
@@ -77,7 +77,7 @@ function layersOf(c: ModernBertConfig): Layers {
   const every = c.global_attn_every_n_layers ?? 3;
   const rotaryOf = (type: LayerType, theta: number) => {
     const settings = { rope_theta: theta, ...byType?.[type], ...scaling };
-    return rotaryEmbedding(c, rotarySettings({ ...c, rope_scaling: null, rope_parameters: settings }, width / heads));
+    return rotaryEmbedding(c, rotarySettingsOfKind(c, width / heads, settings));
   };
   const layers: Layers = {
     type: layerTypes(c, windowOf(c), (layer) => layer % every !== 0),

@@ -69,6 +69,18 @@ export function rotarySettings(c: RotaryConfig, width: number, theta = 10_000): 
   };
 }
 
+/**
+ * The settings of one kind of layers, of a family that tells them so; a length beside them is not read.
+ *
+ * @param given with a base
+ */
+export const rotarySettingsOfKind = (
+  c: Pick<RotaryConfig, 'max_position_embeddings'>,
+  width: number,
+  given: RotaryKeys,
+): RotarySettings =>
+  rotarySettings({ rope_parameters: given, max_position_embeddings: c.max_position_embeddings }, width);
+
 /** Angles' cosines and sines at the positions of a forward pass: [T, 1, 1, R/2] each, or [T, B, 1, R/2]. */
 export interface RotaryAngles {
   readonly cos: Tensor;
