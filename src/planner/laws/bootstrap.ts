@@ -14,6 +14,29 @@ export interface Spread {
 /** Spreads of the law's numbers and of the exponent a of compute-optimal parameters. */
 export type Confidence = Readonly<Record<keyof ParametricLaw | 'a', Spread>>;
 
+/** How a bootstrap draws. */
+export interface BootstrapOptions {
+  /** Tables drawn; 200. */
+  readonly samples?: number;
+  readonly seed?: number;
+  /** Huber's δ in nats of log loss; 1e-3. */
+  readonly delta?: number;
+}
+
+/** The laws that {@link bootstrap} tells the spread of: each fitted to as many points, drawn with replacement. */
+export function bootstrapLaws(
+  points: readonly LossPoint[],
+  law: ParametricLaw,
+  { samples = 200, seed = 1, delta = HUBER_DELTA }: BootstrapOptions = {},
+): ParametricLaw[] {
+  const random = new Random(seed, 'bootstrap');
+  const start = vectorOf(law);
+  return Array.from({ length: samples }, () => {
+    const drawn = points.map(() => points[random.below(points.length)]!);
+    return lawOf(minimize(huberObjective(drawn, delta), start).x);
+  });
+}
+
 /**
  * Bootstrap: refits the law to `samples` tables drawn from the points with replacement, each from the optimum of the
  * whole. The same seed gives the same figures.
@@ -23,15 +46,9 @@ export type Confidence = Readonly<Record<keyof ParametricLaw | 'a', Spread>>;
 export function bootstrap(
   points: readonly LossPoint[],
   law: ParametricLaw,
-  { samples = 200, seed = 1, delta = HUBER_DELTA } = {},
+  options: BootstrapOptions = {},
 ): Confidence {
-  const random = new Random(seed, 'bootstrap');
-  const start = vectorOf(law);
-  const laws = Array.from({ length: samples }, () => {
-    const drawn = points.map(() => points[random.below(points.length)]!);
-    const found = lawOf(minimize(huberObjective(drawn, delta), start).x);
-    return { ...found, a: exponentsOf(found).a };
-  });
+  const laws = bootstrapLaws(points, law, options).map((found) => ({ ...found, a: exponentsOf(found).a }));
   const spread = (key: keyof ParametricLaw | 'a') => spreadOf(laws.map((each) => each[key]));
   return {
     E: spread('E'),

@@ -1,0 +1,106 @@
+import { UsageError } from '../base/errors.js';
+import { secondsOf, sideBySide, stepsWithin, type TrainingSpeed } from './cost.js';
+import { type LadderSize, ladderSizes, sizeFor } from './sizes.js';
+
+/** Sizes of a ladder, and token counts of each: every one three times the one before. */
+const SIZES = 5;
+const TOKEN_COUNTS = 3;
+const TOKEN_FACTOR = 3;
+/** The predicted run's compute over that of the largest that is fitted. */
+const BEYOND = 5;
+/** Steps of the shortest runs: below them warm-up is most of what there is. */
+export const FEWEST_STEPS = 40;
+/** Runs that a search for the best rate takes, as far as its cost is estimated. */
+const EXPECTED_TRIALS = 4;
+/** What of a budget is planned with: runs that diverge, searches that go further, a machine that slows. */
+const PLANNED_SHARE = 0.9;
+
+/** What a ladder is made by. */
+export interface LadderSettings {
+  /** Parameters aimed at: of the smallest and the largest model, and of the one whose loss is predicted. */
+  readonly least: number;
+  readonly most: number;
+  readonly predict: number;
+  /** Bytes of a sequence, sequences of a step. */
+  readonly context: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Runs of the predicted size, each of its own seed. */
+  readonly seeds: number;
+}
+
+/** The models and lengths of a ladder; all lengths are steps. */
+export interface Ladder extends LadderSettings {
+  readonly sizes: readonly LadderSize[];
+  /** Ascending. */
+  readonly steps: readonly number[];
+  readonly predicted: LadderSize;
+  readonly predictedSteps: number;
+}
+
+/** Tokens of a step. */
+export function tokensPerStep({ context, batchSize }: Pick<LadderSettings, 'context' | 'batchSize'>): number {
+  return context * batchSize;
+}
+
+/**
+ * Makes a ladder: sizes by the rule of {@link sizeFor}, lengths of 1, 3 and 9 times the shortest, and a predicted run of
+ * five times the compute of the largest.
+ *
+ * @param shortest steps of the shortest runs
+ * @throws UsageError when the sizes come out the same, or the predicted model is not larger than all that are fitted
+ */
+export function makeLadder(settings: LadderSettings, shortest: number): Ladder {
+  const { least, most, predict, context } = settings;
+  const sizes = ladderSizes(least, most, SIZES, context);
+  const largest = sizes.at(-1)!;
+  const predicted = sizeFor(predict, context);
+  if (predicted.parameters <= largest.parameters)
+    throw new UsageError(
+      `The predicted model must be larger than those that are fitted: its ${predicted.parameters} parameters are not ` +
+        `above ${largest.parameters}. Predict a larger one, or fit smaller ones.`,
+    );
+  if (predicted.parameters > 2 * BEYOND * largest.parameters)
+    throw new UsageError(
+      `The predicted model has ${predicted.parameters} parameters, ${Math.round(predicted.parameters / largest.parameters)} ` +
+        `times the largest that is fitted: with ${BEYOND} times its compute it would hardly be trained. Predict at most ` +
+        `${2 * BEYOND} times ${largest.parameters}.`,
+    );
+  const steps = Array.from({ length: TOKEN_COUNTS }, (_, i) => shortest * TOKEN_FACTOR ** i);
+  const predictedSteps = Math.round((BEYOND * largest.parameters * steps.at(-1)!) / predicted.parameters);
+  return { ...settings, sizes, steps, predicted, predictedSteps };
+}
+
+/** The two sizes whose rate is tuned: the smallest and the largest that is fitted. */
+export function tunedSizes({ sizes }: Ladder): readonly [LadderSize, LadderSize] {
+  return [sizes[0]!, sizes.at(-1)!];
+}
+
+/** Expected seconds of a ladder's stages. @param places runs side by side */
+export function ladderSeconds(
+  ladder: Ladder,
+  speed: TrainingSpeed,
+  places: number,
+): { readonly tune: number; readonly rungs: number; readonly truth: number } {
+  const tokens = tokensPerStep(ladder);
+  const seconds = (size: LadderSize, steps: number) => secondsOf(speed, size.parameters, steps * tokens);
+  const trials = tunedSizes(ladder).flatMap((size) =>
+    new Array<number>(EXPECTED_TRIALS).fill(seconds(size, ladder.steps[0]!)),
+  );
+  const rungs = ladder.sizes.flatMap((size) => ladder.steps.map((steps) => seconds(size, steps)));
+  const truths = new Array<number>(ladder.seeds).fill(seconds(ladder.predicted, ladder.predictedSteps));
+  return {
+    tune: sideBySide(trials, places),
+    rungs: sideBySide(rungs, places),
+    truth: sideBySide(truths, places),
+  };
+}
+
+/** The ladder that a budget pays for. @param seconds of the whole, what was spent on measuring already taken off */
+export function ladderWithin(settings: LadderSettings, seconds: number, speed: TrainingSpeed, places: number): Ladder {
+  const cost = (steps: number) => {
+    const { tune, rungs, truth } = ladderSeconds(makeLadder(settings, steps), speed, places);
+    return tune + rungs + truth;
+  };
+  return makeLadder(settings, stepsWithin(PLANNED_SHARE * seconds, cost, FEWEST_STEPS));
+}
