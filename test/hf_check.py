@@ -13,6 +13,11 @@ python test/hf_check.py embed MODEL EXPECTED.json [--tolerance 1e-5]
 
 python test/hf_check.py greedy MODEL (--prompt TEXT | --prompt-ids 1,2,3) [--max-tokens 32] [--ignore-end]
     Prints {"ids", "text"}: the greedy continuation, without the prompt. `text` is null with --prompt-ids.
+
+python test/hf_check.py seq2seq MODEL ROWS.jsonl [--max-tokens 32]
+    ROWS.jsonl: rows of {"source", "target"}. Prints {"loss", "tokens", "ids", "texts"}: the mean over the tokens of targets,
+    ends with them, of T5ForConditionalGeneration(labels=...), all rows in one batch; and what is written greedily of each
+    source alone.
 """
 
 import argparse
@@ -104,6 +109,33 @@ def greedy(args: argparse.Namespace) -> int:
     return 0
 
 
+def seq2seq(args: argparse.Namespace) -> int:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(args.model)
+    model = load_model(args.model, transformers.AutoModelForSeq2SeqLM)
+    rows = [json.loads(line) for line in args.rows.read_text(encoding="utf-8").splitlines()]
+    ended = lambda text: [*tokenizer.encode(text, add_special_tokens=False), model.config.eos_token_id]  # noqa: E731
+    sources, targets = ([torch.tensor(ended(row[key])) for row in rows] for key in ("source", "target"))
+    pad = torch.nn.utils.rnn.pad_sequence
+    # The end may be what fills up as well, so that lengths tell what is a source's.
+    mask = pad([torch.ones_like(source) for source in sources], batch_first=True)
+    labels = pad(targets, batch_first=True, padding_value=-100)
+    with torch.no_grad():
+        loss = model(pad(sources, batch_first=True), attention_mask=mask, labels=labels).loss
+        written = [
+            model.generate(
+                source[None],
+                attention_mask=torch.ones_like(source[None]),
+                max_new_tokens=args.max_tokens,
+                max_length=None,
+                do_sample=False,
+            )[0, 1:].tolist()
+            for source in sources
+        ]
+    texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in written]
+    print(json.dumps({"loss": float(loss), "tokens": int((labels >= 0).sum()), "ids": written, "texts": texts}))
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     modes = parser.add_subparsers(dest="mode", required=True)
@@ -124,10 +156,15 @@ def main() -> int:
     prompt.add_argument("--prompt-ids")
     continuation.add_argument("--max-tokens", type=int, default=32)
     continuation.add_argument("--ignore-end", action="store_true", help="go on after an end token")
+    pairs = modes.add_parser("seq2seq")
+    pairs.add_argument("model")
+    pairs.add_argument("rows", type=Path)
+    pairs.add_argument("--max-tokens", type=int, default=32)
     args = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    return {"logits": check_logits, "embed": check_vectors, "greedy": greedy}[args.mode](args)
+    asked = {"logits": check_logits, "embed": check_vectors, "greedy": greedy, "seq2seq": seq2seq}
+    return asked[args.mode](args)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { Turns } from '../base/turns.js';
-import { firstForm } from '../data/chat/first-row.js';
+import { firstForm, holdsSources } from '../data/chat/first-row.js';
 import { findTemplate } from '../data/chat/template.js';
 import { corpusNotices, readDocuments } from '../data/index.js';
 import type { Engine } from '../engine/engine.js';
@@ -13,7 +13,7 @@ import { adapterVector, readAdapter } from '../hub/peft.js';
 import { isSameBase } from '../hub/same-base.js';
 import type { Model } from '../model/model.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
-import { ChatEvaluator, type ConversationEvaluation } from './chat-evaluator.js';
+import { ChatEvaluator } from './chat-evaluator.js';
 import { ConversationPrompts } from './conversation.js';
 import { Embedder, type EmbedderOptions } from './embedder.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
@@ -25,6 +25,8 @@ import {
   type EvaluateOptions,
   type LoadOptions,
 } from './options.js';
+import type { ConversationEvaluation } from './row-evaluator.js';
+import { SourceEvaluator } from './source-evaluator.js';
 import { type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
 
 /**
@@ -47,7 +49,7 @@ export class LanguageModel implements AsyncDisposable {
   readonly #loaded: LoadedModel & { readonly name: string };
   /** Made when it is first asked for: not every model tells tokens. */
   #evaluator: TextEvaluator | undefined;
-  #chatEvaluator: ChatEvaluator | undefined;
+  #rowEvaluator: ChatEvaluator | SourceEvaluator | undefined;
   #embedder: Embedder | undefined;
   readonly #evaluations = new Turns();
   readonly #closing = new AbortController();
@@ -179,9 +181,10 @@ export class LanguageModel implements AsyncDisposable {
 
   /**
    * Measures how well the model gives the answers in files of conversations, of every form that `train` takes: the loss of
-   * training, over the tokens that are learned, each row by itself and by the model's template.
+   * training, over the tokens that are learned, each row by itself and by the model's template. An encoder-decoder is
+   * measured by rows of sources with targets.
    *
-   * @returns undefined where the files hold no conversations, as their first row tells: {@link evaluate} takes those
+   * @returns undefined where the files hold no such rows, as their first row tells: {@link evaluate} takes those
    * @throws MeanfieldError for a row that is none of the forms, with its file and line; when nothing is learned in any row;
    * when the model is closed
    * @throws UsageError for a model that sees the answers that it would have to give
@@ -199,13 +202,15 @@ export class LanguageModel implements AsyncDisposable {
     this.#checkOpen();
     checkFiles(files);
     const { notice, signal, progress } = checkEvaluate(options);
-    if ((await firstForm(files)) === undefined) return undefined;
+    const readsSources = this.#work.model.architecture.encoder !== undefined;
+    const there = readsSources ? await holdsSources(files) : (await firstForm(files)) !== undefined;
+    if (!there) return undefined;
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
     const end = await this.#evaluations.take(either);
     try {
-      this.#chatEvaluator ??= new ChatEvaluator(this.#work);
-      const result = await this.#chatEvaluator.evaluate(files, { signal: either, progress });
+      this.#rowEvaluator ??= new (readsSources ? SourceEvaluator : ChatEvaluator)(this.#work);
+      const result = await this.#rowEvaluator.evaluate(files, { signal: either, progress });
       const { rows, cut, nothing } = result;
       if (cut > 0)
         notice?.(`${cut} of ${rows} rows are longer than the context of ${this.context} tokens: they are cut.`);
@@ -309,7 +314,7 @@ export class LanguageModel implements AsyncDisposable {
     await this.#generator?.dispose();
     const end = await this.#evaluations.take();
     await this.#evaluator?.dispose();
-    await this.#chatEvaluator?.dispose();
+    await this.#rowEvaluator?.dispose();
     await this.#embedder?.dispose();
     end();
   }

@@ -18,7 +18,7 @@ import type { Engine } from '../engine/engine.js';
 import { Generator } from '../inference/index.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import { Model } from '../model/model.js';
-import { createObjective, learnsRows } from '../objectives/create.js';
+import { comesInRows, createObjective } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import { loadOwnModule, samplesOf } from '../objectives/own/load-module.js';
 import { Own } from '../objectives/own/own.js';
@@ -63,6 +63,7 @@ const openText: OpenData = async ({ folder, context }, seed, only) => {
 const openRows: OpenData = async ({ folder, context, objective, frozen }, seed, only) => {
   const samplesOf = async (part: 'train' | 'validation', file: RowFile): Promise<SampleList<unknown>> => {
     if (objective.name === 'chat') return new RowWindows(file, { places: context, packed: objective.packed, seed });
+    if (objective.name === 'seq2seq') return file;
     // With an adapter the step has the reference in it.
     return new PairList(file, frozen?.adapter ? undefined : await readReference(folder, part));
   };
@@ -89,7 +90,7 @@ export async function openData(task: DataTask, seed: number, only?: 'training'):
   const { model: config, frozen: part, objective, context } = task;
   const model = Model.fromConfig(config).partly(part ?? {});
   const frozen = await readStored(part, model);
-  const { tokenizer, ...samples } = await (learnsRows(objective.name) ? openRows : openText)(task, seed, only);
+  const { tokenizer, ...samples } = await (comesInRows(objective) ? openRows : openText)(task, seed, only);
   return {
     ...samples,
     objective: createObjective(objective, { model, context, seed }),

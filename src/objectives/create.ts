@@ -11,7 +11,7 @@ import type { ObjectiveName } from './names.js';
 import type { Objective } from './objective.js';
 import { Preference } from './preference/preference.js';
 import { tokensForSource } from './seq2seq/corrupt-spans.js';
-import { ofCorruptedText } from './seq2seq/seq2seq.js';
+import { ofCorruptedText, ofSources } from './seq2seq/seq2seq.js';
 
 const masked = z.strictObject({
   name: z.literal('masked'),
@@ -42,6 +42,8 @@ const seq2seq = z.strictObject({
       sentinels: z.int().positive(),
     })
     .optional(),
+  /** Of rows: the tokens of the longest source, and of the longest target. */
+  room: z.strictObject({ source: z.int().positive(), target: z.int().positive() }).optional(),
 });
 
 const preference = z.strictObject({
@@ -73,9 +75,14 @@ type RowObjectiveConfig = Exclude<ObjectiveConfig, TextObjectiveConfig>;
 
 const OF_ROWS: readonly ObjectiveName[] = ['chat', 'preference'] satisfies RowObjectiveConfig['name'][];
 
-/** Whether an objective is learned of rows, such as conversations; the others are of windows of a text. */
+/** Whether an objective is learned of rows alone, such as conversations; the others are of windows of a text. */
 export function learnsRows(name: ObjectiveName): boolean {
   return OF_ROWS.includes(name);
+}
+
+/** Whether what is learned comes in rows: of conversations and other kinds, or of sources with targets. */
+export function comesInRows(config: ObjectiveConfig): boolean {
+  return learnsRows(config.name) || (config.name === 'seq2seq' && config.room !== undefined);
 }
 
 /** What a run learns unless it says otherwise. */
@@ -186,7 +193,8 @@ export function createObjective(config: ObjectiveConfig, setting: ObjectiveSetti
     case 'masked':
       return new Masked(model, { ...config, context, seed, standIn });
     case 'seq2seq': {
-      const { start, end, corruption } = config;
+      const { start, end, corruption, room } = config;
+      if (room) return ofSources(model, { room, start, standIn });
       if (corruption) return ofCorruptedText(model, { corruption, tokens: context, seed, start, end, standIn });
       throw new UsageError(
         'A text teaches an encoder-decoder by spans that are left out, for which its tokenizer needs sentinels ' +

@@ -1,11 +1,12 @@
 import { join, resolve } from 'node:path';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
+import { holdsSources } from '../data/chat/first-row.js';
 import { referenceFiles } from '../data/chat/reference-file.js';
 import { withDropoutRate } from '../model/dropout-rate.js';
 import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
-import { createObjective, learnsRows } from '../objectives/create.js';
+import { comesInRows, createObjective, learnsRows } from '../objectives/create.js';
 import { Preference } from '../objectives/preference/preference.js';
 import { writeBestModel } from './best-model.js';
 import type { TrainEvent } from './events.js';
@@ -43,7 +44,7 @@ export async function prepareData(
     await keepSource(run.paths.from, run.source);
     for (const message of run.source.notices) emit({ type: 'notice', message });
   }
-  const prepare = learnsRows(objectiveName(options)) ? prepareRows : prepareText;
+  const prepare = (await learnsOfRows(run)) ? prepareRows : prepareText;
   const orStopped = <T>(work: Promise<T>): Promise<T> =>
     work.catch((error: unknown) => {
       if (signal?.aborted && (error as Error | undefined)?.name === 'AbortError') throw new StoppedEarly();
@@ -102,6 +103,15 @@ export async function prepareData(
       onProgress: (fraction) => emit({ type: 'preparing', stage: 'reference', fraction }),
     });
   }
+}
+
+/** Whether files are read as rows; an encoder-decoder learns of either, and the first row tells. */
+async function learnsOfRows({ options, chosen, text }: OpenRun): Promise<boolean> {
+  if (chosen.objective !== undefined) return comesInRows(chosen.objective);
+  const name = objectiveName(options);
+  if (name !== 'seq2seq') return learnsRows(name);
+  // A field that is named says that the rows are texts, and text from code is none.
+  return text === undefined && options.field === undefined && holdsSources(options.corpus);
 }
 
 /** @throws UsageError for a file that is both to be learned and to measure what was learned */

@@ -3,9 +3,13 @@ import { RowWindows } from '../data/chat/pack.js';
 import { PairList } from '../data/chat/pair.js';
 import { type ChatDataset, type ChatStatistics, openChat, prepareChat, trainingFiles } from '../data/chat/prepare.js';
 import { ChatRenderer } from '../data/chat/renderer.js';
+import type { RowFile } from '../data/chat/row-file.js';
+import { sourceAndTarget } from '../data/chat/source-row.js';
 import { withTemplate } from '../data/chat/template.js';
 import { findTurnEnd } from '../data/chat/turn-end.js';
-import { OtherTextError } from '../data/index.js';
+import { OtherTextError, type Tokenizer } from '../data/index.js';
+import { type ObjectiveConfig, seq2seqOf } from '../objectives/create.js';
+import type { ObjectiveName } from '../objectives/names.js';
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
 import { modelShape, objectiveName, objectiveOf, vocabularyGoal } from './options.js';
@@ -30,17 +34,22 @@ export async function prepareRows(
   signal?: AbortSignal,
 ): Promise<PreparedSamples> {
   const { options } = run;
-  if (run.text !== undefined) throw new UsageError('Rows of conversations come from files: give `corpus`, not `text`.');
+  if (run.text !== undefined) throw new UsageError('Rows come from files: give `corpus`, not `text`.');
   const dataset = await rowsOf(run, folder, emit, signal);
-  const { context } = modelShape(options);
   const { tokenizer, files, train, validation, statistics, fingerprint } = dataset;
-  const pairs = objectiveName(options) === 'preference';
+  const name = objectiveName(options);
+  const { context: longest } = modelShape(options);
+  const sources = name === 'seq2seq';
+  const objective = run.chosen.objective ?? (sources ? ofSources(run, dataset) : objectiveOf(options, tokenizer));
+  const room = objective.name === 'seq2seq' ? objective.room : undefined;
+  const context = room ? room.source + room.target : longest;
   const places = { places: context, packed: !options.unpacked, seed: options.seed };
-  const windowsOf = (file: typeof train) => (pairs ? new PairList(file) : new RowWindows(file, places));
+  const windowsOf = (file: RowFile) =>
+    sources ? file : name === 'preference' ? new PairList(file) : new RowWindows(file, places);
   const windows = windowsOf(train);
   const held = windowsOf(validation).length;
   const evaluated = Math.min(held, Math.max(1, Math.floor(VALIDATION_TOKENS / context)));
-  for (const message of notices(statistics, windows.length, context, pairs)) emit({ type: 'notice', message });
+  for (const message of notices(statistics, windows.length, longest, name)) emit({ type: 'notice', message });
   const tokensOf = (file: typeof train) =>
     Array.from({ length: file.length }, (_, i) => file.sizeOf(i)).reduce((sum, size) => sum + size, 0);
   const counts = {
@@ -50,14 +59,29 @@ export async function prepareRows(
   train.close();
   validation.close();
   return {
-    ...{ tokenizer, fingerprint, context, counts },
-    objective: run.chosen.objective ?? objectiveOf(options, tokenizer),
+    ...{ tokenizer, fingerprint, context, counts, objective },
     validation: Array.from({ length: evaluated }, (_, i) => Math.floor((i * held) / evaluated)),
     samplesPerEpoch: windows.length,
     trainingFiles: trainingFiles(),
-    chat: { files, end: await turnEnd(dataset) },
+    ...(!sources && { chat: { files, end: await turnEnd(dataset) } }),
   };
 }
+
+/** What is learned of sources with targets, in as much room as the longest of each needs. */
+function ofSources(run: OpenRun, { tokenizer, train, validation }: ChatDataset): ObjectiveConfig {
+  const room = { source: 1, target: 1 };
+  for (const file of [train, validation])
+    for (let i = 0; i < file.length; i++) {
+      const { source, target } = sourceAndTarget(file.at(i));
+      room.source = Math.max(room.source, source.length);
+      room.target = Math.max(room.target, target.length);
+    }
+  const { name, start, end } = marksOf(run, tokenizer);
+  return { name, start, end, room };
+}
+
+const marksOf = (run: OpenRun, tokenizer: Tokenizer) =>
+  seq2seqOf(tokenizer, run.source?.model.config as object | undefined);
 
 async function rowsOf(
   run: OpenRun,
@@ -74,17 +98,21 @@ async function rowsOf(
       : await openChat(folder, { check: true }).catch(() => undefined);
   if (own !== undefined && own.fingerprint === known) return own;
   let told = 0;
+  const name = objectiveName(options);
+  const given = (run.source ?? (await keptSource(run.paths.from)))?.tokenizerFiles;
   try {
     return await prepareChat({
       paths: options.corpus,
       folder,
       except: [run.paths.folder],
-      tokenizer: withTemplate((run.source ?? (await keptSource(run.paths.from)))?.tokenizerFiles) ?? options.tokenizer,
+      tokenizer: (name === 'seq2seq' ? given : withTemplate(given)) ?? options.tokenizer,
       vocabularySize: vocabularyGoal(options),
       validationFraction: options.validationFraction,
       heldOut: options.evalFile,
-      pairs: objectiveName(options) === 'preference',
-      longest: modelShape(options).context + 1,
+      pairs: name === 'preference',
+      sourceEnd: name === 'seq2seq' ? (tokenizer) => marksOf(run, tokenizer).end : undefined,
+      // The last token of other rows is only told.
+      longest: modelShape(options).context + (name === 'seq2seq' ? 0 : 1),
       expected: known,
       signal,
       onProgress: () => {
@@ -112,16 +140,25 @@ async function turnEnd({ template, tokenizer }: ChatDataset): Promise<number | u
   }
 }
 
+/** What is told of rows that are cut, and of those that are passed over. */
+const TOLD: Readonly<Partial<Record<ObjectiveName, { readonly cut: string; readonly nothing: string }>>> = {
+  chat: { cut: 'they are cut at the end', nothing: 'no assistant turn, or none within the context' },
+  preference: {
+    cut: 'their prompts are cut at the beginning',
+    nothing: 'an answer is empty, or longer than the context',
+  },
+  seq2seq: { cut: 'source and target are cut at the end, each to as many', nothing: 'the target is empty' },
+};
+
 function* notices(
   { rows, cut, nothing, duplicates, unlearnedEnd }: ChatStatistics,
   samples: number,
   context: number,
-  pairs: boolean,
+  name: ObjectiveName,
 ): Generator<string> {
-  if (cut > 0)
-    yield `${cut} of ${rows} rows are longer than the context of ${context} tokens: ${pairs ? 'their prompts are cut at the beginning' : 'they are cut at the end'}.`;
-  if (nothing > 0)
-    yield `${nothing} of ${rows} rows are passed over: ${pairs ? 'an answer is empty, or longer than the context' : 'no assistant turn, or none within the context'}.`;
+  const told = TOLD[name] ?? TOLD.chat!;
+  if (cut > 0) yield `${cut} of ${rows} rows are longer than the context of ${context} tokens: ${told.cut}.`;
+  if (nothing > 0) yield `${nothing} of ${rows} rows are passed over: ${told.nothing}.`;
   if (duplicates > 0) yield `${duplicates} of ${rows} rows are equal to an earlier one.`;
   if (unlearnedEnd > 0)
     yield `In ${unlearnedEnd} rows the end of the turn is not learned: the model's template leaves it outside of its {% generation %} block.`;

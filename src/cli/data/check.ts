@@ -1,7 +1,10 @@
+import { UsageError } from '../../base/errors.js';
+import { spelledError } from '../../base/spelling.js';
 import { type CheckedPiece, checkRows } from '../../data/chat/check.js';
 import { findTemplate } from '../../data/chat/template.js';
 import { BytesTokenizer } from '../../data/index.js';
 import { withTextModel } from '../../hub/load-model.js';
+import { seq2seqOf } from '../../objectives/create.js';
 import { bringModel } from '../hub/bring-model.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped, table } from '../terminal/format.js';
@@ -11,6 +14,9 @@ import type { CheckFlags } from './check-options.js';
 const CONTEXT = 1024;
 /** Rows whose faults are told to a person one by one. */
 const TOLD = 20;
+
+/** Ends a source or target where a token is a byte: a zero, which no text holds. */
+const STAND_IN_END = 0;
 
 /** Shows rows as a model will see them, and every fault; 1 where a row could not be used at all. */
 export async function checkData(files: readonly string[], flags: CheckFlags, context: Context): Promise<number> {
@@ -57,15 +63,27 @@ export async function checkData(files: readonly string[], flags: CheckFlags, con
 }
 
 /** What the rows are seen by: the model's template and tokenizer, or ChatML and bytes. */
-async function eyesOf({ from, context }: CheckFlags) {
+async function eyesOf({ from, context, objective }: CheckFlags) {
   if (from === undefined) {
     const tokenizer = new BytesTokenizer();
-    return { template: findTemplate({}), tokenizer, vocabulary: 256, context: context ?? CONTEXT };
+    const end = objective === 'seq2seq' && { sourceEnd: STAND_IN_END };
+    return { template: findTemplate({}), tokenizer, vocabulary: 256, context: context ?? CONTEXT, ...end };
   }
-  return withTextModel(from, async ({ model, tokenizerFiles, tokenizer }) => ({
-    template: findTemplate(tokenizerFiles),
-    tokenizer: await tokenizer(),
-    vocabulary: model.dimensions.vocabulary,
-    context: context ?? Math.min(model.dimensions.context, CONTEXT),
-  }));
+  return withTextModel(from, async ({ model, tokenizerFiles, tokenizer: read }) => {
+    const tokenizer = await read();
+    const reads = model.architecture.encoder !== undefined;
+    if (objective !== undefined && (objective === 'seq2seq') !== reads)
+      throw spelledError(
+        UsageError,
+        ({ option }) =>
+          `${from} is a ${model.architecture.name} model, which does not learn ${objective}. Leave ${option('objective')} out.`,
+      );
+    return {
+      template: findTemplate(tokenizerFiles),
+      tokenizer,
+      vocabulary: model.dimensions.vocabulary,
+      context: context ?? Math.min(model.dimensions.context, CONTEXT),
+      ...(reads && { sourceEnd: seq2seqOf(tokenizer, model.config as object).end }),
+    };
+  });
 }

@@ -18,6 +18,10 @@ export function defineData(program: Command, start: Start): void {
   addOptions(command, CHECK_OPTIONS).action((files: string[], flags: CheckFlags) =>
     start(async (context) => (await import('./check.js')).checkData(files, flags, context)),
   );
-  finish(command, ['meanfield data check chats.jsonl', 'meanfield data check chats.jsonl --from runs/helper --json']);
+  finish(command, [
+    'meanfield data check chats.jsonl',
+    'meanfield data check chats.jsonl --from runs/helper --json',
+    'meanfield data check rows.jsonl --from google-t5/t5-small',
+  ]);
   finish(data, ['meanfield data check chats.jsonl']);
 }

@@ -1,6 +1,6 @@
 import type { OptionsOf } from '../../base/option-table.js';
-import type { ConversationEvaluation } from '../../inference/chat-evaluator.js';
 import { type ADAPTER_OPTIONS, EVALUATE_OPTIONS } from '../../inference/option-table.js';
+import type { ConversationEvaluation } from '../../inference/row-evaluator.js';
 import type { ObjectiveName } from '../../objectives/names.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
@@ -74,8 +74,9 @@ export async function evaluateFiles(
   return done ?? INTERRUPTED;
 }
 
-function tellConversations({ loss, perplexity, accuracy, tokens, rows }: ConversationEvaluation, output: Output): void {
-  output.event({ type: 'result', ...deciding('chat', loss), loss, perplexity, accuracy, tokens, rows });
+function tellConversations(result: ConversationEvaluation, output: Output): void {
+  const { objective, loss, perplexity, accuracy, tokens, rows } = result;
+  output.event({ type: 'result', ...deciding(objective, loss), loss, perplexity, accuracy, tokens, rows });
   output.text(
     table([
       ['loss', `${loss.toFixed(4)} nats per learned token`],

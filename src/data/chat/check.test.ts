@@ -77,3 +77,38 @@ it('tells of a template that ends turns by nothing', async () => {
     [false],
   ]);
 });
+
+it('shows sources and what is learned of their targets, and every fault', async () => {
+  const file = join(folder, 'sources.jsonl');
+  const rows = [
+    { source: 'Hi', target: 'Hello' },
+    { input: 'Hi', output: 'Hello' },
+    { source: 'Hi', target: '' },
+    { source: 'x'.repeat(12), target: 'y'.repeat(12) },
+    { text: 'Hi' },
+  ];
+  await writeFile(file, rows.map((row) => JSON.stringify(row)).join('\n'));
+  const found: CheckedRow[] = [];
+  const eyes = { template: findTemplate({}), tokenizer: new BytesTokenizer(), vocabulary: 256, context: 10 };
+  for await (const row of checkRows({ paths: [file], ...eyes, sourceEnd: 10 })) found.push(row);
+  expect(found.map(({ faults, unusable }) => [unusable, ...faults])).toEqual([
+    [false],
+    [false, `equal to ${file}:1`],
+    [true, 'nothing is learned: the target is empty'],
+    [
+      false,
+      'the source has 13 tokens, more than the context of 10: cut at the end',
+      'the target has 13 tokens, more than the context of 10: cut at the end',
+    ],
+    [true, expect.stringMatching(/^expected source with target.* it has text$/)],
+  ]);
+  expect(found[0]).toMatchObject({ form: 'source and target', tokens: 9, learned: 6 });
+  expect(found[0]!.pieces).toEqual([
+    { text: 'Hi\n', learned: false },
+    { text: 'Hello\n', learned: true },
+  ]);
+  expect(found[3]!.pieces).toEqual([
+    { text: `${'x'.repeat(9)}\n`, learned: false },
+    { text: 'y'.repeat(10), learned: true },
+  ]);
+});

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { CorpusOptions } from '../corpus/types.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
-import { type EncodedRow, RowEncoder } from './encode-row.js';
+import { RowEncoder } from './encode-row.js';
 import { sidesOf } from './pair.js';
 import { batchesOf, readRows } from './read-rows.js';
 import { ChatRenderer } from './renderer.js';
-import { type ChatRow, type ChatText, parseRow } from './row.js';
+import { type ChatRow, type ChatText, parseRow, parseSourceRow } from './row.js';
+import type { TokenRow } from './row-file.js';
+import { fitSource, SourceEncoder, sourceAndTarget } from './source-row.js';
 import type { FoundTemplate } from './template.js';
 import { ENDLESS, endsTurns } from './turn-end.js';
 
@@ -18,8 +20,10 @@ export interface CheckOptions extends Omit<CorpusOptions, 'field'> {
   readonly tokenizer: Tokenizer;
   /** Ids below this are known to the model. */
   readonly vocabulary: number;
-  /** Tokens that a model sees of a row at most. */
+  /** Tokens that a model sees of a row at most; of a source and its target each. */
   readonly context: number;
+  /** Where rows are sources with targets: the token that ends either. */
+  readonly sourceEnd?: number | undefined;
 }
 
 /** A piece of a row's text, of tokens that are all learned or all not. */
@@ -53,14 +57,17 @@ export interface CheckedRow {
  * @throws MeanfieldError for a file that cannot be read, a line that is no JSON, or a template that does not end
  */
 export async function* checkRows(options: CheckOptions): AsyncGenerator<CheckedRow> {
-  const { template, tokenizer } = options;
+  const { template, tokenizer, sourceEnd } = options;
   const renderer = new ChatRenderer(template);
-  const encoder = new RowEncoder(tokenizer, template, renderer);
+  const [parse, encoder] =
+    sourceEnd === undefined
+      ? [parseRow, new RowEncoder(tokenizer, template, renderer)]
+      : [parseSourceRow, new SourceEncoder(tokenizer, sourceEnd)];
   const seen = new Map<string, string>();
   let ends: Promise<boolean> | undefined;
   try {
     for await (const batch of batchesOf(readRows(options), AT_ONCE)) {
-      const parsed = batch.map(({ row }) => sidesIn(parseRow(row)));
+      const parsed = batch.map(({ row }) => sidesIn(parse(row)));
       const encoded = await encoder.encode(parsed.flatMap((row) => ('fault' in row ? [] : row.sides)));
       let next = 0;
       for (const [i, { source }] of batch.entries()) {
@@ -79,7 +86,8 @@ export async function* checkRows(options: CheckOptions): AsyncGenerator<CheckedR
           else if ('messages' in sides[0]! && !(await (ends ??= endsTurns(renderer, tokenizer))))
             yield { ...unusable(source, ENDLESS, equal), form: row.form };
           else {
-            const [own, other] = (found as EncodedRow[]).map((side, j) => looked(options, sides[j]!, side));
+            const look = sourceEnd === undefined ? looked : lookedAtSource;
+            const [own, other] = (found as Told[]).map((side, j) => look(options, side, sides[j]!));
             yield { source, form: row.form, ...together(own!, other, equal) };
           }
         }
@@ -99,6 +107,8 @@ function sidesIn(
   const sides = row.rejected === undefined ? [row.learned] : sidesOf(row);
   return 'fault' in sides ? { form, ...sides } : { form, sides };
 }
+
+type Told = TokenRow & { readonly unlearnedEnd?: string };
 
 type Looked = Omit<CheckedRow, 'source' | 'form' | 'rejected'>;
 
@@ -124,8 +134,8 @@ const unusable = (source: string, fault: string, others: readonly string[] = [])
 
 function looked(
   { tokenizer, vocabulary, context }: CheckOptions,
+  { ids, flags, unlearnedEnd }: Told,
   text: ChatText,
-  { ids, flags, unlearnedEnd }: EncodedRow,
 ): Looked {
   const faults: string[] = [];
   const unknown = ids.find((id) => id >= vocabulary);
@@ -140,6 +150,23 @@ function looked(
   return {
     ...{ tokens: ids.length, learned, faults, unusable: learned === 0 || unknown !== undefined },
     pieces: piecesOf(tokenizer, ids.subarray(0, context + 1), own),
+  };
+}
+
+function lookedAtSource({ tokenizer, vocabulary, context }: CheckOptions, row: Told): Looked {
+  const faults: string[] = [];
+  const unknown = row.ids.find((id) => id >= vocabulary);
+  if (unknown !== undefined) faults.push(`the model does not know token ${unknown}: it has ${vocabulary}`);
+  for (const [name, { length }] of Object.entries(sourceAndTarget(row)))
+    if (length > context)
+      faults.push(`the ${name} has ${length} tokens, more than the context of ${context}: cut at the end`);
+  const [seen] = fitSource(row, context)?.rows ?? [];
+  if (seen === undefined) faults.push('nothing is learned: the target is empty');
+  const { ids, flags } = seen ?? row;
+  const learned = flags.reduce((sum, flag) => sum + flag, 0);
+  return {
+    ...{ tokens: row.ids.length, learned, faults, unusable: seen === undefined || unknown !== undefined },
+    pieces: piecesOf(tokenizer, ids, flags),
   };
 }
 

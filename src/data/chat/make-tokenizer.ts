@@ -31,7 +31,8 @@ export async function makeChatTokenizer(
   { vocabularySize, signal }: { vocabularySize?: number | undefined; signal?: AbortSignal | undefined },
 ): Promise<ChatFiles> {
   const end = kind === 'bpe' ? CHATML_TOKENS.end : '';
-  const tokenizer = kind === 'bytes' ? new BytesTokenizer() : await learned(kind, rows, vocabularySize, signal);
+  const learning = { vocabularySize, signal, special: MARKS };
+  const tokenizer = kind === 'bytes' ? new BytesTokenizer() : await learned(kind, rendered(rows), learning);
   const files = tokenizer.files();
   const config = {
     ...JSON.parse(files['tokenizer_config.json']),
@@ -45,40 +46,70 @@ export async function makeChatTokenizer(
   };
 }
 
+/**
+ * Makes a tokenizer for sources and targets, of the texts of both.
+ *
+ * @returns its files
+ */
+export async function makeSourceTokenizer(
+  kind: MadeTokenizer,
+  rows: AsyncIterable<ChatText>,
+  { vocabularySize, signal }: { vocabularySize?: number | undefined; signal?: AbortSignal | undefined },
+): Promise<ChatFiles> {
+  const learning = { vocabularySize, signal, special: [] };
+  const tokenizer = kind === 'bytes' ? new BytesTokenizer() : await learned(kind, textsIn(rows), learning);
+  return { ...tokenizer.files() };
+}
+
+async function* textsIn(rows: AsyncIterable<ChatText>): AsyncGenerator<string> {
+  for await (const row of rows) if ('completion' in row) yield* [row.prompt, row.completion];
+}
+
+async function* rendered(rows: AsyncIterable<ChatText>): AsyncGenerator<string> {
+  const renderer = new ChatRenderer({ source: CHATML, names: {} });
+  try {
+    for await (const batch of batchesOf(rows, 64))
+      for (const row of await renderRows(batch, { begin: '', end: '' }, renderer)) {
+        if ('fault' in row) throw new MeanfieldError(`A row cannot be used: ${row.fault}.`);
+        yield row.text;
+      }
+  } finally {
+    await renderer.close();
+  }
+}
+
+interface Learning {
+  readonly vocabularySize: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Tokens of a `bpe` beside the one that ends a text. */
+  readonly special: readonly string[];
+}
+
 async function learned(
   kind: 'chars' | 'bpe',
-  rows: AsyncIterable<ChatText>,
-  vocabularySize: number | undefined,
-  signal: AbortSignal | undefined,
+  texts: AsyncIterable<string>,
+  { vocabularySize, signal, special }: Learning,
 ): Promise<Tokenizer> {
   const counter = new WordCounter();
   const characters = new CharacterSet();
   let bytes = 0;
-  const renderer = new ChatRenderer({ source: CHATML, names: {} });
-  try {
-    for await (const batch of batchesOf(rows, 64)) {
-      signal?.throwIfAborted();
-      for (const row of await renderRows(batch, { begin: '', end: '' }, renderer)) {
-        if ('fault' in row) throw new MeanfieldError(`A row cannot be used: ${row.fault}.`);
-        const text = toBytes(row.text);
-        bytes += text.length;
-        if (kind === 'chars') characters.add(text);
-        else for (const piece of pieces(row.text)) counter.addText(toBytes(piece));
-      }
-    }
-  } finally {
-    await renderer.close();
+  for await (const text of texts) {
+    signal?.throwIfAborted();
+    const utf8 = toBytes(text);
+    bytes += utf8.length;
+    if (kind === 'chars') characters.add(utf8);
+    else for (const piece of pieces(text, special)) counter.addText(toBytes(piece));
   }
   if (kind === 'chars') return new CharsTokenizer(characters.points());
   const training = {
     vocabularySize: vocabularySize ?? vocabularyFor(bytes),
-    special: [END_OF_TEXT, ...MARKS],
+    special: [END_OF_TEXT, ...special],
     minFrequency: MIN_FREQUENCY,
   };
   return new BpeTokenizer(await trainBpeInTurns(counter.result(), training, signal));
 }
 
-/** What lies between the marks of turns, which are tokens. */
-function pieces(text: string): string[] {
-  return MARKS.reduce<string[]>((parts, mark) => parts.flatMap((part) => part.split(mark)), [text]);
+/** What lies between marks, which are tokens. */
+function pieces(text: string, marks: readonly string[]): string[] {
+  return marks.reduce<string[]>((parts, mark) => parts.flatMap((part) => part.split(mark)), [text]);
 }

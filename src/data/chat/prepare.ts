@@ -12,11 +12,11 @@ import type { MadeTokenizer } from '../tokenizers/kinds.js';
 import { parseTokenizer } from '../tokenizers/load.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { RowEncoder } from './encode-row.js';
-import { makeChatTokenizer } from './make-tokenizer.js';
+import { makeChatTokenizer, makeSourceTokenizer } from './make-tokenizer.js';
 import { fitPair, sidesOf } from './pair.js';
 import { batchesOf, readRows, tablesIn } from './read-rows.js';
 import { ChatRenderer } from './renderer.js';
-import { type ChatText, parseRow } from './row.js';
+import { type ChatText, parseRow, parseSourceRow } from './row.js';
 import {
   RowFile,
   type RowFileEntry,
@@ -26,6 +26,7 @@ import {
   type TokenRow,
   writeRows,
 } from './row-file.js';
+import { fitSource, SourceEncoder } from './source-row.js';
 import { type ChatFiles, type FoundTemplate, findTemplate } from './template.js';
 import { ENDLESS, endsTurns } from './turn-end.js';
 
@@ -43,7 +44,12 @@ export interface PrepareChatOptions extends Omit<CorpusOptions, 'field'> {
   readonly heldOut?: string | undefined;
   /** Whether the rows are preferences, of which both sides are wanted: each is then two rows, the chosen one first. */
   readonly pairs?: boolean | undefined;
-  /** Tokens of a row at most; longer ones are cut at the end, those of pairs at the beginning of their prompt. */
+  /** Where rows are sources with targets: the token that ends either, once there is a tokenizer. */
+  readonly sourceEnd?: ((tokenizer: Tokenizer) => number) | undefined;
+  /**
+   * Tokens of a row at most; longer ones are cut at the end, those of pairs at the beginning of their prompt. A source and
+   * its target have as many each.
+   */
   readonly longest: number;
   /** The fingerprint that the data set must have. */
   readonly expected?: string | undefined;
@@ -107,7 +113,8 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
   const scan = await scanRows(options);
   const settings = { tokenizer, vocabularySize, validationFraction, longest };
   // As it was before there could be files of their own, where there are none.
-  const held = [...(scan.training === undefined ? [] : [scan.training]), ...(options.pairs ? ['pairs'] : [])];
+  const kind = options.pairs ? ['pairs'] : options.sourceEnd ? ['sources'] : [];
+  const held = [...(scan.training === undefined ? [] : [scan.training]), ...kind];
   const fingerprint = sha256(JSON.stringify([settings, scan.content, ...held]));
   if (options.expected !== undefined && options.expected !== fingerprint)
     throw new OtherTextError(`The rows in ${options.paths.join(', ')} are not those that ${folder} was made of.`);
@@ -117,16 +124,19 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
   old?.validation.close();
   await rm(join(folder, MANIFEST), { force: true });
 
+  const make = options.sourceEnd ? makeSourceTokenizer : makeChatTokenizer;
   const files =
     typeof tokenizer === 'string'
-      ? await makeChatTokenizer(tokenizer, textsOf(tokenizer === 'chars' ? undefined : false), options)
+      ? await make(tokenizer, textsOf(tokenizer === 'chars' ? undefined : false), options)
       : tokenizer;
   const template = findTemplate(files);
   const renderer = new ChatRenderer(template);
   const statistics = { ...scan.statistics, cut: 0, nothing: 0, unlearnedEnd: 0 };
   try {
     const parsed = await parseTokenizer(files as never, folder);
-    const encoder = new RowEncoder(parsed, template, renderer);
+    const encoder = options.sourceEnd
+      ? new SourceEncoder(parsed, options.sourceEnd(parsed))
+      : new RowEncoder(parsed, template, renderer);
     let ends: Promise<boolean> | undefined;
     const hasEnd = () => (ends ??= endsTurns(renderer, parsed));
     const begin = beginOf(template, parsed);
@@ -164,7 +174,7 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
   }
 
   async function* encoded(
-    encoder: RowEncoder,
+    encoder: RowEncoder | SourceEncoder,
     hasEnd: () => Promise<boolean>,
     rows: AsyncIterable<readonly ChatText[]>,
     begin: number | undefined,
@@ -177,13 +187,16 @@ export async function prepareChat(options: PrepareChatOptions): Promise<ChatData
           `The chat template cannot be learned: ${ENDLESS}. Close turns in the model's chat_template.jinja, with ` +
             '{{ eos_token }} for example, or take the template away: then ChatML is used.',
         );
-      const sound = (await encoder.encode(batch.flat())).map((row) => {
+      const sound = (await encoder.encode(batch.flat())).map((row): TokenRow & { unlearnedEnd?: string } => {
         if ('fault' in row) throw new MeanfieldError(`A row cannot be used: ${row.fault}.${CHECK}`);
         return row;
       });
       for (let i = 0; i < sound.length; i += options.pairs ? 2 : 1) {
         if (sound[i]!.unlearnedEnd !== undefined) statistics.unlearnedEnd++;
-        const fitted = options.pairs ? fitPair([sound[i]!, sound[i + 1]!], longest, begin) : fitRow(sound[i]!, longest);
+        const row = sound[i]!;
+        const fitted = options.pairs
+          ? fitPair([row, sound[i + 1]!], longest, begin)
+          : (options.sourceEnd ? fitSource : fitRow)(row, longest);
         if (fitted?.cut) statistics.cut++;
         if (fitted) yield* fitted.rows;
         else statistics.nothing++;
@@ -271,14 +284,15 @@ function unusable(folder: string, why: string, cause?: unknown): MeanfieldError 
 }
 
 /** The rows, and behind them those of `heldOut`. */
-async function* parsedRows({ heldOut, pairs, ...options }: PrepareChatOptions) {
+async function* parsedRows({ heldOut, pairs, sourceEnd, ...options }: PrepareChatOptions) {
+  const parse = sourceEnd ? parseSourceRow : parseRow;
   const except = [...(options.except ?? []), options.folder];
   const others = heldOut === undefined ? [] : await tablesIn({ ...options, paths: [heldOut], except });
   const parts = [{ ...options, except: [...except, ...others] }];
   if (heldOut !== undefined) parts.push({ ...options, paths: [heldOut], except });
   for (const [i, part] of parts.entries())
     for await (const { row, source } of readRows(part)) {
-      const parsed = parseRow(row);
+      const parsed = parse(row);
       const sides = 'fault' in parsed ? parsed : pairs ? sidesOf(parsed) : [parsed.learned];
       if ('fault' in sides) throw new MeanfieldError(`${source}: ${sides.fault}.${CHECK}`);
       yield { sides, heldOut: i > 0 };
@@ -312,8 +326,11 @@ async function scanRows(options: PrepareChatOptions) {
 }
 
 function tooFew(options: PrepareChatOptions, { rows, nothing }: ChatStatistics, part: string): MeanfieldError {
+  const why = options.sourceEnd
+    ? 'its target is empty'
+    : `no assistant turn, or cut off within ${options.longest - 1} tokens of context`;
   return new MeanfieldError(
     `Of the ${rows} rows in ${options.paths.join(', ')} none is left for the ${part} part: in ${nothing} nothing is learned ` +
-      `(no assistant turn, or cut off within ${options.longest - 1} tokens of context). Expected two rows or more.${CHECK}`,
+      `(${why}). Expected two rows or more.${CHECK}`,
   );
 }

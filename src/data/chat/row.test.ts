@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRow } from './row.js';
+import { parseRow, parseSourceRow } from './row.js';
 
 const turns = [
   { role: 'user', content: 'Hi' },
@@ -69,6 +69,29 @@ describe('forms of rows', () => {
       },
     });
   });
+});
+
+it.each([
+  [{ source: 'a', target: 'b', text: 'c' }, 'a', 'b'],
+  [{ input: 'a', output: 'b', instruction: null }, 'a', 'b'],
+  [{ text: 'a', summary: 'b' }, 'a', 'b'],
+  [{ prompt: 'a', completion: 'b' }, 'a', 'b'],
+  [{ instruction: 'a', input: 'i', output: 'b' }, 'a\n\ni', 'b'],
+  [{ instruction: 'a', output: 'b' }, 'a', 'b'],
+])('finds the source and the target of %j', (row, prompt, completion) => {
+  expect(parseSourceRow(row)).toEqual({ form: 'source and target', learned: { prompt, completion } });
+});
+
+it.each([
+  [null, 'expected a JSON object, got null'],
+  [{ source: 'a' }, /^expected source with target, .* or prompt with completion; it has source$/],
+  [{ source: 'a', target: ['b'] }, 'expected target to be text, got a list'],
+  [{ source: { toString: 'a' }, target: 'b' }, 'expected source to be text, got an object'],
+  [{ prompt: turns, completion: 'b' }, 'expected prompt to be text, got a list'],
+])('tells what was expected of %j for a source', (row, fault) => {
+  const parsed = parseSourceRow(row) as { fault: string };
+  if (typeof fault === 'string') expect(parsed.fault).toBe(fault);
+  else expect(parsed.fault).toMatch(fault);
 });
 
 it.each([

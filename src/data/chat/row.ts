@@ -26,7 +26,14 @@ export type ChatText = Conversation | Completion;
 /** A row, in the one form that everything after it knows. */
 export interface ChatRow {
   /** How it was written. */
-  readonly form: 'messages' | 'ShareGPT' | 'Alpaca' | 'prompt and completion' | 'preference' | 'text';
+  readonly form:
+    | 'messages'
+    | 'ShareGPT'
+    | 'Alpaca'
+    | 'prompt and completion'
+    | 'preference'
+    | 'source and target'
+    | 'text';
   /** What is learned; of a preference the one chosen. */
   readonly learned: ChatText;
   /** Of a preference: the other. */
@@ -37,6 +44,10 @@ export interface ChatRow {
 export const ROW_FORMS =
   'messages (a list of { role, content }), conversations (of { from, value }), instruction with output (and input), ' +
   'prompt with completion, chosen with rejected (and prompt), or text';
+
+/** Forms of what an encoder-decoder learns, for messages. */
+export const SOURCE_FORMS =
+  'source with target, instruction with output (and input), input with output, text with summary, or prompt with completion';
 
 /** Who speaks, by the names that files give them. */
 const ROLES: Readonly<Record<string, ChatMessage['role']>> = {
@@ -67,10 +78,23 @@ class RowFault extends Error {}
  * @returns the row, or what is wrong with it
  */
 export function parseRow(value: unknown): ChatRow | { readonly fault: string } {
+  return parsedBy(recognise, value);
+}
+
+/**
+ * Recognises what an encoder-decoder learns of a row: a source, here the prompt, and its target, the completion.
+ *
+ * @returns the row, or what is wrong with it
+ */
+export function parseSourceRow(value: unknown): ChatRow | { readonly fault: string } {
+  return parsedBy(recogniseSource, value);
+}
+
+function parsedBy(read: (row: Fields) => ChatRow, value: unknown): ChatRow | { readonly fault: string } {
   try {
     if (!isFields(value)) throw new RowFault(`expected a JSON object, got ${kindOf(value)}`);
     // A table has a null where a row has no value.
-    return recognise(Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null)));
+    return read(Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null)));
   } catch (error) {
     if (error instanceof RowFault) return { fault: error.message };
     throw error;
@@ -95,8 +119,33 @@ function recognise(row: Fields): ChatRow {
     return { form: 'prompt and completion', learned: answered(row, 'completion', tools) };
   if (row.text !== undefined)
     return { form: 'text', learned: { prompt: '', completion: requireText(row.text, 'text') } };
-  const keys = Object.keys(row);
-  throw new RowFault(`expected ${ROW_FORMS}; it has ${keys.slice(0, 12).join(', ') || 'no field'}`);
+  throw unknownForm(ROW_FORMS, row);
+}
+
+/** The fields of a source and its target, by what files call them. */
+const SOURCES = [
+  ['source', 'target'],
+  ['input', 'output'],
+  ['text', 'summary'],
+  ['prompt', 'completion'],
+] as const;
+
+function recogniseSource(row: Fields): ChatRow {
+  const form = 'source and target';
+  // A question with its own input would else be taken for the input alone.
+  if (row.instruction !== undefined && row.output !== undefined) {
+    const [question, input] = [requireText(row.instruction, 'instruction'), requireText(row.input ?? '', 'input')];
+    const prompt = input === '' ? question : `${question}\n\n${input}`;
+    return { form, learned: { prompt, completion: requireText(row.output, 'output') } };
+  }
+  const names = SOURCES.find(([source, target]) => row[source] !== undefined && row[target] !== undefined);
+  if (names === undefined) throw unknownForm(SOURCE_FORMS, row);
+  const [prompt, completion] = names.map((name) => requireText(row[name], name)) as [string, string];
+  return { form, learned: { prompt, completion } };
+}
+
+function unknownForm(forms: string, row: Fields): RowFault {
+  return new RowFault(`expected ${forms}; it has ${Object.keys(row).slice(0, 12).join(', ') || 'no field'}`);
 }
 
 /** An answer, to the row's prompt where it has one: texts both, or messages both. */

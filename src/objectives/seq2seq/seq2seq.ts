@@ -4,6 +4,8 @@
 import { UsageError } from '../../base/errors.js';
 import { Random } from '../../base/random.js';
 import { spelledError } from '../../base/spelling.js';
+import type { TokenRow } from '../../data/chat/row-file.js';
+import { sourceAndTarget } from '../../data/chat/source-row.js';
 import type { TokenWindow } from '../../data/index.js';
 import type { HostArray } from '../../engine/engine.js';
 import { linearCrossEntropy, type Tensor } from '../../graph/index.js';
@@ -174,4 +176,12 @@ export function ofCorruptedText(
     ...{ room: spanLengths(tokens, corruption), tokens, start, standIn },
     pairOf: ({ ids, number }) => corruptSpans(ids.subarray(0, tokens), new Random(seed, 'spans', ...number), settings),
   });
+}
+
+/** The objective over rows of sources with targets, which are no longer than the room that there is. */
+export function ofSources(
+  model: Model,
+  { room, ...marks }: Pick<Seq2SeqOptions<TokenRow>, 'room' | 'start' | 'standIn'>,
+): Seq2Seq<TokenRow> {
+  return new Seq2Seq<TokenRow>(model, { ...marks, room, tokens: room.source + room.target, pairOf: sourceAndTarget });
 }
