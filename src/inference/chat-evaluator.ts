@@ -4,7 +4,7 @@ import { parseRow } from '../data/chat/row.js';
 import type { TokenRow } from '../data/chat/row-file.js';
 import { findTemplate } from '../data/chat/template.js';
 import { Chat } from '../objectives/chat/chat.js';
-import { type Room, RowEvaluator, type RowReader } from './row-evaluator.js';
+import { RowEvaluator, type RowReader, type RowRoom } from './row-evaluator.js';
 import type { TextEvaluatorOptions } from './text-evaluator.js';
 
 /** What a {@link ChatEvaluator} computes with. */
@@ -54,7 +54,7 @@ export class ChatEvaluator extends RowEvaluator<readonly TokenRow[]> {
     return [row];
   }
 
-  protected override learned([places = 1]: Room): Chat {
+  protected override learned([places = 1]: RowRoom): Chat {
     return new Chat(this.options.model, places);
   }
 

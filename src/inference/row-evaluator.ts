@@ -37,7 +37,7 @@ const AT_ONCE = 64;
 const SHORTEST = 16;
 
 /** Tokens of rows of about one length: places of each of their parts. */
-export type Room = readonly number[];
+export type RowRoom = readonly number[];
 
 /** What turns rows into tokens, while files are read. */
 export interface RowReader {
@@ -62,7 +62,7 @@ export abstract class RowEvaluator<Sample> {
   /** Tokens of a row's parts. */
   protected abstract partsOf(row: TokenRow): readonly number[];
   protected abstract sampleOf(row: TokenRow): Sample;
-  protected abstract learned(room: Room): Objective<Sample>;
+  protected abstract learned(room: RowRoom): Objective<Sample>;
 
   /**
    * Memory does not grow with the rows.
@@ -85,8 +85,8 @@ export abstract class RowEvaluator<Sample> {
       { rows: 0, cut: 0, nothing: 0 },
     ];
     /** Rows that wait for others of about their length. */
-    const waiting = new Map<string, { readonly room: Room; rows: TokenRow[] }>();
-    const run = async (room: Room, rows: readonly TokenRow[]) => {
+    const waiting = new Map<string, { readonly room: RowRoom; rows: TokenRow[] }>();
+    const run = async (room: RowRoom, rows: readonly TokenRow[]) => {
       signal?.throwIfAborted();
       const samples = rows.map((row) => this.sampleOf(row));
       const { weight, sums: some } = await this.#evaluator(room).score(parameters, samples);
@@ -156,7 +156,7 @@ export abstract class RowEvaluator<Sample> {
     );
   }
 
-  #evaluator(room: Room): Evaluator<Sample> {
+  #evaluator(room: RowRoom): Evaluator<Sample> {
     const { engine, compile, frozen } = this.options;
     let evaluator = this.#evaluators.get(`${room}`);
     if (!evaluator) {
@@ -169,7 +169,7 @@ export abstract class RowEvaluator<Sample> {
   }
 }
 
-const batchOf = (room: Room): number => mostWindows(room.reduce((sum, places) => sum + places, 0));
+const batchOf = (room: RowRoom): number => mostWindows(room.reduce((sum, places) => sum + places, 0));
 
 const CHECK = ' `meanfield data check` shows all rows that are wrong.';
 

@@ -3,7 +3,7 @@ import type { TokenRow } from '../data/chat/row-file.js';
 import { fitSource, SourceEncoder, sourceAndTarget } from '../data/chat/source-row.js';
 import { seq2seqOf } from '../objectives/create.js';
 import { ofSources, type Seq2Seq } from '../objectives/seq2seq/seq2seq.js';
-import { type Room, RowEvaluator, type RowReader } from './row-evaluator.js';
+import { RowEvaluator, type RowReader, type RowRoom } from './row-evaluator.js';
 import type { TextEvaluatorOptions } from './text-evaluator.js';
 
 /** Measures how well an encoder-decoder writes the targets of sources: the loss of training, each row by itself. */
@@ -37,7 +37,7 @@ export class SourceEvaluator extends RowEvaluator<TokenRow> {
     return row;
   }
 
-  protected override learned([source = 1, target = 1]: Room): Seq2Seq<TokenRow> {
+  protected override learned([source = 1, target = 1]: RowRoom): Seq2Seq<TokenRow> {
     const { model, tokenizer } = this.options;
     return ofSources(model, { room: { source, target }, start: this.#marks.start, standIn: tokenizer.standIn });
   }
