@@ -42,6 +42,7 @@ export {
   input,
   layerNorm,
   linearCrossEntropy,
+  linearDistillation,
   log,
   matmul,
   maximum,
@@ -74,6 +75,7 @@ export {
   tanh,
   transpose,
 } from './graph/index.js';
+export type { LinearDistillationOptions } from './graph/operators/distillation.js';
 export type { LinearCrossEntropyOptions } from './graph/operators/loss.js';
 export type { GemmOptions, MatmulOptions } from './graph/operators/product.js';
 

@@ -12,6 +12,7 @@ import {
   input,
   layerNorm,
   linearCrossEntropy,
+  linearDistillation,
   matmul,
   pick,
   place,
@@ -53,6 +54,11 @@ describe('shape rules', () => {
     ['layerNorm', () => layerNorm(x, input('w', [2]), input('b', [3]), 0), /expected a vector \[3\], got \[2\]/],
     ['attention', () => attention(heads(3), heads(2), heads(2)), /S ≥ T/],
     ['rotary', () => rotary(heads(3), x, x), /rotary: expected/],
+    [
+      'linearDistillation',
+      () => linearDistillation(x, x, ids, x, input('u', [3, 3]), { share: 0.5, temperature: 2 }),
+      /expected \[N, C\], \[V, C\], int64 \[N\], \[N, D\] and \[V or fewer, D\], .* got .*\[3, 3\]/,
+    ],
     ['linearCrossEntropy', () => linearCrossEntropy(x, x, x), /expected \[N, C\], \[V, C\] and int64/],
     [
       'quantize',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UsageError } from '../base/errors.js';
+import { spelledError } from '../base/spelling.js';
 import type { TokenWindow } from '../data/sampling/token-windows.js';
 import type { Tokenizer } from '../data/tokenizers/tokenizer.js';
 import { someNames } from '../model/config-rules.js';
@@ -8,6 +9,7 @@ import { Causal } from './causal/causal.js';
 import { Chat } from './chat/chat.js';
 import { Masked } from './masked/masked.js';
 import type { ObjectiveName } from './names.js';
+import type { Teacher } from './next-tokens.js';
 import type { Objective } from './objective.js';
 import { Preference } from './preference/preference.js';
 import { tokensForSource } from './seq2seq/corrupt-spans.js';
@@ -97,6 +99,8 @@ export interface ObjectiveSetting {
   readonly seed: number;
   /** The id that is read for what the vocabulary does not have, where there can be such. */
   readonly standIn?: number | undefined;
+  /** Whose probabilities are learned beside the tokens, where such are learned that follow. */
+  readonly teacher?: Teacher | undefined;
 }
 
 /** The share of tokens to be told, where nothing else was asked for (BERT, arXiv 1810.04805 §3.1). */
@@ -186,10 +190,17 @@ function classNames({ config }: Model): string[] {
 export function createObjective(config: TextObjectiveConfig, setting: ObjectiveSetting): Objective<TokenWindow>;
 export function createObjective(config: ObjectiveConfig, setting: ObjectiveSetting): Objective<unknown>;
 export function createObjective(config: ObjectiveConfig, setting: ObjectiveSetting): Objective<never> {
-  const { model, context, seed, standIn = 0 } = setting;
+  const { model, context, seed, standIn = 0, teacher } = setting;
+  if (teacher && config.name !== 'causal' && config.name !== 'chat')
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('teacher')} teaches the tokens that follow, of texts (causal) or of answers (chat); this run learns ` +
+        `${config.name}. Leave it out, or choose another ${option('objective')}.`,
+    );
   switch (config.name) {
     case 'causal':
-      return new Causal(model, context, standIn);
+      return new Causal(model, context, standIn, teacher);
     case 'masked':
       return new Masked(model, { ...config, context, seed, standIn });
     case 'seq2seq': {
@@ -202,7 +213,7 @@ export function createObjective(config: ObjectiveConfig, setting: ObjectiveSetti
       );
     }
     case 'chat':
-      return new Chat(model, context);
+      return new Chat(model, context, teacher);
     case 'preference':
       return new Preference(model, context, config);
   }

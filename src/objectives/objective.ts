@@ -45,6 +45,23 @@ export interface Scoring<Sample> {
   ): Score;
 }
 
+/** What steps of training follow in place of the loss, where a second model has a say in it: evaluations never hear it. */
+export interface Teaching {
+  /** Describes that model's vector, which stays as it is. */
+  readonly layout: ParameterLayout;
+  /**
+   * As {@link Objective.loss}; no gradient reaches the teacher.
+   *
+   * @param teacher parameters of {@link layout}
+   */
+  loss(
+    parameters: TracedParameters,
+    feeds: Readonly<Record<string, Tensor>>,
+    batch: number,
+    teacher: TracedParameters,
+  ): Tensor;
+}
+
 /**
  * What is learned: it joins a model to samples. The trainer, the evaluator, rounds and checkpoints know nothing else of
  * either, so a new kind of learning is a new one of these.
@@ -82,6 +99,8 @@ export interface Objective<Sample = unknown> {
    * @param parameters trained and frozen ones
    */
   loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor;
+  /** What is learned of another model beside the samples; none where left out. */
+  readonly teaching?: Teaching | undefined;
   /** Whether evaluations during training tell all metrics, and not the loss alone. */
   readonly scoresInTraining?: boolean;
   /** All metrics of an evaluation; where it is left out, the loss is the only one. */

@@ -3,7 +3,15 @@ import type { Program } from '../graph/index.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import type { Objective } from '../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from './adamw.js';
-import { dropoutArrays, feedArrays, fillDropout, frozenArrays, traceGradient, vectorArrays } from './step-program.js';
+import {
+  dropoutArrays,
+  feedArrays,
+  fillDropout,
+  frozenArrays,
+  teacherArrays,
+  traceGradient,
+  vectorArrays,
+} from './step-program.js';
 
 /** From this many parameters on memory is dearer than the last percent of speed: cheap activations are made twice. */
 const LARGE_MODEL = 30e6;
@@ -27,6 +35,8 @@ export interface ReplicaOptions<Sample> {
   readonly objective: Objective<Sample>;
   /** What the objective's `frozen` describes; kept as it is, and not copied. */
   readonly frozen?: FrozenValues;
+  /** The vector of the objective's teacher, where it has one; likewise. */
+  readonly teacher?: Float32Array | undefined;
   readonly engine: Engine;
   /** Samples of a micro-batch. */
   readonly batch: number;
@@ -55,7 +65,7 @@ export class Replica<Sample = unknown> {
   readonly #sum: Float32Array | undefined;
 
   private constructor(options: ReplicaOptions<Sample>, gradient: Session, adamw: Adamw) {
-    const { objective, engine, frozen = new Float32Array(0) } = options;
+    const { objective, engine, frozen = new Float32Array(0), teacher = new Float32Array(0) } = options;
     const { size } = objective.layout;
     this.#vectors = {
       parameters: new Float32Array(size),
@@ -68,7 +78,10 @@ export class Replica<Sample = unknown> {
     this.#adamw = adamw;
     this.#feeds = feedArrays(objective, options.batch);
     this.#dropped = dropoutArrays(gradient.program);
-    this.#frozen = frozenArrays(objective as Objective<never>, frozen, engine.views);
+    this.#frozen = {
+      ...frozenArrays(objective as Objective<never>, frozen, engine.views),
+      ...teacherArrays(objective as Objective<never>, teacher, engine.views),
+    };
     if (options.gradientAccumulation > 1) this.#sum = new Float32Array(size);
   }
 

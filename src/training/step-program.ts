@@ -24,6 +24,7 @@ type Target = Pick<Engine, 'target' | 'views'>;
 /** How a model's vectors are fed: as one view a parameter, or whole and cut inside the graph. */
 const VECTOR = 'parameters';
 const FROZEN = 'frozen';
+const TEACHER = 'teacher';
 const GRADIENT = 'gradient';
 const SUM = 'sum';
 
@@ -53,7 +54,7 @@ function vectorOutputs(layout: ParameterLayout, name: string, tensors: readonly 
 /** A vector as the feeds or destinations of a program traced with the same `views`. */
 export function vectorArrays(
   layout: ParameterLayout,
-  name: 'parameters' | 'gradient' | 'sum' | typeof FROZEN,
+  name: 'parameters' | 'gradient' | 'sum' | typeof FROZEN | typeof TEACHER,
   vector: Float32Array,
   views: boolean,
 ): HostArrays {
@@ -65,6 +66,11 @@ export function vectorArrays(
 export function frozenArrays({ frozen: layout }: Objective<never>, frozen: FrozenValues, views: boolean): HostArrays {
   if (frozen instanceof Float32Array) return vectorArrays(layout, FROZEN, frozen, views);
   return Object.fromEntries(Object.entries(frozen).map(([name, array]) => [`${FROZEN}/${name}`, array]));
+}
+
+/** What a teacher's inputs are fed, in a program of {@link traceGradient} with the same `views`. */
+export function teacherArrays({ teaching }: Objective<never>, teacher: Float32Array, views: boolean): HostArrays {
+  return teaching ? vectorArrays(teaching.layout, TEACHER, teacher, views) : {};
 }
 
 /** The arrays of a micro-batch of so many samples, to be filled and fed again and again. */
@@ -137,7 +143,8 @@ export function traceScores(
 }
 
 /**
- * The loss and its gradient by the trained parameters: {@link traceLoss} with the output `gradient` beside it.
+ * The loss and its gradient by the trained parameters: {@link traceLoss} with the output `gradient` beside it. Where the
+ * objective has a teacher, it is the loss with the teacher's say in it.
  *
  * @param accumulate adds the input `sum`, a gradient to which this one is added
  * @param recompute makes cheap activations again in the backward pass instead of keeping them
@@ -149,10 +156,13 @@ export function traceGradient(
   engine: Target,
   { accumulate, recompute, dropout = 0 }: { accumulate: boolean; recompute: boolean; dropout?: number | undefined },
 ): Program {
-  const { layout } = objective;
+  const { layout, teaching } = objective;
   const given = parameterInputs(objective, engine.views);
   const parameters = dropout > 0 ? { ...given, [DROPOUT]: dropoutHook(dropout) } : given;
-  const loss = objective.loss(parameters, feedInputs(objective, batch), batch);
+  const feeds = feedInputs(objective, batch);
+  const loss = teaching
+    ? teaching.loss(parameters, feeds, batch, vectorInputs(teaching.layout, TEACHER, engine.views))
+    : objective.loss(parameters, feeds, batch);
   let gradient = gradients(
     loss,
     layout.entries.map(({ name }) => parameters[name]!),

@@ -7,6 +7,7 @@ import {
   gemm,
   layerNorm,
   linearCrossEntropy,
+  linearDistillation,
   matmul,
   pick,
   place,
@@ -301,6 +302,44 @@ export const modelCases: Record<string, OperatorCase> = {
         const bent = (value: number) => (softcap === undefined ? value : softcap * Math.tanh(value / softcap));
         const logits = { ...plain, data: plain.data.map(bent) };
         const total = sum(n, (i) => costOf(logits, i, ids!.data[i]!) * (weights?.data[i] ?? 1));
+        return { shape: [], data: Float64Array.of(total / n) };
+      },
+    };
+  },
+  linearDistillation: (draw) => {
+    const [n, c, d, v] = [draw.size(6), draw.size(), draw.size(), draw.size(6)];
+    const options = {
+      share: draw.pick(0, 0.3, 1),
+      temperature: draw.pick(0.7, 1, 2.5),
+      chunk: draw.pick(undefined, 1, 2, 4),
+      softcap: draw.pick(undefined, 0.8, 4),
+      teacherSoftcap: draw.pick(undefined, 1.5),
+    };
+    const { share, temperature, softcap, teacherSoftcap } = options;
+    const fixed = (x: Operand): Operand => ({ ...x, fixed: true });
+    // At times the teacher does not know all that the student does.
+    const known = draw.pick(v, v, Math.max(1, v - 1));
+    return {
+      operands: [
+        ...[draw.floats([n, c]), draw.floats([v, c]), draw.ids(n, v)],
+        ...[fixed(draw.floats([n, d])), fixed(draw.floats([known, d]))],
+        ...(draw.bool() ? [fixed(draw.floats([n]))] : []),
+      ],
+      trace: (x, w, ids, t, u, weights) => linearDistillation(x!, w!, ids!, t!, u!, { ...options, weights }),
+      reference: (x, w, ids, t, u, weights) => {
+        const scored = (a: Values, b: Values, cap: number | undefined) => {
+          const plain = product(a, swapped(b));
+          return { ...plain, data: plain.data.map((z) => (cap === undefined ? z : cap * Math.tanh(z / cap))) };
+        };
+        const [student, teacher] = [scored(x!, w!, softcap), scored(t!, u!, teacherSoftcap)];
+        const probabilities = (scores: Values, i: number) =>
+          softmaxRow(Array.from({ length: scores.shape[1]! }, (_, j) => at(scores, [i, j]) / temperature));
+        const total = sum(n, (i) => {
+          const [p, q] = [probabilities(teacher, i), probabilities(student, i)];
+          const apart = sum(known, (j) => p[j]! * Math.log(p[j]! / q[j]!));
+          const cost = (1 - share) * costOf(student, i, ids!.data[i]!) + share * temperature ** 2 * apart;
+          return cost * (weights?.data[i] ?? 1);
+        });
         return { shape: [], data: Float64Array.of(total / n) };
       },
     };

@@ -2,6 +2,7 @@ import type { Operator } from '../tensor.js';
 import { activation } from './activation.js';
 import { attentionOperators } from './attention.js';
 import { comparison } from './comparison.js';
+import { distillation } from './distillation.js';
 import { dropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
 import { lookup } from './lookup.js';
@@ -25,6 +26,7 @@ export const operators: Record<string, Operator> = {
   ...normalization,
   ...attentionOperators,
   ...loss,
+  ...distillation,
   ...comparison,
   ...quantization,
   ...dropout,
@@ -40,6 +42,7 @@ export {
   rotary,
 } from './attention.js';
 export { abs, maximum, minimum } from './comparison.js';
+export { type LinearDistillationOptions, linearDistillation } from './distillation.js';
 export { dropoutFactors } from './dropout.js';
 export { add, addAll, div, erf, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';
 export { gather, pick, place, scatterAdd } from './lookup.js';

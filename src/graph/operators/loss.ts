@@ -26,24 +26,27 @@ function chunksOf([x_NC, , targets_N, weights_N]: readonly Tensor[], { chunk }: 
 }
 
 /**
- * log Σ exp z − z[target] of each row, [N, 1]. log Σ exp z = max z − log max softmax(z): one pass less than from its
- * definition, and as well conditioned, since the largest probability is at least 1/V.
+ * log Σ exp z of each row, [N, 1], as max z − log max softmax(z): one pass less than from its definition, and as well
+ * conditioned, since the largest probability is at least 1/V.
  */
-function costs(logits_NV: Tensor, targets_N: Tensor): Tensor {
-  const lse_N1 = sub(reduceMax(logits_NV, [1], true), log(reduceMax(softmax(logits_NV), [1], true)));
-  return sub(lse_N1, column(pick(logits_NV, targets_N)));
-}
+export const logSumExp = (logits_NV: Tensor): Tensor =>
+  sub(reduceMax(logits_NV, [1], true), log(reduceMax(softmax(logits_NV), [1], true)));
+
+/** log Σ exp z − z[target] of each row, [N, 1]. */
+export const costs = (logits_NV: Tensor, targets_N: Tensor): Tensor =>
+  sub(logSumExp(logits_NV), column(pick(logits_NV, targets_N)));
 
 /** Probabilities less 1 at each row's target: the gradient of its cost by its logits. */
-const lessOne = (p_NV: Tensor, targets_N: Tensor): Tensor =>
+export const lessOne = (p_NV: Tensor, targets_N: Tensor): Tensor =>
   place(p_NV, targets_N, broadcastTo(scalar(-1), targets_N.shape));
 
-/** Scores of a linear head, bent to a cap where there is one, and the tanh that is then in them: [N, V] each. */
-function logitsOf(x_NC: Tensor, w_VC: Tensor, { softcap }: Attributes): { logits: Tensor; tanh?: Tensor } {
+/** Scores of a linear head, bent to a cap where there is one, and then their slope by what they were: [N, V] each. */
+export function linearScores(x_NC: Tensor, w_VC: Tensor, softcap?: number): { scores: Tensor; slope?: Tensor } {
   const product = gemm(x_NC, w_VC, undefined, { transB: true });
-  if (softcap === undefined) return { logits: product };
-  const bent = tanh(scale(product, 1 / (softcap as number)));
-  return { logits: scale(bent, softcap as number), tanh: bent };
+  if (softcap === undefined) return { scores: product };
+  const bent = tanh(scale(product, 1 / softcap));
+  // d/dx c tanh(x / c) = 1 − tanh²(x / c)
+  return { scores: scale(bent, softcap), slope: sub(scalar(1), mul(bent, bent)) };
 }
 
 export const loss = {
@@ -86,10 +89,9 @@ export const loss = {
       const dx: Tensor[] = [];
       let dw: Tensor | undefined;
       for (const { x, ids, weights } of chunksOf(node.inputs, node.attributes)) {
-        const { logits, tanh: bent } = logitsOf(x, w_VC, node.attributes);
-        const capped_NV = lessOne(softmax(logits), ids);
-        // d/dx c tanh(x / c) = 1 − tanh²(x / c)
-        const plain_NV = bent ? mul(capped_NV, sub(scalar(1), mul(bent, bent))) : capped_NV;
+        const { scores, slope } = linearScores(x, w_VC, node.attributes.softcap as number | undefined);
+        const capped_NV = lessOne(softmax(scores), ids);
+        const plain_NV = slope ? mul(capped_NV, slope) : capped_NV;
         const d_NV = weights ? mul(plain_NV, weights) : plain_NV;
         dx.push(gemm(d_NV, w_VC));
         const part = gemm(d_NV, x, undefined, { transA: true });
@@ -100,7 +102,8 @@ export const loss = {
     decompose: (node) => {
       const [x_NC, w_VC] = node.inputs as [Tensor, Tensor];
       const parts = chunksOf(node.inputs, node.attributes).map(({ x, ids, weights }) => {
-        const costs_N1 = costs(logitsOf(x, w_VC, node.attributes).logits, ids);
+        const { scores } = linearScores(x, w_VC, node.attributes.softcap as number | undefined);
+        const costs_N1 = costs(scores, ids);
         return reduceSum(weights ? mul(costs_N1, weights) : costs_N1, [0, 1]);
       });
       return [reshape(scale(addAll(parts), 1 / x_NC.shape[0]!), [])];

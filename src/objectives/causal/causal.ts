@@ -5,11 +5,11 @@ import { UsageError } from '../../base/errors.js';
 import { spelledError } from '../../base/spelling.js';
 import type { TokenWindow } from '../../data/sampling/token-windows.js';
 import type { HostArray } from '../../engine/engine.js';
-import { linearCrossEntropy, type Tensor } from '../../graph/index.js';
+import type { Tensor } from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
 import type { Model } from '../../model/model.js';
+import { NextTokens, type Teacher } from '../next-tokens.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
-import { OfWindows } from '../of-windows.js';
 import { LOSS_AND_ACCURACY } from '../score-targets.js';
 import { tokenLosses } from './token-losses.js';
 import { fillTokens } from './tokens.js';
@@ -19,13 +19,13 @@ import { fillTokens } from './tokens.js';
  * every position of a window. A sample is a window of `context` + 1 tokens; one that is only scored may be shorter, and hold
  * −1 for what is no token of the vocabulary.
  */
-export class Causal extends OfWindows implements Objective<TokenWindow> {
+export class Causal extends NextTokens implements Objective<TokenWindow> {
   readonly name = 'causal';
   readonly generative = true;
   readonly metrics = LOSS_AND_ACCURACY;
   readonly scoring: Scoring<TokenWindow> = {
     judge: (parameters, { ids, targets }, batch) =>
-      tokenLosses(this.model, parameters, this.model.hidden(parameters, ids!, batch, this.context), targets!),
+      tokenLosses(this.model, parameters, this.hidden(this.model, parameters, { ids: ids! }, batch), targets!),
     score: (samples, _arrays, { losses, predictions }) => {
       let [weight, loss, accuracy] = [0, 0, 0];
       for (const [b, { ids }] of samples.entries())
@@ -43,13 +43,15 @@ export class Causal extends OfWindows implements Objective<TokenWindow> {
   /**
    * @param context tokens that the model sees of a window
    * @param standIn the id that is read where a window has no token of the vocabulary
+   * @param teacher whose probabilities are learned beside the tokens
    */
   constructor(
     model: Model,
     context: number = model.dimensions.context,
     private readonly standIn = 0,
+    teacher?: Teacher,
   ) {
-    super(model, context);
+    super(model, context, teacher);
     if (model.architecture.sees !== 'past')
       throw spelledError(
         UsageError,
@@ -79,13 +81,12 @@ export class Causal extends OfWindows implements Objective<TokenWindow> {
     return this.unit(samples.length);
   }
 
-  loss(parameters: TracedParameters, { ids, targets }: Readonly<Record<string, Tensor>>, batch: number): Tensor {
-    const x_NC = this.model.hidden(parameters, ids!, batch, this.context);
-    return linearCrossEntropy(x_NC, this.model.head(parameters), targets!, { softcap: this.model.softcap });
-  }
-
-  /** Every position has a target, so the graph's mean is the sum over so many. */
-  unit(batch: number): number {
-    return batch * this.context;
+  protected hidden(
+    model: Model,
+    parameters: TracedParameters,
+    { ids }: Readonly<Record<string, Tensor>>,
+    batch: number,
+  ): Tensor {
+    return model.hidden(parameters, ids!, batch, this.context);
   }
 }

@@ -4,12 +4,12 @@
 import { UsageError } from '../../base/errors.js';
 import type { PackedRows } from '../../data/chat/pack.js';
 import type { HostArray } from '../../engine/engine.js';
-import { linearCrossEntropy, type Tensor } from '../../graph/index.js';
+import type { Tensor } from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
 import type { Model } from '../../model/model.js';
 import { lowWords } from '../low-words.js';
+import { NextTokens, type Teacher } from '../next-tokens.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
-import { OfWindows } from '../of-windows.js';
 import { judgeTargets, LOSS_AND_ACCURACY, scoreTargets } from '../score-targets.js';
 
 /**
@@ -18,19 +18,22 @@ import { judgeTargets, LOSS_AND_ACCURACY, scoreTargets } from '../score-targets.
  * window of one row or more (packing); each row's positions begin at 0, and none sees another, so that packed rows give
  * the loss and the gradient of each by itself. What is learned is told by flags and lengths, never by a token's id.
  */
-export class Chat extends OfWindows implements Objective<PackedRows> {
+export class Chat extends NextTokens implements Objective<PackedRows> {
   readonly name = 'chat';
   readonly generative = false;
   readonly metrics = LOSS_AND_ACCURACY;
   readonly scoring: Scoring<PackedRows> = {
     judge: (parameters, feeds, batch) =>
-      judgeTargets(this.model, parameters, this.#hidden(parameters, feeds, batch), feeds),
+      judgeTargets(this.model, parameters, this.hidden(this.model, parameters, feeds, batch), feeds),
     score: (_samples, arrays, outputs) => scoreTargets(arrays, outputs),
   };
 
-  /** @param context places of a window */
-  constructor(model: Model, context: number) {
-    super(model, context);
+  /**
+   * @param context places of a window
+   * @param teacher whose probabilities are learned beside the answers
+   */
+  constructor(model: Model, context: number, teacher?: Teacher) {
+    super(model, context, teacher);
     if (model.architecture.sees !== 'past')
       throw new UsageError(
         `A ${model.architecture.name} model sees the answers that it would have to give. Use gpt2 or llama for chat.`,
@@ -80,19 +83,12 @@ export class Chat extends OfWindows implements Objective<PackedRows> {
     return weight;
   }
 
-  loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor {
-    const x_NC = this.#hidden(parameters, feeds, batch);
-    const { softcap } = this.model;
-    return linearCrossEntropy(x_NC, this.model.head(parameters), feeds.targets!, { softcap, weights: feeds.weights });
-  }
-
-  #hidden(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor {
-    const packing = { positions_N: feeds.positions!, starts_N: feeds.starts! };
-    return this.model.hidden(parameters, feeds.ids!, batch, this.context, packing);
-  }
-
-  /** The graph's mean is over all places, learned or not; how many are learned is the weight. */
-  unit(batch: number): number {
-    return batch * this.context;
+  protected hidden(
+    model: Model,
+    parameters: TracedParameters,
+    { ids, positions, starts }: Readonly<Record<string, Tensor>>,
+    batch: number,
+  ): Tensor {
+    return model.hidden(parameters, ids!, batch, this.context, { positions_N: positions!, starts_N: starts! });
   }
 }
