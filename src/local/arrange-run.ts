@@ -8,6 +8,7 @@ import type { ParsedTrainOptions } from '../run/options.js';
 import { learningRateOf } from '../run/options.js';
 import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
+import type { RateRange } from '../training/rate-ranges.js';
 import { type EarlierSchedule, type ScheduleOptions, scheduleAt } from '../training/schedule.js';
 import {
   type ArrangementComparison,
@@ -22,7 +23,15 @@ import type { ReplicaHandle } from './replica-thread.js';
 import type { TeamSetup } from './team.js';
 
 /** AdamW's constants, as GPT-3 and Llama have them; nanoGPT's 0.99 ends 0.6 % higher on tiny Shakespeare. */
-export const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8 };
+const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8 };
+
+/** The optimiser as options have it. @param rates factors of the learning rate, where parameters differ in them */
+export function optimizerOf(
+  { weightDecay, clip }: Pick<ParsedTrainOptions, 'weightDecay' | 'clip'>,
+  rates?: readonly RateRange[],
+) {
+  return { ...ADAMW, weightDecay, clip, ...(rates && { rateRanges: [...rates] }) };
+}
 
 /** A run with all that its options leave open decided. */
 export interface ArrangedRun {
@@ -52,7 +61,7 @@ export async function arrangeRun(
   const { layout } = learned;
   const perSample = countOf(learned);
   const device = chosen.device ?? (await chooseDevice(options.device));
-  const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
+  const optimizer = chosen.optimizer ?? optimizerOf(options, prepared.rates);
   const peak = learningRateOf(options, layout.size + learned.frozen.size);
   const setupFor = (
     arrangement: ThreadArrangement,

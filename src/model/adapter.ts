@@ -51,6 +51,9 @@ export interface AdaptedLayer extends LinearLayer {
 /** The parameters' names of a layer's adapter, as PEFT has them: A is [R, I], B is [O, R]. */
 export const adapterNames = (layer: string) => ({ a: `${layer}.lora_A.weight`, b: `${layer}.lora_B.weight` });
 
+/** The parameter of the model beside which one of an adapter stands; any other name is its own. */
+export const baseParameter = (name: string): string => name.replace(/\.lora_[AB]\.weight$/, '.weight');
+
 /** What a layer's adapter is multiplied by. */
 export function adapterScale({ rank, alpha, rankStabilized }: Omit<LoraSettings, 'targets'>): number {
   return alpha / (rankStabilized ? Math.sqrt(rank) : rank);

@@ -194,6 +194,19 @@ const OPTIMISER = {
   },
   /** The learning rate at the end. Default a tenth of the peak. */
   minLr: { kind: 'notNegative', help: 'learning rate at the end', otherwise: 'a tenth of --lr' },
+  /** Block i of n learns by this to the power n − 1 − i of the rate, embeddings by one more, the head by all. Default none. */
+  layerLrDecay: {
+    kind: 'share',
+    help: "each block's rate, as a share of that of the block above it; embeddings lowest, the head all",
+    otherwise: 'none',
+  },
+  /** `PATTERN=FACTOR`: the rate of parameters by name, such as `wte.*=0.1`; several that fit multiply. Default none. */
+  lrScale: {
+    kind: 'texts',
+    value: 'pattern=factor',
+    help: 'the rate of some parameters, by name: wte.*=0.1, lora_B.*=4; may be given again',
+    otherwise: 'none',
+  },
   /** Steps of linear warm-up. Default 100, at most a tenth of the run. */
   warmup: { kind: 'whole', help: 'steps of warm-up', otherwise: '100, at most a tenth of the run' },
   /** The decay of matrices. Default 0.1. */

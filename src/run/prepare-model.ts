@@ -8,6 +8,7 @@ import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
 import { comesInRows, createObjective, learnsRows } from '../objectives/create.js';
 import { Preference } from '../objectives/preference/preference.js';
+import { rateRanges } from '../training/rate-ranges.js';
 import { writeBestModel } from './best-model.js';
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
@@ -55,6 +56,7 @@ export async function prepareData(
   const vocabulary = tokenizer.vocabularySize;
   const whole = wholeModel(run, () => newModel(options, vocabulary));
   const model = whole.partly(partsOf(options));
+  const rates = rateRanges(model.layout, model.trained, options);
   const learned = createObjective(objective, { model, context, seed: options.seed });
   const start = startOf(run, model);
   // What was read for the frozen part need not be read once more: the trained part of it waits for who begins with it.
@@ -75,7 +77,7 @@ export async function prepareData(
     objective,
   });
   return {
-    ...{ model, learned, frozen, parameters, fingerprint, samplesPerEpoch },
+    ...{ model, learned, rates, frozen, parameters, fingerprint, samplesPerEpoch },
     trainingFiles: [...trainingFiles, ...(stored ? referenceFiles() : [])],
     task: { kind: 'data', folder, model: model.config, ...(frozen && { frozen }), objective, context },
     validation: samples.validation,

@@ -5,6 +5,7 @@ import { Random } from '../base/random.js';
 import { writeModelFolder } from '../hub/model-folder.js';
 import { loadOwnModule, samplesOf } from '../objectives/own/load-module.js';
 import { Own } from '../objectives/own/own.js';
+import { rateRanges } from '../training/rate-ranges.js';
 import { feedArrays } from '../training/step-program.js';
 import { modelTensors } from './model-tensors.js';
 import type { OpenRun } from './open-run.js';
@@ -23,6 +24,7 @@ export async function prepareOwn(run: OpenRun, module: string): Promise<Prepared
   const loaded = await loadOwnModule(module);
   const learned = new Own(loaded, loaded.file);
   learned.check(options.batchSize);
+  const rates = rateRanges(learned.layout, learned.layout, options);
   const { training, validation } = await samplesOf(loaded);
   const hash = createHash('sha256').update(layoutHash(learned.layout));
   for (const list of [training, validation]) fingerprint(learned, list, hash);
@@ -42,7 +44,7 @@ export async function prepareOwn(run: OpenRun, module: string): Promise<Prepared
   await run.choose({ data, model: config, parameters: learned.layout.size });
   return {
     task: { kind: 'own', module },
-    learned,
+    ...{ learned, rates },
     parameters: learned.layout.size,
     fingerprint: data.fingerprint,
     validation: Array.from({ length: validation.length }, (_, i) => i),

@@ -69,6 +69,8 @@ const chosenSchema = z.strictObject({
       epsilon: z.number(),
       weightDecay: z.number(),
       clip: z.number(),
+      /** Of the trained vector, from its beginning to its end: so many elements at so much of the rate. */
+      rateRanges: z.array(z.strictObject({ elements: count.min(1), factor: z.number().positive() })).optional(),
     })
     .optional(),
   /** The learning rate; `steps` are those over which it falls. */

@@ -1,6 +1,7 @@
 import type { Tokenizer } from '../data/index.js';
 import type { ObjectiveConfig } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
+import type { RateRange } from '../training/rate-ranges.js';
 import type { OwnStartedEvent, StartedEvent, TrainResult } from './events.js';
 import type { FrozenPart } from './frozen-part.js';
 
@@ -35,6 +36,8 @@ export type TaskSizes =
 export interface PreparedRun {
   readonly task: TaskSetup;
   readonly learned: Objective<never>;
+  /** Factors of the learning rate, where parameters differ in them. */
+  readonly rates?: readonly RateRange[] | undefined;
   /** How many there are, trained and frozen. */
   readonly parameters: number;
   /** Undefined where all parameters are trained. */

@@ -3,6 +3,7 @@ import { Sessions } from '../engine/sessions.js';
 import { add, div, input, mul, scale, sqrt, sub } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { cutRanges, RANGE, type Range } from './ranges.js';
+import type { RateRange } from './rate-ranges.js';
 import { VectorNorm } from './vector-norm.js';
 
 /** AdamW's constants (arXiv 1711.05101, algorithm 2), and the largest global norm of a gradient. */
@@ -14,6 +15,8 @@ export interface AdamwOptions {
   readonly weightDecay: number;
   /** Gradients of a larger norm are scaled down to it; 0 for no limit. */
   readonly clip: number;
+  /** Factors of the learning rate, from the vector's beginning to its end; left out, all learn at one rate. */
+  readonly rateRanges?: readonly RateRange[] | undefined;
 }
 
 /** A model's parameters and the moments of its gradient: vectors in the layout's order. */
@@ -32,27 +35,30 @@ export interface StepReport {
   readonly gradientNorm: number;
 }
 
-interface DecayRange extends Range {
+interface UpdateRange extends Range {
   readonly decayed: boolean;
+  /** Of the learning rate. */
+  readonly factor: number;
 }
 
 /**
  * AdamW over a model's vectors, in ranges: a small ONNX graph runs over one range after another, so the optimiser needs
- * no second copy of the model.
+ * no second copy of the model, and parts of it learn at rates of their own within the one pass.
  */
 export class Adamw {
   readonly #options: AdamwOptions;
-  readonly #ranges: readonly DecayRange[];
+  readonly #ranges: readonly UpdateRange[];
   readonly #updates: Sessions;
   readonly #norm: VectorNorm;
 
-  private constructor(options: AdamwOptions, ranges: readonly DecayRange[], updates: Sessions, norm: VectorNorm) {
+  private constructor(options: AdamwOptions, ranges: readonly UpdateRange[], updates: Sessions, norm: VectorNorm) {
     this.#options = options;
     this.#ranges = ranges;
     this.#updates = updates;
     this.#norm = norm;
   }
 
+  /** @throws Error when the factors of rates are not as many as the vector has elements */
   static async create(
     engine: Engine,
     layout: Pick<ParameterLayout, 'size' | 'decayed'>,
@@ -60,9 +66,7 @@ export class Adamw {
     compile: SessionOptions = {},
   ): Promise<Adamw> {
     const length = RANGE * (compile.threads ?? 1);
-    const cut = (from: number, to: number) =>
-      [...cutRanges(from, to, length)].map((range) => ({ ...range, decayed: to === layout.decayed }));
-    const ranges = [...cut(0, layout.decayed), ...cut(layout.decayed, layout.size)];
+    const ranges = [...updateRanges(layout, options.rateRanges, length)];
     const adamw = new Adamw(options, ranges, new Sessions(engine, compile), new VectorNorm(engine, compile));
     for (const { start, end } of ranges) await adamw.#update(end - start);
     return adamw;
@@ -82,19 +86,19 @@ export class Adamw {
     const limited = clip > 0 ? gradientScale * Math.min(1, clip / (gradientNorm + 1e-6)) : gradientScale;
     const correction1 = 1 - beta1 ** (step + 1);
     const correction2 = Math.sqrt(1 - beta2 ** (step + 1));
-    const scalars = {
+    const common = {
       share1: Float32Array.of((1 - beta1) * limited),
       share2: Float32Array.of((1 - beta2) * limited * limited),
       epsilon: Float32Array.of(epsilon * correction2),
-      rate: Float32Array.of((learningRate * correction2) / correction1),
     };
-    const keep = { true: Float32Array.of(1 - learningRate * weightDecay), false: Float32Array.of(1) };
-    for (const { start, end, decayed } of this.#ranges) {
+    for (const { start, end, decayed, factor } of this.#ranges) {
+      const rate = learningRate * factor;
       const part = (vector: Float32Array) => vector.subarray(start, end);
       const [parameters, moment1, moment2] = [vectors.parameters, vectors.moment1, vectors.moment2].map(part);
       const feeds = {
-        ...scalars,
-        keep: keep[`${decayed}`],
+        ...common,
+        rate: Float32Array.of((rate * correction2) / correction1),
+        keep: Float32Array.of(decayed ? 1 - rate * weightDecay : 1),
         parameters: parameters!,
         gradient: part(vectors.gradient),
         moment1: moment1!,
@@ -115,6 +119,23 @@ export class Adamw {
   #update(size: number): Promise<Session> {
     return this.#updates.get(`${size}`, () => traceUpdate(size, this.#options));
   }
+}
+
+/** Where the decay ends and where factors of the rate differ a vector is cut, and each part into ranges of a length. */
+function* updateRanges(
+  { size, decayed }: Pick<ParameterLayout, 'size' | 'decayed'>,
+  rates: readonly RateRange[] = [{ elements: size, factor: 1 }],
+  length: number,
+): Generator<UpdateRange> {
+  let from = 0;
+  for (const { elements, factor } of rates) {
+    const to = from + elements;
+    const middle = Math.min(to, Math.max(from, decayed));
+    for (const range of cutRanges(from, middle, length)) yield { ...range, decayed: true, factor };
+    for (const range of cutRanges(middle, to, length)) yield { ...range, decayed: false, factor };
+    from = to;
+  }
+  if (from !== size) throw new Error(`learning rates of ${from} elements for a vector of ${size}`);
 }
 
 /** The update of `size` elements; its scalars change with the step, so they are fed. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { cutFragments, type Fragment } from '../../averaging/fragments.js';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
 import { spelledError } from '../../base/spelling.js';
-import { ADAMW, scheduleOf } from '../../local/arrange-run.js';
+import { optimizerOf, scheduleOf } from '../../local/arrange-run.js';
 import type { OpenRun } from '../../run/open-run.js';
 import { partsOf } from '../../run/options.js';
 import type { PreparedData } from '../../run/prepare-model.js';
@@ -29,7 +29,7 @@ export interface ClusterArrangement {
  */
 export async function arrangeCluster(
   run: OpenRun,
-  { model, learned, task: { objective } }: PreparedData,
+  { model, learned, rates, task: { objective } }: PreparedData,
   given: ClusterOptions | undefined,
 ): Promise<ClusterArrangement> {
   const { options, chosen } = run;
@@ -48,7 +48,7 @@ export async function arrangeCluster(
   const { context: window = model.dimensions.context } = options;
   const tokensPerStep = options.batchSize * options.gradAccum * (learned.tokensPerSample ?? window);
   const plan = planRun(options, tokensPerStep, cluster.minWorkers);
-  const optimizer = chosen.optimizer ?? { ...ADAMW, weightDecay: options.weightDecay, clip: options.clip };
+  const optimizer = chosen.optimizer ?? optimizerOf(options, rates);
   const schedule = chosen.schedule ?? scheduleOf(options, model.layout.size, plan.schedule);
   const stored = JSON.parse(JSON.stringify({ id, options: cluster }));
   await run.choose({ device: 'cpu', optimizer, schedule, cluster: stored });

@@ -3,6 +3,7 @@ import { spelledError } from '../../base/spelling.js';
 import { createLedger } from '../../data/ledger/index.js';
 import { createRounds, machineOptions, type RoundOptions } from '../../rounds/index.js';
 import { compareNames } from '../../rounds/order.js';
+import { fullRateElements } from '../../training/rate-ranges.js';
 import { type RunKey, RunVerifier, UnsignedError } from '../../transport/signed.js';
 import type { BlobRef, Transport } from '../../transport/transport.js';
 import type { ParsedClusterOptions } from '../options.js';
@@ -51,10 +52,11 @@ export function limitsOf(
   { tokensPerStep, fragments }: Pick<RunContext, 'tokensPerStep' | 'fragments'>,
   parameters: number,
 ): Limits {
+  const moving = fullRateElements(parameters, optimizer.rateRanges);
   const perParameter = schedule.peak * (MOST_RATES + MOST_WEIGHT * optimizer.weightDecay);
   // Where a part is mixed with the result and not replaced by it, what was there before remains in it.
   const rounds = fragments > 1 ? 2 * fragments : 1;
-  return { tokensPerStep, normPerStep: rounds * perParameter * Math.sqrt(parameters) };
+  return { tokensPerStep, normPerStep: rounds * perParameter * Math.sqrt(moving) };
 }
 
 /** How a state began before states were signed: with `{`. */

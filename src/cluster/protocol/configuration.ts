@@ -10,6 +10,8 @@ const positive = z.number().positive();
 const MOST_PATTERNS = 10_000;
 /** Of an adapter's matrices: more would be a model of its own. */
 const MOST_RANK = 4096;
+/** Of a vector's ranges with rates of their own: a model has no more parameters by name. */
+const MOST_RATE_RANGES = 100_000;
 const share = z.number().min(0).lte(1);
 
 function patterns(option: typeof TRAIN_OPTIONS.freeze | typeof TRAIN_OPTIONS.targets) {
@@ -49,6 +51,11 @@ const runSetup = z.strictObject({
     epsilon: positive,
     weightDecay: valueSchema(TRAIN_OPTIONS.weightDecay),
     clip: valueSchema(TRAIN_OPTIONS.clip),
+    /** Of the trained vector, from its beginning to its end: so many elements at so much of the rate. */
+    rateRanges: z
+      .array(z.strictObject({ elements: count.min(1), factor: positive }))
+      .max(MOST_RATE_RANGES)
+      .optional(),
   }),
   schedule: z.strictObject({
     peak: positive,
