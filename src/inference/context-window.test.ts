@@ -7,6 +7,7 @@ function recorder(context: number) {
   let seen: number[] = [];
   const decoder = {
     context,
+    turn: context,
     get length() {
       return seen.length;
     },

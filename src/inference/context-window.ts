@@ -15,16 +15,22 @@ export class ContextWindow {
   /**
    * Reads what is new in a text. Positions beyond the context have no meaning to the model, so when the text passes it
    * the last half of the context is read anew, from position 0: half a context of tokens comes cheap between two such
-   * moments, and the model never sees fewer than that half.
+   * moments, and the model never sees fewer than that half. Where positions change with the length, a text that grows past
+   * that length is read anew from its start, once, as Python transformers does.
    *
    * @param ids the whole text, of which earlier calls saw the beginning
    * @returns scores of the token that follows, [V]; undefined when interrupted
    */
   async read(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array | undefined> {
     const decoder = this.#decoder;
-    if (decoder.length + ids.length - this.#read > decoder.context) {
+    const begin = this.#read - decoder.length;
+    const length = ids.length - begin;
+    if (length > decoder.context) {
       decoder.clear();
       this.#read = Math.max(0, ids.length - Math.max(1, Math.floor(decoder.context / 2)));
+    } else if (decoder.length > 0 && decoder.length <= decoder.turn && length > decoder.turn) {
+      decoder.clear();
+      this.#read = begin;
     }
     for (;;) {
       if (signal?.aborted) return undefined;

@@ -30,6 +30,8 @@ export interface StepSize {
   readonly tokens: number;
   /** Slots of the cache that are read, S; those not in use are masked. */
   readonly slots: number;
+  /** The tokens that the whole sequence may have, where positions change with them. */
+  readonly reach?: number;
 }
 
 /** Large enough that its exponential is exactly 0, small enough that no sum overflows. */
@@ -43,7 +45,7 @@ export const MASKED = -1e9;
  * are too far away for a token as well; `keys.i` and `values.i` [S, 1, K, D] for each layer.
  * Outputs: `logits` [1, V]; `new_keys.i` and `new_values.i` [T, 1, K, D], the rows to append to the cache.
  */
-export function traceStep(model: Model, { tokens: T, slots: S }: StepSize, target: Target): Program {
+export function traceStep(model: Model, { tokens: T, slots: S, reach }: StepSize, target: Target): Program {
   const { keyValueHeads: K } = model.dimensions;
   const outputs: Record<string, Tensor> = {};
   const masks = new Map<number | undefined, Tensor>([[undefined, input('mask', [S])]]);
@@ -72,6 +74,7 @@ export function traceStep(model: Model, { tokens: T, slots: S }: StepSize, targe
     batch: 1,
     positions_T: input('positions', [T], 'int64'),
     attend,
+    reach,
   });
   const logits = model.logits(parameters, gather(hidden_TC, input('row', [1], 'int64')));
   return encode({ logits, ...outputs }, target);

@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import { NodeEngine } from '../engine/node/engine.js';
-import { decoderFixtures, openDecoder, T, tokenAt } from '../model/decoder.test-support.js';
+import { decoderFixtures, openDecoder, openGenerated, T, tokenAt } from '../model/decoder.test-support.js';
 import { Model } from '../model/model.js';
+import { ContextWindow } from './context-window.js';
 import { Decoder } from './decoder.js';
 import { expectClose, largest, withoutCache } from './decoder.test-support.js';
 
@@ -92,14 +93,14 @@ describe.each(decoderFixtures)('a decoder of %s', (name) => {
     decoder.clear();
     const ids = [3, 1];
     let { logits } = await decoder.step(ids);
-    while (ids.length < decoder.context) {
+    while (ids.length < decoder.turn) {
       const last = (await withoutCache(engine, model, parameters, ids)).subarray(-V);
       expectClose(logits, last);
       expect(largest(logits)).toBe(largest(last));
       ids.push(largest(logits));
       ({ logits } = await decoder.step(ids.slice(-1)));
     }
-    expect(decoder.context).toBe(16);
+    expect(decoder.turn).toBe(16);
   });
 });
 
@@ -131,5 +132,54 @@ describe('a decoder with a long context', () => {
       }
       expect(taken).toEqual([128, 128, 40, 1, 1, 1, 1]);
     }
+  });
+});
+
+describe('a decoder whose positions change with the length', () => {
+  it('writes past the original context as Python transformers does, whatever is read at once', async () => {
+    const { fixture, model, parameters } = openGenerated('phi3-longrope');
+    const V = model.dimensions.vocabulary;
+    expect([model.dimensions.context, model.reach]).toEqual([8, { read: 64, written: 64 }]);
+    const written = fixture.logits.length / V;
+    const first = fixture.ids.length - written;
+    for (const begin of [first, 8, 9, 12]) {
+      const decoder = new Decoder({ model, parameters, engine });
+      cleanups.push(() => decoder.dispose());
+      const window = new ContextWindow(decoder);
+      for (let n = begin; n < fixture.ids.length; n++) {
+        const logits = (await window.read(fixture.ids.slice(0, n)))!;
+        const row = n - first;
+        expectClose(logits, Float32Array.from(fixture.logits.slice(row * V, (row + 1) * V)));
+        expect(decoder.length).toBe(n);
+      }
+    }
+  });
+
+  it('reads a long prompt in several runs with the positions of its whole length', async () => {
+    const { fixture } = openGenerated('phi3-longrope');
+    const longer = { original_max_position_embeddings: 150, max_position_embeddings: 400 };
+    const model = Model.fromConfig({ ...fixture.config, ...longer });
+    const parameters = Float32Array.from({ length: model.layout.size }, (_, i) => Math.sin(i * 12.9898) * 0.3);
+    const decoder = new Decoder({ model, parameters, engine });
+    cleanups.push(() => decoder.dispose());
+    const ids = Array.from({ length: 300 }, (_, i) => (i * i + 3 * i) % 11);
+    for (const n of [140, 150, 151, 290]) {
+      const window = new ContextWindow(decoder);
+      decoder.clear();
+      const last = (await withoutCache(engine, model, parameters, ids.slice(0, n))).subarray(-11);
+      expectClose((await window.read(ids.slice(0, n)))!, last);
+    }
+    decoder.clear();
+    await decoder.step(ids.slice(0, 100));
+    await expect(decoder.step(ids.slice(100, 160))).rejects.toThrow('cannot continue 100 tokens beyond 150');
+  });
+
+  it('writes no further than the context under dynamic scaling, beyond which it reads', () => {
+    const rope = { rope_type: 'dynamic', factor: 2.5 };
+    const sizes = { layers: 1, width: 8, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 11 };
+    const model = Model.fromConfig({ ...(Model.create('llama', sizes).config as object), rope_scaling: rope });
+    expect(model.reach).toEqual({ read: 20, written: 8 });
+    const decoder = new Decoder({ model, parameters: new Float32Array(model.layout.size), engine });
+    expect(decoder.context).toBe(8);
   });
 });

@@ -24,19 +24,27 @@ export interface DecoderOptions {
 export class Decoder {
   /** The longest sequence. */
   readonly context: number;
+  /**
+   * Beyond how many tokens positions are others, for those before as well: a sequence that passes it is to be cleared and
+   * given again. At least the context where nothing changes.
+   */
+  readonly turn: number;
   readonly #options: DecoderOptions;
   readonly #parameters: HostArrays;
   readonly #cache: KeyValueCache;
   readonly #sessions: Sessions;
+  /** Whether what is cached has the positions of beyond {@link turn}. */
+  #isBeyond = false;
 
   constructor(options: DecoderOptions) {
     const { model, parameters } = options;
     const { layers, context } = model.dimensions;
-    this.context = context;
+    this.context = model.reach.written;
+    this.turn = context;
     this.#options = options;
     this.#parameters = parameters instanceof Float32Array ? model.layout.views(parameters) : parameters;
     this.#sessions = new Sessions(options.engine, { spinning: false, ...options.compile });
-    this.#cache = new KeyValueCache(layers, cacheNeeds(model), context);
+    this.#cache = new KeyValueCache(layers, cacheNeeds(model), this.context);
   }
 
   /** Tokens of the sequence so far. */
@@ -47,8 +55,9 @@ export class Decoder {
   /**
    * Continues the sequence by a step's worth of `ids`, as many as one run takes.
    *
+   * @param ids all that is known to follow: their number decides which positions count
    * @returns how many were taken and the scores of every token to follow the last of them, [V]
-   * @throws Error when nothing is given or the sequence would pass the context
+   * @throws Error when nothing is given, or the sequence would pass the context, or {@link turn} when it began before
    */
   async step(ids: ArrayLike<number>): Promise<{ taken: number; logits: Float32Array }> {
     const taken = Math.min(ids.length, MOST_TOKENS);
@@ -56,6 +65,13 @@ export class Decoder {
     if (taken === 0 || length + taken > this.context) {
       throw new Error(`cannot add ${taken} tokens to ${length} of at most ${this.context}`);
     }
+    const isBeyond = length + ids.length > this.turn;
+    if (length > 0 && isBeyond !== this.#isBeyond) {
+      throw new Error(
+        `cannot continue ${length} tokens beyond ${this.turn}, where positions change: clear, and give them again`,
+      );
+    }
+    this.#isBeyond = isBeyond;
     this.#cache.reserve(length);
     const tokens = powerOfTwo(taken);
     const session = await this.#session(tokens, this.#cache.slots);
@@ -82,8 +98,9 @@ export class Decoder {
   }
 
   #session(tokens: number, slots: number): Promise<Session> {
-    return this.#sessions.of(`${tokens} ${slots}`, ({ target }) =>
-      traceStep(this.#options.model, { tokens, slots }, target),
+    const reach = this.#isBeyond ? this.context : this.turn;
+    return this.#sessions.of(`${tokens} ${slots} ${reach}`, ({ target }) =>
+      traceStep(this.#options.model, { tokens, slots, reach }, target),
     );
   }
 }

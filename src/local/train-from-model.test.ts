@@ -86,6 +86,20 @@ describe('a run that starts from a model', () => {
     expect(tuned.model.dimensions.context).toBe(16);
   });
 
+  it('may have windows beyond the context where positions are followed there', async () => {
+    const tiny = { layers: 1, width: 16, heads: 2, context: 16, tokenizer: 'chars', model: 'llama' } as const;
+    await train({ corpus: [at('book.txt')], run: at('short'), ...tiny });
+    const config = { ...(await json('short/model/config.json')), rope_scaling: { rope_type: 'dynamic', factor: 2 } };
+    await writeFile(at('short/model/config.json'), JSON.stringify(config));
+    await rm(at('short/model/meanfield.json'));
+    await fineTune('long', { from: at('short/model'), context: 32 });
+    expect((await json('long/run.json')).options.context).toBe(32);
+    expect(await json('long/model/config.json')).toMatchObject({ max_position_embeddings: 16 });
+    await expect(fineTune('longer', { from: at('short/model'), context: 33 })).rejects.toThrow('must be at most 32');
+    await fineTune('as-it-is', { from: at('short/model') });
+    expect((await json('as-it-is/run.json')).options.context).toBe(16);
+  });
+
   it('has rows for tokens that are added, is resumed to the bit, and can have more added', async () => {
     const added = { addTokens: ['<|user|>', 'ROMEO:'], steps: 20, warmup: 2, untilLoss: 100 };
     const { model } = await loadModel(at('base'));

@@ -73,6 +73,17 @@ export type AttendSource = (
   options?: LayerAttention,
 ) => Tensor;
 
+/**
+ * How far sequences may go, in tokens, where positions are followed beyond the context: there they are others, for the
+ * tokens before it as well.
+ */
+export interface Reach {
+  /** Sequences that are read as a whole. */
+  readonly read: number;
+  /** Sequences that are written token by token; where more than the context, what is cached is made anew beyond that. */
+  readonly written: number;
+}
+
 /** What a forward pass is given; one object for all blocks, so that what they share is traced once. */
 export interface ForwardInputs extends Pick<TokenInputs, 'types_N' | 'own_N'> {
   /** Token ids, time-major: element t · B + b. */
@@ -84,6 +95,11 @@ export interface ForwardInputs extends Pick<TokenInputs, 'types_N' | 'own_N'> {
    */
   readonly positions_T: Tensor;
   readonly attend: Attend;
+  /**
+   * Tokens of the whole sequence, which a pass with a cache sees the end of. Up to the context positions are the same
+   * whatever it is, so it is left out there.
+   */
+  readonly reach?: number | undefined;
   /** Of a model that reads a source beside what it writes. */
   readonly attendSource?: AttendSource | undefined;
 }
@@ -131,6 +147,8 @@ export interface Architecture<Config = unknown> extends Stack<Config> {
   /** The `config.json` of a model with these sizes. */
   configure(dimensions: Dimensions): Config;
   dimensions(config: Config): Dimensions;
+  /** The context where left out. */
+  reach?(config: Config): Reach;
   /** Parameters in the model's order, with their published initialisation; those of {@link heads} are not among them. */
   parameters(config: Config): ParameterSpec[];
   /** What attention lets a token see: itself and those before it, all, or the past and all of a source. */

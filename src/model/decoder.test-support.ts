@@ -41,10 +41,29 @@ export const wave = (count: number, seed: number): Float64Array =>
     Math.sin(0.7548776662 * seed * (i + 1) + 0.569840291 * (i + 1) * (i + 1)),
   );
 
+/** A file of `generated/`. */
+export interface GeneratedFixture extends Pick<DecoderFixture, 'config' | 'logits'> {
+  /** What was given, and what was written: of each such token `logits` [written, V] has the scores that it was taken by. */
+  readonly ids: readonly number[];
+}
+
+/** A fixture of what a model writes, the model, and the vector of its weights. */
+export function openGenerated(name: string) {
+  const fixture = parsed<GeneratedFixture>(`generated/${name}.json`);
+  return { fixture, ...withWeights(fixture.config) };
+}
+
 /** A fixture, its model, how many sequences it reads, and the vector of its weights. */
 export function openDecoder(name: string) {
   const fixture = fixtures.get(name)!;
-  const model = Model.fromConfig(fixture.config);
+  const { model, parameters } = withWeights(fixture.config);
+  const batch = fixture.logits.length / (T * model.dimensions.vocabulary);
+  return { fixture, model, batch, parameters };
+}
+
+/** A model with the weights that the script gives it. */
+function withWeights(config: unknown) {
+  const model = Model.fromConfig(config);
   const views: Record<string, Float32Array> = {};
   // Python's order of names, by code units.
   for (const [j, { name: parameter, shape, size }] of model.layout.entries
@@ -56,8 +75,7 @@ export function openDecoder(name: string) {
     const by = shape.length > 1 ? 0.35 : vector;
     views[parameter] = Float32Array.from(wave(size, j + 1), (value) => start + by * value);
   }
-  const batch = fixture.logits.length / (T * model.dimensions.vocabulary);
-  return { fixture, model, batch, parameters: model.layout.fill(views) };
+  return { model, parameters: model.layout.fill(views) };
 }
 
 /** Token t of sequence b. */

@@ -4,7 +4,14 @@
  * values; D width of a head.
  */
 import { add, gather, gelu, mul, reshape, rmsNorm, scale, shift, silu, split, type Tensor } from '../graph/index.js';
-import type { Architecture, Dimensions, ForwardInputs, LayerAttention, TracedParameters } from './architecture.js';
+import type {
+  Architecture,
+  Dimensions,
+  ForwardInputs,
+  LayerAttention,
+  Reach,
+  TracedParameters,
+} from './architecture.js';
 import { dropout } from './dropout.js';
 import type { ParameterSpec } from './layout.js';
 import { linear } from './linear.js';
@@ -74,6 +81,7 @@ export function decoder<Config extends object>(family: DecoderFamily<Config>): A
     parse,
     configure: (dimensions) => parse(family.configure(dimensions)),
     dimensions: (c) => of(c).dimensions,
+    reach: (c) => reachOf(of(c)),
     head: (c) => (of(c).tied ? 'model.embed_tokens.weight' : 'lm_head.weight'),
     softcap: (c) => of(c).softcap,
     parameters: (c) => parametersOf(of(c)),
@@ -85,6 +93,14 @@ export function decoder<Config extends object>(family: DecoderFamily<Config>): A
     block: (c, p, i, x_NC, inputs) => block(of(c), p, i, x_NC, inputs),
     final: (c, p, x_NC) => norm(of(c), p, 'model.norm', x_NC),
   };
+}
+
+/** As far as the positions of all layers go. */
+function reachOf({ dimensions: { layers, context }, rotary }: DecoderDescription): Reach {
+  const all = Array.from({ length: layers }, (_, i) => rotary(i)?.reach ?? []).flat();
+  if (all.length === 0) return { read: context, written: context };
+  const least = (of: keyof Reach) => Math.min(...all.map((each) => each[of]));
+  return { read: least('read'), written: least('written') };
 }
 
 /** Rows of the matrices of queries, and of keys or values. */

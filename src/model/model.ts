@@ -29,6 +29,7 @@ import {
   type HeadInputs,
   type LayerAttention,
   LINEAR,
+  type Reach,
   type Stack,
   type TaskHead,
   type TracedParameters,
@@ -85,6 +86,8 @@ export class Model {
   /** Those that stay as they are, fed beside the trained. */
   readonly frozen: ParameterLayout;
   readonly dimensions: Dimensions;
+  /** How long sequences may be, where positions are followed beyond the context. */
+  readonly reach: Reach;
   /** What stands on an encoder, as `architectures` in its configuration says; none on a bare one. */
   readonly taskHead: TaskHead | undefined;
   /** The layers with an adapter; none where the model's own parameters are trained. */
@@ -107,6 +110,8 @@ export class Model {
     this.layout = new ParameterLayout(parameters);
     const model = { names: parameters.map(({ name }) => name), head: architecture.head(config) };
     this.dimensions = architecture.dimensions(config);
+    const { context } = this.dimensions;
+    this.reach = architecture.reach?.(config) ?? { read: context, written: context };
     if (adapted.length > 0) {
       this.trained = new ParameterLayout(adapterParameters(adapted));
       this.frozen = this.layout;
@@ -260,7 +265,7 @@ export class Model {
         dropped,
       );
     const positions_T = positions_N ?? steps(length);
-    return this.forward(parameters, { ids_N, batch, positions_T, attend, types_N, own_N });
+    return this.forward(parameters, { ids_N, batch, positions_T, attend, types_N, own_N, reach: length });
   }
 
   /**

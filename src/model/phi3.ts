@@ -16,7 +16,7 @@ const LONGROPE = ['su', 'yarn'];
 
 /**
  * Phi-3 (arXiv 2404.14219): Llama with fused matrices, and positions in a part of each head. With LongRoPE
- * (arXiv 2402.13753) its context is the original one, up to which the short factors count.
+ * (arXiv 2402.13753) its context is the original one; longer sequences have the long factors.
  */
 export const phi3 = decoder({
   name: 'phi3',

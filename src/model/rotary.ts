@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { concat, constant, gather, reshape, rotary, split, type Tensor } from '../graph/index.js';
-import type { ForwardInputs } from './architecture.js';
+import type { ForwardInputs, Reach } from './architecture.js';
 import { positive } from './config.js';
 import scalings from './rotary-scalings.json' with { type: 'json' };
 
@@ -118,13 +118,22 @@ export class RotaryEmbedding {
   }
 
   /**
-   * The longest sequence whose positions are followed. Dynamic scaling leaves all up to the model's own length as they
-   * are. LongRoPE has other frequencies for sequences longer than the original: those are not followed, as what is
-   * cached for a text would be wrong once it grows past that length.
+   * The longest sequence up to which a token's angles are the same whatever follows it. LongRoPE has other frequencies for
+   * sequences longer than the original length, dynamic scaling for those longer than the model's own.
    */
   get longest(): number {
     const { rope_type, original, positions } = this.#settings;
     return rope_type === 'longrope' ? Math.min(original, positions) : positions;
+  }
+
+  /**
+   * How far sequences may go. Those that are written stay within {@link longest} under dynamic scaling: its frequencies
+   * move with every token, and what was cached before would have to be made anew for each.
+   */
+  get reach(): Reach {
+    const { rope_type, factor, positions } = this.#settings;
+    const read = rope_type === 'dynamic' ? Math.max(positions, Math.floor(factor! * positions)) : positions;
+    return { read, written: positions };
   }
 
   /** Cosines and sines of the angles at the positions of a forward pass. */
@@ -133,15 +142,16 @@ export class RotaryEmbedding {
     if (known) return known;
     const { positions_T, ids_N, batch } = inputs;
     const T = ids_N.shape[0]! / batch;
-    const { frequencies, amplitude } = scaled(this.#settings);
+    const reach = Math.max(this.longest, inputs.reach ?? 0);
+    const { frequencies, amplitude } = scaled(this.#settings, reach);
     const half = frequencies.length;
     const rows = (f: (angle: number) => number) => {
-      const table = new Float32Array(this.longest * half);
+      const table = new Float32Array(reach * half);
       for (let i = 0; i < table.length; i++) {
         table[i] = amplitude * f(Math.floor(i / half) * frequencies[i % half]!);
       }
       const shape = [T, positions_T.shape[0]! / T, 1, half];
-      return reshape(gather(constant(table, [this.longest, half]), positions_T), shape);
+      return reshape(gather(constant(table, [reach, half]), positions_T), shape);
     };
     const made = { cos: rows(Math.cos), sin: rows(Math.sin) };
     if (!tables.has(inputs)) tables.set(inputs, new Map());
@@ -165,16 +175,19 @@ interface Scaled {
   readonly amplitude: number;
 }
 
-/** Frequencies as the settings scale them. Dynamic scaling does nothing up to the model's own length. */
-function scaled(settings: RotarySettings): Scaled {
-  const half = settings.width / 2;
-  const plain = Float64Array.from({ length: half }, (_, i) => settings.rope_theta ** (-i / half));
+/** Frequencies as the settings scale them for a sequence of so many tokens. */
+function scaled(settings: RotarySettings, reach: number): Scaled {
+  const plain = plainFrequencies(settings.rope_theta, settings.width);
   const scaling = scalers[settings.rope_type];
-  return scaling ? scaling(plain, settings) : { frequencies: plain, amplitude: 1 };
+  return scaling ? scaling(plain, settings, reach) : { frequencies: plain, amplitude: 1 };
 }
 
-const scalers: Readonly<Record<string, (plain: Float64Array, settings: RotarySettings) => Scaled>> = {
+const plainFrequencies = (theta: number, width: number): Float64Array =>
+  Float64Array.from({ length: width / 2 }, (_, i) => theta ** (-i / (width / 2)));
+
+const scalers: Readonly<Record<string, (plain: Float64Array, settings: RotarySettings, reach: number) => Scaled>> = {
   linear: (plain, { factor }) => ({ frequencies: plain.map((f) => f / factor!), amplitude: 1 }),
+  dynamic,
   llama3,
   yarn,
   longrope,
@@ -213,10 +226,18 @@ function yarn(plain: Float64Array, settings: RotarySettings): Scaled {
   return { frequencies, amplitude: settings.attention_factor ?? inferred };
 }
 
-/** LongRoPE (arXiv 2402.13753) up to the original length: a divisor for each frequency. */
-function longrope(plain: Float64Array, settings: RotarySettings): Scaled {
-  const { short_factor: short, original, positions } = settings;
+/** NTK-aware scaling by the length: a larger base beyond the model's own. */
+function dynamic(_plain: Float64Array, settings: RotarySettings, reach: number): Scaled {
+  const { rope_theta, width, positions, factor } = settings;
+  const stretch = (factor! * Math.max(reach, positions)) / positions - (factor! - 1);
+  return { frequencies: plainFrequencies(rope_theta * stretch ** (width / (width - 2)), width), amplitude: 1 };
+}
+
+/** LongRoPE (arXiv 2402.13753): a divisor for each frequency, another beyond the original length. */
+function longrope(plain: Float64Array, settings: RotarySettings, reach: number): Scaled {
+  const { original, positions } = settings;
+  const divisors = reach > original ? settings.long_factor! : settings.short_factor!;
   const factor = settings.factor ?? positions / original;
   const inferred = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
-  return { frequencies: plain.map((f, i) => f / short![i]!), amplitude: settings.attention_factor ?? inferred };
+  return { frequencies: plain.map((f, i) => f / divisors[i]!), amplitude: settings.attention_factor ?? inferred };
 }

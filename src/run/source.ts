@@ -65,6 +65,7 @@ export async function openSource(from: string, options: ParsedTrainOptions): Pro
   );
   const { model, objective } = source;
   const { context } = model.dimensions;
+  const { read } = model.reach;
   const chats = objective.name === 'causal' && options.objective !== undefined && learnsRows(options.objective);
   if (options.objective !== undefined && options.objective !== objective.name && !chats) {
     throw spelledError(
@@ -74,11 +75,11 @@ export async function openSource(from: string, options: ParsedTrainOptions): Pro
         `${option('objective')} out.`,
     );
   }
-  if ((options.context ?? 0) > context) {
+  if ((options.context ?? 0) > read) {
     throw spelledError(
       UsageError,
       ({ option }) =>
-        `${option('context')} must be at most ${context}, the longest sequence of ${from}; got ${options.context}.`,
+        `${option('context')} must be at most ${read}, the longest sequence of ${from}; got ${options.context}.`,
     );
   }
   options.objective ??= objective.name;

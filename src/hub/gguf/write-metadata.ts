@@ -180,6 +180,11 @@ export function writtenSettings(model: Model): WrittenSettings {
       const inferred = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(rotary.original));
       put('rope.scaling.attn_factor', float32(rotary.attention_factor ?? inferred));
       put('rope.scaling.original_context_length', uint32(rotary.original));
+      if (model.reach.written > dimensions.context)
+        notices.push(
+          `The file says a context of ${dimensions.context} tokens, up to which llama.cpp has the positions of this model. ` +
+            `It may be run with more, up to ${model.reach.written}: then it has those of long texts for short ones too.`,
+        );
       return [
         { name: 'rope_factors_long.weight', values: Float32Array.from(rotary.long_factor!) },
         { name: 'rope_factors_short.weight', values: Float32Array.from(rotary.short_factor!) },
