@@ -14,6 +14,7 @@ import { defineExport } from './model/define-export.js';
 import { defineGenerate } from './model/define-generate.js';
 import { defineInfo } from './model/define-info.js';
 import { definePlan } from './plan/define-plan.js';
+import { defineScale } from './scale/define-scale.js';
 import { finish } from './terminal/common-options.js';
 import type { Start } from './terminal/context.js';
 import { usageError } from './terminal/usage.js';
@@ -47,6 +48,7 @@ export function createProgram(start: Start): Command {
     defineDevices,
     defineLinpack,
     definePlan,
+    defineScale,
     defineCluster,
     defineJoin,
     defineLaunch,

@@ -1,4 +1,6 @@
-import { type Ladder, tunedSizes } from './ladder.js';
+import { MeanfieldError } from '../base/errors.js';
+import type { LossPoint } from '../planner/laws/parametric.js';
+import { type Ladder, tokensPerStep, tunedSizes } from './ladder.js';
 import { guessedRate, type RateLaw, rateFor, rateLaw, searchRate } from './rates.js';
 import type { LadderSize } from './sizes.js';
 
@@ -98,5 +100,17 @@ export function truthJobs({ predicted: size, predictedSteps: steps, seed: first,
     const seed = first + i;
     const id = `truth-${size.parameters}-${steps}-${seed}`;
     return { id, kind: 'truth', size, steps, rate: rateFor(law, size.parameters), seed };
+  });
+}
+
+/** The rungs that are done, as runs that a law is fitted to. */
+export function rungPoints(ladder: Ladder, results: JobResults): LossPoint[] {
+  const rates = tunedRates(ladder, results);
+  if (!('law' in rates)) return [];
+  return rungJobs(ladder, rates.law).flatMap(({ id, kind, size, steps }) => {
+    const loss = results[id]?.loss;
+    if (loss === undefined) return [];
+    if (loss === null) throw new MeanfieldError(`The ${kind} ${id} has no loss: scale.json is damaged.`);
+    return [{ parameters: size.parameters, tokens: steps * tokensPerStep(ladder), loss }];
   });
 }

@@ -11,7 +11,7 @@ const BEYOND = 5;
 /** Steps of the shortest runs: below them warm-up is most of what there is. */
 export const FEWEST_STEPS = 40;
 /** Runs that a search for the best rate takes, as far as its cost is estimated. */
-const EXPECTED_TRIALS = 4;
+export const EXPECTED_TRIALS = 4;
 /** What of a budget is planned with: runs that diverge, searches that go further, a machine that slows. */
 const PLANNED_SHARE = 0.9;
 

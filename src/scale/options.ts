@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { UsageError } from '../base/errors.js';
+import { optionIssues } from '../base/option-issues.js';
+import { shapeOf } from '../base/option-schema.js';
+import type { OptionsOf, ParsedOf } from '../base/option-table.js';
+import { optionName, spelledError } from '../base/spelling.js';
+import { FREE_OPTIONS, SCALE_OPTIONS } from './option-table.js';
+
+/** Everything that `scale` takes. */
+export interface ScaleOptions extends OptionsOf<typeof SCALE_OPTIONS> {
+  /** Files and folders of text. A new ladder needs them; one that is taken up again has its own. */
+  readonly corpus?: readonly string[] | undefined;
+}
+
+/** Options with their defaults. */
+export interface ParsedScaleOptions extends ParsedOf<typeof SCALE_OPTIONS> {
+  readonly corpus: readonly string[];
+}
+
+export const scaleSchema = z.strictObject({ corpus: z.array(z.string().min(1)), ...shapeOf(SCALE_OPTIONS) });
+
+/** @throws UsageError naming every option that is wrong, and what is allowed */
+export function parseScaleOptions({ corpus = [], ...options }: ScaleOptions): ParsedScaleOptions {
+  const result = scaleSchema.safeParse({ corpus, ...options }, { reportInput: true });
+  if (!result.success) {
+    const { error } = result;
+    throw spelledError(
+      UsageError,
+      (spelling) =>
+        `Cannot make a ladder with these options: ${optionIssues(error, spelling)}.${spelling.help('scale')}`,
+    );
+  }
+  const parsed = result.data as unknown as ParsedScaleOptions;
+  if (parsed.corpus.length === 0 && !parsed.resume)
+    throw new UsageError('Name a text file or a folder to learn from. See meanfield scale --help.');
+  return parsed;
+}
+
+/**
+ * The options of a ladder that is taken up again: its own, but for those that change nothing of what is computed.
+ *
+ * @throws UsageError for an option of another value than the ladder was made with
+ */
+export function resumedScaleOptions(given: ScaleOptions, own: ParsedScaleOptions): ParsedScaleOptions {
+  const parsed = parseScaleOptions({ ...given, resume: true });
+  const free: readonly string[] = FREE_OPTIONS;
+  for (const [name, value] of Object.entries(given)) {
+    const had = own[name as keyof ParsedScaleOptions];
+    if (free.includes(name) || value === undefined) continue;
+    if (name === 'corpus' && parsed.corpus.length === 0) continue;
+    if (JSON.stringify(value) !== JSON.stringify(had))
+      throw new UsageError(
+        `The ladder in ${parsed.out} was made with ${name === 'corpus' ? 'the corpus' : optionName(name)} ${had === undefined ? 'left out' : JSON.stringify(had)}, not ` +
+          `${JSON.stringify(value)}. Leave it out to go on, or make another ladder with another --out.`,
+      );
+  }
+  return { ...own, ...Object.fromEntries(free.map((name) => [name, parsed[name as keyof ParsedScaleOptions]])) };
+}

@@ -1,0 +1,123 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { kill } from './child.js';
+import { jsonLines, meanfield, start, workFolder } from './command.js';
+
+// Some thirty short runs a ladder, on machines that may have other work.
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
+
+const at = workFolder();
+
+/** A ladder of moments: far too short for its law to hold, long enough for all that is done on the way. */
+const SHORT = [
+  ...['--steps', '40', '--least', '12000', '--most', '80000', '--predict', '110000', '--seeds', '1'],
+  ...['--context', '16', '--batch-size', '4', '--budget-minutes', '1'],
+];
+
+let book: string;
+beforeAll(async () => {
+  const whole = await readFile(fileURLToPath(new URL('../examples/tinyshakespeare.txt', import.meta.url)), 'utf8');
+  book = at('book.txt');
+  await writeFile(book, whole.slice(0, 200_000));
+});
+
+const recordOf = async (out: string) => JSON.parse(await readFile(at(out, 'scale.json'), 'utf8'));
+
+/** Losses by job. */
+const lossesOf = async (out: string) =>
+  Object.fromEntries(
+    Object.entries<{ loss: number }>((await recordOf(out)).results).map(([id, { loss }]) => [id, loss]),
+  );
+
+describe('meanfield scale', () => {
+  it('shows the jobs and leaves nothing behind with --dry-run', async () => {
+    const outcome = await meanfield('scale', book, ...SHORT, '--out', at('dry'), '--dry-run');
+    expect(outcome.code, outcome.stderr).toBe(0);
+    expect(outcome.stdout).toMatch(/fitted +34,176 +2 × 32 +360 +23k +1 +[\d.]+\n/);
+    expect(outcome.stdout).toMatch(/predicted, then trained +117,504 +2 × 64 +1,068/);
+    await expect(readdir(at('dry'))).rejects.toThrow('ENOENT');
+  });
+
+  it('tunes, trains 15 rungs, predicts, trains what was predicted; killed at any moment it comes to the same', async () => {
+    const outcome = await meanfield('scale', book, ...SHORT, '--out', at('whole'), '--json');
+    expect(outcome.code, outcome.stderr).toBe(0);
+    const events = jsonLines(outcome);
+    const jobs = events.filter(({ type }) => type === 'job');
+    const kinds = jobs.map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === 'rung')).toHaveLength(15);
+    expect(kinds.filter((kind) => kind === 'tune').length).toBeGreaterThanOrEqual(6);
+    // What is predicted is written down before it is trained.
+    const order = events.filter(({ type, kind }) => type === 'prediction' || kind === 'truth').map(({ type }) => type);
+    expect(order).toEqual(['prediction', 'job']);
+    const result = events.at(-1)!;
+    expect(result).toMatchObject({ type: 'result', points: 15, interrupted: false, truths: [{ seed: 1337 }] });
+    const { loss, low, high } = result.prediction as Record<string, number>;
+    expect(low).toBeLessThan(high!);
+    const [truth] = result.truths as { loss: number; error: number; inside: boolean }[];
+    expect(truth!.loss).toBe((await lossesOf('whole'))[String(jobs.at(-1)!.id)]);
+    expect(truth!.error).toBeCloseTo(loss! / truth!.loss - 1, 12);
+    expect(truth!.inside).toBe(low! <= truth!.loss && truth!.loss <= high!);
+    // More compute is better, even in so little of it: of each size the longest run beats the shortest.
+    const losses = await lossesOf('whole');
+    for (const size of [10_944, 17_504, 34_176, 46_880, 69_696])
+      expect(losses[`rung-${size}-360`]).toBeLessThan(losses[`rung-${size}-40`]!);
+    // A finished run has its model and figures, and no longer what only going on would take.
+    expect(await readdir(at('whole', 'runs', 'rung-10944-40'))).not.toContain('tokens');
+
+    for (const [i, after] of [/"type":"job"/, /"kind":"rung"/].entries()) {
+      const args = i === 0 ? [book, ...SHORT] : ['--resume'];
+      const running = start(['scale', ...args, '--out', at('killed'), '--json']);
+      await running.said(after);
+      await new Promise((resolve) => setTimeout(resolve, 300 * Math.random()));
+      await kill(running.child);
+      await running.done;
+    }
+    const done = Object.keys((await recordOf('killed')).results).length;
+    expect(done).toBeGreaterThanOrEqual(2);
+    expect(done).toBeLessThan(jobs.length);
+    const last = await meanfield('scale', book, '--out', at('killed'), '--resume', '--json');
+    expect(last.code, last.stderr).toBe(0);
+    expect(await lossesOf('killed')).toEqual(losses);
+    expect((await recordOf('killed')).prediction).toEqual((await recordOf('whole')).prediction);
+  });
+
+  it('saves on SIGINT and says how to go on', async () => {
+    const running = start(['scale', book, ...SHORT, '--out', at('stopped')]);
+    await running.said('after');
+    running.child.kill('SIGINT');
+    const { code, stdout } = await running.done;
+    expect(code).toBe(130);
+    expect(stdout).toContain('--resume');
+    expect(Object.keys((await recordOf('stopped')).results).length).toBeGreaterThanOrEqual(1);
+  });
+
+  it('refuses other options on resuming, and another text', async () => {
+    const other = await meanfield('scale', '--out', at('stopped'), '--resume', '--seed', '5');
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain('was made with --seed 1337, not 5');
+    const again = await meanfield('scale', book, ...SHORT, '--out', at('stopped'));
+    expect(again.code).toBe(2);
+    expect(again.stderr).toContain('holds a ladder already');
+    const text = await readFile(book, 'utf8');
+    await writeFile(book, `${text}More of it.`);
+    const changed = await meanfield('scale', '--out', at('stopped'), '--resume');
+    await writeFile(book, text);
+    expect(changed.code).toBe(1);
+    expect(changed.stderr).toContain('has changed since the ladder began');
+  });
+
+  it.each([
+    [[], 'Name a text file or a folder'],
+    [['none.txt'], 'none.txt'],
+    [['none.txt', '--steps', '3'], 'whole number from 40'],
+    [['none.txt', '--least', '30000', '--most', '40000'], 'Take the two further apart'],
+    [['none.txt', '--predict', '400000'], 'must be larger than those that are fitted'],
+    [['none.txt', '--budget-minutes', '0'], 'above 0'],
+  ])('%j is refused, and nothing is left of it', async (args, message) => {
+    const outcome = await meanfield('scale', ...args, '--out', at('refused'));
+    expect(outcome.code).toBeGreaterThan(0);
+    expect(outcome.stderr).toContain(message);
+    await expect(readdir(at('refused'))).rejects.toThrow('ENOENT');
+  });
+});
