@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
+import { load } from '../src/inference/load.js';
 import { jsonLines, meanfield, workFolder } from './command.js';
 
 const at = workFolder();
@@ -56,7 +57,7 @@ test('a model learns targets from rows, in as much room as the longest need, and
 }, 240_000);
 
 test.skipIf(!python)(
-  "eval's loss is that of T5ForConditionalGeneration (MEANFIELD_PYTHON)",
+  "eval's loss is that of T5ForConditionalGeneration, and so is what is written (MEANFIELD_PYTHON)",
   async () => {
     const measured = await meanfield('eval', at('base'), at('held.jsonl'), '--json');
     const { loss, tokens } = jsonLines(measured).at(-1) as { loss: number; tokens: number };
@@ -66,9 +67,44 @@ test.skipIf(!python)(
     const theirs = JSON.parse(stdout);
     expect(theirs.tokens).toBe(tokens);
     expect(Math.abs(theirs.loss - loss)).toBeLessThan(1e-4 * theirs.loss);
+    const model = await load(at('base'));
+    const texts: string[] = [];
+    for (const { source } of rows.slice(0, 24)) {
+      const { text, stopped } = await model.generate({ prompt: source, temperature: 0, maxTokens: 32 }).result();
+      expect(stopped).toBe('end');
+      texts.push(text);
+    }
+    await model.close();
+    expect(texts).toEqual(theirs.texts);
   },
   240_000,
 );
+
+test('generate reads the prompt as the source, and writes the target alone', async () => {
+  const sure = ['generate', at('base'), '--temperature', '0'];
+  const [row] = rows.slice(-1);
+  const written = await meanfield(...sure, '--prompt', row!.source);
+  expect([written.code, written.stderr, written.stdout]).toEqual([0, '', `${row!.target}\n`]);
+  const long = await meanfield(...sure, '--prompt', 'one and '.repeat(40), '--json');
+  expect(jsonLines(long)[0]).toMatchObject({ type: 'notice', message: expect.stringContaining('the context 32') });
+  expect(jsonLines(long).at(-1)).toMatchObject({ prompt_tokens: 32 });
+  // By chance, as others write: the same for the same seed.
+  const drawn = [
+    'generate',
+    at('base'),
+    '--prompt',
+    'one and two',
+    '--temperature',
+    '3',
+    '--top-k',
+    '20',
+    '--seed',
+    '7',
+  ];
+  expect((await meanfield(...drawn)).stdout).toBe((await meanfield(...drawn)).stdout);
+  const chat = await meanfield('generate', at('base'), '--chat', '--prompt', 'Hi');
+  expect([chat.code, chat.stderr]).toEqual([2, expect.stringContaining('it holds no conversation. Use generate.')]);
+}, 240_000);
 
 test('a run that was stopped and resumed is the run that was not', async () => {
   const options = [...NEW, '--steps', '400', '--replicas', '2', '--checkpoint-every', '200'];

@@ -23,6 +23,8 @@ import {
 } from '../graph/index.js';
 import type { Attend, LayerAttention } from '../model/architecture.js';
 import type { Model } from '../model/model.js';
+import { biasOf, type RelativeBias, relativeBias } from '../model/relative-bias.js';
+import { attendKept } from './source-program.js';
 
 /** The size of a step: shapes are static, so each size is a program of its own. */
 export interface StepSize {
@@ -32,6 +34,8 @@ export interface StepSize {
   readonly slots: number;
   /** The tokens that the whole sequence may have, where positions change with them. */
   readonly reach?: number;
+  /** Slots of the source that is read, where there is one. */
+  readonly source?: number | undefined;
 }
 
 /** Large enough that its exponential is exactly 0, small enough that no sum overflows. */
@@ -43,9 +47,11 @@ export const MASKED = -1e9;
  * Inputs: the parameters; `ids` and `positions` [T] int64; `row` [1] int64, whose logits are wanted; `mask` [S], 0 for
  * slots in use and {@link MASKED} elsewhere, and for each window W of a layer `mask.W` [T, S], which shuts the slots that
  * are too far away for a token as well; `keys.i` and `values.i` [S, 1, K, D] for each layer.
+ * Of a model with numbers for distances, `buckets` [T · S] int64: those of each token and slot. Of one that reads a source,
+ * what `traceSource` gives, and `own`.
  * Outputs: `logits` [1, V]; `new_keys.i` and `new_values.i` [T, 1, K, D], the rows to append to the cache.
  */
-export function traceStep(model: Model, { tokens: T, slots: S, reach }: StepSize, target: Target): Program {
+export function traceStep(model: Model, { tokens: T, slots: S, reach, source }: StepSize, target: Target): Program {
   const { keyValueHeads: K } = model.dimensions;
   const outputs: Record<string, Tensor> = {};
   const masks = new Map<number | undefined, Tensor>([[undefined, input('mask', [S])]]);
@@ -65,7 +71,7 @@ export function traceStep(model: Model, { tokens: T, slots: S, reach }: StepSize
       { keys: past('keys'), values: past('values') },
       { keys: fresh(k_T1KD), values: fresh(v_T1KD) },
       maskOf(options.window),
-      options,
+      { ...options, ...(options.relative && { biases: biasesOf(options.relative, T, S) }) },
     );
   };
   const parameters = model.parameterInputs();
@@ -75,6 +81,7 @@ export function traceStep(model: Model, { tokens: T, slots: S, reach }: StepSize
     positions_T: input('positions', [T], 'int64'),
     attend,
     reach,
+    attendSource: source === undefined ? undefined : attendKept(source, T),
   });
   const logits = model.logits(parameters, gather(hidden_TC, input('row', [1], 'int64')));
   return encode({ logits, ...outputs }, target);
@@ -88,14 +95,18 @@ export interface CacheNeeds {
   readonly windows: readonly number[];
   /** Whether a layer sees all of the past. */
   readonly whole: boolean;
+  /** Of a model with numbers for distances, the number of a key's position less its query's. */
+  readonly bucket?: RelativeBias['bucket'] | undefined;
 }
 
 /** What a model asks of a cache, as its forward pass tells. */
 export function cacheNeeds(model: Model): CacheNeeds {
   let row = 0;
+  let bucket: CacheNeeds['bucket'];
   const windows = new Set<number | undefined>();
   const attend: Attend = (_layer, q, k, _v, options) => {
     row = sizeOf(k.shape);
+    bucket ??= options?.relative?.bucket;
     windows.add(options?.window);
     return q;
   };
@@ -105,9 +116,21 @@ export function cacheNeeds(model: Model): CacheNeeds {
     batch: 1,
     positions_T: one('positions'),
     attend,
+    attendSource: (_layer, q) => q,
   });
   const bounded = [...windows].filter((window) => window !== undefined);
-  return { row, windows: bounded, whole: windows.has(undefined) };
+  return { row, windows: bounded, whole: windows.has(undefined), bucket };
+}
+
+/** What is added to scores by distances, of queries [H, T, S] to the cache and [H, T, T] to each other. */
+interface Biases {
+  readonly past: Tensor;
+  readonly fresh: Tensor;
+}
+
+function biasesOf(relative: RelativeBias, T: number, S: number): Biases {
+  const past = biasOf(relative.table_RH, input('buckets', [T * S], 'int64'), T, S);
+  return { past, fresh: relativeBias(relative, T, T) };
 }
 
 /** Keys and values, [rows, K, D]. */
@@ -120,19 +143,28 @@ interface Rows {
  * softmax over [q·past | q·fresh], joined as scores: joining keys instead would copy the cache at each token. The
  * queries that share a key are rows of one product, so the cache is not repeated for them.
  */
-function attendToCache(q_T1HD: Tensor, past: Rows, fresh: Rows, mask: Tensor, options: LayerAttention): Tensor {
+function attendToCache(
+  q_T1HD: Tensor,
+  past: Rows,
+  fresh: Rows,
+  mask: Tensor,
+  options: LayerAttention & { readonly biases?: Biases },
+): Tensor {
   const [T, , H, D] = q_T1HD.shape as [number, number, number, number];
   const [S, K] = past.keys.shape as [number, number];
   const G = H / K;
   const q_KTGD = transpose(reshape(scale(q_T1HD, options.scale ?? 1 / Math.sqrt(D)), [T, K, G, D]), [1, 0, 2, 3]);
   const q_KND = reshape(q_KTGD, [K, T * G, D]);
-  const scores = (keys: Tensor) => {
+  const scores = (keys: Tensor, bias_HTS: Tensor | undefined) => {
     const products = matmul(q_KND, keys, { rowsFirstB: true, transB: true });
-    return options.softcap === undefined ? products : softcap(products, options.softcap);
+    const bent = options.softcap === undefined ? products : softcap(products, options.softcap);
+    const bent_KTGS = reshape(bent, [K, T, G, keys.shape[0]!]);
+    if (bias_HTS === undefined) return bent_KTGS;
+    return add(bent_KTGS, transpose(reshape(bias_HTS, [K, G, T, keys.shape[0]!]), [0, 2, 1, 3]));
   };
-  const past_KTGS = add(reshape(scores(past.keys), [K, T, G, S]), mask);
+  const past_KTGS = add(scores(past.keys, options.biases?.past), mask);
   const mask_T1T = (window?: number) => reshape(attentionMask(T, T, { window }), [T, 1, T]);
-  const fresh_KTGT = add(reshape(scores(fresh.keys), [K, T, G, T]), mask_T1T(options.window));
+  const fresh_KTGT = add(scores(fresh.keys, options.biases?.fresh), mask_T1T(options.window));
   const p_KTGZ = softmax(concat([past_KTGS, fresh_KTGT], 3));
   const [p, r] = split(p_KTGZ, 3, [S, T]) as [Tensor, Tensor];
   const mix = (weights: Tensor, values: Tensor) =>

@@ -3,9 +3,12 @@ import { Sessions } from '../engine/sessions.js';
 import type { Model } from '../model/model.js';
 import { cacheNeeds, traceStep } from './decoder-program.js';
 import { KeyValueCache } from './key-value-cache.js';
+import { traceSource } from './source-program.js';
 
 /** The most tokens of a step. A run blocks its thread, so this bounds for how long. */
 const MOST_TOKENS = 128;
+/** Slots of the shortest source; longer ones have powers of two. */
+const FEWEST_SOURCE = 16;
 
 /** What a {@link Decoder} computes with. */
 export interface DecoderOptions {
@@ -18,11 +21,12 @@ export interface DecoderOptions {
 }
 
 /**
- * A model that remembers a sequence: give it tokens and it says what may come next. Programs are compiled when they
+ * A model that remembers a sequence: give it tokens and it says what may come next. One that reads a source is given that
+ * first ({@link Decoder.read}); what it attends to of it is computed once. Programs are compiled when they
  * are first needed, one for each number of new tokens and size of cache, both powers of two.
  */
 export class Decoder {
-  /** The longest sequence. */
+  /** The longest sequence; of a model whose distances have no end, any. */
   readonly context: number;
   /**
    * Beyond how many tokens positions are others, for those before as well: a sequence that passes it is to be cleared and
@@ -35,16 +39,18 @@ export class Decoder {
   readonly #sessions: Sessions;
   /** Whether what is cached has the positions of beyond {@link turn}. */
   #isBeyond = false;
+  #source: { readonly slots: number; readonly feeds: HostArrays } | undefined;
 
   constructor(options: DecoderOptions) {
     const { model, parameters } = options;
     const { layers, context } = model.dimensions;
-    this.context = model.reach.written;
-    this.turn = context;
+    const needs = cacheNeeds(model);
+    this.context = needs.bucket ? Number.POSITIVE_INFINITY : model.reach.written;
+    this.turn = needs.bucket ? Number.POSITIVE_INFINITY : context;
     this.#options = options;
     this.#parameters = parameters instanceof Float32Array ? model.layout.views(parameters) : parameters;
     this.#sessions = new Sessions(options.engine, { spinning: false, ...options.compile });
-    this.#cache = new KeyValueCache(layers, cacheNeeds(model), this.context);
+    this.#cache = new KeyValueCache(layers, needs, this.context);
   }
 
   /** Tokens of the sequence so far. */
@@ -52,12 +58,25 @@ export class Decoder {
     return this.#cache.length;
   }
 
+  /** Reads the source of what is to be written, and forgets the sequence and the source before. @param ids one or more */
+  async read(ids: readonly number[]): Promise<void> {
+    this.clear();
+    const slots = Math.max(FEWEST_SOURCE, powerOfTwo(ids.length));
+    const session = await this.#sessions.of(`source ${slots}`, ({ target }) =>
+      traceSource(this.#options.model, slots, target),
+    );
+    const own = Float32Array.from({ length: slots }, (_, i) => (i < ids.length ? 1 : 0));
+    const source = BigInt64Array.from({ length: slots }, (_, i) => BigInt(ids[i] ?? 0));
+    this.#source = { slots, feeds: { own, ...(await session.run({ ...this.#parameters, source, own })) } };
+  }
+
   /**
    * Continues the sequence by a step's worth of `ids`, as many as one run takes.
    *
    * @param ids all that is known to follow: their number decides which positions count
    * @returns how many were taken and the scores of every token to follow the last of them, [V]
-   * @throws Error when nothing is given, or the sequence would pass the context, or {@link turn} when it began before
+   * @throws Error when nothing is given, a source is to be read before, or the sequence would pass the context, or
+   * {@link turn} when it began before
    */
   async step(ids: ArrayLike<number>): Promise<{ taken: number; logits: Float32Array }> {
     const taken = Math.min(ids.length, MOST_TOKENS);
@@ -80,6 +99,7 @@ export class Decoder {
     const outputs = await session.run({
       ...this.#parameters,
       ...this.#cache.feeds(tokens),
+      ...this.#source?.feeds,
       ids: BigInt64Array.from(at, (t) => BigInt(ids[t]!)),
       positions: BigInt64Array.from(at, (t) => BigInt(length + t)),
       row: BigInt64Array.of(BigInt(taken - 1)),
@@ -88,7 +108,7 @@ export class Decoder {
     return { taken, logits: outputs.logits as Float32Array };
   }
 
-  /** Forgets the sequence. */
+  /** Forgets the sequence, but not the source. */
   clear(): void {
     this.#cache.clear();
   }
@@ -99,8 +119,9 @@ export class Decoder {
 
   #session(tokens: number, slots: number): Promise<Session> {
     const reach = this.#isBeyond ? this.context : this.turn;
-    return this.#sessions.of(`${tokens} ${slots} ${reach}`, ({ target }) =>
-      traceStep(this.#options.model, { tokens, slots, reach }, target),
+    const source = this.#source?.slots;
+    return this.#sessions.of(`${tokens} ${slots} ${reach} ${source}`, ({ target }) =>
+      traceStep(this.#options.model, { tokens, slots, reach, source }, target),
     );
   }
 }

@@ -32,6 +32,8 @@ export interface GenerationTask {
   readonly options: ResolvedOptions;
   /** Ids, at least one, at most the context. */
   readonly prompt: readonly number[];
+  /** Of a model that reads a source: its ids. The prompt is then what stands before all that is written. */
+  readonly source?: readonly number[] | undefined;
   readonly notices: readonly string[];
   readonly tokenizer: Tokenizer;
   /** Ids below this may be chosen. */
@@ -124,7 +126,7 @@ export class Generation implements AsyncIterable<string> {
   }
 
   async #write(): Promise<GenerationResult> {
-    const { options, prompt, acquire } = this.#task;
+    const { options, prompt, source, acquire } = this.#task;
     const { signal } = this.#stopping;
     const interrupt = () => this.stop();
     options.signal?.addEventListener('abort', interrupt);
@@ -139,14 +141,14 @@ export class Generation implements AsyncIterable<string> {
       if (signal.reason instanceof Error && !isAbort(signal.reason)) throw signal.reason;
       const seconds = (performance.now() - started) / 1000;
       const tokensPerSecond = written.tokens === 0 ? 0 : written.tokens / seconds;
-      return { ...written, promptTokens: prompt.length, seconds, tokensPerSecond };
+      return { ...written, promptTokens: (source ?? prompt).length, seconds, tokensPerSecond };
     } finally {
       options.signal?.removeEventListener('abort', interrupt);
     }
   }
 
   async #writeWith(decoder: Decoder): Promise<Written> {
-    const { options, prompt, tokenizer, vocabulary, end } = this.#task;
+    const { options, prompt, source, tokenizer, vocabulary, end } = this.#task;
     const sampler = new Sampler(options);
     const window = new ContextWindow(decoder);
     const characters = tokenizer.streamDecoder();
@@ -160,6 +162,7 @@ export class Generation implements AsyncIterable<string> {
       this.#show(certain.text);
       if (certain.stopped) stopped = 'stop';
     };
+    if (source) await decoder.read(source);
     while (!stopped && ids.length - prompt.length < options.maxTokens) {
       const logits = await window.read(ids, this.#stopping.signal);
       if (!logits) {

@@ -3,9 +3,10 @@ import { Turns } from '../base/turns.js';
 import type { Tokenizer } from '../data/index.js';
 import type { Engine, HostArrays, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
+import { seq2seqOf } from '../objectives/create.js';
 import { Decoder } from './decoder.js';
 import { Generation } from './generation.js';
-import { type GenerateOptions, resolveOptions } from './options.js';
+import { type GenerateOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { type SpecialTokens, specialTokens } from './special-tokens.js';
 
 /** A model ready to write, as read from a model folder. */
@@ -21,7 +22,7 @@ export interface GeneratorOptions {
 }
 
 /**
- * Continues texts with a model. It computes on the caller's thread, which is blocked for one token, or for up to 128 of
+ * Continues texts with a model, or writes what belongs to them, of a model that reads a source. It computes on the caller's thread, which is blocked for one token, or for up to 128 of
  * the prompt, at a time; between them other events have their turn.
  *
  * @example
@@ -32,6 +33,8 @@ export class Generator {
   readonly #options: GeneratorOptions;
   readonly #decoder: Decoder;
   readonly #special: SpecialTokens;
+  /** Of a model that reads a source: what stands before what it writes, and ends what it reads. */
+  readonly #marks: { readonly start: number; readonly end: number } | undefined;
   readonly #turns = new Turns();
   readonly #atWork = new Set<Generation>();
   #disposed = false;
@@ -42,11 +45,15 @@ export class Generator {
     this.#decoder = new Decoder(options);
     const config = model.config as Record<string, unknown>;
     this.#special = specialTokens(tokenizer, model.dimensions.vocabulary, config, generationConfig);
+    this.#marks = model.architecture.encoder && seq2seqOf(tokenizer, { ...config, ...generationConfig });
   }
 
   /**
    * Continues a prompt. A prompt longer than the context is cut to its last tokens, with a notice. A text longer than
    * the context goes on from its last half: positions beyond the context have no meaning to the model.
+   *
+   * A model that reads a source is given the prompt as that: it is cut at its end where it is longer than the context, and
+   * what is written may have any length.
    *
    * Several may be asked for at once: they are written one after another, in the order in which they were begun.
    *
@@ -66,6 +73,7 @@ export class Generator {
       );
     }
     const notices: string[] = [];
+    if (this.#marks) return this.#writing(resolved, [this.#marks.start], notices, this.#sourceOf(ids, notices));
     // Room for a token to come.
     const most = Math.max(1, this.#decoder.context - 1);
     if (ids.length > most) {
@@ -73,10 +81,31 @@ export class Generator {
         `The prompt has ${ids.length} tokens and the context ${this.#decoder.context}: the last ${most} are used.`,
       );
     }
+    return this.#writing(resolved, ids.length > 0 ? ids.slice(-most) : [this.#special.start], notices);
+  }
+
+  /** A source's ids with the one that ends it, as in training. */
+  #sourceOf(ids: readonly number[], notices: string[]): readonly number[] {
+    const { context } = this.#options.model.dimensions;
+    const end = this.#marks!.end;
+    const ended = ids.at(-1) === end ? ids : [...ids, end];
+    if (ended.length <= context) return ended;
+    notices.push(
+      `The source has ${ended.length} tokens and the context ${context}: the first ${context - 1} and its end are read.`,
+    );
+    return [...ended.slice(0, context - 1), end];
+  }
+
+  #writing(
+    options: ResolvedOptions,
+    prompt: readonly number[],
+    notices: readonly string[],
+    source?: readonly number[],
+  ): Generation {
+    const { model, tokenizer } = this.#options;
+    const { vocabulary } = model.dimensions;
     const generation: Generation = new Generation({
-      options: resolved,
-      prompt: ids.length > 0 ? ids.slice(-most) : [this.#special.start],
-      notices,
+      ...{ options, prompt, source, notices },
       tokenizer,
       vocabulary: Math.min(vocabulary, tokenizer.vocabularySize),
       end: this.#special.end,

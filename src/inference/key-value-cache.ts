@@ -1,4 +1,4 @@
-import type { HostArrays } from '../engine/engine.js';
+import type { HostArray, HostArrays } from '../engine/engine.js';
 import { type CacheNeeds, MASKED } from './decoder-program.js';
 
 /** The fewest slots of a cache; sizes double from here up to the context, so few programs serve all lengths. */
@@ -53,15 +53,27 @@ export class KeyValueCache {
     this.#mask = new Float32Array(slots).fill(MASKED).fill(0, 0, this.#length);
   }
 
-  /** The inputs `keys.i`, `values.i` and the masks of a program of `tokens` new tokens for {@link slots}. */
+  /** The inputs `keys.i`, `values.i`, the masks and the distances of a program of `tokens` new tokens for {@link slots}. */
   feeds(tokens: number): HostArrays {
-    const feeds: Record<string, Float32Array> = this.#needs.whole ? { mask: this.#mask } : {};
+    const feeds: Record<string, HostArray> = this.#needs.whole ? { mask: this.#mask } : {};
+    const { bucket } = this.#needs;
+    if (bucket) feeds.buckets = this.#buckets(bucket, tokens);
     for (const window of this.#needs.windows) feeds[`mask.${window}`] = this.#windowMask(window, tokens);
     for (let i = 0; i < this.#layers; i++) {
       feeds[`keys.${i}`] = this.#keys[i]!;
       feeds[`values.${i}`] = this.#values[i]!;
     }
     return feeds;
+  }
+
+  /** The number of the distance of each slot from each of `tokens` that come next, [T · S]. */
+  #buckets(bucket: NonNullable<CacheNeeds['bucket']>, tokens: number): BigInt64Array {
+    const { slots, length } = this;
+    // What lies behind the cache's tokens is masked: it has the number of no distance.
+    return BigInt64Array.from({ length: tokens * slots }, (_, i) => {
+      const slot = i % slots;
+      return slot < length ? BigInt(bucket(slot - length - Math.floor(i / slots))) : 0n;
+    });
   }
 
   /** What each of `tokens` that come next sees of the slots through a window, [T, S]. */

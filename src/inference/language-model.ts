@@ -73,7 +73,7 @@ export class LanguageModel implements AsyncDisposable {
     const work = { ...loaded, ...texts, ...vectors, model, engine, threads, compile: { threads } };
     const parameters = adapter ? model.views(adapter, loaded.parameters) : loaded.parameters;
     this.#architecture = architecture.name;
-    this.#generator = architecture.sees === 'past' ? new Generator({ ...work, parameters }) : undefined;
+    this.#generator = architecture.sees === 'all' ? undefined : new Generator({ ...work, parameters });
     this.#work = work;
     this.#loaded = loaded;
     this.parameters = loaded.model.layout.size;
@@ -89,8 +89,13 @@ export class LanguageModel implements AsyncDisposable {
     return new LanguageModel({ ...(await loadModel(run, merge)), name: run }, engine, threads);
   }
 
+  /** Whether it reads a source and writes what belongs to it, where others continue a text. */
+  get readsSource(): boolean {
+    return this.#work.model.architecture.encoder !== undefined;
+  }
+
   /**
-   * Continues a text. Another may be asked for before this one ends: it waits for its turn.
+   * Continues a text; of an encoder-decoder, which {@link readsSource}, writes what belongs to it. Another may be asked for before this one ends: it waits for its turn.
    *
    * @returns pieces of text as they come; its `result()` has the figures
    * @throws UsageError for an option that is not allowed, or when the model does not write
@@ -106,11 +111,6 @@ export class LanguageModel implements AsyncDisposable {
    */
   generate(options: GenerateOptions = {}): Generation {
     this.#checkOpen();
-    if (!this.#generator && this.#work.model.architecture.encoder)
-      throw new UsageError(
-        `A ${this.#architecture} model reads a source and writes what belongs to it, which generate does not do here. Use ` +
-          'it in Python: AutoModelForSeq2SeqLM.from_pretrained(folder).',
-      );
     if (!this.#generator)
       throw new UsageError(
         `A ${this.#architecture} model reads all of a text at once: it does not write. Measure it with eval where it tells ` +
@@ -137,6 +137,10 @@ export class LanguageModel implements AsyncDisposable {
    */
   async chat(messages: readonly object[], options: Omit<GenerateOptions, 'prompt'> = {}): Promise<Generation> {
     this.#checkOpen();
+    if (this.readsSource)
+      throw new UsageError(
+        `A ${this.#architecture} model reads a source and writes what belongs to it: it holds no conversation. Use generate.`,
+      );
     this.#prompts ??= new ConversationPrompts(this.#work.tokenizerFiles, this.#work.tokenizer);
     const { prompt, stop } = await this.#prompts.prompt(messages);
     const stops = [options.stop ?? [], stop === '' ? [] : stop].flat();
@@ -202,14 +206,13 @@ export class LanguageModel implements AsyncDisposable {
     this.#checkOpen();
     checkFiles(files);
     const { notice, signal, progress } = checkEvaluate(options);
-    const readsSources = this.#work.model.architecture.encoder !== undefined;
-    const there = readsSources ? await holdsSources(files) : (await firstForm(files)) !== undefined;
+    const there = this.readsSource ? await holdsSources(files) : (await firstForm(files)) !== undefined;
     if (!there) return undefined;
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
     const end = await this.#evaluations.take(either);
     try {
-      this.#rowEvaluator ??= new (readsSources ? SourceEvaluator : ChatEvaluator)(this.#work);
+      this.#rowEvaluator ??= new (this.readsSource ? SourceEvaluator : ChatEvaluator)(this.#work);
       const result = await this.#rowEvaluator.evaluate(files, { signal: either, progress });
       const { rows, cut, nothing } = result;
       if (cut > 0)

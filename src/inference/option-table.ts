@@ -24,7 +24,14 @@ export const ADAPTER_OPTIONS = {
 /** How to sample, as code and the command line say it. */
 export const SAMPLING_OPTIONS = {
   /** The text to continue. Default empty: the model starts a text of its own. */
-  prompt: { kind: 'text', empty: true, value: 'text', default: '', help: 'text to continue', otherwise: 'none' },
+  prompt: {
+    kind: 'text',
+    empty: true,
+    value: 'text',
+    default: '',
+    help: 'text to continue, or source to read',
+    otherwise: 'none',
+  },
   /** Tokens to write at most. Default 256. */
   maxTokens: { kind: 'whole', default: 256, help: 'tokens to write at most' },
   /**

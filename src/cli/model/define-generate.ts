@@ -10,7 +10,9 @@ export function defineGenerate(program: Command, start: Start): void {
   const command = program
     .command('generate')
     .summary('let a model write')
-    .description('Let the best model of a run, or a Hugging Face model folder, continue a text, as it comes.')
+    .description(
+      'Let the best model of a run, or a Hugging Face model folder, continue a text, or write what belongs to a source, as it comes.',
+    )
     .argument('<run>', 'run folder or model folder');
   command.option('--chat', 'answer --prompt, or else each line of standard input, as turns of a conversation');
   addOptions(addOptions(command, SAMPLING_OPTIONS), ADAPTER_OPTIONS).action((run: string, flags: GenerateFlags) =>
@@ -22,6 +24,7 @@ export function defineGenerate(program: Command, start: Start): void {
     'meanfield generate runs/book --temperature 0',
     'meanfield generate runs/helper --chat --prompt "What is 2 plus 3?"',
     'meanfield generate runs/helper --chat',
+    'meanfield generate runs/translator --prompt "translate English to German: Good night." --temperature 0',
     'meanfield generate models/SmolLM2-135M-Instruct --adapter runs/pirate --chat',
     `meanfield generate runs/play --prompt "ROMEO:" --stop $'\\n\\n'`,
   ]);

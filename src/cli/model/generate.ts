@@ -23,7 +23,8 @@ export async function generateText(run: string, flags: GenerateFlags, context: C
     const options = { ...pickOptions(SAMPLING_OPTIONS, flags), signal: stopping.signal };
     if (flags.chat) await converse(model, options, flags.prompt, output);
     else {
-      output.exact(flags.prompt ?? '');
+      // A source is not what is continued.
+      if (!model.readsSource) output.exact(flags.prompt ?? '');
       await write(model.generate(options), output);
     }
     return interruption.requested || closed.aborted ? INTERRUPTED : 0;

@@ -111,7 +111,7 @@ export function startedText(event: StartedEvent): string {
 const NEXT: Readonly<Record<string, readonly string[]>> = {
   causal: ['generate RUN', 'eval RUN FILE'],
   masked: ['eval RUN FILE'],
-  seq2seq: ['eval RUN FILE'],
+  seq2seq: ['generate RUN --prompt SOURCE', 'eval RUN FILE'],
   chat: ['generate RUN --chat', 'eval RUN FILE'],
   preference: ['generate RUN --chat', 'eval RUN FILE'],
 };
