@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { run } from '../../test/operators/eager.js';
-import { gradients, input, mul, reduceSum, sigmoid, simplify, type Tensor } from './index.js';
+import { attention, gradients, input, mul, reduceSum, sigmoid, simplify, type Tensor } from './index.js';
 import { recompute } from './recompute.js';
 import { topologicalOrder } from './tensor.js';
 
@@ -36,5 +36,19 @@ describe('recompute', () => {
     const forward = new Set(topologicalOrder([loss!]));
     const shared = topologicalOrder(backward).filter((node) => forward.has(node));
     expect(shared.map(({ operator }) => operator.name)).toEqual(['input', 'input']);
+  });
+
+  it.each([
+    [512, false],
+    [1024, true],
+  ])('of %d tokens makes scores and probabilities again: %s', (T, again) => {
+    const [q, k, v] = ['q', 'k', 'v'].map((name) => input(name, [T, 1, 1, 64])) as [Tensor, Tensor, Tensor];
+    const loss = reduceSum(attention(q, k, v), [0, 1, 2, 3]);
+    const outputs = simplify([loss, ...gradients(loss, [q, k, v])], 'cpu');
+    const remade = recompute(outputs, outputs[0]!);
+    const blocks = 4;
+    expect(count(outputs, 'softmax')).toBe(blocks);
+    expect(count(remade, 'softmax')).toBe(again ? 2 * blocks : blocks);
+    expect(count(remade, 'matmul') - count(outputs, 'matmul')).toBe(again ? blocks : 0);
   });
 });

@@ -18,7 +18,7 @@ import {
   measureSpeeds,
   type ThreadArrangement,
 } from './arrangement.js';
-import { type MemoryNeed, memoryNeed, requireMemory } from './memory-need.js';
+import { type MemoryNeed, memoryNeed, recomputes, requireMemory } from './memory-need.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import type { TeamSetup } from './team.js';
 
@@ -63,10 +63,16 @@ export async function arrangeRun(
   const device = chosen.device ?? (await chooseDevice(options.device));
   const optimizer = chosen.optimizer ?? optimizerOf(options, prepared.rates);
   const peak = learningRateOf(options, layout.size + learned.frozen.size);
+  // What this process holds already is part of what it will need.
+  const available = availableMemory() + process.memoryUsage.rss();
   const setupFor = (
     arrangement: ThreadArrangement,
     schedule: ScheduleOptions = { peak, final: peak, warmup: 1000, steps: 1000 },
-  ): TeamSetup => ({
+  ): TeamSetup => {
+    const setup = baseSetup(arrangement, schedule);
+    return { ...setup, recompute: recomputes({ ...setup, learned }, available) };
+  };
+  const baseSetup = (arrangement: ThreadArrangement, schedule: ScheduleOptions): TeamSetup => ({
     ...arrangement,
     run: prepared.fingerprint.slice(0, 16),
     device,
@@ -83,8 +89,6 @@ export async function arrangeRun(
     averageMoments: options.moments === 'average',
     stepsPerRound: options.syncEvery,
   });
-  // What this process holds already is part of what it will need.
-  const available = availableMemory() + process.memoryUsage.rss();
   const needs = new Map<number, MemoryNeed>();
   const needOf = (setup: TeamSetup): MemoryNeed => {
     const need = needs.get(setup.replicas) ?? memoryNeed({ ...setup, learned });

@@ -1,7 +1,7 @@
 import { MeanfieldError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
 import type { Objective } from '../objectives/objective.js';
-import { traceReplica } from '../training/replica.js';
+import { recomputation, traceReplica } from '../training/replica.js';
 import { traceLoss } from '../training/step-program.js';
 import type { TeamSetup } from './team.js';
 
@@ -25,18 +25,19 @@ export interface MemoryNeed {
   readonly total: number;
 }
 
-type Sizes = Pick<TeamSetup, 'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'exchange' | 'averageMoments'> & {
-  readonly learned: Objective<never>;
-};
+type Sizes = Pick<
+  TeamSetup,
+  'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'recompute' | 'exchange' | 'averageMoments'
+> & { readonly learned: Objective<never> };
 
 /**
  * What a run will need, from the very graphs that it will run (see `graph/peak-memory.ts`); within 15 % of what was
  * measured (`npm run bench -- memory-need`). On the CPU alone: other devices have memory of their own.
  */
 export function memoryNeed(setup: Sizes): MemoryNeed {
-  const { learned, replicas, gradAccum, batchSize, dropout } = setup;
+  const { learned, replicas, gradAccum, batchSize } = setup;
   const engine = { target: 'cpu', views: true } as const;
-  const step = traceReplica(learned, batchSize, gradAccum, engine, dropout);
+  const step = traceReplica(learned, batchSize, gradAccum, engine, setup);
   const loss = traceLoss(learned, batchSize, engine);
   const { layout, frozen, storage } = learned;
   const trained = 4 * layout.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));
@@ -51,6 +52,20 @@ export function memoryNeed(setup: Sizes): MemoryNeed {
   const own = PROCESS + (replicas - 1) * THREAD;
   return { vectors, activations, evaluation, total: Math.round(vectors + activations + evaluation + own) };
 }
+
+/**
+ * Whether the replicas of a run make cheap activations twice: where they need not, as long as others have room beside it.
+ *
+ * @param available bytes that the process may have
+ */
+export function recomputes(setup: Sizes, available: number): boolean {
+  const which = recomputation(setup.learned);
+  if (which !== 'spare') return which === 'yes';
+  return memoryNeed({ ...setup, recompute: false }).total > ROOM * available;
+}
+
+/** The share of what is free that a run takes for speed alone. */
+const ROOM = 0.75;
 
 /** How many vectors of the model's size a replica holds. */
 function replicaVectors({ replicas, gradAccum, exchange, averageMoments }: Sizes): number {

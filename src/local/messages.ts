@@ -24,6 +24,8 @@ export interface ReplicaSetup {
   readonly optimizer: AdamwOptions;
   /** The share of activations that a step drops; none where left out. */
   readonly dropout?: number | undefined;
+  /** Whether activations that are cheap to make are made twice, to save memory. */
+  readonly recompute?: boolean | undefined;
   readonly schedule: ScheduleOptions;
   readonly exchange: ReplicaExchange;
   readonly outer: OuterOptions;

@@ -99,6 +99,7 @@ class Live {
       gradientAccumulation: setup.gradAccum,
       optimizer: setup.optimizer,
       dropout: dropout ? { rate: dropout, seed } : undefined,
+      recompute: setup.recompute,
       compile: trainingCompile(threads, replicas === 1),
     });
     const evaluator = new Evaluator(objective, engine, batchSize, evaluationCompile(threads), frozen);

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SafetensorsFile } from '../base/files/safetensors.js';
+import { Random } from '../base/random.js';
 import { windowsOf } from '../data/sampling/windows.test-support.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { Model } from '../model/model.js';
 import { Causal } from '../objectives/causal/causal.js';
-import { Replica } from './replica.js';
+import { Replica, recomputation } from './replica.js';
 
 const fixtures = new URL('../../test/fixtures/models/', import.meta.url).pathname;
 
@@ -124,3 +125,46 @@ async function batchOf({ ints, rows }: Pick<Awaited<ReturnType<typeof open>>, 'i
   const batch = windowsOf(rows(await ints('input_ids'), await ints('targets')), 13);
   return () => batch;
 }
+
+describe('recomputation', () => {
+  const sizes = { layers: 2, width: 32, heads: 2, keyValueHeads: 2, context: 16, vocabulary: 64 };
+  const families = ['gpt2', 'llama', 'qwen3', 'gemma2', 'phi3'] as const;
+
+  it.each(families)(
+    'changes no bit of the loss and of the gradient of %s, whole and with an adapter',
+    async (family) => {
+      const whole = Model.create(family, sizes);
+      const engine = new NodeEngine();
+      const windows = windowsOf(
+        Int32Array.from({ length: 100 }, (_, i) => (i * i) % 64),
+        16,
+      );
+      for (const model of [whole, whole.adapt({ rank: 2, alpha: 4 })]) {
+        const { trained, frozen } = model.initialize(new Random(1));
+        for (const [i, value] of trained.entries()) trained[i] = value + 0.02 * Math.sin(i);
+        const results = [];
+        for (const recompute of [false, true]) {
+          const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clip: 0 };
+          const objective = new Causal(model);
+          const common = { objective, frozen, engine, batch: 2, gradientAccumulation: 1, optimizer };
+          const replica = await Replica.create({ ...common, recompute });
+          replica.adopt({ parameters: trained.slice() });
+          const told = await replica.computeGradient(() => windows.slice(0, 2));
+          results.push({ ...told, gradient: replica.vectors.gradient });
+          await replica.dispose();
+        }
+        expect(results[1]).toEqual(results[0]);
+        expect(results[0]!.gradient.some((value) => value !== 0)).toBe(true);
+      }
+    },
+  );
+
+  it('is spared where little of a large model is trained', () => {
+    const large = Model.create('llama', { ...sizes, width: 1024, vocabulary: 30_000 });
+    const which = (model: Model) => recomputation(new Causal(model));
+    expect(which(Model.create('llama', sizes))).toBe('no');
+    expect(which(large)).toBe('yes');
+    expect(which(large.adapt({ rank: 2, alpha: 4 }))).toBe('spare');
+    expect(which(large.adapt({ rank: 2, alpha: 4 }, 'int4'))).toBe('yes');
+  });
+});

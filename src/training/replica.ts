@@ -16,17 +16,27 @@ import {
 /** From this many parameters on memory is dearer than the last percent of speed: cheap activations are made twice. */
 const LARGE_MODEL = 30e6;
 
+/**
+ * Whether a step makes cheap activations twice: `spare` where it may be left out for speed, as what is trained is so
+ * small a part of the model that there are no large gradients and moments beside it. No bit of a result depends on it.
+ */
+export function recomputation({ layout, frozen, storage }: Objective<never>): 'yes' | 'spare' | 'no' {
+  // What is kept in few bits would else be kept expanded from the forward to the backward pass.
+  if (layout.size >= LARGE_MODEL || storage !== undefined) return 'yes';
+  return layout.size + frozen.size >= LARGE_MODEL ? 'spare' : 'no';
+}
+
 /** The graph of a replica's micro-batch: loss and gradient. */
 export function traceReplica(
   objective: Objective<never>,
   batch: number,
   gradientAccumulation: number,
   engine: Pick<Engine, 'target' | 'views'>,
-  dropout?: number,
+  {
+    recompute = recomputation(objective) !== 'no',
+    dropout,
+  }: { recompute?: boolean | undefined; dropout?: number | undefined } = {},
 ): Program {
-  const large = objective.layout.size + objective.frozen.size >= LARGE_MODEL;
-  // What is kept in few bits would else be kept expanded from the forward to the backward pass.
-  const recompute = large || objective.storage !== undefined;
   return traceGradient(objective, batch, engine, { accumulate: gradientAccumulation > 1, recompute, dropout });
 }
 
@@ -45,6 +55,8 @@ export interface ReplicaOptions<Sample> {
   readonly optimizer: AdamwOptions;
   /** The share of activations that a step drops, and the seed of which; none where left out. */
   readonly dropout?: { readonly rate: number; readonly seed: number } | undefined;
+  /** Whether activations that are cheap to make are made twice. Default: as {@link recomputation} says, at a pinch yes. */
+  readonly recompute?: boolean | undefined;
   readonly compile?: SessionOptions;
 }
 
@@ -86,8 +98,9 @@ export class Replica<Sample = unknown> {
   }
 
   static async create<Sample>(options: ReplicaOptions<Sample>): Promise<Replica<Sample>> {
-    const { objective, engine, batch, gradientAccumulation, optimizer, dropout, compile = {} } = options;
-    const program = traceReplica(objective, batch, gradientAccumulation, engine, dropout?.rate);
+    const { objective, engine, batch, gradientAccumulation, optimizer, dropout, recompute, compile = {} } = options;
+    const trace = { recompute, dropout: dropout?.rate };
+    const program = traceReplica(objective, batch, gradientAccumulation, engine, trace);
     const gradient = await engine.compile(program, compile);
     const adamw = await Adamw.create(engine, objective.layout, optimizer, compile);
     return new Replica(options, gradient, adamw);

@@ -6,8 +6,8 @@ import { reduceMax, reduceSum, softmax } from './reduction.js';
 import { broadcastTo, concat, reshape, split } from './shaping.js';
 import { scalar } from './source.js';
 
-/** Logits of a chunk stay below this many elements (64 MiB of float32) so that they never dominate memory. */
-export const CHUNK_ELEMENTS = 2 ** 24;
+/** Logits of a chunk stay below this many elements (128 MiB of float32) so that they never dominate memory. */
+export const CHUNK_ELEMENTS = 2 ** 25;
 
 /** Sizes of chunks of `most` rows, the last perhaps smaller, that make `rows` together. */
 export function chunkSizes(rows: number, most: number): number[] {
