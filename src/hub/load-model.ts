@@ -122,9 +122,11 @@ async function withAdapted<T>(
   above: readonly string[],
 ): Promise<T> {
   const joined = async (base: OpenTextModel) => {
-    const { layers } = await readAdapter(folder, base.model);
+    const { layers, replaced } = await readAdapter(folder, base.model);
     const parameters = async () => {
       const all = await base.parameters();
+      const views = base.model.layout.views(all);
+      for (const [name, values] of Object.entries(replaced)) views[name]!.set(values);
       await merge(base.model.layout, all, layers);
       return all;
     };

@@ -151,7 +151,7 @@ export async function readAdapterFolder(folder: string): Promise<AdapterFolder> 
       throw new MeanfieldError(`${files.path} has no ${ADAPTER_WEIGHTS}. ${ADAPTER_ADVICE}`);
     const weights = await SafetensorsFile.from(files.take(ADAPTER_WEIGHTS), join(files.path, ADAPTER_WEIGHTS));
     try {
-      if (matricesIn(weights).size === 0)
+      if (matricesIn(weights).found.size === 0)
         throw new MeanfieldError(`${weights.path} holds no adapter: none of its tensors is a lora_A.`);
     } catch (error) {
       await weights.close();

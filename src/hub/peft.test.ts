@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SafetensorsFile } from '../base/files/safetensors.js';
 import { Random } from '../base/random.js';
 import { encodeSafetensors } from '../base/safetensors-writer.js';
 import { Model } from '../model/model.js';
@@ -114,6 +115,44 @@ describe('an adapter in a folder', () => {
     await expect(readAdapter(llama, gpt2)).rejects.toThrow(
       /the model has no linear layer model\.layers\.0\.\S+; .*; and 11 more/s,
     );
+  });
+
+  it('may hold the embedding and the head themselves, which count in place of those of the base', async () => {
+    const ends = join(fixtures, 'adapters/llama-ends');
+    const { layers, replaced } = await readAdapter(ends, model);
+    expect(layers.map(({ name, role, rank }) => [name, role, rank])).toEqual([
+      ['model.embed_tokens', 'embedding', 3],
+      ['model.layers.0.self_attn.q_proj', undefined, 3],
+      ['model.layers.1.self_attn.q_proj', undefined, 3],
+      ['lm_head', 'head', 2],
+    ]);
+    expect(Object.keys(replaced).sort()).toEqual(['lm_head.weight', 'model.embed_tokens.weight']);
+    const base = await SafetensorsFile.open(join(fixtures, 'models/llama/model.safetensors'));
+    for (const [name, values] of Object.entries(replaced)) expect(values).toEqual(await base.readFloat32(name));
+    await base.close();
+    const resized = await holding('resized', {
+      ...both(Q, [4, 32], [32, 4]),
+      'base_model.model.model.embed_tokens.base_layer.weight': [43, 32],
+    });
+    await expect(readAdapter(resized, model)).rejects.toThrow(
+      /embed_tokens\.base_layer\.weight is \[43, 32\], which no matrix/,
+    );
+  });
+
+  it('beside an embedding is refused where embedding and head are one, or with matrices of a linear layer', async () => {
+    const tied = Model.fromConfig(JSON.parse(await readFile(join(fixtures, 'models/llama-tied/config.json'), 'utf8')));
+    const embedding = (end: string) => ({
+      [`model.embed_tokens.lora_embedding_A${end}`]: [2, 29],
+      [`model.embed_tokens.lora_embedding_B${end}`]: [24, 2],
+    });
+    await expect(readAdapter(await holding('tied', embedding('')), tied)).rejects.toThrow(
+      /Embedding and head are one matrix/,
+    );
+    await expect(readAdapter(await holding('tied-head', both('lm_head', [2, 24], [29, 2])), tied)).rejects.toThrow(
+      /one of lm_head\. Embedding and head are one matrix/,
+    );
+    const linear = await holding('linear', both('model.embed_tokens', [2, 41], [32, 2]));
+    await expect(readAdapter(linear, model)).rejects.toThrow(/no adapter of this llama model: model\.embed_tokens/);
   });
 
   it.each([

@@ -8,11 +8,12 @@ import { SafetensorsFile } from '../base/files/safetensors.js';
 import { isJsonObject, type JsonObject, type JsonValue, jsonText } from '../base/json.js';
 import { encodeSafetensors } from '../base/safetensors-writer.js';
 import {
+  type AdaptableLayer,
   type AdaptedLayer,
   adapterNames,
   adapterScale,
-  type LinearLayer,
   type LoraSettings,
+  TIED_REASON,
 } from '../model/adapter.js';
 import { someNames } from '../model/config-rules.js';
 import type { Model } from '../model/model.js';
@@ -21,7 +22,9 @@ import settingRules from './peft-settings.json' with { type: 'json' };
 
 /*
  * Adapters in PEFT's layout (huggingface/peft: constants.py, save_and_load.py, lora/config.py): `adapter_config.json` and
- * `adapter_model.safetensors`, where a layer's matrices are `base_model.model.LAYER.lora_A.weight` and `…lora_B.weight`.
+ * `adapter_model.safetensors`, where a layer's matrices are `base_model.model.LAYER.lora_A.weight` and `…lora_B.weight`, an
+ * embedding's `…lora_embedding_A` and `…lora_embedding_B`. Beside an adapted `embed_tokens` or `lm_head` save_pretrained writes
+ * the matrix itself as well, `LAYER.base_layer.weight`, which counts in place of the base's.
  */
 const PREFIX = 'base_model.model.';
 
@@ -34,6 +37,8 @@ export interface AdapterMatrices extends AdaptedLayer {
 /** An adapter that was read. */
 export interface LoadedAdapter {
   readonly layers: readonly AdapterMatrices[];
+  /** Matrices that its file holds in place of the base's, by the parameters' names. */
+  readonly replaced: Readonly<Record<string, Float32Array>>;
   /** What it was trained beside, by the name that whoever trained it used. */
   readonly base: string | undefined;
 }
@@ -53,7 +58,7 @@ export async function adapterBase(folder: string): Promise<string | undefined> {
 }
 
 /**
- * Reads an adapter for the linear layers of a model.
+ * Reads an adapter for the layers of a model.
  *
  * @throws MeanfieldError when a file is missing or damaged, the adapter does what is not computed here, or its matrices do
  * not fit the model's layers: then it is another model's
@@ -65,15 +70,23 @@ export async function readAdapter(folder: string, model: Model): Promise<LoadedA
   if (fault !== undefined) throw new MeanfieldError(`Cannot read ${path}: ${fault}. ${ADAPTER_ADVICE}`);
   const file = await SafetensorsFile.open(path);
   try {
-    const found = matricesIn(file);
+    const { found, copies } = matricesIn(file);
     const layers: AdapterMatrices[] = [];
     const wrong: string[] = [];
-    const linear = new Map(model.linearLayers().map((layer) => [layer.name, layer]));
+    const adaptable = new Map(model.adaptableLayers().map((layer) => [layer.name, layer]));
     for (const [name, { a, b }] of found) {
-      const layer = layerOf(linear, name);
+      const layer = layerOf(adaptable, name);
+      if (layer?.tied || (!layer && isHead(model, name)))
+        throw new MeanfieldError(`${path} has one of ${name}. ${TIED_REASON}`);
       const [rank] = file.info(a).shape;
       const expected = layer && rank ? [`${rank},${layer.inputs}`, `${layer.outputs},${rank}`] : [];
-      if (!layer || !rank || [a, b].some((each, i) => file.info(each).shape.join() !== expected[i])) {
+      const embeds = a.includes('.lora_embedding_');
+      if (
+        !layer ||
+        !rank ||
+        embeds !== (layer.role === 'embedding') ||
+        [a, b].some((each, i) => file.info(each).shape.join() !== expected[i])
+      ) {
         wrong.push(misfit(file, name, a, b, layer));
         continue;
       }
@@ -84,6 +97,14 @@ export async function readAdapter(folder: string, model: Model): Promise<LoadedA
       });
       layers.push({ ...layer, rank, scale, a: await file.readFloat32(a), b: await file.readFloat32(b) });
     }
+    const replaced: Record<string, Float32Array> = {};
+    for (const [name, tensor] of copies) {
+      const layer = layerOf(adaptable, name);
+      const shape = layer?.role && model.layout.entries.find((entry) => entry.name === `${layer.name}.weight`)!.shape;
+      if (shape && shape.join() === file.info(tensor).shape.join())
+        replaced[`${layer!.name}.weight`] = await file.readFloat32(tensor);
+      else wrong.push(`${tensor} is [${file.info(tensor).shape.join(', ')}], which no matrix of the model is`);
+    }
     if (wrong.length > 0) {
       const base = settings.base_model_name_or_path;
       const more = wrong.length > 3 ? `; and ${wrong.length - 3} more` : '';
@@ -93,9 +114,9 @@ export async function readAdapter(folder: string, model: Model): Promise<LoadedA
       );
     }
     if (layers.length === 0) throw new MeanfieldError(`${path} holds no adapter: none of its tensors is a lora_A.`);
-    const order = [...linear.keys()];
+    const order = [...adaptable.keys()];
     layers.sort((one, other) => order.indexOf(one.name) - order.indexOf(other.name));
-    return { layers, base: settings.base_model_name_or_path ?? undefined };
+    return { layers, replaced, base: settings.base_model_name_or_path ?? undefined };
   } finally {
     await file.close();
   }
@@ -138,7 +159,7 @@ function adapterConfig(model: Model, settings: LoraSettings, dropout: number, ba
   return {
     base_model_name_or_path: base,
     bias: 'none',
-    fan_in_fan_out: model.adapted.some(({ rows }) => rows === 'inputs'),
+    fan_in_fan_out: model.adapted.some(({ rows, role }) => rows === 'inputs' && role !== 'embedding'),
     inference_mode: true,
     init_lora_weights: true,
     lora_alpha: settings.alpha,
@@ -158,7 +179,7 @@ function targetModules(model: Model): string[] {
   const last = (name: string) => name.slice(name.lastIndexOf('.') + 1);
   const adapted = new Set(model.adapted.map(({ name }) => name));
   const parts = new Set([...adapted].map(last));
-  const others = model.linearLayers().some(({ name }) => parts.has(last(name)) && !adapted.has(name));
+  const others = model.adaptableLayers().some(({ name }) => parts.has(last(name)) && !adapted.has(name));
   return [...(others ? adapted : parts)].sort();
 }
 
@@ -203,49 +224,62 @@ function alphaOf({ lora_alpha, alpha_pattern }: z.output<typeof schema>, name: s
   return lora_alpha;
 }
 
-/** The two tensors of each layer, by the layer's name. @throws MeanfieldError for a tensor that is none of the two */
-export function matricesIn(
-  file: Pick<SafetensorsFile, 'tensors' | 'path'>,
-): Map<string, { readonly a: string; readonly b: string }> {
+/** The tensors of an adapter's file, by the layer's name. */
+interface FoundTensors {
+  readonly found: ReadonlyMap<string, { readonly a: string; readonly b: string }>;
+  /** Of the layers' own matrices. */
+  readonly copies: ReadonlyMap<string, string>;
+}
+
+// The adapter's own name stands in files that were not written by save_pretrained.
+const MATRIX = /^(?:base_model\.model\.)?(.+)\.lora_(?:([AB])\.(?:default\.)?weight|embedding_([AB])(?:\.default)?)$/;
+const COPY = /^(?:base_model\.model\.)?(.+)\.base_layer\.weight$/;
+
+/** The tensors of each layer, by the layer's name. @throws MeanfieldError for a tensor that is none of an adapter's */
+export function matricesIn(file: Pick<SafetensorsFile, 'tensors' | 'path'>): FoundTensors {
   const layers = new Map<string, { a?: string; b?: string }>();
+  const copies = new Map<string, string>();
   const others: string[] = [];
   for (const tensor of file.tensors.keys()) {
-    // The middle part is the adapter's own name in files that were not written by save_pretrained.
-    const parts = /^(?:base_model\.model\.)?(.+)\.lora_([AB])\.(?:default\.)?weight$/.exec(tensor);
-    if (!parts) {
-      others.push(tensor);
-      continue;
-    }
-    const layer = layers.get(parts[1]!) ?? {};
-    layers.set(parts[1]!, { ...layer, [parts[2] === 'A' ? 'a' : 'b']: tensor });
+    const [, name, linear, embedded] = MATRIX.exec(tensor) ?? [];
+    const copy = COPY.exec(tensor)?.[1];
+    if (copy !== undefined) copies.set(copy, tensor);
+    else if (name === undefined) others.push(tensor);
+    else layers.set(name, { ...layers.get(name), [(linear ?? embedded) === 'A' ? 'a' : 'b']: tensor });
   }
   const halves = [...layers].filter(([, { a, b }]) => a === undefined || b === undefined).map(([name]) => name);
   if (others.length > 0)
     throw new MeanfieldError(`${file.path} holds more than matrices of LoRA: ${someNames(others)}.`);
   if (halves.length > 0)
     throw new MeanfieldError(`${file.path} is damaged: of ${someNames(halves)} one matrix of two is missing.`);
-  return layers as Map<string, { a: string; b: string }>;
+  return { found: layers as Map<string, { a: string; b: string }>, copies };
 }
 
+/** Whether a layer's name is that of a head, which has no matrix of its own where it is tied. */
+const isHead = (model: Model, name: string): boolean =>
+  name === 'lm_head' && model.adaptableLayers().some(({ tied }) => tied);
+
 /** A layer by its name, or by its end: adapters of a model without its head lack the first part. */
-function layerOf(layers: ReadonlyMap<string, LinearLayer>, name: string): LinearLayer | undefined {
+function layerOf(layers: ReadonlyMap<string, AdaptableLayer>, name: string): AdaptableLayer | undefined {
   const exact = layers.get(name);
   if (exact) return exact;
   const ending = [...layers.values()].filter((layer) => layer.name.endsWith(`.${name}`));
   return ending.length === 1 ? ending[0] : undefined;
 }
 
-function misfit(file: SafetensorsFile, name: string, a: string, b: string, layer: LinearLayer | undefined): string {
+function misfit(file: SafetensorsFile, name: string, a: string, b: string, layer: AdaptableLayer | undefined): string {
   const shape = (tensor: string) => `[${file.info(tensor).shape.join(', ')}]`;
   if (!layer) return `the model has no linear layer ${name}`;
+  if (a.includes('.lora_embedding_') !== (layer.role === 'embedding'))
+    return `${name} has ${a}, which is of another kind of layer`;
   return `${name} has matrices ${shape(a)} and ${shape(b)} for a layer from ${layer.inputs} to ${layer.outputs}`;
 }
 
 /** The vector of an adapter's parameters, as a model with that adapter lays it out. */
 export function adapterVector(model: Model, { layers }: LoadedAdapter): Float32Array {
-  const matrices = layers.flatMap(({ name, a, b }) => [
-    [adapterNames(name).a, a] as const,
-    [adapterNames(name).b, b] as const,
+  const matrices = layers.flatMap((layer) => [
+    [adapterNames(layer).a, layer.a] as const,
+    [adapterNames(layer).b, layer.b] as const,
   ]);
   return model.trained.fill(Object.fromEntries(matrices));
 }

@@ -288,6 +288,7 @@ export class LanguageModel implements AsyncDisposable {
     const folder = await readAdapterFolder(place);
     await folder.close();
     const read = await readAdapter(place, base);
+    this.#requireOwn(read.replaced, place);
     const model = base.withAdapter(read.layers.map(({ a: _a, b: _b, ...layer }) => layer));
     const { engine, threads } = this.#work;
     const { generationConfig } = folder;
@@ -325,6 +326,18 @@ export class LanguageModel implements AsyncDisposable {
   /** {@link close}, at the end of `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** The parameters are in memory once, so an adapter cannot bring others. */
+  #requireOwn(replaced: Readonly<Record<string, Float32Array>>, place: string): void {
+    const { model, parameters } = this.#loaded;
+    const views = model.layout.views(parameters);
+    for (const [name, values] of Object.entries(replaced))
+      if (values.some((value, i) => value !== views[name]![i]))
+        throw new MeanfieldError(
+          `The adapter in ${place} has a ${name} of its own, and the model's has other values. Load the adapter by itself, ` +
+            'with load: its base is found by its settings.',
+        );
   }
 
   #checkOpen(): void {

@@ -21,10 +21,11 @@ async function readInto(path: string, names: readonly string[], views: Record<st
 
 /** A tiny model of `test/fixtures/models` with its adapter of `test/fixtures/adapters`, and what PEFT computes for them. */
 async function open(family: string) {
-  const base = Model.fromConfig(JSON.parse(await readFile(at(`models/${family}/config.json`), 'utf8')));
+  const of = family.replace('-ends', '');
+  const base = Model.fromConfig(JSON.parse(await readFile(at(`models/${of}/config.json`), 'utf8')));
   const weights = new Float32Array(base.layout.size);
   const names = base.layout.entries.map(({ name }) => name);
-  await readInto(at(`models/${family}/model.safetensors`), names, base.layout.views(weights));
+  await readInto(at(`models/${of}/model.safetensors`), names, base.layout.views(weights));
   const adapter = await readAdapter(at(`adapters/${family}`), base);
   const model = base.withAdapter(adapter.layers);
   const answers = await SafetensorsFile.open(at(`adapters/${family}/expected.safetensors`));
@@ -39,7 +40,7 @@ async function timeMajor(answers: SafetensorsFile, name: string) {
   return { B, T, ids: BigInt64Array.from({ length: B * T }, (_, i) => BigInt(ids[(i % B) * T + Math.floor(i / B)]!)) };
 }
 
-describe.each(['gpt2', 'llama'])('an adapter beside %s', (family) => {
+describe.each(['gpt2', 'llama', 'llama-ends'])('an adapter beside %s', (family) => {
   it('has the logits, the loss and the gradients that PEFT computes', async () => {
     const { model, weights, adapter, answers } = await open(family);
     const { B, T, ids } = await timeMajor(answers, 'input_ids');
@@ -123,6 +124,42 @@ describe('a model with an adapter', () => {
       expect(Math.max(...values.map(Math.abs)), name).toBeLessThanOrEqual(bound);
       expect(Math.max(...values.map(Math.abs)), name).toBeGreaterThanOrEqual(bound / 2);
     }
+  });
+
+  it('is put beside embedding and head where they are named, as PEFT starts them', () => {
+    const base = Model.create('llama', sizes);
+    const model = base.adapt({ ...settings, targets: ['embed_tokens', 'q_proj', 'lm_head'] });
+    expect(model.adapted.map(({ name, role }) => [name, role])).toEqual([
+      ['model.embed_tokens', 'embedding'],
+      ['model.layers.0.self_attn.q_proj', undefined],
+      ['model.layers.1.self_attn.q_proj', undefined],
+      ['lm_head', 'head'],
+    ]);
+    const views = model.trained.views(model.initialize(new Random(5, 'parameters')).trained);
+    expect(new Set(views['model.embed_tokens.lora_embedding_A'])).toEqual(new Set([0]));
+    const b = views['model.embed_tokens.lora_embedding_B']!;
+    expect([views['model.embed_tokens.lora_embedding_A']!.length, b.length]).toEqual([2 * 11, 8 * 2]);
+    expect(Math.sqrt(b.reduce((sum, value) => sum + value * value, 0) / b.length)).toBeGreaterThan(0.5);
+    expect(new Set(views['lm_head.lora_B.weight'])).toEqual(new Set([0]));
+  });
+
+  it.each([
+    ['gpt2', 'wte'],
+    ['gemma', 'embed_tokens'],
+  ])('of %s gets none beside %s, which is the head as well, but `*` means the others', (family, target) => {
+    const model = Model.create(family, sizes);
+    expect(() => model.adapt({ ...settings, targets: [target] })).toThrow(
+      /Embedding and head are one matrix in this model/,
+    );
+    const all = model.adapt({ ...settings, targets: ['*'] });
+    expect(all.adapted).toEqual(model.adapt(settings).adapted);
+  });
+
+  it('of an encoder has none beside its embedding', () => {
+    const model = Model.create('bert', sizes);
+    expect(() => model.adapt({ ...settings, targets: ['word_embeddings'] })).toThrow(
+      /fits none of the model's linear layers/,
+    );
   });
 
   it('is put where its targets say, and says which layers there are where one fits none', () => {

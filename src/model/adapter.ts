@@ -1,12 +1,13 @@
 /*
  * LoRA (Hu et al. 2021, arXiv 2106.09685): beside a frozen layer W a product of two small matrices is trained,
- * y = x · Wᵀ + scale · (x · Aᵀ) · Bᵀ.
- * Shape suffixes: N rows; I values of a row that come in; O that go out; R the rank.
+ * y = x · Wᵀ + scale · (x · Aᵀ) · Bᵀ. An embedding is such a layer too, from tokens: W has a row for each input.
+ * Shape suffixes: N rows; I values of a row that come in; O that go out; R the rank; V tokens of the
+ * vocabulary; C the model's width.
  */
 import { UsageError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
-import { gemm } from '../graph/index.js';
-import type { LinearHook, TracedParameters, WeightRows } from './architecture.js';
+import { gather, gemm, type Tensor, transpose } from '../graph/index.js';
+import type { EmbeddingHook, LinearHook, TracedParameters, WeightRows } from './architecture.js';
 import { dropout } from './dropout.js';
 import type { BaseDtype } from './family-names.js';
 import type { ParameterSpec } from './layout.js';
@@ -28,7 +29,7 @@ export interface LoraSettings {
   readonly alpha: number;
   /** or by alpha / √rank (Kalajdzievski 2023, arXiv 2312.03732). */
   readonly rankStabilized?: boolean | undefined;
-  /** Patterns of the layers' names; left out, all linear layers but the head. */
+  /** Patterns of the layers' names, embedding and head among them; left out, all linear layers but the head. */
   readonly targets?: readonly string[] | undefined;
 }
 
@@ -39,6 +40,14 @@ export interface LinearLayer {
   readonly inputs: number;
   readonly outputs: number;
   readonly rows: WeightRows;
+  /** Of the two that stand at the ends: tokens come in, or scores of tokens go out. */
+  readonly role?: 'embedding' | 'head' | undefined;
+}
+
+/** A layer that may get an adapter. */
+export interface AdaptableLayer extends LinearLayer {
+  /** Whether its weight is both the embedding's and the head's. */
+  readonly tied?: boolean | undefined;
 }
 
 /** A linear layer with an adapter. */
@@ -49,10 +58,15 @@ export interface AdaptedLayer extends LinearLayer {
 }
 
 /** The parameters' names of a layer's adapter, as PEFT has them: A is [R, I], B is [O, R]. */
-export const adapterNames = (layer: string) => ({ a: `${layer}.lora_A.weight`, b: `${layer}.lora_B.weight` });
+export function adapterNames({ name, role }: Pick<LinearLayer, 'name' | 'role'>): { a: string; b: string } {
+  return role === 'embedding'
+    ? { a: `${name}.lora_embedding_A`, b: `${name}.lora_embedding_B` }
+    : { a: `${name}.lora_A.weight`, b: `${name}.lora_B.weight` };
+}
 
 /** The parameter of the model beside which one of an adapter stands; any other name is its own. */
-export const baseParameter = (name: string): string => name.replace(/\.lora_[AB]\.weight$/, '.weight');
+export const baseParameter = (name: string): string =>
+  name.replace(/\.lora_(?:[AB]\.weight|embedding_[AB])$/, '.weight');
 
 /** What a layer's adapter is multiplied by. */
 export function adapterScale({ rank, alpha, rankStabilized }: Omit<LoraSettings, 'targets'>): number {
@@ -64,14 +78,19 @@ export function adapterScale({ rank, alpha, rankStabilized }: Omit<LoraSettings,
  *
  * @throws UsageError naming a target that fits no linear layer
  */
-export function adaptedLayers(layers: readonly LinearLayer[], settings: LoraSettings): AdaptedLayer[] {
+export function adaptedLayers(layers: readonly AdaptableLayer[], settings: LoraSettings): AdaptedLayer[] {
   const { rank, targets } = settings;
-  const chosen = targets ? targetsOf(layers, targets) : new Set(layers);
+  const chosen = targets ? targetsOf(layers, targets) : new Set(layers.filter(({ role }) => role === undefined));
   const scale = adapterScale(settings);
-  return layers.filter((layer) => chosen.has(layer)).map((layer) => ({ ...layer, rank, scale }));
+  return layers.filter((layer) => chosen.has(layer)).map(({ tied: _tied, ...layer }) => ({ ...layer, rank, scale }));
 }
 
-function targetsOf(layers: readonly LinearLayer[], targets: readonly string[]): ReadonlySet<LinearLayer> {
+/** Why a matrix that is both embedding and head gets no adapter. */
+export const TIED_REASON =
+  'Embedding and head are one matrix in this model. PEFT puts an adapter beside the one and not the other, or beside each, ' +
+  'and joins with the matrix what was trained beside neither.';
+
+function targetsOf(layers: readonly AdaptableLayer[], targets: readonly string[]): ReadonlySet<LinearLayer> {
   const chosen = new Set<LinearLayer>();
   for (const text of targets.flatMap((one) => one.split(','))) {
     const pattern = new NamePattern(text.trim());
@@ -84,18 +103,30 @@ function targetsOf(layers: readonly LinearLayer[], targets: readonly string[]): 
           `for its end after a dot; * is any characters. There are ${kinds}.`
         );
       });
-    for (const layer of fitting) chosen.add(layer);
+    const possible = fitting.filter(({ tied }) => !tied);
+    if (possible.length === 0)
+      throw spelledError(
+        UsageError,
+        ({ option }) =>
+          `${option('targets', text.trim())}: ${TIED_REASON} Leave it out, or train the rows themselves: ${option('freeze', `*,!${fitting[0]!.name}.*`)}.`,
+      );
+    for (const layer of possible) chosen.add(layer);
   }
   return chosen;
 }
 
-/** An adapter's parameters: A as PEFT starts it (uniform within 1/√I), B zero, so that at first the adapter adds nothing. */
+/**
+ * An adapter's parameters, as PEFT starts them: A uniform within 1/√I, B zero; of an embedding A zero and B normal. At first
+ * the adapter adds nothing.
+ */
 export function adapterParameters(layers: readonly AdaptedLayer[]): ParameterSpec[] {
-  return layers.flatMap(({ name, rank, inputs, outputs }) => {
-    const { a, b } = adapterNames(name);
+  return layers.flatMap((layer) => {
+    const { rank, inputs, outputs, role } = layer;
+    const { a, b } = adapterNames(layer);
+    const embeds = role === 'embedding';
     return [
-      { name: a, shape: [rank, inputs], initialization: { uniform: 1 / Math.sqrt(inputs) } },
-      { name: b, shape: [outputs, rank], initialization: { fill: 0 } },
+      { name: a, shape: [rank, inputs], initialization: embeds ? { fill: 0 } : { uniform: 1 / Math.sqrt(inputs) } },
+      { name: b, shape: [outputs, rank], initialization: embeds ? { normal: 1 } : { fill: 0 } },
     ];
   });
 }
@@ -106,8 +137,31 @@ export function adapterHook(p: TracedParameters, layers: readonly AdaptedLayer[]
   return (name, x_NI, y_NO) => {
     const layer = adapted.get(name);
     if (!layer) return y_NO;
-    const { a, b } = adapterNames(name);
+    const { a, b } = adapterNames(layer);
     const u_NR = gemm(dropout(p, x_NI), p[a]!, undefined, { transB: true });
     return gemm(u_NR, p[b]!, y_NO, { transB: true, alpha: layer.scale });
   };
+}
+
+/** What an adapted embedding adds to the rows of tokens; nothing of it is dropped, as PEFT drops nothing there. */
+export function embeddingHook(p: TracedParameters, layers: readonly AdaptedLayer[]): EmbeddingHook {
+  return (name, ids_N, x_NC) => {
+    const layer = layers.find((each) => each.role === 'embedding' && each.name === name);
+    if (!layer) return x_NC;
+    const { a, b } = adapterNames(layer);
+    const u_NR = gather(transpose(p[a]!, [1, 0]), ids_N);
+    return gemm(u_NR, p[b]!, x_NC, { transB: true, alpha: layer.scale });
+  };
+}
+
+/** The head's weights [V, C] with its adapter, for losses that never hold all scores at once. */
+export function adaptedHead(p: TracedParameters, layer: AdaptedLayer, weight_VC: Tensor): Tensor {
+  const { a, b } = adapterNames(layer);
+  return gemm(p[b]!, p[a]!, weight_VC, { alpha: layer.scale });
+}
+
+/** Scores [N, V] with what the head's adapter adds to them: far less work for few rows than {@link adaptedHead}. */
+export function adaptedScores(p: TracedParameters, layer: AdaptedLayer, x_NC: Tensor, scores_NV: Tensor): Tensor {
+  const { a, b } = adapterNames(layer);
+  return gemm(gemm(x_NC, p[a]!, undefined, { transB: true }), p[b]!, scores_NV, { transB: true, alpha: layer.scale });
 }

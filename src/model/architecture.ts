@@ -31,6 +31,12 @@ export type LinearHook = (name: string, x_NI: Tensor, y_NO: Tensor, rows: Weight
 /** Under which traced parameters carry what their linear layers compute beside their weights. */
 export const LINEAR = Symbol('linear');
 
+/** What else an embedding computes: given its name, ids [N] and their rows [N, C], the rows that take their place. */
+export type EmbeddingHook = (name: string, ids_N: Tensor, x_NC: Tensor) => Tensor;
+
+/** Under which traced parameters carry what their embedding of tokens computes beside its rows. */
+export const EMBEDDING = Symbol('embedding');
+
 /** What activations of a shape are multiplied by in a step of training: the factors of dropout, anew for each place. */
 export type DropoutHook = (shape: Shape) => Tensor;
 
@@ -40,6 +46,7 @@ export const DROPOUT = Symbol('dropout');
 /** Parameters as traced tensors, by Hugging Face's names. */
 export type TracedParameters = Readonly<Record<string, Tensor>> & {
   readonly [LINEAR]?: LinearHook;
+  readonly [EMBEDDING]?: EmbeddingHook;
   readonly [DROPOUT]?: DropoutHook | undefined;
 };
 

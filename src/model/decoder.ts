@@ -3,7 +3,7 @@
  * Shape suffixes: N tokens = T · B, time-major; C width; F width of the hidden layer; H heads; K heads of keys and
  * values; D width of a head.
  */
-import { add, gather, gelu, mul, reshape, rmsNorm, scale, shift, silu, split, type Tensor } from '../graph/index.js';
+import { add, gelu, mul, reshape, rmsNorm, scale, shift, silu, split, type Tensor } from '../graph/index.js';
 import type {
   Architecture,
   Dimensions,
@@ -13,6 +13,7 @@ import type {
   TracedParameters,
 } from './architecture.js';
 import { dropout } from './dropout.js';
+import { embedding } from './embedding.js';
 import type { ParameterSpec } from './layout.js';
 import { linear } from './linear.js';
 import { type RotaryEmbedding, rotate } from './rotary.js';
@@ -86,7 +87,7 @@ export function decoder<Config extends object>(family: DecoderFamily<Config>): A
     softcap: (c) => of(c).softcap,
     parameters: (c) => parametersOf(of(c)),
     embed: (c, p, { ids_N }) => {
-      const x_NC = gather(p['model.embed_tokens.weight']!, ids_N);
+      const x_NC = embedding(p, 'model.embed_tokens', ids_N);
       const { embeddingScale } = of(c);
       return embeddingScale === undefined ? x_NC : scale(x_NC, embeddingScale);
     },

@@ -7,6 +7,7 @@ import { add, gather, gelu, layerNorm, reshape, split, type Tensor } from '../gr
 import type { Architecture, Dimensions, TracedParameters } from './architecture.js';
 import { parseConfig, positive } from './config.js';
 import { dropout } from './dropout.js';
+import { embedding } from './embedding.js';
 import type { ParameterSpec } from './layout.js';
 import { linear } from './linear.js';
 
@@ -102,7 +103,7 @@ export const gpt2: Architecture<Gpt2Config> = {
   embed(c, p, { ids_N, batch: B, positions_T }) {
     const C = c.n_embd;
     const T = ids_N.shape[0]! / B;
-    const tokens_TBC = reshape(gather(p['transformer.wte.weight']!, ids_N), [T, B, C]);
+    const tokens_TBC = reshape(embedding(p, 'transformer.wte', ids_N), [T, B, C]);
     // Of the time steps, [T, 1, C], or of the tokens.
     const places = reshape(gather(p['transformer.wpe.weight']!, positions_T), [T, positions_T.shape[0]! / T, C]);
     return dropout(p, reshape(add(tokens_TBC, places), [T * B, C]));

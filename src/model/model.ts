@@ -12,10 +12,14 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import {
+  type AdaptableLayer,
   type AdaptedLayer,
+  adaptedHead,
   adaptedLayers,
+  adaptedScores,
   adapterHook,
   adapterParameters,
+  embeddingHook,
   type LinearLayer,
   type LoraSettings,
   type TrainedParts,
@@ -25,6 +29,7 @@ import {
   type Attend,
   type Dimensions,
   DROPOUT,
+  EMBEDDING,
   type ForwardInputs,
   type HeadInputs,
   type LayerAttention,
@@ -157,7 +162,7 @@ export class Model {
    * @throws UsageError when a target fits none of them
    */
   adapt(settings: LoraSettings, baseDtype?: BaseDtype): Model {
-    return this.withAdapter(adaptedLayers(this.linearLayers(), settings), baseDtype);
+    return this.withAdapter(adaptedLayers(this.adaptableLayers(), settings), baseDtype);
   }
 
   /** The same model as training has it: with an adapter, or parts of it frozen. @throws UsageError as either */
@@ -201,6 +206,35 @@ export class Model {
       : this.hidden(parameters, ids, 1, 1);
     if (this.scoresTokens) this.logits(parameters, x_NC);
     return found;
+  }
+
+  /**
+   * The layers that an adapter can stand beside, in the model's order: the {@link linearLayers}, and of models that write the
+   * embedding before them and the head after them; where the two are one matrix, that matrix is named as the embedding.
+   */
+  adaptableLayers(): AdaptableLayer[] {
+    const linear = this.linearLayers();
+    const { architecture, config, dimensions } = this;
+    if (architecture.heads || architecture.encoder) return linear;
+    let name: string | undefined;
+    const noted: TracedParameters = {
+      ...new Model(architecture, config).parameterInputs(),
+      [EMBEDDING]: (embedding, _ids_N, x_NC) => {
+        name = embedding;
+        return x_NC;
+      },
+    };
+    new Model(architecture, config).hidden(noted, constant(BigInt64Array.of(0n), [1]), 1, 1);
+    const { vocabulary: V, width: C } = dimensions;
+    const head = architecture.head(config).replace(/\.weight$/, '');
+    const tied = name === head;
+    return [
+      ...(name === undefined
+        ? []
+        : [{ name, inputs: V, outputs: C, rows: 'inputs', role: 'embedding', ...(tied && { tied }) } as const]),
+      ...linear,
+      ...(tied ? [] : [{ name: head, inputs: C, outputs: V, rows: 'outputs', role: 'head' } as const]),
+    ];
   }
 
   /** The trained and the frozen vector out of that of all parameters; where nothing is frozen, that vector itself. */
@@ -326,9 +360,14 @@ export class Model {
     return through(architecture, config, this.dimensions.layers, parameters, inputs);
   }
 
-  /** The weights that score the vocabulary's tokens, [V, C]. */
+  /** The weights that score the vocabulary's tokens, [V, C]; with an adapter beside them both together. */
   head(parameters: TracedParameters): Tensor {
-    return parameters[this.architecture.head(this.config)]!;
+    const weight_VC = parameters[this.architecture.head(this.config)]!;
+    return this.#headAdapter ? adaptedHead(parameters, this.#headAdapter, weight_VC) : weight_VC;
+  }
+
+  get #headAdapter(): AdaptedLayer | undefined {
+    return this.adapted.find(({ role }) => role === 'head');
   }
 
   /** Whether it scores the tokens of the vocabulary: those that follow, or those that were masked. */
@@ -349,7 +388,10 @@ export class Model {
   logits(parameters: TracedParameters, x_NC: Tensor): Tensor {
     if (!this.scoresTokens) throw new Error(`a ${this.architecture.name} model of another head scores no tokens`);
     if (this.taskHead) return this.scores(parameters, x_NC, { batch: 1 });
-    const scores_NV = gemm(x_NC, this.head(parameters), undefined, { transB: true });
+    const weight_VC = parameters[this.architecture.head(this.config)]!;
+    const own_NV = gemm(x_NC, weight_VC, undefined, { transB: true });
+    const adapter = this.#headAdapter;
+    const scores_NV = adapter ? adaptedScores(parameters, adapter, x_NC, own_NV) : own_NV;
     return this.softcap === undefined ? scores_NV : softcap(scores_NV, this.softcap);
   }
 
@@ -366,7 +408,8 @@ export class Model {
   #withAdapter(parameters: TracedParameters): TracedParameters {
     if (this.adapted.length === 0) return parameters;
     // What stays as it is drops nothing: PEFT's lora_dropout is of the adapter's input alone.
-    return { ...parameters, [DROPOUT]: undefined, [LINEAR]: adapterHook(parameters, this.adapted) };
+    const [linear, embedding] = [adapterHook(parameters, this.adapted), embeddingHook(parameters, this.adapted)];
+    return { ...parameters, [DROPOUT]: undefined, [LINEAR]: linear, [EMBEDDING]: embedding };
   }
 }
 

@@ -130,7 +130,7 @@ const MODEL = {
   },
   /** What the adapter adds is multiplied by alpha / √rank (arXiv 2312.03732). */
   rslora: { kind: 'flag', help: 'adapter: alpha / √rank times instead' },
-  /** Linear layers with an adapter, by names such as `q_proj` and `layers.[0-3].mlp.*`. Default all but the head. */
+  /** Linear layers with an adapter, by names such as `q_proj`, `layers.[0-3].mlp.*`, `embed_tokens`. Default all but the head. */
   targets: {
     kind: 'texts',
     value: 'pattern',
