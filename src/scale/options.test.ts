@@ -15,7 +15,7 @@ it('fills in defaults and names what is wrong', () => {
 it('goes on with the ladder’s own options, but for places and folder', () => {
   expect(resumedScaleOptions({ out: 'here', jobs: 3 }, own)).toEqual({ ...own, out: 'here', jobs: 3, resume: true });
   expect(resumedScaleOptions({ corpus: ['book.txt'], seed: 5 }, own).seed).toBe(5);
-  expect(() => resumedScaleOptions({ seed: 6 }, own)).toThrow('was made with --seed 5, not 6');
-  expect(() => resumedScaleOptions({ steps: 50 }, own)).toThrow('--steps left out, not 50');
+  expect(() => resumedScaleOptions({ seed: 6 }, own)).toThrow('was made with `seed` 5, not 6');
+  expect(() => resumedScaleOptions({ steps: 50 }, own)).toThrow('`steps` left out, not 50');
   expect(() => resumedScaleOptions({ corpus: ['other.txt'] }, own)).toThrow('the corpus ["book.txt"]');
 });

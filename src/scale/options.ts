@@ -3,7 +3,7 @@ import { UsageError } from '../base/errors.js';
 import { optionIssues } from '../base/option-issues.js';
 import { shapeOf } from '../base/option-schema.js';
 import type { OptionsOf, ParsedOf } from '../base/option-table.js';
-import { optionName, spelledError } from '../base/spelling.js';
+import { spelledError } from '../base/spelling.js';
 import { FREE_OPTIONS, SCALE_OPTIONS } from './option-table.js';
 
 /** Everything that `scale` takes. */
@@ -49,10 +49,14 @@ export function resumedScaleOptions(given: ScaleOptions, own: ParsedScaleOptions
     if (free.includes(name) || value === undefined) continue;
     if (name === 'corpus' && parsed.corpus.length === 0) continue;
     if (JSON.stringify(value) !== JSON.stringify(had))
-      throw new UsageError(
-        `The ladder in ${parsed.out} was made with ${name === 'corpus' ? 'the corpus' : optionName(name)} ${had === undefined ? 'left out' : JSON.stringify(had)}, not ` +
-          `${JSON.stringify(value)}. Leave it out to go on, or make another ladder with another --out.`,
-      );
+      throw spelledError(UsageError, ({ option }) => {
+        const what = name === 'corpus' ? 'the corpus' : option(name);
+        const was = had === undefined ? 'left out' : JSON.stringify(had);
+        return (
+          `The ladder in ${parsed.out} was made with ${what} ${was}, not ${JSON.stringify(value)}. Leave it out to go on, ` +
+          `or make another ladder with another ${option('out')}.`
+        );
+      });
   }
   return { ...own, ...Object.fromEntries(free.map((name) => [name, parsed[name as keyof ParsedScaleOptions]])) };
 }

@@ -34,7 +34,7 @@ describe('LadderFolder', () => {
     const ladder = await LadderFolder.open(folder, first, false);
     await expect(LadderFolder.open(folder, undefined, false)).rejects.toThrow('is in use by process');
     await ladder.release();
-    await expect(LadderFolder.open(folder, first, false)).rejects.toThrow('Go on with it by --resume');
+    await expect(LadderFolder.open(folder, first, false)).rejects.toThrow('Go on with it by `resume: true`');
     await expect(LadderFolder.open(join(folder, 'other'), undefined, false)).rejects.toThrow('no ladder to go on with');
     await rm(join(folder, 'scale.json'));
     await writeFile(join(folder, 'letter.txt'), '');

@@ -7,6 +7,7 @@ import { readJsonFile } from '../base/files/json-file.js';
 import { makeFolder } from '../base/files/make-folder.js';
 import { firstIssue } from '../base/first-issue.js';
 import { type JsonValue, jsonText } from '../base/json.js';
+import { spelledError } from '../base/spelling.js';
 import { acquireLock, type Lock } from '../run/lock.js';
 import { type ParsedScaleOptions, scaleSchema } from './options.js';
 
@@ -68,7 +69,10 @@ export class LadderFolder {
   ): Promise<LadderFolder> {
     const names = await namesIn(folder);
     if (first === undefined && !names.includes(NAME))
-      throw new UsageError(`There is no ladder to go on with in ${folder}: it has no ${NAME}. Check --out.`);
+      throw spelledError(
+        UsageError,
+        ({ option }) => `There is no ladder to go on with in ${folder}: it has no ${NAME}. Check ${option('out')}.`,
+      );
     if (first !== undefined) refuseIfUsed(folder, names);
     await makeFolder(folder);
     const lock = await acquireLock(folder, { force });
@@ -140,7 +144,11 @@ async function namesIn(folder: string): Promise<string[]> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return [];
     if (code === 'ENOTDIR')
-      throw new MeanfieldError(`${folder}, or what is above it, is a file, expected a folder. Choose another --out.`);
+      throw spelledError(
+        MeanfieldError,
+        ({ option }) =>
+          `${folder}, or what is above it, is a file, expected a folder. Choose another ${option('out')}.`,
+      );
     throw error;
   }
 }
@@ -150,10 +158,16 @@ const LEFT = /^(?:lock(?:\..*)?|scale\.json\.[0-9a-f]{8}\.tmp)$/;
 
 function refuseIfUsed(folder: string, names: readonly string[]): void {
   if (names.includes(NAME))
-    throw new UsageError(`${folder} holds a ladder already. Go on with it by --resume, or choose another --out.`);
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${folder} holds a ladder already. Go on with it by ${option('resume', true)}, or choose another ${option('out')}.`,
+    );
   const others = names.filter((name) => !LEFT.test(name));
   if (others.length > 0)
-    throw new UsageError(
-      `${folder} is no ladder and not empty (${others.slice(0, 3).join(', ')}). Choose another --out, or empty it.`,
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${folder} is no ladder and not empty (${others.slice(0, 3).join(', ')}). Choose another ${option('out')}, or empty it.`,
     );
 }
