@@ -82,6 +82,31 @@ describe('plan', () => {
     expect(largest.parameters).toBeGreaterThan(1e9);
   });
 
+  test('a law of one’s own finds the largest model, and a file that is none is refused', async () => {
+    const law = {
+      ...{
+        format: 'meanfield-law-1',
+        name: 'books',
+        source: '15 runs',
+        E: 1.1,
+        A: 40,
+        B: 250,
+        alpha: 0.35,
+        beta: 0.42,
+      },
+      upTo: { parameters: 500_000, tokens: 1e7 },
+    };
+    await writeFile(at('law.json'), JSON.stringify(law));
+    const planned = (file: string) => meanfield('plan', '--cluster', '8xh100', '--flop', '1e20', '--law', file);
+    const { stdout, stderr, code } = await planned(at('law.json'));
+    expect([stderr, code]).toEqual(['', 0]);
+    expect(stdout).toMatch(/\(law: books; loss 1\.\d+, beyond the runs that the law was fitted on\)/);
+    await writeFile(at('bad-law.json'), JSON.stringify({ ...law, beta: -1 }));
+    refused(await planned(at('bad-law.json')), 2, /bad-law\.json: expected a scaling law/, /beta/, /meanfield scale/);
+    refused(await planned(at('none.json')), 2, /Cannot read .*none\.json.*Expected a scaling law/);
+    refused(await planned('chinchila'), 2, /No scaling law is called 'chinchila'; there are chinchilla,/);
+  });
+
   test('a model that fits nowhere is told so, and why', async () => {
     const { stdout, code } = await meanfield(
       'plan',

@@ -1,6 +1,8 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { browserThere, executablePath } from './browser/page.js';
 import { kill } from './child.js';
 import { jsonLines, meanfield, start, workFolder } from './command.js';
 
@@ -65,6 +67,8 @@ describe('meanfield scale', () => {
     // A finished run has its model and figures, and no longer what only going on would take.
     expect(await readdir(at('whole', 'runs', 'rung-10944-40'))).not.toContain('tokens');
 
+    expect((result.files as string[]).at(-1)).toBe(at('whole', 'page.html'));
+
     for (const [i, after] of [/"type":"job"/, /"kind":"rung"/].entries()) {
       const args = i === 0 ? [book, ...SHORT] : ['--resume'];
       const running = start(['scale', ...args, '--out', at('killed'), '--json']);
@@ -119,5 +123,46 @@ describe('meanfield scale', () => {
     expect(outcome.code).toBeGreaterThan(0);
     expect(outcome.stderr).toContain(message);
     await expect(readdir(at('refused'))).rejects.toThrow('ENOENT');
+  });
+});
+
+describe.skipIf(!browserThere)('the page of a ladder in a browser', () => {
+  it('has its charts, stays within its width, fetches nothing and fails nowhere', async () => {
+    const browser = await chromium.launch({ executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu'] });
+    try {
+      const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+      const [requests, errors]: string[][] = [[], []];
+      page.on('request', (request) => requests!.push(request.url()));
+      page.on('pageerror', (error) => errors!.push(error.message));
+      await page.goto(pathToFileURL(at('whole', 'page.html')).href);
+      expect(await page.locator('h1').textContent()).toBe('Scaling law whole');
+      // Five sizes and the predicted one, twice; the frontier, the best runs, the prediction and the truth.
+      expect(await page.locator('svg polyline').count()).toBe(6 + 6 + 4);
+      expect(await page.locator('table').last().locator('tr').count()).toBe(1 + 15 + 1);
+      for (const width of [1280, 390]) {
+        await page.setViewportSize({ width, height: 800 });
+        const outside = await page.evaluate(() => {
+          // biome-ignore lint/suspicious/noExplicitAny: types of the page are not loaded here
+          const { document, innerWidth, getComputedStyle } = globalThis as any;
+          const leaving = [...document.querySelectorAll('svg text')].filter((text) => {
+            const [own, chart] = [text.getBoundingClientRect(), text.closest('svg').getBoundingClientRect()];
+            return own.left < chart.left - 1 || own.right > chart.right + 1;
+          });
+          const invisible = [...document.querySelectorAll('svg polyline')].filter(
+            (line) => getComputedStyle(line).stroke === 'none',
+          );
+          return {
+            texts: leaving.map((text) => text.textContent),
+            invisible: invisible.length,
+            wide: document.documentElement.scrollWidth > innerWidth,
+          };
+        });
+        expect(outside).toEqual({ texts: [], invisible: 0, wide: false });
+      }
+      expect(requests).toEqual([page.url()]);
+      expect(errors).toEqual([]);
+    } finally {
+      await browser.close();
+    }
   });
 });

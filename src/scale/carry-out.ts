@@ -10,8 +10,10 @@ import { type LadderJob, rungPoints, stageOf } from './jobs.js';
 import { FEWEST_STEPS, type Ladder, ladderWithin, makeLadder, tokensPerStep, tunedSizes } from './ladder.js';
 import { measureSpeed } from './measure-speed.js';
 import { type ParsedScaleOptions, parseScaleOptions, resumedScaleOptions, type ScaleOptions } from './options.js';
+import { scalePage } from './page.js';
 import { LadderProgress, ladderEvent } from './progress.js';
 import { LadderFolder } from './record.js';
+import { reportOf, writeReport } from './report.js';
 import { runJob, tidyJob } from './run-job.js';
 
 /** Of the budget for measuring this machine, and its bounds in seconds. */
@@ -29,7 +31,7 @@ export async function carryOutLadder(
   const seconds = () => (performance.now() - started) / 1000;
   const options = parseScaleOptions(given);
   const stopped = (out: string): ScaleResult => ({
-    ...({ type: 'result', out, truths: [] } as const),
+    ...({ type: 'result', out, truths: [], files: [] } as const),
     ...{ seconds: seconds(), interrupted: signal.aborted },
   });
   // What cannot be made is told before anything is measured.
@@ -55,11 +57,27 @@ export async function carryOutLadder(
     await folder.change({ speed, shortest: ladder.steps[0]! });
     begun = true;
     await new LadderRun(folder, ladder, speed, placesOf(own), signal, emit).run();
-    return { ...finish(folder, ladder), seconds: seconds(), interrupted: signal.aborted };
+    const result = finish(folder, ladder);
+    const files = await report(folder, ladder, result, emit);
+    return { ...result, files, seconds: seconds(), interrupted: signal.aborted };
   } finally {
     if (begun) await folder.release();
     else await folder.remove();
   }
+}
+
+/** Writes the law and the page, once there are both. */
+async function report(
+  folder: LadderFolder,
+  ladder: Ladder,
+  result: Omit<ScaleResult, 'files' | 'seconds' | 'interrupted'>,
+  emit: (event: ScaleEvent) => void,
+): Promise<readonly string[]> {
+  const found = await reportOf(folder, ladder, result);
+  if (found === undefined) return [];
+  const { files, notice } = await writeReport(folder.folder, found, scalePage(found));
+  if (notice !== undefined) emit({ type: 'notice', message: notice });
+  return files;
 }
 
 function placesOf({ jobs }: ParsedScaleOptions): number {

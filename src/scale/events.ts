@@ -96,6 +96,8 @@ export interface ScaleResult {
   readonly rmse?: number;
   readonly prediction?: Omit<PredictionEvent, 'type' | 'law'>;
   readonly truths: readonly Truth[];
+  /** The law and the page, as soon as there is a prediction. */
+  readonly files: readonly string[];
   /** Of this process. */
   readonly seconds: number;
   /** Whether it was asked to stop before its end. */

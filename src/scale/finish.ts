@@ -8,7 +8,7 @@ import type { LadderFolder } from './record.js';
 export function finish(
   { folder: out, record }: LadderFolder,
   ladder: Ladder,
-): Omit<ScaleResult, 'seconds' | 'interrupted'> {
+): Omit<ScaleResult, 'files' | 'seconds' | 'interrupted'> {
   const { results, prediction } = record;
   const rates = tunedRates(ladder, results);
   if (!('law' in rates) || prediction === undefined)

@@ -1,10 +1,12 @@
 import { UsageError } from '../../base/errors.js';
-import { readUserJson } from '../../planner/catalogue/json-text.js';
+import { looksLikeFile, readUserJson } from '../../planner/catalogue/json-text.js';
 import { describeModel, readCluster } from '../../planner/catalogue/read.js';
+import { readLaw } from '../../planner/laws/law-file.js';
+import { findLaw, type ScalingLaw } from '../../planner/laws/laws.js';
 import type { Planned } from '../../planner/report/planned.js';
 import { readCalibration } from '../../planner/run/calibration.js';
-import { largestModel } from '../../planner/run/largest-model.js';
-import { PLAN_OPTIONS } from '../../planner/run/option-table.js';
+import { largestByLaw } from '../../planner/run/largest-model.js';
+import { LAW_OPTION, PLAN_OPTIONS } from '../../planner/run/option-table.js';
 import type { PlanOptions } from '../../planner/run/options.js';
 import { averagingWins, plan } from '../../planner/run/plan.js';
 import type { Cluster } from '../../planner/types.js';
@@ -28,7 +30,7 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
   const { cluster: machine, warnings } = isHere
     ? { cluster: await measured(), warnings: [] }
     : await readCluster(cluster);
-  const largest = model === undefined ? largestModel(machine, options, law) : null;
+  const largest = model === undefined ? largestByLaw(machine, options, await lawOf(law)) : null;
   const described = model === undefined ? { model: largest!.model, warnings: [] } : await describeModel(model);
   // The limits were kept with an exchange every step; averaging would cost something else.
   const settled: PlanOptions =
@@ -41,6 +43,11 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
     averagingWins: averagingWins(planned),
     largest,
   };
+}
+
+/** A law by its name, or that of a file. */
+async function lawOf(law: string = LAW_OPTION.default): Promise<ScalingLaw> {
+  return looksLikeFile(law) ? readLaw(await readUserJson(law, 'a scaling law'), law) : findLaw(law);
 }
 
 /** The cluster that stands for the machine at hand. */

@@ -44,7 +44,15 @@ describe('progressText', () => {
 describe('summary', () => {
   it('tells the law, the prediction and the truth', () => {
     const text = summary({
-      ...({ type: 'result', out: 'there', points: 15, rmse: 0.0042, seconds: 2400, interrupted: false } as const),
+      ...({
+        type: 'result',
+        out: 'there',
+        points: 15,
+        rmse: 0.0042,
+        files: [],
+        seconds: 2400,
+        interrupted: false,
+      } as const),
       rates: { sizes: [{ parameters: 35_712, rate: 0.01 }], law: { coefficient: 0.5, exponent: -0.4 } },
       law: { E: 1.1, A: 40, B: 250, alpha: 0.35, beta: 0.42 },
       prediction: { parameters: 1_048_896, tokens: 21e6, loss: 1.5, low: 1.48, high: 1.53 },
@@ -60,7 +68,7 @@ describe('summary', () => {
   });
 
   it('tells of an interrupted one how to go on', () => {
-    const text = summary({ type: 'result', out: 'my ladder', truths: [], seconds: 3, interrupted: true });
+    const text = summary({ type: 'result', out: 'my ladder', truths: [], files: [], seconds: 3, interrupted: true });
     expect(text).toContain("meanfield scale --out 'my ladder' --resume");
   });
 });

@@ -42,6 +42,7 @@ export function summary({
   rmse,
   prediction,
   truths,
+  files,
   seconds,
   interrupted,
 }: ScaleResult): string {
@@ -69,6 +70,7 @@ export function summary({
       `Trained with seed ${seed}: ${loss.toFixed(4)}. The prediction is ${Math.abs(100 * error).toFixed(2)} % ${error < 0 ? 'below' : 'above'}; the run is ${inside ? 'inside' : 'OUTSIDE'} the interval.`,
     );
   lines.push(`${duration(seconds)}. ${out} holds the runs.`);
+  if (files.length > 0) lines.push(`Written: ${files.join(', ')}`);
   if (interrupted)
     lines.push('', `Interrupted; saved. Go on with:\n  meanfield scale --out ${shellQuote(out)} --resume`);
   return `${lines.join('\n')}\n`;

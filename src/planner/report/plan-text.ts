@@ -48,7 +48,7 @@ function head({ plan, largest }: Planned): string {
   const found =
     largest === null
       ? ''
-      : `The largest compute-optimal model within the limits (law: ${largest.optimum.law}; loss ${largest.optimum.loss.toFixed(3)}).\n`;
+      : `The largest compute-optimal model within the limits (law: ${largest.optimum.law}; loss ${largest.optimum.loss.toFixed(3)}${largest.optimum.extrapolated ? ', beyond the runs that the law was fitted on' : ''}).\n`;
   return (
     `${found}${model.name}: ${quantity(model.parameters)} parameters (${thousands(model.parameters)}), ${quantity(plan.tokens)} tokens, ` +
     `${thousands(fixed.globalBatch)} sequences of ${thousands(fixed.sequence)} a step, ${fixed.precision}\n` +

@@ -1,10 +1,10 @@
 /** The style of a report: system fonts, one column, and colours that can be told apart in light, in dark and without colour vision (Okabe and Ito). */
 export const STYLE = `
 :root { color-scheme: light dark; --back: #ffffff; --ink: #1b1f24; --dim: #59636e; --rule: #d8dee4; --bar: #0072b2;
-  --limit: #b3261e; --shade: #0072b214; --s0: #1b1f24; --s1: #b8860b; --s2: #0072b2; --s3: #00805e; --s4: #b04a8e; }
+  --limit: #b3261e; --shade: #0072b214; --s0: #1b1f24; --s1: #b8860b; --s2: #0072b2; --s3: #00805e; --s4: #b04a8e; --s5: #b3441e; }
 @media (prefers-color-scheme: dark) {
   :root { --back: #14171b; --ink: #e8eaed; --dim: #9aa4af; --rule: #2e353d; --bar: #56b4e9; --limit: #ff8a80;
-    --shade: #56b4e91c; --s0: #e8eaed; --s1: #f0b429; --s2: #56b4e9; --s3: #2fc79a; --s4: #e08cc4; } }
+    --shade: #56b4e91c; --s0: #e8eaed; --s1: #f0b429; --s2: #56b4e9; --s3: #2fc79a; --s4: #e08cc4; --s5: #ff9a73; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1400px; padding: 24px 20px 60px; background: var(--back); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
@@ -25,5 +25,8 @@ ul { padding-left: 1.2rem; max-width: 95ch; } li { margin: 2px 0; }
 .line { fill: none; stroke-width: 2.4; stroke-linejoin: round; } .mark { stroke: var(--back); stroke-width: 1.5; }
 .s0 { stroke: var(--s0); } .s1 { stroke: var(--s1); stroke-dasharray: 9 4; } .s2 { stroke: var(--s2); }
 .s3 { stroke: var(--s3); stroke-dasharray: 3 3; } .s4 { stroke: var(--s4); stroke-dasharray: 12 3 3 3; }
+.s5 { stroke: var(--s5); stroke-dasharray: 6 2; }
 circle.s0 { fill: var(--bar); } circle.s1 { fill: var(--s1); stroke-dasharray: none; }
+circle.s2 { fill: var(--s2); } circle.s3 { fill: var(--s3); stroke-dasharray: none; } circle.s4 { fill: var(--s4); stroke-dasharray: none; }
+circle.s5 { fill: var(--s5); stroke-dasharray: none; }
 `.trim();

@@ -1,7 +1,7 @@
 import { UsageError } from '../../base/errors.js';
 import { spelledError } from '../../base/spelling.js';
 import { chosenFramework } from '../catalogue/frameworks.js';
-import { findLaw } from '../laws/laws.js';
+import { findLaw, type ScalingLaw } from '../laws/laws.js';
 import { computeOptimal, type Optimum } from '../laws/optimum.js';
 import { searchArrangements } from '../search/index.js';
 import { predictStep } from '../step/step.js';
@@ -29,7 +29,11 @@ export interface Largest {
  * @throws UsageError when no limit is given, when it is none, or when not even a small model keeps to it
  */
 export function largestModel(cluster: Cluster, options: PlanOptions, law: string = LAW_OPTION.default): Largest {
-  const scaling = findLaw(law);
+  return largestByLaw(cluster, options, findLaw(law));
+}
+
+/** {@link largestModel} by a law that may have no name. */
+export function largestByLaw(cluster: Cluster, options: PlanOptions, scaling: ScalingLaw): Largest {
   const { flop, budgetUsd, until, now } = options;
   if (flop !== undefined) {
     const optimum = computeOptimal({ flop }, scaling);

@@ -105,10 +105,10 @@ const AVERAGING = {
 
 /** By what law the largest model is sought. */
 export const LAW_OPTION = {
-  kind: 'choice',
-  choices: lawNames,
+  kind: 'text',
+  value: 'name|file',
   default: 'replication',
-  help: 'scaling law for the largest model',
+  help: `scaling law for the largest model: ${lawNames.join(', ')}, or a file that \`scale\` writes`,
 } as const satisfies OptionDefinition;
 
 /** What may be asked of a plan, by what it is of. */
