@@ -8,7 +8,13 @@ test('a run between machines takes what train does, but for what only threads ca
   const between = Object.values(CLUSTER_GROUPS).flatMap((table) => Object.entries(table));
   const names = between.map(([name]) => name);
   expect(new Set(names).size).toBe(names.length);
-  expect(Object.keys(TRAIN_OPTIONS).filter((name) => !names.includes(name))).toEqual(['replicas', 'device']);
+  expect(Object.keys(TRAIN_OPTIONS).filter((name) => !names.includes(name))).toEqual([
+    'teacher',
+    'teacherWeight',
+    'teacherTemperature',
+    'replicas',
+    'device',
+  ]);
   for (const [name, definition] of between) {
     const own = { ...TRAIN_OPTIONS, ...CLUSTER_OPTIONS }[name as keyof typeof TRAIN_OPTIONS];
     const { betweenMachines, ...kept } = own as { betweenMachines?: object };

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { UsageError } from '../base/errors.js';
 import { COMMAND_LINE, messageIn } from '../base/spelling.js';
-import { parseClusterOptions } from './options.js';
+import { parseClusterOptions, trainOptionsBetweenMachines } from './options.js';
 
 it('fills in defaults', () => {
   expect(parseClusterOptions({ data: { path: '/tokens' } })).toMatchObject({
@@ -27,4 +27,11 @@ it('names every option that is wrong as its reader spells it', () => {
       /`momentsFormat` must be fp32 or bf16: .*second moments to 0.*, got "int/,
     );
   expect(() => parseClusterOptions({ data: { http: 'ftp://x' } })).toThrow('`data` ');
+});
+
+it('has no teacher', () => {
+  const given = { corpus: ['book.txt'], teacher: 'runs/large' };
+  expect(() => trainOptionsBetweenMachines(given)).toThrow(
+    "`teacher: 'runs/large'`: machines that join are not sent a teacher.",
+  );
 });

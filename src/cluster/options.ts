@@ -29,8 +29,19 @@ export function parseClusterOptions(options: ClusterOptions = {}): ParsedCluster
   );
 }
 
-/** Options of training with the defaults that are a run's between machines alone; a resumed run has its own. */
+/**
+ * Options of training with the defaults that are a run's between machines alone; a resumed run has its own.
+ *
+ * @throws UsageError for a teacher, which no machine that joins is sent
+ */
 export function trainOptionsBetweenMachines(train: TrainOptions): TrainOptions {
+  if (train.teacher !== undefined)
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('teacher', train.teacher)}: machines that join are not sent a teacher. Train on one machine, with ` +
+        `${option('replicas')} for all of it, or leave it out.`,
+    );
   if (train.resume) return train;
   const ofAll: OptionTable = TRAIN_OPTIONS;
   const own = Object.entries(SHARED_OPTIONS).filter(

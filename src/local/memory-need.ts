@@ -16,7 +16,7 @@ const SCRATCH = 1.05;
 
 /** The parts of what a run takes of the machine's memory at its peak, in bytes. */
 export interface MemoryNeed {
-  /** Parameters, gradients, moments and what replicas exchange, with the copies of which models and checkpoints are written. */
+  /** Parameters, of a teacher as well, gradients, moments and what replicas exchange, with the copies of which models and checkpoints are written. */
   readonly vectors: number;
   /** What a step keeps between its forward and its backward pass; grows with batch and context. */
   readonly activations: number;
@@ -45,7 +45,9 @@ export function memoryNeed(setup: Sizes): MemoryNeed {
   const joined = frozen.size > 0 ? frozen.size * (replicas + 1) + layout.size + frozen.size : 0;
   // Kept in few bits they are read from a file that is made of the whole vector, once.
   const kept = storage ? storage.bytes * replicas + 4 * frozen.size : 4 * joined;
-  const vectors = trained + kept;
+  // Each replica has its copy of a teacher, too.
+  const taught = 4 * (learned.teaching?.layout.size ?? 0) * replicas;
+  const vectors = trained + kept + taught;
   // A graph's constants, such as masks, are in its file, and in the session that was made of it.
   const activations = replicas * (SCRATCH * step.peakBytes + 2 * step.onnx.length);
   const evaluation = replicas * (WITHOUT_ARENA * loss.peakBytes + 2 * loss.onnx.length);

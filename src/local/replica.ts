@@ -90,11 +90,11 @@ class Live {
     const engine = await createEngine(setup.device);
     const { batchSize, threads, replicas, replica: index, seed, dropout } = setup;
     const task = await openTask(setup.task, seed);
-    const { objective, frozen } = task;
+    const { objective, frozen, teacher } = task;
     const { size } = objective.layout;
     const sampler = new BatchSampler({ source: task.training, batchSize, replica: index, worldSize: replicas });
     const replica = await Replica.create({
-      ...{ objective, frozen, engine },
+      ...{ objective, frozen, teacher, engine },
       batch: batchSize,
       gradientAccumulation: setup.gradAccum,
       optimizer: setup.optimizer,

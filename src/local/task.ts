@@ -22,14 +22,17 @@ import { comesInRows, createObjective } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import { loadOwnModule, samplesOf } from '../objectives/own/load-module.js';
 import { Own } from '../objectives/own/own.js';
-import { readStored } from '../run/frozen-part.js';
+import { readFrozen, readStored } from '../run/frozen-part.js';
 import type { DataTask, TaskSetup } from '../run/task.js';
+import { teacherOf } from '../run/teacher-part.js';
 
 /** What a replica learns, and from what. */
 export interface Task {
   readonly objective: Objective<unknown>;
   /** The frozen parameters; a vector of no elements where nothing is frozen. */
   readonly frozen: FrozenValues;
+  /** The parameters of the objective's teacher, where it has one. */
+  readonly teacher?: Float32Array;
   /** In the order of training. */
   readonly training: SampleSource<unknown>;
   /** The validation sample of a number. */
@@ -87,14 +90,16 @@ const openRows: OpenData = async ({ folder, context, objective, frozen }, seed, 
  * @param only `training` where the folder holds the training part alone: nothing validates then
  */
 export async function openData(task: DataTask, seed: number, only?: 'training'): Promise<Task> {
-  const { model: config, frozen: part, objective, context } = task;
+  const { model: config, frozen: part, teacher: taught, objective, context } = task;
   const model = Model.fromConfig(config).partly(part ?? {});
   const frozen = await readStored(part, model);
+  const teacher = taught && teacherOf(taught);
   const { tokenizer, ...samples } = await (comesInRows(objective) ? openRows : openText)(task, seed, only);
   return {
     ...samples,
-    objective: createObjective(objective, { model, context, seed }),
+    objective: createObjective(objective, { model, context, seed, teacher }),
     frozen,
+    ...(taught && teacher && { teacher: await readFrozen(taught, teacher.model.layout) }),
     ...(tokenizer && {
       writer(engine, trained, threads) {
         const parameters = model.arrays(trained, frozen);

@@ -90,6 +90,8 @@ export interface StartedEvent {
   readonly parameters: number;
   /** Of them, those that stay as they are; missing where all are trained. */
   readonly frozen?: number;
+  /** Parameters of the model whose probabilities are learned; missing where there is none. */
+  readonly teacher?: number;
   readonly replicas: number;
   readonly threads: number;
   readonly vocabulary: number;

@@ -9,6 +9,7 @@ import { chooseDevice } from '../engine/node/create.js';
 import { Model } from '../model/model.js';
 import { createObjective, windowTokens } from '../objectives/create.js';
 import { type GivenText, textFile } from './given-text.js';
+import { checkTeacher, type OpenedTeacher, openTeacher } from './open-teacher.js';
 import {
   checkAddedTokens,
   checkFrom,
@@ -53,6 +54,8 @@ export class OpenRun {
     readonly text: GivenText | undefined,
     /** Of a new run that starts from a model. */
     readonly source?: RunSource,
+    /** Of a run that has not read its teacher yet. */
+    readonly teacher?: OpenedTeacher,
   ) {
     this.#record = record;
     this.#begun = resumed;
@@ -70,14 +73,17 @@ export class OpenRun {
     const folder = options.run ?? defaultFolder();
     const text = textOf(given);
     if (text !== undefined) options.corpus = [textFile(folder)];
+    checkHeldOut(given);
+    if (!isOwn(given)) checkTeacher(given);
     const source = await sourceOf(given, options);
-    await check(options, source?.model);
+    const teacher = await teacherFor(options, source);
+    await check(options, source?.model, teacher?.model);
     const module = options.module === undefined ? undefined : await identifyModule(options.module);
     const record = newRecord(options);
     if (module) record.chosen.module = module;
     if (text !== undefined) record.chosen.text = 'code';
     const run = await createRun(folder, recordJson(record), { force: options.force });
-    return new OpenRun(run, record, options, false, false, run.notices, text, source);
+    return new OpenRun(run, record, options, false, false, run.notices, text, source, teacher);
   }
 
   static async #resume(given: TrainOptions | OwnTrainOptions): Promise<OpenRun> {
@@ -95,15 +101,20 @@ export class OpenRun {
       // Its folder may lie elsewhere by now.
       if (text !== undefined || (record.chosen.text === 'code' && !named)) options.corpus = [textFile(given.run)];
       if (options.from !== undefined) checkFrom(given as TrainOptions);
+      checkHeldOut(given);
+      if (!isOwn(given)) checkTeacher({ ...given, teacher: options.teacher, from: options.from });
       const started = record.chosen.model !== undefined;
       // Killed before its text was read, it has nothing of the model yet.
       const source = started ? undefined : await sourceOf(given, options);
-      await check(options, options.module || !started ? source?.model : Model.fromConfig(record.chosen.model));
+      const teacher = record.chosen.teacher ? undefined : await teacherFor(options, source);
+      const model = options.module || !started ? source?.model : Model.fromConfig(record.chosen.model);
+      await check(options, model, teacher?.model);
       const further = furtherRecord(record, options);
       if (module) further.chosen.module = module;
       const anew =
         text !== undefined || (named && JSON.stringify(options.corpus) !== JSON.stringify(record.options.corpus));
-      return new OpenRun(run, further, options, true, anew, [...run.notices, ...versionNotices(record)], text, source);
+      const notices = [...run.notices, ...versionNotices(record)];
+      return new OpenRun(run, further, options, true, anew, notices, text, source, teacher);
     } catch (error) {
       await run.lock.release();
       throw error;
@@ -152,9 +163,9 @@ export class OpenRun {
 }
 
 /** Finds what is wrong before anything slow begins. */
-async function check(options: ParsedTrainOptions, known?: Model): Promise<void> {
+async function check(options: ParsedTrainOptions, known?: Model, teacher?: Model): Promise<void> {
   await chooseDevice(options.device);
-  if (options.module === undefined) checkModel(options, known);
+  if (options.module === undefined) checkModel(options, known, teacher);
   const { replicas } = options;
   // Each has threads and vectors of its own; this many is a slip of the keyboard.
   const most = 4 * availableParallelism() + 16;
@@ -182,8 +193,24 @@ async function sourceOf(given: TrainOptions | OwnTrainOptions, options: ParsedTr
   return openSource(options.from, options);
 }
 
+/** @throws UsageError where it is said twice what is held out */
+function checkHeldOut(given: TrainOptions | OwnTrainOptions): void {
+  if (isOwn(given) || given.evalFile === undefined || given.validationFraction === undefined) return;
+  throw spelledError(
+    UsageError,
+    ({ option }) =>
+      `${option('evalFile')} is held out in place of a part of the corpus, so ${option('validationFraction')} would say ` +
+      'nothing. Leave one of them out.',
+  );
+}
+
+/** The model whose probabilities a run is to learn, if it is to learn any. */
+async function teacherFor(options: ParsedTrainOptions, source: RunSource | undefined) {
+  return options.teacher === undefined ? undefined : openTeacher(options.teacher, options, source);
+}
+
 /** @param known the model, where it is not a new one */
-function checkModel(options: ParsedTrainOptions, known?: Model): void {
+function checkModel(options: ParsedTrainOptions, known?: Model, teacher?: Model): void {
   const { family, ...sizes } = modelShape(options);
   const name = objectiveName(options);
   if (name === 'preference' && options.from === undefined)
@@ -197,7 +224,11 @@ function checkModel(options: ParsedTrainOptions, known?: Model): void {
   // Any ids stand for the tokenizer's marks, as 1 stands for the vocabulary: there is no tokenizer yet.
   const marks = { mask: 1, sentinels: { first: SENTINELS, count: SENTINELS }, endOfText: 0 };
   const objective = objectiveOf(options, marks);
-  createObjective(objective, { model, context: windowTokens(objective, sizes.context), seed: options.seed });
+  const { teacherWeight: weight, teacherTemperature: temperature } = options;
+  createObjective(objective, {
+    ...{ model, context: windowTokens(objective, sizes.context), seed: options.seed },
+    ...(teacher && { teacher: { model: teacher, weight, temperature } }),
+  });
 }
 
 function defaultFolder(): string {

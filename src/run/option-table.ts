@@ -95,6 +95,31 @@ const MODEL = {
     default: 0,
     help: 'preference: share of pairs held to be the wrong way round',
   },
+  /** A larger model whose probabilities are learned beside the tokens, of `causal` and `chat`. Default none. */
+  teacher: {
+    kind: 'text',
+    value: 'model',
+    betweenMachines: false,
+    help: 'a larger model of the same tokenizer, whose probabilities are learned beside the tokens (causal, chat)',
+    otherwise: 'none',
+  },
+  /** w of the loss (1 − w) · cross-entropy + w · T² · KL(teacher‖student) (arXiv 1503.02531), from 0 to 1. Default 0.5. */
+  teacherWeight: {
+    kind: 'number',
+    least: 0,
+    most: 1,
+    default: 0.5,
+    betweenMachines: false,
+    help: 'share of the teacher in what is learned, from 0 to 1',
+  },
+  /** T of that loss, by which both models' scores are divided where they are compared; at most 100. Default 1. */
+  teacherTemperature: {
+    kind: 'positive',
+    most: 100,
+    default: 1,
+    betweenMachines: false,
+    help: "by what the teacher's scores and the student's are divided where they are compared",
+  },
   /** With `masked`, the share of tokens to be told. Default 0.15. */
   maskRate: { kind: 'share', most: 0.5, default: 0.15, help: 'masked: share of tokens to be told' },
   /** Blocks. */

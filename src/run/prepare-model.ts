@@ -19,6 +19,7 @@ import { prepareText } from './prepare-text.js';
 import { keepSource, keptSource } from './source.js';
 import { frozenPart, startOf, weightsOf } from './start-vectors.js';
 import type { DataTask, PreparedRun, PreparedSamples } from './task.js';
+import { teacherOf, teacherPart } from './teacher-part.js';
 
 /** A run that learns from files, and the model for them. */
 export interface PreparedData extends PreparedRun, Pick<PreparedSamples, 'samplesPerEpoch' | 'trainingFiles'> {
@@ -44,7 +45,11 @@ export async function prepareData(
   if (run.source !== undefined) {
     await keepSource(run.paths.from, run.source);
     for (const message of run.source.notices) emit({ type: 'notice', message });
+  } else if (run.teacher !== undefined && options.from === undefined) {
+    // A new student has the tokenizer of its teacher.
+    await keepSource(run.paths.from, run.teacher);
   }
+  for (const message of run.teacher?.notices ?? []) emit({ type: 'notice', message });
   const prepare = (await learnsOfRows(run)) ? prepareRows : prepareText;
   const orStopped = <T>(work: Promise<T>): Promise<T> =>
     work.catch((error: unknown) => {
@@ -57,7 +62,11 @@ export async function prepareData(
   const whole = wholeModel(run, () => newModel(options, vocabulary));
   const model = whole.partly(partsOf(options));
   const rates = rateRanges(model.layout, model.trained, options);
-  const learned = createObjective(objective, { model, context, seed: options.seed });
+  const teacher = await teacherPart(run);
+  const learned = createObjective(objective, {
+    ...{ model, context, seed: options.seed },
+    ...(teacher && { teacher: teacherOf(teacher) }),
+  });
   const start = startOf(run, model);
   // What was read for the frozen part need not be read once more: the trained part of it waits for who begins with it.
   let trainedOnce: Float32Array | undefined;
@@ -79,7 +88,11 @@ export async function prepareData(
   return {
     ...{ model, learned, rates, frozen, parameters, fingerprint, samplesPerEpoch },
     trainingFiles: [...trainingFiles, ...(stored ? referenceFiles() : [])],
-    task: { kind: 'data', folder, model: model.config, ...(frozen && { frozen }), objective, context },
+    task: {
+      ...{ kind: 'data', folder, model: model.config, objective, context },
+      ...(frozen && { frozen }),
+      ...(teacher && { teacher }),
+    },
     validation: samples.validation,
     sizes: { vocabulary, trainTokens: counts.train_tokens, validationTokens: counts.validation_tokens },
     ...(bytesPerToken !== undefined && { bytesPerToken }),

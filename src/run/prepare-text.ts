@@ -94,6 +94,7 @@ async function tokensOf(
   const written = textFile(run.paths.folder);
   if (run.text !== undefined) await writeGivenText(written, run.text, signal);
   else if (options.corpus[0] === written && !(await exists(written))) throw textGone(run.paths.folder);
+  const makesTokenizer = options.from === undefined && options.teacher === undefined;
   let told = 0;
   const dataset = await prepareDataset({
     paths: options.corpus,
@@ -102,8 +103,8 @@ async function tokensOf(
     except: [run.paths.folder],
     expected: known,
     signal,
-    tokenizer: options.from === undefined ? options.tokenizer : await loadTokenizer(run.paths.from),
-    vocabularySize: options.from === undefined ? vocabularyGoal(options) : undefined,
+    tokenizer: makesTokenizer ? options.tokenizer : await loadTokenizer(run.paths.from),
+    vocabularySize: makesTokenizer ? vocabularyGoal(options) : undefined,
     mask: objectiveName(options) === 'masked',
     sentinels: objectiveName(options) === 'seq2seq',
     validationFraction: options.validationFraction,

@@ -22,6 +22,8 @@ export interface RunPaths {
   readonly checkpoints: string;
   /** The frozen parameters, where there are some: see {@link FrozenPart}. */
   readonly frozen: string;
+  /** The parameters of a teacher, where there is one: see {@link TeacherPart}. */
+  readonly teacher: string;
   /** What is kept of the files of the model that the run started from: see {@link keepSource}. */
   readonly from: string;
   /** The best model so far in Hugging Face layout. */
@@ -46,6 +48,7 @@ export function runPaths(folder: string): RunPaths {
     metrics: join(folder, 'metrics.jsonl'),
     checkpoints: join(folder, 'checkpoints'),
     frozen: join(folder, FROZEN),
+    teacher: join(folder, 'teacher.safetensors'),
     from: join(folder, 'from'),
     model: join(folder, 'model'),
   };
@@ -124,7 +127,8 @@ export async function writeRunFile(paths: RunPaths, content: JsonValue): Promise
 }
 
 /** What a process killed inside `writeFileAtomic` leaves of this folder's own files. */
-const LEFT_BY_ATOMIC_WRITE = /^(?:run\.json|metrics\.jsonl|text\.jsonl|frozen\.safetensors)\.[0-9a-f]{8}\.tmp$/;
+const LEFT_BY_ATOMIC_WRITE =
+  /^(?:run\.json|metrics\.jsonl|text\.jsonl|(?:frozen|teacher)\.safetensors)\.[0-9a-f]{8}\.tmp$/;
 
 async function withLock(paths: RunPaths, options: LockOptions, work: () => Promise<JsonValue>): Promise<Run> {
   const lock = await acquireLock(paths.folder, options);

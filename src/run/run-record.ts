@@ -56,6 +56,15 @@ const chosenSchema = z.strictObject({
   parameters: count.optional(),
   /** Of the parameters, those that stay as they are, and the sha256 of the file that holds them. */
   frozen: z.strictObject({ parameters: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) }).optional(),
+  /** The model whose probabilities are learned: as it was named, its sizes, and the sha256 of the file that holds it. */
+  teacher: z
+    .strictObject({
+      model: z.string(),
+      parameters: count,
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      config: z.record(z.string(), z.json()),
+    })
+    .optional(),
   /** What is learned; runs of earlier versions learn the next token. */
   objective: objectiveSchema.optional(),
   replicas: count.min(1).optional(),
@@ -118,9 +127,9 @@ const LENGTHS: Readonly<Record<Furthering, (was: unknown, is: unknown) => boolea
 export function newRecord(options: ParsedTrainOptions): RunRecord {
   // Which module it is stands with what was chosen; such a run has no corpus.
   const { module, corpus, ...every } = options;
-  // The model that it starts from has its own tokenizer.
+  // The model that it starts from, or learns from, has its own tokenizer.
   const { tokenizer, ...fewer } = every;
-  const others = every.from === undefined ? every : fewer;
+  const others = every.from === undefined && every.teacher === undefined ? every : fewer;
   const all = module === undefined ? { corpus, ...others } : others;
   const kept = Object.fromEntries(Object.entries(all).filter(([name]) => !(NOT_STORED as string[]).includes(name)));
   return {

@@ -21,7 +21,8 @@ import { type ParsedTrainOptions, partsOf } from './options.js';
 const CONTEXT = 1024;
 const GENERATION = 'generation_config.json';
 
-const merge: MergeAdapter = (...adapted) => mergeAdapter(new NodeEngine(), ...adapted);
+/** Joins an adapter with its base where a run reads a model. */
+export const mergeWithEngine: MergeAdapter = (...adapted) => mergeAdapter(new NodeEngine(), ...adapted);
 
 /** A model that a run starts from, but for its parameters. */
 export interface RunSource {
@@ -61,7 +62,7 @@ export async function openSource(from: string, options: ParsedTrainOptions): Pro
       requireTrainedRows(grown.model, partsOf(options));
       return { ...kept, ...grown, notices: [...notices, ...grown.notices] };
     },
-    merge,
+    mergeWithEngine,
   );
   const { model, objective } = source;
   const { context } = model.dimensions;
@@ -124,7 +125,7 @@ export async function readSource(
     const grown = await withTokens(opened, added.addTokens, added);
     return { parameters: addRows(opened.model, grown.model, parameters, grown), sha256 };
   };
-  const { parameters, sha256 } = await withTextModel(from, read, merge);
+  const { parameters, sha256 } = await withTextModel(from, read, mergeWithEngine);
   if (expected === undefined || sha256 === expected) return { parameters, sha256 };
   throw new MeanfieldError(
     `${from} is no longer the model that the run was started from: the sha256 of its parameters is ` +
@@ -133,7 +134,10 @@ export async function readSource(
 }
 
 /** Keeps in the run's folder what `model/` has unchanged: the tokenizer's files and `generation_config.json`. */
-export async function keepSource(folder: string, { tokenizerFiles, generationConfig }: RunSource): Promise<void> {
+export async function keepSource(
+  folder: string,
+  { tokenizerFiles, generationConfig }: Pick<RunSource, 'tokenizerFiles' | 'generationConfig'>,
+): Promise<void> {
   await writeFolderAtomic(folder, async (temporary) => {
     for (const [name, text] of Object.entries(tokenizerFiles)) await writeFileSynced(join(temporary, name), text);
     if (generationConfig) await writeFileSynced(join(temporary, GENERATION), jsonText(generationConfig));

@@ -4,6 +4,7 @@ import type { Objective } from '../objectives/objective.js';
 import type { RateRange } from '../training/rate-ranges.js';
 import type { OwnStartedEvent, StartedEvent, TrainResult } from './events.js';
 import type { FrozenPart } from './frozen-part.js';
+import type { TeacherPart } from './teacher-part.js';
 
 /** A run that learns from samples in a folder. */
 export interface DataTask {
@@ -14,6 +15,8 @@ export interface DataTask {
   readonly model: unknown;
   /** Its frozen parameters, of which each replica has a copy: native code takes no memory that threads share. */
   readonly frozen?: FrozenPart;
+  /** The model whose probabilities are learned, of which each replica has a copy as well. */
+  readonly teacher?: TeacherPart;
   readonly objective: ObjectiveConfig;
   readonly context: number;
 }
@@ -87,6 +90,7 @@ export function startedEvent(
   return {
     ...({ type: 'started', run: folder, step, parameters } as const),
     ...(frozen && { frozen: learned.frozen.size }),
+    ...(learned.teaching && { teacher: learned.teaching.layout.size }),
     ...team,
     // Of a model of one's own they have other names (see events.ts).
     ...(sizes as Pick<StartedEvent, 'vocabulary' | 'trainTokens' | 'validationTokens'>),

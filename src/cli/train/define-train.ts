@@ -23,6 +23,7 @@ export function defineTrain(program: Command, start: Start): void {
     'meanfield train notes/ --preset mini --minutes 10 --replicas auto',
     'meanfield train rows.jsonl --field text --tokenizer bpe --vocab 8192 --run runs/rows',
     'meanfield train notes/ --from runs/book --run runs/notes',
+    'meanfield train notes/ --teacher runs/book --layers 2 --width 64 --heads 2 --run runs/small',
     'meanfield train book.txt --run runs/book --resume',
   ]);
 }

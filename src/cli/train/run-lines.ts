@@ -99,9 +99,10 @@ export function startedText(event: StartedEvent): string {
   const replicas = event.replicas === 1 ? '1 replica' : `${event.replicas} replicas`;
   const threads = event.threads === 1 ? '1 thread' : `${event.threads} threads`;
   const frozen = event.frozen === undefined ? '' : `, ${short(event.frozen)} of them frozen`;
+  const taught = event.teacher === undefined ? '' : `, a teacher of ${short(event.teacher)}`;
   const from = event.step > 0 ? `, from step ${grouped(event.step)}` : '';
   return (
-    `${event.run}: ${short(event.parameters)} parameters${frozen}, vocabulary ${grouped(event.vocabulary)}, ` +
+    `${event.run}: ${short(event.parameters)} parameters${frozen}${taught}, vocabulary ${grouped(event.vocabulary)}, ` +
     `${short(event.trainTokens)} training and ${short(event.validationTokens)} validation tokens, ` +
     `${replicas} of ${threads}${from}`
   );

@@ -20,7 +20,8 @@ export async function train(corpus: readonly string[], flags: TrainFlags, contex
   if (corpus.length === 0 && flags.resume !== true) {
     throw new UsageError('Missing argument: name a text file or a folder to learn from. See meanfield train --help.');
   }
-  if (!(await bringModel(flags.resume ? undefined : flags.from, context))) return INTERRUPTED;
+  for (const model of flags.resume ? [] : [flags.from, flags.teacher])
+    if (!(await bringModel(model, context))) return INTERRUPTED;
   const training = startTraining({ ...pickOptions(TRAIN_OPTIONS, flags), corpus });
   const result = await follow(training, context, {
     display: new TrainProgress(context.output),
