@@ -3,15 +3,21 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { writeFileAtomic } from '../src/base/files/atomic.js';
+import { loadTokenizer, parseTokenizer } from '../src/data/tokenizers/load.js';
+import type { Tokenizer } from '../src/data/tokenizers/tokenizer.js';
 import { NodeEngine } from '../src/engine/node/engine.js';
 import { exportModel } from '../src/export/export-model.js';
 import { encodeGguf } from '../src/hub/gguf/encode.js';
 import { smallModel, tokenizerOf, WRITTEN } from '../src/hub/gguf/gguf.test-support.js';
+import type { GgufValue } from '../src/hub/gguf/header.js';
+import { Metadata } from '../src/hub/gguf/metadata.js';
+import { readTokenizer } from '../src/hub/gguf/read-tokenizer.js';
 import { writtenModel } from '../src/hub/gguf/write-model.js';
 import { type LoadedModel, loadModel, type MergeAdapter } from '../src/hub/load-model.js';
 import { startTraining } from '../src/local/train.js';
 import { mergeAdapter } from '../src/training/merge-adapter.js';
 import { workFolder } from './command.js';
+import scored from './fixtures/gguf/scored.json' with { type: 'json' };
 import { logitsOf } from './logits.js';
 import { modelPath, modelsThere } from './models/models.js';
 import { programPath, programsThere } from './programs/programs.js';
@@ -51,7 +57,7 @@ async function llama(asked: readonly Asked[]): Promise<{ readonly tokens: number
 async function lossOf(loaded: LoadedModel, ids: readonly number[]): Promise<number> {
   const logits = await logitsOf(loaded, ids.slice(0, -1));
   const nats = logits.map((scores, i) => {
-    const most = Math.max(...scores);
+    const most = scores.reduce((max, each) => Math.max(max, each));
     return Math.log(scores.reduce((sum, each) => sum + Math.exp(each - most), 0)) + most - scores[ids[i + 1]!]!;
   });
   return nats.reduce((sum, each) => sum + each, 0) / nats.length;
@@ -106,6 +112,38 @@ test.skipIf(!programsThere)('llama.cpp computes what models of each family compu
   });
   await expectSame(await Promise.all(models));
 });
+
+/** A tokenizer of SentencePiece's kind, as a GGUF file tells it. */
+function scoredTokenizer({ prefix, tokens, scores, types }: (typeof scored.vocabularies)[number]): Promise<Tokenizer> {
+  const metadata = new Map<string, GgufValue>([
+    ['tokenizer.ggml.model', { type: 'STRING', value: 'llama' }],
+    ['tokenizer.ggml.tokens', { type: 'ARRAY', of: 'STRING', value: tokens }],
+    ['tokenizer.ggml.scores', { type: 'ARRAY', of: 'FLOAT32', value: scores }],
+    ['tokenizer.ggml.token_type', { type: 'ARRAY', of: 'INT32', value: types }],
+    ['tokenizer.ggml.add_space_prefix', { type: 'BOOL', value: prefix }],
+  ]);
+  return parseTokenizer(readTokenizer(new Metadata('scored.json', metadata), tokens.length), 'scored.json');
+}
+
+test.skipIf(!programsThere)(
+  'llama.cpp has the tokens of tokenizers of SentencePiece’s kind, and Gemma’s own',
+  async () => {
+    const own = await Promise.all(scored.vocabularies.map(scoredTokenizer));
+    const gemma = modelsThere ? [await loadTokenizer(modelPath('tokenizers/gemma3'))] : [];
+    const made = [...own, ...gemma].map(async (tokenizer, i) => {
+      const ids = scored.vocabularies[i]?.ids ?? scored.gemma3;
+      expect(scored.texts.map((each) => [...tokenizer.encode(each)])).toEqual(ids);
+      const loaded = smallModel((['llama', 'gemma2', 'gemma3_text'] as const)[i]!, tokenizer);
+      const { metadata, tensors } = writtenModel(loaded, 'F32');
+      const file = at(`scored-${i}.gguf`);
+      await writeFileAtomic(file, encodeGguf(metadata, tensors));
+      const again = await loadModel(file);
+      for (const each of scored.texts) expect(again.tokenizer.encode(each)).toEqual(tokenizer.encode(each));
+      return { file, loaded, texts: scored.texts, within: 0.005, count: 60 };
+    });
+    await expectSame(await Promise.all(made));
+  },
+);
 
 test.skipIf(!programsThere)(
   'and what models trained here compute, of bytes or pairs, whole or with an adapter',

@@ -1,6 +1,8 @@
+import type { JsonObject } from '../../base/json.js';
 import { bytesToToken } from './byte-level.js';
 import { MASK_TOKEN } from './mask-token.js';
 import type { TokenizerFiles } from './tokenizer.js';
+import { addedToken, bpeModel, tokenizerJson } from './tokenizer-json.js';
 import type { BpeModel } from './train-bpe.js';
 
 /** The token between documents, as in GPT-2. */
@@ -23,17 +25,6 @@ export function charsFiles(characters: readonly string[], mask = false): Tokeniz
   );
 }
 
-/** A special token, which Python and `@huggingface/tokenizers` read in any text. */
-const addedToken = (id: number, content: string) => ({
-  id,
-  content,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
-  normalized: false,
-  special: true,
-});
-
 /** Byte-level BPE; `useRegex` is false where texts are not split into words (bytes). */
 export function bpeFiles(model: BpeModel, useRegex: boolean): TokenizerFiles {
   const names = model.tokens.map((bytes, id) => model.special.get(id) ?? bytesToToken(bytes));
@@ -46,34 +37,17 @@ export function bpeFiles(model: BpeModel, useRegex: boolean): TokenizerFiles {
       added_tokens: [...model.special].map(([id, content]) => addedToken(id, content)),
       pre_tokenizer: byteLevel,
       decoder: byteLevel,
-      model: {
-        type: 'BPE',
-        dropout: null,
-        unk_token: null,
-        continuing_subword_prefix: null,
-        end_of_word_suffix: null,
-        fuse_unk: false,
-        byte_fallback: false,
-        ignore_merges: false,
-        vocab: Object.fromEntries(numbered(names)),
-        merges: model.merges.map(([left, right]) => [names[left], names[right]]),
-      },
+      model: bpeModel(
+        Object.fromEntries(numbered(names)),
+        model.merges.map(([left, right]) => [names[left]!, names[right]!]),
+      ),
     },
     { add_prefix_space: false, ...end, ...mask },
   );
 }
 
-function files(tokenizer: object, config: object = {}): TokenizerFiles {
-  const json = {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: null,
-    post_processor: null,
-    ...tokenizer,
-  };
+function files(tokenizer: JsonObject, config: JsonObject = {}): TokenizerFiles {
+  const json = tokenizerJson(tokenizer);
   const configJson = {
     // Else AutoTokenizer builds a GPT2Tokenizer from the model's config.json.
     tokenizer_class: 'PreTrainedTokenizerFast',

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../base/json.js';
-import { BpeTokenizer } from '../../data/index.js';
+import { BpeTokenizer, type Tokenizer } from '../../data/index.js';
 import { trainBpe } from '../../data/tokenizers/train-bpe.js';
 import { toBytes } from '../../data/tokenizers/utf8.js';
 import { WordCounter } from '../../data/tokenizers/word-counts.js';
@@ -31,7 +31,7 @@ export function tokenizerOf(text: string, vocabularySize = 300): BpeTokenizer {
 const CONTEXT = 64;
 
 /** A small model whose scores differ from token to token, with more rows than tokens. */
-export function smallModel(family: FamilyName, tokenizer: BpeTokenizer, change: JsonObject = {}): LoadedModel {
+export function smallModel(family: FamilyName, tokenizer: Tokenizer, change: JsonObject = {}): LoadedModel {
   const sizes = { layers: 4, width: 64, heads: 4, keyValueHeads: family === 'gpt2' ? 4 : 2, context: CONTEXT };
   const { config } = Model.create(family, { ...sizes, vocabulary: tokenizer.vocabularySize + 5 });
   const model = Model.fromConfig({ ...(config as JsonObject), ...change });

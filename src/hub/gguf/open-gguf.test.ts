@@ -127,7 +127,8 @@ describe('what a file asks for and is not done is refused by name', () => {
     ['no tokenizer', { 'tokenizer.ggml.model': undefined }, /no tokenizer\.ggml\.model/],
     ['another splitter', { 'tokenizer.ggml.pre': string('tekken') }, /"tekken" says .* gpt-2, smollm, llama-bpe/],
     ['no splitter', { 'tokenizer.ggml.pre': undefined }, /as "none" says/],
-    ['no merges', { 'tokenizer.ggml.merges': undefined }, /no tokenizer\.ggml\.tokens or \.merges/],
+    ['no merges', { 'tokenizer.ggml.merges': undefined }, /no tokenizer\.ggml\.merges/],
+    ['no tokens', { 'tokenizer.ggml.tokens': undefined }, /no tokenizer\.ggml\.tokens/],
     ['no merge', { 'tokenizer.ggml.merges': strings(['ab']) }, /"ab" is no merge of two tokens/],
     ['tokens as numbers', { 'tokenizer.ggml.tokens': types([1]) }, /ARRAY of INT32, expected ARRAY of STRING/],
     [

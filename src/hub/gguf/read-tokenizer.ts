@@ -1,6 +1,9 @@
 import type { JsonObject } from '../../base/json.js';
+import type { TokenizerFiles } from '../../data/tokenizers/tokenizer.js';
+import { addedToken, bpeModel, tokenizerJson } from '../../data/tokenizers/tokenizer-json.js';
 import type { Metadata } from './metadata.js';
 import { preTokenizers } from './pre-tokenizers.js';
+import { BYTE_TOKEN, blanksAsTokens, LONGEST_TOKEN, mergesByScore, scoredModel } from './scored-tokens.js';
 
 /** What `tokenizer.ggml.token_type` says of a token. */
 export const TOKEN_TYPES = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
@@ -20,64 +23,38 @@ export const SPECIAL_TOKENS = [
  * @param rows rows of the embedding: as many tokens there are
  * @throws MeanfieldError for a kind that cannot be expressed so, by its name, or lists that do not belong together
  */
-export function readTokenizer(metadata: Metadata, rows: number): Record<string, string> {
-  const own = (key: string) => `tokenizer.ggml.${key}`;
+export function readTokenizer(metadata: Metadata, rows: number): TokenizerFiles & Record<string, string> {
   const model = metadata.need(own('model'), 'STRING');
-  if (model !== 'gpt2')
-    throw metadata.fault(
-      `its tokenizer is of the kind ${JSON.stringify(model)}, and gpt2 (byte-level pairs) alone is read: take the model as ` +
-        "Hugging Face's safetensors, with tokenizer.json",
-    );
-  const pre = metadata.get(own('pre'), 'STRING') ?? 'none';
-  const kind = preTokenizers.find(({ names }) => names.includes(pre));
+  const kind = Object.hasOwn(kinds, model) ? kinds[model] : undefined;
   if (kind === undefined)
     throw metadata.fault(
-      `its tokenizer splits text as ${JSON.stringify(pre)} says (tokenizer.ggml.pre), and those that are read are ` +
-        `${preTokenizers.flatMap(({ names }) => names).join(', ')}: take the model as Hugging Face's safetensors`,
+      `its tokenizer is of the kind ${JSON.stringify(model)}, and gpt2 (byte-level pairs) and llama (SentencePiece's pairs) ` +
+        "alone are read: take the model as Hugging Face's safetensors, with tokenizer.json",
     );
   const tokens = metadata.list(own('tokens'), 'STRING');
-  const merges = metadata.list(own('merges'), 'STRING');
-  if (tokens === undefined || merges === undefined) throw metadata.fault('it has no tokenizer.ggml.tokens or .merges');
+  if (tokens === undefined) throw metadata.fault('it has no tokenizer.ggml.tokens');
   const types = metadata.list(own('token_type'), 'INT32') ?? tokens.map(() => TOKEN_TYPES.normal);
   if (tokens.length !== rows || types.length !== rows)
     throw metadata.fault(`it has ${tokens.length} tokens with ${types.length} types, and an embedding of ${rows}`);
   const vocabulary = vocabularyOf(tokens, types, metadata);
+  const { begins, special: usual = {}, ...parts } = kind(metadata, { tokens, types, vocabulary });
   const added = tokens.flatMap((content, id) => {
     const special = types[id] === TOKEN_TYPES.control || types[id] === TOKEN_TYPES.unknown;
-    if (!special && types[id] !== TOKEN_TYPES.userDefined) return [];
-    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }];
+    return special || types[id] === TOKEN_TYPES.userDefined ? [addedToken(id, content, special)] : [];
   });
   const names: Record<string, string> = {};
   for (const [key, name] of SPECIAL_TOKENS) {
-    const id = metadata.get(own(key), 'UINT32');
+    const id = metadata.get(own(key), 'UINT32') ?? usual[key];
     // Files say 4294967295, and ids beyond the vocabulary, for none.
     if (id !== undefined && tokens[id] !== undefined) names[name] = tokens[id];
   }
-  const before = (metadata.get(own('add_bos_token'), 'BOOL') ?? kind.begins) ? names.bos_token : undefined;
+  const before = (metadata.get(own('add_bos_token'), 'BOOL') ?? begins) ? names.bos_token : undefined;
   const after = metadata.get(own('add_eos_token'), 'BOOL') ? names.eos_token : undefined;
-  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
-  const json = {
-    version: '1.0',
-    truncation: null,
-    padding: null,
+  const json = tokenizerJson({
     added_tokens: added,
-    normalizer: kind.normalizer,
-    pre_tokenizer: kind.steps.length === 1 ? kind.steps[0] : { type: 'Sequence', pretokenizers: kind.steps },
     post_processor: before === undefined && after === undefined ? null : around(tokens, before, after),
-    decoder: byteLevel,
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: kind.whole,
-      vocab: vocabulary,
-      merges: merges.map((merge) => pairOf(merge, metadata)),
-    },
-  };
+    ...parts,
+  });
   const template = metadata.get('tokenizer.chat_template', 'STRING');
   const config = {
     tokenizer_class: 'PreTrainedTokenizerFast',
@@ -86,6 +63,75 @@ export function readTokenizer(metadata: Metadata, rows: number): Record<string, 
     ...(template !== undefined && { chat_template: template }),
   };
   return { 'tokenizer.json': JSON.stringify(json), 'tokenizer_config.json': JSON.stringify(config, null, 1) };
+}
+
+const own = (key: string) => `tokenizer.ggml.${key}`;
+
+/** The tokens of a file. */
+interface Listed {
+  readonly tokens: readonly string[];
+  readonly types: readonly number[];
+  /** Ids by token. */
+  readonly vocabulary: Readonly<Record<string, number>>;
+}
+
+/** What a kind of tokenizers makes of them: parts of `tokenizer.json`, and what counts where the file does not say. */
+interface Parts extends JsonObject {
+  readonly model: JsonObject;
+}
+type Kind = (
+  metadata: Metadata,
+  listed: Listed,
+) => Parts & { readonly begins: boolean; readonly special?: Readonly<Record<string, number>> };
+
+/** By `tokenizer.ggml.model`. */
+const kinds: Readonly<Record<string, Kind>> = { gpt2: byteLevelPairs, llama: scoredPairs };
+
+function byteLevelPairs(metadata: Metadata, { vocabulary }: Listed): ReturnType<Kind> {
+  const pre = metadata.get(own('pre'), 'STRING') ?? 'none';
+  const kind = preTokenizers.find(({ names }) => names.includes(pre));
+  if (kind === undefined)
+    throw metadata.fault(
+      `its tokenizer splits text as ${JSON.stringify(pre)} says (tokenizer.ggml.pre), and those that are read are ` +
+        `${preTokenizers.flatMap(({ names }) => names).join(', ')}: take the model as Hugging Face's safetensors`,
+    );
+  const merges = metadata.list(own('merges'), 'STRING');
+  if (merges === undefined) throw metadata.fault('it has no tokenizer.ggml.merges');
+  const pairs = merges.map((merge) => pairOf(merge, metadata));
+  return {
+    begins: kind.begins,
+    normalizer: kind.normalizer,
+    pre_tokenizer: kind.steps.length === 1 ? kind.steps[0]! : { type: 'Sequence', pretokenizers: kind.steps },
+    decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+    model: bpeModel(vocabulary, pairs, { ignore_merges: kind.whole }),
+  };
+}
+
+/** SentencePiece's, whose pairs follow from the tokens' scores. */
+function scoredPairs(metadata: Metadata, { tokens, types, vocabulary }: Listed): ReturnType<Kind> {
+  const scores = metadata.list(own('scores'), 'FLOAT32');
+  if (scores?.length !== tokens.length)
+    throw metadata.fault(`it has ${tokens.length} tokens with ${scores?.length ?? 'no'} tokenizer.ggml.scores`);
+  const made = tokens.flatMap((token, id): [string, number][] => {
+    if (types[id] !== TOKEN_TYPES.normal && types[id] !== TOKEN_TYPES.userDefined) return [];
+    if (Number.isNaN(scores[id])) throw metadata.fault(`the score of its token ${id} is no number`);
+    // A code point has one or two units.
+    if (token.length > 2 * LONGEST_TOKEN || Array.from(token).length > LONGEST_TOKEN)
+      throw metadata.fault(`its token ${id} has more than ${LONGEST_TOKEN} characters`);
+    return [[token, scores[id]!]];
+  });
+  const bytes = new Set(tokens.filter((token, id) => types[id] === TOKEN_TYPES.byte && BYTE_TOKEN.test(token)));
+  if (bytes.size !== 256)
+    throw metadata.fault(`it has tokens for ${bytes.size} bytes (<0x00> to <0xFF>), and all 256 are needed`);
+  const ids = new Map(Object.entries(vocabulary));
+  const unknown = tokens[metadata.get(own('unknown_token_id'), 'UINT32') ?? 0];
+  return {
+    begins: true,
+    // What llama.cpp takes where a file of this kind does not say.
+    special: { bos_token_id: 1, eos_token_id: 2, unknown_token_id: 0 },
+    ...blanksAsTokens(metadata.get(own('add_space_prefix'), 'BOOL') ?? true),
+    model: scoredModel(vocabulary, mergesByScore(ids, made), unknown),
+  };
 }
 
 /** Ids by token, but for those that fill the embedding's rows up. */

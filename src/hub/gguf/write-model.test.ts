@@ -171,9 +171,9 @@ describe('what llama.cpp would compute otherwise is refused by name', () => {
       /tokenizer of characters \(chars\): llama\.cpp has none/,
     ],
     [
-      'SentencePiece',
+      'pairs with bytes, prepared in another way',
       { ...json, model: { ...json.model, byte_fallback: true } },
-      /whose scores are not in tokenizer\.json/,
+      /prepares text in another way than Llama 2 or Gemma/,
     ],
     ['Unigram', { ...json, model: { type: 'Unigram' } }, /a Unigram tokenizer/],
     [

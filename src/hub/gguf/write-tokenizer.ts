@@ -5,6 +5,7 @@ import type { Tokenizer } from '../../data/index.js';
 import type { GgufValue } from './header.js';
 import { type PreTokenizer, preTokenizers } from './pre-tokenizers.js';
 import { SPECIAL_TOKENS, TOKEN_TYPES } from './read-tokenizer.js';
+import { BLANK, BYTE_TOKEN, blanksAsTokens, type Pair, scoresByMerges } from './scored-tokens.js';
 
 /** Kinds of tokenizers that llama.cpp cannot be, and why. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -31,18 +32,11 @@ export function writtenTokenizer(
   const json = JSON.parse(files['tokenizer.json']!) as JsonObject;
   const model = json.model as JsonObject;
   if (model.type !== 'BPE') throw refused(REFUSED[String(model.type)] ?? `of the kind ${JSON.stringify(model.type)}`);
-  if (model.byte_fallback === true)
-    throw refused('SentencePiece-like pairs with bytes to fall back on, whose scores are not in tokenizer.json');
-  const { tokens, types } = vocabularyOf(json, rows);
-  const pre = splitting(json, model).names[0]!;
-  const put: [key: string, value: GgufValue][] = [
-    ['model', { type: 'STRING', value: 'gpt2' }],
-    ['pre', { type: 'STRING', value: pre }],
-    ['tokens', { type: 'ARRAY', of: 'STRING', value: tokens }],
-    ['token_type', { type: 'ARRAY', of: 'INT32', value: types }],
-    ['merges', { type: 'ARRAY', of: 'STRING', value: mergesOf(model) }],
-  ];
-  const ids = specialIds(files, tokens);
+  const vocabulary = vocabularyOf(json, rows);
+  const isScored = model.byte_fallback === true;
+  const { tokens } = vocabulary;
+  const put = isScored ? scoredPairs(json, model, vocabulary) : byteLevelPairs(json, model, vocabulary);
+  const ids = specialIds(files, tokens, isScored);
   for (const [key, id] of ids) put.push([key, { type: 'UINT32', value: id }]);
   const { before = [], after = [] } = tokenizer.around ?? {};
   const begin = isOnly(before, ids.get('bos_token_id'));
@@ -56,13 +50,77 @@ export function writtenTokenizer(
   return metadata;
 }
 
+interface Vocabulary {
+  readonly tokens: readonly string[];
+  readonly types: readonly number[];
+}
+type Entries = [key: string, value: GgufValue][];
+
+const byteLevelPairs = (json: JsonObject, model: JsonObject, { tokens, types }: Vocabulary): Entries => [
+  ['model', { type: 'STRING', value: 'gpt2' }],
+  ['pre', { type: 'STRING', value: splitting(json, model).names[0]! }],
+  ['tokens', { type: 'ARRAY', of: 'STRING', value: tokens }],
+  ['token_type', { type: 'ARRAY', of: 'INT32', value: types }],
+  ['merges', { type: 'ARRAY', of: 'STRING', value: mergesOf(model).map((pair) => pair.join(' ')) }],
+];
+
+/** SentencePiece's kind: pairs become scores of the tokens that they make. */
+function scoredPairs(json: JsonObject, model: JsonObject, { tokens, types }: Vocabulary): Entries {
+  const prefix = blankBefore(json);
+  const merges = mergesOf(model);
+  const made = new Set(merges.map(([left, right]) => left + right));
+  const kinds = tokens.map((token, id) => {
+    if (types[id] === TOKEN_TYPES.normal && BYTE_TOKEN.test(token)) return TOKEN_TYPES.byte;
+    if (types[id] !== TOKEN_TYPES.unused && token === model.unk_token) return TOKEN_TYPES.unknown;
+    // Python finds it in a text that has ▁, and makes it of blanks by pairs; llama.cpp by pairs alone, and the same.
+    const isRun = types[id] === TOKEN_TYPES.userDefined && token.includes(BLANK) && made.has(token);
+    return isRun ? TOKEN_TYPES.normal : types[id]!;
+  });
+  if (kinds.filter((kind) => kind === TOKEN_TYPES.byte).length !== 256)
+    throw refused('of pairs with bytes to fall back on, and has not a token for each of the 256 (<0x00> to <0xFF>)');
+  const vocabulary = new Map(tokens.flatMap((token, id) => (kinds[id] === TOKEN_TYPES.unused ? [] : [[token, id]])));
+  const isMade = (token: string) => {
+    const id = vocabulary.get(token);
+    return id !== undefined && (kinds[id] === TOKEN_TYPES.normal || kinds[id] === TOKEN_TYPES.byte);
+  };
+  const told = scoresByMerges(merges, new Set(vocabulary.keys()), isMade);
+  if ('fault' in told) throw refused(`of pairs that no scores of tokens tell, as llama.cpp wants them: ${told.fault}`);
+  const least = -1 - told.scores.size;
+  const scores = tokens.map((token, id) => told.scores.get(token) ?? (kinds[id] === TOKEN_TYPES.normal ? least : 0));
+  return [
+    ['model', { type: 'STRING', value: 'llama' }],
+    ['pre', { type: 'STRING', value: 'default' }],
+    ['tokens', { type: 'ARRAY', of: 'STRING', value: tokens }],
+    ['scores', { type: 'ARRAY', of: 'FLOAT32', value: scores }],
+    ['token_type', { type: 'ARRAY', of: 'INT32', value: kinds }],
+    ['add_space_prefix', { type: 'BOOL', value: prefix }],
+  ];
+}
+
+/** Whether a text gets a blank before it; it is split nowhere, and its blanks become ▁. */
+function blankBefore(json: JsonObject): boolean {
+  const asked = JSON.stringify(json.normalizer ?? null);
+  const found = [false, true].find((prefix) => JSON.stringify(blanksAsTokens(prefix).normalizer) === asked);
+  // Where no blank is left, nothing is split at one (Gemma's).
+  const { type, pattern, pretokenizers } = (json.pre_tokenizer ?? {}) as JsonObject;
+  const isWhole = json.pre_tokenizer == null || (type === 'Split' && JSON.stringify(pattern) === '{"String":" "}');
+  if (found === undefined || !isWhole || pretokenizers !== undefined)
+    throw refused('of pairs with bytes to fall back on that prepares text in another way than Llama 2 or Gemma');
+  const uneven = ((json.added_tokens ?? []) as readonly JsonObject[]).find(
+    ({ normalized, content }) => normalized === true && (found || /[ ▁]/.test(String(content))),
+  );
+  if (uneven)
+    throw refused(`one whose token ${JSON.stringify(uneven.content)} is looked for in a text that is prepared already`);
+  return found;
+}
+
 const refused = (what: string): MeanfieldError =>
   new MeanfieldError(`This model is not written as GGUF: its tokenizer is ${what}. Export it in another form.`);
 
 const isOnly = (ids: readonly number[], id: number | undefined): boolean => ids.length === 1 && ids[0] === id;
 
 /** Tokens in order of their ids, and the type of each. */
-function vocabularyOf(json: JsonObject, rows: number): { tokens: string[]; types: number[] } {
+function vocabularyOf(json: JsonObject, rows: number): Vocabulary {
   const tokens: (string | undefined)[] = Array(rows).fill(undefined);
   const types: number[] = Array(rows).fill(TOKEN_TYPES.unused);
   const put = (token: string, id: JsonValue | undefined, type: number) => {
@@ -92,9 +150,9 @@ function vocabularyOf(json: JsonObject, rows: number): { tokens: string[]; types
   return { tokens: filled, types };
 }
 
-function mergesOf(model: JsonObject): string[] {
-  return (model.merges as readonly (string | readonly string[])[]).map((merge) =>
-    typeof merge === 'string' ? merge : merge.join(' '),
+function mergesOf(model: JsonObject): Pair[] {
+  return (model.merges as readonly (string | Pair)[]).map((merge) =>
+    typeof merge === 'string' ? (merge.split(' ') as unknown as Pair) : merge,
   );
 }
 
@@ -128,8 +186,12 @@ function stepsOf(steps: JsonValue | undefined): readonly JsonValue[] {
   return [JSON.stringify(steps)];
 }
 
-/** Ids by their keys. llama.cpp takes 11 for the token that ends a text where a file tells none. */
-function specialIds(files: Readonly<Record<string, string>>, tokens: readonly string[]): ReadonlyMap<string, number> {
+/** Ids by their keys. llama.cpp takes 11, or 2, for the token that ends a text where a file tells none. */
+function specialIds(
+  files: Readonly<Record<string, string>>,
+  tokens: readonly string[],
+  isScored: boolean,
+): ReadonlyMap<string, number> {
   const config = JSON.parse(files['tokenizer_config.json'] ?? '{}') as JsonObject;
   const ids = new Map<string, number>();
   for (const [key, name] of SPECIAL_TOKENS) {
@@ -138,6 +200,8 @@ function specialIds(files: Readonly<Record<string, string>>, tokens: readonly st
     const id = typeof token === 'string' ? tokens.indexOf(token) : -1;
     if (id >= 0) ids.set(key, id);
   }
+  const { unk_token: unknown } = (JSON.parse(files['tokenizer.json']!) as { model: JsonObject }).model;
+  if (isScored && typeof unknown === 'string') ids.set('unknown_token_id', tokens.indexOf(unknown));
   // Of a model of bytes the zero byte, which no text has.
   const end = ids.get('eos_token_id') ?? 0;
   ids.set('eos_token_id', end);
