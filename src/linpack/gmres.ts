@@ -13,11 +13,11 @@ export interface GmresOptions {
  * @param z the preconditioned residual
  * @returns the correction d and how many iterations it took
  */
-export function gmres(
-  apply: (v: Float64Array, out: Float64Array) => void,
+export async function gmres(
+  apply: (v: Float64Array, out: Float64Array) => Promise<void>,
   z: Float64Array,
   { iterations, done }: GmresOptions,
-): { readonly correction: Float64Array; readonly iterations: number } {
+): Promise<{ readonly correction: Float64Array; readonly iterations: number }> {
   const n = z.length;
   const first = norm(z);
   const correction = new Float64Array(n);
@@ -30,7 +30,7 @@ export function gmres(
   let count = 0;
   while (count < iterations) {
     const w = new Float64Array(n);
-    apply(basis[count]!, w);
+    await apply(basis[count]!, w);
     const h: number[] = [];
     for (const v of basis) {
       const along = dot(v, w);

@@ -14,7 +14,7 @@ export class Kernels {
 
   constructor(
     engine: Engine,
-    private readonly type: FactorType,
+    readonly type: FactorType,
   ) {
     this.#sessions = new Sessions(engine);
     this.#product = zeros(type, 0);

@@ -5,7 +5,7 @@ import { fillColumns } from './generator.js';
 import { gmres } from './gmres.js';
 import { KERNEL_ROWS, Kernels } from './kernels.js';
 import { PanelFactorizer } from './panel.js';
-import { FactorSolver, infinityNorm, multiply } from './solve.js';
+import { FactorSolver, infinityNorm, multiply, rowSums } from './solve.js';
 import { Alone, type LinpackTeam } from './team.js';
 import type { FactorType, Real } from './types.js';
 
@@ -64,6 +64,7 @@ export async function measure(engine: Engine, team: LinpackTeam, options: Measur
   if (matrix.has(distribution.blocks)) b.set(matrix.rows(distribution.blocks) as Float64Array);
   team.sum(b);
   const kernels = new Kernels(engine, type);
+  const exact = new Kernels(engine, 'float64');
   const factorizer = new PanelFactorizer(kernels, type, n, Math.min(n, distribution.nb));
   await warmUp(distribution, kernels, type, fillColumns);
   team.barrier();
@@ -71,18 +72,20 @@ export async function measure(engine: Engine, team: LinpackTeam, options: Measur
   const begin = performance.now();
   if (type === 'float32') for (const [block, values] of matrix.entries()) factors.rows(block).set(values);
   const pivots = await factorize(factors, kernels, factorizer, team, onProgress);
-  const solver = new FactorSolver(factors, pivots, team);
+  const solver = new FactorSolver(factors, pivots, team, kernels);
   if (factors.has(distribution.blocks)) team.shared.set(factors.rows(distribution.blocks));
-  solver.solveUpper();
+  await solver.solveUpper();
   const x = team.shared.slice();
   let iterations = 0;
-  if (type === 'float32') iterations = refine(matrix, solver, team, b, x);
+  if (type === 'float32') iterations = await refine({ matrix, exact, solver, team, b }, x);
   team.barrier();
   const milliseconds = performance.now() - begin;
 
   await kernels.dispose();
   if (type === 'float64') fillAll();
-  return { milliseconds, residual: scaledResidual(matrix, team, b, x), iterations, x };
+  const residual = await scaledResidual({ matrix, exact, team, b }, x);
+  await exact.dispose();
+  return { milliseconds, residual, iterations, x };
 }
 
 /**
@@ -99,31 +102,42 @@ async function warmUp({ n, nb }: Distribution, kernels: Kernels, type: FactorTyp
   await factorize(blocks, kernels, new PanelFactorizer(kernels, type, small, Math.min(small, nb)), new Alone(small));
 }
 
+/** The system as it was given, in fp64, and what multiplies with it. */
+interface System {
+  readonly matrix: Blocks;
+  readonly exact: Kernels;
+  readonly team: LinpackTeam;
+  readonly b: Float64Array;
+}
+
 /** Refines x to HPL's residual by GMRES with the factors as preconditioner, started anew where one pass is not enough. */
-function refine(matrix: Blocks, solver: FactorSolver, team: LinpackTeam, b: Float64Array, x: Float64Array): number {
+async function refine(
+  { matrix, exact, solver, team, b }: System & { readonly solver: FactorSolver },
+  x: Float64Array,
+): Promise<number> {
   const n = b.length;
   const product = new Float64Array(n);
-  const rowSums = new Float64Array(n);
-  const precondition = (values: Float64Array): void => {
+  const norm = infinityNorm(rowSums(matrix, team));
+  const precondition = async (values: Float64Array): Promise<void> => {
     team.barrier();
     if (team.rank === 0) team.shared.set(values);
-    solver.solve();
+    await solver.solve();
     values.set(team.shared);
   };
   let used = 0;
   for (;;) {
-    multiply(matrix, team, x, product, used === 0 ? rowSums : undefined);
+    await multiply(matrix, exact, team, x, product);
     const z = b.map((value, i) => value - product[i]!);
-    const scale = EPSILON * (infinityNorm(rowSums) * infinityNorm(x) + infinityNorm(b)) * n;
+    const scale = EPSILON * (norm * infinityNorm(x) + infinityNorm(b)) * n;
     const residual = infinityNorm(z) / scale;
     // A sixteenth of the bound leaves room between GMRES's estimate, which is preconditioned, and the true residual.
     if (!(residual > RESIDUAL_BOUND / 16) || used >= MOST_ITERATIONS) return used;
-    precondition(z);
+    await precondition(z);
     const target = Math.min(0.1, RESIDUAL_BOUND / 64 / residual);
-    const { correction, iterations } = gmres(
-      (v, out) => {
-        multiply(matrix, team, v, out);
-        precondition(out);
+    const { correction, iterations } = await gmres(
+      async (v, out) => {
+        await multiply(matrix, exact, team, v, out);
+        await precondition(out);
       },
       z,
       { iterations: MOST_ITERATIONS - used, done: (relative) => relative <= target },
@@ -135,10 +149,10 @@ function refine(matrix: Blocks, solver: FactorSolver, team: LinpackTeam, b: Floa
 }
 
 /** HPL's scaled residual of x. */
-function scaledResidual(matrix: Blocks, team: LinpackTeam, b: Float64Array, x: Float64Array): number {
+async function scaledResidual({ matrix, exact, team, b }: System, x: Float64Array): Promise<number> {
   const product = new Float64Array(b.length);
-  const rowSums = new Float64Array(b.length);
-  multiply(matrix, team, x, product, rowSums);
+  await multiply(matrix, exact, team, x, product);
   const residual = infinityNorm(b.map((value, i) => product[i]! - value));
-  return residual / (EPSILON * (infinityNorm(rowSums) * infinityNorm(x) + infinityNorm(b)) * b.length);
+  const norm = infinityNorm(rowSums(matrix, team));
+  return residual / (EPSILON * (norm * infinityNorm(x) + infinityNorm(b)) * b.length);
 }

@@ -1,44 +1,53 @@
 import type { Blocks } from './blocks.js';
+import type { Kernels } from './kernels.js';
 import type { Pivots } from './panel.js';
 import type { LinpackTeam } from './team.js';
-import type { Real } from './types.js';
+import { type Real, zeros } from './types.js';
 
-/** Solves with the factors of a team; each block's owner does its part of the team's shared vector in its turn. */
+/**
+ * Solves with the factors of a team; each block's owner does its part of the team's shared vector in its turn. The small
+ * triangles are solved by loops in fp64; what they mean for the other rows is a product in the factors' precision.
+ */
 export class FactorSolver {
   #turn = 0;
+  /** What a block takes from the rows below or above it. */
+  readonly #taken: Real;
 
   constructor(
     private readonly blocks: Blocks,
     private readonly pivots: ReadonlyMap<number, Pivots>,
     private readonly team: LinpackTeam,
-  ) {}
+    private readonly kernels: Kernels,
+  ) {
+    this.#taken = zeros(kernels.type, blocks.distribution.n);
+  }
 
   /** x ← U⁻¹ L⁻¹ P x, where x is the team's shared vector, set before. All threads call it. */
-  solve(): void {
-    this.#inTurn(false, (block) => this.#forward(block));
-    this.solveUpper();
+  async solve(): Promise<void> {
+    await this.#inTurn(false, (block) => this.#forward(block));
+    await this.solveUpper();
   }
 
   /** x ← U⁻¹ x alone, for what the factorisation left of b. */
-  solveUpper(): void {
-    this.#inTurn(true, (block) => this.#backward(block));
+  async solveUpper(): Promise<void> {
+    await this.#inTurn(true, (block) => this.#backward(block));
   }
 
-  #inTurn(backward: boolean, part: (block: number) => void): void {
+  async #inTurn(backward: boolean, part: (block: number) => Promise<void>): Promise<void> {
     const { blocks: count } = this.blocks.distribution;
     this.team.barrier();
     for (let i = 0; i < count; i++) {
       const block = backward ? count - 1 - i : i;
       if (!this.blocks.has(block)) continue;
       this.team.awaitTurn(this.#turn + i);
-      part(block);
+      await part(block);
       this.team.endTurn(this.#turn + i);
     }
     this.#turn += count;
     this.team.awaitTurn(this.#turn);
   }
 
-  #forward(block: number): void {
+  async #forward(block: number): Promise<void> {
     const { distribution } = this.blocks;
     const [row, width] = [distribution.start(block), distribution.width(block)];
     const x = this.team.shared;
@@ -49,10 +58,10 @@ export class FactorSolver {
     }
     const l = this.blocks.rows(block, row);
     for (let i = 1; i < width; i++) x[row + i] = x[row + i]! - dot(l, i * width, x, row, i);
-    subtractRows(l, width, distribution.n - row, width, x, row, row);
+    await this.#subtract(l.subarray(width * width), distribution.n - row - width, width, row, row + width);
   }
 
-  #backward(block: number): void {
+  async #backward(block: number): Promise<void> {
     const { distribution } = this.blocks;
     const [row, width] = [distribution.start(block), distribution.width(block)];
     const x = this.team.shared;
@@ -62,13 +71,18 @@ export class FactorSolver {
       const rest = dot(u, start + 1, x, row + i + 1, width - 1 - i);
       x[row + i] = (x[row + i]! - rest) / u[start]!;
     }
-    subtractRows(u, 0, row, width, x, row, 0);
+    await this.#subtract(u, row, width, row, 0);
   }
-}
 
-/** x[to + i] −= a[i] · x[from …] for rows `first` to `end` (exclusive) of a [rows, width]. */
-function subtractRows(a: Real, first: number, end: number, width: number, x: Float64Array, from: number, to: number) {
-  for (let i = first; i < end; i++) x[to + i] = x[to + i]! - dot(a, i * width, x, from, width);
+  /** x[to + i] −= a[i] · x[from …] for `rows` rows of a [rows, width]. */
+  async #subtract(a: Real, rows: number, width: number, from: number, to: number): Promise<void> {
+    const x = this.team.shared;
+    const taken = this.#taken.subarray(0, rows).fill(0);
+    const known = zeros(this.kernels.type, width);
+    known.set(x.subarray(from, from + width));
+    await this.kernels.subtractProduct(taken, a, known, rows, width, 1);
+    for (let i = 0; i < rows; i++) x[to + i] = x[to + i]! + taken[i]!;
+  }
 }
 
 /** Sum of a[p + k] · x[q + k] for `length` values, in four sums that need not wait for one another. */
@@ -100,32 +114,34 @@ function magnitudes(a: Real, p: number, length: number): number {
 }
 
 /**
- * y ← A x by all threads, each with its blocks, and beside it the sums of |A|'s rows where they are asked for.
+ * y ← A x by all threads, each with its blocks.
  *
+ * @param kernels of A's type
  * @param y of n values, overwritten
- * @param rowSums of n values, overwritten
  */
-export function multiply(
-  blocks: Blocks,
-  team: LinpackTeam,
-  x: Float64Array,
-  y: Float64Array,
-  rowSums?: Float64Array,
-): void {
+export async function multiply(blocks: Blocks, kernels: Kernels, team: LinpackTeam, x: Float64Array, y: Float64Array) {
   const { distribution } = blocks;
   y.fill(0);
-  rowSums?.fill(0);
   for (const [block, a] of blocks.entries()) {
     if (block === distribution.blocks) continue;
     const [column, width] = [distribution.start(block), distribution.width(block)];
-    for (let i = 0; i < distribution.n; i++) {
-      y[i] = y[i]! + dot(a, i * width, x, column, width);
-      if (rowSums === undefined) continue;
-      rowSums[i] = rowSums[i]! + magnitudes(a, i * width, width);
-    }
+    await kernels.subtractProduct(y, a, x.subarray(column, column + width), distribution.n, width, 1);
   }
+  for (let i = 0; i < y.length; i++) y[i] = -y[i]!;
   team.sum(y);
-  if (rowSums !== undefined) team.sum(rowSums);
+}
+
+/** The sums of |A|'s rows, by all threads, each with its blocks. */
+export function rowSums(blocks: Blocks, team: LinpackTeam): Float64Array {
+  const { distribution } = blocks;
+  const sums = new Float64Array(distribution.n);
+  for (const [block, a] of blocks.entries()) {
+    if (block === distribution.blocks) continue;
+    const width = distribution.width(block);
+    for (let i = 0; i < sums.length; i++) sums[i] = sums[i]! + magnitudes(a, i * width, width);
+  }
+  team.sum(sums);
+  return sums;
 }
 
 /** The largest magnitude; NaN where a value is none. */
