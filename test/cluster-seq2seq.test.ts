@@ -16,7 +16,19 @@ beforeAll(async () => {
 
 describe.skipIf(!natsThere)('machines that learn targets of sources (skipped without nats-server)', () => {
   test('fetch the training rows alone, and a model that writes comes out; an adapter beside it as well', async () => {
-    const options = [...CLUSTER, '--objective', 'seq2seq', '--tokenizer', 'bpe', '--vocab', '300', '--min-workers', '2', '--dropout', '0.1'];
+    const options = [
+      ...CLUSTER,
+      '--objective',
+      'seq2seq',
+      '--tokenizer',
+      'bpe',
+      '--vocab',
+      '300',
+      '--min-workers',
+      '2',
+      '--dropout',
+      '0.1',
+    ];
     const coordinator = await coordinate(at('run'), at('rows.jsonl'), ...options);
     const workers = ['a', 'b'].map((name) => takePart(coordinator.invitation, name, at(`cache-${name}`)));
     const outcome = await coordinator.done;

@@ -119,6 +119,35 @@ describe.skipIf(!programsThere)('export --to onnx, run by transformers.js (skipp
     expect(outside).toEqual(inside);
   });
 
+  it('an encoder-decoder writes what it writes here, in each number of bits, and of texts by the pipeline', async () => {
+    const words = ['one', 'two', 'three', 'four', 'five', 'six'];
+    const pairs = words.flatMap((a) => words.map((b) => ({ source: `${a} and ${b}`, target: `${b} ${a}` })));
+    await writeFile(at('rows.jsonl'), pairs.map((row) => JSON.stringify(row)).join('\n'));
+    await startTraining({
+      ...{ corpus: [at('rows.jsonl')], objective: 'seq2seq', run: at('run-t5'), tokenizer: 'bpe', vocab: 300 },
+      ...{ layers: 2, width: 32, heads: 4, context: 32, batchSize: 8, threads: 1, lr: 5e-3, steps: 250 },
+    }).result;
+    await exportModel(at('run-t5'), { to: 'onnx', also: ['fp16', 'q8', 'q4'], out: at('t5') });
+    await using model = await load(at('run-t5'), { threads: 1 });
+    const { tokenizer } = await loadModel(at('run-t5'));
+    const end = tokenizer.endOfText!;
+    const sources = ['one and six', 'three and three and two', 'five'];
+    const ours: string[] = [];
+    for (const prompt of sources)
+      ours.push((await model.generate({ prompt, temperature: 0, maxTokens: 12 }).result()).text);
+    const rows = sources.map((text) => [...tokenizer.encode(text), end]);
+    const textOf = (ids: readonly number[]) => tokenizer.decode(ids.slice(0, [...ids, end].indexOf(end)));
+    const exact = await theirs('t5', { kind: 'seq2seq', dtype: 'fp32', rows, tokens: 12 });
+    expect(exact.alone.map(textOf)).toEqual(ours);
+    expect(exact.together.map(textOf)).toEqual(ours);
+    for (const dtype of ['fp16', 'q8', 'q4'])
+      expect(
+        textOf((await theirs('t5', { kind: 'seq2seq', dtype, rows: rows.slice(0, 1), tokens: 12 })).alone[0]),
+      ).toBe(ours[0]);
+    const texts = sources.map((text) => text + tokenizer.decode([end]));
+    expect(await theirs('t5', { kind: 'text2text', dtype: 'fp32', texts, tokens: 12 })).toEqual(ours);
+  });
+
   describe.skipIf(!modelsThere)('of pretrained models (skipped without MEANFIELD_MODELS)', () => {
     it('SmolLM2 answers as here, and 8 and 4 bits are bounded', async () => {
       const model = modelPath('SmolLM2-135M-Instruct');

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { clone } from '@bufbuild/protobuf';
 import { type ModelProto, ModelProtoSchema } from 'onnx-buf';
-import { UsageError } from '../base/errors.js';
 import { writeFileSynced } from '../base/files/atomic.js';
 import { makeFolder } from '../base/files/make-folder.js';
 import { type JsonObject, jsonText } from '../base/json.js';
@@ -12,8 +11,10 @@ import type { ExportWriter } from './format.js';
 import type { ExportDtype } from './formats.js';
 import { decoderGraph } from './onnx/decoder-graph.js';
 import { encoderGraph } from './onnx/encoder-graph.js';
-import { singleWeight, withWeights } from './onnx/onnx-file.js';
+import { mergeBranches } from './onnx/merge-branches.js';
+import { type OnnxFile, singleWeight, withWeights } from './onnx/onnx-file.js';
 import { type OnnxPart, onnxParts } from './onnx/onnx-parts.js';
+import { firstGraph, furtherGraph, sourceGraph } from './onnx/seq2seq-graphs.js';
 import { preferred, variantOf } from './onnx/variants.js';
 import { requireFits, withTemplateTwice } from './write-hugging-face.js';
 
@@ -21,7 +22,8 @@ import { requireFits, withTemplateTwice } from './write-hugging-face.js';
 const MOST = 2 ** 31 - 2 ** 20;
 
 /**
- * A model as transformers.js reads it: `onnx/model.onnx` and its variants, which take the texts, masks and caches of
+ * A model as transformers.js reads it: `onnx/model.onnx` and its variants, or `onnx/encoder_model.onnx` and
+ * `onnx/decoder_model_merged.onnx` where one reads what the other writes beside, which take the texts, masks and caches of
  * Python optimum's exports, with the files that tell of it.
  */
 export const writeOnnx: ExportWriter = async (source, order) => {
@@ -29,9 +31,9 @@ export const writeOnnx: ExportWriter = async (source, order) => {
   const { place, options } = order;
   const dtypes = [...new Set([order.dtype, ...((options.also ?? []) as readonly ExportDtype[])])];
   requireNumbers(loaded, dtypes);
-  const graph = graphOf(loaded);
+  const graphs = graphsOf(loaded);
   const most = Math.min(options.shardSize * 1e9, MOST);
-  const files = dtypes.map((dtype) => partsOf(loaded, graph, dtype, most));
+  const files = dtypes.flatMap((dtype) => graphs.map((made) => partsOf(loaded, made, dtype, most)));
   const bytes = files.flat().reduce((sum, part) => sum + part.bytes, 0);
   await makeFolder(join(place, 'onnx'));
   const outside: Record<string, number> = {};
@@ -67,21 +69,39 @@ function requireNumbers({ model, parameters }: LoadedModel, dtypes: readonly Exp
   requireFits(tensors, dtypes.some((dtype) => variantOf(dtype).half) ? 'fp16' : 'fp32');
 }
 
-/** Vectors where the folder tells how they come of texts; else what follows a text, or what a head says of it. */
-function graphOf({ model, sentence }: LoadedModel): ModelProto {
-  const { sees, name } = model.architecture;
-  if (sees === 'past and source')
-    throw new UsageError(`A ${name} model is read and written by two graphs, which are not exported to ONNX yet.`);
-  return model.architecture.sees === 'past' && !sentence ? decoderGraph(model) : encoderGraph(model, sentence);
+/** A file of a model: its graph, or two of which a run says which one it is of. */
+interface FileGraphs {
+  /** Without what tells its numbers, and its ending. */
+  readonly name: string;
+  readonly graphs: readonly [ModelProto, ModelProto?];
 }
 
-function partsOf({ model, parameters }: LoadedModel, graph: ModelProto, dtype: ExportDtype, most: number): OnnxPart[] {
+/**
+ * Vectors where the folder tells how they come of texts; else what follows a text, or what a head says of it. Of a model that
+ * reads a source and writes beside it, one file for each.
+ */
+function graphsOf({ model, sentence }: LoadedModel): FileGraphs[] {
+  if (model.architecture.encoder)
+    return [
+      { name: 'encoder_model', graphs: [sourceGraph(model)] },
+      { name: 'decoder_model_merged', graphs: [firstGraph(model), furtherGraph(model)] },
+    ];
+  const writes = model.architecture.sees === 'past' && !sentence;
+  return [{ name: 'model', graphs: [writes ? decoderGraph(model) : encoderGraph(model, sentence)] }];
+}
+
+function partsOf({ model, parameters }: LoadedModel, file: FileGraphs, dtype: ExportDtype, most: number): OnnxPart[] {
   const views = model.layout.views(parameters);
   const weights = model.layout.entries.map(({ name, shape }) => [name, singleWeight(shape, views[name]!)] as const);
-  const file = withWeights(clone(ModelProtoSchema, graph), new Map(weights));
   const { suffix, passes } = variantOf(dtype);
-  for (const pass of passes) pass(file);
-  return onnxParts(`model${suffix}.onnx`, file, most);
+  const made = (graph: ModelProto): OnnxFile => {
+    const one = withWeights(clone(ModelProtoSchema, graph), new Map(weights));
+    for (const pass of passes) pass(one);
+    return one;
+  };
+  const [first, further] = file.graphs;
+  const whole = further ? mergeBranches(made(first), made(further)) : made(first);
+  return onnxParts(`${file.name}${suffix}.onnx`, whole, most);
 }
 
 /** `config.json` with the keys that transformers.js needs written out, and what ends a text. */
@@ -93,7 +113,7 @@ function configsOf({ model, generationConfig }: LoadedModel, own: JsonObject) {
     torch_dtype: 'float32',
     ...(Object.keys(own).length > 0 && { 'transformers.js_config': own }),
   };
-  const ends = ['bos_token_id', 'eos_token_id', 'pad_token_id'].flatMap((key) =>
+  const ends = ['bos_token_id', 'eos_token_id', 'pad_token_id', 'decoder_start_token_id'].flatMap((key) =>
     given[key] === undefined || given[key] === null ? [] : [[key, given[key]] as const],
   );
   return { config, generationConfig: generationConfig ?? (Object.fromEntries(ends) as JsonObject) };

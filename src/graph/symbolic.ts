@@ -20,7 +20,10 @@ import type { Tensor } from './tensor.js';
 export interface SymbolicSize<Name extends string = string> {
   /** The name of the axes that have it. */
   readonly name: Name;
-  /** Where a run finds it: an input and the number of its axis. Left out, it can be that of an output's axes alone. */
+  /**
+   * Where a run finds it: an input and the number of its axis. Left out, it is computed where it is a sum of such, and
+   * else can be that of an output's axes alone.
+   */
   readonly at?: readonly [input: string, axis: number];
   /** Those that it is the sum of; left out, it is any number. */
   readonly sum?: readonly Name[];
@@ -67,6 +70,7 @@ export function encodeSymbolic<Name extends string>(
   unify(
     models.map(({ graph }) => graph!),
     factors,
+    new Map(sizes.map((size) => [size.name, size])),
   );
   return models[0]!;
 }
@@ -82,7 +86,11 @@ function sample<Name extends string>(sizes: readonly SymbolicSize<Name>[], point
 }
 
 /** Makes of the first of equal graphs for different sizes one for all of them. */
-function unify(graphs: readonly GraphProto[], factors: readonly Factor[]): void {
+function unify(
+  graphs: readonly GraphProto[],
+  factors: readonly Factor[],
+  sizes: ReadonlyMap<string, SymbolicSize>,
+): void {
   const [graph] = graphs as [GraphProto];
   const differ = (what: string) => new Error(`A graph for any size cannot be made: ${what} depends on the sizes`);
   const count = (of: (one: GraphProto) => number) => graphs.every((one) => of(one) === of(graph));
@@ -106,7 +114,7 @@ function unify(graphs: readonly GraphProto[], factors: readonly Factor[]): void 
     symbolic.set(constant.name, { products: products as Product[], scalar: constant.dims.length === 0 });
   });
   for (const kind of ['input', 'output'] as const) nameAxes(graphs, kind, factors);
-  new SizeNodes(graph).replace(symbolic);
+  new SizeNodes(graph, sizes).replace(symbolic);
 }
 
 function int64sOf({ dataType, rawData }: TensorProto): number[] | undefined {
@@ -151,8 +159,16 @@ class SizeNodes {
   readonly #nodes: NodeProto[] = [];
   readonly #names = new Set<string>();
 
-  constructor(graph: GraphProto) {
+  constructor(
+    graph: GraphProto,
+    private readonly sizes: ReadonlyMap<string, SymbolicSize>,
+  ) {
     this.#graph = graph;
+  }
+
+  /** Whether a run tells a size, or all that it is the sum of. */
+  #isTold({ at, sum }: SymbolicSize): boolean {
+    return at !== undefined || (sum?.every((name) => this.#isTold(this.sizes.get(name)!)) ?? false);
   }
 
   /** Puts what a run computes in the place of constants that hold sizes. */
@@ -172,7 +188,7 @@ class SizeNodes {
 
   /** A shape to take: −1 for the first size that no run tells, or else the first that one does. */
   #shape(products: readonly Product[]): string {
-    const told = ({ of }: Product) => of.every(({ size }) => size.at);
+    const told = ({ of }: Product) => of.every(({ size }) => this.#isTold(size));
     const open = products.findIndex((product) => !told(product));
     const rest = open < 0 ? products.findIndex(({ of }) => of.length > 0) : open;
     const alone = products.every(({ of }, i) => i === rest || of.length === 0);
@@ -198,10 +214,18 @@ class SizeNodes {
   }
 
   #factor({ size, plus }: Factor): string {
-    if (!size.at) throw new Error(`No input has the size ${size.name}, which is needed inside the graph`);
-    const [input, axis] = size.at;
-    const whole = this.#node('Shape', `size ${size.name}`, [input], { start: axis, end: axis + 1 });
+    const whole = this.#whole(size);
     return plus === 0 ? whole : this.#node('Add', `${whole} ${plus}`, [whole, this.#constant([plus])]);
+  }
+
+  #whole(size: SymbolicSize): string {
+    if (size.at) {
+      const [input, axis] = size.at;
+      return this.#node('Shape', `size ${size.name}`, [input], { start: axis, end: axis + 1 });
+    }
+    if (!this.#isTold(size)) throw new Error(`No input has the size ${size.name}, which is needed inside the graph`);
+    const parts = size.sum!.map((name) => this.#whole(this.sizes.get(name)!));
+    return parts.reduce((a, b) => this.#node('Add', `${a} + ${b}`, [a, b]));
   }
 
   #constant(values: readonly number[]): string {

@@ -308,15 +308,24 @@ export class Model {
    * @throws Error where the architecture has none
    */
   encode(given: TracedParameters, { ids_N, length, own_N }: TokenSequences, batch: number): Tensor {
+    const { [DROPOUT]: dropped } = this.#withAdapter(given);
+    const mask = own_N && filledMask(own_N, batch, length);
+    const attend: Attend = (_layer, q, k, v, options) =>
+      attention(q, k, v, { ...scoring(options, length), causal: false }, mask, dropped);
+    const inputs: ForwardInputs = { ids_N, batch, positions_T: steps(length), attend, own_N };
+    return this.forwardSource(given, inputs);
+  }
+
+  /**
+   * The last hidden state of sources, [M, C], with attention as it is given.
+   *
+   * @throws Error where the architecture has no layers that read them
+   */
+  forwardSource(given: TracedParameters, inputs: ForwardInputs): Tensor {
     const { architecture, config } = this;
     const { encoder } = architecture;
     if (!encoder) throw new Error(`a ${architecture.name} model reads no source`);
-    const parameters = this.#withAdapter(given);
-    const mask = own_N && filledMask(own_N, batch, length);
-    const attend: Attend = (_layer, q, k, v, options) =>
-      attention(q, k, v, { ...scoring(options, length), causal: false }, mask, parameters[DROPOUT]);
-    const inputs: ForwardInputs = { ids_N, batch, positions_T: steps(length), attend, own_N };
-    return through(encoder, config, encoder.layers(config), parameters, inputs);
+    return through(encoder, config, encoder.layers(config), this.#withAdapter(given), inputs);
   }
 
   /**

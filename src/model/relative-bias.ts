@@ -10,6 +10,8 @@ export interface RelativeBias {
   readonly table_RH: Tensor;
   /** The row of a distance: the key's position less the query's. */
   bucket(distance: number): number;
+  /** From which distance on, either way, all have one bucket. */
+  readonly farthest: number;
 }
 
 /** How distances share buckets. */

@@ -211,6 +211,7 @@ function selfAttention(
     relative: {
       table_RH: p[`${side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`]!,
       bucket: (distance) => bucketOf(distance, buckets),
+      farthest: buckets.farthest,
     },
   };
   const o_TBHD = attend(i, part('q'), part('k'), part('v'), options);

@@ -1,7 +1,7 @@
 // Runs a folder in transformers.js, without a network, and prints as JSON what comes of it. Arguments: the module's path, the
 // folder around the model's, the model's name, and the task as JSON.
 const [module, around, name, json] = process.argv.slice(2);
-const { AutoModelForCausalLM, AutoTokenizer, env, pipeline, Tensor } = await import(module);
+const { AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, env, pipeline, Tensor } = await import(module);
 env.allowRemoteModels = false;
 env.localModelPath = around;
 const { kind, dtype, texts = [], rows = [], tokens = 0 } = JSON.parse(json);
@@ -60,6 +60,26 @@ const tasks = {
       do_sample: false,
     });
     return generated_text.at(-1).content;
+  },
+  // Of each row alone; of all together, filled up on the left; and by the pipeline, of texts.
+  seq2seq: async () => {
+    const model = await AutoModelForSeq2SeqLM.from_pretrained(name, options);
+    const written = async (given) => {
+      const made = await model.generate({ ...given, max_new_tokens: tokens, do_sample: false });
+      return made.tolist().map((row) => row.slice(1).map(Number));
+    };
+    const alone = [];
+    for (const row of rows) {
+      const ids = int64([row]);
+      alone.push((await written({ input_ids: ids, attention_mask: int64([row.map(() => 1)]) }))[0]);
+    }
+    return { alone, together: await written(filledUp()) };
+  },
+  text2text: async () => {
+    const write = await pipeline('text2text-generation', name, options);
+    const made = [];
+    for (const text of texts) made.push((await write(text, { max_new_tokens: tokens }))[0].generated_text);
+    return made;
   },
   embed: async () => {
     const extract = await pipeline('feature-extraction', name, options);
