@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { MeanfieldError } from '../base/errors.js';
 import { asWriteError, syncFolder } from '../base/files/atomic.js';
 import { exists } from '../base/files/exists.js';
 import { readJsonFile } from '../base/files/json-file.js';
 import { makeFolder } from '../base/files/make-folder.js';
+import { sha256 } from '../base/hash.js';
 import { isJsonObject } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
 import { HASHES } from '../hub/model-files.js';
@@ -49,18 +51,48 @@ async function whatIsThere(place: string, file: boolean): Promise<string | undef
   return `holds something that is no earlier export (${few})`;
 }
 
+/** What this machine and this process are called in the names of what they write. */
+const HOST = sha256(hostname()).slice(0, 8);
+const LEFT = new RegExp(`^\\.${HOST}-(\\d+)-[0-9a-f]{8}\\.tmp(\\.old)?$`);
+
+/**
+ * Ends what exports to a place left that were killed on this machine: an earlier export is put back where it is missing,
+ * unfinished ones are deleted. What a living process writes stays.
+ */
+async function clearLeft(place: string): Promise<void> {
+  const names = await readdir(dirname(place)).catch(() => []);
+  for (const name of names) {
+    const [, pid, old] = (name.startsWith(basename(place)) && LEFT.exec(name.slice(basename(place).length))) || [];
+    if (pid === undefined || isAlive(Number(pid))) continue;
+    const left = join(dirname(place), name);
+    if (old !== undefined && !(await exists(place))) await rename(left, place);
+    else await rm(left, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
 /**
  * Writes a folder or a file under another name, and puts it in its place when it is whole. An earlier one stays until
- * then: killed at the worst moment, between two renames, it has the other name's ending `.old`.
+ * then: killed at the worst moment, between two renames, it has the other name's ending `.old`, and the next export to
+ * the place puts it back first.
  *
  * @throws MeanfieldError when the disk is full or not writable; what was there is left as it was
  */
 export async function writeInPlace<T>(place: string, file: boolean, write: (path: string) => Promise<T>): Promise<T> {
   // Of its own: beside it may lie whatever a user has put there.
-  const temporary = `${resolve(place)}.${randomBytes(4).toString('hex')}.tmp`;
+  const temporary = `${resolve(place)}.${HOST}-${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   const old = `${temporary}.old`;
   try {
     await makeFolder(dirname(temporary));
+    await clearLeft(resolve(place));
     if (!file) await mkdir(temporary);
     const written = await write(temporary);
     if (!file) await syncFolder(temporary);
