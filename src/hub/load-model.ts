@@ -4,11 +4,11 @@ import { exists } from '../base/files/exists.js';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import type { JsonObject } from '../base/json.js';
 import { parseTokenizer, type Tokenizer } from '../data/index.js';
-import { configNotices, someNames } from '../model/config-rules.js';
+import { configNotices } from '../model/config-rules.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { Model } from '../model/model.js';
 import { PublishedConfig } from '../model/published.js';
-import { type MatchedTensor, matchTensors, type NamedWeights } from './match-tensors.js';
+import { type MatchedTensor, matchTensors, type NamedWeights, unusedNotices } from './match-tensors.js';
 import { ADAPTER_CONFIG, FROZEN } from './model-files.js';
 import type { ModelFolder } from './model-folder.js';
 import { adapterPlace, openModel, placeOf } from './open-model.js';
@@ -188,15 +188,6 @@ async function withOpened<T>(
   } finally {
     await opened.close();
   }
-}
-
-/** A bias or a norm that the configuration does not tell of would be left out in silence. */
-function unusedNotices({ path }: NamedWeights, model: Model, unknown: readonly string[]): string[] {
-  if (unknown.length === 0) return [];
-  return [
-    `${path} has ${unknown.length} tensors that a ${model.architecture.name} model of this configuration does not have: ` +
-      `${someNames(unknown)}. They are not used, so this may be another model than its config.json says.`,
-  ];
 }
 
 async function readParameter(

@@ -74,6 +74,15 @@ export function matchTensors(weights: NamedWeights, model: Model, config: Publis
   return { tensors, unknown };
 }
 
+/** A bias or a norm that the configuration does not tell of would be left out in silence. */
+export function unusedNotices({ path }: NamedWeights, model: Model, unknown: readonly string[]): string[] {
+  if (unknown.length === 0) return [];
+  return [
+    `${path} has ${unknown.length} tensors that a ${model.architecture.name} model of this configuration does not have: ` +
+      `${someNames(unknown)}. They are not used, so this may be another model than its config.json says.`,
+  ];
+}
+
 interface Faults {
   readonly missing: readonly string[];
   readonly misshapen: readonly string[];

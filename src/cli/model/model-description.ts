@@ -1,6 +1,7 @@
 import { messageOf } from '../../base/errors.js';
 import type { JsonObject } from '../../base/json.js';
-import { openModel } from '../../hub/open-model.js';
+import type { NamedWeights } from '../../hub/match-tensors.js';
+import { isAdapterFolder, openModel } from '../../hub/open-model.js';
 import { configNotices, refuseOthers, trainedFamilies } from '../../model/config-rules.js';
 import { PublishedConfig, publishedFamilies, type SizeName } from '../../model/published.js';
 
@@ -37,7 +38,26 @@ export async function readModelDescription(named: string): Promise<DescribedMode
   for (const { shape } of weights.tensors.values()) parameters += shape.reduce((product, size) => product * size, 1);
   await close();
   const { model, notices } = describeModel(config, parameters);
-  return { model: { path, ...model }, notices };
+  // An adapter's matrices are beside those of the configuration.
+  const compared = (await isAdapterFolder(path)) ? [] : await compare(config, weights);
+  return { model: { path, ...model }, notices: [...new Set([...notices, ...compared])] };
+}
+
+/** Where weights are not those of a configuration whose family is known here. */
+async function compare(config: JsonObject, weights: NamedWeights): Promise<readonly string[]> {
+  const family = String(config.model_type);
+  if (!trainedFamilies.includes(family)) return [];
+  // Models are a large part of the program, which a run without weights has no use for.
+  const [{ Model }, { matchTensors, unusedNotices }] = await Promise.all([
+    import('../../model/model.js'),
+    import('../../hub/match-tensors.js'),
+  ]);
+  try {
+    const model = Model.fromConfig(config);
+    return unusedNotices(weights, model, matchTensors(weights, model, new PublishedConfig(family, config)).unknown);
+  } catch (error) {
+    return [messageOf(error)];
+  }
 }
 
 /** What a configuration tells; where its family is known, with the defaults of the published class. */

@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MeanfieldError } from '../../base/errors.js';
+import type { JsonObject } from '../../base/json.js';
 import { writeModelFolder } from '../../hub/model-folder.js';
+import { Model } from '../../model/model.js';
 import { testOutput } from '../terminal/test-output.js';
 import { infoText, showInfo } from './info.js';
 import { describeRun } from './run-description.js';
 
-const config = { model_type: 'llama', num_hidden_layers: 2, hidden_size: 8, num_key_value_heads: 1, vocab_size: 3 };
+const heads = { num_attention_heads: 2, num_key_value_heads: 1 };
+const config = { model_type: 'llama', num_hidden_layers: 2, hidden_size: 8, ...heads, vocab_size: 3 };
 const record = {
   format: 'meanfield-run',
   options: { corpus: ['a.txt', 'b.txt'], lr: 0.003 },
@@ -49,7 +52,8 @@ test('a run with a model counts its parameters; its best loss is told to a perso
   const description = await describeRun(run);
   expect(description.model).toMatchObject({ path: join(run, 'model'), parameters: 29 });
   const { notices, ...result } = description;
-  expect(notices).toEqual([]);
+  // These tensors are no llama's.
+  expect(notices).toEqual([expect.stringMatching(/there is no tensor .*do not belong together\.$/s)]);
   const text = infoText(result);
   expect(text).toMatch(/parameters +29 /);
   expect(text).toMatch(/best val loss +1\.500 at step 50\n/);
@@ -106,4 +110,27 @@ test('what is left out is told by its default, and what eval would say of the co
     context: 2048,
     vocabulary: 32_000,
   });
+});
+
+test('a configuration that names another family than the weights are of is told, and a bias that nobody reads', async () => {
+  const sizes = { layers: 1, width: 8, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 11 };
+  const tensorsOf = (model: Model) =>
+    model.layout.entries.map(({ name, shape, size }) => ({ name, shape, data: new Float32Array(size) }));
+  const described = async (name: string, config: unknown, model: Model) => {
+    const path = join(folder, name);
+    await writeModelFolder(path, { config: config as JsonObject, tensors: tensorsOf(model), tokenizerFiles: {} });
+    return (await describeRun(path)).notices;
+  };
+  const [gpt2, llama, qwen2] = ['gpt2', 'llama', 'qwen2'].map((family) => Model.create(family, sizes)) as [
+    Model,
+    Model,
+    Model,
+  ];
+  expect(await described('itself', gpt2.config, gpt2)).toEqual([]);
+  expect(await described('renamed', llama.config, gpt2)).toEqual([
+    expect.stringMatching(/there is no tensor .* The weights and config\.json do not belong together\.$/s),
+  ]);
+  expect(await described('biased', llama.config, qwen2)).toEqual([
+    expect.stringMatching(/has 3 tensors that a llama model .* does not have: .*this may be another model/s),
+  ]);
 });
