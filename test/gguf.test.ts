@@ -1,15 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { writeFileAtomic } from '../src/base/files/atomic.js';
 import { SafetensorsFile } from '../src/base/files/safetensors.js';
 import { parseTokenizer } from '../src/data/index.js';
+import { encodeGguf } from '../src/hub/gguf/encode.js';
+import { smallModel, tokenizerOf } from '../src/hub/gguf/gguf.test-support.js';
 import { openGguf } from '../src/hub/gguf/open-gguf.js';
 import { quantize } from '../src/hub/gguf/quantize.js';
+import { writtenModel } from '../src/hub/gguf/write-model.js';
 import { load } from '../src/index.js';
+import { meanfield, workFolder } from './command.js';
 import { modelPath, modelsThere } from './models/models.js';
 
 // A Hugging Face folder was made from it in Python, in bfloat16.
 const gguf = 'SmolLM2-135M-Instruct.Q4_1.gguf';
 const folder = 'SmolLM2-135M-Instruct';
+const at = workFolder();
 const texts = [
   'Hello, world! 1234 tokens <|im_start|>user\nHi<|im_end|>\n',
   "It's  a\ttest\n\n of 3.14 ½ naïve 日本語 🙂‍🔥   ",
@@ -63,4 +69,17 @@ test.skipIf(!modelsThere)('it evaluates and generates as that folder does', { ti
   expect(ours!.text).toBe(theirs!.text);
   // bfloat16 has three digits.
   expect(ours!.perplexity / theirs!.perplexity).toBeCloseTo(1, 2);
+});
+
+test('info and generate name what a file has that is not read, and leave with 1', async () => {
+  const tokenizer = tokenizerOf('the cat and the hat. '.repeat(9));
+  const { metadata, tensors } = writtenModel(smallModel('llama', tokenizer), 'F32');
+  const odd = { name: 'odd.weight', shape: [1, 256], type: 'IQ2_XS', data: () => [new Uint8Array(74)] } as const;
+  const file = at('odd.gguf');
+  await writeFileAtomic(file, encodeGguf(metadata, [...tensors, odd]));
+  for (const args of [['info'], ['generate', '--prompt', 'the cat']]) {
+    const { code, stderr } = await meanfield(args[0]!, file, ...args.slice(1));
+    expect(code).toBe(1);
+    expect(stderr).toContain('odd.weight is of type IQ2_XS, which is not read here; allowed: F32');
+  }
 });

@@ -3,6 +3,7 @@ import { MeanfieldError } from '../../base/errors.js';
 import { LARGEST_TRANSFER } from '../../base/files/atomic.js';
 import { pathFault } from '../../base/files/path-fault.js';
 import { KNOWN_BY, knownFormat } from '../../base/known-format.js';
+import { printableLine } from '../../base/printable.js';
 import { dequantize, isReadable, READABLE_TYPES } from './dequantize.js';
 import { type GgufHeader, type GgufTensorInfo, type GgufValue, ggufFault, parseGgufHeader } from './header.js';
 import { bytesOf } from './types.js';
@@ -111,13 +112,17 @@ async function readHeader(file: FileHandle, path: string): Promise<GgufHeader> {
 }
 
 function refuseTypes(path: string, tensors: ReadonlyMap<string, GgufTensorInfo>): void {
-  for (const [name, { type }] of tensors) {
-    if (isReadable(type)) continue;
-    throw new MeanfieldError(
-      `${path}: tensor ${name} is quantised as ${type}, which is not read here; allowed: ${READABLE_TYPES.join(', ')}. Take ` +
-        "the model in one of those, such as Q8_0 or Q4_K_M, or as Hugging Face's safetensors.",
-    );
-  }
+  const others = [...tensors].filter(([, { type }]) => !isReadable(type));
+  const [first] = others;
+  if (first === undefined) return;
+  const [name, { type }] = first;
+  const types = [...new Set(others.map(([, info]) => info.type))].sort().join(', ');
+  const all = others.length === 1 ? '' : ` (${others.length} tensors are of such types: ${types})`;
+  throw new MeanfieldError(
+    `${path}: tensor ${printableLine(name)} is of type ${type}, which is not read here${all}; allowed: ` +
+      `${READABLE_TYPES.join(', ')}. Take the model in one of those, such as a file called Q8_0 or Q4_K_M, or as Hugging ` +
+      "Face's safetensors.",
+  );
 }
 
 async function readFully(file: FileHandle, target: Uint8Array, position: number, path: string): Promise<void> {

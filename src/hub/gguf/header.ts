@@ -4,7 +4,7 @@
  */
 import { MeanfieldError } from '../../base/errors.js';
 import { printableLine } from '../../base/printable.js';
-import { bytesOf, type GgmlType, ggmlTypeOf, ggmlTypes } from './types.js';
+import { bytesOf, type GgmlType, ggmlTypeOf, ggmlTypes, REMOVED_TYPES } from './types.js';
 
 /** The names of the types of values, by what a file has for them. */
 export const VALUE_TYPES = [
@@ -145,7 +145,7 @@ class HeaderReader {
     const sizes = Array.from({ length: dimensions }, () => this.#size(`a size of tensor ${quote(name)}`));
     const id = this.#uint32();
     const type = ggmlTypeOf(id);
-    if (type === undefined) throw this.#fault(`tensor ${quote(name)} is of a type ${id} that is not known`);
+    if (type === undefined) throw this.#fault(`tensor ${quote(name)} is of ${unknownType(id)}`);
     const { block, bytes } = ggmlTypes[type];
     const length = sizes.reduce((product, size) => product * size, 1);
     if (length === 0 || !Number.isSafeInteger(length * bytes))
@@ -269,4 +269,11 @@ const numbers: Readonly<Record<Exclude<ValueType, 'ARRAY' | 'STRING'>, NumberRea
 function quote(value: unknown): string {
   const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? 'nothing');
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+function unknownType(id: number): string {
+  const removed = REMOVED_TYPES[id];
+  return removed === undefined
+    ? `a type ${id} that is not known: it may be newer than this reader`
+    : `type ${removed} (${id}), which llama.cpp no longer has: take a file that was made anew, such as in Q4_0`;
 }

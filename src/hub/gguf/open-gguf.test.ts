@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { encodeGguf, type GgufTensor } from './encode.js';
 import type { GgufValue } from './header.js';
 import { openGguf } from './open-gguf.js';
 import { quantize } from './quantize.js';
+import { type GgmlType, ggmlTypes, REMOVED_TYPES } from './types.js';
 
 const uint32 = (value: number): GgufValue => ({ type: 'UINT32', value });
 const float32 = (value: number): GgufValue => ({ type: 'FLOAT32', value });
@@ -148,7 +149,7 @@ describe('what a file asks for and is not done is refused by name', () => {
     [
       'a quantised type',
       [{ ...tensor('x.weight', [1, 256]), type: 'Q2_K', data: () => [new Uint8Array(84)] }],
-      /x\.weight is quantised as Q2_K, .*Q4_0/,
+      /x\.weight is of type Q2_K, which is not read here; allowed: .*Q4_0/,
     ],
     ['a tensor too few', tensors.slice(0, -1), /there is no tensor model\.layers\.0\.mlp\.down_proj\.weight/],
     [
@@ -175,6 +176,43 @@ describe('what a file asks for and is not done is refused by name', () => {
   it('a tensor that nobody knows is told', async () => {
     await write({}, [...tensors, tensor('blk.0.attn_sinks.weight', [2])]);
     expect((await loadModel(path)).notices).toEqual([expect.stringContaining('blk.0.attn_sinks.weight')]);
+  });
+});
+
+describe('every number that the type of a tensor may have', () => {
+  const readable = ['F32', 'F16', 'BF16', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q4_K', 'Q5_K', 'Q6_K'];
+  const named = Object.entries(ggmlTypes).map(([name, { id }]) => ({ id, name }));
+  const unnamed = Array.from({ length: 64 }, (_, id) => id).filter((id) => named.every((each) => each.id !== id));
+
+  it.each(named)('$id, $name, is read or refused by its name', async ({ name }) => {
+    const { block, bytes } = ggmlTypes[name as GgmlType];
+    const length = 256 / block;
+    const odd = (at: string): GgufTensor => ({
+      ...tensor(at, [1, 256]),
+      type: name as GgmlType,
+      data: () => [new Uint8Array(length * bytes)],
+    });
+    await write({}, [...tensors, odd('x.weight'), odd('y.weight')]);
+    const opened = openGguf(path);
+    if (readable.includes(name)) return (await opened).close();
+    const all = `\\(2 tensors are of such types: ${name}\\)`;
+    await expect(opened).rejects.toThrow(
+      new RegExp(`tensor x\\.weight is of type ${name}, which .* ${all}; allowed: .*Q6_K`),
+    );
+    await expect(openGguf(path)).rejects.toThrow(MeanfieldError);
+  });
+
+  it.each([...unnamed, 2 ** 32 - 1])('%d is refused, by its name where it had one', async (id) => {
+    await write({}, [...tensors, tensor('x.weight', [1, 256])]);
+    const file = await readFile(path);
+    // Behind the name: how many sizes, and two of them.
+    file.writeUInt32LE(id, file.indexOf('x.weight') + 'x.weight'.length + 4 + 2 * 8);
+    await writeFile(path, file);
+    const { [id]: removed } = REMOVED_TYPES;
+    const message = removed
+      ? `"x.weight" is of type ${removed} (${id}), which llama.cpp no longer has`
+      : `a type ${id} that is not known`;
+    await expect(openGguf(path)).rejects.toThrow(message);
   });
 });
 
