@@ -140,6 +140,17 @@ test('goes on from a model by rows of other names, tells what is cut and passed 
   expect(jsonLines(measured).at(-1), measured.stderr).toMatchObject({ objective: 'seq2seq', rows: 24 });
 }, 240_000);
 
+test('of a text eval tells the spans that are left out of it, under the name of what is learned', async () => {
+  await writeFile(at('text.txt'), 'The king is dead, long live the king. '.repeat(200));
+  const options = ['--tokenizer', 'bpe', '--vocab', '400', '--steps', '20', '--batch-size', '2', '--json'];
+  const trained = await meanfield('train', at('text.txt'), '--run', at('spans'), ...NEW.slice(0, -2), ...options);
+  expect(trained.code, trained.stderr).toBe(0);
+  expect((await chosen('spans')).objective).toMatchObject({ name: 'seq2seq', corruption: { density: 0.15 } });
+  const measured = await meanfield('eval', at('spans'), at('text.txt'), '--json');
+  const result = jsonLines(measured).at(-1)!;
+  expect(result, measured.stderr).toMatchObject({ objective: 'seq2seq', metric: 'loss', value: result.loss });
+}, 240_000);
+
 test('data check shows rows by the model that is to learn them; a row of no known form ends a run with its place', async () => {
   const checked = await meanfield('data', 'check', at('rows.jsonl'), '--from', at('base'), '--show', '1');
   expect(checked.code, checked.stderr).toBe(0);

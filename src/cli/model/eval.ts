@@ -43,7 +43,7 @@ export async function evaluateFiles(
       line.end();
       output.event({
         type: 'result',
-        ...deciding(bitsPerByte === undefined ? 'masked' : 'causal', loss),
+        ...deciding(model.readsSource ? 'seq2seq' : bitsPerByte === undefined ? 'masked' : 'causal', loss),
         ...{
           loss,
           perplexity,

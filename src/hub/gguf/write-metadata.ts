@@ -1,5 +1,6 @@
 import { MeanfieldError } from '../../base/errors.js';
 import type { JsonObject } from '../../base/json.js';
+import type { Architecture } from '../../model/architecture.js';
 import type { Model } from '../../model/model.js';
 import { PublishedConfig } from '../../model/published.js';
 import { rotarySettings } from '../../model/rotary.js';
@@ -29,10 +30,15 @@ const THETA: Readonly<Record<string, number>> = { smollm3: 2_000_000, gemma3_tex
 const SHARED_WIDTH = ['qwen2', 'phi3'];
 
 /** The architecture in which a family is written: a Mistral is a Llama. */
-function architectureOf(family: string): GgufArchitecture {
+function architectureOf({ name: family, encoder }: Architecture): GgufArchitecture {
   const name = family === 'mistral' ? 'llama' : family;
   const found = [...ggufArchitectures.values()].find((each) => each.family === name);
   if (found) return found;
+  if (encoder)
+    throw new MeanfieldError(
+      `A ${family} model is not written as GGUF: it reads a source and writes beside it, and node-llama-cpp, by which such ` +
+        'files are tried, runs no such model. Export it to onnx, for transformers.js, or to hf.',
+    );
   const families = [...[...ggufArchitectures.values()].map((each) => each.family), 'mistral'].sort();
   throw new MeanfieldError(
     `A ${family} model is not written as GGUF; those that are: ${families.join(', ')}. Export it in another form.`,
@@ -46,7 +52,7 @@ function architectureOf(family: string): GgufArchitecture {
  */
 export function writtenSettings(model: Model): WrittenSettings {
   const family = model.architecture.name;
-  const architecture = architectureOf(family);
+  const architecture = architectureOf(model.architecture);
   const given = model.config as JsonObject;
   const config = new PublishedConfig(family, given);
   const refuse = (key: string, why: string): never => {

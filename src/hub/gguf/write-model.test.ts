@@ -137,6 +137,7 @@ describe('what llama.cpp would compute otherwise is refused by name', () => {
       {},
       /A bert model is not written as GGUF; those that are: gemma, gemma2, gemma3_text, gpt2, llama, mistral/,
     ],
+    ['t5', {}, /A t5 model is not written as GGUF: it reads a source .* Export it to onnx/],
     ['qwen3', { attention_bias: true }, /attention_bias is true, and llama\.cpp has no such biases/],
     ['qwen2', { head_dim: 32 }, /head_dim is 32, and llama\.cpp takes hidden_size \/ num_attention_heads, 16/],
     ['smollm3', { no_rope_layers: [1, 1, 0, 1] }, /no_rope_layers is \[1,1,0,1\], and llama\.cpp has positions/],
