@@ -38,6 +38,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     about: 'how long a train is planned to take on this machine beside how long it takes',
     load: () => import('./plan-this.js'),
   },
+  scale: {
+    about: 'a ladder of models, its law, and a run that it predicts; needs a folder of text',
+    load: () => import('./scale.js'),
+  },
   startup: { about: 'time of --help, info and plan', load: () => import('./startup.js') },
 };
 
