@@ -7,8 +7,9 @@ import { startScaling } from '../src/scale/scale.js';
 import { parseArgs, table } from './lib.js';
 
 /**
- * `npm run bench -- scale --data FOLDER [--minutes 45] [--predict 1000000] [--seeds 2] [--seed 1337] [--out FOLDER]`. With
- * `--out` the ladder stays there, and one that was cut off goes on.
+ * `npm run bench -- scale --data FOLDER [--minutes 45] [--predict 1000000] [--seeds 2] [--seed 1337] [--replicas 2,4]
+ * [--predict-replicas 8] [--sync-every 10,40] [--out FOLDER]`, replicas `none` for no averaging; `--least`, `--most` and
+ * `--steps` are those of the command. With `--out` the ladder stays there, and one that was cut off goes on.
  */
 export async function run(args: string[]): Promise<void> {
   const { options } = parseArgs(args);
@@ -21,8 +22,14 @@ export async function run(args: string[]): Promise<void> {
     const own = {
       ...{ corpus: [options.data], out: ladder, budgetMinutes: number('minutes', 45) },
       ...{ predict: number('predict', 1e6), seeds: number('seeds', 2), seed: number('seed', 1337) },
-      ...(options.least !== undefined && { least: Number(options.least) }),
-      ...(options.most !== undefined && { most: Number(options.most) }),
+      ...(options.replicas !== 'none' && { replicas: options.replicas ?? '2,4' }),
+      ...(options['sync-every'] !== undefined && { syncEvery: options['sync-every'] }),
+      predictReplicas: number('predict-replicas', 8),
+      ...Object.fromEntries(
+        ['least', 'most', 'steps'].flatMap((name) =>
+          options[name] === undefined ? [] : [[name, Number(options[name])]],
+        ),
+      ),
     };
     const begun = existsSync(join(ladder, 'scale.json'));
     const running = startScaling({ ...own, resume: begun });
@@ -34,11 +41,19 @@ export async function run(args: string[]): Promise<void> {
       }
       if (event.type === 'ladder') process.stderr.write(`planned: ${(event.seconds / 60).toFixed(1)} minutes\n`);
     }
-    const { law, rmse, prediction, truths, seconds } = await running.result;
+    const { law, rmse, prediction, truths, gaps, seconds } = await running.result;
     table(
       ['run', 'parameters', 'tokens', 'rate', 'seed', 'held-out loss', 'seconds'],
-      jobs.map(({ kind, parameters, tokens, rate, seed, loss, seconds: took }) => [
-        ...[kind, parameters, tokens, rate.toPrecision(3), seed, loss?.toFixed(4) ?? 'diverged', took.toFixed(0)],
+      jobs.map(({ kind, parameters, tokens, rate, seed, loss, seconds: took, replicas, syncEvery }) => [
+        ...[
+          replicas === undefined ? kind : `${replicas} replicas, H ${syncEvery}`,
+          parameters,
+          tokens,
+          rate.toPrecision(3),
+          seed,
+          loss?.toFixed(4) ?? 'diverged',
+          took.toFixed(0),
+        ],
       ]),
     );
     console.log(`All of it: ${(seconds / 60).toFixed(1)} minutes (goal 45).`);
@@ -53,6 +68,17 @@ export async function run(args: string[]): Promise<void> {
         ...[seed, prediction.loss.toFixed(4), `${prediction.low.toFixed(4)} to ${prediction.high.toFixed(4)}`],
         ...[loss.toFixed(4), `${(100 * error).toFixed(2)} %`, inside ? 'yes' : 'no'],
       ]),
+    );
+    if (!gaps) return;
+    const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
+    table(
+      ['replicas', 'H', 'gap', 'predicted', 'points apart (goal 0.5)'],
+      [
+        ...gaps.fitted.map(({ replicas, syncEvery, gap }) => [replicas, syncEvery, percent(gap), 'fitted', '']),
+        ...gaps.truths.map(({ replicas, syncEvery, gap, predicted }) => [
+          ...[replicas, syncEvery, percent(gap), percent(predicted), (100 * Math.abs(gap - predicted)).toFixed(2)],
+        ]),
+      ],
     );
   } finally {
     if (kept === undefined) await rm(folder, { recursive: true, force: true });

@@ -14,7 +14,8 @@ const at = workFolder();
 /** A ladder of moments: far too short for its law to hold, long enough for all that is done on the way. */
 const SHORT = [
   ...['--steps', '40', '--least', '12000', '--most', '80000', '--predict', '110000', '--seeds', '1'],
-  ...['--context', '16', '--batch-size', '4', '--budget-minutes', '1'],
+  ...['--context', '16', '--batch-size', '8', '--budget-minutes', '1'],
+  ...['--replicas', '2,4', '--predict-replicas', '8', '--sync-every', '5'],
 ];
 
 let book: string;
@@ -36,7 +37,7 @@ describe('meanfield scale', () => {
   it('shows the jobs and leaves nothing behind with --dry-run', async () => {
     const outcome = await meanfield('scale', book, ...SHORT, '--out', at('dry'), '--dry-run');
     expect(outcome.code, outcome.stderr).toBe(0);
-    expect(outcome.stdout).toMatch(/fitted +34,176 +2 × 32 +360 +23k +1 +[\d.]+\n/);
+    expect(outcome.stdout).toMatch(/fitted +34,176 +2 × 32 +360 +46.1k +1 +[\d.]+\n/);
     expect(outcome.stdout).toMatch(/predicted, then trained +117,504 +2 × 64 +1,068/);
     await expect(readdir(at('dry'))).rejects.toThrow('ENOENT');
   });
@@ -52,12 +53,26 @@ describe('meanfield scale', () => {
     // What is predicted is written down before it is trained.
     const order = events.filter(({ type, kind }) => type === 'prediction' || kind === 'truth').map(({ type }) => type);
     expect(order).toEqual(['prediction', 'job']);
+    const averaged = events.filter(({ type, replicas }) => type === 'gap_prediction' || replicas !== undefined);
+    expect(averaged.map(({ type, replicas = 0 }) => [type, replicas]).sort()).toEqual(
+      [
+        ['job', 2],
+        ['job', 4],
+        ['gap_prediction', 0],
+        ['job', 8],
+      ].sort(),
+    );
+    expect(averaged.at(-2)!.type).toBe('gap_prediction');
+    const { gaps } = events.at(-1)! as unknown as Record<string, { fitted: object[]; truths: { gap: number }[] }>;
+    expect(gaps!.fitted).toHaveLength(2);
+    expect(Math.abs(gaps!.truths[0]!.gap)).toBeLessThan(0.2);
     const result = events.at(-1)!;
     expect(result).toMatchObject({ type: 'result', points: 15, interrupted: false, truths: [{ seed: 1337 }] });
     const { loss, low, high } = result.prediction as Record<string, number>;
     expect(low).toBeLessThan(high!);
     const [truth] = result.truths as { loss: number; error: number; inside: boolean }[];
-    expect(truth!.loss).toBe((await lossesOf('whole'))[String(jobs.at(-1)!.id)]);
+    const trained = jobs.find(({ kind }) => kind === 'truth')!;
+    expect(truth!.loss).toBe((await lossesOf('whole'))[String(trained.id)]);
     expect(truth!.error).toBeCloseTo(loss! / truth!.loss - 1, 12);
     expect(truth!.inside).toBe(low! <= truth!.loss && truth!.loss <= high!);
     // More compute is better, even in so little of it: of each size the longest run beats the shortest.
@@ -69,7 +84,7 @@ describe('meanfield scale', () => {
 
     expect((result.files as string[]).at(-1)).toBe(at('whole', 'page.html'));
 
-    for (const [i, after] of [/"type":"job"/, /"kind":"rung"/].entries()) {
+    for (const [i, after] of [/"type":"job"/, /"type":"job","id":"rung/].entries()) {
       const args = i === 0 ? [book, ...SHORT] : ['--resume'];
       const running = start(['scale', ...args, '--out', at('killed'), '--json']);
       await running.said(after);
@@ -78,7 +93,7 @@ describe('meanfield scale', () => {
       await running.done;
     }
     const done = Object.keys((await recordOf('killed')).results).length;
-    expect(done).toBeGreaterThanOrEqual(2);
+    expect(done).toBeGreaterThanOrEqual(7);
     expect(done).toBeLessThan(jobs.length);
     const last = await meanfield('scale', book, '--out', at('killed'), '--resume', '--json');
     expect(last.code, last.stderr).toBe(0);

@@ -6,10 +6,25 @@ import type { TrainingSpeed } from './cost.js';
 import type { ScaleEvent, ScaleResult } from './events.js';
 import { finish } from './finish.js';
 import { forecastFrom } from './forecast.js';
-import { type LadderJob, rungPoints, stageOf } from './jobs.js';
-import { FEWEST_STEPS, type Ladder, ladderWithin, makeLadder, tokensPerStep, tunedSizes } from './ladder.js';
+import { fitGap, gapOf } from './gap-fit.js';
+import { gapPoints, type LadderJob, rungPoints, stageOf } from './jobs.js';
+import {
+  averagedCounts,
+  FEWEST_STEPS,
+  type Ladder,
+  ladderWithin,
+  makeLadder,
+  tokensPerStep,
+  tunedSizes,
+} from './ladder.js';
 import { measureSpeed } from './measure-speed.js';
-import { type ParsedScaleOptions, parseScaleOptions, resumedScaleOptions, type ScaleOptions } from './options.js';
+import {
+  type ParsedScaleOptions,
+  parseScaleOptions,
+  resumedScaleOptions,
+  type ScaleOptions,
+  settingsOf,
+} from './options.js';
 import { scalePage } from './page.js';
 import { LadderProgress, ladderEvent } from './progress.js';
 import { LadderFolder } from './record.js';
@@ -35,7 +50,7 @@ export async function carryOutLadder(
     ...{ seconds: seconds(), interrupted: signal.aborted },
   });
   // What cannot be made is told before anything is measured.
-  makeLadder(options, options.steps ?? FEWEST_STEPS);
+  makeLadder(settingsOf(options), options.steps ?? FEWEST_STEPS);
   if (dryRun) {
     const corpus = options.corpus.map((path) => resolve(path));
     const speed = await measure(options, corpus, join(tmpdir(), `meanfield-scale-${randomUUID()}`), signal, emit);
@@ -53,7 +68,7 @@ export async function carryOutLadder(
       folder.record.speed ?? (await measure(own, folder.record.corpus, join(folder.folder, 'speed'), signal, emit));
     if (speed === undefined) return stopped(options.out);
     const { shortest } = folder.record;
-    const ladder = shortest === undefined ? ladderOf(own, speed, seconds()) : makeLadder(own, shortest);
+    const ladder = shortest === undefined ? ladderOf(own, speed, seconds()) : makeLadder(settingsOf(own), shortest);
     await folder.change({ speed, shortest: ladder.steps[0]! });
     begun = true;
     await new LadderRun(folder, ladder, speed, placesOf(own), signal, emit).run();
@@ -86,8 +101,8 @@ function placesOf({ jobs }: ParsedScaleOptions): number {
 
 /** @param spent seconds of the budget */
 function ladderOf(options: ParsedScaleOptions, speed: TrainingSpeed, spent: number): Ladder {
-  if (options.steps !== undefined) return makeLadder(options, options.steps);
-  return ladderWithin(options, 60 * options.budgetMinutes - spent, speed, placesOf(options));
+  if (options.steps !== undefined) return makeLadder(settingsOf(options), options.steps);
+  return ladderWithin(settingsOf(options), 60 * options.budgetMinutes - spent, speed, placesOf(options));
 }
 
 function measure(
@@ -100,7 +115,7 @@ function measure(
   const [least, most] = MEASURED_BOUNDS;
   const seconds = Math.max(least, Math.min(most, MEASURED_SHARE * 60 * options.budgetMinutes));
   emit({ type: 'preparing', stage: 'measuring how fast this machine trains' });
-  const ladder = makeLadder(options, FEWEST_STEPS);
+  const ladder = makeLadder(settingsOf(options), FEWEST_STEPS);
   return measureSpeed(tunedSizes(ladder), options, corpus, { folder, seconds, places: placesOf(options), signal });
 }
 
@@ -110,6 +125,8 @@ class LadderRun {
   readonly #stop = new AbortController();
   readonly #progress: LadderProgress;
   #failure: unknown;
+  /** Threads of the runs in work. */
+  #taken = 0;
 
   constructor(
     private readonly folder: LadderFolder,
@@ -134,9 +151,9 @@ class LadderRun {
       while (!this.#stop.signal.aborted) {
         const { name, jobs } = stageOf(ladder, folder.record.results);
         if (name === 'truth' && folder.record.prediction === undefined) await this.#predict();
+        if (name === 'gapTruth' && folder.record.gaps === undefined) await this.#predictGaps();
         const open = jobs.filter(({ id }) => folder.record.results[id] === undefined && !this.#running.has(id));
-        for (const job of this.#progress.longestFirst(open).slice(0, this.places - this.#running.size))
-          this.#start(job);
+        for (const job of this.#progress.longestFirst(open)) if (this.#hasPlace(job)) this.#start(job);
         if (this.#running.size === 0) return;
         await Promise.race(this.#running.values());
       }
@@ -150,14 +167,23 @@ class LadderRun {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /** Whether all threads of a job find a place; one that has more than there are runs alone. */
+  #hasPlace(job: LadderJob): boolean {
+    return this.#running.size === 0 || this.#taken + threadsOf(job) <= this.places;
+  }
+
   #start(job: LadderJob): void {
+    this.#taken += threadsOf(job);
     const work = this.#carryOut(job)
       .catch((error: unknown) => {
         this.#failure ??= error;
         // The others save and end.
         this.#stop.abort();
       })
-      .finally(() => this.#running.delete(job.id));
+      .finally(() => {
+        this.#running.delete(job.id);
+        this.#taken -= threadsOf(job);
+      });
     this.#running.set(job.id, work);
   }
 
@@ -183,9 +209,9 @@ class LadderRun {
       );
     await folder.change({ fingerprint, results: { ...folder.record.results, [job.id]: result } });
     await tidyJob(to);
-    const { id, kind, size, steps, rate, seed } = job;
+    const { id, kind, size, steps, rate, seed, averaging } = job;
     const tokens = steps * tokensPerStep(ladder);
-    emit({ type: 'job', id, kind, parameters: size.parameters, tokens, rate, seed, ...result });
+    emit({ type: 'job', id, kind, parameters: size.parameters, tokens, rate, seed, ...averaging, ...result });
   }
 
   /** Fits the law and writes the prediction down, before the run that it is of begins. */
@@ -198,4 +224,18 @@ class LadderRun {
     await folder.change({ prediction });
     emit({ type: 'prediction', law: fit.law, ...prediction });
   }
+  /** The same of what averaging costs. */
+  async #predictGaps(): Promise<void> {
+    const { folder, ladder, emit } = this;
+    const law = fitGap(gapPoints(ladder, folder.record.results, 'gap'));
+    const gaps = averagedCounts(ladder)
+      .filter(({ predicted }) => predicted)
+      .map(({ replicas, syncEvery }) => ({ replicas, syncEvery, gap: gapOf(law, replicas, syncEvery) }));
+    await folder.change({ gaps });
+    emit({ type: 'gap_prediction', law, gaps });
+  }
+}
+
+function threadsOf({ averaging }: LadderJob): number {
+  return averaging?.replicas ?? 1;
 }

@@ -1,9 +1,17 @@
 import type { ParametricLaw } from '../planner/laws/parametric.js';
 import type { NoticeEvent, PreparingEvent } from '../run/events.js';
+import type { GapLaw, GapPoint } from './gap-fit.js';
 import type { LadderJob, TunedRates } from './jobs.js';
 
 /** What `scale` tells while it works. */
-export type ScaleEvent = NoticeEvent | PreparingEvent | LadderEvent | JobEvent | LadderProgressEvent | PredictionEvent;
+export type ScaleEvent =
+  | NoticeEvent
+  | PreparingEvent
+  | LadderEvent
+  | JobEvent
+  | LadderProgressEvent
+  | PredictionEvent
+  | GapPredictionEvent;
 
 /** A job of a ladder, and how long it is expected to take. */
 export interface PlannedJob {
@@ -13,6 +21,8 @@ export interface PlannedJob {
   readonly width: number;
   readonly steps: number;
   readonly tokens: number;
+  /** Replicas, a thread each. */
+  readonly replicas: number;
   /** On one thread, with as many runs beside it as there are places. */
   readonly seconds: number;
   readonly done: boolean;
@@ -37,6 +47,9 @@ export interface JobEvent {
   readonly tokens: number;
   readonly rate: number;
   readonly seed: number;
+  /** Of a run of averaged replicas. */
+  readonly replicas?: number;
+  readonly syncEvery?: number;
   /** Nats a byte of the held-out text; null where it diverged. */
   readonly loss: number | null;
   readonly seconds: number;
@@ -73,6 +86,18 @@ export interface PredictionEvent {
   readonly high: number;
 }
 
+/** A law of what averaging costs, and what it says of runs that are about to be trained. */
+export interface GapPredictionEvent {
+  readonly type: 'gap_prediction';
+  readonly law: GapLaw;
+  readonly gaps: readonly GapPoint[];
+}
+
+/** The gap of averaged replicas beside its prediction; both are shares of the loss. */
+export interface GapTruth extends GapPoint {
+  readonly predicted: number;
+}
+
 /** A run of the predicted model beside its prediction. */
 export interface Truth {
   readonly seed: number;
@@ -96,6 +121,8 @@ export interface ScaleResult {
   readonly rmse?: number;
   readonly prediction?: Omit<PredictionEvent, 'type' | 'law'>;
   readonly truths: readonly Truth[];
+  /** Where averaging was measured: its law, the gaps that it was fitted to, and those that it predicts. */
+  readonly gaps?: { readonly law: GapLaw; readonly fitted: readonly GapPoint[]; readonly truths: readonly GapTruth[] };
   /** The law and the page, as soon as there is a prediction. */
   readonly files: readonly string[];
   /** Of this process. */

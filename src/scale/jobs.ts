@@ -1,6 +1,7 @@
 import { MeanfieldError } from '../base/errors.js';
 import type { LossPoint } from '../planner/laws/parametric.js';
-import { type Ladder, tokensPerStep, tunedSizes } from './ladder.js';
+import type { GapPoint } from './gap-fit.js';
+import { averagedCounts, averagedRung, type Ladder, tokensPerStep, tunedSizes, tunedSteps } from './ladder.js';
 import { guessedRate, type RateLaw, rateFor, rateLaw, searchRate } from './rates.js';
 import type { LadderSize } from './sizes.js';
 
@@ -8,11 +9,14 @@ import type { LadderSize } from './sizes.js';
 export interface LadderJob {
   /** Tells jobs apart, and names the run's folder. */
   readonly id: string;
-  readonly kind: 'tune' | 'rung' | 'truth';
+  /** `gap` are runs of averaged replicas, `gapTruth` those of as many as are predicted. */
+  readonly kind: 'tune' | 'rung' | 'truth' | 'gap' | 'gapTruth';
   readonly size: LadderSize;
   readonly steps: number;
   readonly rate: number;
   readonly seed: number;
+  /** Replicas, which share the batch, and H; missing for one alone. */
+  readonly averaging?: { readonly replicas: number; readonly syncEvery: number };
 }
 
 /** What a job came to. */
@@ -28,7 +32,7 @@ export type JobResults = Readonly<Record<string, JobResult>>;
 
 /** Where a ladder stands: the jobs of the stage that it is in, done ones among them. */
 export interface Stage {
-  readonly name: 'tune' | 'rungs' | 'truth' | 'done';
+  readonly name: 'tune' | 'rungs' | 'truth' | 'gap' | 'gapTruth' | 'done';
   readonly jobs: readonly LadderJob[];
 }
 
@@ -40,7 +44,7 @@ export interface TunedRates {
 
 /**
  * What is to be done next, as a function of what is done: first the rates of two sizes, then the rungs by the rates that
- * follow, then the predicted run. A stage's jobs depend on nothing but the ladder and results of earlier ones, so whoever
+ * follow, then the predicted run, then averaged replicas. A stage's jobs depend on nothing but the ladder and results of earlier ones, so whoever
  * takes it up again comes to the same jobs.
  */
 export function stageOf(ladder: Ladder, results: JobResults): Stage {
@@ -50,7 +54,12 @@ export function stageOf(ladder: Ladder, results: JobResults): Stage {
   const rungs = rungJobs(ladder, rates.law);
   if (rungs.some(open)) return { name: 'rungs', jobs: rungs };
   const truth = truthJobs(ladder, rates.law);
-  return { name: truth.some(open) ? 'truth' : 'done', jobs: truth };
+  if (truth.some(open)) return { name: 'truth', jobs: truth };
+  for (const name of ['gap', 'gapTruth'] as const) {
+    const jobs = gapJobs(ladder, rates.law).filter(({ kind }) => kind === name);
+    if (jobs.some(open)) return { name, jobs };
+  }
+  return { name: 'done', jobs: [] };
 }
 
 /** The rates that two searches came to, or the jobs of those searches so far. */
@@ -79,9 +88,9 @@ function search(ladder: Ladder, size: LadderSize, results: JobResults) {
   }
 }
 
-function tuneJob({ steps, seed }: Ladder, size: LadderSize, rate: number): LadderJob {
+function tuneJob(ladder: Ladder, size: LadderSize, rate: number): LadderJob {
   const id = `tune-${size.parameters}-${rate.toExponential(2)}`;
-  return { id, kind: 'tune', size, steps: steps[0]!, rate, seed };
+  return { id, kind: 'tune', size, steps: tunedSteps(ladder), rate, seed: ladder.seed };
 }
 
 /** Every size by every length, the longest last. */
@@ -112,5 +121,28 @@ export function rungPoints(ladder: Ladder, results: JobResults): LossPoint[] {
     if (loss === undefined) return [];
     if (loss === null) throw new MeanfieldError(`The ${kind} ${id} has no loss: scale.json is damaged.`);
     return [{ parameters: size.parameters, tokens: steps * tokensPerStep(ladder), loss }];
+  });
+}
+
+/** Runs of averaged replicas, at the middle size and length; they share the batch of one. */
+export function gapJobs(ladder: Ladder, law: RateLaw): LadderJob[] {
+  const { size, steps } = averagedRung(ladder);
+  const rate = rateFor(law, size.parameters);
+  return averagedCounts(ladder).map(({ replicas, syncEvery, predicted }) => ({
+    id: `gap-${size.parameters}-${steps}-${replicas}-${syncEvery}`,
+    ...{ kind: predicted ? 'gapTruth' : 'gap', size, steps, rate, seed: ladder.seed },
+    averaging: { replicas, syncEvery },
+  }));
+}
+
+/** The gaps of averaged runs that are done: over the rung of the same size, length, rate and seed. */
+export function gapPoints(ladder: Ladder, results: JobResults, kind: 'gap' | 'gapTruth'): GapPoint[] {
+  const rates = tunedRates(ladder, results);
+  const { size, steps } = averagedRung(ladder);
+  const alone = results[`rung-${size.parameters}-${steps}`]?.loss;
+  if (!('law' in rates) || typeof alone !== 'number') return [];
+  return gapJobs(ladder, rates.law).flatMap(({ id, kind: own, averaging }) => {
+    const loss = results[id]?.loss;
+    return own === kind && typeof loss === 'number' ? [{ ...averaging!, gap: loss / alone - 1 }] : [];
   });
 }

@@ -15,6 +15,16 @@ export const EXPECTED_TRIALS = 4;
 /** What of a budget is planned with: runs that diverge, searches that go further, a machine that slows. */
 const PLANNED_SHARE = 0.9;
 
+/** Which replicas are averaged, to measure what that costs. */
+export interface AveragingSettings {
+  /** Numbers of them that the gap is fitted to. */
+  readonly replicas: readonly number[];
+  /** And of which it is predicted. */
+  readonly predicted: number;
+  /** H: inner steps between two averages. */
+  readonly syncEvery: readonly number[];
+}
+
 /** What a ladder is made by. */
 export interface LadderSettings {
   /** Parameters aimed at: of the smallest and the largest model, and of the one whose loss is predicted. */
@@ -27,6 +37,8 @@ export interface LadderSettings {
   readonly seed: number;
   /** Runs of the predicted size, each of its own seed. */
   readonly seeds: number;
+  /** Missing where no averaging is measured. */
+  readonly averaging?: AveragingSettings | undefined;
 }
 
 /** The models and lengths of a ladder; all lengths are steps. */
@@ -71,9 +83,39 @@ export function makeLadder(settings: LadderSettings, shortest: number): Ladder {
   return { ...settings, sizes, steps, predicted, predictedSteps };
 }
 
+/** Steps of the runs that tune a rate: the middle length, as the best rate of the shortest is not that of the longest. */
+export function tunedSteps({ steps }: Pick<Ladder, 'steps'>): number {
+  return steps[TOKEN_COUNTS >> 1]!;
+}
+
 /** The two sizes whose rate is tuned: the smallest and the largest that is fitted. */
 export function tunedSizes({ sizes }: Ladder): readonly [LadderSize, LadderSize] {
   return [sizes[0]!, sizes.at(-1)!];
+}
+
+/** Every number of replicas by every H: those that are fitted, then those that are predicted. */
+export function averagedCounts({ averaging }: Ladder): { replicas: number; syncEvery: number; predicted: boolean }[] {
+  if (averaging === undefined) return [];
+  const { replicas: fitted, predicted: last, syncEvery: every } = averaging;
+  return [...fitted, last].flatMap((replicas) =>
+    every.map((syncEvery) => ({ replicas, syncEvery, predicted: replicas === last })),
+  );
+}
+
+/** The rung with which averaged replicas are compared: of the middle size and length. */
+export function averagedRung({ sizes, steps }: Ladder): { readonly size: LadderSize; readonly steps: number } {
+  return { size: sizes[SIZES >> 1]!, steps: steps[TOKEN_COUNTS >> 1]! };
+}
+
+/** How many times as long a run takes whose replicas exchange, and wait for one another. */
+const AVERAGING_COSTS = 1.5;
+
+/** Expected seconds of a run of averaged replicas, a thread each on so many places. */
+export function averagedSeconds(ladder: Ladder, speed: TrainingSpeed, replicas: number, places: number): number {
+  const { size, steps } = averagedRung(ladder);
+  const { overhead } = speed;
+  const alone = secondsOf(speed, size.parameters, steps * tokensPerStep(ladder)) - overhead;
+  return overhead + (AVERAGING_COSTS * alone) / Math.min(replicas, places);
 }
 
 /** Expected seconds of a ladder's stages. @param places runs side by side */
@@ -81,11 +123,11 @@ export function ladderSeconds(
   ladder: Ladder,
   speed: TrainingSpeed,
   places: number,
-): { readonly tune: number; readonly rungs: number; readonly truth: number } {
+): { readonly tune: number; readonly rungs: number; readonly truth: number; readonly averaging: number } {
   const tokens = tokensPerStep(ladder);
   const seconds = (size: LadderSize, steps: number) => secondsOf(speed, size.parameters, steps * tokens);
   const trials = tunedSizes(ladder).flatMap((size) =>
-    new Array<number>(EXPECTED_TRIALS).fill(seconds(size, ladder.steps[0]!)),
+    new Array<number>(EXPECTED_TRIALS).fill(seconds(size, tunedSteps(ladder))),
   );
   const rungs = ladder.sizes.flatMap((size) => ladder.steps.map((steps) => seconds(size, steps)));
   const truths = new Array<number>(ladder.seeds).fill(seconds(ladder.predicted, ladder.predictedSteps));
@@ -93,14 +135,18 @@ export function ladderSeconds(
     tune: sideBySide(trials, places),
     rungs: sideBySide(rungs, places),
     truth: sideBySide(truths, places),
+    averaging: averagedCounts(ladder).reduce(
+      (sum, { replicas }) => sum + averagedSeconds(ladder, speed, replicas, places),
+      0,
+    ),
   };
 }
 
 /** The ladder that a budget pays for. @param seconds of the whole, what was spent on measuring already taken off */
 export function ladderWithin(settings: LadderSettings, seconds: number, speed: TrainingSpeed, places: number): Ladder {
   const cost = (steps: number) => {
-    const { tune, rungs, truth } = ladderSeconds(makeLadder(settings, steps), speed, places);
-    return tune + rungs + truth;
+    const { tune, rungs, truth, averaging } = ladderSeconds(makeLadder(settings, steps), speed, places);
+    return tune + rungs + truth + averaging;
   };
   return makeLadder(settings, stepsWithin(PLANNED_SHARE * seconds, cost, FEWEST_STEPS));
 }

@@ -43,11 +43,26 @@ const MODELS = {
   batchSize: { kind: 'count', most: 65_536, default: 16, help: 'sequences of a step' },
 } as const satisfies OptionTable;
 
+/** What averaging costs. */
+const AVERAGING = {
+  /** Numbers of replicas, such as `2,4`, that the gap of averaging is fitted to. Default: it is not measured. */
+  replicas: { kind: 'text', value: 'n,n', help: 'replicas that the gap of averaging is fitted to, such as 2,4' },
+  /** Replicas whose gap is predicted, then trained. Default 8. */
+  predictReplicas: { kind: 'count', most: 64, default: 8, help: 'replicas whose gap is predicted, then trained' },
+  /** H: inner steps between averages, such as `10,40`. */
+  syncEvery: { kind: 'text', value: 'h,h', default: '10,40', help: 'inner steps between averages' },
+} as const satisfies OptionTable;
+
 /** What `scale` takes beside its corpus, by the headings of its help. */
-export const SCALE_GROUPS = { Ladder: FOLDER, Length: LENGTH, Models: MODELS } as const;
+export const SCALE_GROUPS = {
+  Ladder: FOLDER,
+  Length: LENGTH,
+  Models: MODELS,
+  'Periodic averaging': AVERAGING,
+} as const;
 
 /** What `scale` takes beside its corpus. */
-export const SCALE_OPTIONS = { ...FOLDER, ...LENGTH, ...MODELS } as const satisfies OptionTable;
+export const SCALE_OPTIONS = { ...FOLDER, ...LENGTH, ...MODELS, ...AVERAGING } as const satisfies OptionTable;
 
 /** Options that may differ when a ladder is taken up again: they change nothing of what is computed. */
 export const FREE_OPTIONS = [

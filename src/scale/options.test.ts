@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseScaleOptions, resumedScaleOptions } from './options.js';
+import { parseScaleOptions, resumedScaleOptions, settingsOf } from './options.js';
 
 const own = parseScaleOptions({ corpus: ['book.txt'], out: 'there', seed: 5 });
 
@@ -18,4 +18,16 @@ it('goes on with the ladder’s own options, but for places and folder', () => {
   expect(() => resumedScaleOptions({ seed: 6 }, own)).toThrow('was made with `seed` 5, not 6');
   expect(() => resumedScaleOptions({ steps: 50 }, own)).toThrow('`steps` left out, not 50');
   expect(() => resumedScaleOptions({ corpus: ['other.txt'] }, own)).toThrow('the corpus ["book.txt"]');
+});
+
+it('reads lists of replicas and H, and refuses those that are none', () => {
+  const settings = (options: object) => settingsOf(parseScaleOptions({ corpus: ['book.txt'], ...options }));
+  expect(settings({}).averaging).toBeUndefined();
+  expect(settings({ replicas: '4, 2', syncEvery: '25' }).averaging).toEqual({
+    ...{ replicas: [2, 4], predicted: 8, syncEvery: [25] },
+  });
+  for (const replicas of ['', 'two', '2', '2,2', '1,4', '2,8', '2,1e9', '2,4,', '2;4', '-2,4'])
+    expect(() => settings({ replicas }), replicas).toThrow(/replicas/);
+  expect(() => settings({ replicas: '2,4', syncEvery: '10,x' })).toThrow(/`syncEvery` must be whole numbers/);
+  expect(() => settings({ replicas: '2,3' })).toThrow('3 replicas cannot share the 16 sequences of `batchSize`');
 });

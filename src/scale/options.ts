@@ -4,6 +4,7 @@ import { optionIssues } from '../base/option-issues.js';
 import { shapeOf } from '../base/option-schema.js';
 import type { OptionsOf, ParsedOf } from '../base/option-table.js';
 import { spelledError } from '../base/spelling.js';
+import type { AveragingSettings, LadderSettings } from './ladder.js';
 import { FREE_OPTIONS, SCALE_OPTIONS } from './option-table.js';
 
 /** Everything that `scale` takes. */
@@ -59,4 +60,46 @@ export function resumedScaleOptions(given: ScaleOptions, own: ParsedScaleOptions
       });
   }
   return { ...own, ...Object.fromEntries(free.map((name) => [name, parsed[name as keyof ParsedScaleOptions]])) };
+}
+
+/** What a ladder is made by. @throws UsageError for lists that are none, or a batch that replicas cannot share */
+export function settingsOf(options: ParsedScaleOptions): LadderSettings {
+  const { least, most, predict, context, batchSize, seed, seeds } = options;
+  return { least, most, predict, context, batchSize, seed, seeds, averaging: averagingOf(options) };
+}
+
+function averagingOf(options: ParsedScaleOptions): AveragingSettings | undefined {
+  if (options.replicas === undefined) return undefined;
+  const replicas = countsOf('replicas', options.replicas, 2, 64);
+  const syncEvery = countsOf('syncEvery', options.syncEvery, 2, 1e6);
+  const { predictReplicas: predicted, batchSize } = options;
+  if (replicas.length < 2 || replicas.some((count) => count >= predicted))
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('replicas')} must name two different numbers or more, each below the ${predicted} of ` +
+        `${option('predictReplicas')}; got ${options.replicas}.`,
+    );
+  const uneven = [...replicas, predicted].find((count) => batchSize % count !== 0);
+  if (uneven !== undefined)
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${uneven} replicas cannot share the ${batchSize} sequences of ${option('batchSize')} evenly. Take a multiple of ` +
+        'every number of replicas.',
+    );
+  return { replicas, predicted, syncEvery };
+}
+
+/** Whole numbers between commas, ascending, each once. */
+function countsOf(name: 'replicas' | 'syncEvery', text: string, least: number, most: number): number[] {
+  const numbers = text.split(',').map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : Number.NaN));
+  if (numbers.length > 8 || numbers.some((value) => !(value >= least && value <= most)))
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option(name)} must be whole numbers from ${least} to ${most} with commas between them, at most 8, such as ` +
+        `${least},${2 * least}; got ${text.slice(0, 60)}.`,
+    );
+  return [...new Set(numbers)].sort((a, b) => a - b);
 }

@@ -25,6 +25,14 @@ const report: ScaleReport = {
     ...({ type: 'result', out: 'there', points: 9, rmse: 0.004 } as const),
     prediction: { parameters: 1e6, tokens: 2e7, loss: truth.expected, low: 1.4, high: 1.7 },
     truths: [{ seed: 1, loss: truth.loss, error: -0.002, inside: true }],
+    gaps: {
+      law: { scale: 0.002, replicasExponent: 1.5, stepsExponent: 0.4, rmse: 0 },
+      fitted: [
+        { replicas: 2, syncEvery: 10, gap: 0.005 },
+        { replicas: 4, syncEvery: 10, gap: 0.0142 },
+      ],
+      truths: [{ replicas: 8, syncEvery: 10, gap: 0.03, predicted: 0.0261 }],
+    },
   },
 };
 
@@ -36,6 +44,7 @@ test('shows curves, frontier, prediction and truth, and what more would buy', ()
     'Loss against tokens',
     'The frontier',
     'What more compute would buy',
+    'What averaging costs',
     'The runs',
   ]);
   // Four sizes in each of the first two, then the frontier, the best runs, the prediction and the truth.
@@ -43,7 +52,8 @@ test('shows curves, frontier, prediction and truth, and what more would buy', ()
   expect(html).toContain('would buy 10.9 % less loss');
   expect(html).toContain(`<dd>${truth.expected.toFixed(4)}</dd>`);
   expect(html).toContain('−0.20 %, inside');
-  expect(html.match(/<td>(fitted|predicted)<\/td>/g)).toHaveLength(10);
+  expect(html).toContain('<td class="n">3.00 %</td><td class="n">2.61 %</td><td class="n">0.39</td>');
+  expect(html.match(/<td>(fitted|predicted)<\/td>/g)).toHaveLength(10 + 3);
 });
 
 test('lets no name become markup, and fetches nothing', () => {

@@ -1,10 +1,15 @@
 import { thousands } from '../base/thousands.js';
+import { computeOptimal } from '../planner/laws/optimum.js';
 import { closeLogAxis, rangeAxis } from '../planner/report/axis.js';
 import { lineChart, PLOT, type Series } from '../planner/report/lines.js';
 import { escapeMarkup } from '../planner/report/markup.js';
 import { page } from '../planner/report/page.js';
 import { quantity } from '../planner/report/units.js';
+import { type GapPoint, gapOf } from './gap-fit.js';
 import type { ReportedRun, ScaleReport } from './report.js';
+
+/** Of the line of a frontier. */
+const FRONTIER_POINTS = 24;
 
 /** A page about a ladder, whole in itself: curves, fit, frontier, prediction and truth, and what more would buy. */
 export function scalePage(report: ScaleReport): string {
@@ -17,6 +22,7 @@ export function scalePage(report: ScaleReport): string {
     facts(report),
     `<div class="charts">${charts(report).join('')}</div>`,
     next(report),
+    averaging(report),
     runsTable(report),
   ]);
 }
@@ -93,16 +99,15 @@ function tokensChart(report: ScaleReport): string {
 }
 
 function frontierChart(report: ScaleReport): string {
-  const { runs, result, purchases } = report;
+  const { runs, result, purchases, law } = report;
   const fitted = runs.filter(({ kind }) => kind === 'rung').sort((a, b) => flopOf(a) - flopOf(b));
   const best = fitted.filter((run, i) => fitted.slice(0, i).every(({ loss }) => loss > run.loss));
   const truths = runs.filter(({ kind }) => kind === 'truth');
   const { prediction } = result;
   const series: Series[] = [
     {
-      name: 'the law’s frontier, and ten times the compute',
-      points: purchases.slice(0, 2).map(({ flop, loss }) => [flop, loss] as const),
-      marks: purchases.slice(0, 2).map(({ loss }) => loss3(loss)),
+      name: 'the law’s frontier, on to ten times the predicted run',
+      points: frontier(law, flopOf(fitted[0]!), purchases[1]!.flop),
     },
     {
       name: 'the best of the fitted runs',
@@ -123,6 +128,14 @@ function frontierChart(report: ScaleReport): string {
       marks: truths.map(() => ''),
     });
   return lossChart('Held-out loss by compute', 'FLOP', series);
+}
+
+/** The least losses by the law, evenly in the logarithm of the compute. */
+function frontier(law: ScaleReport['law'], from: number, to: number): (readonly [flop: number, loss: number])[] {
+  return Array.from({ length: FRONTIER_POINTS }, (_, i) => {
+    const flop = from * (to / from) ** (i / (FRONTIER_POINTS - 1));
+    return [flop, computeOptimal({ flop }, law).loss] as const;
+  });
 }
 
 function lossChart(title: string, xName: string, all: readonly Series[]): string {
@@ -166,6 +179,21 @@ function next({ purchases }: ScaleReport): string {
     rows,
     note,
   );
+}
+
+function averaging({ result: { gaps } }: ScaleReport): string {
+  if (gaps === undefined) return '';
+  const points = (share: number) => `${(100 * share).toFixed(2)} %`;
+  const row = (kind: string, { replicas, syncEvery, gap }: GapPoint, by: number) => [
+    ...[kind, String(replicas), String(syncEvery), points(gap), points(by), (100 * Math.abs(gap - by)).toFixed(2)],
+  ];
+  const rows = [
+    ...gaps.fitted.map((point) => row('fitted', point, gapOf(gaps.law, point.replicas, point.syncEvery))),
+    ...gaps.truths.map((point) => row('predicted', point, point.predicted)),
+  ];
+  const { scale, replicasExponent, stepsExponent } = gaps.law;
+  const note = `gap = ${points(scale)} · (log₂ M)^${replicasExponent.toFixed(2)} · H^${stepsExponent.toFixed(2)}; over one replica with the joint batch, at equal tokens.`;
+  return section('What averaging costs', ['runs', 'replicas M', 'H', 'gap', 'by the law', 'points apart'], rows, note);
 }
 
 function runsTable({ runs }: ScaleReport): string {

@@ -1,8 +1,8 @@
 import type { ProgressEvent } from '../run/events.js';
 import { secondsOf, sideBySide, type TrainingSpeed } from './cost.js';
 import type { LadderEvent, LadderProgressEvent, PlannedJob } from './events.js';
-import { type JobResults, type LadderJob, rungJobs, stageOf, truthJobs, tunedRates } from './jobs.js';
-import { EXPECTED_TRIALS, type Ladder, tokensPerStep, tunedSizes } from './ladder.js';
+import { gapJobs, type JobResults, type LadderJob, rungJobs, stageOf, truthJobs, tunedRates } from './jobs.js';
+import { averagedSeconds, EXPECTED_TRIALS, type Ladder, tokensPerStep, tunedSizes, tunedSteps } from './ladder.js';
 import { guessedRate, type RateLaw } from './rates.js';
 
 /** How often progress is told, in milliseconds. */
@@ -14,7 +14,12 @@ const ENOUGH_TO_JUDGE = 0.01;
 export function expectedJobs(ladder: Ladder, results: JobResults): readonly LadderJob[] {
   const rates = tunedRates(ladder, results);
   const law: RateLaw = 'law' in rates ? rates.law : { coefficient: 0, exponent: 0 };
-  return [...expectedTrials(ladder, results), ...rungJobs(ladder, law), ...truthJobs(ladder, law)];
+  return [
+    ...expectedTrials(ladder, results),
+    ...rungJobs(ladder, law),
+    ...truthJobs(ladder, law),
+    ...gapJobs(ladder, law),
+  ];
 }
 
 function expectedTrials(ladder: Ladder, results: JobResults): LadderJob[] {
@@ -26,7 +31,7 @@ function expectedTrials(ladder: Ladder, results: JobResults): LadderJob[] {
     const more = name === 'tune' ? Math.max(0, EXPECTED_TRIALS - known.length) : 0;
     const ids = [...known, ...Array.from({ length: more }, (_, i) => `${prefix}expected-${i}`)];
     const rate = guessedRate(size.parameters);
-    return ids.map((id) => ({ id, kind: 'tune' as const, size, steps: ladder.steps[0]!, rate, seed: ladder.seed }));
+    return ids.map((id) => ({ id, kind: 'tune' as const, size, steps: tunedSteps(ladder), rate, seed: ladder.seed }));
   });
 }
 
@@ -38,18 +43,21 @@ export function ladderEvent(
   places: number,
   out: string,
 ): LadderEvent {
-  const jobs = expectedJobs(ladder, results).map(({ id, kind, size, steps }): PlannedJob => {
+  const jobs = expectedJobs(ladder, results).map(({ id, kind, size, steps, averaging }): PlannedJob => {
     const { parameters, layers, width } = size;
     const tokens = steps * tokensPerStep(ladder);
-    const seconds = secondsOf(speed, parameters, tokens);
-    return { kind, parameters, layers, width, steps, tokens, seconds, done: results[id] !== undefined };
+    const replicas = averaging?.replicas ?? 1;
+    const seconds = averaging ? averagedSeconds(ladder, speed, replicas, places) : secondsOf(speed, parameters, tokens);
+    return { kind, parameters, layers, width, steps, tokens, replicas, seconds, done: results[id] !== undefined };
   });
   const ofKind = (kind: LadderJob['kind']) =>
     sideBySide(
       jobs.filter((job) => job.kind === kind && !job.done).map(({ seconds }) => seconds),
       places,
     );
-  const left = ofKind('tune') + ofKind('rung') + ofKind('truth');
+  const averaged = jobs.filter(({ replicas, done }) => replicas > 1 && !done);
+  const left =
+    ofKind('tune') + ofKind('rung') + ofKind('truth') + averaged.reduce((sum, { seconds }) => sum + seconds, 0);
   return { type: 'ladder', out, jobs, seconds: left, places };
 }
 

@@ -37,6 +37,10 @@ const recordSchema = z.strictObject({
   prediction: z
     .strictObject({ parameters: positive, tokens: positive, loss: positive, low: positive, high: positive })
     .optional(),
+  /** The gaps of averaging that were foretold before runs of as many replicas began. */
+  gaps: z
+    .array(z.strictObject({ replicas: z.int().positive(), syncEvery: z.int().positive(), gap: figure }))
+    .optional(),
 });
 
 /** What `scale.json` holds: how a ladder was made, and how far it is. */

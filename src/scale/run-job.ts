@@ -25,7 +25,7 @@ const CHECKPOINTS = 10;
 const FEWEST_STEPS_BETWEEN = 200;
 
 /**
- * Trains a job to its end on one thread, or goes on with it where its folder has a run.
+ * Trains a job to its end, each replica on one thread, or goes on with it where its folder has a run.
  *
  * @returns undefined where the signal came first; the run can be gone on with
  */
@@ -54,12 +54,17 @@ async function followed(training: TrainingRun, tell: (event: ProgressEvent) => v
   return training.result;
 }
 
-function trainOptions({ size, steps, rate, seed }: LadderJob, { folder, corpus, settings }: JobPlace): TrainOptions {
+function trainOptions(
+  { size, steps, rate, seed, averaging }: LadderJob,
+  { folder, corpus, settings }: JobPlace,
+): TrainOptions {
   const { layers, width, heads } = size;
-  const { context, batchSize } = settings;
+  const { replicas, syncEvery } = averaging ?? { replicas: 1, syncEvery: undefined };
+  const { context } = settings;
+  const batchSize = settings.batchSize / replicas;
   return {
     ...{ corpus, run: folder, tokenizer: 'bytes', model: 'gpt2', layers, width, heads, context, batchSize, steps },
-    ...{ lr: rate, seed, threads: 1, replicas: 1, keep: 1 },
+    ...{ lr: rate, seed, threads: 1, replicas, keep: 1, ...(syncEvery && { syncEvery }) },
     // The loss counts at the end alone: evaluations on the way would cost the short runs most.
     evalEvery: steps,
     checkpointEvery: Math.max(FEWEST_STEPS_BETWEEN, Math.ceil(steps / CHECKPOINTS)),

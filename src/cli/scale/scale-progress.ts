@@ -38,7 +38,7 @@ export class ScaleProgress {
         break;
       case 'job':
         line.note(
-          `${event.kind.padEnd(5)} ${grouped(event.parameters)} parameters, ${short(event.tokens)} tokens, rate ` +
+          `${(event.replicas === undefined ? event.kind : `${event.replicas} replicas, H ${event.syncEvery}`).padEnd(5)} ${grouped(event.parameters)} parameters, ${short(event.tokens)} tokens, rate ` +
             `${event.rate.toPrecision(3)}: ${event.loss === null ? 'diverged' : `loss ${event.loss.toFixed(4)}`} after ${duration(event.seconds)}`,
         );
         break;
@@ -48,6 +48,13 @@ export class ScaleProgress {
             `${grouped(event.parameters)} parameters on ${short(event.tokens)} tokens; now they are trained.`,
           'good',
         );
+        break;
+      case 'gap_prediction':
+        for (const { replicas, syncEvery, gap } of event.gaps)
+          line.note(
+            `${replicas} replicas averaged every ${syncEvery} steps are expected to lose ${(100 * gap).toFixed(2)} %.`,
+            'good',
+          );
         break;
       case 'progress':
         line.show(progressText(event));

@@ -4,8 +4,8 @@ import { progressText } from './scale-progress.js';
 import { ladderTable, summary } from './scale-text.js';
 
 const job = (changes: Partial<PlannedJob>): PlannedJob => ({
-  ...{ kind: 'rung', parameters: 35_712, layers: 2, width: 32, steps: 1000, tokens: 1_024_000, seconds: 90 },
-  ...{ done: false, ...changes },
+  ...{ kind: 'rung', parameters: 35_712, layers: 2, width: 32, steps: 1000, tokens: 1_024_000, replicas: 1 },
+  ...{ seconds: 90, done: false, ...changes },
 });
 
 describe('ladderTable', () => {
@@ -19,7 +19,7 @@ describe('ladderTable', () => {
     const text = ladderTable({ type: 'ladder', out: 'there', jobs, seconds: 1234, places: 2 });
     expect(text).toMatch(/to tune the rate +35,712 +2 × 32 +1,000 +1\.02M +2 +1\.50 {2}1 done/);
     expect(text).toMatch(/fitted +35,712 +2 × 32 +3,000 +1\.02M +1 +11\.7\n/);
-    expect(text).toContain('3 runs left, 2 side by side, one thread each: about 20 min 34 s.');
+    expect(text).toContain('3 runs left, 2 side by side, a thread each: about 20 min 34 s.');
   });
 });
 
