@@ -7,7 +7,7 @@ import { kill } from './child.js';
 import { jsonLines, meanfield, start, workFolder } from './command.js';
 
 // Some thirty short runs a ladder, on machines that may have other work.
-vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
+vi.setConfig({ testTimeout: 600_000 });
 
 const at = workFolder();
 
