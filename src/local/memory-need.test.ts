@@ -49,6 +49,18 @@ describe('memoryNeed', () => {
     expect(floats(two)).toBe((2 * 4.5 + 3) * part.trained.size + 3 * part.frozen.size + model.layout.size);
     expect(memoryNeed({ ...setup, learned }).activations).toBeLessThan(0.8 * memoryNeed(setup).activations);
   });
+
+  it('counts a teacher once a replica and once more, and the scores of both in a step, not in an evaluation', () => {
+    const teacher = Model.create('llama', { ...sizes, width: 128 });
+    const learned = new Causal(model, 64, 0, { model: teacher, weight: 0.5, temperature: 1 });
+    for (const changes of [{}, { replicas: 2, exchange: 'gradients' as const }]) {
+      const [alone, taught] = [memoryNeed({ ...setup, ...changes }), memoryNeed({ ...setup, ...changes, learned })];
+      const { replicas } = { ...setup, ...changes };
+      expect(taught.vectors - alone.vectors).toBe(4 * teacher.layout.size * (replicas + 1));
+      expect(taught.activations - alone.activations).toBeGreaterThan(replicas * 4 * 16 * 64 * sizes.vocabulary);
+      expect(taught.evaluation).toBe(alone.evaluation);
+    }
+  });
 });
 
 describe('requireMemory', () => {

@@ -45,8 +45,8 @@ export function memoryNeed(setup: Sizes): MemoryNeed {
   const joined = frozen.size > 0 ? frozen.size * (replicas + 1) + layout.size + frozen.size : 0;
   // Kept in few bits they are read from a file that is made of the whole vector, once.
   const kept = storage ? storage.bytes * replicas + 4 * frozen.size : 4 * joined;
-  // Each replica has its copy of a teacher, too.
-  const taught = 4 * (learned.teaching?.layout.size ?? 0) * replicas;
+  // Each replica has its copy of a teacher, too; that of who read it for the run's folder goes late.
+  const taught = 4 * (learned.teaching?.layout.size ?? 0) * (replicas + 1);
   const vectors = trained + kept + taught;
   // A graph's constants, such as masks, are in its file, and in the session that was made of it.
   const activations = replicas * (SCRATCH * step.peakBytes + 2 * step.onnx.length);
