@@ -16,12 +16,13 @@ export function valueSchema<const D extends OptionDefinition>(definition: D): z.
   return (definition.nullable ? schema.nullable() : schema) as z.ZodType<ValueOf<D>>;
 }
 
-/** The checks of a table's options by name, each of which may be left out for its default. */
+/** The checks of a table's options by name, each of which may be left out for its default unless it is required. */
 export function shapeOf<T extends OptionTable>(table: T): { readonly [K in keyof T]: z.ZodType } {
   const schemas = Object.entries(table).map(([name, definition]) => {
     const schema = valueSchema(definition);
     const value = defaultOf(definition);
-    return [name, value === undefined ? schema.optional() : schema.default(value as never)];
+    if (value === undefined) return [name, definition.required ? schema : schema.optional()];
+    return [name, schema.default(value as never)];
   });
   return Object.fromEntries(schemas);
 }

@@ -47,6 +47,8 @@ export interface OptionDefinition {
   /** What stands for its value in the help, without the angle brackets. */
   readonly value?: string;
   readonly default?: number | string | boolean;
+  /** Whether it must be given. */
+  readonly required?: true;
   /** Of a flag that is undefined unless it is given: the help of its `--no-` form. */
   readonly no?: string;
   /** Of `text`: whether it may be empty. */
@@ -91,7 +93,7 @@ export type OptionsOf<T extends OptionTable> = {
 export type ValueOf<D extends OptionDefinition> = Exclude<OptionsOf<{ readonly option: D }>['option'], undefined>;
 
 type Defaulted<T extends OptionTable> = {
-  [K in keyof T]: T[K] extends { readonly default: unknown }
+  [K in keyof T]: T[K] extends { readonly default: unknown } | { readonly required: true }
     ? K
     : T[K] extends { readonly kind: 'flag'; readonly no?: never }
       ? K

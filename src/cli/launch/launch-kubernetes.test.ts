@@ -8,7 +8,8 @@ import { MeanfieldError, UsageError } from '../../base/errors.js';
 import { encodeInvitation } from '../../transport/trust/invitation.js';
 import { createProgram } from '../program.js';
 import { testOutput } from '../terminal/test-output.js';
-import { type KubernetesFlags, launchKubernetes } from './launch-kubernetes.js';
+import { launchKubernetes } from './launch-kubernetes.js';
+import type { KubernetesFlags } from './launch-options.js';
 
 const closed = new AbortController().signal;
 const invitation = encodeInvitation({

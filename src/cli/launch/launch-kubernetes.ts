@@ -3,7 +3,6 @@ import { basename } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { MeanfieldError, messageOf, UsageError } from '../../base/errors.js';
 import { writeFileAtomic } from '../../base/files/atomic.js';
-import type { WorkerFlags } from '../../cluster/join-options.js';
 import {
   type CoordinatorPlan,
   type CorpusPlan,
@@ -17,32 +16,16 @@ import {
 import { decodeInvitation, type Invitation } from '../../transport/trust/invitation.js';
 import type { Context } from '../terminal/context.js';
 import { shellQuote } from '../terminal/format.js';
-import { joinWords } from './launch-slurm.js';
-
-/** Options of `meanfield launch kubernetes`, as commander gives them. */
-export interface KubernetesFlags extends WorkerFlags {
-  readonly workers: number;
-  readonly cpus: number;
-  readonly memory: string;
-  readonly gpus: number;
-  readonly image: string;
-  readonly name: string;
-  readonly namespace?: string;
-  readonly corpus?: readonly string[];
-  readonly corpusClaim?: string;
-  readonly start?: string;
-  readonly natsImage: string;
-  readonly storage: string;
-  readonly storageClass?: string;
-  readonly out?: string;
-}
+import { KUBERNETES_OPTIONS, type KubernetesFlags, type KubernetesOptions } from './launch-options.js';
+import { checked, joinWords } from './launch-slurm.js';
 
 /** Writes the manifests of workers, or with `--corpus` of a whole run. */
 export async function launchKubernetes(
   invitation: string | undefined,
-  flags: KubernetesFlags,
+  given: KubernetesFlags,
   { output }: Context,
 ): Promise<number> {
+  const flags = checked('kubernetes', KUBERNETES_OPTIONS, given);
   // As in join: from here on the process list does not show it.
   process.title = 'meanfield launch kubernetes';
   const corpus = flags.corpus ?? [];
@@ -59,7 +42,7 @@ export async function launchKubernetes(
       cpus: flags.cpus,
       memory: flags.memory,
       gpus: flags.gpus,
-      join: joinWords(flags, flags.cpus),
+      join: joinWords(given, flags.cpus),
     },
   };
   const manifests =
@@ -76,7 +59,7 @@ export async function launchKubernetes(
   return 0;
 }
 
-async function coordinatorPlan(flags: KubernetesFlags, corpus: readonly string[]): Promise<CoordinatorPlan> {
+async function coordinatorPlan(flags: KubernetesOptions, corpus: readonly string[]): Promise<CoordinatorPlan> {
   return {
     corpus: await corpusPlan(flags, corpus),
     start: flags.start?.split(/\s+/).filter((word) => word !== '') ?? [],
@@ -86,7 +69,7 @@ async function coordinatorPlan(flags: KubernetesFlags, corpus: readonly string[]
   };
 }
 
-async function corpusPlan(flags: KubernetesFlags, corpus: readonly string[]): Promise<CorpusPlan> {
+async function corpusPlan(flags: KubernetesOptions, corpus: readonly string[]): Promise<CorpusPlan> {
   if (flags.corpusClaim !== undefined) {
     return { kind: 'claim', claim: flags.corpusClaim, paths: corpus.map((path) => path.replace(/^\/+/, '')) };
   }

@@ -6,7 +6,8 @@ import type { RunSlurm } from '../../launch/slurm/index.js';
 import { encodeInvitation } from '../../transport/trust/invitation.js';
 import { createProgram } from '../program.js';
 import { testOutput } from '../terminal/test-output.js';
-import { cancelSlurm, joinWords, launchSlurm, type SlurmFlags, scaleSlurm } from './launch-slurm.js';
+import type { SlurmFlags } from './launch-options.js';
+import { cancelSlurm, joinWords, launchSlurm, scaleSlurm } from './launch-slurm.js';
 
 const closed = new AbortController().signal;
 const invitation = encodeInvitation({
@@ -127,7 +128,7 @@ describe('the command line of launch slurm', () => {
   it('takes options of sbatch that begin with dashes, and again', async () => {
     const { times, options } = await started('--sbatch', '--account=x', '--sbatch=--gres=gpu:1', 'INVITATION');
     expect(times).toBe(1);
-    expect(options).toMatchObject({ sbatch: ['--account=x', '--gres=gpu:1'], workers: 1, cpus: 4, folder: 'slurm' });
+    expect(options).toMatchObject({ sbatch: ['--account=x', '--gres=gpu:1'] });
   });
 
   it('knows scale and cancel', async () => {

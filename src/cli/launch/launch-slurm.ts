@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { UsageError } from '../../base/errors.js';
+import { optionIssues } from '../../base/option-issues.js';
+import { schemaOf } from '../../base/option-schema.js';
+import type { OptionsOf, OptionTable, ParsedOf } from '../../base/option-table.js';
+import { spelledError } from '../../base/spelling.js';
 import { WORKER_OPTIONS, type WorkerFlags } from '../../cluster/join-options.js';
 import {
   cancelGroup,
@@ -15,22 +20,11 @@ import {
   writeSlurmJob,
 } from '../../launch/slurm/index.js';
 import { decodeInvitation } from '../../transport/trust/invitation.js';
+import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import { ProgressLine } from '../terminal/progress-line.js';
-
-/** Options of `meanfield launch slurm`, as commander gives them. */
-export interface SlurmFlags extends WorkerFlags {
-  readonly workers: number;
-  readonly cpus: number;
-  readonly memory?: string;
-  readonly time?: string;
-  readonly partition?: string;
-  readonly sbatch?: readonly string[];
-  readonly folder: string;
-  readonly follow?: true;
-  readonly dryRun?: true;
-}
+import { SLURM_OPTIONS, type SlurmFlags } from './launch-options.js';
 
 /** Milliseconds between two looks at the queue: Slurm's manuals ask for patience. */
 const LOOK = 5000;
@@ -38,11 +32,12 @@ const LOOK = 5000;
 /** Writes the batch script and submits it; with `--follow` it tells how the workers stand. */
 export async function launchSlurm(
   invitation: string,
-  flags: SlurmFlags,
+  given: SlurmFlags,
   context: Context,
   run: RunSlurm = runSlurm,
 ): Promise<number> {
   const { output } = context;
+  const flags = checked('slurm', SLURM_OPTIONS, given);
   // As in join: from here on the process list does not show it.
   process.title = 'meanfield launch slurm';
   decodeInvitation(invitation);
@@ -54,7 +49,7 @@ export async function launchSlurm(
     folder,
     invitation: join(folder, `${name}.invitation`),
     program: [process.execPath, await realpath(process.argv[1]!)],
-    join: joinWords(flags, flags.cpus),
+    join: joinWords(given, flags.cpus),
   };
   if (flags.dryRun) {
     const script = slurmScript(job);
@@ -134,4 +129,15 @@ export function joinWords(flags: WorkerFlags, cpus: number): string[] {
     ...(flags.maxData === undefined ? [] : ['--max-data', String(flags.maxData)]),
     ...(flags.maxMemory === undefined ? [] : ['--max-memory', String(flags.maxMemory)]),
   ];
+}
+
+/** Options with their defaults. @throws UsageError naming each that is wrong */
+export function checked<T extends OptionTable>(where: string, table: T, given: OptionsOf<T>): ParsedOf<T> {
+  const result = schemaOf(table).safeParse(pickOptions(table, given), { reportInput: true });
+  if (result.success) return result.data;
+  throw spelledError(
+    UsageError,
+    (spelling) =>
+      `Cannot launch workers with these options: ${optionIssues(result.error, spelling)}.${spelling.help(`launch ${where}`)}`,
+  );
 }

@@ -44,6 +44,7 @@ function flagsOf(name: string, definition: OptionDefinition): Option[] {
   }
   const option = new Option(`${flag} <${placeholder(definition)}>`, withDefault(definition));
   if (choices) option.choices(choices);
+  option.makeOptionMandatory(definition.required === true);
   const read = readerOf(definition);
   return [read ? option.argParser(read) : option];
 }

@@ -12,12 +12,12 @@ export interface SlurmJob {
   /** Cores of each worker. */
   readonly cpus: number;
   /** Memory of each worker, as Slurm takes it: `8G`. */
-  readonly memory?: string;
+  readonly memory?: string | undefined;
   /** Longest time of a task, as Slurm takes it: `2:00:00`. A worker that reaches it takes its place in the queue again. */
-  readonly time?: string;
-  readonly partition?: string;
+  readonly time?: string | undefined;
+  readonly partition?: string | undefined;
   /** Further options of sbatch, each as it would be typed: `--account=physics`. */
-  readonly sbatch?: readonly string[];
+  readonly sbatch?: readonly string[] | undefined;
   /** The program and its first arguments: Node and the command line's file. */
   readonly program: readonly string[];
   /** Options of `meanfield join`. */
