@@ -46,8 +46,15 @@ def check_logits(args: argparse.Namespace) -> int:
         kind = transformers.AutoModelForMaskedLM if args.masked else transformers.AutoModelForCausalLM
         cache = {} if args.masked else {"use_cache": False}
         model = load_model(args.model, kind)
+        tokenizer_folder = args.model
         if args.adapter:
-            from peft import PeftModel
+            from peft import PeftConfig, PeftModel
+
+            if PeftConfig.from_pretrained(args.adapter).trainable_token_indices:
+                # Rows of added tokens stand in the adapter; the base has to have places for them.
+                tokenizer_folder = args.adapter
+                tokens = len(transformers.AutoTokenizer.from_pretrained(args.adapter))
+                model.resize_token_embeddings(max(tokens, model.config.vocab_size), mean_resizing=False)
 
             model = PeftModel.from_pretrained(model, args.adapter).eval()
         actual = model(torch.tensor(asked["input_ids"]), **cache).logits.double()
@@ -59,7 +66,7 @@ def check_logits(args: argparse.Namespace) -> int:
     relative = difference / float(expected.abs().max())
     round_trip = ids_equal = None
     if "text" in asked:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(args.model)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizer_folder)
         ids = tokenizer.encode(asked["text"], add_special_tokens=False)
         round_trip = tokenizer.decode(ids) == asked["text"]
         if "text_ids" in asked:

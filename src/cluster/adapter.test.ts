@@ -46,3 +46,14 @@ it('machines train an adapter together: the model itself is fetched once, and ch
   expect(loaded.parameters).toBe(chosen.frozen.parameters);
   await loaded.close();
 });
+
+it('machines train rows of added tokens beside an adapter', async () => {
+  const base = await finished({ tokenizer: 'bytes' });
+  const tokens = { addTokens: ['<|a|>', '<|b|>'], from: base.folder, adapter: 'lora', rank: 2 } as const;
+  const { folder } = await finished({ ...DECIDED, ...tokens, lr: 1e-2 } as Partial<TrainOptions>);
+  const settings = JSON.parse(await readFile(join(folder, 'model/adapter_config.json'), 'utf8'));
+  expect(settings.trainable_token_indices).toEqual({ wte: [256, 257] });
+  const loaded = await load(folder, { threads: 1 });
+  expect(loaded.parameters).toBe(JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')).chosen.frozen.parameters);
+  await loaded.close();
+});

@@ -5,14 +5,16 @@ import { SafetensorsFile } from '../base/files/safetensors.js';
 import type { JsonObject } from '../base/json.js';
 import { parseTokenizer, type Tokenizer } from '../data/index.js';
 import { configNotices } from '../model/config-rules.js';
+import { growVocabulary } from '../model/grow-vocabulary.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { Model } from '../model/model.js';
 import { PublishedConfig } from '../model/published.js';
 import { type MatchedTensor, matchTensors, type NamedWeights, unusedNotices } from './match-tensors.js';
 import { ADAPTER_CONFIG, FROZEN } from './model-files.js';
-import type { ModelFolder } from './model-folder.js';
+import { type ModelFolder, readAdapterFolder } from './model-folder.js';
 import { adapterPlace, openModel, placeOf } from './open-model.js';
-import { type AdapterMatrices, adapterBase, readAdapter } from './peft.js';
+import { type AdapterMatrices, adapterBase, type LoadedAdapter, readAdapter } from './peft.js';
+import { takeTokenRows } from './peft-tokens.js';
 import { readSentenceModules, type SentenceModules } from './sentence-folder.js';
 
 /** A model in memory, with what it reads and writes text by. */
@@ -122,15 +124,17 @@ async function withAdapted<T>(
   above: readonly string[],
 ): Promise<T> {
   const joined = async (base: OpenTextModel) => {
-    const { layers, replaced } = await readAdapter(folder, base.model);
+    const read = await readAdapter(folder, base.model);
     const parameters = async () => {
-      const all = await base.parameters();
-      const views = base.model.layout.views(all);
-      for (const [name, values] of Object.entries(replaced)) views[name]!.set(values);
-      await merge(base.model.layout, all, layers);
+      const own = await base.parameters();
+      const views = base.model.layout.views(own);
+      for (const [name, values] of Object.entries(read.replaced)) views[name]!.set(values);
+      const { model, parameters: all } = takeTokenRows(base.model, own, read);
+      await merge(model.layout, all, read.layers);
       return all;
     };
-    return work({ ...base, parameters });
+    const { model } = growVocabulary(base.model, read.vocabulary);
+    return work({ ...base, ...(await ownTokenizer(folder, read)), model, parameters });
   };
   const frozen = join(dirname(folder), FROZEN);
   if (await exists(frozen)) {
@@ -138,6 +142,24 @@ async function withAdapted<T>(
     return withOpened(folder, await openModel(folder, { weights }), joined);
   }
   return withLayers(await baseOf(folder), joined, merge, above);
+}
+
+/** The tokenizer of an adapter with tokens of its own. @throws MeanfieldError where its folder has none */
+async function ownTokenizer(
+  folder: string,
+  { tokenRows }: LoadedAdapter,
+): Promise<Partial<Pick<OpenTextModel, 'tokenizerFiles' | 'tokenizer'>>> {
+  if (tokenRows.length === 0) return {};
+  const { tokenizerFiles, close } = await readAdapterFolder(folder);
+  await close();
+  const json = tokenizerFiles['tokenizer.json'];
+  if (json === undefined)
+    throw new MeanfieldError(
+      `The adapter in ${folder} trained rows of tokens, and has no tokenizer.json that tells which those are. Save it ` +
+        'beside it in Python: tokenizer.save_pretrained(folder).',
+    );
+  const files = { 'tokenizer.json': json, 'tokenizer_config.json': tokenizerFiles['tokenizer_config.json'] ?? '{}' };
+  return { tokenizerFiles, tokenizer: () => parseTokenizer(files, folder) };
 }
 
 async function baseOf(folder: string): Promise<string> {

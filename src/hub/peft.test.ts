@@ -161,12 +161,78 @@ describe('an adapter in a folder', () => {
     [{ modules_to_save: ['lm_head'] }, /modules_to_save is \["lm_head"\]/],
     [{ bias: 'all' }, /bias is "all"/],
     [{ r: -1 }, /is damaged: r: /],
+    [{ r: 0 }, /is damaged: r: /],
+    [{ r: 2.5 }, /is damaged: r: /],
+    [{ lora_alpha: 0 }, /is damaged: lora_alpha: /],
+    [{ lora_alpha: null }, /is damaged: lora_alpha: /],
+    [{ alpha_pattern: { q_proj: 0 } }, /is damaged: alpha_pattern\.q_proj: /],
+    [{ alpha_pattern: 3 }, /is damaged: alpha_pattern: /],
+    [{ peft_type: undefined }, /peft_type nothing\. Allowed: LORA/],
+    [{ base_model_name_or_path: ['x'] }, /is damaged: base_model_name_or_path: /],
+    [{ trainable_token_indices: [-1] }, /is damaged: trainable_token_indices\.0: /],
+    [{ trainable_token_indices: { embed_tokens: 'all' } }, /is damaged: trainable_token_indices: /],
+    [{ trainable_token_indices: [3] }, /names model\.embed_tokens, of which it has no rows/],
     [{ lora_alpha: 'x' }, /is damaged: lora_alpha: /],
     [{ alpha_pattern: { '(a+)+$': 3 } }, /alpha_pattern has \(a\+\)\+\$, a regular expression/],
   ])('is refused for %j', async (change, message) => {
     await expect(readAdapter(await changed(JSON.stringify(change).slice(2, 9), change), model)).rejects.toThrow(
       message,
     );
+  });
+
+  it('is refused where the rest of its file, or a digit of its alpha, is missing', async () => {
+    const cut = await changed('cut', {});
+    const bytes = await readFile(join(llama, 'adapter_model.safetensors'));
+    for (const length of [0, 7, 8, 100, bytes.length - 1]) {
+      await writeFile(join(cut, 'adapter_model.safetensors'), bytes.subarray(0, length));
+      await expect(readAdapter(cut, model), `${length}`).rejects.toThrow(
+        /adapter_model\.safetensors is not a sound safetensors file/,
+      );
+    }
+    const settings = await readFile(join(llama, 'adapter_config.json'), 'utf8');
+    for (const alpha of ['NaN', 'Infinity', '1e999', '-2', '""']) {
+      await writeFile(
+        join(cut, 'adapter_config.json'),
+        settings.replace(/"lora_alpha": \d+/, `"lora_alpha": ${alpha}`),
+      );
+      await expect(readAdapter(cut, model), alpha).rejects.toThrow(/adapter_config\.json is damaged/);
+    }
+  });
+
+  it.each([
+    [
+      'out of the places of the model, with a hole',
+      { embed_tokens: [42], lm_head: [42] },
+      1,
+      /the base has 41 tokens, and of 2 behind/,
+    ],
+    ['far out', { embed_tokens: [2 ** 40], lm_head: [2 ** 40] }, 1, /the base has 41 tokens/],
+    [
+      'in one of two matrices alone',
+      { embed_tokens: [41], lm_head: [3] },
+      1,
+      /behind them lm_head\.weight has rows of 0/,
+    ],
+    ['twice', { embed_tokens: [3, 3], lm_head: [3, 4] }, 2, /names a token twice for model\.embed_tokens/],
+    ['fewer than rows', { embed_tokens: [3], lm_head: [3] }, 2, /is \[2, 32\], expected \[1, 32\]/],
+    ['of no matrix that has rows', { q_proj: [3] }, 1, /trainable_token_indices of adapter_config\.json does not name/],
+    ['of nothing', null, 1, /trainable_token_indices of adapter_config\.json does not name/],
+  ])('with rows of tokens %s is refused', async (name, told, rows, message) => {
+    const folder = await holding(`tokens-${name}`, {
+      ...both(Q, [4, 32], [32, 4]),
+      'base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta': [rows, 32],
+      'base_model.model.lm_head.token_adapter.trainable_tokens_delta': [rows, 32],
+    });
+    const path = join(folder, 'adapter_config.json');
+    const settings = JSON.parse(await readFile(path, 'utf8'));
+    await writeFile(path, JSON.stringify({ ...settings, trainable_token_indices: told }));
+    await expect(readAdapter(folder, model)).rejects.toThrow(message);
+  });
+
+  it('with rows of tokens of a matrix that is none of tokens is refused', async () => {
+    const rows = { [`${Q}.token_adapter.trainable_tokens_delta`]: [1, 32] };
+    const folder = await holding('tokens-elsewhere', { ...both(Q, [4, 32], [32, 4]), ...rows });
+    await expect(readAdapter(folder, model)).rejects.toThrow(/the model has no rows of tokens in model\.layers\.0/);
   });
 
   it('is refused with tensors that are no matrices of LoRA, or half of one', async () => {

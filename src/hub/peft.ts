@@ -17,8 +17,10 @@ import {
 } from '../model/adapter.js';
 import { someNames } from '../model/config-rules.js';
 import type { Model } from '../model/model.js';
+import { type TokenRange, tokenRowsName } from '../model/token-rows.js';
 import { ADAPTER_ADVICE, ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './model-files.js';
 import settingRules from './peft-settings.json' with { type: 'json' };
+import { type LoadedRows, readTokenRows } from './peft-tokens.js';
 
 /*
  * Adapters in PEFT's layout (huggingface/peft: constants.py, save_and_load.py, lora/config.py): `adapter_config.json` and
@@ -27,6 +29,8 @@ import settingRules from './peft-settings.json' with { type: 'json' };
  * the matrix itself as well, `LAYER.base_layer.weight`, which counts in place of the base's.
  */
 const PREFIX = 'base_model.model.';
+/** Of rows that an adapter trains, and of the ids of their tokens. */
+const MOST_TOKENS = 2 ** 24;
 
 /** The matrices of a layer's adapter: A [R, I] and B [O, R], row-major. */
 export interface AdapterMatrices extends AdaptedLayer {
@@ -39,9 +43,15 @@ export interface LoadedAdapter {
   readonly layers: readonly AdapterMatrices[];
   /** Matrices that its file holds in place of the base's, by the parameters' names. */
   readonly replaced: Readonly<Record<string, Float32Array>>;
+  /** Rows of tokens, in place of the base's or behind them. */
+  readonly tokenRows: readonly LoadedRows[];
+  /** Tokens that the model has with it: those of the base, unless rows lie behind them. */
+  readonly vocabulary: number;
   /** What it was trained beside, by the name that whoever trained it used. */
   readonly base: string | undefined;
 }
+
+const tokenIds = z.array(z.int().nonnegative()).max(MOST_TOKENS);
 
 const schema = z.looseObject({
   peft_type: z.string(),
@@ -50,6 +60,8 @@ const schema = z.looseObject({
   use_rslora: z.boolean().nullish(),
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   base_model_name_or_path: z.string().nullish(),
+  /** Ids of tokens whose rows are trained: of the embedding, or by the names of matrices. */
+  trainable_token_indices: z.union([tokenIds, z.record(z.string(), tokenIds)]).nullish(),
 });
 
 /** The name of the model that the adapter of a folder was trained beside. @throws MeanfieldError when the file is damaged */
@@ -70,7 +82,7 @@ export async function readAdapter(folder: string, model: Model): Promise<LoadedA
   if (fault !== undefined) throw new MeanfieldError(`Cannot read ${path}: ${fault}. ${ADAPTER_ADVICE}`);
   const file = await SafetensorsFile.open(path);
   try {
-    const { found, copies } = matricesIn(file);
+    const { found, copies, rows } = matricesIn(file);
     const layers: AdapterMatrices[] = [];
     const wrong: string[] = [];
     const adaptable = new Map(model.adaptableLayers().map((layer) => [layer.name, layer]));
@@ -114,9 +126,10 @@ export async function readAdapter(folder: string, model: Model): Promise<LoadedA
       );
     }
     if (layers.length === 0) throw new MeanfieldError(`${path} holds no adapter: none of its tensors is a lora_A.`);
+    const tokens = await readTokenRows(file, rows, settings, model);
     const order = [...adaptable.keys()];
     layers.sort((one, other) => order.indexOf(one.name) - order.indexOf(other.name));
-    return { layers, replaced, base: settings.base_model_name_or_path ?? undefined };
+    return { layers, replaced, ...tokens, base: settings.base_model_name_or_path ?? undefined };
   } finally {
     await file.close();
   }
@@ -168,10 +181,18 @@ function adapterConfig(model: Model, settings: LoraSettings, dropout: number, ba
     peft_type: 'LORA',
     r: settings.rank,
     target_modules: targetModules(model),
+    trainable_token_indices: tokenIndices(model),
     task_type: { past: 'CAUSAL_LM', 'past and source': 'SEQ_2_SEQ_LM', all: null }[model.architecture.sees],
     use_dora: false,
     use_rslora: settings.rankStabilized === true,
   };
+}
+
+/** The ids of trained rows by the last part of their matrix's name, which stands for it alone; none where none are trained. */
+function tokenIndices({ tokenRows }: Model): JsonObject | null {
+  if (tokenRows.length === 0) return null;
+  const ids = ({ first, count }: TokenRange) => Array.from({ length: count }, (_, i) => first + i);
+  return Object.fromEntries(tokenRows.map((rows) => [rows.name.slice(rows.name.lastIndexOf('.') + 1), ids(rows)]));
 }
 
 /** The last part of the layers' names where that names them and no others, as people write it, else their whole names. */
@@ -229,21 +250,27 @@ interface FoundTensors {
   readonly found: ReadonlyMap<string, { readonly a: string; readonly b: string }>;
   /** Of the layers' own matrices. */
   readonly copies: ReadonlyMap<string, string>;
+  /** Of rows of tokens. */
+  readonly rows: ReadonlyMap<string, string>;
 }
 
 // The adapter's own name stands in files that were not written by save_pretrained.
 const MATRIX = /^(?:base_model\.model\.)?(.+)\.lora_(?:([AB])\.(?:default\.)?weight|embedding_([AB])(?:\.default)?)$/;
+const ROWS = /^(?:base_model\.model\.)?(.+)\.token_adapter\.trainable_tokens_delta(?:\.default)?$/;
 const COPY = /^(?:base_model\.model\.)?(.+)\.base_layer\.weight$/;
 
 /** The tensors of each layer, by the layer's name. @throws MeanfieldError for a tensor that is none of an adapter's */
 export function matricesIn(file: Pick<SafetensorsFile, 'tensors' | 'path'>): FoundTensors {
   const layers = new Map<string, { a?: string; b?: string }>();
   const copies = new Map<string, string>();
+  const rows = new Map<string, string>();
   const others: string[] = [];
   for (const tensor of file.tensors.keys()) {
     const [, name, linear, embedded] = MATRIX.exec(tensor) ?? [];
     const copy = COPY.exec(tensor)?.[1];
+    const rowed = ROWS.exec(tensor)?.[1];
     if (copy !== undefined) copies.set(copy, tensor);
+    else if (rowed !== undefined) rows.set(rowed, tensor);
     else if (name === undefined) others.push(tensor);
     else layers.set(name, { ...layers.get(name), [(linear ?? embedded) === 'A' ? 'a' : 'b']: tensor });
   }
@@ -252,7 +279,7 @@ export function matricesIn(file: Pick<SafetensorsFile, 'tensors' | 'path'>): Fou
     throw new MeanfieldError(`${file.path} holds more than matrices of LoRA: ${someNames(others)}.`);
   if (halves.length > 0)
     throw new MeanfieldError(`${file.path} is damaged: of ${someNames(halves)} one matrix of two is missing.`);
-  return { found: layers as Map<string, { a: string; b: string }>, copies };
+  return { found: layers as Map<string, { a: string; b: string }>, copies, rows };
 }
 
 /** Whether a layer's name is that of a head, which has no matrix of its own where it is tied. */
@@ -276,10 +303,13 @@ function misfit(file: SafetensorsFile, name: string, a: string, b: string, layer
 }
 
 /** The vector of an adapter's parameters, as a model with that adapter lays it out. */
-export function adapterVector(model: Model, { layers }: LoadedAdapter): Float32Array {
+export function adapterVector(model: Model, { layers, tokenRows }: LoadedAdapter): Float32Array {
   const matrices = layers.flatMap((layer) => [
     [adapterNames(layer).a, layer.a] as const,
     [adapterNames(layer).b, layer.b] as const,
   ]);
-  return model.trained.fill(Object.fromEntries(matrices));
+  const rows = tokenRows.map(
+    ({ parameter, values }) => [tokenRowsName(parameter.replace(/\.weight$/, '')), values] as const,
+  );
+  return model.trained.fill(Object.fromEntries([...matrices, ...rows]));
 }

@@ -288,6 +288,11 @@ export class LanguageModel implements AsyncDisposable {
     const folder = await readAdapterFolder(place);
     await folder.close();
     const read = await readAdapter(place, base);
+    if (read.tokenRows.length > 0)
+      throw new MeanfieldError(
+        `The adapter in ${place} has rows of tokens of its own, which the model in memory has others for, or none. Load the ` +
+          'adapter by itself, with load: its base is found by its settings.',
+      );
     this.#requireOwn(read.replaced, place);
     const model = base.withAdapter(read.layers.map(({ a: _a, b: _b, ...layer }) => layer));
     const { engine, threads } = this.#work;

@@ -133,7 +133,6 @@ describe('a run that starts from a model', () => {
     [{ addTokens: ['<|endoftext|>'] }, 'The token "<|endoftext|>" is in the tokenizer already, as id 0'],
     [{ addTokens: [] }, '`addTokens` names no token'],
     [{ plainTokens: true }, '`plainTokens` says what `addTokens` adds'],
-    [{ addTokens: ['<a>'], adapter: 'lora' }, "First train the rows alone, with `addTokens` and `freeze: '*,!tra"],
     [{ addTokens: ['<a>'], freeze: ['wte.*'] }, "Take them back: `freeze: '!transformer.wte.weight'`"],
     [{ addTokens: ['<a>'], from: undefined }, '`addTokens` adds to the tokenizer of a model that exists'],
     [{ context: 17 }, '`context` must be at most 16'],

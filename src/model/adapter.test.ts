@@ -5,6 +5,7 @@ import { Random } from '../base/random.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { encode, gradients, input, linearCrossEntropy } from '../graph/index.js';
 import { adapterVector, readAdapter } from '../hub/peft.js';
+import { takeTokenRows } from '../hub/peft-tokens.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
 import { difference } from './bert.test-support.js';
 import { Model } from './model.js';
@@ -21,13 +22,17 @@ async function readInto(path: string, names: readonly string[], views: Record<st
 
 /** A tiny model of `test/fixtures/models` with its adapter of `test/fixtures/adapters`, and what PEFT computes for them. */
 async function open(family: string) {
-  const of = family.replace('-ends', '');
+  const of = family.replace(/-(ends|tokens)$/, '');
   const base = Model.fromConfig(JSON.parse(await readFile(at(`models/${of}/config.json`), 'utf8')));
   const weights = new Float32Array(base.layout.size);
   const names = base.layout.entries.map(({ name }) => name);
   await readInto(at(`models/${of}/model.safetensors`), names, base.layout.views(weights));
   const adapter = await readAdapter(at(`adapters/${family}`), base);
-  const model = base.withAdapter(adapter.layers);
+  const { vocabulary, width } = base.dimensions;
+  const rows = adapter.tokenRows.map(({ parameter, ids }) => ({
+    ...{ name: parameter.replace('.weight', ''), first: ids[0]!, count: ids.length, vocabulary, width },
+  }));
+  const model = base.withAdapter(adapter.layers, 'fp32', rows);
   const answers = await SafetensorsFile.open(at(`adapters/${family}/expected.safetensors`));
   return { base, weights, adapter, model, answers };
 }
@@ -40,53 +45,62 @@ async function timeMajor(answers: SafetensorsFile, name: string) {
   return { B, T, ids: BigInt64Array.from({ length: B * T }, (_, i) => BigInt(ids[(i % B) * T + Math.floor(i / B)]!)) };
 }
 
-describe.each(['gpt2', 'llama', 'llama-ends'])('an adapter beside %s', (family) => {
-  it('has the logits, the loss and the gradients that PEFT computes', async () => {
-    const { model, weights, adapter, answers } = await open(family);
-    const { B, T, ids } = await timeMajor(answers, 'input_ids');
-    const { ids: targets } = await timeMajor(answers, 'targets');
-    const p = model.parameterInputs();
-    const x_NC = model.hidden(p, input('ids', [B * T], 'int64'), B, T);
-    const loss = linearCrossEntropy(x_NC, model.head(p), input('targets', [B * T], 'int64'));
-    const names = model.trained.entries.map(({ name }) => name);
-    const slopes = gradients(
-      loss,
-      names.map((name) => p[name]!),
-    );
-    const outputs = {
-      logits: model.logits(p, x_NC),
-      loss,
-      ...Object.fromEntries(names.map((name, i) => [`gradient.${name}`, slopes[i]!])),
-    };
-    const session = await engine.compile(encode(outputs, engine.target), { threads: 1 });
-    const found = await session.run({ ids, targets, ...model.views(adapterVector(model, adapter), weights) });
-    await session.dispose();
-    const logits = await answers.readFloat32('logits');
-    const V = logits.length / (B * T);
-    const ordered = logits.map((_, i) => logits[((Math.floor(i / V) % B) * T + Math.floor(i / V / B)) * V + (i % V)]!);
-    expect(difference(found.logits as Float32Array, ordered)).toBeLessThan(1e-4);
-    expect(difference(found.loss as Float32Array, await answers.readFloat32('loss'))).toBeLessThan(1e-4);
-    for (const name of names) {
-      const expected = await answers.readFloat32(`gradient.base_model.model.${name}`);
-      expect(difference(found[`gradient.${name}`] as Float32Array, expected), name).toBeLessThan(1e-4);
-    }
-    await answers.close();
-  });
+describe.each(['gpt2', 'llama', 'llama-ends', 'llama-tokens', 'llama-tied-tokens', 'gpt2-tokens'])(
+  'an adapter beside %s',
+  (family) => {
+    it('has the logits, the loss and the gradients that PEFT computes', async () => {
+      const { model, weights, adapter, answers } = await open(family);
+      const { B, T, ids } = await timeMajor(answers, 'input_ids');
+      const { ids: targets } = await timeMajor(answers, 'targets');
+      const p = model.parameterInputs();
+      const x_NC = model.hidden(p, input('ids', [B * T], 'int64'), B, T);
+      const loss = linearCrossEntropy(x_NC, model.head(p), input('targets', [B * T], 'int64'));
+      const names = model.trained.entries.map(({ name }) => name);
+      const slopes = gradients(
+        loss,
+        names.map((name) => p[name]!),
+      );
+      const outputs = {
+        logits: model.logits(p, x_NC),
+        loss,
+        ...Object.fromEntries(names.map((name, i) => [`gradient.${name}`, slopes[i]!])),
+      };
+      const session = await engine.compile(encode(outputs, engine.target), { threads: 1 });
+      const found = await session.run({ ids, targets, ...model.views(adapterVector(model, adapter), weights) });
+      await session.dispose();
+      const logits = await answers.readFloat32('logits');
+      const V = logits.length / (B * T);
+      const ordered = logits.map(
+        (_, i) => logits[((Math.floor(i / V) % B) * T + Math.floor(i / V / B)) * V + (i % V)]!,
+      );
+      expect(difference(found.logits as Float32Array, ordered)).toBeLessThan(1e-4);
+      expect(difference(found.loss as Float32Array, await answers.readFloat32('loss'))).toBeLessThan(1e-4);
+      for (const name of names) {
+        const expected = await answers.readFloat32(`gradient.base_model.model.${name}`);
+        expect(difference(found[`gradient.${name}`] as Float32Array, expected), name).toBeLessThan(1e-4);
+      }
+      await answers.close();
+    });
 
-  it('merges into the weights as PEFT merges it', async () => {
-    const { base, weights, adapter, answers } = await open(family);
-    const before = weights.slice();
-    await mergeAdapter(engine, base.layout, weights, adapter.layers);
-    const [views, old] = [base.layout.views(weights), base.layout.views(before)];
-    const merged = new Set(adapter.layers.map(({ name }) => `${name}.weight`));
-    for (const { name } of base.layout.entries) {
-      if (merged.has(name))
-        expect(difference(views[name]!, await answers.readFloat32(`merged.${name}`)), name).toBeLessThan(1e-6);
-      else expect(views[name]).toEqual(old[name]);
-    }
-    await answers.close();
-  });
-});
+    it('merges into the weights as PEFT merges it', async () => {
+      const { base, weights, adapter, answers } = await open(family);
+      const before = weights.slice();
+      takeTokenRows(base, weights, adapter);
+      await mergeAdapter(engine, base.layout, weights, adapter.layers);
+      const [views, old] = [base.layout.views(weights), base.layout.views(before)];
+      const merged = new Set([
+        ...adapter.layers.map(({ name }) => `${name}.weight`),
+        ...adapter.tokenRows.map(({ parameter }) => parameter),
+      ]);
+      for (const { name } of base.layout.entries) {
+        if (merged.has(name))
+          expect(difference(views[name]!, await answers.readFloat32(`merged.${name}`)), name).toBeLessThan(1e-6);
+        else expect(views[name]).toEqual(old[name]);
+      }
+      await answers.close();
+    });
+  },
+);
 
 describe('a model with an adapter', () => {
   const settings = { rank: 2, alpha: 4 };

@@ -12,6 +12,7 @@ import { dropout } from './dropout.js';
 import type { BaseDtype } from './family-names.js';
 import type { ParameterSpec } from './layout.js';
 import { NamePattern } from './name-patterns.js';
+import { type TokenRange, type TokenRows, withTokenRows } from './token-rows.js';
 
 /** What of a model stays as it is, by patterns of names, or what is trained beside all of it. */
 export interface TrainedParts {
@@ -31,6 +32,8 @@ export interface LoraSettings {
   readonly rankStabilized?: boolean | undefined;
   /** Patterns of the layers' names, embedding and head among them; left out, all linear layers but the head. */
   readonly targets?: readonly string[] | undefined;
+  /** Added tokens, whose rows in embedding and head are trained as well. */
+  readonly tokens?: TokenRange | undefined;
 }
 
 /** A linear layer of a model, by the name that its `weight` and `bias` follow. */
@@ -66,10 +69,10 @@ export function adapterNames({ name, role }: Pick<LinearLayer, 'name' | 'role'>)
 
 /** The parameter of the model beside which one of an adapter stands; any other name is its own. */
 export const baseParameter = (name: string): string =>
-  name.replace(/\.lora_(?:[AB]\.weight|embedding_[AB])$/, '.weight');
+  name.replace(/\.(?:lora_(?:[AB]\.weight|embedding_[AB])|token_adapter\.trainable_tokens_delta)$/, '.weight');
 
 /** What a layer's adapter is multiplied by. */
-export function adapterScale({ rank, alpha, rankStabilized }: Omit<LoraSettings, 'targets'>): number {
+export function adapterScale({ rank, alpha, rankStabilized }: Omit<LoraSettings, 'targets' | 'tokens'>): number {
   return alpha / (rankStabilized ? Math.sqrt(rank) : rank);
 }
 
@@ -143,9 +146,15 @@ export function adapterHook(p: TracedParameters, layers: readonly AdaptedLayer[]
   };
 }
 
-/** What an adapted embedding adds to the rows of tokens; nothing of it is dropped, as PEFT drops nothing there. */
-export function embeddingHook(p: TracedParameters, layers: readonly AdaptedLayer[]): EmbeddingHook {
+/** What an adapted embedding adds to the rows of tokens, or takes for those that are trained; nothing of it is dropped, as PEFT drops nothing there. */
+export function embeddingHook(
+  p: TracedParameters,
+  layers: readonly AdaptedLayer[],
+  tokenRows: readonly TokenRows[],
+): EmbeddingHook {
   return (name, ids_N, x_NC) => {
+    const rows = tokenRows.find((each) => each.name === name);
+    if (rows) return gather(withTokenRows(p, rows), ids_N);
     const layer = layers.find((each) => each.role === 'embedding' && each.name === name);
     if (!layer) return x_NC;
     const { a, b } = adapterNames(layer);

@@ -56,8 +56,17 @@ describe('a vocabulary that grows', () => {
 
   it('has its rows trained, or says what to do', () => {
     const llama = untied('llama');
-    expect(() => requireTrainedRows(llama, { adapter: { rank: 2, alpha: 4 } })).toThrow(
-      "First train the rows alone, with `addTokens` and `freeze: '*,!model.embed_tokens.weight,!lm_head.weight'`",
+    const adapter = { rank: 2, alpha: 4, tokens: { first: llama.dimensions.vocabulary - 2, count: 2 } };
+    requireTrainedRows(llama, { adapter });
+    expect(() => requireTrainedRows(llama, { adapter: { ...adapter, targets: ['lm_head', 'q_proj'] } })).toThrow(
+      '`targets` names lm_head, whose rows of `addTokens` are trained themselves',
+    );
+    expect(() => llama.adapt({ ...adapter, tokens: { ...adapter.tokens, count: 3 } })).toThrow(
+      /it is another than the one/,
+    );
+    const sizes = { layers: 1, width: 8, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 12 };
+    expect(() => requireTrainedRows(Model.create('bert', sizes), { adapter })).toThrow(
+      'leaves the rows of tokens of a bert model as they are',
     );
     expect(() => requireTrainedRows(llama, { freeze: ['lm_head.*'] })).toThrow(
       "Take them back: `freeze: '!lm_head.weight'`",

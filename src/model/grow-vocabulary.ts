@@ -83,14 +83,26 @@ function vocabularyParameters(model: Model): ParameterEntry[] {
  */
 export function requireTrainedRows(model: Model, parts: TrainedParts): void {
   const names = vocabularyParameters(model).map(({ name }) => name);
-  if (parts.adapter)
+  if (parts.adapter) {
+    const adapted = model.partly(parts);
+    const trained = new Set(adapted.tokenRows.map(({ name }) => `${name}.weight`));
+    const twice = adapted.adapted.filter(({ name }) => trained.has(`${name}.weight`)).map(({ name }) => name);
+    if (twice.length > 0)
+      throw spelledError(
+        UsageError,
+        ({ option }) =>
+          `${option('targets')} names ${twice.join(' and ')}, whose rows of ${option('addTokens')} are trained themselves beside the ` +
+          'adapter: PEFT has no adapter of both kinds there. Leave them out of the targets.',
+      );
+    if (names.every((name) => trained.has(name))) return;
     throw spelledError(
       UsageError,
       ({ option }) =>
-        `${option('adapter', 'lora')} leaves the model's rows of tokens as they are, so those of ${option('addTokens')} would learn ` +
+        `${option('adapter', 'lora')} leaves the rows of tokens of a ${model.architecture.name} model as they are, so those of ${option('addTokens')} would learn ` +
         `nothing. First train the rows alone, with ${option('addTokens')} and ${option('freeze', `*,!${names.join(',!')}`)}; ` +
         `then the adapter, with ${option('from')} that run.`,
     );
+  }
   const trained = new Set(model.partly(parts).trained.entries.map(({ name }) => name));
   const frozen = names.filter((name) => !trained.has(name));
   if (frozen.length === 0) return;

@@ -57,6 +57,14 @@ import { relativeBias } from './relative-bias.js';
 import { roberta } from './roberta.js';
 import { smollm3 } from './smollm3.js';
 import { t5 } from './t5.js';
+import {
+  scoresWithTokenRows,
+  startTokenRows,
+  type TokenRows,
+  tokenRowsOf,
+  tokenRowsParameters,
+  withTokenRows,
+} from './token-rows.js';
 
 /** The architectures by name. */
 export const families: Readonly<Record<FamilyName | 'roberta', Architecture>> = {
@@ -97,6 +105,8 @@ export class Model {
   readonly taskHead: TaskHead | undefined;
   /** The layers with an adapter; none where the model's own parameters are trained. */
   readonly adapted: readonly AdaptedLayer[];
+  /** The rows of added tokens that are trained beside an adapter; none where there are no such tokens. */
+  readonly tokenRows: readonly TokenRows[];
   /** How the frozen parameters are kept in memory, where that is not as one vector. */
   readonly storage: BaseStorage | undefined;
 
@@ -106,8 +116,10 @@ export class Model {
     freeze: readonly string[] = [],
     adapted: readonly AdaptedLayer[] = [],
     stored?: { readonly dtype: Exclude<BaseDtype, 'fp32'>; readonly layers: readonly LinearLayer[] },
+    tokenRows: readonly TokenRows[] = [],
   ) {
     this.adapted = adapted;
+    this.tokenRows = tokenRows;
     this.architecture = architecture;
     this.config = config;
     this.taskHead = taskHeadOf(architecture, config);
@@ -118,7 +130,7 @@ export class Model {
     const { context } = this.dimensions;
     this.reach = architecture.reach?.(config) ?? { read: context, written: context };
     if (adapted.length > 0) {
-      this.trained = new ParameterLayout(adapterParameters(adapted));
+      this.trained = new ParameterLayout([...adapterParameters(adapted), ...tokenRowsParameters(tokenRows)]);
       this.frozen = this.layout;
       const matrices = new Set(stored?.layers.map(({ name }) => `${name}.weight`));
       this.storage = stored && new BaseStorage(this.layout, stored.dtype, matrices);
@@ -162,7 +174,9 @@ export class Model {
    * @throws UsageError when a target fits none of them
    */
   adapt(settings: LoraSettings, baseDtype?: BaseDtype): Model {
-    return this.withAdapter(adaptedLayers(this.adaptableLayers(), settings), baseDtype);
+    const layers = this.adaptableLayers();
+    const rows = settings.tokens ? tokenRowsOf(layers, this.dimensions, settings.tokens) : [];
+    return this.withAdapter(adaptedLayers(layers, settings), baseDtype, rows);
   }
 
   /** The same model as training has it: with an adapter, or parts of it frozen. @throws UsageError as either */
@@ -171,9 +185,9 @@ export class Model {
   }
 
   /** The same model, all of it frozen, with an adapter beside the given ones of its linear layers. */
-  withAdapter(layers: readonly AdaptedLayer[], baseDtype: BaseDtype = 'fp32'): Model {
+  withAdapter(layers: readonly AdaptedLayer[], baseDtype: BaseDtype = 'fp32', rows: readonly TokenRows[] = []): Model {
     const stored = baseDtype === 'fp32' ? undefined : { dtype: baseDtype, layers: this.linearLayers() };
-    return new Model(this.architecture, this.config, [], layers, stored);
+    return new Model(this.architecture, this.config, [], layers, stored, rows);
   }
 
   /**
@@ -185,7 +199,10 @@ export class Model {
     random: Random,
     all = this.layout.initialize(random),
   ): { readonly trained: Float32Array; readonly frozen: Float32Array } {
-    return this.adapted.length > 0 ? { trained: this.trained.initialize(random), frozen: all } : this.cut(all);
+    if (this.adapted.length === 0) return this.cut(all);
+    const trained = this.trained.initialize(random);
+    startTokenRows(this.tokenRows, this.trained.views(trained), this.layout.views(all));
+    return { trained, frozen: all };
   }
 
   /** The linear layers that hidden states, and the scores from them, come through, in that order; not the head itself. */
@@ -371,8 +388,13 @@ export class Model {
 
   /** The weights that score the vocabulary's tokens, [V, C]; with an adapter beside them both together. */
   head(parameters: TracedParameters): Tensor {
-    const weight_VC = parameters[this.architecture.head(this.config)]!;
+    const rows = this.#headRows;
+    const weight_VC = rows ? withTokenRows(parameters, rows) : parameters[this.architecture.head(this.config)]!;
     return this.#headAdapter ? adaptedHead(parameters, this.#headAdapter, weight_VC) : weight_VC;
+  }
+
+  get #headRows(): TokenRows | undefined {
+    return this.tokenRows.find(({ name }) => `${name}.weight` === this.architecture.head(this.config));
   }
 
   get #headAdapter(): AdaptedLayer | undefined {
@@ -399,8 +421,9 @@ export class Model {
     if (this.taskHead) return this.scores(parameters, x_NC, { batch: 1 });
     const weight_VC = parameters[this.architecture.head(this.config)]!;
     const own_NV = gemm(x_NC, weight_VC, undefined, { transB: true });
-    const adapter = this.#headAdapter;
-    const scores_NV = adapter ? adaptedScores(parameters, adapter, x_NC, own_NV) : own_NV;
+    const [adapter, rows] = [this.#headAdapter, this.#headRows];
+    const rowed_NV = rows ? scoresWithTokenRows(parameters, rows, x_NC, own_NV) : own_NV;
+    const scores_NV = adapter ? adaptedScores(parameters, adapter, x_NC, rowed_NV) : rowed_NV;
     return this.softcap === undefined ? scores_NV : softcap(scores_NV, this.softcap);
   }
 
@@ -417,7 +440,10 @@ export class Model {
   #withAdapter(parameters: TracedParameters): TracedParameters {
     if (this.adapted.length === 0) return parameters;
     // What stays as it is drops nothing: PEFT's lora_dropout is of the adapter's input alone.
-    const [linear, embedding] = [adapterHook(parameters, this.adapted), embeddingHook(parameters, this.adapted)];
+    const [linear, embedding] = [
+      adapterHook(parameters, this.adapted),
+      embeddingHook(parameters, this.adapted, this.tokenRows),
+    ];
     return { ...parameters, [DROPOUT]: undefined, [LINEAR]: linear, [EMBEDDING]: embedding };
   }
 }

@@ -8,6 +8,7 @@ import type { TrainedParts } from '../model/adapter.js';
 import { ENCODER_DECODERS, ENCODERS } from '../model/family-names.js';
 import { findPreset } from '../model/presets.js';
 import { hasSize } from '../model/published.js';
+import type { TokenRange } from '../model/token-rows.js';
 import { type MarkedTokenizer, type ObjectiveConfig, seq2seqOf } from '../objectives/create.js';
 import type { ObjectiveName } from '../objectives/names.js';
 import { checkGivenText, type GivenText } from './given-text.js';
@@ -199,8 +200,12 @@ export function checkAddedTokens({ from, addTokens, plainTokens }: ParsedTrainOp
   });
 }
 
-/** The parts of a model that stay as they are, or what is trained beside all of it. */
-export function partsOf(o: ParsedTrainOptions): TrainedParts {
+/**
+ * The parts of a model that stay as they are, or what is trained beside all of it.
+ *
+ * @param tokens that were added to the model that it starts from
+ */
+export function partsOf(o: ParsedTrainOptions, tokens?: TokenRange): TrainedParts {
   const { rank, alpha = 2 * rank, rslora, targets, baseDtype } = o;
   if (!o.adapter && baseDtype !== undefined && baseDtype !== 'fp32')
     throw spelledError(
@@ -215,7 +220,13 @@ export function partsOf(o: ParsedTrainOptions): TrainedParts {
         ? `${option('adapter', `${o.adapter}`)} leaves the whole model as it is: leave ${option('freeze')} out.`
         : `${option('adapter', `${o.adapter}`)} is trained beside a model that exists: name it with ${option('from')}.`,
     );
-  const adapter = { rank, alpha, ...(rslora && { rankStabilized: true }), ...(targets && { targets }) };
+  const adapter = {
+    rank,
+    alpha,
+    ...(rslora && { rankStabilized: true }),
+    ...(targets && { targets }),
+    ...(tokens && { tokens }),
+  };
   return { adapter, ...(baseDtype !== undefined && baseDtype !== 'fp32' && { baseDtype }) };
 }
 

@@ -44,6 +44,7 @@ export async function prepareData(
   const folder = join(run.paths.folder, 'tokens');
   if (run.source !== undefined) {
     await keepSource(run.paths.from, run.source);
+    if (run.source.added) await run.choose({ added: run.source.added });
     for (const message of run.source.notices) emit({ type: 'notice', message });
   } else if (run.teacher !== undefined && options.from === undefined) {
     // A new student has the tokenizer of its teacher.
@@ -60,7 +61,7 @@ export async function prepareData(
   const { tokenizer, fingerprint, objective, context, counts, samplesPerEpoch, trainingFiles, bytesPerToken } = samples;
   const vocabulary = tokenizer.vocabularySize;
   const whole = wholeModel(run, () => newModel(options, vocabulary));
-  const model = whole.partly(partsOf(options));
+  const model = whole.partly(partsOf(options, run.chosen.added));
   const rates = rateRanges(model.layout, model.trained, options);
   const teacher = await teacherPart(run);
   const learned = createObjective(objective, {

@@ -51,6 +51,8 @@ const chosenSchema = z.strictObject({
   module: z.strictObject({ url: z.string(), sha256: z.string() }).optional(),
   /** The model that the run started from, as it was named, and the sha256 of its vector of parameters. */
   from: z.strictObject({ model: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }).optional(),
+  /** The tokens that were added to it. */
+  added: z.strictObject({ first: count, count: count.min(1) }).optional(),
   /** The model's `config.json`. */
   model: z.record(z.string(), z.json()).optional(),
   parameters: count.optional(),

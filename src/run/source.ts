@@ -13,6 +13,7 @@ import { NodeEngine } from '../engine/node/engine.js';
 import { type MergeAdapter, type OpenTextModel, withTextModel } from '../hub/load-model.js';
 import { addRows, growVocabulary, requireTrainedRows } from '../model/grow-vocabulary.js';
 import type { Model } from '../model/model.js';
+import type { TokenRange } from '../model/token-rows.js';
 import { learnsRows, objectiveOf as objectiveOfModel, type TextObjectiveConfig } from '../objectives/create.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
 import { type ParsedTrainOptions, partsOf } from './options.js';
@@ -32,6 +33,8 @@ export interface RunSource {
   /** The tokenizer's own files, by name. */
   readonly tokenizerFiles: Readonly<Record<string, string>>;
   readonly notices: readonly string[];
+  /** The tokens that were added to it. */
+  readonly added?: TokenRange;
 }
 
 /**
@@ -59,7 +62,7 @@ export async function openSource(from: string, options: ParsedTrainOptions): Pro
       const { addTokens: tokens } = options;
       if (tokens === undefined) return { ...kept, model, tokenizerFiles, notices };
       const grown = await withTokens(opened, tokens, options);
-      requireTrainedRows(grown.model, partsOf(options));
+      requireTrainedRows(grown.model, partsOf(options, grown.added));
       return { ...kept, ...grown, notices: [...notices, ...grown.notices] };
     },
     mergeWithEngine,
@@ -103,7 +106,8 @@ async function withTokens(opened: OpenTextModel, tokens: readonly string[], { pl
           `${unused} of the ${ids.length} added tokens take rows that the model has and its tokenizer did not use (of ` +
             `${opened.model.dimensions.vocabulary}, ${before} were in use); ${rows} rows are new.`,
         ];
-  return { model, ids, tokens: before, tokenizerFiles: files, notices };
+  const added = { first: ids[0]!, count: ids.length };
+  return { model, ids, added, tokens: before, tokenizerFiles: files, notices };
 }
 
 /**

@@ -10,12 +10,12 @@ import { readSource } from './source.js';
 
 /** What a run's `model/` holds: all parameters, or the adapter. */
 export async function weightsOf(
-  { options }: OpenRun,
+  { options, chosen }: OpenRun,
   model: Model,
   trained: Float32Array,
   frozen: FrozenPart | undefined,
 ): Promise<Float32Array | AdapterContent> {
-  const { adapter } = partsOf(options);
+  const { adapter } = partsOf(options, chosen.added);
   if (adapter) {
     const from = options.from!;
     // A name of the hub stays one.
@@ -31,7 +31,7 @@ export async function frozenPart(
   model: Model,
   start: StartVectors,
 ): Promise<FrozenPart | undefined> {
-  const parts = partsOf(options);
+  const parts = partsOf(options, chosen.added);
   if (model.frozen.size === 0) return undefined;
   const path = paths.frozen;
   if (chosen.frozen === undefined) {

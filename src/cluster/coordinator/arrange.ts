@@ -54,7 +54,7 @@ export async function arrangeCluster(
   await run.choose({ device: 'cpu', optimizer, schedule, cluster: stored });
   const setup: RunSetup = {
     model: JSON.parse(JSON.stringify(model.config)),
-    ...partsOf(options),
+    ...partsOf(options, run.chosen.added),
     ...(options.dropout && { dropout: options.dropout }),
     objective,
     ...(window < model.dimensions.context && { context: window }),

@@ -32,6 +32,8 @@ const runSetup = z.strictObject({
       alpha: positive,
       rankStabilized: z.boolean().optional(),
       targets: patterns(TRAIN_OPTIONS.targets).optional(),
+      /** Tokens whose rows are trained as well. */
+      tokens: z.strictObject({ first: count, count: count.min(1) }).optional(),
     })
     .optional(),
   /** How the matrices beside it are kept in memory; missing where in float32. */
