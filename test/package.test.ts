@@ -34,6 +34,7 @@ test('the package holds what it should and no more', async () => {
     'command-line.md',
     'concepts.md',
     'data.md',
+    'distillation.md',
     'first-model.md',
     'gguf.md',
     'graph.md',
@@ -44,6 +45,7 @@ test('the package holds what it should and no more', async () => {
     'own-model.md',
     'planner.md',
     'run-folder.md',
+    'scale.md',
     'slurm.md',
     'top500.md',
   ]);
