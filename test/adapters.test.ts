@@ -150,13 +150,14 @@ describe('an adapter', () => {
       return { text, loss, notices: lines.filter(({ type }) => type === 'notice').map(({ message }) => message) };
     };
     const ofText = ['--prompt', 'ROMEO', '--max-tokens', '24', '--temperature', '1', '--seed', '3'];
-    const merged = await result('generate', trainer.path('lora'), ...ofText);
     const base = await result('generate', trainer.path('base'), ...ofText);
+    // The run has learned on since the folder was copied from it.
     for (const adapter of ['lora', 'alone']) {
+      const merged = await result('generate', trainer.path(adapter), ...ofText);
       const beside = await result('generate', trainer.path('base'), '--adapter', trainer.path(adapter), ...ofText);
       expect(beside).toMatchObject({ text: merged.text, notices: [] });
+      expect(merged.text).not.toBe(base.text);
     }
-    expect(merged.text).not.toBe(base.text);
     const { loss } = await result('eval', trainer.path('base'), other, '--adapter', trainer.path('lora'));
     expect(Math.abs((loss as number) / (await lossOf('lora')) - 1)).toBeLessThan(1e-5);
     await cp(trainer.path('base/model'), trainer.path('renamed'), { recursive: true });

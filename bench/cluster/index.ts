@@ -17,6 +17,10 @@ const measures: Readonly<
     about: 'Bytes a token and compute utilisation, 100 Mb/s, 4×256',
     load: () => import('./measures/traffic.js'),
   },
+  adapter: {
+    about: 'An adapter of SmolLM2-135M between two machines at 10 Mb/s',
+    load: () => import('./measures/adapter.js'),
+  },
   exchange: { about: 'Exchange of 500 MB beside plain JetStream', load: () => import('./measures/exchange.js') },
   coordinators: {
     about: 'Coordinator and NATS leader killed',

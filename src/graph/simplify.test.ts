@@ -134,7 +134,8 @@ describe('simplify', () => {
               () => add(x, y),
               () => mul(x, scale(y, 0.25)),
               () => scale(x, -1),
-              () => gemm(x, y, x, { transA: true, alpha: 0.25, beta: 0.5 }),
+              // Not x again: ONNX Runtime 1.30 cannot load an output that is two operands of one Gemm.
+              () => gemm(x, y, mul(x, b), { transA: true, alpha: 0.25, beta: 0.5 }),
               () => matmul(x, y, { alpha: 0.25 }),
               () => transpose(reshape(x, [2, 2]), [1, 0]),
               () => reshape(reshape(x, [4, 1]), [2, 2]),

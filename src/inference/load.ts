@@ -2,7 +2,7 @@ import type { LanguageModel } from './language-model.js';
 import type { LoadOptions } from './options.js';
 
 /**
- * Loads the best model of a run, or a folder in Hugging Face's layout of one of the families `gpt2` and `llama`.
+ * Loads a model: the best of a run, a folder in Hugging Face's layout, a GGUF file, or `org/name` of the hub.
  *
  * @param run the run's folder, or the model's
  * @throws MeanfieldError when there is no model or a file of it is damaged

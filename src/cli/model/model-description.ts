@@ -31,15 +31,18 @@ const SIZES: readonly (readonly [name: string, size: SizeName, ...keys: string[]
   ['vocabulary', 'vocabulary', 'vocab_size'],
 ];
 
-/** @throws MeanfieldError when there is no model by that name, or a file of it is missing or damaged */
-export async function readModelDescription(named: string): Promise<DescribedModel> {
+/**
+ * @param ours whether a run wrote it: then its weights are those of its configuration
+ * @throws MeanfieldError when there is no model by that name, or a file of it is missing or damaged
+ */
+export async function readModelDescription(named: string, ours = false): Promise<DescribedModel> {
   const { path, config, weights, close } = await openModel(named, { check: false, adapters: true });
   let parameters = 0;
   for (const { shape } of weights.tensors.values()) parameters += shape.reduce((product, size) => product * size, 1);
   await close();
   const { model, notices } = describeModel(config, parameters);
   // An adapter's matrices are beside those of the configuration.
-  const compared = (await isAdapterFolder(path)) ? [] : await compare(config, weights);
+  const compared = ours || (await isAdapterFolder(path)) ? [] : await compare(config, weights);
   return { model: { path, ...model }, notices: [...new Set([...notices, ...compared])] };
 }
 

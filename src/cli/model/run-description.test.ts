@@ -52,8 +52,8 @@ test('a run with a model counts its parameters; its best loss is told to a perso
   const description = await describeRun(run);
   expect(description.model).toMatchObject({ path: join(run, 'model'), parameters: 29 });
   const { notices, ...result } = description;
-  // These tensors are no llama's.
-  expect(notices).toEqual([expect.stringMatching(/there is no tensor .*do not belong together\.$/s)]);
+  // What a run wrote itself is not compared, which would load the models.
+  expect(notices).toEqual([]);
   const text = infoText(result);
   expect(text).toMatch(/parameters +29 /);
   expect(text).toMatch(/best val loss +1\.500 at step 50\n/);

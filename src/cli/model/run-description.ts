@@ -38,7 +38,7 @@ export async function describeRun(folder: string): Promise<RunDescription> {
     const path = await currentFolder(paths.model);
     const described =
       path !== undefined
-        ? await readModelDescription(path)
+        ? await readModelDescription(path, true)
         : isJsonObject(config) && describeModel(config, Number(parameters));
     return {
       run: folder,
