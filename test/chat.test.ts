@@ -74,6 +74,26 @@ test('answers one message, or lines one after another, and ends at the end of th
   expect(stdout).toMatch(/^It is \d+\.\n/);
 }, 240_000);
 
+test('goes three times over the rows of a model that exists, two windows a step, and further where it is told', async () => {
+  const rest = ['--from', join(folder, 'answers'), '--run', join(folder, 'on'), '--json'];
+  const on = (...options: string[]) => meanfield('train', chats, '--objective', 'chat', ...rest, ...options);
+  const first = await on();
+  expect(first.code, first.stderr).toBe(0);
+  const lines = jsonLines(first);
+  const { settings } = lines.find(({ type }) => type === 'started') as unknown as { settings: Record<string, number> };
+  expect(settings.batchSize ?? settings.batch_size).toBe(2);
+  const { step } = lines.at(-1) as { step: number };
+  expect(step).toBe(settings.steps);
+  // 54 rows or so, of which a window of 48 tokens holds one or two.
+  expect(step).toBeGreaterThanOrEqual((3 * 54) / 2 / 2);
+  expect(step).toBeLessThanOrEqual((3 * 60) / 2);
+  const less = await on('--resume', '--steps', String(step - 1));
+  expect([less.code, less.stderr]).toEqual([2, expect.stringMatching(/--steps was .*, now/)]);
+  const more = await on('--resume', '--steps', String(step + 2));
+  expect(more.code, more.stderr).toBe(0);
+  expect(jsonLines(more).at(-1)).toMatchObject({ step: step + 2 });
+}, 240_000);
+
 test('is measured on held-out rows by eval as by the run itself', async () => {
   const held = join(folder, 'held.jsonl');
   const messages = (i: number) => [

@@ -123,7 +123,7 @@ export async function arrangeRun(
   const { schedule, earlier } = longer(
     run,
     layout.size + learned.frozen.size,
-    planSteps(options, tokensPerStep).schedule,
+    planSteps(options, tokensPerStep, prepared.rows && prepared.rows * perSample).schedule,
     from,
     emit,
   );

@@ -102,7 +102,7 @@ export class RunningTraining {
     const { run, setup, prepared, emit, startReplica } = start;
     const { progress } = from;
     const { seconds: limit } = setup.schedule;
-    const { most } = planSteps(run.options, perStep(setup));
+    const { most } = planSteps(run.options, perStep(setup), prepared.rows && prepared.rows * setup.perSample);
     // Before the figures of later steps are cut off.
     const recorded = await recordedRounds(start, progress.step);
     const clock = new Clock(progress.seconds);

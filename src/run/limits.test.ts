@@ -12,6 +12,13 @@ describe('planSteps', () => {
     expect(planSteps(options, 100)).toEqual(expected);
   });
 
+  it('passes three times over rows, but makes no more steps than without', () => {
+    expect(planSteps({}, 100, 1010)).toEqual({ schedule: 31, most: 31 });
+    expect(planSteps({ untilLoss: 1 }, 100, 1010)).toEqual({ schedule: 31, most: 310 });
+    expect(planSteps({}, 100, 1e6)).toEqual({ schedule: 2000, most: 2000 });
+    expect(planSteps({ steps: 7 }, 100, 1010)).toEqual({ schedule: 7, most: 7 });
+  });
+
   it('leaves minutes to the clock', () => {
     expect(planSteps({ minutes: 2 }, 100)).toEqual({ schedule: 2000, most: Number.MAX_SAFE_INTEGER });
   });

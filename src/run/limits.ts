@@ -2,6 +2,8 @@ import type { ParsedTrainOptions } from './options.js';
 
 /** Steps of a run without a limit of its own; over as many its learning rate falls. */
 export const DEFAULT_STEPS = 2000;
+/** How often a model that exists sees rows where no limit is given, if that takes fewer steps: more only learns them by heart. */
+const PASSES = 3;
 /** A run that only a loss ends goes on for so many times its schedule at the lowest rate, then ends all the same. */
 const PATIENCE = 10;
 /** Steps of the schedule of a run that the clock ends: it goes through them by time, however many it does. */
@@ -19,10 +21,12 @@ export interface StepPlan {
  * The steps of a run. With `--minutes` the clock ends it, whatever its steps.
  *
  * @param tokensPerStep of all replicas together
+ * @param rowTokens of an epoch, where a model that exists learns rows
  */
 export function planSteps(
   options: Pick<ParsedTrainOptions, 'steps' | 'tokens' | 'minutes' | 'untilLoss'>,
   tokensPerStep: number,
+  rowTokens?: number,
 ): StepPlan {
   const { steps, tokens, minutes, untilLoss } = options;
   if (steps !== undefined) return { schedule: steps, most: steps };
@@ -31,7 +35,9 @@ export function planSteps(
     return { schedule: needed, most: needed };
   }
   if (minutes !== undefined) return { schedule: CLOCK_STEPS, most: Number.MAX_SAFE_INTEGER };
-  return { schedule: DEFAULT_STEPS, most: untilLoss === undefined ? DEFAULT_STEPS : PATIENCE * DEFAULT_STEPS };
+  const passes = rowTokens === undefined ? DEFAULT_STEPS : Math.ceil((PASSES * rowTokens) / tokensPerStep);
+  const schedule = Math.min(DEFAULT_STEPS, passes);
+  return { schedule, most: untilLoss === undefined ? schedule : PATIENCE * schedule };
 }
 
 /** Whether a multiple of `every` lies in (before, after]. */

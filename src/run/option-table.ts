@@ -192,8 +192,13 @@ const DATA = {
 } as const satisfies TrainTable;
 
 const LENGTH = {
-  /** Inner steps per replica. Default 2000. */
-  steps: { kind: 'count', resume: 'further', help: 'inner steps of each replica', otherwise: '2000' },
+  /** Inner steps per replica. Default 2000; of rows with `from` what three passes over them take, if that is fewer. */
+  steps: {
+    kind: 'count',
+    resume: 'further',
+    help: 'inner steps of each replica',
+    otherwise: '2000; of rows with --from what three passes take, if fewer',
+  },
   /** Tokens to train on, over all replicas. */
   tokens: { kind: 'count', resume: 'further', help: 'tokens to train on, over all replicas' },
   /** Wall time to train for. */
@@ -238,8 +243,13 @@ const OPTIMISER = {
   weightDecay: { kind: 'notNegative', default: 0.1, help: 'decay of matrices' },
   /** The largest global norm of a gradient; 0 for none. Default 1. */
   clip: { kind: 'notNegative', default: 1, help: 'largest norm of a gradient, 0 for none' },
-  /** Sequences of a micro-batch, per replica. Default 12. */
-  batchSize: { kind: 'count', default: 12, help: 'sequences of a micro-batch, per replica' },
+  /** Sequences of a micro-batch, per replica; 2 where `from` names a model that learns conversations. Default 12. */
+  batchSize: {
+    kind: 'count',
+    default: 12,
+    help: 'sequences of a micro-batch, per replica',
+    otherwise: '12; of --objective chat with --from 2',
+  },
   /** Micro-batches of a step, per replica. Default 1. */
   gradAccum: { kind: 'count', default: 1, help: 'micro-batches of a step, per replica' },
 } as const satisfies TrainTable;

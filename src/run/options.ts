@@ -91,7 +91,12 @@ export function parseTrainOptions(options: TrainOptions | OwnTrainOptions): Pars
         'resumed without them by `resume: true`.',
     );
   }
-  const given = text === undefined ? others : { ...others, corpus: [FROM_CODE] };
+  const few = others.from !== undefined && others.objective === 'chat' ? FEW_WINDOWS : undefined;
+  const given = {
+    ...others,
+    batchSize: others.batchSize ?? few,
+    ...(text !== undefined && { corpus: [FROM_CODE] }),
+  };
   const result = schema.safeParse(given, { reportInput: true });
   if (!result.success) {
     const { error } = result;
@@ -103,6 +108,9 @@ export function parseTrainOptions(options: TrainOptions | OwnTrainOptions): Pars
   const parsed = result.data as unknown as ParsedTrainOptions;
   return withOneLimit(text === undefined ? parsed : { ...parsed, corpus: [] });
 }
+
+/** Windows of a step where a model that exists learns conversations: each window holds many of them. */
+const FEW_WINDOWS = 2;
 
 /** Stands for a corpus where the text comes from code. */
 const FROM_CODE = 'text';

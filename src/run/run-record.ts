@@ -118,8 +118,7 @@ type Furthering = {
 
 /** Whether a run goes further by another value than it was started with. */
 const LENGTHS: Readonly<Record<Furthering, (was: unknown, is: unknown) => boolean>> = {
-  // A run of which no length was given has the default's.
-  steps: (was, is) => is !== undefined && Number(is) > Number(was ?? DEFAULT_STEPS),
+  steps: (was, is) => is !== undefined && Number(is) > Number(was),
   tokens: (was, is) => was !== undefined && Number(is) > Number(was),
   minutes: (was, is) => was !== undefined && Number(is) > Number(was),
   patience: (was, is) => was === undefined || Number(is) > Number(was),
@@ -178,7 +177,7 @@ export function resumedOptions(given: TrainOptions | OwnTrainOptions, record: Ru
   const before = parseTrainOptions(stored);
   const differences = Object.keys({ ...before, ...parsed })
     .filter((key) => !FREE_OPTIONS.includes(key))
-    .filter((key) => !goesFurther(before, parsed, key))
+    .filter((key) => !goesFurther(before, parsed, key, record))
     .map((key) => [key, show(before, key), show(parsed, key)] as const)
     .filter(([, was, is]) => was !== is);
   if (differences.length > 0) {
@@ -194,11 +193,18 @@ export function resumedOptions(given: TrainOptions | OwnTrainOptions, record: Ru
   return parsed;
 }
 
-function goesFurther(before: ParsedTrainOptions, now: ParsedTrainOptions, key: string): boolean {
+function goesFurther(before: ParsedTrainOptions, now: ParsedTrainOptions, key: string, record: RunRecord): boolean {
   // A length of another kind is another schedule.
   if (key === 'steps' && (before.tokens !== undefined || before.minutes !== undefined)) return false;
   const name = key as keyof ParsedTrainOptions;
-  return Object.hasOwn(LENGTHS, key) && LENGTHS[key as Furthering](before[name], now[name]);
+  return (
+    Object.hasOwn(LENGTHS, key) && LENGTHS[key as Furthering](before[name] ?? defaultLength(record, key), now[name])
+  );
+}
+
+/** A run of which no length was given has steps all the same. */
+function defaultLength({ chosen }: RunRecord, key: string): number | undefined {
+  return key === 'steps' ? (chosen.schedule?.steps ?? DEFAULT_STEPS) : undefined;
 }
 
 /**
@@ -208,7 +214,9 @@ function goesFurther(before: ParsedTrainOptions, now: ParsedTrainOptions, key: s
 export function furtherRecord(record: RunRecord, options: ParsedTrainOptions): RunRecord {
   const { schedule, cluster } = record.chosen;
   const further = { ...record, options: newRecord(options).options };
+  const { steps: given, tokens, minutes } = options;
   if (cluster === undefined || schedule === undefined) return further;
+  if ((given ?? tokens ?? minutes) === undefined) return further;
   const members = (cluster.options as { minWorkers?: number } | undefined)?.minWorkers ?? 1;
   const tokensPerStep = members * options.batchSize * options.gradAccum * modelShape(options).context;
   const { schedule: steps } = planSteps(options, tokensPerStep);

@@ -50,6 +50,8 @@ export interface PreparedRun {
   /** The numbers of the validation samples: where windows of a text start, or places in a list. */
   readonly validation: readonly number[];
   readonly sizes: TaskSizes;
+  /** Samples of an epoch, where a model that exists learns rows. */
+  readonly rows?: number | undefined;
   /** Of a text: bytes of what an evaluation predicts, a token of it. */
   readonly bytesPerToken?: number;
   /** The trained parameters that the run begins with, anew each time. */
@@ -72,6 +74,8 @@ export interface PreparedSamples {
   /** The numbers of the samples that validate. */
   readonly validation: readonly number[];
   readonly samplesPerEpoch: number;
+  /** Whether they come in rows, such as conversations; not of a text. */
+  readonly rows?: boolean;
   /** Of a text: bytes of what an evaluation predicts, a token of it. */
   readonly bytesPerToken?: number;
   /** Names of the files that are needed to train; the others are for evaluations and for the model's folder. */

@@ -29,7 +29,7 @@ export interface ClusterArrangement {
  */
 export async function arrangeCluster(
   run: OpenRun,
-  { model, learned, rates, task: { objective } }: PreparedData,
+  { model, learned, rates, rows, task: { objective } }: PreparedData,
   given: ClusterOptions | undefined,
 ): Promise<ClusterArrangement> {
   const { options, chosen } = run;
@@ -46,8 +46,9 @@ export async function arrangeCluster(
   // With P fragments a round exchanges one of them after H / P steps, so that each has its turn every H.
   const steps = Math.max(1, Math.round(options.syncEvery / fragments.length));
   const { context: window = model.dimensions.context } = options;
-  const tokensPerStep = options.batchSize * options.gradAccum * (learned.tokensPerSample ?? window);
-  const plan = planRun(options, tokensPerStep, cluster.minWorkers);
+  const perSample = learned.tokensPerSample ?? window;
+  const tokensPerStep = options.batchSize * options.gradAccum * perSample;
+  const plan = planRun(options, tokensPerStep, cluster.minWorkers, rows && rows * perSample);
   const optimizer = chosen.optimizer ?? optimizerOf(options, rates);
   const schedule = chosen.schedule ?? scheduleOf(options, model.layout.size, plan.schedule);
   const stored = JSON.parse(JSON.stringify({ id, options: cluster }));

@@ -30,11 +30,13 @@ export interface RunStanding {
  *
  * @param tokensPerStep of one replica
  * @param members replicas that are expected
+ * @param rowTokens as of {@link planSteps}
  */
 export function planRun(
   options: Pick<ParsedTrainOptions, 'steps' | 'tokens' | 'minutes' | 'untilLoss'>,
   tokensPerStep: number,
   members: number,
+  rowTokens?: number,
 ): RunLength {
   const { tokens, minutes } = options;
   if (minutes !== undefined)
@@ -44,7 +46,7 @@ export function planRun(
       mostTokens: null,
       mostSeconds: 60 * minutes,
     };
-  const { schedule, most }: StepPlan = planSteps(options, tokensPerStep * members);
+  const { schedule, most }: StepPlan = planSteps(options, tokensPerStep * members, rowTokens);
   if (tokens !== undefined)
     return { schedule, mostSteps: Number.MAX_SAFE_INTEGER, mostTokens: tokens, mostSeconds: null };
   return { schedule, mostSteps: most, mostTokens: null, mostSeconds: null };
