@@ -70,7 +70,7 @@ export async function arrangeRun(
     schedule: ScheduleOptions = { peak, final: peak, warmup: 1000, steps: 1000 },
   ): TeamSetup => {
     const setup = baseSetup(arrangement, schedule);
-    return { ...setup, recompute: recomputes({ ...setup, learned }, available) };
+    return { ...setup, recompute: recomputes({ ...setup, learned }, available, needOf) };
   };
   const baseSetup = (arrangement: ThreadArrangement, schedule: ScheduleOptions): TeamSetup => ({
     ...arrangement,
@@ -89,10 +89,12 @@ export async function arrangeRun(
     averageMoments: options.moments === 'average',
     stepsPerRound: options.syncEvery,
   });
-  const needs = new Map<number, MemoryNeed>();
-  const needOf = (setup: TeamSetup): MemoryNeed => {
-    const need = needs.get(setup.replicas) ?? memoryNeed({ ...setup, learned });
-    needs.set(setup.replicas, need);
+  // A large model takes a second to trace, and these two are all that arrangements differ in.
+  const needs = new Map<string, MemoryNeed>();
+  const needOf = (setup: Omit<Parameters<typeof memoryNeed>[0], 'learned'>): MemoryNeed => {
+    const key = `${setup.replicas} ${setup.recompute}`;
+    const need = needs.get(key) ?? memoryNeed({ ...setup, learned });
+    needs.set(key, need);
     return need;
   };
   const require = (setup: TeamSetup) => {

@@ -59,11 +59,12 @@ export function memoryNeed(setup: Sizes): MemoryNeed {
  * Whether the replicas of a run make cheap activations twice: where they need not, as long as others have room beside it.
  *
  * @param available bytes that the process may have
+ * @param needOf {@link memoryNeed}, or what remembers it
  */
-export function recomputes(setup: Sizes, available: number): boolean {
+export function recomputes(setup: Sizes, available: number, needOf = memoryNeed): boolean {
   const which = recomputation(setup.learned);
   if (which !== 'spare') return which === 'yes';
-  return memoryNeed({ ...setup, recompute: false }).total > ROOM * available;
+  return needOf({ ...setup, recompute: false }).total > ROOM * available;
 }
 
 /** The share of what is free that a run takes for speed alone. */

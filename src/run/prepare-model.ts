@@ -88,7 +88,7 @@ export async function prepareData(
   });
   return {
     ...{ model, learned, rates, frozen, parameters, fingerprint, samplesPerEpoch },
-    rows: samples.rows && options.from !== undefined ? samplesPerEpoch : undefined,
+    rows: comesInRows(objective) && options.from !== undefined ? samplesPerEpoch : undefined,
     trainingFiles: [...trainingFiles, ...(stored ? referenceFiles() : [])],
     task: {
       ...{ kind: 'data', folder, model: model.config, objective, context },

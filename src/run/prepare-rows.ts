@@ -62,7 +62,6 @@ export async function prepareRows(
     ...{ tokenizer, fingerprint, context, counts, objective },
     validation: Array.from({ length: evaluated }, (_, i) => Math.floor((i * held) / evaluated)),
     samplesPerEpoch: windows.length,
-    rows: true,
     trainingFiles: trainingFiles(),
     ...(!sources && { chat: { files, end: await turnEnd(dataset) } }),
   };

@@ -1,10 +1,11 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MeanfieldError, UsageError } from '../base/errors.js';
+import { UsageError } from '../base/errors.js';
 import { asWriteError, writeFileAtomic } from '../base/files/atomic.js';
 import { repairFolder } from '../base/files/folder-swap.js';
 import { readJsonFile } from '../base/files/json-file.js';
 import { makeFolder } from '../base/files/make-folder.js';
+import { namesIn } from '../base/files/names-in.js';
 import { type JsonValue, jsonText } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
 import { FROZEN } from '../hub/model-files.js';
@@ -92,7 +93,7 @@ export async function createRun(folder: string, content: JsonValue, options: Loc
  */
 export async function resumeRun(folder: string, options: LockOptions = {}): Promise<Run> {
   const paths = runPaths(folder);
-  const names = await namesIn(folder);
+  const names = await namesIn(folder, 'run');
   if (!names.includes('run.json')) {
     const found = names.length > 0 ? 'the folder has no run.json' : 'there is no such folder, or it is empty';
     throw spelledError(
@@ -143,7 +144,7 @@ async function withLock(paths: RunPaths, options: LockOptions, work: () => Promi
 
 async function refuseIfUsed(folder: string): Promise<void> {
   // A process killed before it wrote run.json leaves its lock and parts of these files.
-  const names = (await namesIn(folder)).filter(
+  const names = (await namesIn(folder, 'run')).filter(
     (name) => !/^lock(?:\..*)?$/.test(name) && !LEFT_BY_ATOMIC_WRITE.test(name),
   );
   if (names.includes('run.json')) {
@@ -159,21 +160,5 @@ async function refuseIfUsed(folder: string): Promise<void> {
       UsageError,
       ({ option }) => `${folder} is no run and not empty (${some}). Choose another ${option('run')}, or empty it.`,
     );
-  }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return [];
-    if (code === 'ENOTDIR')
-      throw spelledError(
-        MeanfieldError,
-        ({ option }) =>
-          `${folder}, or what is above it, is a file, expected a folder. Choose another ${option('run')}.`,
-      );
-    throw error;
   }
 }

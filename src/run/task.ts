@@ -74,8 +74,6 @@ export interface PreparedSamples {
   /** The numbers of the samples that validate. */
   readonly validation: readonly number[];
   readonly samplesPerEpoch: number;
-  /** Whether they come in rows, such as conversations; not of a text. */
-  readonly rows?: boolean;
   /** Of a text: bytes of what an evaluation predicts, a token of it. */
   readonly bytesPerToken?: number;
   /** Names of the files that are needed to train; the others are for evaluations and for the model's folder. */

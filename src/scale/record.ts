@@ -1,10 +1,11 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files/atomic.js';
 import { readJsonFile } from '../base/files/json-file.js';
 import { makeFolder } from '../base/files/make-folder.js';
+import { namesIn } from '../base/files/names-in.js';
 import { firstIssue } from '../base/first-issue.js';
 import { type JsonValue, jsonText } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
@@ -71,7 +72,7 @@ export class LadderFolder {
     first: Pick<ScaleRecord, 'options' | 'corpus'> | undefined,
     force: boolean,
   ): Promise<LadderFolder> {
-    const names = await namesIn(folder);
+    const names = await namesIn(folder, 'out');
     if (first === undefined && !names.includes(NAME))
       throw spelledError(
         UsageError,
@@ -82,7 +83,7 @@ export class LadderFolder {
     const lock = await acquireLock(folder, { force });
     try {
       if (first === undefined) return new LadderFolder(folder, lock, await readScaleRecord(folder));
-      refuseIfUsed(folder, await namesIn(folder));
+      refuseIfUsed(folder, await namesIn(folder, 'out'));
       const made = new LadderFolder(folder, lock, { format: FORMAT, ...first, results: {} });
       await made.change({});
       return made;
@@ -139,22 +140,6 @@ export async function readScaleRecord(folder: string): Promise<ScaleRecord> {
   const parsed = recordSchema.safeParse(content);
   if (!parsed.success) throw new MeanfieldError(`${path} is damaged: ${firstIssue(parsed.error)}. ${advice}`);
   return parsed.data as unknown as ScaleRecord;
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return [];
-    if (code === 'ENOTDIR')
-      throw spelledError(
-        MeanfieldError,
-        ({ option }) =>
-          `${folder}, or what is above it, is a file, expected a folder. Choose another ${option('out')}.`,
-      );
-    throw error;
-  }
 }
 
 /** What a process leaves that was killed before `scale.json` was there. */
