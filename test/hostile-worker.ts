@@ -170,11 +170,26 @@ class Life {
       { ...stored, chunks: 2 ** 31 },
       { ...stored, hash: '0'.repeat(64) },
     ]);
-    const told = this.#one([{}, {}, { tokens: 2 ** 53 - 1 }, { steps: 9e15 }, { round: round + 5 }, { length: 1 }]);
+    const told = this.#one([
+      {},
+      {},
+      { tokens: 2 ** 53 - 1 },
+      { weight: 2 ** 40 },
+      { steps: 9e15 },
+      { round: round + 5 },
+      { length: 1 },
+    ]);
     this.#count('a contribution');
     this.#up({
       type: 'contribution',
-      ...{ round, steps, tokens: steps * 16, seconds: this.#one([0.1, 0, 1e-300]), baseHash: message.base.hash },
+      ...{
+        round,
+        steps,
+        tokens: steps * 16,
+        weight: steps * 16,
+        seconds: this.#one([0.1, 0, 1e-300]),
+        baseHash: message.base.hash,
+      },
       ...{ layoutHash: this.#layout.hash, length: this.#layout.length, finite: true, manifest },
       ...{ norm: this.#one([1e-6, 0.1, 1e30]), loss: this.#one([0, 3, -1e300]), gradientNorm: 1, uploadSeconds: 0 },
       traffic: { sent: 0, received: 0 },

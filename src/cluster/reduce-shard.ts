@@ -51,7 +51,7 @@ export interface ShardSum {
 }
 
 /**
- * One shard of all contributions, merged: in replica order, by tokens, so that whoever does it gets the same bits.
+ * One shard of all contributions, merged: in replica order, by weight, so that whoever does it gets the same bits.
  *
  * @throws ContributionError when one is missing, damaged, not decodable, or larger than its sender told
  */
@@ -62,9 +62,9 @@ export async function reduceShard(
   signal?: AbortSignal,
 ): Promise<ShardSum> {
   const bytes = sizes[fragment] ?? [];
-  const total = contributions.reduce((sum, { tokens }) => sum + tokens, 0);
+  const total = contributions.reduce((sum, { weight }) => sum + weight, 0);
   const parts = await Promise.all(contributions.map((one) => partOf(blobs, lists, bytes, one, shard, signal)));
-  const weights = contributions.map(({ tokens }) => tokens / total);
+  const weights = contributions.map(({ weight }) => weight / total);
   const norms = contributions.map(({ norm }) => norm);
   const answer = await thread.ask('reduce', { fragment, shard, parts, weights, norms });
   if ('merged' in answer) return answer;

@@ -45,6 +45,8 @@ export interface ReplicaState {
 
 /** What a replica has after its steps. */
 export interface ReplicaTrained {
+  /** Tokens trained on, or samples where these are counted. */
+  readonly tokens: number;
   /** Targets that it learned from: its weight in the average. */
   readonly weight: number;
   readonly steps: number;
@@ -65,6 +67,8 @@ export interface StepDone {
   /** Counted from 0. */
   readonly step: number;
   readonly loss: number;
+  /** Of the targets that the loss is the mean of. */
+  readonly weight: number;
   /** Before clipping; 0 where gradients are still to be averaged. */
   readonly gradientNorm: number;
 }

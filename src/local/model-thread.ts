@@ -1,5 +1,6 @@
 import type { ThreadHost } from '../base/threads/serve.js';
 import type { SessionOptions } from '../engine/engine.js';
+import { lossOfSteps, weightOfSteps } from './mean-step.js';
 import type { StepDone } from './messages.js';
 
 /** What each command is given and answers. */
@@ -14,8 +15,11 @@ export type Commands<C extends Table<C>> = {
 export interface StepsDone {
   readonly steps: number;
   readonly seconds: number;
-  /** Means over the steps that were asked for. */
+  /** The targets of all steps. */
+  readonly weight: number;
+  /** The mean over those targets. */
   readonly loss: number;
+  /** The mean over the steps that were asked for. */
   readonly gradientNorm: number;
   /** The step whose loss or gradient was not finite, which was the last. */
   readonly fault?: StepDone;
@@ -82,20 +86,22 @@ export abstract class ModelThread<C extends Table<C>, M extends { dispose(): Pro
     // From here on: who is told to stop while it waits for its turn must not miss it.
     this.#cancelled = false;
     await this.inTurn(begin);
-    const sum = { loss: 0, gradientNorm: 0, seconds: 0 };
+    const all: StepDone[] = [];
+    const sum = { gradientNorm: 0, seconds: 0 };
+    const told = (steps: number) => ({ ...sum, steps, loss: lossOfSteps(all), weight: weightOfSteps(all) });
     for (let i = 0; i < count; i++) {
       const started = performance.now();
       const done = await this.inTurn(() => step(i));
       sum.seconds += (performance.now() - started) / 1000;
-      sum.loss += done.loss / count;
+      all.push(done);
       sum.gradientNorm += done.gradientNorm / count;
       onStep(done);
-      if (!Number.isFinite(done.loss) || !Number.isFinite(done.gradientNorm)) return { ...sum, steps: i, fault: done };
+      if (!Number.isFinite(done.loss) || !Number.isFinite(done.gradientNorm)) return { ...told(i), fault: done };
       // Runs block the thread: only here can a message come in.
       await new Promise(setImmediate);
       if (this.#cancelled) return null;
     }
-    return { ...sum, steps: count };
+    return told(count);
   }
 }
 

@@ -46,7 +46,8 @@ export class ReplicaThread extends ModelThread<ReplicaCommands, Live> {
     const done = await this.steps(steps, (i) => this.model.step(step + i, rates?.[i]), onStep);
     if (done === null) throw new MeanfieldError('The replica was told to stop.');
     const { fault, seconds } = done;
-    if (fault) return { weight: 0, steps: done.steps, seconds: 0, finite: false, norm: Number.NaN, parts: [], fault };
+    if (fault)
+      return { tokens: 0, weight: 0, steps: done.steps, seconds: 0, finite: false, norm: Number.NaN, parts: [], fault };
     return this.model.contribute(steps, seconds);
   }
 }
@@ -126,9 +127,9 @@ class Live {
     const { loss, weight } = await this.replica.computeGradient(() => this.sampler.next(), [this.setup.replica, step]);
     this.#weight += weight;
     this.#gradientScale = this.replica.scaleOf(weight);
-    if (this.setup.exchange === 'gradients' || !Number.isFinite(loss)) return { step, loss, gradientNorm: 0 };
+    if (this.setup.exchange === 'gradients' || !Number.isFinite(loss)) return { step, loss, weight, gradientNorm: 0 };
     const { gradientNorm } = await this.replica.applyGradient(step, rate, this.#gradientScale);
-    return { step, loss, gradientNorm };
+    return { step, loss, weight, gradientNorm };
   }
 
   async contribute(steps: number, seconds: number): Promise<ReplicaCommands['train'][1]> {
@@ -141,7 +142,8 @@ class Live {
     });
     const weight = this.#weight;
     this.#weight = 0;
-    return { weight, steps, seconds, finite, norm, parts: this.#parts };
+    const tokens = steps * this.replica.tokensPerStep;
+    return { tokens, weight, steps, seconds, finite, norm, parts: this.#parts };
   }
 
   async merge(weights: readonly number[], total: number, parts: Parts): Promise<ReplicaCommands['merge'][1]> {

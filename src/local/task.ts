@@ -43,7 +43,7 @@ export interface Task {
 }
 
 /** The samples of a data set's folder, opened. */
-interface OpenSamples extends Pick<Task, 'training' | 'validation' | 'close'> {
+export interface OpenSamples extends Pick<Task, 'training' | 'validation' | 'close'> {
   readonly tokenizer?: Tokenizer;
 }
 
@@ -84,6 +84,15 @@ const openRows: OpenData = async ({ folder, context, objective, frozen }, seed, 
 };
 
 /**
+ * Opens the samples of a folder, without the model that learns of them.
+ *
+ * @param only as of {@link openData}
+ */
+export function openSamples(task: DataTask, seed: number, only?: 'training'): Promise<OpenSamples> {
+  return (comesInRows(task.objective) ? openRows : openText)(task, seed, only);
+}
+
+/**
  * Opens what is learned from the samples of a folder.
  *
  * @param seed of the run
@@ -94,7 +103,7 @@ export async function openData(task: DataTask, seed: number, only?: 'training'):
   const model = Model.fromConfig(config).partly(part ?? {});
   const frozen = await readStored(part, model);
   const teacher = taught && teacherOf(taught);
-  const { tokenizer, ...samples } = await (comesInRows(objective) ? openRows : openText)(task, seed, only);
+  const { tokenizer, ...samples } = await openSamples(task, seed, only);
   return {
     ...samples,
     objective: createObjective(objective, { model, context, seed, teacher }),

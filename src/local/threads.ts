@@ -10,6 +10,7 @@ import {
   threadOptions,
   tick,
 } from '../rounds/index.js';
+import { lossOfSteps } from './mean-step.js';
 import type { ReplicaExchange, ReplicaTrained, StepDone } from './messages.js';
 import type { ReplicaHandle } from './replica-thread.js';
 
@@ -31,7 +32,7 @@ export interface ThreadRoundsOptions {
 export interface JointStep {
   /** Counted from 0. */
   readonly step: number;
-  /** The mean over replicas, in nats per token. */
+  /** The mean over the targets of all replicas, in nats per token. */
   readonly loss: number;
   /** Before clipping; the mean over replicas where each has its own. */
   readonly gradientNorm: number;
@@ -193,12 +194,12 @@ export class ThreadRounds {
       );
       if (trained.fault) throw diverged(replica, trained.fault);
       this.#contributions[replica] = trained;
-      const { weight, seconds, finite, norm } = trained;
+      const { tokens, weight, seconds, finite, norm } = trained;
       return {
         ...({ type: 'contribution', ...this.#sender(replica) } as const),
         round,
-        // What weighs a contribution in the machine's words.
-        tokens: weight,
+        tokens,
+        weight,
         steps: trained.steps,
         seconds,
         baseHash: base.hash,
@@ -213,17 +214,15 @@ export class ThreadRounds {
     this.#events.push(...(await allOrCancel(work, replicas)));
   }
 
-  async #merge({ round, contributions, totalTokens }: Merge): Promise<void> {
+  async #merge({ round, contributions, totalWeight: total }: Merge): Promise<void> {
     const { replicas, exchange } = this.#options;
-    const weights = contributions.map(({ tokens }) => tokens / totalTokens);
+    const weights = contributions.map(({ weight }) => weight / total);
     // parts[i][j]: replica i's values of shard j.
     let parts = this.#contributions.map((trained) => trained!.parts);
     let merged: string | undefined;
     if (exchange !== 'nothing') {
       const shards = await allOrCancel(
-        replicas.map((replica, j) =>
-          replica.ask('merge', { weights, total: totalTokens, parts: parts.map((of) => of[j]) }),
-        ),
+        replicas.map((replica, j) => replica.ask('merge', { weights, total, parts: parts.map((of) => of[j]) })),
         replicas,
       );
       parts = replicas.map((_, i) => shards.map((shard) => shard.parts[i]));
@@ -236,7 +235,7 @@ export class ThreadRounds {
       replicas,
     );
     const { gradientNorm } = taken[0]!;
-    const loss = mean(this.#done[0]!.map((done) => done.loss));
+    const loss = lossOfSteps(this.#done[0]!);
     if (!Number.isFinite(gradientNorm)) {
       throw diverged(0, { step: this.#step, loss, gradientNorm });
     }
@@ -264,7 +263,7 @@ export class ThreadRounds {
     all[replica] = done;
     if (this.#options.exchange === 'gradients' || Object.keys(all).length < this.#options.replicas.length) return;
     const gradientNorm = mean(all.map((one) => one.gradientNorm));
-    this.#onStep({ step: done.step, loss: mean(all.map(({ loss }) => loss)), gradientNorm });
+    this.#onStep({ step: done.step, loss: lossOfSteps(all), gradientNorm });
   }
 }
 
@@ -273,7 +272,7 @@ function indexOf(worker: string): number {
   return Number(NAME.exec(worker)![1]) - 1;
 }
 
-function diverged(replica: number, { step, loss, gradientNorm }: StepDone): DivergedError {
+function diverged(replica: number, { step, loss, gradientNorm }: Omit<StepDone, 'weight'>): DivergedError {
   const what = Number.isFinite(loss) ? `gradient's norm is ${gradientNorm}` : `loss is ${loss}`;
   return new DivergedError(`in step ${step + 1} the ${what} on ${nameOf(replica)}`);
 }

@@ -80,6 +80,8 @@ export interface Objective<Sample = unknown> {
   readonly storage?: BaseStorage | undefined;
   /** Of windows of a text: how many tokens the model sees of one. Missing where samples themselves are counted. */
   readonly tokensPerSample?: number;
+  /** What every sample weighs, where all weigh the same, whatever they hold. */
+  readonly weightPerSample?: number;
   /** Whether it gives whole texts their probability: then its loss has bits a byte, and the model writes. */
   readonly generative: boolean;
   /** Metrics of an evaluation; the first decides which of two models is better. */

@@ -23,6 +23,11 @@ describe('contributions', () => {
     { change: { norm: -1 }, code: 'malformed' },
     { change: { tokens: 0 }, code: 'malformed' },
     { change: { tokens: 2 ** 60 }, code: 'malformed' },
+    { change: { weight: 0 }, code: 'malformed' },
+    { change: { weight: -3 }, code: 'malformed' },
+    { change: { weight: Number.NaN }, code: 'malformed' },
+    { change: { weight: Number.POSITIVE_INFINITY }, code: 'malformed' },
+    { change: { weight: 2 ** 60 }, code: 'malformed' },
     { change: { steps: 0.5 }, code: 'malformed' },
     { change: { contentHash: '' }, code: 'malformed' },
     { change: { baseHash: 'x' }, code: 'wrong-base' },
@@ -49,17 +54,28 @@ describe('contributions', () => {
     expect(play.effect('merge')?.contributions.map(({ worker }) => worker)).toEqual(['a', 'c']);
   });
 
-  it('are merged in replica order with tokens as weights', () => {
+  it('are merged in replica order with what they learned from as weights, whatever their tokens', () => {
     const play = new Play(MACHINES).ready('replica-10', 'replica-9', 'replica-2');
-    play.contribute('replica-10', { tokens: 1 }).contribute('replica-2', { tokens: 2 });
-    play.contribute('replica-9', { tokens: 3 });
+    play.contribute('replica-10', { weight: 1 }).contribute('replica-2', { weight: 2.5 });
+    play.contribute('replica-9', { weight: 3 });
     const merge = play.effect('merge')!;
-    expect(merge.contributions.map(({ worker, tokens }) => [worker, tokens])).toEqual([
-      ['replica-2', 2],
-      ['replica-9', 3],
-      ['replica-10', 1],
+    expect(merge.contributions.map(({ worker, tokens, weight }) => [worker, tokens, weight])).toEqual([
+      ['replica-2', 640, 2.5],
+      ['replica-9', 640, 3],
+      ['replica-10', 640, 1],
     ]);
-    expect(merge).toMatchObject({ round: 1, base: { round: 0, hash: 'h0' }, totalTokens: 6 });
+    expect(merge).toMatchObject({ round: 1, base: { round: 0, hash: 'h0' }, totalWeight: 6.5 });
+  });
+
+  it('weigh what the driver knows of their samples, and nothing else', () => {
+    const play = open();
+    const { open: round } = play.state;
+    play.state = { ...play.state, open: { ...round!, members: round!.members.map((one) => ({ ...one, weight: 7 })) } };
+    expect(play.contribute('a', { weight: 8 }).refusals).toEqual(['wrong-weight']);
+    expect(play.effect('refuse')?.reason).toBe('the samples that it was given weigh 7; got 8');
+    expect(play.contribute('b', { weight: 7 }).contribute('c', { weight: 7 }).effect('merge')).toMatchObject({
+      totalWeight: 14,
+    });
   });
 
   it('measure the speed', () => {

@@ -8,6 +8,9 @@ import { heal } from './presence.js';
 import { address, chain, refuse, step } from './step.js';
 import type { Contribution, Member, Milliseconds, RoundsState } from './types.js';
 
+/** Sums of the weights of many are still exact. */
+const MOST_WEIGHT = 2 ** 43;
+
 /** Counts a contribution once, or says why it does not count (rules 1, 2 and 7). */
 export function onContribution(state: RoundsState, event: Contribute, now: Milliseconds): Step {
   const sender = senderOf(state, event);
@@ -36,7 +39,7 @@ export function onContribution(state: RoundsState, event: Contribute, now: Milli
     const reason = `round ${event.round} starts from ${state.committed.hash}; this from ${event.baseHash}`;
     return chain(refuse(seen, event, 'wrong-base', reason), (at) => heal(at, find(at.workers, event.worker)!, reason));
   }
-  const fault = faultOf(event, member.steps, state);
+  const fault = faultOf(event, member, state);
   if (fault) return refuse(withMemberStatus(seen, event.worker, 'refused'), event, fault.code, fault.reason);
   if (member.status === 'refused')
     return refuse(seen, event, 'too-late', `${event.worker} was refused in round ${event.round} already`);
@@ -83,10 +86,12 @@ function onRepeated(state: RoundsState, event: Contribute, member: Member): Step
 
 /**
  * What is wrong with the contribution itself, whatever the others say (rule 7).
- *
- * @param steps that the round gave
  */
-function faultOf(it: Contribution, steps: number, { layout, options }: RoundsState): Objection | null {
+function faultOf(
+  it: Contribution,
+  { steps, weight }: Pick<Member, 'steps' | 'weight'>,
+  { layout, options }: RoundsState,
+): Objection | null {
   if (it.layoutHash !== layout.hash)
     return { code: 'wrong-layout', reason: `the parameters' layout is ${layout.hash}; got ${it.layoutHash}` };
   if (it.length !== layout.length)
@@ -94,16 +99,21 @@ function faultOf(it: Contribution, steps: number, { layout, options }: RoundsSta
   if (!it.finite || !Number.isFinite(it.norm))
     return { code: 'not-finite', reason: 'it holds NaN or infinity; lower the learning rate or check the data' };
   const whole = (n: number) => Number.isSafeInteger(n) && n >= 1;
-  if (!whole(it.tokens) || !whole(it.steps) || it.norm < 0 || it.contentHash === '')
+  const weighs = Number.isFinite(it.weight) && it.weight > 0 && it.weight <= MOST_WEIGHT;
+  if (!whole(it.tokens) || !whole(it.steps) || !weighs || it.norm < 0 || it.contentHash === '')
     return {
       code: 'malformed',
-      reason: `it needs tokens and steps from 1, a norm from 0 and a hash; got ${it.tokens}, ${it.steps}, ${it.norm}, '${it.contentHash}'`,
+      reason:
+        'it needs tokens and steps from 1, a weight above 0, a norm from 0 and a hash; ' +
+        `got ${it.tokens}, ${it.steps}, ${it.weight}, ${it.norm}, '${it.contentHash}'`,
     };
   if (it.steps !== steps)
     return { code: 'wrong-steps', reason: `the round gave it ${steps} steps; got a contribution of ${it.steps}` };
   const { tokensPerStep, normPerStep } = options;
   if (tokensPerStep !== null && it.tokens !== steps * tokensPerStep)
     return { code: 'wrong-steps', reason: `${steps} steps have ${steps * tokensPerStep} tokens; got ${it.tokens}` };
+  if (weight !== null && it.weight !== weight)
+    return { code: 'wrong-weight', reason: `the samples that it was given weigh ${weight}; got ${it.weight}` };
   if (normPerStep !== null && it.norm > steps * normPerStep)
     return {
       code: 'outlier',
@@ -113,6 +123,6 @@ function faultOf(it: Contribution, steps: number, { layout, options }: RoundsSta
 }
 
 function contributionOf(it: Contribution): Contribution {
-  const { tokens, steps, seconds, baseHash, layoutHash, length, finite, norm, contentHash } = it;
-  return { tokens, steps, seconds, baseHash, layoutHash, length, finite, norm, contentHash };
+  const { tokens, weight, steps, seconds, baseHash, layoutHash, length, finite, norm, contentHash } = it;
+  return { tokens, weight, steps, seconds, baseHash, layoutHash, length, finite, norm, contentHash };
 }

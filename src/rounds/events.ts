@@ -87,6 +87,7 @@ export type RefusalCode =
   | 'wrong-layout'
   | 'wrong-shape'
   | 'wrong-steps'
+  | 'wrong-weight'
   | 'not-finite'
   | 'outlier'
   | 'conflict'
@@ -160,9 +161,9 @@ export interface Merge {
   readonly type: 'merge';
   readonly round: number;
   readonly base: Committed;
-  /** In replica order, the order of summation; the weight of each is `tokens / totalTokens`. */
+  /** In replica order, the order of summation; the share of each is `weight / totalWeight`. */
   readonly contributions: readonly (Address & Contribution)[];
-  readonly totalTokens: number;
+  readonly totalWeight: number;
 }
 
 /** The worker is out of the run: dead, banned, or beyond healing. */

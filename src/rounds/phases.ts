@@ -18,6 +18,7 @@ export function openRound(gathered: RoundsState, now: Milliseconds): Step {
       worker: one.worker,
       incarnation: one.incarnation,
       steps: steps[i]!,
+      weight: null,
       counted: counts(one),
       patience: grace === null ? 0 : allowance(one.credit, savings, grace),
       lateness: one.lateness,
@@ -67,7 +68,7 @@ export function merge(state: RoundsState) {
     round: state.open!.round,
     base: state.committed,
     contributions,
-    totalTokens: contributions.reduce((sum, { tokens }) => sum + tokens, 0),
+    totalWeight: contributions.reduce((sum, { weight }) => sum + weight, 0),
   } as const;
 }
 

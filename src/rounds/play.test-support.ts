@@ -59,7 +59,7 @@ export class Play {
   contribute(worker: string, changes: Partial<Contribute> = {}): this {
     const steps = this.state.open?.members.find((member) => member.worker === worker)?.steps ?? 10;
     const all = contribution(worker, this.state.round, this.state.committed.hash);
-    return this.tell({ ...all, steps, tokens: 64 * steps, ...changes });
+    return this.tell({ ...all, steps, tokens: 64 * steps, weight: 64 * steps, ...changes });
   }
 
   /** Joins and reports; a round that opens then opens with all of them. */
@@ -102,6 +102,7 @@ export function contribution(worker: string, round: number, baseHash: string): C
     type: 'contribution',
     round,
     tokens: 640,
+    weight: 640,
     steps: 10,
     seconds: 1,
     baseHash,

@@ -13,7 +13,8 @@ function round(letters: string, quorumAt: number | null, norms: number[] = [], p
     const status = STATUS[letter.toLowerCase()]!;
     const delivered = status === 'contributed' ? { ...contribution(worker, 1, 'h'), norm: norms[i] ?? 1 } : null;
     const counted = letter === letter.toLowerCase();
-    return { worker, incarnation: 1, steps: 1, counted, patience, lateness: 0, status, contribution: delivered };
+    const due = { steps: 1, weight: null, counted, patience, lateness: 0 };
+    return { worker, incarnation: 1, ...due, status, contribution: delivered };
   });
   return { round: 1, openedAt: 0, quorumAt, members };
 }

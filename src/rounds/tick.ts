@@ -33,7 +33,7 @@ import { waitingChanged } from './waiting.js';
  * The rules of a round, and where they are kept:
  * 1. Run, incarnation and round of every message are checked; past and future rounds are refused (`check.ts`).
  * 2. Members are frozen when a round opens; every event ends in {@link advance}, which re-evaluates (`advance.ts`).
- * 3. All have contributed, or a quorum and the grace window is over; weights are tokens (`quorum.ts`). H follows
+ * 3. All have contributed, or a quorum and the grace window is over; weights are targets learned (`quorum.ts`). H follows
  *    speed (`pace.ts`). With time-outs of `null` nothing depends on time, and sums run in replica order (`order.ts`).
  * 4. A round ends in `commit` or in `abort`, which sends all back to the committed parameters (`phases.ts`).
  * 5. Only a worker that has reported the committed hash takes part. What is committed first comes from the

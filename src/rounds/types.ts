@@ -83,8 +83,10 @@ export interface WorkerState extends Address {
 
 /** What is known about a contribution; its tensor is stored by the driver under `contentHash`. */
 export interface Contribution {
-  /** Tokens trained on: its weight. */
+  /** Tokens trained on. */
   readonly tokens: number;
+  /** What it counts for in the average: the targets that it learned from, as the objective weighs samples. Above 0. */
+  readonly weight: number;
   /** Inner steps done. */
   readonly steps: number;
   /** Time spent on the steps, in seconds, by the worker's clock; 0: not measured. */
@@ -113,6 +115,8 @@ export const MEMBER_STATUSES = ['training', 'contributed', 'left', 'refused'] as
 
 export interface Member extends Address {
   readonly steps: number;
+  /** What its contribution weighs, where the driver knows it from the samples that it gave; `null`: it is believed. */
+  readonly weight: number | null;
   /** Whether it counts for the quorum: false for one that has missed too many rounds, or is new among others. */
   readonly counted: boolean;
   /** For how long after the quorum it is waited for. */

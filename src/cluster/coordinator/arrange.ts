@@ -18,7 +18,8 @@ export interface ClusterArrangement {
   readonly cluster: ParsedClusterOptions;
   readonly setup: RunSetup;
   readonly plan: RunLength;
-  readonly context: RunContext;
+  /** But for what samples weigh: whoever leads opens them. */
+  readonly context: Omit<RunContext, 'weigh'>;
   readonly fragments: readonly Fragment[];
 }
 

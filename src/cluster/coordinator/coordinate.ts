@@ -26,6 +26,7 @@ import { Coordinator, type Outcome } from './coordinator.js';
 import { Journal } from './journal.js';
 import { Keeper } from './keeper.js';
 import { lead } from './leadership.js';
+import { type LeaseWeights, openLeaseWeights } from './lease-weight.js';
 import { Observations } from './observations.js';
 import { isFinished } from './plan.js';
 import { publish } from './publish.js';
@@ -65,7 +66,12 @@ export async function coordinate(
     const bytes = runQuota(storedSizes(arranged, prepared), data + frozen);
     const connection = await options.connect({ id: arranged.id, folder: run.paths.folder, bytes });
     try {
-      return await new Coordination(options, run, prepared, arranged, connection, control, emit).run();
+      const weights = await openLeaseWeights(prepared.learned, prepared.task, arranged.setup.seed);
+      try {
+        return await new Coordination(options, run, prepared, arranged, weights, connection, control, emit).run();
+      } finally {
+        weights.close();
+      }
     } finally {
       await connection.transport.close();
       // A server of ours still writes into the folder, which is taken away below.
@@ -100,6 +106,7 @@ class Coordination {
     private readonly run_: OpenRun,
     private readonly prepared: PreparedData,
     private readonly arranged: ClusterArrangement,
+    private readonly weights: LeaseWeights,
     private readonly connection: Connection,
     private readonly control: CoordinatorControl,
     private readonly emit: Emit,
@@ -301,7 +308,7 @@ class Coordination {
     const { transport, gate, key } = this.connection;
     return new Coordinator({
       run: id,
-      context,
+      context: { ...context, weigh: this.weights.weigh },
       keeper,
       journal: this.#journal,
       transport,

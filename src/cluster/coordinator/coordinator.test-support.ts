@@ -1,19 +1,24 @@
-import { createLedger } from '../../data/ledger/index.js';
+import { createLedger, type EpochRange } from '../../data/ledger/index.js';
 import { type Contribute, createRounds, machineOptions } from '../../rounds/index.js';
 import type { BlobRef } from '../../transport/transport.js';
 import { planRun } from './plan.js';
 import { BEGINNING, type RunState } from './run-state.js';
-import { type RunContext, type RunInput, type RunStep, stepRun } from './step-run.js';
+import { leasedTo, type RunContext, type RunInput, type RunStep, stepRun } from './step-run.js';
 
 /** A hash that looks like one. */
 export const hashOf = (n: number): string => String(n).padStart(64, '0');
 
 export const refOf = (key: string): BlobRef => ({ key, bytes: 1, chunks: 1, hash: hashOf(7) });
 
+/** Sample n weighs n + 1. */
+export function weightOf(samples: readonly EpochRange[]): number {
+  return samples.reduce((sum, { start, end }) => sum + ((start + 1 + end) * (end - start)) / 2, 0);
+}
+
 /** A run of workers that do 4 steps of 2 samples, 10 tokens each, to the 12th step or another. */
 export function contextOf(fragments = 1, last = 12): RunContext {
   const options = { steps: last, tokens: undefined, minutes: undefined, untilLoss: undefined };
-  return { plan: planRun(options, 20, 2), samplesPerStep: 2, tokensPerStep: 20, steps: 4, fragments };
+  return { plan: planRun(options, 20, 2), samplesPerStep: 2, tokensPerStep: 20, weigh: weightOf, steps: 4, fragments };
 }
 
 export function firstState(minimumMembers = 2): RunState {
@@ -66,13 +71,15 @@ export class Play {
     return this.happen({ type: 'event', event: { ...event, hash: committed.hash } });
   }
 
-  contribute(worker: string, steps = 4, loss = 2): RunStep {
+  contribute(worker: string, steps = 4, loss = 2, changes: Partial<Contribute> = {}): RunStep {
     const { round } = this.state.rounds.open!;
+    const weight = weightOf(leasedTo(this.state.ledger, worker, round));
     const event: Contribute = {
       type: 'contribution',
-      ...{ run: 'r', worker, incarnation: 0, round, tokens: steps * 20, steps, seconds: 1 },
+      ...{ run: 'r', worker, incarnation: 0, round, tokens: steps * 20, weight, steps, seconds: 1 },
       ...{ baseHash: this.state.rounds.committed.hash, layoutHash: 'layout', length: 4, finite: true, norm: 1 },
       contentHash: hashOf(7),
+      ...changes,
     };
     return this.happen({ type: 'contribution', event, manifest: refOf(`${worker}/c/${round}/0/list`), loss });
   }

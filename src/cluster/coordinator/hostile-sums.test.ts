@@ -75,12 +75,12 @@ it(
           const manifest = await putParts(blobs, `${worker}/c/${round}/0`, parts);
           manifests.set(worker, manifest);
           const norm = normOf(values) * (worker === 'x' ? liar.told : 1);
-          contributions.push({ worker, incarnation: 0, contentHash: manifest.hash, tokens: 64, norm } as never);
+          contributions.push({ worker, incarnation: 0, contentHash: manifest.hash, weight: 64, norm } as never);
         }
         const evicted: string[] = [];
         const told = new Set<string>();
         const merging: RoundMerge = new RoundMerge({
-          merge: { type: 'merge', round, base: { round: 0, hash: '' }, contributions, totalTokens: 192 },
+          merge: { type: 'merge', round, base: { round: 0, hash: '' }, contributions, totalWeight: 192 },
           ...{ fragment: 0, shards: 4, manifests, keeper, blobs, patience: 10_000, every: 5, check: null, double },
           exchange: setup.cluster,
           reducers: () => ['a', 'b', 'x'].filter((worker) => !evicted.includes(worker)),

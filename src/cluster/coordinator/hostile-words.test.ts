@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { weightOf } from './coordinator.test-support.js';
 import { HONEST, HostilePlay, moves, NORM_PER_STEP, STEPS, speeds, TOKENS_PER_STEP } from './hostile.test-support.js';
 import { decodeState, encodeState } from './run-state.js';
+import { leasedTo } from './step-run.js';
 
 /** `HOSTILE_CASES=100000` tries as many, in about five minutes. */
 const CASES = Number(process.env.HOSTILE_CASES ?? 400);
@@ -25,6 +27,8 @@ function check(play: HostilePlay): void {
     if (isHonest(worker) && status === 'refused') wrong('an honest worker is refused');
     if (status !== 'contributed') continue;
     if (contribution!.steps !== steps || contribution!.tokens !== steps * TOKENS_PER_STEP) wrong(`word of ${worker}`);
+    const { weight } = contribution!;
+    if (weight !== weightOf(leasedTo(state.ledger, worker, open!.round))) wrong(`weight of ${worker}`);
     if (!(contribution!.norm <= steps * NORM_PER_STEP)) wrong(`norm of ${worker}`);
   }
 }

@@ -5,7 +5,7 @@ import { event, modelThreadHere, TestCluster } from '../cluster.test-support.js'
 import { ASK, admissionAnswer } from '../protocol/admission.js';
 import { downEnvelope } from '../protocol/down.js';
 import { upMessage } from '../protocol/up.js';
-import { decodeMessage, encodeMessage } from '../protocol/wire.js';
+import { decodeMessage, encodeMessage, PROTOCOL } from '../protocol/wire.js';
 
 let cluster: TestCluster | undefined;
 afterEach(async () => {
@@ -41,6 +41,7 @@ async function withLiar(how: (message: never) => object) {
 
 it.each([
   ['tokens', { tokens: 2 ** 53 - 1 }, 'wrong-steps'],
+  ['a weight', { weight: 1e12 }, 'wrong-weight'],
   ['steps', { steps: 9e15, tokens: 2 ** 53 - 1 }, 'wrong-steps'],
   ['a norm that no steps come to', { norm: 1e30 }, 'outlier'],
 ])('does not believe %s; who goes on so is suspended, and rounds go on without it', async (_, lie, code) => {
@@ -116,7 +117,7 @@ it('answers whoever floods it, and suspends it', async () => {
   cluster.worker();
   await event(coordinator.events, 'leading');
   const door = cluster.network.door();
-  const ask = { protocol: 3, version: '0.1.0', key: door.key, replicas: 1, host: 'flood', memory: 2 ** 50 };
+  const ask = { protocol: PROTOCOL, version: '0.1.0', key: door.key, replicas: 1, host: 'flood', memory: 2 ** 50 };
   const verifier = new RunVerifier(cluster.network.key.public);
   const request = encodeMessage(ask);
   const answered = verifier.opened('join', await door.ask(ASK.admission, request, 5000), request);

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { createRounds, machineOptions } from '../../rounds/index.js';
 import { encodeMessage } from '../protocol/wire.js';
-import { firstState, hashOf, refOf } from './coordinator.test-support.js';
+import { firstState, hashOf, refOf, weightOf } from './coordinator.test-support.js';
 import { inputOf } from './inputs.js';
 import { readMessage } from './mailbox.js';
 import { decodeState, encodeState, type RunState } from './run-state.js';
-import { type RunContext, type RunInput, stepRun } from './step-run.js';
+import { leasedTo, type RunContext, type RunInput, stepRun } from './step-run.js';
 
 export const HONEST = ['a', 'b'] as const;
 export const HOSTILE = ['x', 'y'] as const;
@@ -18,6 +18,7 @@ const context: RunContext = {
   plan: { schedule: 1e6, mostSteps: 1e6, mostTokens: null, mostSeconds: null },
   samplesPerStep: 2,
   tokensPerStep: TOKENS_PER_STEP,
+  weigh: weightOf,
   steps: STEPS,
   fragments: 1,
 };
@@ -216,6 +217,7 @@ export class HostilePlay {
       round,
       ...{
         tokens: steps * TOKENS_PER_STEP,
+        weight: weightOf(leasedTo(this.state.ledger, worker, round)),
         steps,
         seconds: 2,
         baseHash: committed.hash,

@@ -39,9 +39,9 @@ async function merging(changes: Changes = {}) {
   for (const [i, worker] of ['a', 'b'].entries()) {
     const manifest = await putParts(blobs, `${worker}/c/3/0`, [Uint8Array.of(1 + i), Uint8Array.of(5 + i)]);
     manifests.set(worker, manifest);
-    contributions.push({ worker, incarnation: 0, contentHash: manifest.hash, tokens: 8, norm: 1 } as never);
+    contributions.push({ worker, incarnation: 0, contentHash: manifest.hash, weight: 8, norm: 1 } as never);
   }
-  const merge: Merge = { type: 'merge', round: 3, base: { round: 2, hash: 'h' }, contributions, totalTokens: 16 };
+  const merge: Merge = { type: 'merge', round: 3, base: { round: 2, hash: 'h' }, contributions, totalWeight: 16 };
   const asked: [string, readonly number[]][] = [];
   const norms: (readonly number[])[] = [];
   const keeper = await keeperOf(norms);
@@ -173,7 +173,7 @@ it('says why a word about it does not count', async () => {
 it('tells merges of other contributions apart', async () => {
   const { merge } = await merging();
   const [first, second] = merge.contributions;
-  const other = { ...merge, contributions: [first!, { ...second!, tokens: 9 }] };
+  const other = { ...merge, contributions: [first!, { ...second!, weight: 9 }] };
   expect(attemptOf(merge)).toBe(attemptOf({ ...merge }));
   expect(attemptOf(other)).not.toBe(attemptOf(merge));
   const { round } = await merging();

@@ -57,11 +57,11 @@ export interface MergedRound {
 
 /** Results of one attempt never mix with those of another, of other contributions. */
 export function attemptOf({ contributions }: Pick<Merge, 'contributions'>): string {
-  const all = contributions.map(({ worker, incarnation, contentHash, tokens }) => [
+  const all = contributions.map(({ worker, incarnation, contentHash, weight }) => [
     worker,
     incarnation,
     contentHash,
-    tokens,
+    weight,
   ]);
   return sha256(JSON.stringify(all)).slice(0, 12);
 }
@@ -89,13 +89,13 @@ export class RoundMerge {
     this.#options = options;
     const { merge, manifests, fragment, shards, keeper, blobs, reducers, double, exchange, distrust } = options;
     this.attempt = attemptOf(merge);
-    this.#contributions = merge.contributions.map(({ worker, tokens, norm }) => ({
+    this.#contributions = merge.contributions.map(({ worker, weight, norm }) => ({
       worker,
-      tokens,
+      weight,
       norm,
       manifest: manifests.get(worker)!,
     }));
-    this.#weights = merge.contributions.map(({ tokens }) => tokens / merge.totalTokens);
+    this.#weights = merge.contributions.map(({ weight }) => weight / merge.totalWeight);
     this.#bytes = keeper.sizes[fragment]!;
     this.#assignment = new Assignment(shards, reducers(), performance.now(), double ? 2 : 1);
     const { signal } = this.#abort;

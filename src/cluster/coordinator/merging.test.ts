@@ -18,7 +18,7 @@ async function merging(
 ) {
   const { blobs } = new MemoryNetwork().connect().transport;
   const manifest = await putParts(blobs, 'a/c/1/0', [Uint8Array.of(3)]);
-  const contribution = { worker: 'a', incarnation: 0, contentHash: manifest.hash, tokens: 8, norm: 1 };
+  const contribution = { worker: 'a', incarnation: 0, contentHash: manifest.hash, weight: 8, norm: 1 };
   const contributions = [...beside.map(({ worker }) => ({ ...contribution, worker })), contribution];
   const base = { round: 0, hash: hashOf(0) };
   const merge = { type: 'merge', round: 1, base, contributions, totalTokens: 8 } as unknown as Merge;
@@ -75,7 +75,7 @@ it('begins anew for other contributions, and is silent when it is stopped', asyn
   const { it, merge, sent, ended, until } = await merging();
   it.start(merge);
   await until(() => sent.length > 0);
-  const fewer = { ...merge, contributions: [{ ...merge.contributions[0]!, tokens: 4 }] };
+  const fewer = { ...merge, contributions: [{ ...merge.contributions[0]!, weight: 4 }] };
   it.start(fewer);
   await until(() => sent.length > 1);
   expect(sent[1]!.attempt).not.toBe(sent[0]!.attempt);

@@ -8,21 +8,27 @@ const time = z.number();
 const address = { worker: z.string().min(1), incarnation: count };
 const span = z.number().nonnegative().nullable();
 
-const contribution = z.strictObject({
-  tokens: count,
-  steps: count,
-  seconds: z.number(),
-  baseHash: z.string(),
-  layoutHash: z.string(),
-  length: count,
-  finite: z.boolean(),
-  norm: z.number(),
-  contentHash: z.string(),
-});
+const contribution = z
+  .strictObject({
+    tokens: count,
+    // Before contributions weighed by what they learned from, they did by their tokens.
+    weight: z.number().positive().optional(),
+    steps: count,
+    seconds: z.number(),
+    baseHash: z.string(),
+    layoutHash: z.string(),
+    length: count,
+    finite: z.boolean(),
+    norm: z.number(),
+    contentHash: z.string(),
+  })
+  .transform(({ weight, ...told }) => ({ ...told, weight: weight ?? told.tokens }));
 
 const member = z.strictObject({
   ...address,
   steps: count,
+  // Not in what was stored before contributions weighed by what they learned from.
+  weight: z.number().positive().nullable().default(null),
   counted: z.boolean(),
   // These two, and those of a worker and of the run, were not in what was stored before absence had its price.
   patience: z.number().nonnegative().default(0),

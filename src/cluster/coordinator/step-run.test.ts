@@ -1,7 +1,15 @@
 import { expect, it } from 'vitest';
 import { coverage } from '../../data/ledger/index.js';
-import { contextOf, firstState, hashOf, Play, refOf } from './coordinator.test-support.js';
+import { contextOf, firstState, hashOf, Play, refOf, weightOf } from './coordinator.test-support.js';
 import { leasedTo, worthStoring } from './step-run.js';
+
+/** As {@link opened}, of a run that goes on with one. */
+function openedWithFew(context = contextOf()): Play {
+  const play = opened(new Play(context));
+  const { rounds } = play.state;
+  play.state = { ...play.state, rounds: { ...rounds, options: { ...rounds.options, minimumMembers: 1 } } };
+  return play;
+}
 
 function opened(play = new Play()): Play {
   play.join('a');
@@ -20,17 +28,43 @@ it('gives each member samples of its own when a round opens, and notes where the
 it('counts what was committed: steps by tokens, samples once, the result in the chain', () => {
   const play = opened();
   play.contribute('a', 4, 1);
-  expect(play.contribute('b', 4, 3).effects.map(({ type }) => type)).toContain('merge');
+  // Samples 0 to 7 weigh 36 together, samples 8 to 15 weigh 100.
+  expect(play.contribute('b', 4, 4.4).effects.map(({ type }) => type)).toContain('merge');
   play.now = 5000;
   play.merged();
   const { progress, chain, ledger, opening } = play.state;
-  expect(progress).toMatchObject({ position: 4, tokens: 160, seconds: 5, train_loss: 2 });
+  expect(progress).toMatchObject({ position: 4, tokens: 160, seconds: 5, train_loss: (36 + 100 * 4.4) / 136 });
   expect(chain.results).toEqual([{ round: 1, hash: hashOf(1), fragment: 0, manifest: refOf('run/r/1/x/list') }]);
   expect(coverage(ledger)[0]).toMatchObject({ done: 16, leased: 0, returned: 0 });
   expect(opening).toBeNull();
   // Kept for audits until the next commit.
   const kept = ['a', 'b'].map((worker) => ({ worker, manifest: refOf(`${worker}/c/1/0/list`), tokens: 80, norm: 1 }));
   expect(play.state.last).toEqual({ round: 1, contributions: kept });
+});
+
+it('lets nobody weigh more or less than the samples that it was given', () => {
+  const play = openedWithFew();
+  const told = () =>
+    play.last.effects.flatMap((effect) => (effect.type === 'refuse' ? `${effect.code}: ${effect.reason}` : []));
+  play.contribute('a', 4, 2, { weight: 37 });
+  expect(told()).toEqual(['wrong-weight: the samples that it was given weigh 36; got 37']);
+  play.contribute('a');
+  expect(told()).toEqual(['too-late: a was refused in round 1 already']);
+  const merge = play.contribute('b').effects.find(({ type }) => type === 'merge');
+  expect(merge).toMatchObject({ totalWeight: 100, contributions: [{ worker: 'b', weight: 100 }] });
+});
+
+it('reads what samples weigh once a member, and not for who is none', () => {
+  let read = 0;
+  const weigh = (samples: Parameters<typeof weightOf>[0]) => {
+    read++;
+    return weightOf(samples);
+  };
+  const play = openedWithFew({ ...contextOf(), weigh });
+  for (let i = 0; i < 3; i++) play.contribute('a', 4, 2, { weight: 1 });
+  play.contribute('stranger', 4, 2, { weight: 1 });
+  play.contribute('a', 4, 2, { round: 9 });
+  expect(read).toBe(1);
 });
 
 it('gives back the samples of a round that came to nothing, and of who was left out', () => {

@@ -1,6 +1,13 @@
 import { fragmentOf } from '../../averaging/fragments.js';
 import { commit, type EpochRange, lease, release } from '../../data/ledger/index.js';
-import { type Effect, type RoundsEvent, type RoundsState, type Step, tick } from '../../rounds/index.js';
+import {
+  type Contribute,
+  type Effect,
+  type RoundsEvent,
+  type RoundsState,
+  type Step,
+  tick,
+} from '../../rounds/index.js';
 import type { BlobRef } from '../../transport/transport.js';
 import type { Chain } from '../protocol/down.js';
 import { type Asking, ask, decide, withoutWaiting } from './approvals.js';
@@ -17,6 +24,8 @@ export interface RunContext {
   /** Samples and tokens of one inner step of a member. */
   readonly samplesPerStep: number;
   readonly tokensPerStep: number;
+  /** What all targets of some samples weigh: what the contribution of who was given them must weigh. */
+  readonly weigh: (samples: readonly EpochRange[]) => number;
   /** H, unless less is left. */
   readonly steps: number;
   readonly fragments: number;
@@ -27,7 +36,7 @@ export type RunInput =
   | { readonly type: 'event'; readonly event: RoundsEvent }
   | {
       readonly type: 'contribution';
-      readonly event: Extract<RoundsEvent, { type: 'contribution' }>;
+      readonly event: Contribute;
       readonly manifest: BlobRef;
       readonly loss: number;
     }
@@ -61,10 +70,11 @@ export function stepRun(context: RunContext, state: RunState, input: RunInput, n
     }
     case 'contribution': {
       const { event, manifest, loss } = input;
-      const stepped = tick(state.rounds, event, now);
+      const weighed = withWeight(context, state, event);
+      const stepped = tick(weighed.rounds, event, now);
       const counts = stepped.effects.some((effect) => effect.type === 'accepted');
       // Before what follows: it may complete the round, and close it.
-      const noted = counts ? withContribution(state, event.worker, manifest, loss) : state;
+      const noted = counts ? withContribution(weighed, event.worker, manifest, loss) : weighed;
       return follow(context, noted, stepped);
     }
     case 'merged':
@@ -97,6 +107,16 @@ export function stepRun(context: RunContext, state: RunState, input: RunInput, n
     case 'gone':
       return quiet({ ...state, approvals: withoutWaiting(state.approvals, input.ids) }, 'who was silent waits no more');
   }
+}
+
+/** Once a member: a claim is compared with what the samples are, so that nobody weighs more by saying so. */
+function withWeight(context: RunContext, state: RunState, { worker, round }: Contribute): RunState {
+  const { open } = state.rounds;
+  const member = open?.round === round ? open.members.find((one) => one.worker === worker) : undefined;
+  if (open === null || member === undefined || member.weight !== null) return state;
+  const weight = context.weigh(leasedTo(state.ledger, worker, round));
+  const members = open.members.map((one) => (one === member ? { ...one, weight } : one));
+  return { ...state, rounds: { ...state.rounds, open: { ...open, members } } };
 }
 
 /** Who has said that it leaves does not come back; who was silent may. */
@@ -180,19 +200,24 @@ function limit(context: RunContext, state: RunState, now: number): RunStep {
 
 function progressAfter(
   { progress, opening }: RunState,
-  contributions: readonly { readonly worker: string; readonly steps: number; readonly tokens: number }[],
+  contributions: readonly {
+    readonly worker: string;
+    readonly steps: number;
+    readonly tokens: number;
+    readonly weight: number;
+  }[],
   seconds: number,
 ): CommittedProgress {
   const tokens = contributions.reduce((sum, one) => sum + one.tokens, 0);
   const mean = (of: (one: (typeof contributions)[number]) => number) =>
     contributions.reduce((sum, one) => sum + of(one) * one.tokens, 0) / tokens;
   const steps = mean((one) => one.steps);
-  const told = contributions.flatMap(({ worker, tokens }) => {
+  const told = contributions.flatMap(({ worker, weight }) => {
     const loss = opening?.contributions.find((one) => one.worker === worker)?.loss ?? null;
-    return loss === null ? [] : { loss, tokens };
+    return loss === null ? [] : { loss, weight };
   });
   const loss =
-    told.reduce((sum, one) => sum + one.loss * one.tokens, 0) / told.reduce((sum, one) => sum + one.tokens, 0);
+    told.reduce((sum, one) => sum + one.loss * one.weight, 0) / told.reduce((sum, one) => sum + one.weight, 0);
   return {
     ...progress,
     position: progress.position + steps,
@@ -220,7 +245,7 @@ function openRound(context: RunContext, state: RunState): RunState {
     return { ...one, steps: lease.reduce((sum, { start, end }) => sum + end - start, 0) / samplesPerStep };
   });
   const all = members.reduce((sum, { steps }) => sum + steps, 0);
-  // By tokens, as it will be counted: who does more steps weighs more.
+  // By tokens, as progress is counted: who does more steps moves it further.
   const mean = members.reduce((sum, { steps }) => sum + steps * steps, 0) / all;
   return {
     ...state,

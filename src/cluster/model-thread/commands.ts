@@ -24,9 +24,11 @@ export interface ModelSetup {
 /** What a member has after its steps. */
 export interface Trained {
   readonly tokens: number;
+  /** Targets that it learned from. */
+  readonly weight: number;
   readonly steps: number;
   readonly seconds: number;
-  /** The mean over steps, in nats per token. */
+  /** The mean over those targets, in nats per token. */
   readonly loss: number;
   /** Of the gradient before clipping; the mean over steps. */
   readonly gradientNorm: number;

@@ -155,10 +155,10 @@ class Live {
     const { replica, sampler } = trainer;
     const { batchSize, schedule } = this.setup.run;
     const { loss, weight } = await replica.computeGradient(() => sampler.nextBatch(batchSize), sampler.next);
-    if (!Number.isFinite(loss)) return { step: i, loss, gradientNorm: Number.NaN };
+    if (!Number.isFinite(loss)) return { step: i, loss, weight, gradientNorm: Number.NaN };
     const rate = learningRate(schedule, position + (advance * i) / steps);
     const { gradientNorm } = await replica.applyGradient(trainer.momentSteps++, rate, replica.scaleOf(weight));
-    return { step: i, loss, gradientNorm };
+    return { step: i, loss, weight, gradientNorm };
   }
 
   async contribution(fragment: number): Promise<Pick<Trained, 'finite' | 'norm' | 'parts'>> {

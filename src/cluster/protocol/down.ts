@@ -58,7 +58,8 @@ export const downMessage = z.discriminatedUnion('type', [
       .array(
         z.strictObject({
           worker: name,
-          tokens: count.min(1),
+          /** In what share it counts, of the sum of all. */
+          weight: z.number().positive(),
           /** Of the pseudo-gradient, as the worker told it. */
           norm: z.number().nonnegative(),
           manifest: blobRef,

@@ -26,6 +26,8 @@ export const upMessage = z.discriminatedUnion('type', [
     ...sender,
     round: count,
     tokens: count,
+    /** Targets that it learned from, as the objective weighs samples. */
+    weight: z.number(),
     steps: count,
     seconds,
     baseHash: text,
@@ -35,7 +37,7 @@ export const upMessage = z.discriminatedUnion('type', [
     norm: number,
     /** The list of the parts; its hash is the contribution's. */
     manifest: blobRef,
-    /** Over the inner steps, in nats per token. */
+    /** Over those targets, in nats per token. */
     loss: number,
     gradientNorm: number,
     uploadSeconds: seconds,

@@ -36,7 +36,17 @@ it('reads what it wrote', () => {
 
 it('keeps what is not a number apart from what is missing', () => {
   const contribution = {
-    ...{ type: 'contribution', run: 'r', worker: 'w-1', incarnation: 2, round: 3, tokens: 0, steps: 1, seconds: 1 },
+    ...{
+      type: 'contribution',
+      run: 'r',
+      worker: 'w-1',
+      incarnation: 2,
+      round: 3,
+      tokens: 0,
+      weight: 0,
+      steps: 1,
+      seconds: 1,
+    },
     ...{ baseHash: hash, layoutHash: hash, length: 4, finite: false, norm: Number.NaN, loss: 1, gradientNorm: 2 },
     ...{ uploadSeconds: 0, manifest, traffic: { sent: 1, received: 2 } },
   };

@@ -24,7 +24,7 @@ async function live(heartbeatSeconds = 60, endless = false) {
   const ask = async (name: string, input: unknown) => {
     asked.push(name);
     if (name === 'load') return hash((input as Float32Array[])[0]![0]!);
-    const trained = { tokens: 64, steps: 2, seconds: 1, loss: 2, gradientNorm: 1, finite: true, norm: 1 };
+    const trained = { tokens: 64, weight: 7, steps: 2, seconds: 1, loss: 2, gradientNorm: 1, finite: true, norm: 1 };
     if (name === 'train' && endless) return new Promise((resolve) => void (stop = () => resolve(null)));
     return name === 'train' ? { ...trained, parts: [Uint8Array.of(1)] } : null;
   };
@@ -77,7 +77,7 @@ it('joins, takes the committed parameters, reports their hash, trains and contri
   await hear(startRound);
   expect(types()).toEqual(['join', 'report', 'contribution']);
   expect(said[2]).toMatchObject({
-    ...{ round: 6, baseHash: hash(5), tokens: 64, norm: 1 },
+    ...{ round: 6, baseHash: hash(5), tokens: 64, weight: 7, norm: 1 },
     manifest: { key: 'w/c/6/3/list' },
   });
   expect(events.filter(({ type }) => type === 'contributed')).toHaveLength(1);

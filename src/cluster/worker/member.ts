@@ -195,7 +195,7 @@ export class MemberDriver {
 
   async #store({ round, base, incarnation }: Effect<'store'>): Promise<void> {
     const { worker, blobs, layout } = this.#options;
-    const { tokens, steps, seconds, finite, norm, loss, gradientNorm, parts } = this.#trained!.result;
+    const { tokens, weight, steps, seconds, finite, norm, loss, gradientNorm, parts } = this.#trained!.result;
     this.#trained = undefined;
     this.#upload = new AbortController();
     const { signal } = this.#upload;
@@ -205,7 +205,7 @@ export class MemberDriver {
       const uploadSeconds = (performance.now() - began) / 1000;
       const contribution = {
         ...({ type: 'contribution', round } as const),
-        ...{ tokens, steps, seconds, finite, norm, loss, gradientNorm, uploadSeconds, manifest },
+        ...{ tokens, weight, steps, seconds, finite, norm, loss, gradientNorm, uploadSeconds, manifest },
         baseHash: base.hash,
         layoutHash: layout.hash,
         length: layout.length,

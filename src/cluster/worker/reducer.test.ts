@@ -26,7 +26,7 @@ async function message(values: readonly number[]): Promise<ReduceMessage> {
   const contributions = values.map(async (value, i) => {
     const worker = `w${i}`;
     const parts = [Uint8Array.of(value), Uint8Array.of(2 * value)];
-    return { worker, tokens: i + 1, norm: 1, manifest: await putParts(blobs, `${worker}/c/1/0`, parts) };
+    return { worker, weight: i + 1, norm: 1, manifest: await putParts(blobs, `${worker}/c/1/0`, parts) };
   });
   return {
     type: 'reduce',

@@ -81,6 +81,11 @@ export class Causal extends NextTokens implements Objective<TokenWindow> {
     return this.unit(samples.length);
   }
 
+  /** Every token after the first is told. */
+  get weightPerSample(): number {
+    return this.context;
+  }
+
   protected hidden(
     model: Model,
     parameters: TracedParameters,

@@ -82,6 +82,11 @@ export class Preference extends OfWindows implements Objective<AnswerPair> {
     return 2 * this.context;
   }
 
+  /** A pair is one target. */
+  get weightPerSample(): number {
+    return 1;
+  }
+
   /** Whether the step has the reference in it; else each pair brings its log probabilities. */
   get #hasReference(): boolean {
     return this.model.adapted.length > 0;

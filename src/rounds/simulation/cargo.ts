@@ -16,7 +16,7 @@ export interface SimulatedCargo extends Cargo {
   readonly work: { readonly steps: number; readonly fragment: number };
   readonly contribution: Omit<Contribute, 'run' | 'worker' | 'incarnation'>;
   readonly reduction: {
-    readonly contributions: readonly { readonly contentHash: string; readonly tokens: number }[];
+    readonly contributions: readonly { readonly contentHash: string; readonly weight: number }[];
   };
   readonly sum: SimulatedSum;
 }

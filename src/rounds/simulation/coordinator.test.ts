@@ -28,7 +28,7 @@ function lead() {
   return { coordinator, store, sent, until, open, contribute };
 }
 
-const merged = hashModel(stepModel(INITIAL, 0, [sumShard([{ value: 7, tokens: 640 }], 0)]));
+const merged = hashModel(stepModel(INITIAL, 0, [sumShard([{ value: 7, weight: 640 }], 0)]));
 
 describe('a simulated coordinator', () => {
   it('stores, sends, merges and commits', () => {

@@ -117,9 +117,9 @@ export class SimulatedCoordinator {
     const { fragments, shards, mergeTime, send, monitor } = this.#in;
     const { round, base, contributions } = merge;
     const { workers } = this.#store.state;
-    const values = contributions.map(({ contentHash, tokens }) => ({
+    const values = contributions.map(({ contentHash, weight }) => ({
       value: this.#store.contributions.get(contentHash)!.value,
-      tokens,
+      weight,
     }));
     const lives = contributions.flatMap(({ worker, incarnation }) => {
       const known = find(workers, worker);

@@ -16,12 +16,12 @@ describe('the model of one number a fragment', () => {
 
   it('sums by order, weight and shard', () => {
     const [a, b] = [
-      { value: 7, tokens: 1 },
-      { value: 9, tokens: 2 },
+      { value: 7, weight: 1 },
+      { value: 9, weight: 2 },
     ];
     const sums = [sumShard([a!, b!], 0), sumShard([b!, a!], 0), sumShard([a!, b!], 1), sumShard([a!], 0)];
     expect(new Set(sums).size).toBe(4);
-    expect(sumShard([{ value: 7, tokens: 2 }], 0)).not.toBe(sums[3]);
+    expect(sumShard([{ value: 7, weight: 2 }], 0)).not.toBe(sums[3]);
   });
 
   it('steps one fragment, from its base and all sums, and draws local ones to it', () => {

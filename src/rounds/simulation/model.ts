@@ -7,7 +7,7 @@ export type ModelParameters = readonly number[];
 /** A contribution as it is summed. */
 export interface Weighed {
   readonly value: number;
-  readonly tokens: number;
+  readonly weight: number;
 }
 
 /** Parameters that a run starts from. */
@@ -29,7 +29,7 @@ export function differenceOf(committed: ModelParameters, local: ModelParameters,
 
 /** A shard of all contributions as one; their order matters, as it does in floating point. */
 export function sumShard(contributions: readonly Weighed[], shard: number): number {
-  return contributions.reduce((h, { value, tokens }) => mix(mix(h, value), tokens), mix(shard, contributions.length));
+  return contributions.reduce((h, { value, weight }) => mix(mix(h, value), weight), mix(shard, contributions.length));
 }
 
 /** The outer step: a fragment with a round's result, by shard. */

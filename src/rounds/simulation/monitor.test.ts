@@ -15,7 +15,7 @@ const merge = (...workers: string[]): Effect => ({
   round: 1,
   base: ZERO,
   contributions: workers.map(part),
-  totalTokens: 1,
+  totalWeight: 1,
 });
 const start = (round: number, base = ZERO): Effect => ({
   type: 'startRound',

@@ -256,6 +256,8 @@ export class SimulatedWorker {
         type: 'contribution',
         round,
         tokens: steps * TOKENS_PER_STEP,
+        // As where only some of a sample's tokens are learned.
+        weight: steps * (1 + (value % TOKENS_PER_STEP)),
         steps,
         seconds: steps / this.speed / 1000,
         layoutHash: layout.hash,
@@ -330,9 +332,9 @@ export class SimulatedWorker {
     const { store, random, transfer, miss } = this.#in;
     const { round, attempt, contributions } = request;
     const number = this.#reducing;
-    const values = contributions.map(({ contentHash, tokens }) => ({
+    const values = contributions.map(({ contentHash, weight }) => ({
       value: store.contributions.get(contentHash)!.value,
-      tokens,
+      weight,
     }));
     for (const shard of shards) {
       this.#later(transfer * (0.5 + random.uniform()), () => {

@@ -82,11 +82,11 @@ function* play(spec: AveragingSpec, shown: number): Generator<TimelineEvent, Ave
       opened = { at: queue.now, members };
       finished = rounds.committed >= spec.rounds;
     },
-    merging: ({ round, base, contributions, totalTokens }) => {
+    merging: ({ round, base, contributions }) => {
       bases.set(round, base.round);
       totals.members += opened.members;
       totals.contributors += contributions.length;
-      totals.committed += totalTokens;
+      totals.committed += contributions.reduce((sum, { tokens }) => sum + tokens, 0);
       const end = queue.now + (spec.merge ?? 0);
       happened.push({ type: 'span', track: 1, name: `merge ${round}`, category: 'merge', start: queue.now, end });
     },

@@ -26,8 +26,8 @@ function coordinate(over: Partial<AveragingSpec> = {}) {
     {
       send: (worker, _, { type }) => say(`${type} to ${worker}`),
       opened: (round, members) => say(`round ${round} opens with ${members}`),
-      merging: ({ round, contributions, totalTokens }) =>
-        say(`round ${round} merges ${contributions.length}, ${totalTokens} tokens`),
+      merging: ({ round, contributions, totalWeight }) =>
+        say(`round ${round} merges ${contributions.length}, of ${totalWeight}`),
       ended: (round, how) => say(`${how} of round ${round}`),
     },
   );
@@ -48,6 +48,7 @@ function coordinate(over: Partial<AveragingSpec> = {}) {
         ...from(worker),
         round,
         tokens: 5,
+        weight: 5,
         steps: 10,
         seconds: 10,
         baseHash: hashOf(base),
@@ -79,7 +80,7 @@ describe('Coordinator', () => {
       '0 startRound to b',
       '0 accepted to a',
       '0 accepted to b',
-      '0 round 1 merges 2, 10 tokens',
+      '0 round 1 merges 2, of 10',
       '3 commit of round 1',
       '3 commit to a',
       '3 commit to b',
@@ -92,7 +93,7 @@ describe('Coordinator', () => {
     for (const worker of ['a', 'b']) report(worker, 0, 0);
     queue.at(20, () => contribute('a', 1, 0));
     while (queue.now < 30 && queue.step()) {}
-    expect(log).toContain('27 round 1 merges 1, 5 tokens');
+    expect(log).toContain('27 round 1 merges 1, of 5');
     expect(log).toContain('30 commit of round 1');
   });
 

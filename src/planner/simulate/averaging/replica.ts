@@ -205,7 +205,7 @@ export class TimedReplica {
       this.#become('wait', 0);
       const contribution = {
         ...({ type: 'contribution', round } as const),
-        ...{ tokens: steps * (spec.tokensPerStep ?? 1), steps, seconds },
+        ...{ tokens: steps * (spec.tokensPerStep ?? 1), weight: steps, steps, seconds },
         ...{ baseHash: base.hash, layoutHash: LAYOUT, length: 1, finite: true, norm: 1 },
         contentHash: `${this.name}.${incarnation}.${round}`,
       };
