@@ -148,7 +148,7 @@ class Encoder implements Emitter {
     return names;
   }
 
-  constant(data: ConstantData | Int32Array, shape: Shape): string {
+  constant(data: ConstantData | Int32Array | Uint8Array, shape: Shape): string {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     // Large constants are already shared as tensors; only the small ones that lowerings make are compared by content.
     const key = bytes.length > 256 ? undefined : `${data.constructor.name} ${shape} ${bytes}`;
@@ -188,8 +188,9 @@ class Encoder implements Emitter {
   }
 }
 
-function typeOf(data: ConstantData | Int32Array): keyof typeof elementTypes {
+function typeOf(data: ConstantData | Int32Array | Uint8Array): keyof typeof elementTypes {
   if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Uint8Array) return 'uint8';
   return data instanceof Int32Array ? 'int32' : 'int64';
 }
 

@@ -61,7 +61,7 @@ export interface Emitter {
     options?: { domain?: string; outputs?: number; since?: bigint },
   ): string[];
   /** A constant of the graph, shared between equal uses. */
-  constant(data: ConstantData | Int32Array, shape: Shape): string;
+  constant(data: ConstantData | Int32Array | Uint8Array, shape: Shape): string;
   /** The name of a graph input. */
   input(name: string, type: TensorType): string;
 }

@@ -2,7 +2,7 @@
  * Shape suffixes: N tokens = T positions × B sequences, time-major; C width of the model;
  * H heads (K of keys and values); D width of a head; M tokens of sources = S positions × B.
  */
-import type { AttentionOptions, Shape, Tensor } from '../graph/index.js';
+import type { AttentionOptions, NoiseSource, Shape, Tensor } from '../graph/index.js';
 import type { ParameterSpec } from './layout.js';
 import type { TokenInputs } from './packing.js';
 import type { RelativeBias } from './relative-bias.js';
@@ -43,11 +43,21 @@ export type DropoutHook = (shape: Shape) => Tensor;
 /** Under which traced parameters carry what is dropped; in evaluation and generation they have none. */
 export const DROPOUT = Symbol('dropout');
 
+/** Products of linear layers in 8 bits, in a step of training alone. */
+export interface Int8Hook {
+  /** Random numbers for the rounding of so many probabilities in each of some rows, as `linearCrossEntropy` takes them. */
+  readonly noise: NoiseSource;
+}
+
+/** Under which traced parameters carry that the products of their linear layers are in 8 bits. */
+export const INT8 = Symbol('int8');
+
 /** Parameters as traced tensors, by Hugging Face's names. */
 export type TracedParameters = Readonly<Record<string, Tensor>> & {
   readonly [LINEAR]?: LinearHook;
   readonly [EMBEDDING]?: EmbeddingHook;
   readonly [DROPOUT]?: DropoutHook | undefined;
+  readonly [INT8]?: Int8Hook | undefined;
 };
 
 /** What a layer asks of attention beside the usual; whether it sees the past or all is the architecture's. */

@@ -1,8 +1,8 @@
 /*
  * Shape suffixes: N rows; I values of a row that come in; O that go out.
  */
-import { gemm, type Tensor } from '../graph/index.js';
-import { LINEAR, type TracedParameters, type WeightRows } from './architecture.js';
+import { gemm, linear as linearInt8, type Tensor } from '../graph/index.js';
+import { INT8, LINEAR, type TracedParameters, type WeightRows } from './architecture.js';
 
 /**
  * A linear layer, x · Wᵀ + b. Every architecture computes its layers by this one.
@@ -14,6 +14,7 @@ import { LINEAR, type TracedParameters, type WeightRows } from './architecture.j
  */
 export function linear(p: TracedParameters, name: string, x_NI: Tensor, rows: WeightRows = 'outputs'): Tensor {
   const options = rows === 'outputs' ? { transB: true } : {};
-  const y_NO = gemm(x_NI, p[`${name}.weight`]!, p[`${name}.bias`], options);
+  const product = p[INT8] ? linearInt8 : gemm;
+  const y_NO = product(x_NI, p[`${name}.weight`]!, p[`${name}.bias`], options);
   return p[LINEAR]?.(name, x_NI, y_NO, rows) ?? y_NO;
 }

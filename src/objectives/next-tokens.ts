@@ -3,9 +3,10 @@
  * teacher; V vocabulary.
  */
 import { UsageError } from '../base/errors.js';
-import { linearCrossEntropy, linearDistillation, split, type Tensor } from '../graph/index.js';
+import { linearDistillation, split, type Tensor } from '../graph/index.js';
 import type { TracedParameters } from '../model/architecture.js';
 import type { Model } from '../model/model.js';
+import { headLoss } from './head-loss.js';
 import type { Teaching } from './objective.js';
 import { OfWindows } from './of-windows.js';
 
@@ -38,8 +39,7 @@ export abstract class NextTokens extends OfWindows {
 
   loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor {
     const x_NC = this.hidden(this.model, parameters, feeds, batch);
-    const { softcap } = this.model;
-    return linearCrossEntropy(x_NC, this.model.head(parameters), feeds.targets!, { softcap, weights: feeds.weights });
+    return headLoss(this.model, parameters, x_NC, feeds);
   }
 
   /** The graph's mean is over all places, learned or not; how many are learned is the weight. */

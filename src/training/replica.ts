@@ -3,11 +3,13 @@ import type { Program } from '../graph/index.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import type { Objective } from '../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from './adamw.js';
+import { RoundingNoise } from './rounding-noise.js';
 import {
   dropoutArrays,
   feedArrays,
   fillDropout,
   frozenArrays,
+  type GradientOptions,
   teacherArrays,
   traceGradient,
   vectorArrays,
@@ -34,10 +36,10 @@ export function traceReplica(
   engine: Pick<Engine, 'target' | 'views'>,
   {
     recompute = recomputation(objective) !== 'no',
-    dropout,
-  }: { recompute?: boolean | undefined; dropout?: number | undefined } = {},
+    ...options
+  }: Omit<GradientOptions, 'accumulate' | 'recompute'> & { readonly recompute?: boolean | undefined } = {},
 ): Program {
-  return traceGradient(objective, batch, engine, { accumulate: gradientAccumulation > 1, recompute, dropout });
+  return traceGradient(objective, batch, engine, { accumulate: gradientAccumulation > 1, recompute, ...options });
 }
 
 /** What a replica trains and with what. */
@@ -57,6 +59,8 @@ export interface ReplicaOptions<Sample> {
   readonly dropout?: { readonly rate: number; readonly seed: number } | undefined;
   /** Whether activations that are cheap to make are made twice. Default: as {@link recomputation} says, at a pinch yes. */
   readonly recompute?: boolean | undefined;
+  /** Products of linear layers in 8 bits, rounded by the numbers of a seed; in float32 where left out. */
+  readonly int8?: { readonly seed: number } | undefined;
   readonly compile?: SessionOptions;
 }
 
@@ -72,6 +76,7 @@ export class Replica<Sample = unknown> {
   readonly #feeds: HostArrays;
   readonly #frozen: HostArrays;
   readonly #dropped: Readonly<Record<string, Int32Array>>;
+  readonly #noise: RoundingNoise;
   readonly #loss = new Float32Array(1);
   /** The sum before the last micro-batch; an output must not be its own input, so two buffers alternate. */
   readonly #sum: Float32Array | undefined;
@@ -90,6 +95,7 @@ export class Replica<Sample = unknown> {
     this.#adamw = adamw;
     this.#feeds = feedArrays(objective, options.batch);
     this.#dropped = dropoutArrays(gradient.program);
+    this.#noise = new RoundingNoise(gradient.program, options.int8?.seed ?? 0);
     this.#frozen = {
       ...frozenArrays(objective as Objective<never>, frozen, engine.views),
       ...teacherArrays(objective as Objective<never>, teacher, engine.views),
@@ -98,8 +104,18 @@ export class Replica<Sample = unknown> {
   }
 
   static async create<Sample>(options: ReplicaOptions<Sample>): Promise<Replica<Sample>> {
-    const { objective, engine, batch, gradientAccumulation, optimizer, dropout, recompute, compile = {} } = options;
-    const trace = { recompute, dropout: dropout?.rate };
+    const {
+      objective,
+      engine,
+      batch,
+      gradientAccumulation,
+      optimizer,
+      dropout,
+      recompute,
+      int8,
+      compile = {},
+    } = options;
+    const trace = { recompute, dropout: dropout?.rate, int8: int8 !== undefined };
     const program = traceReplica(objective, batch, gradientAccumulation, engine, trace);
     const gradient = await engine.compile(program, compile);
     const adamw = await Adamw.create(engine, objective.layout, optimizer, compile);
@@ -159,6 +175,7 @@ export class Replica<Sample = unknown> {
         ...(sum && vectorArrays(layout, 'sum', sum, engine.views)),
         ...this.#feeds,
         ...this.#dropped,
+        ...this.#noise.feeds([...counter, i]),
       };
       const into = { loss: this.#loss, ...vectorArrays(layout, 'gradient', gradient, engine.views) };
       await this.#gradient.run(feeds, into);

@@ -7,13 +7,14 @@ import {
   encode,
   gradients,
   input,
+  type NoiseSource,
   type Program,
   reshape,
   sizeOf,
   split,
   type Tensor,
 } from '../graph/index.js';
-import { DROPOUT, type DropoutHook, type TracedParameters } from '../model/architecture.js';
+import { DROPOUT, type DropoutHook, INT8, type TracedParameters } from '../model/architecture.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { Objective, Scoring } from '../objectives/objective.js';
@@ -84,6 +85,15 @@ function feedInputs(objective: Objective<never>, batch: number): Record<string, 
   return Object.fromEntries(objective.feeds(batch).map(({ name, shape, dtype }) => [name, input(name, shape, dtype)]));
 }
 
+/** Under which random numbers for rounding are fed. */
+export const NOISE = 'noise/';
+
+/** Numbers for one place after another in the order of the trace, each an input of its own. */
+function noiseSource(): NoiseSource {
+  let places = 0;
+  return (rows, columns) => input(`${NOISE}${places++}`, [rows, columns]);
+}
+
 /** Under which the numbers that decide what is dropped are fed. */
 const DROPPED = 'dropout/';
 
@@ -142,23 +152,36 @@ export function traceScores(
   return encode(judge(parameters, feedInputs(objective, batch), batch), engine.target);
 }
 
+/** What a step's gradient is made with. */
+export interface GradientOptions {
+  /** Adds the input `sum`, a gradient to which this one is added. */
+  readonly accumulate: boolean;
+  /** Makes cheap activations again in the backward pass instead of keeping them. */
+  readonly recompute: boolean;
+  /** The share of activations that is dropped, by numbers that {@link fillDropout} feeds. */
+  readonly dropout?: number | undefined;
+  /** Products of linear layers in 8 bits, with numbers for their rounding that {@link RoundingNoise} feeds. */
+  readonly int8?: boolean | undefined;
+}
+
 /**
  * The loss and its gradient by the trained parameters: {@link traceLoss} with the output `gradient` beside it. Where the
  * objective has a teacher, it is the loss with the teacher's say in it.
  *
- * @param accumulate adds the input `sum`, a gradient to which this one is added
- * @param recompute makes cheap activations again in the backward pass instead of keeping them
- * @param dropout the share of activations that is dropped, by numbers that {@link fillDropout} feeds
  */
 export function traceGradient(
   objective: Objective<never>,
   batch: number,
   engine: Target,
-  { accumulate, recompute, dropout = 0 }: { accumulate: boolean; recompute: boolean; dropout?: number | undefined },
+  { accumulate, recompute, dropout = 0, int8 = false }: GradientOptions,
 ): Program {
   const { layout, teaching } = objective;
   const given = parameterInputs(objective, engine.views);
-  const parameters = dropout > 0 ? { ...given, [DROPOUT]: dropoutHook(dropout) } : given;
+  const parameters: TracedParameters = {
+    ...given,
+    ...(dropout > 0 && { [DROPOUT]: dropoutHook(dropout) }),
+    ...(int8 && { [INT8]: { noise: noiseSource() } }),
+  };
   const feeds = feedInputs(objective, batch);
   const loss = teaching
     ? teaching.loss(parameters, feeds, batch, vectorInputs(teaching.layout, TEACHER, engine.views))

@@ -88,6 +88,9 @@ export interface Instance {
   trace(...operands: Tensor[]): Tensor | readonly Tensor[];
   /** Plain TypeScript in float64. */
   reference(...operands: Values[]): Values | readonly Values[];
+  /** By how much values may differ, relative to the largest, and gradients; as float32 does where left out. */
+  readonly tolerance?: number;
+  readonly gradientTolerance?: number;
 }
 
 export type OperatorCase = (draw: Draw) => Instance;

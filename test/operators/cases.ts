@@ -37,6 +37,7 @@ import {
 } from '../../src/graph/index.js';
 import type { OperatorCase } from './case.js';
 import { exchangeCases } from './exchange-cases.js';
+import { int8Cases, int8NotDifferentiable } from './int8-cases.js';
 import { modelCases } from './model-cases.js';
 import { at, fill, map, reduced, rows, softmaxRow, transposed, type Values, zip } from './values.js';
 
@@ -210,6 +211,7 @@ export const cases: Record<string, OperatorCase> = {
   }),
   ...modelCases,
   ...exchangeCases,
+  ...int8Cases,
 };
 
 function joined(parts: readonly Values[], axis: number): Values {
@@ -237,6 +239,7 @@ export const notDifferentiable: Record<string, string> = {
   dequantize: 'its values stand for others',
   dequantizeBlocks: 'what is kept in few bits stays as it is',
   widenBfloat16: 'what is kept in few bits stays as it is',
+  ...int8NotDifferentiable,
 };
 
 /** A graph input for an operand. */

@@ -5,6 +5,9 @@ import { comparison } from './comparison.js';
 import { distillation } from './distillation.js';
 import { dropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
+import { int8 } from './int8.js';
+import { int8Head } from './int8-head.js';
+import { linearOperators } from './linear.js';
 import { lookup } from './lookup.js';
 import { loss } from './loss.js';
 import { normalization } from './normalization.js';
@@ -30,6 +33,9 @@ export const operators: Record<string, Operator> = {
   ...comparison,
   ...quantization,
   ...dropout,
+  ...int8,
+  ...linearOperators,
+  ...int8Head,
 };
 
 export { gelu, geluErf, relu, silu, softcap, softplus } from './activation.js';
@@ -45,6 +51,9 @@ export { abs, maximum, minimum } from './comparison.js';
 export { type LinearDistillationOptions, linearDistillation } from './distillation.js';
 export { dropoutFactors } from './dropout.js';
 export { add, addAll, div, erf, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';
+export { productOfCodes } from './int8.js';
+export { linearCrossEntropyInt8, type NoiseSource } from './int8-head.js';
+export { hasInt8, linear } from './linear.js';
 export { gather, pick, place, scatterAdd } from './lookup.js';
 export { CHUNK_ELEMENTS, chunkSizes, crossEntropy, linearCrossEntropy } from './loss.js';
 export { layerNorm, rmsNorm } from './normalization.js';

@@ -8,9 +8,10 @@ import type { TokenRow } from '../../data/chat/row-file.js';
 import { sourceAndTarget } from '../../data/chat/source-row.js';
 import type { TokenWindow } from '../../data/index.js';
 import type { HostArray } from '../../engine/engine.js';
-import { linearCrossEntropy, type Tensor } from '../../graph/index.js';
+import type { Tensor } from '../../graph/index.js';
 import type { TracedParameters } from '../../model/architecture.js';
 import type { Model } from '../../model/model.js';
+import { headLoss } from '../head-loss.js';
 import { lowWords } from '../low-words.js';
 import type { Feed, Objective, Scoring } from '../objective.js';
 import { OfWindows } from '../of-windows.js';
@@ -116,9 +117,7 @@ export class Seq2Seq<Sample> extends OfWindows implements Objective<Sample> {
   }
 
   loss(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor {
-    const { softcap } = this.model;
-    const x_NC = this.#hidden(parameters, feeds, batch);
-    return linearCrossEntropy(x_NC, this.model.head(parameters), feeds.targets!, { softcap, weights: feeds.weights });
+    return headLoss(this.model, parameters, this.#hidden(parameters, feeds, batch), feeds);
   }
 
   #hidden(parameters: TracedParameters, feeds: Readonly<Record<string, Tensor>>, batch: number): Tensor {
