@@ -115,6 +115,15 @@ describe('encode', () => {
     expect([...encode({ y: x }, 'cpu').inputs.keys()]).not.toContain('table');
   });
 
+  it('writes what is read again under its public name too, without a copy', () => {
+    const x = input('x', [2]);
+    const y = mul(x, x);
+    const { node } = graphOf(encode({ y, z: add(y, x), again: y }, 'cpu'));
+    const named = node.map(({ opType, input, output }) => [opType, ...input, ...output].join(' '));
+    // A second name for one tensor alone takes a copy.
+    expect(named.sort()).toEqual(['Add y x z', 'Identity y again', 'Mul x x y']);
+  });
+
   it('refuses an operator that the target cannot do', () => {
     const cpuOnly: Operator = {
       name: 'cpuOnly',

@@ -95,6 +95,10 @@ class Encoder implements Emitter {
   readonly #graph: GraphProto = create(GraphProtoSchema, { name: 'meanfield' });
   readonly #names = new Map<Tensor, string>();
   readonly #constants = new Map<string, string>();
+  /** Values that nodes give. */
+  readonly #made = new Set<string>();
+  /** Those that are outputs, by the public names that they will have instead. */
+  readonly #renamed = new Map<string, string>();
   readonly #inputs = new Map<string, TensorType>();
   readonly #outputs = new Map<string, TensorType>();
   #count = 0;
@@ -115,14 +119,26 @@ class Encoder implements Emitter {
     });
   }
 
-  /** Gives a tensor the public name of an output; the copy vanishes when the engine optimises the graph. */
+  /**
+   * Gives a tensor the public name of an output. The node that makes it writes it under that name: an Identity behind it
+   * would be a pass over memory wherever something else reads the tensor as well (AdamW's moments: a tenth of its time).
+   * A portable file keeps it: ONNX Runtime 1.30 loses the bias of a product in few bits that is an output itself.
+   */
   addOutput(name: string, tensor: Tensor): void {
-    this.#node('Identity', [this.#names.get(tensor)!], [name]);
+    const value = this.#names.get(tensor)!;
+    const direct = this.target !== 'portable' && this.#made.has(value) && !this.#renamed.has(value);
+    if (direct) this.#renamed.set(value, name);
+    else this.#node('Identity', [value], [name]);
     this.#graph.output.push(valueInfo(name, tensor));
     this.#outputs.set(name, { shape: tensor.shape, dtype: tensor.dtype });
   }
 
   finish(peakBytes: number): Program {
+    const renamed = (name: string) => this.#renamed.get(name) ?? name;
+    for (const node of this.#graph.node) {
+      node.input = node.input.map(renamed);
+      node.output = node.output.map(renamed);
+    }
     const model = create(ModelProtoSchema, {
       irVersion: IR_VERSION,
       producerName: 'meanfield',
@@ -182,6 +198,7 @@ class Encoder implements Emitter {
   ): void {
     const attribute = Object.entries(attributes).map(([key, value]) => attributeInit(key, value));
     const name = output[0]!;
+    for (const one of output) this.#made.add(one);
     this.#graph.node.push(
       create(NodeProtoSchema, { name, opType, domain, input: [...input], output: [...output], attribute }),
     );

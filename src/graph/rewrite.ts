@@ -75,6 +75,10 @@ const rules = new Map<Operator, Rule>([
       ] as const) {
         const [inner, factor] = factored(y);
         if (factor === -1) return sub(x, inner);
+        if (is(x, shaping.transpose) && is(y, shaping.transpose) && single(x) && single(y)) {
+          const [p, q] = [x, y].map((one) => one.node.attributes.permutation as number[]);
+          if (formatShape(p!) === formatShape(q!)) return transpose(add(x.node.inputs[0]!, y.node.inputs[0]!), p!);
+        }
         const scattered = is(y, lookup.scatterAdd) && single(y) && uniform(y.node.inputs[0]!) === 0;
         if (scattered && formatShape(x.shape) === formatShape(y.shape)) {
           return scatterAdd(x, y.node.inputs[1]!, y.node.inputs[2]!);

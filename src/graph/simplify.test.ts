@@ -36,7 +36,7 @@ function expectSame(actual: number[][], expected: number[][]): void {
   expect(actual.length).toBe(expected.length);
   actual.forEach((values, i) => {
     expect(values.length).toBe(expected[i]!.length);
-    const largest = Math.max(1, ...expected[i]!.map(Math.abs));
+    const largest = expected[i]!.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
     values.forEach((value, j) => {
       expect(Math.abs(value - expected[i]![j]!) / largest).toBeLessThan(1e-5);
     });
@@ -120,6 +120,27 @@ describe('simplify', () => {
   it('decomposes what a target cannot do whole', () => {
     expect(operatorsOf(simplify([gelu(a)], 'wasm'))).not.toContain('gelu');
     expect(operatorsOf(simplify([gelu(a)], 'wasm'))).toContain('sigmoid');
+  });
+
+  it.each([
+    ['a narrow first operand is transposed before', 256, 512, ['gemm', 'input', 'input', 'transpose']],
+    ['of a wide one the result is', 1024, 130, ['gemm', 'input', 'input', 'transpose', 'transpose']],
+    ['narrow results stay as they are', 256, 128, ['gemm', 'input', 'input']],
+  ])('on the CPU, of aᵀ b %s', async (_, M, N, expected) => {
+    const traced = [gemm(input('x', [1024, M]), input('y', [1024, N]), undefined, { transA: true, alpha: 0.5 })];
+    expect(operatorsOf(simplify(traced, 'cpu')).sort()).toEqual(expected);
+    expect(operatorsOf(simplify(traced, 'webgpu'))).not.toContain('transpose');
+    const x = Float32Array.from({ length: 1024 * M }, (_, i) => Math.sin(i));
+    const xt = Float32Array.from(x, (_, i) => x[(i % 1024) * M + Math.floor(i / 1024)]!);
+    const all = { x, xt, y: Float32Array.from({ length: 1024 * N }, (_, i) => Math.cos(i)) };
+    const plain = gemm(input('xt', [M, 1024]), input('y', [1024, N]), undefined, { alpha: 0.5 });
+    expectSame(await run(traced, all), await run([plain], all));
+  });
+
+  it('adds before it transposes', () => {
+    const product = (x: Tensor, y: Tensor) => transpose(matmul(x, y), [1, 0]);
+    const sum = add(product(a, b), product(b, a));
+    expect(operatorsOf(simplify([sum], 'cpu')).filter((name) => name === 'transpose')).toHaveLength(1);
   });
 
   it('leaves the values of random graphs as they are, never adds nodes, and has nothing left to do', async () => {

@@ -4,20 +4,37 @@ import { apply, type Node, type Target, type Tensor, topologicalOrder } from './
 
 /**
  * Prepares a traced graph for a target: composite operators are decomposed where the target has no lowering of their
- * own, equal subexpressions become one, factors known now move into matrix products (whose `alpha` is free), and what
- * no output needs is left out.
+ * own, equal subexpressions become one, factors known now move into matrix products (whose `alpha` is free), what no
+ * output needs is left out, and what the target has a faster expression for becomes that.
  *
  * @returns the tensors that stand for `outputs`
  */
 export function simplify(outputs: readonly Tensor[], target: Target): Tensor[] {
-  let current = decompose(outputs, target);
-  // Rules feed each other (a scale that leaves a product may enter the next); few rounds are ever needed.
+  return settle(faster(settle(decompose(outputs, target)), target));
+}
+
+/** Rules feed each other (a scale that leaves a product may enter the next); few rounds are ever needed. */
+function settle(outputs: readonly Tensor[]): Tensor[] {
+  let current = [...outputs];
   for (let round = 0; round < 16; round++) {
     const { results, changed } = pass(current);
     current = results;
     if (!changed) break;
   }
   return current;
+}
+
+/** Each node as the target computes it fastest. */
+function faster(outputs: readonly Tensor[], target: Target): Tensor[] {
+  const map = new Map<Tensor, Tensor>();
+  for (const node of topologicalOrder(outputs)) {
+    const results = rebuilt(node, map);
+    const better = node.operator.faster?.[target]?.(results[0]!.node);
+    node.outputs.forEach((tensor, i) => {
+      map.set(tensor, better ?? results[i]!);
+    });
+  }
+  return outputs.map((tensor) => map.get(tensor)!);
 }
 
 /** True when a node cannot be emitted for the target as it stands. */

@@ -86,6 +86,8 @@ export interface Operator {
    * the same expressions shares them with the forward pass, since equal subexpressions are computed once.
    */
   readonly decompose?: (node: Node, target: Target) => Tensor[];
+  /** What a target computes faster than the node as it is; undefined where nothing is. Tried once, on simplified graphs. */
+  readonly faster?: { readonly [T in Target]?: (node: Node) => Tensor | undefined };
   /** The lowering to ONNX, by target; `onnx` serves every target without an entry of its own. */
   readonly lower?: { readonly [T in Target | 'onnx']?: Lowering };
 }

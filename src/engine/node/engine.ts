@@ -44,8 +44,12 @@ export class NodeEngine implements Engine {
             force_spinning_stop: '1',
             set_denormal_as_zero: '1',
           },
-          // We share subexpressions ourselves; what is left twice is meant to be made twice (graph/recompute.ts).
-          optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' },
+          // We share subexpressions ourselves; what is left twice is meant to be made twice (graph/recompute.ts). So it is
+          // with transposes beside products: those that are left are meant (graph/operators/product.ts).
+          optimization: {
+            disable_specified_optimizers:
+              'CommonSubexpressionElimination;GemmTransposeFusion;MatmulTransposeFusion;TransposeOptimizer',
+          },
         },
       });
       return new NodeSession(program, session, this.views);

@@ -1,4 +1,4 @@
-import { apply1, formatShape, type Lowering, type Operator, type Shape, type Tensor } from '../tensor.js';
+import { apply1, formatShape, type Lowering, type Node, type Operator, type Shape, type Tensor } from '../tensor.js';
 import { scale, unbroadcast } from './elementwise.js';
 import { float32, sameReal } from './rules.js';
 import { transpose } from './shaping.js';
@@ -51,6 +51,27 @@ function rowsToFront(x: Tensor, rowsFirst: boolean): Tensor {
 function canonical(shape: Shape, rowsFirst: boolean, trans: boolean): Shape {
   const s = rowsFirst ? rowsLast(shape.length).map((axis) => shape[axis]!) : [...shape];
   return trans ? [...s.slice(0, -2), s.at(-1)!, s.at(-2)!] : s;
+}
+
+/** Elements of a result from which on it does not stay in a processor's cache while a product adds to it. */
+const UNCACHED = 2 ** 22;
+
+/**
+ * aᵀ b, as the gradient of every weight is, with its first operand transposed beforehand: ONNX Runtime's kernel else takes
+ * it apart again for each 128 columns of b. Where a is the wider one its transpose costs too much: then bᵀ a is made and
+ * transposed, which walks through large results in better order too (measured: 4 to 15 % of the product, of GPT-2's head
+ * 30 %). Of narrow matrices the transposes are no smaller than the gain.
+ */
+function transposedBefore(node: Node): Tensor | undefined {
+  const { transA, transB, alpha, beta } = gemmOptions(node);
+  const [a, b, c] = node.inputs as [Tensor, Tensor, Tensor?];
+  if (!transA || transB || a.dtype !== 'float32') return undefined;
+  const [K, M] = a.shape as [number, number];
+  const N = b.shape[1]!;
+  const transposed = (x: Tensor) => transpose(x, [1, 0]);
+  if (M <= N) return M * N >= 2 ** 17 ? gemm(transposed(a), b, c, { alpha, beta }) : undefined;
+  const wins = (M >= 1024 && K >= 1024) || M * N >= UNCACHED;
+  return wins && c === undefined ? transposed(gemm(transposed(b), a, undefined, { alpha })) : undefined;
 }
 
 const gemmOnnx: Lowering = (e, node, inputs) => {
@@ -130,6 +151,7 @@ export const product = {
         : gemm(a, g!, undefined, { transA: !transA, alpha });
       return c ? [da, db, unbroadcast(scale(g!, beta), c.shape)] : [da, db];
     },
+    faster: { cpu: transposedBefore },
     lower: { onnx: gemmOnnx, portable: gemmPortable },
   },
   matmul: {
