@@ -15,10 +15,18 @@ function expectIds(operator: string, ids: Tensor): void {
  */
 const UNSHARED = 2 ** 17;
 
+/** How many elements are copied in the time in which ScatterElements adds one (measured: 4.5 ns and 0.27). */
+const COPIED = 17;
+
 const scatterRows: Lowering = (e, node, [base, ids, updates]) => {
   const [count, ...row] = node.inputs[2]!.shape as [number, ...number[]];
   const [index] = e.emit('Reshape', [ids!, e.constant(int64s([count, 1]), [2])]);
   const step = Math.max(1, Math.floor(UNSHARED / sizeOf(row)));
+  // Each part copies the whole table, ScatterElements none that nobody else reads, and it works in one thread.
+  if (e.target === 'cpu' && Math.ceil(count / step) * node.inputs[0]!.shape[0]! > COPIED * count && row.length === 1) {
+    const [all] = e.emit('Expand', [index!, e.constant(int64s([count, ...row]), [2])]);
+    return e.emit('ScatterElements', [base!, all!, updates!], { axis: 0, reduction: 'add' });
+  }
   const part = (x: string, start: number): string => {
     if (step >= count) return x;
     const bounds = [start, Math.min(count, start + step), 0].map((value) => e.constant(int64s([value]), [1]));
@@ -56,7 +64,8 @@ export const lookup = {
       return [{ shape: base!.shape, dtype: 'float32' }];
     },
     gradient: (node, [g]) => [g, undefined, gather(g!, node.inputs[1]!)],
-    // Measured on the CPU: 1.6 to 12 times as fast as ScatterElements, 22 times as a product with one-hot rows.
+    // Measured on the CPU for small tables: 1.6 to 12 times as fast as ScatterElements, 22 times as a product with
+    // one-hot rows. For GPT-2's table and 1,024 rows ScatterElements takes 4 ms, six parts 54.
     lower: { onnx: scatterRows },
   },
   pick: {
