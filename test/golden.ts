@@ -4,6 +4,7 @@ import type { TrainOptions } from '../src/run/options.js';
 export const goldenRuns: Readonly<Record<string, Partial<TrainOptions>>> = {
   gpt2: { model: 'gpt2', replicas: 1 },
   'gpt2-averaged': { model: 'gpt2', replicas: 2 },
+  'gpt2-int8': { model: 'gpt2', replicas: 1, precision: 'int8' },
   llama: { model: 'llama', heads: 4, kvHeads: 2, replicas: 1, gradAccum: 2 },
 };
 

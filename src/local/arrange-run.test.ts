@@ -57,6 +57,21 @@ describe('arrangeRun', () => {
     expect((await arrange(changes)).setup.exchange).toBe(exchange);
   });
 
+  it('trains in 8 bits where that is asked for and the processor can, keeps what it chose, and says otherwise', async () => {
+    const { setup, chosen, notices } = await arrange({ precision: 'int8' });
+    expect(chosen.precision).toBe(setup.precision);
+    if (setup.precision === 'fp32') expect(notices).toEqual([expect.stringContaining('in fp32 instead of int8')]);
+    else expect(notices).toEqual([]);
+    expect((await arrange({ run: join(folder, 'plain') })).chosen).not.toHaveProperty('precision');
+  });
+
+  it('does not train a model that exists in 8 bits', async () => {
+    await expect(arrange({ precision: 'int8', from: folder })).rejects.toThrow(
+      "`precision: 'int8'` is for new models: one that exists has activations that 8 bits do not hold. Leave `precision` or " +
+        '`from` out.',
+    );
+  });
+
   it('takes what is given', async () => {
     const given = { threads: 3, lr: 0.01, minLr: 0, warmup: 7, weightDecay: 0.2, clip: 0, tokens: 1000 } as const;
     const { setup } = await arrange({ ...given, outer: 'average', moments: 'keep' });

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { availableMemory } from '../base/files/available-memory.js';
-import { chooseDevice } from '../engine/node/create.js';
+import { chooseDevice, createEngine } from '../engine/node/create.js';
+import type { NodeDevice } from '../engine/node/device-names.js';
 import type { TrainEvent } from '../run/events.js';
 import { planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
@@ -8,6 +9,7 @@ import type { ParsedTrainOptions } from '../run/options.js';
 import { learningRateOf } from '../run/options.js';
 import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
+import { choosePrecision, type PrecisionChoice } from '../training/precision.js';
 import type { RateRange } from '../training/rate-ranges.js';
 import { type EarlierSchedule, type ScheduleOptions, scheduleAt } from '../training/schedule.js';
 import {
@@ -61,6 +63,8 @@ export async function arrangeRun(
   const { layout } = learned;
   const perSample = countOf(learned);
   const device = chosen.device ?? (await chooseDevice(options.device));
+  const { precision, notice } = await precisionOf(run, device);
+  if (notice !== undefined) emit({ type: 'notice', message: notice });
   const optimizer = chosen.optimizer ?? optimizerOf(options, prepared.rates);
   const peak = learningRateOf(options, layout.size + learned.frozen.size);
   // What this process holds already is part of what it will need.
@@ -83,6 +87,7 @@ export async function arrangeRun(
     seed: options.seed,
     optimizer,
     dropout: options.dropout,
+    precision,
     schedule,
     exchange: arrangement.replicas === 1 ? 'nothing' : options.syncEvery === 1 ? 'gradients' : 'parameters',
     outer: { method: options.outer, learningRate: options.outerLr, momentum: options.outerMomentum },
@@ -133,6 +138,7 @@ export async function arrangeRun(
   require(setup);
   await run.choose({
     ...{ device, replicas, threads, optimizer, schedule },
+    ...(options.precision === 'int8' && { precision }),
     ...(earlier.length > 0 && { earlier: [...earlier] }),
     ...(measured.length > 0 && { measured }),
   });
@@ -141,6 +147,13 @@ export async function arrangeRun(
     availableMemoryBytes: available,
   };
   return { setup, earlier, memory };
+}
+
+/** What a run's products are computed in. A model of one's own has none that are known as such. */
+async function precisionOf({ options, chosen }: OpenRun, device: NodeDevice): Promise<PrecisionChoice> {
+  const { precision = 'fp32' } = options as Partial<ParsedTrainOptions>;
+  if (precision === 'fp32') return { precision };
+  return choosePrecision(precision, await createEngine(device), { known: chosen.precision });
 }
 
 /** As `run.json` keeps it. */

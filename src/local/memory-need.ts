@@ -27,7 +27,7 @@ export interface MemoryNeed {
 
 type Sizes = Pick<
   TeamSetup,
-  'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'recompute' | 'exchange' | 'averageMoments'
+  'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'precision' | 'recompute' | 'exchange' | 'averageMoments'
 > & { readonly learned: Objective<never> };
 
 /**
@@ -37,7 +37,8 @@ type Sizes = Pick<
 export function memoryNeed(setup: Sizes): MemoryNeed {
   const { learned, replicas, gradAccum, batchSize } = setup;
   const engine = { target: 'cpu', views: true } as const;
-  const step = traceReplica(learned, batchSize, gradAccum, engine, setup);
+  const { dropout, recompute, precision } = setup;
+  const step = traceReplica(learned, batchSize, gradAccum, engine, { dropout, recompute, int8: precision === 'int8' });
   const loss = traceLoss(learned, batchSize, engine);
   const { layout, frozen, storage } = learned;
   const trained = 4 * layout.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));

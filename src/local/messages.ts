@@ -4,6 +4,7 @@ import type { NodeDevice } from '../engine/node/device-names.js';
 import type { TaskSetup } from '../run/task.js';
 import type { AdamwOptions } from '../training/adamw.js';
 import type { LossSum } from '../training/evaluation.js';
+import type { TrainingPrecision } from '../training/precision-names.js';
 import type { ScheduleOptions } from '../training/schedule.js';
 
 /** What replicas give each other: nothing (there is one), gradients after every step, or parameters after H steps. */
@@ -24,6 +25,8 @@ export interface ReplicaSetup {
   readonly optimizer: AdamwOptions;
   /** The share of activations that a step drops; none where left out. */
   readonly dropout?: number | undefined;
+  /** What products of linear layers are computed in; fp32 where left out. */
+  readonly precision?: TrainingPrecision | undefined;
   /** Whether activations that are cheap to make are made twice, to save memory. */
   readonly recompute?: boolean | undefined;
   readonly schedule: ScheduleOptions;

@@ -100,6 +100,7 @@ class Live {
       gradientAccumulation: setup.gradAccum,
       optimizer: setup.optimizer,
       dropout: dropout ? { rate: dropout, seed } : undefined,
+      int8: setup.precision === 'int8' ? { seed } : undefined,
       recompute: setup.recompute,
       compile: trainingCompile(threads, replicas === 1),
     });

@@ -13,6 +13,7 @@ import { checkTeacher, type OpenedTeacher, openTeacher } from './open-teacher.js
 import {
   checkAddedTokens,
   checkFrom,
+  checkPrecision,
   isOwn,
   modelShape,
   type OwnTrainOptions,
@@ -184,6 +185,7 @@ function textOf(given: TrainOptions | OwnTrainOptions): GivenText | undefined {
 /** The model that a run is to start from, if it is to start from one. */
 async function sourceOf(given: TrainOptions | OwnTrainOptions, options: ParsedTrainOptions) {
   checkAddedTokens(options);
+  checkPrecision(options);
   if (options.from === undefined) return undefined;
   checkFrom(given as TrainOptions);
   // Text from code is no file of rows.

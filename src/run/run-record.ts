@@ -7,6 +7,7 @@ import type { JsonValue } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
 import { NODE_DEVICES } from '../engine/node/device-names.js';
 import { objectiveSchema } from '../objectives/create.js';
+import { PRECISIONS } from '../training/precision-names.js';
 import { DEFAULT_STEPS, planSteps } from './limits.js';
 import { TRAIN_OPTIONS, type TrainOption } from './option-table.js';
 import {
@@ -69,6 +70,8 @@ const chosenSchema = z.strictObject({
     .optional(),
   /** What is learned; runs of earlier versions learn the next token. */
   objective: objectiveSchema.optional(),
+  /** What products of linear layers are computed in, as the machine allowed; runs of earlier versions have fp32. */
+  precision: z.enum(PRECISIONS).optional(),
   replicas: count.min(1).optional(),
   threads: count.min(1).optional(),
   /** What `--replicas auto` measured. */

@@ -3,6 +3,7 @@ import type { NodeDevice } from '../../engine/node/device-names.js';
 import type { StepDone } from '../../local/messages.js';
 import type { FrozenPart } from '../../run/frozen-part.js';
 import type { LossSum } from '../../training/evaluation.js';
+import type { TrainingPrecision } from '../../training/precision-names.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { Work } from '../protocol/down.js';
 
@@ -13,6 +14,8 @@ export interface ModelSetup {
   /** Whether no other replica shares its machine's cores. */
   readonly alone: boolean;
   readonly device: NodeDevice;
+  /** What products of linear layers are computed in, as this machine allows; in float32 where left out. */
+  readonly precision?: TrainingPrecision | undefined;
   readonly threads: number;
   /** The data set's folder. */
   readonly tokens: string;

@@ -1,4 +1,6 @@
 import { afterAll, expect, it } from 'vitest';
+import { probeInt8 } from '../../engine/int8-probe.js';
+import { NodeEngine } from '../../engine/node/engine.js';
 import { testData, tinyModel } from '../../local/local.test-support.js';
 import { initialParameters } from '../../run/start-vectors.js';
 import { modelThreadHere } from '../cluster.test-support.js';
@@ -90,6 +92,24 @@ it('drops what follows from the samples, whoever trains on them', async () => {
   const dropped = await done(0.3);
   expect(await done(0.3)).toBe(dropped);
   expect(await done()).not.toBe(dropped);
+});
+
+it('trains in 8 bits where its machine does, beside members that do not, by the same words', async () => {
+  const two = work({ steps: 2, lease: [{ epoch: 0, start: 4, end: 8 }] });
+  const done = async (precision?: 'int8') => {
+    const thread = modelThreadHere();
+    await thread.ask('init', { ...setupOf(true), precision });
+    await thread.ask('load', first());
+    const trained = (await thread.ask('train', two))!;
+    await thread.close();
+    return trained;
+  };
+  const [plain, quantised, again] = [await done(), await done('int8'), await done('int8')];
+  expect(again.parts).toEqual(quantised.parts);
+  expect(quantised.parts).not.toEqual(plain.parts);
+  const { exact } = await probeInt8(new NodeEngine());
+  if (exact) expect(Math.abs(quantised.loss / plain.loss - 1)).toBeLessThan(0.01);
+  expect(quantised).toMatchObject({ tokens: plain.tokens, weight: plain.weight, finite: true });
 });
 
 it('stops when it is told to, and refuses samples that are not as many as its steps need', async () => {

@@ -108,6 +108,7 @@ class Live {
       gradientAccumulation: run.gradAccum,
       optimizer: run.optimizer,
       dropout: run.dropout ? { rate: run.dropout, seed: run.seed } : undefined,
+      int8: setup.precision === 'int8' ? { seed: run.seed } : undefined,
       compile: trainingCompile(threads, setup.alone),
     });
     const trainer = { replica, sampler, momentSteps: 0 };

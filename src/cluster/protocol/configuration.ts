@@ -40,6 +40,8 @@ const runSetup = z.strictObject({
   baseDtype: valueSchema(TRAIN_OPTIONS.baseDtype).optional(),
   /** The share of activations that a step drops; missing where none are. */
   dropout: valueSchema(TRAIN_OPTIONS.dropout).optional(),
+  /** What products of linear layers are computed in, where a machine can; missing where in float32. */
+  precision: valueSchema(TRAIN_OPTIONS.precision).optional(),
   /** What is learned. */
   objective: objectiveSchema,
   /** Tokens of a window, where they are fewer than the model can see. */

@@ -7,9 +7,10 @@ import { layoutHash } from '../../averaging/layout-hash.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { availableMemory } from '../../base/files/available-memory.js';
 import { spelledError } from '../../base/spelling.js';
-import { chooseDevice } from '../../engine/node/create.js';
+import { chooseDevice, createEngine } from '../../engine/node/create.js';
 import type { Model } from '../../model/model.js';
 import type { FrozenPart } from '../../run/frozen-part.js';
+import { choosePrecision, type PrecisionChoice } from '../../training/precision.js';
 import { RunVerifier, UnsignedError } from '../../transport/signed.js';
 import type { Transport } from '../../transport/transport.js';
 import type { WorkerEvent, WorkerResult } from '../events.js';
@@ -71,7 +72,8 @@ export async function work(
     const frozen = await fetchFrozen(configuration, model, frozenIn, { blobs: stored, signal: leaving });
     emit({ type: 'preparing', stage: 'graphs' });
     for (const _ of names) modelThreads.push((options.startThread ?? startModelThread)());
-    const setup = await modelSetup(options, names.length, configuration, tokens, frozen);
+    const { notice, ...setup } = await modelSetup(options, names.length, configuration, tokens, frozen);
+    if (notice !== undefined) emit({ type: 'notice', message: notice });
     await Promise.all(modelThreads.map((thread) => thread.ask('init', setup)));
     emit({ type: 'joined', run: configuration.run, workers: names });
     const sizes = partSizes(cutFragments(model.trained, configuration.setup.cluster.fragments), configuration.setup);
@@ -217,7 +219,12 @@ async function modelSetup(
   const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / replicas));
   const device = await chooseDevice(options.device ?? 'auto');
   const own = { trains: true, alone: replicas === 1, device, threads, tokens };
-  return { ...own, run: configuration.setup, ...(frozen && { frozen }) };
+  const run = configuration.setup;
+  // Members may differ in it: what they contribute is averaged, not compared.
+  const chosen: Partial<PrecisionChoice> = run.precision
+    ? await choosePrecision(run.precision, await createEngine(device))
+    : {};
+  return { ...own, ...chosen, run, ...(frozen && { frozen }) };
 }
 
 /** Runs the members until all have ended; a failure of one ends them all. */
