@@ -8,6 +8,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
   gemm: { about: "this machine's best fp32 matrix product", load: () => import('./gemm.js') },
   train: { about: 'tokens per second and memory beside PyTorch and TensorFlow.js', load: () => import('./train.js') },
   quality: { about: "nanoGPT's CPU setting: loss after 2,000 steps, time to 1.88", load: () => import('./quality.js') },
+  'int8-loss': {
+    about: 'loss of products in 8 bits beside float32, over seeds',
+    load: () => import('./int8-loss.js'),
+  },
   replicas: { about: 'two replicas: speed and loss beside the joint batch', load: () => import('./replicas.js') },
   memory: { about: 'memory over 1,000 steps', load: () => import('./memory.js') },
   'memory-need': {

@@ -7,6 +7,7 @@ import { prepareDataset } from '../src/data/index.js';
 import { Team, type TeamSetup } from '../src/local/team.js';
 import { Model } from '../src/model/model.js';
 import { CAUSAL } from '../src/objectives/create.js';
+import type { TrainingPrecision } from '../src/training/precision-names.js';
 import { median } from './lib.js';
 
 /** What is measured: a model, its batch, and how the cores are shared out. */
@@ -20,6 +21,7 @@ export interface OursOptions {
   readonly vocabulary: number;
   readonly replicas: number;
   readonly threads: number;
+  readonly precision: TrainingPrecision;
   /** H. */
   readonly syncEvery: number;
   /** Rounds that count, after one that does not. */
@@ -47,6 +49,7 @@ async function main(o: OursOptions): Promise<void> {
       run: dataset.fingerprint.slice(0, 16),
       replicas: o.replicas,
       threads: o.threads,
+      precision: o.precision,
       device: 'cpu',
       task: {
         kind: 'data',
