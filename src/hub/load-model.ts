@@ -14,6 +14,7 @@ import { ADAPTER_CONFIG, FROZEN } from './model-files.js';
 import { type ModelFolder, readAdapterFolder } from './model-folder.js';
 import { adapterPlace, openModel, placeOf } from './open-model.js';
 import { type AdapterMatrices, adapterBase, type LoadedAdapter, readAdapter } from './peft.js';
+import { takeTwoEnds, withTwoEnds } from './peft-ends.js';
 import { takeTokenRows } from './peft-tokens.js';
 import { readSentenceModules, type SentenceModules } from './sentence-folder.js';
 
@@ -127,13 +128,14 @@ async function withAdapted<T>(
     const read = await readAdapter(folder, base.model);
     const parameters = async () => {
       const own = await base.parameters();
-      const views = base.model.layout.views(own);
+      const ends = read.untied ? takeTwoEnds(base.model, own) : { model: base.model, parameters: own };
+      const views = ends.model.layout.views(ends.parameters);
       for (const [name, values] of Object.entries(read.replaced)) views[name]!.set(values);
-      const { model, parameters: all } = takeTokenRows(base.model, own, read);
+      const { model, parameters: all } = takeTokenRows(ends.model, ends.parameters, read);
       await merge(model.layout, all, read.layers);
       return all;
     };
-    const { model } = growVocabulary(base.model, read.vocabulary);
+    const { model } = growVocabulary(read.untied ? withTwoEnds(base.model)! : base.model, read.vocabulary);
     return work({ ...base, ...(await ownTokenizer(folder, read)), model, parameters });
   };
   const frozen = join(dirname(folder), FROZEN);

@@ -139,19 +139,20 @@ export interface AdapterFolder extends Pick<ModelFolder, 'generationConfig' | 't
  */
 export async function readAdapterFolder(folder: string): Promise<AdapterFolder> {
   // With it come the layers and what computes them, which whoever reads but a whole model's files need not wait for.
-  const { checkSettings, matricesIn } = await import('./peft.js');
+  const { checkSettings } = await import('./peft.js');
+  const { matricesIn } = await import('./peft-tensors.js');
   const files = await ModelFiles.open(folder);
   try {
     await checkHashes(files);
     const settings = await files.object(ADAPTER_CONFIG, ADAPTER_ADVICE);
-    checkSettings(settings, join(files.path, ADAPTER_CONFIG));
+    const checked = checkSettings(settings, join(files.path, ADAPTER_CONFIG));
     const generationConfig = await readGenerationConfig(files);
     const tokenizerFiles = await readTokenizerFiles(files);
     if (!files.has(ADAPTER_WEIGHTS))
       throw new MeanfieldError(`${files.path} has no ${ADAPTER_WEIGHTS}. ${ADAPTER_ADVICE}`);
     const weights = await SafetensorsFile.from(files.take(ADAPTER_WEIGHTS), join(files.path, ADAPTER_WEIGHTS));
     try {
-      if (matricesIn(weights).found.size === 0)
+      if (matricesIn(weights, checked).found.size === 0)
         throw new MeanfieldError(`${weights.path} holds no adapter: none of its tensors is a lora_A.`);
     } catch (error) {
       await weights.close();

@@ -139,17 +139,26 @@ describe('an adapter in a folder', () => {
     );
   });
 
-  it('beside an embedding is refused where embedding and head are one, or with matrices of a linear layer', async () => {
+  it('beside embedding or head alone makes them two matrices; beside the embedding it is refused with matrices of a linear layer', async () => {
     const tied = Model.fromConfig(JSON.parse(await readFile(join(fixtures, 'models/llama-tied/config.json'), 'utf8')));
     const embedding = (end: string) => ({
       [`model.embed_tokens.lora_embedding_A${end}`]: [2, 29],
       [`model.embed_tokens.lora_embedding_B${end}`]: [24, 2],
     });
-    await expect(readAdapter(await holding('tied', embedding('')), tied)).rejects.toThrow(
-      /Embedding and head are one matrix/,
-    );
-    await expect(readAdapter(await holding('tied-head', both('lm_head', [2, 24], [29, 2])), tied)).rejects.toThrow(
-      /one of lm_head\. Embedding and head are one matrix/,
+    const beside = await readAdapter(await holding('tied', embedding('')), tied);
+    expect(beside).toMatchObject({ untied: true, layers: [{ role: 'embedding', name: 'model.embed_tokens' }] });
+    const head = await readAdapter(await holding('tied-head', both('lm_head', [2, 24], [29, 2])), tied);
+    expect(head).toMatchObject({ untied: true, layers: [{ role: 'head', name: 'lm_head' }] });
+    const each = { ...embedding(''), ...both('lm_head', [2, 24], [29, 2]) };
+    // Of zeros: the same on both sides.
+    expect(await readAdapter(await holding('tied-both', each), tied)).toMatchObject({
+      untied: false,
+      layers: [{ tied: true }],
+    });
+    const gpt2 = Model.create('gpt2', { layers: 1, width: 24, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 29 });
+    const alone = await holding('gpt2-head', both('lm_head', [2, 24], [29, 2]));
+    await expect(readAdapter(alone, gpt2)).rejects.toThrow(
+      /embedding and head apart, and a gpt2 model has one matrix.*targets: 'wte'/,
     );
     const linear = await holding('linear', both('model.embed_tokens', [2, 41], [32, 2]));
     await expect(readAdapter(linear, model)).rejects.toThrow(/no adapter of this llama model: model\.embed_tokens/);
@@ -158,7 +167,9 @@ describe('an adapter in a folder', () => {
   it.each([
     [{ peft_type: 'IA3' }, /peft_type "IA3"\. Allowed: LORA/],
     [{ use_dora: true }, /use_dora is true, which is not computed here.*merge_and_unload/],
-    [{ modules_to_save: ['lm_head'] }, /modules_to_save is \["lm_head"\]/],
+    [{ modules_to_save: 'lm_head' }, /is damaged: modules_to_save: /],
+    [{ modules_to_save: [3] }, /is damaged: modules_to_save\.0: /],
+    [{ modules_to_save: [''] }, /is damaged: modules_to_save\.0: /],
     [{ bias: 'all' }, /bias is "all"/],
     [{ r: -1 }, /is damaged: r: /],
     [{ r: 0 }, /is damaged: r: /],

@@ -6,20 +6,23 @@ import { readJsonFile } from '../base/files/json-file.js';
 import { pathFault } from '../base/files/path-fault.js';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import { isJsonObject, type JsonObject, type JsonValue, jsonText } from '../base/json.js';
-import { encodeSafetensors } from '../base/safetensors-writer.js';
+import { encodeSafetensors, type NamedTensor } from '../base/safetensors-writer.js';
 import {
   type AdaptableLayer,
   type AdaptedLayer,
   adapterNames,
   adapterScale,
+  HEAD,
   type LoraSettings,
-  TIED_REASON,
 } from '../model/adapter.js';
-import { someNames } from '../model/config-rules.js';
+import type { ParameterEntry } from '../model/layout.js';
 import type { Model } from '../model/model.js';
+import { modulesOf, savedName } from '../model/saved-modules.js';
 import { type TokenRange, tokenRowsName } from '../model/token-rows.js';
 import { ADAPTER_ADVICE, ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './model-files.js';
+import { sameEnds, transposed } from './peft-ends.js';
 import settingRules from './peft-settings.json' with { type: 'json' };
+import { type FoundTensors, matricesIn } from './peft-tensors.js';
 import { type LoadedRows, readTokenRows } from './peft-tokens.js';
 
 /*
@@ -31,6 +34,9 @@ import { type LoadedRows, readTokenRows } from './peft-tokens.js';
 const PREFIX = 'base_model.model.';
 /** Of rows that an adapter trains, and of the ids of their tokens. */
 const MOST_TOKENS = 2 ** 24;
+/** Of modules that are trained whole, and of characters of their names. */
+const MOST_MODULES = 10_000;
+const MOST_NAME = 200;
 
 /** The matrices of a layer's adapter: A [R, I] and B [O, R], row-major. */
 export interface AdapterMatrices extends AdaptedLayer {
@@ -43,6 +49,8 @@ export interface LoadedAdapter {
   readonly layers: readonly AdapterMatrices[];
   /** Matrices that its file holds in place of the base's, by the parameters' names. */
   readonly replaced: Readonly<Record<string, Float32Array>>;
+  /** Whether the model has an embedding and a head of its own with it, where the base has one matrix for both. */
+  readonly untied: boolean;
   /** Rows of tokens, in place of the base's or behind them. */
   readonly tokenRows: readonly LoadedRows[];
   /** Tokens that the model has with it: those of the base, unless rows lie behind them. */
@@ -62,6 +70,8 @@ const schema = z.looseObject({
   base_model_name_or_path: z.string().nullish(),
   /** Ids of tokens whose rows are trained: of the embedding, or by the names of matrices. */
   trainable_token_indices: z.union([tokenIds, z.record(z.string(), tokenIds)]).nullish(),
+  /** Ends of the names of modules that were trained whole. */
+  modules_to_save: z.array(z.string().min(1).max(MOST_NAME)).max(MOST_MODULES).nullish(),
 });
 
 /** The name of the model that the adapter of a folder was trained beside. @throws MeanfieldError when the file is damaged */
@@ -82,14 +92,15 @@ export async function readAdapter(folder: string, model: Model): Promise<LoadedA
   if (fault !== undefined) throw new MeanfieldError(`Cannot read ${path}: ${fault}. ${ADAPTER_ADVICE}`);
   const file = await SafetensorsFile.open(path);
   try {
-    const { found, copies, rows } = matricesIn(file);
+    const tensors = matricesIn(file, settings);
+    const target = await sameEnds(file, tensors, model);
+    const { copies, rows, saved } = tensors;
+    const found = target.together ? withoutHead(tensors.found) : tensors.found;
     const layers: AdapterMatrices[] = [];
     const wrong: string[] = [];
-    const adaptable = new Map(model.adaptableLayers().map((layer) => [layer.name, layer]));
+    const adaptable = new Map(target.model.adaptableLayers().map((layer) => [layer.name, layer]));
     for (const [name, { a, b }] of found) {
       const layer = layerOf(adaptable, name);
-      if (layer?.tied || (!layer && isHead(model, name)))
-        throw new MeanfieldError(`${path} has one of ${name}. ${TIED_REASON}`);
       const [rank] = file.info(a).shape;
       const expected = layer && rank ? [`${rank},${layer.inputs}`, `${layer.outputs},${rank}`] : [];
       const embeds = a.includes('.lora_embedding_');
@@ -110,11 +121,11 @@ export async function readAdapter(folder: string, model: Model): Promise<LoadedA
       layers.push({ ...layer, rank, scale, a: await file.readFloat32(a), b: await file.readFloat32(b) });
     }
     const replaced: Record<string, Float32Array> = {};
-    for (const [name, tensor] of copies) {
-      const layer = layerOf(adaptable, name);
-      const shape = layer?.role && model.layout.entries.find((entry) => entry.name === `${layer.name}.weight`)!.shape;
-      if (shape && shape.join() === file.info(tensor).shape.join())
-        replaced[`${layer!.name}.weight`] = await file.readFloat32(tensor);
+    const whole = [...[...copies].map(([name, tensor]) => [`${name}.weight`, tensor] as const), ...saved];
+    for (const [name, tensor] of whole) {
+      if (target.together && name === `${HEAD}.weight`) continue;
+      const entry = entryOf(target.model.layout.entries, name);
+      if (entry?.shape.join() === file.info(tensor).shape.join()) replaced[entry.name] = await file.readFloat32(tensor);
       else wrong.push(`${tensor} is [${file.info(tensor).shape.join(', ')}], which no matrix of the model is`);
     }
     if (wrong.length > 0) {
@@ -126,10 +137,16 @@ export async function readAdapter(folder: string, model: Model): Promise<LoadedA
       );
     }
     if (layers.length === 0) throw new MeanfieldError(`${path} holds no adapter: none of its tensors is a lora_A.`);
-    const tokens = await readTokenRows(file, rows, settings, model);
+    const tokens = await readTokenRows(file, rows, settings, target.model);
     const order = [...adaptable.keys()];
     layers.sort((one, other) => order.indexOf(one.name) - order.indexOf(other.name));
-    return { layers, replaced, ...tokens, base: settings.base_model_name_or_path ?? undefined };
+    return {
+      layers,
+      replaced,
+      untied: target.model !== model,
+      ...tokens,
+      base: settings.base_model_name_or_path ?? undefined,
+    };
   } finally {
     await file.close();
   }
@@ -146,11 +163,17 @@ export async function writeAdapter(
   folder: string,
   { model, trained, settings, dropout, base }: AdapterContent,
 ): Promise<Record<string, string>> {
-  const tensors = model.trained.entries.map(({ name, shape, offset, size }) => ({
-    name: PREFIX + name,
+  const views = model.trained.views(trained);
+  const written = new Map(model.saved.map(({ name }) => [savedName(name), name]));
+  const own = model.trained.entries.map(({ name, shape }) => ({
+    name: PREFIX + (written.get(name) ?? name),
     shape,
-    data: trained.subarray(offset, offset + size),
+    data: views[name]!,
   }));
+  const tensors = [...own, ...model.adapted.flatMap((layer) => (layer.tied ? headOf(layer, views) : []))];
+  const both = own.find(({ name }) => name === `${PREFIX}${tiedEnd(model)}.weight`);
+  // PEFT looks for what is one matrix by both names.
+  if (both) tensors.push({ ...both, name: `${PREFIX}${HEAD}.weight` });
   const config = jsonText(adapterConfig(model, settings, dropout, base));
   const weights = await writeFileSynced(join(folder, ADAPTER_WEIGHTS), encodeSafetensors(tensors, { format: 'pt' }));
   const text = await writeFileSynced(join(folder, ADAPTER_CONFIG), config);
@@ -172,20 +195,48 @@ function adapterConfig(model: Model, settings: LoraSettings, dropout: number, ba
   return {
     base_model_name_or_path: base,
     bias: 'none',
+    ensure_weight_tying: isTiedTrained(model),
     fan_in_fan_out: model.adapted.some(({ rows, role }) => rows === 'inputs' && role !== 'embedding'),
     inference_mode: true,
     init_lora_weights: true,
     lora_alpha: settings.alpha,
     lora_dropout: dropout,
-    modules_to_save: null,
+    modules_to_save: model.saved.length > 0 ? withHead(model, modulesOf(model.saved)) : null,
     peft_type: 'LORA',
     r: settings.rank,
-    target_modules: targetModules(model),
+    target_modules: withHead(model, targetModules(model)),
     trainable_token_indices: tokenIndices(model),
     task_type: { past: 'CAUSAL_LM', 'past and source': 'SEQ_2_SEQ_LM', all: null }[model.architecture.sees],
     use_dora: false,
     use_rslora: settings.rankStabilized === true,
   };
+}
+
+/** The name of the matrix that is both embedding and head; undefined where they are two. */
+const tiedEnd = (model: Model): string | undefined => model.adaptableLayers().find(({ tied }) => tied)?.name;
+
+/** Whether an adapter, or a copy, is of such a matrix: PEFT has it for both then. */
+function isTiedTrained(model: Model): boolean {
+  const end = tiedEnd(model);
+  return end !== undefined && (model.adapted.some(({ name }) => name === end) || modulesOf(model.saved).includes(end));
+}
+
+/** With the head where the embedding that it is one matrix with is named: PEFT knows such by the head's name everywhere. */
+function withHead(model: Model, names: readonly string[]): string[] {
+  const tied = tiedEnd(model);
+  const named = names.some((name) => tied !== undefined && (tied === name || tied.endsWith(`.${name}`)));
+  return named ? [...names, HEAD].sort() : [...names];
+}
+
+/** What PEFT writes for the head beside an embedding's adapter that it shares: the same matrices, the other way. */
+function headOf(layer: AdaptedLayer, views: Readonly<Record<string, Float32Array>>): NamedTensor[] {
+  const { a, b } = adapterNames(layer);
+  const { a: headA, b: headB } = adapterNames({ name: HEAD });
+  const { rank, inputs, outputs } = layer;
+  return [
+    { name: PREFIX + headA, shape: [rank, outputs], data: transposed(views[b]!, outputs, rank) },
+    { name: PREFIX + headB, shape: [inputs, rank], data: transposed(views[a]!, rank, inputs) },
+  ];
 }
 
 /** The ids of trained rows by the last part of their matrix's name, which stands for it alone; none where none are trained. */
@@ -245,46 +296,18 @@ function alphaOf({ lora_alpha, alpha_pattern }: z.output<typeof schema>, name: s
   return lora_alpha;
 }
 
-/** The tensors of an adapter's file, by the layer's name. */
-interface FoundTensors {
-  readonly found: ReadonlyMap<string, { readonly a: string; readonly b: string }>;
-  /** Of the layers' own matrices. */
-  readonly copies: ReadonlyMap<string, string>;
-  /** Of rows of tokens. */
-  readonly rows: ReadonlyMap<string, string>;
+/** Without the head's, where one adapter stands beside both. */
+function withoutHead(found: FoundTensors['found']): FoundTensors['found'] {
+  return new Map([...found].filter(([name]) => name !== HEAD));
 }
 
-// The adapter's own name stands in files that were not written by save_pretrained.
-const MATRIX = /^(?:base_model\.model\.)?(.+)\.lora_(?:([AB])\.(?:default\.)?weight|embedding_([AB])(?:\.default)?)$/;
-const ROWS = /^(?:base_model\.model\.)?(.+)\.token_adapter\.trainable_tokens_delta(?:\.default)?$/;
-const COPY = /^(?:base_model\.model\.)?(.+)\.base_layer\.weight$/;
-
-/** The tensors of each layer, by the layer's name. @throws MeanfieldError for a tensor that is none of an adapter's */
-export function matricesIn(file: Pick<SafetensorsFile, 'tensors' | 'path'>): FoundTensors {
-  const layers = new Map<string, { a?: string; b?: string }>();
-  const copies = new Map<string, string>();
-  const rows = new Map<string, string>();
-  const others: string[] = [];
-  for (const tensor of file.tensors.keys()) {
-    const [, name, linear, embedded] = MATRIX.exec(tensor) ?? [];
-    const copy = COPY.exec(tensor)?.[1];
-    const rowed = ROWS.exec(tensor)?.[1];
-    if (copy !== undefined) copies.set(copy, tensor);
-    else if (rowed !== undefined) rows.set(rowed, tensor);
-    else if (name === undefined) others.push(tensor);
-    else layers.set(name, { ...layers.get(name), [(linear ?? embedded) === 'A' ? 'a' : 'b']: tensor });
-  }
-  const halves = [...layers].filter(([, { a, b }]) => a === undefined || b === undefined).map(([name]) => name);
-  if (others.length > 0)
-    throw new MeanfieldError(`${file.path} holds more than matrices of LoRA: ${someNames(others)}.`);
-  if (halves.length > 0)
-    throw new MeanfieldError(`${file.path} is damaged: of ${someNames(halves)} one matrix of two is missing.`);
-  return { found: layers as Map<string, { a: string; b: string }>, copies, rows };
+/** A parameter by its name, or by its end. */
+function entryOf(entries: readonly ParameterEntry[], name: string): ParameterEntry | undefined {
+  const exact = entries.find((entry) => entry.name === name);
+  if (exact) return exact;
+  const ending = entries.filter((entry) => entry.name.endsWith(`.${name}`));
+  return ending.length === 1 ? ending[0] : undefined;
 }
-
-/** Whether a layer's name is that of a head, which has no matrix of its own where it is tied. */
-const isHead = (model: Model, name: string): boolean =>
-  name === 'lm_head' && model.adaptableLayers().some(({ tied }) => tied);
 
 /** A layer by its name, or by its end: adapters of a model without its head lack the first part. */
 function layerOf(layers: ReadonlyMap<string, AdaptableLayer>, name: string): AdaptableLayer | undefined {
@@ -303,7 +326,7 @@ function misfit(file: SafetensorsFile, name: string, a: string, b: string, layer
 }
 
 /** The vector of an adapter's parameters, as a model with that adapter lays it out. */
-export function adapterVector(model: Model, { layers, tokenRows }: LoadedAdapter): Float32Array {
+export function adapterVector(model: Model, { layers, tokenRows, replaced }: LoadedAdapter): Float32Array {
   const matrices = layers.flatMap((layer) => [
     [adapterNames(layer).a, layer.a] as const,
     [adapterNames(layer).b, layer.b] as const,
@@ -311,5 +334,6 @@ export function adapterVector(model: Model, { layers, tokenRows }: LoadedAdapter
   const rows = tokenRows.map(
     ({ parameter, values }) => [tokenRowsName(parameter.replace(/\.weight$/, '')), values] as const,
   );
-  return model.trained.fill(Object.fromEntries([...matrices, ...rows]));
+  const whole = model.saved.map(({ name }) => [savedName(name), replaced[name]!] as const);
+  return model.trained.fill(Object.fromEntries([...matrices, ...rows, ...whole]));
 }

@@ -293,6 +293,11 @@ export class LanguageModel implements AsyncDisposable {
         `The adapter in ${place} has rows of tokens of its own, which the model in memory has others for, or none. Load the ` +
           'adapter by itself, with load: its base is found by its settings.',
       );
+    if (read.untied)
+      throw new MeanfieldError(
+        `The adapter in ${place} has embedding and head apart, which are one matrix of the model in memory. Load the ` +
+          'adapter by itself, with load: its base is found by its settings.',
+      );
     this.#requireOwn(read.replaced, place);
     const model = base.withAdapter(read.layers.map(({ a: _a, b: _b, ...layer }) => layer));
     const { engine, threads } = this.#work;

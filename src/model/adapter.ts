@@ -12,7 +12,11 @@ import { dropout } from './dropout.js';
 import type { BaseDtype } from './family-names.js';
 import type { ParameterSpec } from './layout.js';
 import { NamePattern } from './name-patterns.js';
+import type { SavedParameter } from './saved-modules.js';
 import { type TokenRange, type TokenRows, withTokenRows } from './token-rows.js';
+
+/** What PEFT and transformers call the head of a model that writes, one without a matrix of its own too. */
+export const HEAD = 'lm_head';
 
 /** What of a model stays as it is, by patterns of names, or what is trained beside all of it. */
 export interface TrainedParts {
@@ -32,6 +36,8 @@ export interface LoraSettings {
   readonly rankStabilized?: boolean | undefined;
   /** Patterns of the layers' names, embedding and head among them; left out, all linear layers but the head. */
   readonly targets?: readonly string[] | undefined;
+  /** Patterns of modules that are trained whole beside it, in copies that count in their place; see `saved-modules.ts`. */
+  readonly modulesToSave?: readonly string[] | undefined;
   /** Added tokens, whose rows in embedding and head are trained as well. */
   readonly tokens?: TokenRange | undefined;
 }
@@ -53,8 +59,8 @@ export interface AdaptableLayer extends LinearLayer {
   readonly tied?: boolean | undefined;
 }
 
-/** A linear layer with an adapter. */
-export interface AdaptedLayer extends LinearLayer {
+/** A linear layer with an adapter; of one matrix that is both embedding and head, with one for both. */
+export interface AdaptedLayer extends AdaptableLayer {
   readonly rank: number;
   /** By which the product of the two matrices is multiplied. */
   readonly scale: number;
@@ -69,35 +75,62 @@ export function adapterNames({ name, role }: Pick<LinearLayer, 'name' | 'role'>)
 
 /** The parameter of the model beside which one of an adapter stands; any other name is its own. */
 export const baseParameter = (name: string): string =>
-  name.replace(/\.(?:lora_(?:[AB]\.weight|embedding_[AB])|token_adapter\.trainable_tokens_delta)$/, '.weight');
+  name
+    .replace('.modules_to_save.', '.')
+    .replace(/\.(?:lora_(?:[AB]\.weight|embedding_[AB])|token_adapter\.trainable_tokens_delta)$/, '.weight');
 
 /** What a layer's adapter is multiplied by. */
-export function adapterScale({ rank, alpha, rankStabilized }: Omit<LoraSettings, 'targets' | 'tokens'>): number {
+export function adapterScale({
+  rank,
+  alpha,
+  rankStabilized,
+}: Pick<LoraSettings, 'rank' | 'alpha' | 'rankStabilized'>): number {
   return alpha / (rankStabilized ? Math.sqrt(rank) : rank);
 }
 
 /**
  * The layers that get an adapter, in the model's order.
  *
- * @throws UsageError naming a target that fits no linear layer
+ * @param saved what is trained whole, and needs none
+ * @throws UsageError naming a target that fits no linear layer, or when none is left
  */
-export function adaptedLayers(layers: readonly AdaptableLayer[], settings: LoraSettings): AdaptedLayer[] {
-  const { rank, targets } = settings;
+export function adaptedLayers(
+  layers: readonly AdaptableLayer[],
+  settings: LoraSettings,
+  saved: readonly SavedParameter[] = [],
+): AdaptedLayer[] {
+  const { rank, targets, tokens } = settings;
   const chosen = targets ? targetsOf(layers, targets) : new Set(layers.filter(({ role }) => role === undefined));
   const scale = adapterScale(settings);
-  return layers.filter((layer) => chosen.has(layer)).map(({ tied: _tied, ...layer }) => ({ ...layer, rank, scale }));
+  const whole = new Set(saved.map(({ name }) => name));
+  const adapted = layers.filter((layer) => chosen.has(layer) && !whole.has(`${layer.name}.weight`));
+  if (adapted.length === 0)
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('modulesToSave')} names every layer that an adapter was to stand beside. Name others with ` +
+        `${option('targets')}, or train parts of the model without an adapter: ${option('freeze')}.`,
+    );
+  const ends = layers.filter(({ role }) => role !== undefined);
+  const both = ends.find(
+    (end) => whole.has(`${end.name}.weight`) || (end.role === 'embedding' && adapted.includes(end)),
+  );
+  if (tokens && both)
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `Rows of added tokens are trained by themselves beside an adapter, and ${both.name} by more than that. Leave ` +
+        `${option('addTokens')} out, or ${both.name} out of ${option('targets')} and ${option('modulesToSave')}.`,
+    );
+  return adapted.map((layer) => ({ ...layer, rank, scale }));
 }
 
-/** Why a matrix that is both embedding and head gets no adapter. */
-export const TIED_REASON =
-  'Embedding and head are one matrix in this model. PEFT puts an adapter beside the one and not the other, or beside each, ' +
-  'and joins with the matrix what was trained beside neither.';
-
-function targetsOf(layers: readonly AdaptableLayer[], targets: readonly string[]): ReadonlySet<LinearLayer> {
-  const chosen = new Set<LinearLayer>();
+/** A matrix that is both embedding and head is meant where it is named by either name, and not by what fits other layers too. */
+function targetsOf(layers: readonly AdaptableLayer[], targets: readonly string[]): ReadonlySet<AdaptableLayer> {
+  const chosen = new Set<AdaptableLayer>();
   for (const text of targets.flatMap((one) => one.split(','))) {
     const pattern = new NamePattern(text.trim());
-    const fitting = layers.filter(({ name }) => pattern.fits(name));
+    const fitting = layers.filter(({ name, tied }) => pattern.fits(name) || (tied && pattern.fits(HEAD)));
     if (fitting.length === 0)
       throw spelledError(UsageError, ({ option }) => {
         const kinds = [...new Set(layers.map(({ name }) => name.replace(/\.\d+\./, '.*.')))].join(', ');
@@ -106,14 +139,8 @@ function targetsOf(layers: readonly AdaptableLayer[], targets: readonly string[]
           `for its end after a dot; * is any characters. There are ${kinds}.`
         );
       });
-    const possible = fitting.filter(({ tied }) => !tied);
-    if (possible.length === 0)
-      throw spelledError(
-        UsageError,
-        ({ option }) =>
-          `${option('targets', text.trim())}: ${TIED_REASON} Leave it out, or train the rows themselves: ${option('freeze', `*,!${fitting[0]!.name}.*`)}.`,
-      );
-    for (const layer of possible) chosen.add(layer);
+    const others = fitting.filter(({ tied }) => !tied);
+    for (const layer of others.length > 0 ? others : fitting) chosen.add(layer);
   }
   return chosen;
 }
@@ -166,11 +193,14 @@ export function embeddingHook(
 /** The head's weights [V, C] with its adapter, for losses that never hold all scores at once. */
 export function adaptedHead(p: TracedParameters, layer: AdaptedLayer, weight_VC: Tensor): Tensor {
   const { a, b } = adapterNames(layer);
+  // The embedding's matrices lie the other way: A [R, V] and B [C, R].
+  if (layer.tied) return gemm(p[a]!, p[b]!, weight_VC, { transA: true, transB: true, alpha: layer.scale });
   return gemm(p[b]!, p[a]!, weight_VC, { alpha: layer.scale });
 }
 
 /** Scores [N, V] with what the head's adapter adds to them: far less work for few rows than {@link adaptedHead}. */
 export function adaptedScores(p: TracedParameters, layer: AdaptedLayer, x_NC: Tensor, scores_NV: Tensor): Tensor {
   const { a, b } = adapterNames(layer);
+  if (layer.tied) return gemm(gemm(x_NC, p[b]!), p[a]!, scores_NV, { alpha: layer.scale });
   return gemm(gemm(x_NC, p[a]!, undefined, { transB: true }), p[b]!, scores_NV, { transB: true, alpha: layer.scale });
 }

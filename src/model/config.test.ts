@@ -4,7 +4,8 @@ import expected from '../../test/fixtures/configs/expected.json' with { type: 'j
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import type { JsonObject } from '../base/json.js';
 import { configNotices, isKnown } from './config-rules.js';
-import { families, Model } from './model.js';
+import { families } from './families.js';
+import { Model } from './model.js';
 import { PublishedConfig } from './published.js';
 import published from './published-configs.json' with { type: 'json' };
 

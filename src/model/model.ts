@@ -20,6 +20,7 @@ import {
   adapterHook,
   adapterParameters,
   embeddingHook,
+  HEAD,
   type LinearLayer,
   type LoraSettings,
   type TrainedParts,
@@ -40,23 +41,13 @@ import {
   type TracedParameters,
 } from './architecture.js';
 import { BaseStorage, type FrozenValues, type StoredArray } from './base-storage.js';
-import { bert } from './bert.js';
-import { distilbert } from './distilbert.js';
-import type { BaseDtype, FamilyName } from './family-names.js';
+import { findArchitecture, taskHeadOf } from './families.js';
+import type { BaseDtype } from './family-names.js';
 import { frozenNames } from './freeze.js';
-import { gemma, gemma2, gemma3 } from './gemma.js';
-import { gpt2 } from './gpt2.js';
 import { ParameterLayout } from './layout.js';
-import { llama } from './llama.js';
-import { mistral } from './mistral.js';
-import { modernbert } from './modernbert.js';
 import { filledMask, packedMask, type TokenInputs } from './packing.js';
-import { phi3 } from './phi3.js';
-import { qwen2, qwen3 } from './qwen.js';
 import { relativeBias } from './relative-bias.js';
-import { roberta } from './roberta.js';
-import { smollm3 } from './smollm3.js';
-import { t5 } from './t5.js';
+import { type SavedParameter, savedParameters, savedSpecs, startSaved, withSaved } from './saved-modules.js';
 import {
   scoresWithTokenRows,
   startTokenRows,
@@ -65,25 +56,6 @@ import {
   tokenRowsParameters,
   withTokenRows,
 } from './token-rows.js';
-
-/** The architectures by name. */
-export const families: Readonly<Record<FamilyName | 'roberta', Architecture>> = {
-  gpt2: gpt2 as Architecture,
-  llama: llama as Architecture,
-  bert: bert as Architecture,
-  mistral: mistral as Architecture,
-  qwen2: qwen2 as Architecture,
-  qwen3: qwen3 as Architecture,
-  smollm3: smollm3 as Architecture,
-  phi3: phi3 as Architecture,
-  gemma: gemma as Architecture,
-  gemma2: gemma2 as Architecture,
-  gemma3_text: gemma3 as Architecture,
-  roberta: roberta as Architecture,
-  distilbert: distilbert as Architecture,
-  modernbert: modernbert as Architecture,
-  t5: t5 as Architecture,
-};
 
 /** A model of tokens: its architecture, its validated `config.json`, and where its parameters lie. */
 export class Model {
@@ -107,6 +79,8 @@ export class Model {
   readonly adapted: readonly AdaptedLayer[];
   /** The rows of added tokens that are trained beside an adapter; none where there are no such tokens. */
   readonly tokenRows: readonly TokenRows[];
+  /** Parameters of which copies are trained beside an adapter, in their place. */
+  readonly saved: readonly SavedParameter[];
   /** How the frozen parameters are kept in memory, where that is not as one vector. */
   readonly storage: BaseStorage | undefined;
 
@@ -117,9 +91,11 @@ export class Model {
     adapted: readonly AdaptedLayer[] = [],
     stored?: { readonly dtype: Exclude<BaseDtype, 'fp32'>; readonly layers: readonly LinearLayer[] },
     tokenRows: readonly TokenRows[] = [],
+    saved: readonly SavedParameter[] = [],
   ) {
     this.adapted = adapted;
     this.tokenRows = tokenRows;
+    this.saved = saved;
     this.architecture = architecture;
     this.config = config;
     this.taskHead = taskHeadOf(architecture, config);
@@ -130,7 +106,11 @@ export class Model {
     const { context } = this.dimensions;
     this.reach = architecture.reach?.(config) ?? { read: context, written: context };
     if (adapted.length > 0) {
-      this.trained = new ParameterLayout([...adapterParameters(adapted), ...tokenRowsParameters(tokenRows)]);
+      this.trained = new ParameterLayout([
+        ...adapterParameters(adapted),
+        ...tokenRowsParameters(tokenRows),
+        ...savedSpecs(saved),
+      ]);
       this.frozen = this.layout;
       const matrices = new Set(stored?.layers.map(({ name }) => `${name}.weight`));
       this.storage = stored && new BaseStorage(this.layout, stored.dtype, matrices);
@@ -176,7 +156,9 @@ export class Model {
   adapt(settings: LoraSettings, baseDtype?: BaseDtype): Model {
     const layers = this.adaptableLayers();
     const rows = settings.tokens ? tokenRowsOf(layers, this.dimensions, settings.tokens) : [];
-    return this.withAdapter(adaptedLayers(layers, settings), baseDtype, rows);
+    const head = layers.some(({ tied }) => tied) ? HEAD : undefined;
+    const saved = savedParameters(this.layout.entries, settings.modulesToSave ?? [], head);
+    return this.withAdapter(adaptedLayers(layers, settings, saved), baseDtype, rows, saved);
   }
 
   /** The same model as training has it: with an adapter, or parts of it frozen. @throws UsageError as either */
@@ -185,9 +167,14 @@ export class Model {
   }
 
   /** The same model, all of it frozen, with an adapter beside the given ones of its linear layers. */
-  withAdapter(layers: readonly AdaptedLayer[], baseDtype: BaseDtype = 'fp32', rows: readonly TokenRows[] = []): Model {
+  withAdapter(
+    layers: readonly AdaptedLayer[],
+    baseDtype: BaseDtype = 'fp32',
+    rows: readonly TokenRows[] = [],
+    saved: readonly SavedParameter[] = [],
+  ): Model {
     const stored = baseDtype === 'fp32' ? undefined : { dtype: baseDtype, layers: this.linearLayers() };
-    return new Model(this.architecture, this.config, [], layers, stored, rows);
+    return new Model(this.architecture, this.config, [], layers, stored, rows, saved);
   }
 
   /**
@@ -201,7 +188,9 @@ export class Model {
   ): { readonly trained: Float32Array; readonly frozen: Float32Array } {
     if (this.adapted.length === 0) return this.cut(all);
     const trained = this.trained.initialize(random);
-    startTokenRows(this.tokenRows, this.trained.views(trained), this.layout.views(all));
+    const [into, own] = [this.trained.views(trained), this.layout.views(all)];
+    startTokenRows(this.tokenRows, into, own);
+    startSaved(this.saved, into, own);
     return { trained, frozen: all };
   }
 
@@ -387,7 +376,8 @@ export class Model {
   }
 
   /** The weights that score the vocabulary's tokens, [V, C]; with an adapter beside them both together. */
-  head(parameters: TracedParameters): Tensor {
+  head(given: TracedParameters): Tensor {
+    const parameters = withSaved(given, this.saved);
     const rows = this.#headRows;
     const weight_VC = rows ? withTokenRows(parameters, rows) : parameters[this.architecture.head(this.config)]!;
     return this.#headAdapter ? adaptedHead(parameters, this.#headAdapter, weight_VC) : weight_VC;
@@ -398,7 +388,7 @@ export class Model {
   }
 
   get #headAdapter(): AdaptedLayer | undefined {
-    return this.adapted.find(({ role }) => role === 'head');
+    return this.adapted.find(({ role, tied }) => role === 'head' || tied);
   }
 
   /** Whether it scores the tokens of the vocabulary: those that follow, or those that were masked. */
@@ -416,9 +406,10 @@ export class Model {
    *
    * @throws Error where {@link scoresTokens} is false
    */
-  logits(parameters: TracedParameters, x_NC: Tensor): Tensor {
+  logits(given: TracedParameters, x_NC: Tensor): Tensor {
+    const parameters = withSaved(given, this.saved);
     if (!this.scoresTokens) throw new Error(`a ${this.architecture.name} model of another head scores no tokens`);
-    if (this.taskHead) return this.scores(parameters, x_NC, { batch: 1 });
+    if (this.taskHead) return this.scores(given, x_NC, { batch: 1 });
     const weight_VC = parameters[this.architecture.head(this.config)]!;
     const own_NV = gemm(x_NC, weight_VC, undefined, { transB: true });
     const [adapter, rows] = [this.#headAdapter, this.#headRows];
@@ -437,8 +428,9 @@ export class Model {
     return this.taskHead.scores(this.config, this.#withAdapter(parameters), x_NC, inputs);
   }
 
-  #withAdapter(parameters: TracedParameters): TracedParameters {
-    if (this.adapted.length === 0) return parameters;
+  #withAdapter(given: TracedParameters): TracedParameters {
+    if (this.adapted.length === 0) return given;
+    const parameters = withSaved(given, this.saved);
     // What stays as it is drops nothing: PEFT's lora_dropout is of the adapter's input alone.
     const [linear, embedding] = [
       adapterHook(parameters, this.adapted),
@@ -481,19 +473,4 @@ function through(
   let x_NC = stack.embed(config, parameters, inputs);
   for (let i = 0; i < layers; i++) x_NC = stack.block(config, parameters, i, x_NC, inputs);
   return stack.final(config, parameters, x_NC);
-}
-
-/** The head that the first class of `architectures` has on an architecture; one that is not known here is none. */
-function taskHeadOf({ heads }: Architecture, config: unknown): TaskHead | undefined {
-  if (!heads) return undefined;
-  const [name] = (config as { architectures?: readonly unknown[] | null }).architectures ?? [];
-  if (typeof name !== 'string') return Object.values(heads)[0];
-  const end = /For[A-Z]\w*$/.exec(name)?.[0];
-  return end !== undefined && Object.hasOwn(heads, end) ? heads[end] : undefined;
-}
-
-function findArchitecture(name: string): Architecture {
-  const architecture = Object.hasOwn(families, name) ? families[name as keyof typeof families] : undefined;
-  if (!architecture) throw new UsageError(`Unknown model ${name}. Allowed: ${Object.keys(families).join(', ')}.`);
-  return architecture;
 }

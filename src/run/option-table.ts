@@ -163,6 +163,13 @@ const MODEL = {
     help: 'adapter: linear layers that get one, by name: q_proj, layers.[0-3].mlp.*; may be given again',
     otherwise: 'all',
   },
+  /** With `adapter`, modules that are trained whole beside it, by names such as `lm_head`, `norm`, `classifier`. Default none. */
+  modulesToSave: {
+    kind: 'texts',
+    value: 'pattern',
+    help: 'adapter: modules that are trained whole beside it, by name: lm_head, embed_tokens; may be given again',
+    otherwise: 'none',
+  },
   /** With `adapter`, how the matrices of the model beside it are kept: int4 takes an eighth of the memory. Default `fp32`. */
   baseDtype: {
     kind: 'choice',

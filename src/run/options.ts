@@ -228,7 +228,7 @@ export function checkPrecision({ from, precision }: Pick<ParsedTrainOptions, 'fr
  * @param tokens that were added to the model that it starts from
  */
 export function partsOf(o: ParsedTrainOptions, tokens?: TokenRange): TrainedParts {
-  const { rank, alpha = 2 * rank, rslora, targets, baseDtype } = o;
+  const { rank, alpha = 2 * rank, rslora, targets, modulesToSave, baseDtype } = o;
   if (!o.adapter && baseDtype !== undefined && baseDtype !== 'fp32')
     throw spelledError(
       UsageError,
@@ -247,6 +247,7 @@ export function partsOf(o: ParsedTrainOptions, tokens?: TokenRange): TrainedPart
     alpha,
     ...(rslora && { rankStabilized: true }),
     ...(targets && { targets }),
+    ...(modulesToSave && { modulesToSave }),
     ...(tokens && { tokens }),
   };
   return { adapter, ...(baseDtype !== undefined && baseDtype !== 'fp32' && { baseDtype }) };

@@ -14,7 +14,9 @@ const MOST_RANK = 4096;
 const MOST_RATE_RANGES = 100_000;
 const share = z.number().min(0).lte(1);
 
-function patterns(option: typeof TRAIN_OPTIONS.freeze | typeof TRAIN_OPTIONS.targets) {
+function patterns(
+  option: typeof TRAIN_OPTIONS.freeze | typeof TRAIN_OPTIONS.targets | typeof TRAIN_OPTIONS.modulesToSave,
+) {
   return valueSchema(option).refine((all) => all.join().length <= MOST_PATTERNS, {
     error: `at most ${MOST_PATTERNS} characters`,
   });
@@ -32,6 +34,7 @@ const runSetup = z.strictObject({
       alpha: positive,
       rankStabilized: z.boolean().optional(),
       targets: patterns(TRAIN_OPTIONS.targets).optional(),
+      modulesToSave: patterns(TRAIN_OPTIONS.modulesToSave).optional(),
       /** Tokens whose rows are trained as well. */
       tokens: z.strictObject({ first: count, count: count.min(1) }).optional(),
     })
