@@ -1,4 +1,4 @@
-import type { DType, Program, Target } from '../graph/index.js';
+import type { DType, Program, Target, TensorType } from '../graph/index.js';
 
 /** Values in this process's memory: Float32Array for float32, and so on by `arrayTypes`. */
 export type HostArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Int8Array | Uint8Array | Uint16Array;
@@ -36,6 +36,59 @@ export interface SessionOptions {
   readonly arena?: boolean;
 }
 
+/** An array in a device's memory. It is fed to sessions of the memory that it is in. */
+export interface DeviceArray {
+  readonly type: TensorType;
+  /** Gives its memory back; it cannot be fed afterwards. Once more does nothing. */
+  dispose(): void;
+}
+
+/** What crossed between this process and the device, in bytes: what ONNX Runtime was fed from here and gave back to here. */
+export interface Traffic {
+  readonly toDevice: number;
+  readonly toHost: number;
+}
+
+/** What a run left: arrays of this process, and arrays of the device. */
+export interface DeviceOutputs {
+  readonly host: Readonly<Record<string, HostArray>>;
+  readonly kept: Readonly<Record<string, DeviceArray>>;
+}
+
+/** A compiled program some of whose outputs stay on the device. */
+export interface DeviceSession {
+  readonly program: Program;
+  /**
+   * Runs once.
+   *
+   * @param feeds one array for each input; those of the device cross nothing and are not used up
+   * @throws Error when an array is missing, disposed, or of the wrong type or length
+   */
+  run(feeds: Readonly<Record<string, HostArray | DeviceArray>>): Promise<DeviceOutputs>;
+  dispose(): Promise<void>;
+}
+
+/** The memory of an engine's device, where values can stay from one run to the next. */
+export interface DeviceMemory {
+  /** What has crossed so far. */
+  readonly traffic: Traffic;
+  /** How many arrays are in it that have not been disposed. */
+  readonly arrays: number;
+  /** Whether arrays of a type can be in it. */
+  holds(dtype: DType): boolean;
+  /**
+   * Compiles a program.
+   *
+   * @param keep outputs that stay on the device
+   * @throws MeanfieldError as {@link Engine.compile}
+   */
+  compile(program: Program, keep: readonly string[], options?: SessionOptions): Promise<DeviceSession>;
+  /** A copy on the device. @param type default: a vector of float32 */
+  upload(array: HostArray, type?: TensorType): Promise<DeviceArray>;
+  /** A copy in this process. */
+  download(array: DeviceArray): Promise<HostArray>;
+}
+
 /** Compiles and runs ONNX programs on one kind of device. All rules about its buffers stay behind this interface. */
 export interface Engine {
   readonly name: string;
@@ -43,16 +96,18 @@ export interface Engine {
   readonly target: Target;
   /** True where a view of a larger buffer is fed and written without a copy, so a model can be one vector. */
   readonly views: boolean;
+  /** Missing where values cannot stay on the device from one run to the next: each run is fed and read anew then. */
+  readonly memory?: DeviceMemory | undefined;
   compile(program: Program, options?: SessionOptions): Promise<Session>;
 }
 
 /** Checks feeds and destinations before they reach native code, whose own messages say less. */
 export function checkArrays(program: Program, feeds: HostArrays, into: HostArrays): void {
-  for (const [name, { shape, dtype }] of program.inputs) checkArray('input', name, shape, dtype, feeds[name]);
+  for (const [name, type] of program.inputs) checkArray('input', name, type, feeds[name]);
   for (const [name, array] of Object.entries(into)) {
     const type = program.outputs.get(name);
     if (!type) throw new Error(`the program has no output ${name}`);
-    checkArray('output', name, type.shape, type.dtype, array);
+    checkArray('output', name, type, array);
   }
 }
 
@@ -67,7 +122,13 @@ export const arrayTypes = {
   uint16: Uint16Array,
 } as const;
 
-function checkArray(what: string, name: string, shape: readonly number[], dtype: DType, array?: HostArray): void {
+/** Checks one array. */
+export function checkArray(
+  what: 'input' | 'output',
+  name: string,
+  { shape, dtype }: TensorType,
+  array: HostArray | undefined,
+): void {
   const size = shape.reduce((product, n) => product * n, 1);
   const type = arrayTypes[dtype];
   if (!(array instanceof type) || array.length !== size) {

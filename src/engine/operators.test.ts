@@ -4,6 +4,7 @@ import { Draw, type Instance, type Operand } from '../../test/operators/case.js'
 import { cases, inputFor, notDifferentiable } from '../../test/operators/cases.js';
 import { INT8_PRODUCTS } from '../../test/operators/int8-cases.js';
 import type { Values } from '../../test/operators/values.js';
+import { Random } from '../base/random.js';
 import {
   add,
   attention,
@@ -15,6 +16,7 @@ import {
   reduceSum,
   reshape,
   type Shape,
+  scatterAdd,
   type Tensor,
 } from '../graph/index.js';
 import { apply1 } from '../graph/tensor.js';
@@ -129,12 +131,20 @@ describe('the table of operators', () => {
   });
 });
 
+/** Runs what is lowered for WebGPU on the CPU: the arithmetic is the same where no GPU is. */
+function loweredForWebGpu(): Engine {
+  const cpu = new NodeEngine();
+  const compile: Engine['compile'] = (program, options) => cpu.compile({ ...program, target: 'cpu' }, options);
+  return { name: 'WebGPU lowered to the CPU', target: 'webgpu', views: false, compile };
+}
+
 // The CPU has fused operators of its own; WASM runs the plain ones that composite operators decompose into.
-describe.each(['cpu', 'wasm'] as const)('operators on %s', (target) => {
+describe.each(['cpu', 'wasm', 'lowerings of webgpu'] as const)('operators on %s', (target) => {
   let engine: Engine;
   let exact: boolean;
   beforeAll(async () => {
-    engine = target === 'cpu' ? new NodeEngine() : await WebEngine.create('wasm');
+    if (target === 'wasm') engine = await WebEngine.create('wasm');
+    else engine = target === 'cpu' ? new NodeEngine() : loweredForWebGpu();
     ({ exact } = await probeInt8(engine));
   });
 
@@ -148,6 +158,20 @@ describe.each(['cpu', 'wasm'] as const)('operators on %s', (target) => {
       await fc.assert(property, runs);
     },
   );
+});
+
+it('adds rows in the same order however many there are, where a device would not', async () => {
+  const [count, rows, width] = [5000, 7, 3];
+  const random = new Random(1);
+  const ids = BigInt64Array.from({ length: count }, () => BigInt(random.below(rows)));
+  // Sums of these are exact, so any order has the same bits.
+  const updates = Float32Array.from({ length: count * width }, () => random.below(9) - 4);
+  const expected = new Float32Array(rows * width).fill(0.5);
+  for (const [i, id] of ids.entries())
+    for (let j = 0; j < width; j++) expected[Number(id) * width + j]! += updates[i * width + j]!;
+  const y = scatterAdd(input('base', [rows, width]), input('ids', [count], 'int64'), input('updates', [count, width]));
+  const feeds = { base: new Float32Array(rows * width).fill(0.5), ids, updates };
+  expect((await run(loweredForWebGpu(), { y }, feeds)).y).toEqual(expected);
 });
 
 describe('attention over a long sequence', () => {

@@ -8,6 +8,7 @@ import type { Generator } from '../inference/index.js';
 import { Evaluator, type LossSum } from '../training/evaluation.js';
 import { Replica } from '../training/replica.js';
 import { learningRate } from '../training/schedule.js';
+import type { VectorName } from '../training/trained-vectors.js';
 import { VectorNorm } from '../training/vector-norm.js';
 import type {
   Parts,
@@ -35,7 +36,7 @@ export class ReplicaThread extends ModelThread<ReplicaCommands, Live> {
     take: ({ step, parts, rate }) => this.model.take(step, parts, rate),
     evaluate: (numbers) => this.model.evaluate(numbers),
     sample: (tokens) => this.model.sample(tokens),
-    snapshot: async (request) => this.model.snapshot(request),
+    snapshot: (request) => this.model.snapshot(request),
     close: () => this.close(),
   };
 
@@ -106,11 +107,11 @@ class Live {
     });
     const evaluator = new Evaluator(objective, engine, batchSize, evaluationCompile(threads), frozen);
     const { start, end } = cutShards(size, replicas)[index]!;
-    const norms = new VectorNorm(engine);
+    // What replicas exchange is in this process, wherever they train.
+    const exact = engine.target === 'cpu' ? engine : await createEngine('cpu');
+    const norms = new VectorNorm(exact);
     const outer =
-      setup.exchange === 'nothing'
-        ? undefined
-        : await OuterOptimizer.create(engine, end - start, replicas, setup.outer);
+      setup.exchange === 'nothing' ? undefined : await OuterOptimizer.create(exact, end - start, replicas, setup.outer);
     return new Live(setup, task, engine, replica, sampler, evaluator, norms, outer);
   }
 
@@ -134,6 +135,7 @@ class Live {
   }
 
   async contribute(steps: number, seconds: number): Promise<ReplicaCommands['train'][1]> {
+    await this.replica.fetch(...this.#exchangedNames);
     const { finite, norm } = await this.#measure();
     this.#parts.forEach((part, i) => {
       const { start, end } = this.#shards[i]!;
@@ -178,18 +180,21 @@ class Live {
       });
     });
     this.#parts = parts;
-    const { parameters } = this.replica.vectors;
     let gradientNorm = 0;
+    if (this.setup.exchange !== 'nothing') this.replica.changed(...this.#exchangedNames);
     if (this.setup.exchange === 'gradients') {
       ({ gradientNorm } = await this.replica.applyGradient(step, rate, this.#gradientScale));
+      await this.replica.fetch('parameters');
     }
+    const { parameters } = this.replica.vectors;
     this.#base?.set(parameters);
     return { hash: hashVector(parameters, this.#shards), gradientNorm };
   }
 
-  evaluate(numbers: readonly number[]): Promise<LossSum> {
+  async evaluate(numbers: readonly number[]): Promise<LossSum> {
     const samples = numbers.map((number) => this.task.validation(number));
-    return this.evaluator.inTraining(this.replica.vectors.parameters, samples);
+    const { parameters } = await this.replica.fetch('parameters');
+    return this.evaluator.inTraining(parameters, samples);
   }
 
   /** Chance comes from a generator of its own, so that the training never notices. */
@@ -197,12 +202,16 @@ class Live {
     const { task, engine, setup } = this;
     if (!task.writer) throw new Error('this model does not write');
     // Kept, since its graphs take longer to compile than the text to be written.
-    this.#generator ??= task.writer(engine, this.replica.vectors.parameters, setup.threads);
+    const { parameters } = await this.replica.fetch('parameters');
+    this.#generator ??= task.writer(engine, parameters, setup.threads);
     return (await this.#generator.generate({ maxTokens }).result()).text;
   }
 
-  snapshot({ parameters, moments, outerMomentum, reuse }: SnapshotRequest): Snapshot {
-    const { vectors } = this.replica;
+  async snapshot({ parameters, moments, outerMomentum, reuse }: SnapshotRequest): Promise<Snapshot> {
+    const vectors = await this.replica.fetch(
+      ...(parameters ? (['parameters'] as const) : []),
+      ...(moments ? (['moment1', 'moment2'] as const) : []),
+    );
     return {
       sampler: this.sampler.state,
       ...(parameters && { parameters: copyInto(reuse?.parameters, vectors.parameters) }),
@@ -223,11 +232,13 @@ class Live {
 
   /** The vectors that are averaged. */
   get #exchanged(): readonly Float32Array[] {
+    return this.#exchangedNames.map((name) => this.replica.vectors[name]);
+  }
+
+  get #exchangedNames(): readonly VectorName[] {
     const { exchange, averageMoments } = this.setup;
-    const { parameters, gradient, moment1, moment2 } = this.replica.vectors;
-    if (exchange === 'nothing') return [parameters];
-    if (exchange === 'gradients') return [gradient];
-    return averageMoments ? [parameters, moment1, moment2] : [parameters];
+    if (exchange === 'gradients') return ['gradient'];
+    return exchange === 'parameters' && averageMoments ? ['parameters', 'moment1', 'moment2'] : ['parameters'];
   }
 
   /** The norm of the pseudo-gradient, or of the gradient where that is averaged; a single replica has neither. */

@@ -1,6 +1,6 @@
 import type { Engine, Session, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
-import { add, div, input, mul, scale, sqrt, sub } from '../graph/index.js';
+import { add, div, input, mul, scale, sqrt, sub, type Tensor } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { cutRanges, RANGE, type Range } from './ranges.js';
 import type { RateRange } from './rate-ranges.js';
@@ -35,7 +35,8 @@ export interface StepReport {
   readonly gradientNorm: number;
 }
 
-interface UpdateRange extends Range {
+/** A range whose elements take their steps alike. */
+export interface UpdateRange extends Range {
   readonly decayed: boolean;
   /** Of the learning rate. */
   readonly factor: number;
@@ -122,10 +123,10 @@ export class Adamw {
 }
 
 /** Where the decay ends and where factors of the rate differ a vector is cut, and each part into ranges of a length. */
-function* updateRanges(
+export function* updateRanges(
   { size, decayed }: Pick<ParameterLayout, 'size' | 'decayed'>,
   rates: readonly RateRange[] = [{ elements: size, factor: 1 }],
-  length: number,
+  length: number = Number.POSITIVE_INFINITY,
 ): Generator<UpdateRange> {
   let from = 0;
   for (const { elements, factor } of rates) {
@@ -138,14 +139,40 @@ function* updateRanges(
   if (from !== size) throw new Error(`learning rates of ${from} elements for a vector of ${size}`);
 }
 
+/** A step's scalars: what of the gradient goes into the moments, and how far the parameters go. */
+type UpdateNumbers = Readonly<Record<'share1' | 'share2' | 'epsilon' | 'rate' | 'keep', Tensor>>;
+
+/** The vectors after a step. */
+export function tracedUpdate(
+  before: Readonly<Record<keyof OptimizerVectors, Tensor>>,
+  { share1, share2, epsilon, rate, keep }: UpdateNumbers,
+  { beta1, beta2 }: Pick<AdamwOptions, 'beta1' | 'beta2'>,
+) {
+  const { gradient } = before;
+  const moment1 = add(scale(before.moment1, beta1), mul(gradient, share1));
+  const moment2 = add(scale(before.moment2, beta2), mul(mul(gradient, gradient), share2));
+  const direction = div(moment1, add(sqrt(moment2), epsilon));
+  const parameters = sub(mul(before.parameters, keep), mul(direction, rate));
+  return { parameters, moment1, moment2 };
+}
+
 /** The update of `size` elements; its scalars change with the step, so they are fed. */
-function traceUpdate(size: number, { beta1, beta2 }: AdamwOptions) {
+function traceUpdate(size: number, options: AdamwOptions) {
   const vector = (name: string) => input(name, [size]);
   const number = (name: string) => input(name, []);
-  const gradient = vector('gradient');
-  const moment1 = add(scale(vector('moment1'), beta1), mul(gradient, number('share1')));
-  const moment2 = add(scale(vector('moment2'), beta2), mul(mul(gradient, gradient), number('share2')));
-  const direction = div(moment1, add(sqrt(moment2), number('epsilon')));
-  const parameters = sub(mul(vector('parameters'), number('keep')), mul(direction, number('rate')));
+  const before = {
+    parameters: vector('parameters'),
+    gradient: vector('gradient'),
+    moment1: vector('moment1'),
+    moment2: vector('moment2'),
+  };
+  const numbers = {
+    share1: number('share1'),
+    share2: number('share2'),
+    epsilon: number('epsilon'),
+    rate: number('rate'),
+    keep: number('keep'),
+  };
+  const { parameters, moment1, moment2 } = tracedUpdate(before, numbers, options);
   return { parameters_out: parameters, moment1_out: moment1, moment2_out: moment2 };
 }

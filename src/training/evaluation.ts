@@ -1,5 +1,5 @@
-import type { Engine, HostArray, HostArrays, SessionOptions } from '../engine/engine.js';
-import { Sessions } from '../engine/sessions.js';
+import type { DeviceArray, Engine, HostArray, HostArrays, SessionOptions } from '../engine/engine.js';
+import type { Program } from '../graph/index.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import type { Objective, Score } from '../objectives/objective.js';
 import { feedArrays, frozenArrays, traceLoss, traceScores, vectorArrays } from './step-program.js';
@@ -28,9 +28,19 @@ export function meanLoss(parts: readonly LossSum[]): number {
   return total('sum') / total('weight');
 }
 
+/** What a run is fed: of a device that keeps values, vectors are there for all runs of an evaluation. */
+type Feeds = Readonly<Record<string, HostArray | DeviceArray>>;
+
+/** A compiled graph, wherever its vectors are. */
+interface Evaluation {
+  run(feeds: Feeds): Promise<Readonly<Record<string, HostArray>>>;
+  dispose(): Promise<void>;
+}
+
 /** Computes an objective's loss, or all of its metrics, over samples, several at a time, without a gradient. */
 export class Evaluator<Sample> {
-  readonly #sessions: Sessions;
+  /** By what is computed and the samples of a run. */
+  readonly #sessions = new Map<string, Promise<Evaluation>>();
   /** By the samples of a run. */
   readonly #feeds = new Map<number, Record<string, HostArray>>();
 
@@ -42,23 +52,22 @@ export class Evaluator<Sample> {
     private readonly objective: Objective<Sample>,
     private readonly engine: Engine,
     private readonly batch: number,
-    compile: SessionOptions = {},
+    private readonly compile: SessionOptions = {},
     private readonly frozen: FrozenValues = new Float32Array(0),
-  ) {
-    this.#sessions = new Sessions(engine, compile);
-  }
+  ) {}
 
   /** @param parameters the trained vector */
   async lossSum(parameters: Float32Array, samples: Iterable<Sample>): Promise<LossSum> {
     const { objective } = this;
-    const vectors = this.#vectors(parameters);
     let [sum, weight] = [0, 0];
-    for (const batch of batchesOf(samples, this.batch)) {
-      const { session, feeds } = await this.#sized('loss', batch.length);
-      weight += objective.fill(batch, feeds);
-      const { loss } = await session.run({ ...vectors, ...feeds });
-      sum += (loss![0] as number) * objective.unit(batch.length);
-    }
+    await this.#with(parameters, async (vectors) => {
+      for (const batch of batchesOf(samples, this.batch)) {
+        const { session, feeds } = await this.#sized('loss', batch.length);
+        weight += objective.fill(batch, feeds);
+        const { loss } = await session.run({ ...vectors, ...feeds });
+        sum += (loss![0] as number) * objective.unit(batch.length);
+      }
+    });
     return { sum, weight };
   }
 
@@ -83,42 +92,71 @@ export class Evaluator<Sample> {
       const { sum, weight } = await this.lossSum(parameters, samples);
       return { weight, sums: { [metrics[0].name]: sum } };
     }
-    const vectors = this.#vectors(parameters);
     const sums: Record<string, number> = Object.fromEntries(metrics.map(({ name }) => [name, 0]));
     let weight = 0;
-    for (const batch of batchesOf(samples, this.batch)) {
-      const { session, feeds } = await this.#sized('scores', batch.length);
-      objective.fill(batch, feeds);
-      const some = scoring.score(batch, feeds, await session.run({ ...vectors, ...feeds }));
-      weight += some.weight;
-      for (const name in sums) sums[name]! += some.sums[name]!;
-    }
+    await this.#with(parameters, async (vectors) => {
+      for (const batch of batchesOf(samples, this.batch)) {
+        const { session, feeds } = await this.#sized('scores', batch.length);
+        objective.fill(batch, feeds);
+        const some = scoring.score(batch, feeds, await session.run({ ...vectors, ...feeds }));
+        weight += some.weight;
+        for (const name in sums) sums[name]! += some.sums[name]!;
+      }
+    });
     return { weight, sums };
   }
 
   async dispose(): Promise<void> {
-    await this.#sessions.dispose();
+    for (const session of this.#sessions.values()) await (await session).dispose();
+    this.#sessions.clear();
   }
 
-  #vectors(parameters: Float32Array): HostArrays {
+  /** Gives the vectors of an evaluation, which go to a device that keeps them once and leave it at the end. */
+  async #with(parameters: Float32Array, evaluate: (vectors: Feeds) => Promise<void>): Promise<void> {
     const { objective, engine } = this;
-    return {
+    const vectors: HostArrays = {
       ...vectorArrays(objective.layout, 'parameters', parameters, engine.views),
       ...frozenArrays(objective as Objective<never>, this.frozen, engine.views),
     };
+    const { memory } = engine;
+    if (!memory) return evaluate(vectors);
+    const kept: Record<string, DeviceArray> = {};
+    try {
+      // A base in few bits is many arrays, fed as they are; an empty vector is no input.
+      for (const [name, array] of Object.entries(vectors))
+        if ((array === parameters || array === this.frozen) && array.length > 0)
+          kept[name] = await memory.upload(array);
+      await evaluate({ ...vectors, ...kept });
+    } finally {
+      for (const array of Object.values(kept)) array.dispose();
+    }
+  }
+
+  async #open(program: Program): Promise<Evaluation> {
+    const { engine, compile } = this;
+    if (!engine.memory) return engine.compile(program, compile);
+    const session = await engine.memory.compile(program, [], compile);
+    return { run: async (feeds) => (await session.run(feeds)).host, dispose: () => session.dispose() };
   }
 
   async #sized(what: 'loss' | 'scores', batch: number) {
-    const { objective } = this;
-    const session = await this.#sessions.of(`${what} ${batch}`, (engine) =>
-      what === 'loss' ? traceLoss(objective, batch, engine) : traceScores(objective, objective.scoring!, batch, engine),
-    );
+    const { objective, engine } = this;
+    const key = `${what} ${batch}`;
+    let session = this.#sessions.get(key);
+    if (!session) {
+      const program =
+        what === 'loss'
+          ? traceLoss(objective, batch, engine)
+          : traceScores(objective, objective.scoring!, batch, engine);
+      session = this.#open(program);
+      this.#sessions.set(key, session);
+    }
     let feeds = this.#feeds.get(batch);
     if (!feeds) {
       feeds = feedArrays(objective, batch);
       this.#feeds.set(batch, feeds);
     }
-    return { session, feeds };
+    return { session: await session, feeds };
   }
 }
 

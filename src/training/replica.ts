@@ -1,8 +1,10 @@
-import type { Engine, HostArrays, Session, SessionOptions } from '../engine/engine.js';
+import type { Engine, HostArrays, SessionOptions } from '../engine/engine.js';
 import type { Program } from '../graph/index.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import type { Objective } from '../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from './adamw.js';
+import { DeviceVectors } from './device-vectors.js';
+import { HostVectors } from './host-vectors.js';
 import { RoundingNoise } from './rounding-noise.js';
 import {
   dropoutArrays,
@@ -12,8 +14,8 @@ import {
   type GradientOptions,
   teacherArrays,
   traceGradient,
-  vectorArrays,
 } from './step-program.js';
+import type { TrainedVectors, VectorName } from './trained-vectors.js';
 
 /** From this many parameters on memory is dearer than the last percent of speed: cheap activations are made twice. */
 const LARGE_MODEL = 30e6;
@@ -66,41 +68,21 @@ export interface ReplicaOptions<Sample> {
 
 /**
  * One copy of the model with its optimiser: parameters, gradient and moments as flat vectors, and the graphs that
- * update them. Knows nothing of other replicas.
+ * update them. Knows nothing of other replicas. Its vectors stay on the engine's device where that can keep them.
  */
 export class Replica<Sample = unknown> {
-  #vectors: OptimizerVectors;
   readonly #options: ReplicaOptions<Sample>;
-  readonly #gradient: Session;
-  readonly #adamw: Adamw;
+  readonly #state: TrainedVectors;
   readonly #feeds: HostArrays;
-  readonly #frozen: HostArrays;
   readonly #dropped: Readonly<Record<string, Int32Array>>;
   readonly #noise: RoundingNoise;
-  readonly #loss = new Float32Array(1);
-  /** The sum before the last micro-batch; an output must not be its own input, so two buffers alternate. */
-  readonly #sum: Float32Array | undefined;
 
-  private constructor(options: ReplicaOptions<Sample>, gradient: Session, adamw: Adamw) {
-    const { objective, engine, frozen = new Float32Array(0), teacher = new Float32Array(0) } = options;
-    const { size } = objective.layout;
-    this.#vectors = {
-      parameters: new Float32Array(size),
-      gradient: new Float32Array(size),
-      moment1: new Float32Array(size),
-      moment2: new Float32Array(size),
-    };
+  private constructor(options: ReplicaOptions<Sample>, state: TrainedVectors, gradient: Program) {
     this.#options = options;
-    this.#gradient = gradient;
-    this.#adamw = adamw;
-    this.#feeds = feedArrays(objective, options.batch);
-    this.#dropped = dropoutArrays(gradient.program);
-    this.#noise = new RoundingNoise(gradient.program, options.int8?.seed ?? 0);
-    this.#frozen = {
-      ...frozenArrays(objective as Objective<never>, frozen, engine.views),
-      ...teacherArrays(objective as Objective<never>, teacher, engine.views),
-    };
-    if (options.gradientAccumulation > 1) this.#sum = new Float32Array(size);
+    this.#state = state;
+    this.#feeds = feedArrays(options.objective, options.batch);
+    this.#dropped = dropoutArrays(gradient);
+    this.#noise = new RoundingNoise(gradient, options.int8?.seed ?? 0);
   }
 
   static async create<Sample>(options: ReplicaOptions<Sample>): Promise<Replica<Sample>> {
@@ -115,24 +97,47 @@ export class Replica<Sample = unknown> {
       int8,
       compile = {},
     } = options;
+    const { frozen: given = new Float32Array(0), teacher = new Float32Array(0) } = options;
+    const { layout } = objective;
     const trace = { recompute, dropout: dropout?.rate, int8: int8 !== undefined };
+    const frozen = {
+      ...frozenArrays(objective as Objective<never>, given, engine.views),
+      ...teacherArrays(objective as Objective<never>, teacher, engine.views),
+    };
+    const { memory } = engine;
+    if (memory) {
+      const gradient = traceReplica(objective, batch, 1, engine, trace);
+      const setup = { memory, layout, gradient, optimizer, frozen, compile };
+      return new Replica(options, await DeviceVectors.create(setup), gradient);
+    }
     const program = traceReplica(objective, batch, gradientAccumulation, engine, trace);
     const gradient = await engine.compile(program, compile);
-    const adamw = await Adamw.create(engine, objective.layout, optimizer, compile);
-    return new Replica(options, gradient, adamw);
+    const adamw = await Adamw.create(engine, layout, optimizer, compile);
+    const state = new HostVectors(engine, layout, gradient, adamw, frozen, gradientAccumulation > 1);
+    return new Replica(options, state, program);
   }
 
+  /**
+   * The vectors in this process. Steps need not have reached them yet: {@link fetch} brings them up to date; and who writes
+   * into them tells so by {@link changed}.
+   */
   get vectors(): OptimizerVectors {
-    return this.#vectors;
+    return this.#state.vectors;
   }
 
   /** Makes these its own, so that what it starts from need not be in memory twice. Nobody else may use them any more. */
   adopt(vectors: Partial<OptimizerVectors>): void {
-    const { size } = this.#options.objective.layout;
-    for (const [name, { length }] of Object.entries(vectors)) {
-      if (length !== size) throw new Error(`${name} has ${length} elements; the model has ${size}`);
-    }
-    this.#vectors = { ...this.#vectors, ...vectors };
+    this.#state.adopt(vectors);
+  }
+
+  /** {@link vectors}, those of these names as the last step left them. */
+  fetch(...names: readonly VectorName[]): Promise<OptimizerVectors> {
+    return this.#state.fetch(names);
+  }
+
+  /** The next step starts from what the caller has written into {@link vectors} of these names. */
+  changed(...names: readonly VectorName[]): void {
+    this.#state.changed(names);
   }
 
   /** Tokens that one step trains on. */
@@ -148,8 +153,7 @@ export class Replica<Sample = unknown> {
   }
 
   /**
-   * The gradient of the losses of a step's micro-batches, summed into `vectors.gradient`: {@link scaleOf} its weight
-   * makes it that of their mean.
+   * The gradient of the losses of a step's micro-batches, summed: {@link scaleOf} its weight makes it that of their mean.
    *
    * @param nextBatch gives the samples of a micro-batch
    * @param counter of the step, by which it follows what dropout drops: no other step of the run has the same
@@ -159,44 +163,28 @@ export class Replica<Sample = unknown> {
     nextBatch: () => readonly Sample[],
     counter: readonly number[] = [],
   ): Promise<{ loss: number; weight: number }> {
-    const { objective, engine, batch, gradientAccumulation, dropout } = this.#options;
-    const { layout } = objective;
-    let [sum, gradient] = [this.#sum, this.vectors.gradient];
-    // The last of an even number of swaps must end in `vectors.gradient`.
-    if (sum && gradientAccumulation % 2 === 0) [sum, gradient] = [gradient, sum];
-    sum?.fill(0);
+    const { objective, batch, gradientAccumulation, dropout } = this.#options;
     let [total, weight] = [0, 0];
     for (let i = 0; i < gradientAccumulation; i++) {
       weight += objective.fill(nextBatch(), this.#feeds);
       if (dropout) fillDropout(this.#dropped, dropout.seed, [...counter, i]);
-      const feeds = {
-        ...vectorArrays(layout, 'parameters', this.vectors.parameters, engine.views),
-        ...this.#frozen,
-        ...(sum && vectorArrays(layout, 'sum', sum, engine.views)),
-        ...this.#feeds,
-        ...this.#dropped,
-        ...this.#noise.feeds([...counter, i]),
-      };
-      const into = { loss: this.#loss, ...vectorArrays(layout, 'gradient', gradient, engine.views) };
-      await this.#gradient.run(feeds, into);
-      total += this.#loss[0]! * objective.unit(batch);
-      if (sum) [sum, gradient] = [gradient, sum];
+      const feeds = { ...this.#feeds, ...this.#dropped, ...this.#noise.feeds([...counter, i]) };
+      total += (await this.#state.accumulate(feeds, i, gradientAccumulation)) * objective.unit(batch);
     }
     return { loss: total / weight, weight };
   }
 
   /**
-   * AdamW's step with `vectors.gradient`.
+   * AdamW's step with the gradient.
    *
    * @param step counted from 0
    * @param scale what the gradient is multiplied by first: {@link scaleOf} the weight of the step
    */
   applyGradient(step: number, learningRate: number, scale: number): Promise<StepReport> {
-    return this.#adamw.step(this.vectors, step, learningRate, scale);
+    return this.#state.apply(step, learningRate, scale);
   }
 
   async dispose(): Promise<void> {
-    await this.#gradient.dispose();
-    await this.#adamw.dispose();
+    await this.#state.dispose();
   }
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NodeEngine } from '../../src/engine/node/engine.js';
 import { expectSameLosses } from './losses.js';
 import { browserThere, type OpenPage, openPage, runtimeFiles } from './page.js';
-import { type Lesson, trainLesson } from './pages/lesson.js';
+import { type Lesson, learn, Member } from './pages/lesson.js';
 import type { PageTask } from './pages/train.js';
 
 const text = (await readFile(new URL('../../examples/tinyshakespeare.txt', import.meta.url), 'utf8')).slice(0, 1000);
@@ -11,8 +11,8 @@ const families = ['gpt2', 'llama'] as const;
 
 /** Losses of the CPU, and beside them those of the page. */
 async function compare(opened: OpenPage, task: PageTask) {
-  const expected = await trainLesson(new NodeEngine(), task);
-  const actual = await opened.page.evaluate((given) => globalThis.trainInPage(given), task);
+  const { losses: expected } = await learn(new NodeEngine(), task);
+  const { losses: actual } = await opened.page.evaluate((given) => globalThis.trainInPage(given), task);
   return { expected, actual };
 }
 
@@ -56,13 +56,56 @@ describe.skipIf(!browserThere)('training in Chromium (skipped without the browse
 describe.skipIf(!browserThere)(
   'training in Chromium on WebGPU, drawn by SwiftShader (skipped without the browser)',
   () => {
-    it('gives the losses of the CPU', async () => {
-      const opened = await openPage({ args: ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] });
-      try {
-        const task: PageTask = { family: 'gpt2', text, steps: 8, device: 'webgpu', web: { files: runtimeFiles } };
-        expectSameLosses(await compare(opened, task));
-      } finally {
-        await opened.close();
+    const args = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+    const task = { family: 'gpt2', text, device: 'webgpu', web: { files: runtimeFiles } } as const;
+    let opened: OpenPage;
+
+    beforeAll(async () => {
+      opened = await openPage({ args });
+    });
+    afterAll(() => opened?.close());
+
+    it('gives the losses of the CPU, its vectors on the GPU from step to step: over 200 steps no buffer more', async () => {
+      const long = { ...task, steps: 200 };
+      const page = await opened.page.evaluate((given) => globalThis.trainInPage(given), long);
+      const { losses, evaluated } = await learn(new NodeEngine(), { ...long, steps: 8 });
+      expectSameLosses({ actual: page.losses.slice(0, 8), expected: losses });
+      expect(page.evaluated).not.toBe(evaluated);
+      for (const { toDevice, toHost } of page.crossed.slice(1)) {
+        expect(toDevice).toBe(page.batchBytes + 16);
+        expect(toHost).toBe(8);
+      }
+      expect(new Set(page.arrays)).toEqual(new Set([4]));
+      // Buffers are kept for the next run: their number settles in the first steps.
+      expect(page.buffers[10]).toBeGreaterThan(4);
+      expect(Math.max(...page.buffers.slice(10))).toBe(Math.max(...page.buffers.slice(10, 20)));
+    }, 300_000);
+
+    it('is averaged with a replica on the CPU after each round, as two on the CPU are', async () => {
+      const [steps, rounds] = [4, 2];
+      const mean = (a: readonly number[], b: readonly number[]) => a.map((x, i) => Math.fround((x + b[i]!) / 2));
+      const here = await Member.open(new NodeEngine(), { ...task, first: 10 });
+      const both = [
+        await Member.open(new NodeEngine(), task),
+        await Member.open(new NodeEngine(), { ...task, first: 10 }),
+      ];
+      await opened.page.evaluate((given) => globalThis.member.open({ ...given, steps: 0 }), task);
+      for (let round = 0; round < rounds; round++) {
+        const there = await opened.page.evaluate((count) => globalThis.member.train(count), steps);
+        const own = await here.train(steps);
+        const [a, b] = [await both[0]!.train(steps), await both[1]!.train(steps)];
+        for (const [mine, expected] of [
+          [there, a],
+          [own, b],
+        ] as const)
+          for (const [i, loss] of mine.losses.entries())
+            expect(Math.abs(loss / expected.losses[i]! - 1), `round ${round}, step ${i}`).toBeLessThan(1e-3);
+        const averaged = mean(there.parameters, own.parameters);
+        here.take(averaged);
+        await opened.page.evaluate((given) => globalThis.member.take(given), averaged);
+        const expected = mean(a.parameters, b.parameters);
+        for (const member of both) member.take(expected);
+        expect(Math.max(...averaged.map((x, i) => Math.abs(x - expected[i]!)))).toBeLessThan(5e-3);
       }
     }, 180_000);
   },

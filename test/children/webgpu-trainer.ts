@@ -1,6 +1,8 @@
-/** Trains a small model on WebGPU and prints its losses: a process of its own, since a failing device may end it. */
+/** Trains a small model on WebGPU and prints what came of it: a process of its own, since a failing device may end it. */
 import { NodeEngine } from '../../src/engine/node/engine.js';
-import { type Lesson, trainLesson } from '../browser/pages/lesson.js';
+import { type Lesson, learn } from '../browser/pages/lesson.js';
 
-const lesson = JSON.parse(process.argv[2]!) as Lesson;
-process.stdout.write(JSON.stringify(await trainLesson(new NodeEngine('webgpu'), lesson)));
+const lessons = JSON.parse(process.argv[2]!) as Lesson[];
+const learned = [];
+for (const lesson of lessons) learned.push(await learn(new NodeEngine('webgpu'), lesson));
+process.stdout.write(JSON.stringify(learned));

@@ -130,11 +130,13 @@ class Live {
   async rollback(): Promise<null> {
     if (!this.trainer) return null;
     const { parameters, moments } = this.committed.vectors;
-    const { vectors } = this.trainer.replica;
-    vectors.parameters.set(parameters);
+    const { replica } = this.trainer;
+    replica.vectors.parameters.set(parameters);
+    replica.changed('parameters');
     if (moments) {
-      vectors.moment1.set(moments[0]);
-      vectors.moment2.set(moments[1]);
+      replica.vectors.moment1.set(moments[0]);
+      replica.vectors.moment2.set(moments[1]);
+      replica.changed('moment1', 'moment2');
     }
     return null;
   }
@@ -163,7 +165,9 @@ class Live {
   }
 
   async contribution(fragment: number): Promise<Pick<Trained, 'finite' | 'norm' | 'parts'>> {
-    const contribution = await this.exchange.encode(fragment, this.#trainer.replica.vectors);
+    const averaged = this.setup.run.averageMoments ? (['moment1', 'moment2'] as const) : [];
+    const vectors = await this.#trainer.replica.fetch('parameters', ...averaged);
+    const contribution = await this.exchange.encode(fragment, vectors);
     return { finite: Number.isFinite(contribution.norm), ...contribution };
   }
 
@@ -171,7 +175,10 @@ class Live {
     const { fragment, parts } = result;
     await this.exchange.apply(result, () => this.#keepBefore(fragment));
     // With fragments the replica trains on meanwhile, and is drawn to the result; else it is told to start from it.
-    if (this.trainer && this.fragments.length > 1) await this.exchange.mix(fragment, this.trainer.replica.vectors);
+    if (this.trainer && this.fragments.length > 1) {
+      await this.exchange.mix(fragment, await this.trainer.replica.fetch('parameters'));
+      this.trainer.replica.changed('parameters');
+    }
     return { hash: this.committed.hash, parts };
   }
 

@@ -11,7 +11,7 @@ export interface DeviceFacts {
 
 /**
  * The device behind a choice. `auto` is CUDA where the provider is installed and a GPU answers, else the CPU; WebGPU is
- * used only when it is named, since the model crosses to it and back at every step.
+ * used only when it is named: no run on a real GPU has shown yet that it is the faster one.
  *
  * @throws MeanfieldError when CUDA is named and not installed, with the command that installs it
  */

@@ -58,7 +58,8 @@ describe('cudaAdvice', () => {
 describe('probeInChild', () => {
   it('measures the CPU in a process of its own', async () => {
     const probe = await probeInChild('cpu', [1]);
-    expect(probe).toEqual({ speeds: [{ threads: 1, gflops: expect.any(Number) }] });
+    const cost = { milliseconds: expect.any(Number), bytes: expect.any(Number) };
+    expect(probe).toEqual({ speeds: [{ threads: 1, gflops: expect.any(Number) }], step: { copied: cost } });
     if ('error' in probe) throw new Error(probe.error);
     const [speed] = probe.speeds;
     // Between a slow emulator and the fastest core there is; outside, the unit would be wrong.

@@ -5,6 +5,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { workerFile } from '../../base/worker-file.js';
+import type { StepCosts } from '../step-speed.js';
 import type { NodeDevice } from './device-names.js';
 
 /** What a device does with a number of threads. */
@@ -22,12 +23,14 @@ export interface DeviceReport {
   readonly description: string;
   /** Measured; empty when it cannot be used. Threads are the host's, so only the CPU is measured with several. */
   readonly speeds: readonly DeviceSpeed[];
+  /** Of a small network: what a step costs where its vectors cross at every run, and where they stay on the device. */
+  readonly step?: StepCosts;
   /** What to do to make it available. */
   readonly hint?: string;
 }
 
 /** What the measuring process prints. */
-export type Probe = { readonly speeds: readonly DeviceSpeed[] } | { readonly error: string };
+export type Probe = { readonly speeds: readonly DeviceSpeed[]; readonly step?: StepCosts } | { readonly error: string };
 
 /** Measures one device with each number of threads; never rejects. */
 export type ProbeDevice = (device: NodeDevice, threads: readonly number[]) => Promise<Probe>;
@@ -111,7 +114,7 @@ export async function reportDevices(
 }
 
 function reportOf(device: NodeDevice, description: string, probe: Probe): DeviceReport {
-  if ('speeds' in probe) return { device, available: true, description, speeds: probe.speeds };
+  if ('speeds' in probe) return { device, available: true, description, ...probe };
   return { device, available: false, description: readable(probe.error), speeds: [] };
 }
 

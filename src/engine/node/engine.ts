@@ -1,8 +1,10 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import type { Program, Target } from '../../graph/index.js';
+import { OnnxDeviceMemory } from '../device-memory.js';
 import {
   checkArrays,
+  type DeviceMemory,
   type Engine,
   type HostArray,
   type HostArrays,
@@ -17,18 +19,37 @@ export class NodeEngine implements Engine {
   readonly name: string;
   readonly target: Target;
   readonly views: boolean;
+  readonly memory: DeviceMemory | undefined;
 
   constructor(device: NodeDevice = 'cpu') {
     this.name = `onnxruntime-node/${device}`;
     this.target = device;
     this.views = device === 'cpu';
+    // Of the devices' tensors the binding (1.30.0) knows WebGPU's alone: it would read one of CUDA's as host memory.
+    if (device === 'webgpu')
+      this.memory = new OnnxDeviceMemory({
+        target: device,
+        Tensor,
+        open: (program, preferredOutputLocation, options) =>
+          this.#open(program, program.onnx, options, { preferredOutputLocation }),
+      });
   }
 
   async compile(program: Program, options: SessionOptions = {}): Promise<Session> {
+    const onnx = this.views ? withUnreturned(program.onnx) : program.onnx;
+    return new NodeSession(program, await this.#open(program, onnx, options), this.views);
+  }
+
+  async #open(
+    program: Program,
+    onnx: Uint8Array,
+    { threads = 1, spinning = threads > 1, arena = true }: SessionOptions,
+    more: Pick<InferenceSession.SessionOptions, 'preferredOutputLocation'> = {},
+  ): Promise<InferenceSession> {
     if (program.target !== this.target) throw new Error(`a program for ${program.target} cannot run on ${this.name}`);
-    const { threads = 1, spinning = threads > 1, arena = true } = options;
     try {
-      const session = await InferenceSession.create(this.views ? withUnreturned(program.onnx) : program.onnx, {
+      return await InferenceSession.create(onnx, {
+        ...more,
         executionProviders: this.target === 'cpu' ? ['cpu'] : [this.target, 'cpu'],
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
@@ -52,7 +73,6 @@ export class NodeEngine implements Engine {
           },
         },
       });
-      return new NodeSession(program, session, this.views);
     } catch (error) {
       throw new MeanfieldError(`${this.name} cannot compile the graph: ${messageOf(error)}`, { cause: error });
     }

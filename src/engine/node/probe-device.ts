@@ -4,6 +4,7 @@
  */
 import { messageOf } from '../../base/errors.js';
 import { measureProducts } from '../matrix-speed.js';
+import { measureSteps } from '../step-speed.js';
 import type { NodeDevice } from './device-names.js';
 import type { Probe } from './devices.js';
 import { NodeEngine } from './engine.js';
@@ -16,7 +17,7 @@ async function probe(): Promise<Probe> {
     for (const count of threads.map(Number)) {
       speeds.push({ threads: count, gflops: await measureProducts(new NodeEngine(device), { threads: count }) });
     }
-    return { speeds };
+    return { speeds, step: await measureSteps(new NodeEngine(device)) };
   } catch (error) {
     return { error: messageOf(error) };
   }

@@ -1,8 +1,10 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-common';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import type { Program, Target } from '../../graph/index.js';
+import { OnnxDeviceMemory } from '../device-memory.js';
 import {
   checkArrays,
+  type DeviceMemory,
   type Engine,
   type HostArray,
   type HostArrays,
@@ -31,12 +33,19 @@ export class WebEngine implements Engine {
   readonly name: string;
   readonly target: Target;
   readonly views = false;
+  readonly memory: DeviceMemory | undefined;
   readonly #ort: OnnxRuntime;
 
   private constructor(device: WebDevice, ort: OnnxRuntime) {
     this.name = `onnxruntime-web/${device}`;
     this.target = device;
     this.#ort = ort;
+    if (device === 'webgpu')
+      this.memory = new OnnxDeviceMemory({
+        target: device,
+        Tensor: ort.Tensor,
+        open: (program, preferredOutputLocation) => this.#open(program, { preferredOutputLocation }),
+      });
   }
 
   /**
@@ -63,14 +72,21 @@ export class WebEngine implements Engine {
 
   /** Threads and memory are set for all sessions at once, by {@link WebOptions}; of `options` nothing applies here. */
   async compile(program: Program, _options?: SessionOptions): Promise<Session> {
+    return new WebSession(program, await this.#open(program), this.#ort);
+  }
+
+  async #open(
+    program: Program,
+    more: Pick<InferenceSession.SessionOptions, 'preferredOutputLocation'> = {},
+  ): Promise<InferenceSession> {
     if (program.target !== this.target) throw new Error(`a program for ${program.target} cannot run on ${this.name}`);
     try {
-      const session = await this.#ort.InferenceSession.create(program.onnx, {
+      return await this.#ort.InferenceSession.create(program.onnx, {
+        ...more,
         executionProviders: [this.target],
         graphOptimizationLevel: 'all',
         logSeverityLevel: 3,
       });
-      return new WebSession(program, session, this.#ort);
     } catch (error) {
       throw new MeanfieldError(`${this.name} cannot compile the graph: ${messageOf(error)}`, { cause: error });
     }

@@ -1,0 +1,34 @@
+import type { HostArrays } from '../engine/engine.js';
+import type { OptimizerVectors, StepReport } from './adamw.js';
+
+/** The name of one of a replica's vectors. */
+export type VectorName = keyof OptimizerVectors;
+
+/** Where the vectors of a replica are, and how they take a step there. */
+export interface TrainedVectors {
+  /** In this process's memory, as {@link fetch} or {@link adopt} left them. */
+  readonly vectors: OptimizerVectors;
+  /** Makes these its own. */
+  adopt(vectors: Partial<OptimizerVectors>): void;
+  /** Brings `vectors` of these names up to date with what steps have made of them. */
+  fetch(names: readonly VectorName[]): Promise<OptimizerVectors>;
+  /** The caller has written into `vectors` of these names: what comes next starts from there. */
+  changed(names: readonly VectorName[]): void;
+  /**
+   * The loss of a micro-batch; its gradient is added to those of the step before it.
+   *
+   * @param i the micro-batch's number in its step
+   * @param count of the step's micro-batches
+   */
+  accumulate(feeds: HostArrays, i: number, count: number): Promise<number>;
+  /** AdamW's step with the gradient. */
+  apply(step: number, learningRate: number, scale: number): Promise<StepReport>;
+  dispose(): Promise<void>;
+}
+
+/** @throws Error when a vector is not as long as the model's */
+export function checkVectors(size: number, vectors: Partial<OptimizerVectors>): void {
+  for (const [name, { length }] of Object.entries(vectors)) {
+    if (length !== size) throw new Error(`${name} has ${length} elements; the model has ${size}`);
+  }
+}
