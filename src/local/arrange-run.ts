@@ -20,8 +20,10 @@ import {
   measureSpeeds,
   type ThreadArrangement,
 } from './arrangement.js';
+import { threadChoices } from './measure-again.js';
 import { type MemoryNeed, memoryNeed, recomputes, requireMemory } from './memory-need.js';
 import type { ReplicaHandle } from './replica-thread.js';
+import { SpeedWatch } from './speed-watch.js';
 import type { TeamSetup } from './team.js';
 
 /** AdamW's constants, as GPT-3 and Llama have them; nanoGPT's 0.99 ends 0.6 % higher on tiny Shakespeare. */
@@ -42,6 +44,8 @@ export interface ArrangedRun {
   readonly earlier: readonly EarlierSchedule[];
   /** What it needs of memory, and what it may have. */
   readonly memory: { readonly expectedMemoryBytes?: number; readonly availableMemoryBytes: number };
+  /** Of a run whose threads may be measured again while it goes on. */
+  readonly watch?: SpeedWatch;
 }
 
 /**
@@ -146,7 +150,11 @@ export async function arrangeRun(
     ...(device === 'cpu' && { expectedMemoryBytes: needOf(setup).total }),
     availableMemoryBytes: available,
   };
-  return { setup, earlier, memory };
+  // While it is measured, parameters, moments and the outer momentum lie beside the replicas.
+  const beside = 4 * layout.size * Float32Array.BYTES_PER_ELEMENT;
+  const open = options.replicas === 'auto' && options.threads === undefined && threadChoices(setup).length > 1;
+  const fits = device === 'cpu' && needOf(setup).total + beside <= available;
+  return { setup, earlier, memory, ...(open && fits && { watch: new SpeedWatch() }) };
 }
 
 /** What a run's products are computed in. A model of one's own has none that are known as such. */

@@ -1,5 +1,5 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadLatestCheckpoint } from '../run/checkpoint.js';
@@ -12,6 +12,7 @@ import { replicaHere } from './local.test-support.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { RunningTraining } from './running-training.js';
 import { loadState, NO_PROGRESS } from './saved-state.js';
+import type { SpeedWatch } from './speed-watch.js';
 
 const source = new URL('../../examples/tinyshakespeare.txt', import.meta.url);
 let folder: string;
@@ -27,6 +28,7 @@ async function train(
   changes: Partial<TrainOptions>,
   control: { readonly stopping: boolean } = { stopping: false },
   startReplica: () => ReplicaHandle = () => replicaHere(),
+  watch?: Pick<SpeedWatch, 'round' | 'measured'>,
 ): Promise<TrainResult> {
   const sizes = { layers: 1, width: 16, heads: 2, context: 16, batchSize: 4, threads: 1 };
   const corpus = [join(folder, 'text.txt')];
@@ -46,7 +48,7 @@ async function train(
     await checkpoint?.close();
     const emit = (event: TrainEvent) => events.push(event);
     const arranged = await arrangeRun(run, prepared, emit, from.progress.step);
-    const training = await RunningTraining.start({ run, prepared, ...arranged, emit, startReplica }, from);
+    const training = await RunningTraining.start({ run, prepared, ...arranged, emit, startReplica, watch }, from);
     return await training.run(control, performance.now());
   } finally {
     await run.release();
@@ -77,6 +79,27 @@ describe('a running training', () => {
     expect(result.bestValLoss).toBeLessThanOrEqual(result.valLoss);
     expect(result.trainLoss).toBeGreaterThan(1);
     expect(await checkpoints()).toEqual(['000015', '000023']);
+  });
+
+  it('measures its threads again when told that it became slower, and learns the same', async () => {
+    const content = (name: string) => readFile(join(folder, 'run/checkpoints/000020', name));
+    await train({});
+    const undisturbed = await content('model.safetensors');
+    await rm(join(folder, 'run'), { recursive: true });
+    const told: boolean[] = [];
+    let rounds = 0;
+    const watch = { round: () => ++rounds === 2, measured: (fewer: boolean) => told.push(fewer) };
+    const result = await train({}, undefined, undefined, watch);
+    expect(result).toMatchObject({ step: 20, rounds: 4 });
+    const notices = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
+    expect(notices).toEqual([
+      expect.stringMatching(/threads of a replica were measured again: 1 \d+\/s.*; (it stays at|from here on) \d+\.$/),
+    ]);
+    const [, threads] = /(\d+)\.$/.exec(notices[0]!)!;
+    const record = JSON.parse(await readFile(join(folder, 'run/run.json'), 'utf8'));
+    expect(String(record.chosen.threads)).toBe(threads);
+    expect(told).toEqual([Number(threads) < availableParallelism()]);
+    expect(await content('model.safetensors')).toEqual(undisturbed);
   });
 
   it('keeps the best model, not the last', async () => {

@@ -11,8 +11,10 @@ import { counted, type PreparedRun, startedEvent, type Unit, unitOf } from '../r
 import { readTimedRounds, type TimedRound, TimedRounds } from '../run/timed-rounds.js';
 import type { EarlierSchedule } from '../training/schedule.js';
 import { divergenceAdvice } from './advice.js';
+import { measureAgain } from './measure-again.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { type SavedState, saveState, type TrainingProgress } from './saved-state.js';
+import type { SpeedWatch } from './speed-watch.js';
 import { peakMemory, StepFigures } from './step-figures.js';
 import { Team, type TeamSetup } from './team.js';
 import { DivergedError, type JointStep } from './threads.js';
@@ -34,6 +36,8 @@ export interface TrainingStart {
   readonly emit: (event: TrainEvent) => void;
   /** How a replica is started: as a thread unless given. */
   readonly startReplica?: () => ReplicaHandle;
+  /** Says when threads are to be measured again; left out, they stay as they are. */
+  readonly watch?: Pick<SpeedWatch, 'round' | 'measured'> | undefined;
 }
 
 /** What {@link RunningTraining} is made of. */
@@ -50,8 +54,8 @@ interface Parts {
 
 /** A run from its first round (or the first after a checkpoint) to its end: rounds, evaluations, checkpoints. */
 export class RunningTraining {
-  readonly #start: TrainingStart;
-  readonly #team: Team;
+  #start: TrainingStart;
+  #team: Team;
   readonly #recorder: Recorder;
   readonly #figures: StepFigures;
   readonly #throughput: Throughput;
@@ -66,6 +70,8 @@ export class RunningTraining {
   readonly #standing: Standing;
   #evaluatedAt = -1;
   #savedAt = -1;
+  /** Whether the last round was the one by which the watch saw it. */
+  #slower = false;
   readonly #clock: Clock;
   readonly #rates: Rates;
   /** Of a run that time ends. */
@@ -172,6 +178,7 @@ export class RunningTraining {
         reached = this.#standing.reached(options);
       }
       if (reached === undefined && crosses(before, this.#step, checkpointEvery)) await this.#save();
+      if (this.#slower && !control.stopping) await this.#measureAgain();
     }
     return reached ?? (options.minutes === undefined ? 'steps' : 'minutes');
   }
@@ -189,9 +196,27 @@ export class RunningTraining {
     };
     await rounds.runRound(this.#step, steps, tell, rates);
     this.#throughput.endRound();
+    this.#slower = this.#start.watch?.round(steps, performance.now() - begun) ?? false;
     if (timed) this.#timed!.done(timed, (performance.now() - begun) / 1000);
     this.#step += steps;
     this.#figures.endRound(number);
+  }
+
+  /**
+   * Finds out how many threads suit the run now and goes on with them. No bit depends on them, so a run that is resumed from
+   * before is the same, whatever `run.json` has by then.
+   */
+  async #measureAgain(): Promise<void> {
+    const { run, setup, prepared, startReplica, watch, emit } = this.#start;
+    const { layout } = prepared.learned;
+    const state = await this.#team.state();
+    await this.#team.close();
+    const { threads, fewer, message } = await measureAgain(setup, layout, state, startReplica);
+    emit({ type: 'notice', message });
+    if (threads !== setup.threads) await run.choose({ threads });
+    this.#start = { ...this.#start, setup: { ...setup, threads } };
+    this.#team = await Team.start(this.#start.setup, layout, state, startReplica);
+    watch!.measured(fewer);
   }
 
   /** The validation loss of the committed parameters; the best ones so far become `model/`. */
