@@ -46,6 +46,7 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     about: 'a ladder of models, its law, and a run that it predicts; needs a folder of text',
     load: () => import('./scale.js'),
   },
+  wasm: { about: 'a step in Chromium, in float32 and in 8 bits; needs Chromium', load: () => import('./wasm.js') },
   startup: { about: 'time of --help, info and plan', load: () => import('./startup.js') },
 };
 

@@ -19,4 +19,6 @@ export default defineConfig({
   target: 'node20.19',
   outDir: 'bench/dist',
   dts: false,
+  // What starts other programs by its own files' places.
+  deps: { neverBundle: ['playwright-core', 'tsdown'] },
 });

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { probeInt8 } from '../../src/engine/int8-probe.js';
 import { NodeEngine } from '../../src/engine/node/engine.js';
 import { expectSameLosses } from './losses.js';
 import { browserThere, type OpenPage, openPage, runtimeFiles } from './page.js';
@@ -34,6 +35,20 @@ describe.skipIf(!browserThere)('training in Chromium (skipped without the browse
   it.each(families)('gives the losses of the CPU on WASM with two threads: %s', async (family) => {
     const task = { ...lesson(family, 20), device: 'wasm' as const, web: { files: runtimeFiles, threads: 2 } };
     expectSameLosses(await compare(isolated, task));
+  });
+
+  it('trains with products in 8 bits on WASM as on the CPU', async ({ skip }) => {
+    skip(!(await probeInt8(new NodeEngine())).exact, 'this processor has no exact products in 8 bits');
+    const task = {
+      ...lesson('gpt2', 20),
+      int8: true,
+      device: 'wasm' as const,
+      web: { files: runtimeFiles, threads: 2 },
+    };
+    const losses = await compare(isolated, task);
+    // A value whose last digit differs may be another code, a hundredth of its size away.
+    expectSameLosses(losses, { first: 1e-3, later: 0.02 });
+    expect(losses.expected).not.toEqual((await learn(new NodeEngine(), { ...task, int8: false })).losses);
   });
 
   it('runs with one thread where memory is not shared, and says why it cannot with two', async () => {

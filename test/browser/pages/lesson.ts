@@ -31,6 +31,8 @@ export interface Lesson {
   readonly steps: number;
   readonly threads?: number;
   readonly variant?: Variant;
+  /** Products of linear layers in 8 bits. */
+  readonly int8?: boolean;
   /** The sample that comes first. */
   readonly first?: number;
   /** Before which step all goes into another replica, as after a checkpoint. */
@@ -69,7 +71,7 @@ interface Pupil {
 /** The model and the samples of a lesson. */
 async function openLesson(
   engine: Engine,
-  { family, text, variant = 'plain', first = 0 }: Omit<Lesson, 'steps' | 'threads'>,
+  { family, text, variant = 'plain', int8 = false, first = 0 }: Omit<Lesson, 'steps' | 'threads'>,
   compile: SessionOptions = {},
 ): Promise<Pupil> {
   const alphabet = [...new Set(text)].sort();
@@ -106,6 +108,7 @@ async function openLesson(
       ...(variant === 'rates by layer' && { rateRanges: halves(model.trained.size) }),
     },
     ...(variant === 'dropout' && { dropout: { rate: 0.1, seed: 3 } }),
+    ...(int8 && { int8: { seed: 7 } }),
     compile,
   };
   let at = first;

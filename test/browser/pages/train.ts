@@ -1,6 +1,7 @@
 import type { Engine } from '../../../src/engine/engine.js';
 import { WebEngine, type WebOptions } from '../../../src/engine/web/engine.js';
 import { type Learned, type Lesson, learn, Member } from './lesson.js';
+import { type TimedSteps, timeSteps } from './timing.js';
 
 /** What a test asks the page to do. */
 export interface PageTask extends Lesson {
@@ -15,6 +16,7 @@ export interface PageLearned extends Learned {
 
 declare global {
   var trainInPage: (task: PageTask) => Promise<PageLearned>;
+  var timeInPage: (task: TimedSteps & Pick<PageTask, 'web'>) => ReturnType<typeof timeSteps>;
   var startInPage: (device: 'wasm' | 'webgpu', web: WebOptions) => Promise<string>;
   var member: { open(task: PageTask): Promise<void> } & Pick<Member, 'train' | 'take'>;
 }
@@ -41,6 +43,8 @@ globalThis.trainInPage = async (task) => {
   const learned = await learn(engine, task, () => counts.push(buffers));
   return { ...learned, buffers: counts };
 };
+
+globalThis.timeInPage = async (task) => timeSteps(await WebEngine.create('wasm', task.web), task);
 
 globalThis.startInPage = (device, web) =>
   WebEngine.create(device, web).then(
