@@ -5,31 +5,40 @@ import { trainOnce } from './quality.js';
 const common: Omit<TrainOptions, 'corpus'> = {
   preset: 'micro',
   tokenizer: 'chars',
-  steps: 1000,
   evalEvery: 100_000,
   checkpointEvery: 100_000,
 };
 
-/** `npm run bench -- replicas [--seeds 3] [--rates 0.003,0.004] [--data FILE]` */
+/**
+ * `npm run bench -- replicas [--seeds 3] [--rates 0.003,0.004] [--replicas 2] [--steps 1000] [--warmup N] [--outer average]
+ * [--data FILE]`; a warm-up is that of the joint batch too, of which the best rate counts.
+ */
 export async function run(args: string[]): Promise<void> {
   const { options } = parseArgs(args);
   const corpus = [options.data ?? `${root}examples/tinyshakespeare.txt`];
   const seeds = Array.from({ length: Number(options.seeds ?? 3) }, (_, i) => i + 1);
   const rates = (options.rates ?? '0.003,0.004').split(',').map(Number);
+  const replicas = Number(options.replicas ?? 2);
+  const length = {
+    steps: Number(options.steps ?? 1000),
+    ...(options.warmup !== undefined && { warmup: Number(options.warmup) }),
+  };
+  const outer = options.outer === 'average' ? ({ outer: 'average' } as const) : {};
 
-  const speeds: number[][] = [[], []];
+  const speeds: [number[], number[]] = [[], []];
   for (let i = 0; i < 3; i++) {
-    for (const [at, replicas] of [1, 2].entries()) {
-      const { result } = await trainOnce({ ...common, corpus, steps: 200, replicas, threads: 1, batchSize: 12 });
+    for (const [at, count] of [1, replicas].entries()) {
+      const few = { ...common, corpus, steps: 200, threads: 1, batchSize: 12 };
+      const { result } = await trainOnce({ ...few, replicas: count });
       speeds[at]!.push(result.tokensPerSecond);
     }
   }
-  const [one, two] = speeds.map(median) as [number, number];
+  const [one, all] = speeds.map(median) as [number, number];
   table(
     ['', 'tokens/s', 'ratio'],
     [
       ['1 replica × 1 thread', one.toFixed(0), ''],
-      ['2 replicas × 1 thread, H=25', two.toFixed(0), (two / one).toFixed(2)],
+      [`${replicas} replicas × 1 thread, H=25`, all.toFixed(0), (all / one).toFixed(2)],
     ],
   );
 
@@ -38,9 +47,10 @@ export async function run(args: string[]): Promise<void> {
   for (const rate of rates) {
     const losses = { joint: [] as number[], rounds: [] as number[] };
     for (const seed of seeds) {
-      const both = { ...common, corpus, lr: rate, seed };
-      const joint = (await trainOnce({ ...both, replicas: 1, batchSize: 24 })).result.valLoss;
-      const rounds = (await trainOnce({ ...both, replicas: 2, threads: 1, batchSize: 12 })).result.valLoss;
+      const both = { ...common, ...length, corpus, lr: rate, seed };
+      const joint = (await trainOnce({ ...both, replicas: 1, batchSize: 12 * replicas })).result.valLoss;
+      const averaged = { ...both, ...outer, replicas, threads: 1, batchSize: 12 };
+      const rounds = (await trainOnce(averaged)).result.valLoss;
       losses.joint.push(joint);
       losses.rounds.push(rounds);
       rows.push([rate, seed, joint.toFixed(4), rounds.toFixed(4), percentAbove(rounds, joint)]);
@@ -53,5 +63,6 @@ export async function run(args: string[]): Promise<void> {
   const joint = Math.min(...means.map((m) => m.joint));
   const rounds = Math.min(...means.map((m) => m.rounds));
   rows.push(['best of each', 'mean', joint.toFixed(4), rounds.toFixed(4), percentAbove(rounds, joint)]);
-  table(['peak rate', 'seed', 'joint batch, B=24', '2 replicas, B=12, H=25', 'difference'], rows);
+  const names = [`joint batch, B=${12 * replicas}`, `${replicas} replicas, B=12, H=25`];
+  table(['peak rate', 'seed', ...names, 'difference'], rows);
 }

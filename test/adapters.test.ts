@@ -25,7 +25,13 @@ beforeAll(async () => {
   other = trainer.path('other.txt');
   const text = await readFile(new URL('../examples/tinyshakespeare.txt', import.meta.url), 'utf8');
   await writeFile(other, text.slice(-20_000));
-  const { error } = await trainer.train('base', { tokenizer: 'bytes', steps: 60, evalEvery: 60, lr: 1e-2 });
+  const { error } = await trainer.train('base', {
+    model: 'gpt2',
+    tokenizer: 'bytes',
+    steps: 60,
+    evalEvery: 60,
+    lr: 1e-2,
+  });
   expect(error).toBeUndefined();
 }, 120_000);
 afterAll(() => trainer.remove());

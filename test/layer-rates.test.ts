@@ -14,7 +14,14 @@ beforeAll(async () => {
 afterAll(() => trainer.remove());
 
 const run = async (name: string, changes: Partial<TrainOptions>) => {
-  const outcome = await trainer.train(name, { steps: 40, evalEvery: 20, lr: 1e-2, warmup: 2, ...changes });
+  const outcome = await trainer.train(name, {
+    model: 'gpt2',
+    steps: 40,
+    evalEvery: 20,
+    lr: 1e-2,
+    warmup: 2,
+    ...changes,
+  });
   expect(outcome.error).toBeUndefined();
   return outcome.result!.valLoss;
 };
@@ -55,7 +62,13 @@ it('rates of layers are told in run.json, and the run is resumed to the bit, wit
 });
 
 it('resuming with other rates is refused', async () => {
-  const { error } = await trainer.train('whole-1', { steps: 40, ...rates, layerLrDecay: 0.9, resume: true });
+  const { error } = await trainer.train('whole-1', {
+    model: 'gpt2',
+    steps: 40,
+    ...rates,
+    layerLrDecay: 0.9,
+    resume: true,
+  });
   expect(error).toMatch(/layerLrDecay/);
 });
 
@@ -64,7 +77,14 @@ it('what is slow moves less: a fast adapter beside a model, by name', async () =
   const text = await readFile(new URL('../examples/tinyshakespeare.txt', import.meta.url), 'utf8');
   await writeFile(other, text.slice(-20_000));
   const base = {
-    ...{ tokenizer: undefined, layers: undefined, width: undefined, heads: undefined, context: undefined },
+    ...{
+      model: undefined,
+      tokenizer: undefined,
+      layers: undefined,
+      width: undefined,
+      heads: undefined,
+      context: undefined,
+    },
   };
   await run('base', { tokenizer: 'bytes' });
   const tuned = { ...base, from: trainer.path('base'), corpus: [other], adapter: 'lora', rank: 2, lr: 1e-3 } as const;
@@ -95,7 +115,7 @@ it.each([
   [{ layerLrDecay: 0 }, /`layerLrDecay`.*expected number to be >0, got 0/],
   [{ layerLrDecay: 1.5 }, /`layerLrDecay`.*expected number to be <=1, got 1\.5/],
 ] as [Partial<TrainOptions>, RegExp][])('refuses %j', async (changes, message) => {
-  const { error } = await trainer.train('none', changes);
+  const { error } = await trainer.train('none', { model: 'gpt2', ...changes });
   expect(error).toMatch(message);
   await expect(stat(trainer.path('none'))).rejects.toThrow('ENOENT');
 });

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => trainer.remove());
 
-const frozen = { freeze: ['*', '!h.1.*,!ln_f.*'], seed: 11, lr: 1e-2 };
+const frozen = { model: 'gpt2', freeze: ['*', '!h.1.*,!ln_f.*'], seed: 11, lr: 1e-2 } as const;
 const of = (run: string, file: string) => join(trainer.path(run), file);
 const json = async (path: string) => JSON.parse(await readFile(path, 'utf8'));
 
@@ -91,7 +91,7 @@ describe('a run whose last block alone is trained', () => {
 });
 
 it('makes no folder where a pattern fits nothing', async () => {
-  const { error } = await trainer.train('none', { freeze: ['h.2.*'] });
+  const { error } = await trainer.train('none', { model: 'gpt2', freeze: ['h.2.*'] });
   expect(error).toMatch(/`freeze: 'h\.2\.\*'` fits none of the model's/);
   await expect(stat(trainer.path('none'))).rejects.toThrow('ENOENT');
 });

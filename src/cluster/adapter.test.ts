@@ -22,7 +22,7 @@ async function finished(train: Partial<TrainOptions>) {
 }
 
 /** What the model decides, and the test's own options say otherwise. */
-const DECIDED = { tokenizer: undefined, layers: undefined, width: undefined, heads: undefined };
+const DECIDED = { model: undefined, tokenizer: undefined, layers: undefined, width: undefined, heads: undefined };
 
 it('machines train an adapter together: the model itself is fetched once, and checkpoints hold the adapter', async () => {
   const base = await finished({});

@@ -67,7 +67,16 @@ export class TestCluster {
     let client: Client | undefined;
     const run = startCoordinator({
       train: {
-        ...{ corpus: [this.data.text], tokenizer: 'chars', layers: 1, width: 16, heads: 2, context: 8, batchSize: 4 },
+        ...{
+          corpus: [this.data.text],
+          model: 'gpt2',
+          tokenizer: 'chars',
+          layers: 1,
+          width: 16,
+          heads: 2,
+          context: 8,
+          batchSize: 4,
+        },
         ...{ steps: 20, syncEvery: 5, lr: 1e-2, warmup: 2, seed: 5, evalEvery: 1000 },
         ...this.train,
         run: folder,

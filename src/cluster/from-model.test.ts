@@ -17,7 +17,7 @@ async function create(train: Partial<TrainOptions>): Promise<TestCluster> {
 }
 
 /** What the model decides, and the test's own options say otherwise. */
-const DECIDED = { tokenizer: undefined, layers: undefined, width: undefined, heads: undefined };
+const DECIDED = { model: undefined, tokenizer: undefined, layers: undefined, width: undefined, heads: undefined };
 
 async function finish(cluster: TestCluster): Promise<void> {
   const coordinator = cluster.coordinator();

@@ -13,7 +13,7 @@ const model = Model.create('gpt2', {
 });
 const setup = (changes = {}) =>
   ({
-    ...{ outer: { method: 'nesterov' }, averageMoments: false, gradAccum: 1, batchSize: 12 },
+    ...{ outer: { method: 'nesterov' }, averageMoments: false, optimizer: {}, gradAccum: 1, batchSize: 12 },
     cluster: { format: 'int8' },
     ...changes,
   }) as unknown as RunSetup;

@@ -1,5 +1,6 @@
 import { encodedBytes } from '../averaging/formats/index.js';
 import type { Model } from '../model/model.js';
+import { muonBytes } from '../training/muon.js';
 import type { RunSetup } from './protocol/configuration.js';
 
 /** What a process needs beside any model: Node, ONNX Runtime, buffers of messages. */
@@ -42,7 +43,7 @@ export function memoryNeeded(model: Model, setup: RunSetup, replicas: number): M
   // The factors of dropout, of residuals and of probabilities.
   const factors = setup.dropout ? 2 * width + heads * context : 0;
   const perToken = layers * (KEPT_PER_WIDTH * width + 2 * heads * context + factors) + LOGITS * vocabulary;
-  const activations = 4 * setup.batchSize * context * perToken;
+  const activations = 4 * setup.batchSize * context * perToken + muonBytes(setup.optimizer.muon);
   const parts = {
     vectors: replicas * vectors,
     activations: replicas * activations,

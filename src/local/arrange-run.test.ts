@@ -42,7 +42,7 @@ describe('arrangeRun', () => {
     const { setup, chosen, started } = await arrange({ replicas: 2, steps: 300 });
     const threads = Math.max(1, Math.floor(availableParallelism() / 2));
     expect(setup).toMatchObject({ replicas: 2, threads, exchange: 'parameters', device: 'cpu', averageMoments: true });
-    expect(setup.schedule).toEqual({ peak: 3e-3, final: 3e-3 / 10, warmup: 30, steps: 300 });
+    expect(setup.schedule).toEqual({ shape: 'linear', peak: 3e-3, final: 0, warmup: 30, steps: 300 });
     expect(setup.outer).toEqual({ method: 'nesterov', learningRate: 0.7, momentum: 0.7 });
     expect(chosen).toMatchObject({ replicas: 2, threads, schedule: setup.schedule, device: 'cpu' });
     expect(chosen).not.toHaveProperty('measured');
@@ -73,18 +73,61 @@ describe('arrangeRun', () => {
   });
 
   it('takes what is given', async () => {
-    const given = { threads: 3, lr: 0.01, minLr: 0, warmup: 7, weightDecay: 0.2, clip: 0, tokens: 1000 } as const;
+    const given = {
+      threads: 3,
+      lr: 0.01,
+      minLr: 1e-4,
+      schedule: 'cosine',
+      warmup: 7,
+      weightDecay: 0.2,
+      clip: 0,
+      tokens: 1000,
+    } as const;
     const { setup } = await arrange({ ...given, outer: 'average', moments: 'keep' });
     expect(setup).toMatchObject({ threads: 3, averageMoments: false });
-    expect(setup.schedule).toEqual({ peak: 0.01, final: 0, warmup: 7, steps: Math.ceil(1000 / 64) });
+    expect(setup.schedule).toEqual({
+      shape: 'cosine',
+      peak: 0.01,
+      final: 1e-4,
+      warmup: 7,
+      steps: Math.ceil(1000 / 64),
+    });
     expect(setup.optimizer).toMatchObject({ weightDecay: 0.2, clip: 0 });
     expect(setup.outer.method).toBe('average');
+  });
+
+  it('lets the rate fall to nothing only where the run ends with it', async () => {
+    const last = async (changes: Partial<TrainOptions>) => (await arrange({ steps: 20, ...changes })).setup.schedule;
+    expect(await last({ untilLoss: 1 })).toMatchObject({ shape: 'linear', final: 0 });
+    await rm(join(folder, 'run'), { recursive: true });
+    expect(await last({ schedule: 'cosine' })).toMatchObject({ shape: 'cosine', final: 3e-3 / 10 });
+    await rm(join(folder, 'run'), { recursive: true });
+    // The loss alone ends it: it may go on at the last rate.
+    expect(await last({ steps: undefined as never, untilLoss: 1 })).toMatchObject({
+      shape: 'linear',
+      final: 3e-3 / 10,
+    });
+  });
+
+  it('has Muon train the matrices of a new model that learns the next token, unless told otherwise', async () => {
+    const { setup, chosen } = await arrange({ steps: 20 });
+    expect(setup.optimizer.muon).toMatchObject({ momentum: 0.95 });
+    expect(setup.optimizer.muon!.matrices).toHaveLength(7);
+    expect(chosen.optimizer).toEqual(setup.optimizer);
+    await rm(join(folder, 'run'), { recursive: true });
+    expect((await arrange({ steps: 20, optimizer: 'adamw' })).setup.optimizer).not.toHaveProperty('muon');
+    await rm(join(folder, 'run'), { recursive: true });
+    expect((await arrange({ steps: 20, model: 'bert' })).setup.optimizer).not.toHaveProperty('muon');
+    await rm(join(folder, 'run'), { recursive: true });
+    await expect(arrange({ steps: 20, optimizer: 'muon', freeze: ['*.weight', '!norm.weight'] })).rejects.toThrow(
+      "`optimizer: 'muon'` trains whole matrices",
+    );
   });
 
   it('leaves a run by time to the clock, without measuring', async () => {
     const { setup, started } = await arrange({ minutes: 0.2, threads: 1 });
     expect(started).toBe(0);
-    expect(setup.schedule).toEqual({ peak: 3e-3, final: 3e-3 / 10, warmup: 100, steps: 2000, seconds: 12 });
+    expect(setup.schedule).toEqual({ shape: 'linear', peak: 3e-3, final: 0, warmup: 100, steps: 2000, seconds: 12 });
   });
 
   it('measures arrangements in turn for auto, and says what it saw', async () => {

@@ -6,11 +6,10 @@ import type { TrainEvent } from '../run/events.js';
 import { planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import type { ParsedTrainOptions } from '../run/options.js';
-import { learningRateOf } from '../run/options.js';
+import { LIMITS, learningRateOf, optimizerName } from '../run/options.js';
 import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
 import { choosePrecision, type PrecisionChoice } from '../training/precision.js';
-import type { RateRange } from '../training/rate-ranges.js';
 import { type EarlierSchedule, type ScheduleOptions, scheduleAt } from '../training/schedule.js';
 import {
   type ArrangementComparison,
@@ -29,12 +28,19 @@ import type { TeamSetup } from './team.js';
 /** AdamW's constants, as GPT-3 and Llama have them; nanoGPT's 0.99 ends 0.6 % higher on tiny Shakespeare. */
 const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8 };
 
-/** The optimiser as options have it. @param rates factors of the learning rate, where parameters differ in them */
-export function optimizerOf(
-  { weightDecay, clip }: Pick<ParsedTrainOptions, 'weightDecay' | 'clip'>,
-  rates?: readonly RateRange[],
-) {
-  return { ...ADAMW, weightDecay, clip, ...(rates && { rateRanges: [...rates] }) };
+/** Muon's, as it is published. */
+const MUON_MOMENTUM = 0.95;
+
+/** The optimiser as options have it. */
+export function optimizerOf(options: ParsedTrainOptions, { rates, matrices }: Pick<PreparedRun, 'rates' | 'matrices'>) {
+  const { weightDecay, clip } = options;
+  const muon = optimizerName(options) === 'muon' &&
+    matrices?.length && { momentum: MUON_MOMENTUM, matrices: [...matrices] };
+  return {
+    ...{ ...ADAMW, weightDecay, clip },
+    ...(rates && { rateRanges: [...rates] }),
+    ...(muon && { muon }),
+  };
 }
 
 /** A run with all that its options leave open decided. */
@@ -69,7 +75,7 @@ export async function arrangeRun(
   const device = chosen.device ?? (await chooseDevice(options.device));
   const { precision, notice } = await precisionOf(run, device);
   if (notice !== undefined) emit({ type: 'notice', message: notice });
-  const optimizer = chosen.optimizer ?? optimizerOf(options, prepared.rates);
+  const optimizer = chosen.optimizer ?? optimizerOf(options, prepared);
   const peak = learningRateOf(options, layout.size + learned.frozen.size);
   // What this process holds already is part of what it will need.
   const available = availableMemory() + process.memoryUsage.rss();
@@ -233,9 +239,13 @@ function longer(
 /** The learning rate over so many steps: what the options say, or what suits the size. */
 export function scheduleOf(options: ParsedTrainOptions, parameters: number, steps: number): ScheduleOptions {
   const peak = learningRateOf(options, parameters);
+  const shape = options.schedule ?? (options.from === undefined ? 'linear' : 'cosine');
+  // A run that a loss alone ends may go on at the last rate.
+  const ends = options.untilLoss === undefined || LIMITS.some((name) => options[name] !== undefined);
   return {
+    shape,
     peak,
-    final: options.minLr ?? peak / 10,
+    final: options.minLr ?? (shape === 'linear' && ends ? 0 : peak / 10),
     warmup: options.warmup ?? Math.min(100, Math.floor(steps / 10)),
     steps,
   };

@@ -1,6 +1,7 @@
 import { MeanfieldError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
 import type { Objective } from '../objectives/objective.js';
+import { muonBytes } from '../training/muon.js';
 import { recomputation, traceReplica } from '../training/replica.js';
 import { traceLoss } from '../training/step-program.js';
 import type { TeamSetup } from './team.js';
@@ -28,7 +29,7 @@ export interface MemoryNeed {
 type Sizes = Pick<
   TeamSetup,
   'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'precision' | 'recompute' | 'exchange' | 'averageMoments'
-> & { readonly learned: Objective<never> };
+> & { readonly learned: Objective<never>; readonly optimizer?: Pick<TeamSetup['optimizer'], 'muon'> };
 
 /**
  * What a run will need, from the very graphs that it will run (see `graph/peak-memory.ts`); within 15 % of what was
@@ -50,7 +51,8 @@ export function memoryNeed(setup: Sizes): MemoryNeed {
   const taught = 4 * (learned.teaching?.layout.size ?? 0) * (replicas + 1);
   const vectors = trained + kept + taught;
   // A graph's constants, such as masks, are in its file, and in the session that was made of it.
-  const activations = replicas * (SCRATCH * step.peakBytes + 2 * step.onnx.length);
+  const scratch = SCRATCH * (step.peakBytes + muonBytes(setup.optimizer?.muon));
+  const activations = replicas * (scratch + 2 * step.onnx.length);
   const evaluation = replicas * (WITHOUT_ARENA * loss.peakBytes + 2 * loss.onnx.length);
   const own = PROCESS + (replicas - 1) * THREAD;
   return { vectors, activations, evaluation, total: Math.round(vectors + activations + evaluation + own) };

@@ -23,7 +23,7 @@ beforeAll(async () => {
   const book = await readFile(source, 'utf8');
   await writeFile(at('book.txt'), book.slice(0, 8000));
   await writeFile(at('other.txt'), book.slice(20_000, 24_000));
-  const tiny = { layers: 1, width: 16, heads: 2, context: 16, tokenizer: 'bpe', vocab: 300 } as const;
+  const tiny = { model: 'gpt2', layers: 1, width: 16, heads: 2, context: 16, tokenizer: 'bpe', vocab: 300 } as const;
   await train({ corpus: [at('book.txt')], run: at('base'), ...tiny });
   // As published models have them: what Meanfield itself would not write.
   await writeFile(at('base/model/chat_template.jinja'), '{{ messages }}');

@@ -60,7 +60,7 @@ describe('a run with a teacher', () => {
       await readFile(at('teacher/model/tokenizer.json'), 'utf8'),
     );
     const student = await loadModel(at('new'));
-    expect(student.model.architecture.name).toBe('gpt2');
+    expect(student.model.architecture.name).toBe('qwen3');
     expect(student.model.dimensions).toMatchObject({ vocabulary: teacher.model.dimensions.vocabulary, width: 16 });
   });
 

@@ -70,12 +70,7 @@ export function llamaLike(c: DecoderConfig, positions?: RotaryEmbedding): Decode
       `heads (num_attention_heads) ${heads} are not divisible by key and value heads (num_key_value_heads) ${keyValueHeads}`,
     );
   }
-  if (!c.head_dim && width % heads !== 0) {
-    throw unusable(
-      c.model_type,
-      `width (hidden_size) ${width} is not divisible by heads (num_attention_heads) ${heads}`,
-    );
-  }
+  if (!c.head_dim) requireHeads(c.model_type, width, heads);
   const rotary = positions ?? rotaryEmbedding(c, rotarySettings(c, headWidth(c)));
   return {
     dimensions: {
@@ -143,15 +138,27 @@ export function layerTypes(
 /** Llama's hidden width for a model width: 8/3 of it, rounded up to a multiple of 32. */
 const hiddenWidth = (width: number): number => Math.ceil((8 * width) / 3 / 32) * 32;
 
-/** The `config.json` of a decoder with these sizes, but for what is a family's own. */
-export const decoderSizes = (name: string, architecture: string, d: Dimensions) => ({
-  architectures: [architecture],
-  model_type: name,
-  vocab_size: d.vocabulary,
-  hidden_size: d.width,
-  intermediate_size: hiddenWidth(d.width),
-  num_hidden_layers: d.layers,
-  num_attention_heads: d.heads,
-  num_key_value_heads: d.keyValueHeads,
-  max_position_embeddings: d.context,
-});
+function requireHeads(family: string, width: number, heads: number): void {
+  if (width % heads === 0) return;
+  throw unusable(family, `width (hidden_size) ${width} is not divisible by heads (num_attention_heads) ${heads}`);
+}
+
+/**
+ * The `config.json` of a decoder with these sizes, but for what is a family's own.
+ *
+ * @throws UsageError where the heads do not divide the width
+ */
+export function decoderSizes(name: string, architecture: string, d: Dimensions) {
+  requireHeads(name, d.width, d.heads);
+  return {
+    architectures: [architecture],
+    model_type: name,
+    vocab_size: d.vocabulary,
+    hidden_size: d.width,
+    intermediate_size: hiddenWidth(d.width),
+    num_hidden_layers: d.layers,
+    num_attention_heads: d.heads,
+    num_key_value_heads: d.keyValueHeads,
+    max_position_embeddings: d.context,
+  };
+}

@@ -18,8 +18,8 @@ describe('presets', () => {
   });
 
   it('start at a few hundred thousand parameters', () => {
-    expect(parameters('nano', 65)).toBe(236_256);
-    expect(parameters('micro', 65)).toBe(809_856);
+    expect(parameters('nano', 65)).toBe(215_808);
+    expect(parameters('micro', 65)).toBe(755_328);
   });
 
   it.each(presetNames)('%s is a configuration that its family accepts', (name) => {

@@ -40,9 +40,6 @@ const sizeKeysOf = (family: string): SizeKeys => {
   return typeof keys === 'string' ? (sizeKeys[keys] as SizeKeys) : keys;
 };
 
-/** Whether a family's configuration has a key for a size. */
-export const hasSize = (family: string, name: SizeName): boolean => sizeKeysOf(family)[name] !== undefined;
-
 /** Every `model_type` whose configuration class is known. */
 export const publishedFamilies: readonly string[] = Object.keys(classes);
 

@@ -6,6 +6,7 @@ import { DEVICE_CHOICES } from '../engine/node/device-names.js';
 import { ADAPTERS, BASE_DTYPES, FAMILIES } from '../model/family-names.js';
 import { presetNames } from '../model/presets.js';
 import { OBJECTIVES } from '../objectives/names.js';
+import { OPTIMIZERS, SCHEDULES } from '../training/optimizers.js';
 import { PRECISIONS } from '../training/precision-names.js';
 
 /** An option of training. */
@@ -133,11 +134,11 @@ const MODEL = {
   kvHeads: { kind: 'count', help: 'key and value heads (llama)' },
   /** The longest sequence, in tokens; with `from` that of training, at most the model's own, 1024 unless given. */
   context: { kind: 'count', help: "longest sequence, in tokens; with --from at most the model's" },
-  /** Parameters that stay as they are, by names such as `wte.*` and `h.[0-2].*`; `!h.2.*` takes back. Default none. */
+  /** Parameters that stay as they are, by names such as `embed_tokens.*` and `layers.[0-2].*`; `!layers.2.*` takes back. Default none. */
   freeze: {
     kind: 'texts',
     value: 'pattern',
-    help: 'parameters that stay as they are, by name: wte.*, h.[0-2].*; !h.2.* takes back; may be given again',
+    help: 'parameters that stay as they are, by name: embed_tokens.*, layers.[0-2].*; !layers.2.* takes back; may be given again',
   },
   /** What is trained beside a model that stays as it is; with `from`. Default none: the model itself is trained. */
   adapter: {
@@ -231,25 +232,43 @@ const LENGTH = {
 } as const satisfies TrainTable;
 
 const OPTIMISER = {
+  /** What trains the matrices of hidden layers: `muon` for a new model that learns the next token, else `adamw`. */
+  optimizer: {
+    kind: 'choice',
+    choices: OPTIMIZERS,
+    help: 'what trains the matrices of hidden layers',
+    otherwise: 'muon for a new model that learns the next token, else adamw',
+  },
   /** The peak learning rate. Default 3e-3 up to a million parameters, then less by size; with `from` a tenth, with `adapter` half. */
   lr: {
     kind: 'positive',
     help: 'peak learning rate',
     otherwise: 'by size, 3e-3 up to a million parameters; with --from a tenth, --adapter half',
   },
-  /** The learning rate at the end. Default a tenth of the peak. */
-  minLr: { kind: 'notNegative', help: 'learning rate at the end', otherwise: 'a tenth of --lr' },
+  /** How the rate falls after its warm-up. Default `linear` for a new model, `cosine` with `from`. */
+  schedule: {
+    kind: 'choice',
+    choices: SCHEDULES,
+    help: 'how the learning rate falls',
+    otherwise: 'linear for a new model, cosine with --from',
+  },
+  /** The learning rate at the end. Default 0 where it falls to the end of the run by a line, else a tenth of the peak. */
+  minLr: {
+    kind: 'notNegative',
+    help: 'learning rate at the end',
+    otherwise: 'a tenth of --lr; 0 where it falls by a line and the run ends with it',
+  },
   /** Block i of n learns by this to the power n − 1 − i of the rate, embeddings by one more, the head by all. Default none. */
   layerLrDecay: {
     kind: 'share',
     help: "each block's rate, as a share of that of the block above it; embeddings lowest, the head all",
     otherwise: 'none',
   },
-  /** `PATTERN=FACTOR`: the rate of parameters by name, such as `wte.*=0.1`; several that fit multiply. Default none. */
+  /** `PATTERN=FACTOR`: the rate of parameters by name, such as `embed_tokens.*=0.1`; several that fit multiply. Default none. */
   lrScale: {
     kind: 'texts',
     value: 'pattern=factor',
-    help: 'the rate of some parameters, by name: wte.*=0.1, lora_B.*=4; may be given again',
+    help: 'the rate of some parameters, by name: embed_tokens.*=0.1, lora_B.*=4; may be given again',
     otherwise: 'none',
   },
   /** Steps of linear warm-up. Default 100, at most a tenth of the run. */
@@ -343,13 +362,13 @@ export const TRAIN_OPTIONS = {
 } as const satisfies TrainTable;
 
 /** What `train` takes for a model of one's own beside its module: all that is not about models of text and their data. */
-export const OWN_OPTIONS = (({ tokens: _tokens, ...length }) => ({
+export const OWN_OPTIONS = (({ tokens: _tokens, ...length }, { optimizer: _optimizer, ...optimiser }) => ({
   ...RUN,
   ...length,
-  ...OPTIMISER,
+  ...optimiser,
   ...COMPUTING,
   ...AVERAGING,
-}))(LENGTH) satisfies TrainTable;
+}))(LENGTH, OPTIMISER) satisfies TrainTable;
 
 /** Options of a run between machines: those of `train`, but for what only replicas on threads can have. */
 export function optionsBetweenMachines(table: TrainTable): TrainTable {

@@ -7,10 +7,10 @@ import { CODE, spelledError } from '../base/spelling.js';
 import type { TrainedParts } from '../model/adapter.js';
 import { ENCODER_DECODERS, ENCODERS } from '../model/family-names.js';
 import { findPreset } from '../model/presets.js';
-import { hasSize } from '../model/published.js';
 import type { TokenRange } from '../model/token-rows.js';
 import { type MarkedTokenizer, type ObjectiveConfig, seq2seqOf } from '../objectives/create.js';
 import type { ObjectiveName } from '../objectives/names.js';
+import type { OptimizerName } from '../training/optimizers.js';
 import { checkGivenText, type GivenText } from './given-text.js';
 import { OWN_OPTIONS, TRAIN_OPTIONS } from './option-table.js';
 
@@ -147,7 +147,7 @@ function withOneLimit(parsed: ParsedTrainOptions): ParsedTrainOptions {
 }
 
 /** Of these a run has one at most. */
-const LIMITS = ['steps', 'tokens', 'minutes'] as const;
+export const LIMITS = ['steps', 'tokens', 'minutes'] as const;
 
 /** What is learned: as it was named, or what the model can. */
 export function objectiveName(o: ParsedTrainOptions): ObjectiveName {
@@ -182,10 +182,9 @@ export interface ModelSizes {
 /** The family that learns what others cannot, unless another is named. */
 const USUAL: Readonly<Partial<Record<ObjectiveName, string>>> = { masked: 'bert', seq2seq: 't5' };
 
-/** The preset (unless named `micro`, or `llama-micro` for families of grouped queries), with the sizes that were given in place of its own. */
+/** The preset (unless named `micro`), with the sizes that were given in place of its own. */
 export function modelShape(o: ParsedTrainOptions): ModelSizes {
-  const grouped = o.model !== undefined && hasSize(o.model, 'keyValueHeads');
-  const preset = findPreset(o.preset ?? (grouped ? 'llama-micro' : 'micro'));
+  const preset = findPreset(o.preset ?? 'micro');
   const heads = o.heads ?? preset.heads;
   return {
     family: o.model ?? USUAL[o.objective ?? 'causal'] ?? preset.family,
@@ -278,6 +277,12 @@ const ADAPTING = 0.5;
 
 /** Of either, for preferences: 5e-7 is published for DPO (Zephyr, arXiv 2310.16944 §4.3), 5e-6 with LoRA, for small models more. */
 const PREFERRING = 0.05;
+
+/** What trains the matrices of hidden layers, where none was named. */
+export function optimizerName(o: ParsedTrainOptions): OptimizerName {
+  const isNew = o.from === undefined && o.module === undefined;
+  return o.optimizer ?? (isNew && objectiveName(o) === 'causal' ? 'muon' : 'adamw');
+}
 
 /** Options that a model to start from decides itself. */
 const DECIDED = ['preset', 'model', 'layers', 'width', 'heads', 'kvHeads', 'tokenizer', 'vocab'] as const;

@@ -8,11 +8,12 @@ import { Model } from '../model/model.js';
 import { findPreset } from '../model/presets.js';
 import { comesInRows, createObjective, learnsRows } from '../objectives/create.js';
 import { Preference } from '../objectives/preference/preference.js';
+import { type MuonMatrix, muonMatrices } from '../training/muon.js';
 import { rateRanges } from '../training/rate-ranges.js';
 import { writeBestModel } from './best-model.js';
 import type { TrainEvent } from './events.js';
 import type { OpenRun } from './open-run.js';
-import { modelShape, objectiveName, type ParsedTrainOptions, partsOf } from './options.js';
+import { modelShape, objectiveName, optimizerName, type ParsedTrainOptions, partsOf } from './options.js';
 import { prepareReference } from './prepare-reference.js';
 import { prepareRows } from './prepare-rows.js';
 import { prepareText } from './prepare-text.js';
@@ -63,6 +64,7 @@ export async function prepareData(
   const whole = wholeModel(run, () => newModel(options, vocabulary));
   const model = whole.partly(partsOf(options, run.chosen.added));
   const rates = rateRanges(model.layout, model.trained, options);
+  const matrices = matricesFor(options, model);
   const teacher = await teacherPart(run);
   const learned = createObjective(objective, {
     ...{ model, context, seed: options.seed },
@@ -87,7 +89,7 @@ export async function prepareData(
     objective,
   });
   return {
-    ...{ model, learned, rates, frozen, parameters, fingerprint, samplesPerEpoch },
+    ...{ model, learned, rates, matrices, frozen, parameters, fingerprint, samplesPerEpoch },
     rows: comesInRows(objective) && options.from !== undefined ? samplesPerEpoch : undefined,
     trainingFiles: [...trainingFiles, ...(stored ? referenceFiles() : [])],
     task: {
@@ -139,6 +141,19 @@ function requireOther({ corpus, evalFile }: ParsedTrainOptions): void {
     ({ option }) =>
       `${option('evalFile', evalFile)} is to be learned from, too: what was learned is measured on other text. Name ` +
       `another file, or leave ${option('evalFile')} out to hold a part out.`,
+  );
+}
+
+/** What Muon trains, where it is to. @throws UsageError where that is nothing */
+function matricesFor(options: ParsedTrainOptions, model: Model): MuonMatrix[] | undefined {
+  if (optimizerName(options) !== 'muon') return undefined;
+  const matrices = muonMatrices(model.trained, model.linearLayers());
+  if (matrices.length > 0 || options.optimizer === undefined) return matrices;
+  throw spelledError(
+    UsageError,
+    ({ option }) =>
+      `${option('optimizer', 'muon')} trains whole matrices of hidden layers, and here none is trained. ` +
+      `Leave it out, or train more than ${options.adapter ? option('adapter', options.adapter) : option('freeze')} leaves.`,
   );
 }
 

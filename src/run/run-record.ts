@@ -7,6 +7,7 @@ import type { JsonValue } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
 import { NODE_DEVICES } from '../engine/node/device-names.js';
 import { objectiveSchema } from '../objectives/create.js';
+import { SCHEDULES } from '../training/optimizers.js';
 import { PRECISIONS } from '../training/precision-names.js';
 import { DEFAULT_STEPS, planSteps } from './limits.js';
 import { TRAIN_OPTIONS, type TrainOption } from './option-table.js';
@@ -21,6 +22,7 @@ import {
 
 const count = z.int().nonnegative();
 const scheduleSchema = z.strictObject({
+  shape: z.enum(SCHEDULES).optional(),
   peak: z.number(),
   final: z.number(),
   warmup: count,
@@ -85,6 +87,13 @@ const chosenSchema = z.strictObject({
       clip: z.number(),
       /** Of the trained vector, from its beginning to its end: so many elements at so much of the rate. */
       rateRanges: z.array(z.strictObject({ elements: count.min(1), factor: z.number().positive() })).optional(),
+      /** The matrices that Muon trains; where they begin in the trained vector. */
+      muon: z
+        .strictObject({
+          momentum: z.number(),
+          matrices: z.array(z.strictObject({ start: count, rows: count.min(1), columns: count.min(1) })),
+        })
+        .optional(),
     })
     .optional(),
   /** The learning rate; `steps` are those over which it falls. */

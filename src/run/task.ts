@@ -1,6 +1,7 @@
 import type { Tokenizer } from '../data/index.js';
 import type { ObjectiveConfig } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
+import type { MuonMatrix } from '../training/muon.js';
 import type { RateRange } from '../training/rate-ranges.js';
 import type { OwnStartedEvent, StartedEvent, TrainResult } from './events.js';
 import type { FrozenPart } from './frozen-part.js';
@@ -41,6 +42,8 @@ export interface PreparedRun {
   readonly learned: Objective<never>;
   /** Factors of the learning rate, where parameters differ in them. */
   readonly rates?: readonly RateRange[] | undefined;
+  /** Those of hidden layers, in the trained vector; of a model of one's own nobody knows which they are. */
+  readonly matrices?: readonly MuonMatrix[] | undefined;
   /** How many there are, trained and frozen. */
   readonly parameters: number;
   /** Undefined where all parameters are trained. */

@@ -2,7 +2,8 @@ import type { Engine, Session, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { add, div, input, mul, scale, sqrt, sub, type Tensor } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
-import { cutRanges, RANGE, type Range } from './ranges.js';
+import { Muon, type MuonOptions, rangeOf } from './muon.js';
+import { cutRanges, RANGE, type Range, without } from './ranges.js';
 import type { RateRange } from './rate-ranges.js';
 import { VectorNorm } from './vector-norm.js';
 
@@ -17,6 +18,8 @@ export interface AdamwOptions {
   readonly clip: number;
   /** Factors of the learning rate, from the vector's beginning to its end; left out, all learn at one rate. */
   readonly rateRanges?: readonly RateRange[] | undefined;
+  /** Matrices that Muon trains instead, with the same clipping, decay and rate. */
+  readonly muon?: MuonOptions | undefined;
 }
 
 /** A model's parameters and the moments of its gradient: vectors in the layout's order. */
@@ -44,31 +47,46 @@ export interface UpdateRange extends Range {
 
 /**
  * AdamW over a model's vectors, in ranges: a small ONNX graph runs over one range after another, so the optimiser needs
- * no second copy of the model, and parts of it learn at rates of their own within the one pass.
+ * no second copy of the model, and parts of it learn at rates of their own within the one pass. What Muon has it leaves to it.
  */
 export class Adamw {
   readonly #options: AdamwOptions;
   readonly #ranges: readonly UpdateRange[];
   readonly #updates: Sessions;
   readonly #norm: VectorNorm;
+  readonly #muon: Muon | undefined;
 
-  private constructor(options: AdamwOptions, ranges: readonly UpdateRange[], updates: Sessions, norm: VectorNorm) {
+  private constructor(
+    options: AdamwOptions,
+    ranges: readonly UpdateRange[],
+    updates: Sessions,
+    norm: VectorNorm,
+    muon: Muon | undefined,
+  ) {
     this.#options = options;
     this.#ranges = ranges;
     this.#updates = updates;
     this.#norm = norm;
+    this.#muon = muon;
   }
 
-  /** @throws Error when the factors of rates are not as many as the vector has elements */
+  /** @throws Error when the factors of rates, or the matrices of Muon, are not of such a vector */
   static async create(
     engine: Engine,
     layout: Pick<ParameterLayout, 'size' | 'decayed'>,
     options: AdamwOptions,
     compile: SessionOptions = {},
   ): Promise<Adamw> {
+    const { rateRanges, muon: others, weightDecay } = options;
     const length = RANGE * (compile.threads ?? 1);
-    const ranges = [...updateRanges(layout, options.rateRanges, length)];
-    const adamw = new Adamw(options, ranges, new Sessions(engine, compile), new VectorNorm(engine, compile));
+    const ranges = [...updateRanges(layout, rateRanges, others?.matrices.map(rangeOf), length)];
+    others?.matrices.reduce((end, matrix) => {
+      const range = rangeOf(matrix);
+      if (range.start < end || range.end > layout.decayed) throw new Error('matrices for Muon that the vector has not');
+      return range.end;
+    }, 0);
+    const muon = others && (await Muon.create(engine, others, weightDecay, rateRanges, compile));
+    const adamw = new Adamw(options, ranges, new Sessions(engine, compile), new VectorNorm(engine, compile), muon);
     for (const { start, end } of ranges) await adamw.#update(end - start);
     return adamw;
   }
@@ -109,12 +127,14 @@ export class Adamw {
       const into = { parameters_out: parameters!, moment1_out: moment1!, moment2_out: moment2! };
       await (await this.#update(end - start)).run(feeds, into);
     }
+    await this.#muon?.step(vectors, limited, learningRate);
     return { gradientNorm };
   }
 
   async dispose(): Promise<void> {
     await this.#updates.dispose();
     await this.#norm.dispose();
+    await this.#muon?.dispose();
   }
 
   #update(size: number): Promise<Session> {
@@ -122,18 +142,26 @@ export class Adamw {
   }
 }
 
-/** Where the decay ends and where factors of the rate differ a vector is cut, and each part into ranges of a length. */
+/** Where the decay ends, where factors of the rate differ and at gaps a vector is cut, and each part into ranges of a length. */
 export function* updateRanges(
   { size, decayed }: Pick<ParameterLayout, 'size' | 'decayed'>,
   rates: readonly RateRange[] = [{ elements: size, factor: 1 }],
+  gaps: readonly Range[] = [],
   length: number = Number.POSITIVE_INFINITY,
 ): Generator<UpdateRange> {
   let from = 0;
   for (const { elements, factor } of rates) {
     const to = from + elements;
     const middle = Math.min(to, Math.max(from, decayed));
-    for (const range of cutRanges(from, middle, length)) yield { ...range, decayed: true, factor };
-    for (const range of cutRanges(middle, to, length)) yield { ...range, decayed: false, factor };
+    const parts = [
+      { start: from, end: middle, decayed: true },
+      { start: middle, end: to, decayed: false },
+    ];
+    for (const part of parts) {
+      for (const { start, end } of without(part, gaps)) {
+        for (const range of cutRanges(start, end, length)) yield { ...range, decayed: part.decayed, factor };
+      }
+    }
     from = to;
   }
   if (from !== size) throw new Error(`learning rates of ${from} elements for a vector of ${size}`);

@@ -1,5 +1,5 @@
 /*
- * AdamW as one graph over whole vectors, for devices that keep them: the norm and the clipping are in it, so that nothing
+ * AdamW, and Muon where it has matrices, as one graph over whole vectors, for devices that keep them: the norm and the clipping are in it, so that nothing
  * but a step's few numbers goes in and nothing but the norm comes out.
  */
 import {
@@ -23,7 +23,8 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
-import { type AdamwOptions, tracedUpdate, updateRanges } from './adamw.js';
+import { type AdamwOptions, tracedUpdate, type UpdateRange, updateRanges } from './adamw.js';
+import { factorAt, type MuonMatrix, muonScale, rangeOf, tracedMuon } from './muon.js';
 
 /** Elements that are summed one after the other; their sums again so, which also keeps rounding errors from adding up. */
 const ROW = 256;
@@ -50,7 +51,7 @@ export function traceDeviceAdamw(
   options: AdamwOptions,
   target: Target,
 ): Program {
-  const { beta1, beta2, epsilon, weightDecay, clip, rateRanges } = options;
+  const { beta1, beta2, epsilon, weightDecay, clip, rateRanges, muon } = options;
   const vectors = ['parameters', 'gradient', 'moment1', 'moment2'].map((name) => input(name, [layout.size]));
   const number = (name: string) => input(name, []);
   const [gradientScale, rate, correction2] = [number('scale'), number('rate'), number('correction2')];
@@ -66,13 +67,25 @@ export function traceDeviceAdamw(
   };
   const reach = div(correction2, number('correction1'));
 
-  const ranges = [...updateRanges(layout, rateRanges)];
+  const matrices = muon?.matrices.map((matrix) => ({ ...rangeOf(matrix), matrix })) ?? [];
+  const ranges: (UpdateRange & { readonly matrix?: MuonMatrix })[] = [
+    ...updateRanges(layout, rateRanges, matrices),
+    ...matrices.map((one) => ({ ...one, decayed: true, factor: factorAt(one.start, rateRanges) })),
+  ].sort((a, b) => a.start - b.start);
   const sizes = ranges.map(({ start, end }) => end - start);
   const parts = vectors.map((vector) => split(vector, 0, sizes));
-  const after = ranges.map(({ decayed, factor }, i) => {
+  const after = ranges.map(({ decayed, factor, matrix }, i) => {
     const [parameters, gradient, moment1, moment2] = parts.map((of) => of[i]!) as [Tensor, Tensor, Tensor, Tensor];
     const own = scale(rate, factor);
     const keep = decayed ? sub(scalar(1), scale(own, weightDecay)) : scalar(1);
+    if (muon && matrix) {
+      const shaped = (x: Tensor) => reshape(x, [matrix.rows, matrix.columns]);
+      const values = { parameters: shaped(parameters), gradient: shaped(gradient), moment1: shaped(moment1) };
+      const share = scale(limited, 1 - muon.momentum);
+      const after = tracedMuon(values, { share, rate: scale(own, muonScale(matrix)), keep }, muon.momentum);
+      const flat = (x: Tensor) => reshape(x, [matrix.rows * matrix.columns]);
+      return { parameters: flat(after.parameters), moment1: flat(after.moment1), moment2 };
+    }
     const numbers = { ...common, rate: mul(own, reach), keep };
     return tracedUpdate({ parameters, gradient, moment1, moment2 }, numbers, options);
   });

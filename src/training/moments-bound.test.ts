@@ -35,3 +35,19 @@ it('refuses what would make the next step not finite, huge, or nothing at all', 
   expect(arePossible(one(0), one(1e30), momentsBound({ beta1: 0.99, beta2: 0.9, clip: 0 }))).toBe(true);
   expect(arePossible(one(0), one(-1), momentsBound({ beta1: 0.99, beta2: 0.9, clip: 0 }))).toBe(false);
 });
+
+it('takes means of clipped gradients, and no second moment, where Muon trains', () => {
+  const bound = momentsBound({ beta1: 0.9, beta2: 0.95, clip: 1 });
+  const zero = new Float32Array(4);
+  const muon = [
+    { start: -3, end: 1 },
+    { start: 2, end: 9 },
+  ];
+  const possible = (first: number[], second = zero) => arePossible(Float32Array.from(first), second, bound, muon);
+  expect(possible([1, 0, -1, 0.5])).toBe(true);
+  expect(possible([1, 0.5, -1, 0.5])).toBe(false);
+  expect(possible([3, 0, 0, 0])).toBe(false);
+  expect(possible([0, 0, Number.NaN, 0])).toBe(false);
+  expect(possible([0, 0, 0, 0], Float32Array.of(0, 1, 0, 0))).toBe(true);
+  expect(possible([0, 0, 0, 0], Float32Array.of(0, 1, 0, 0.1))).toBe(false);
+});

@@ -1,3 +1,5 @@
+import { type Range, without } from './ranges.js';
+
 /** What AdamW's moments keep to. */
 export interface MomentsBound {
   /** m₁² is at most so many times m₂. */
@@ -32,13 +34,31 @@ export function momentsBound({
   };
 }
 
-/** Whether moments can be those of AdamW, element by element: others would blow up, or stop, everybody's next steps. */
-export function arePossible(moment1: Float32Array, moment2: Float32Array, { ratio, most }: MomentsBound): boolean {
+/**
+ * Whether moments can be those of the optimiser, element by element: others would blow up, or stop, everybody's next steps.
+ * Muon's are a mean of clipped gradients alone.
+ *
+ * @param muon the ranges of its elements, in order
+ */
+export function arePossible(
+  moment1: Float32Array,
+  moment2: Float32Array,
+  { ratio, most }: MomentsBound,
+  muon: readonly Range[] = [],
+): boolean {
   // Infinity times 0 is no number.
   const finite = Number.isFinite(ratio) ? ratio : Number.MAX_VALUE;
-  for (let i = 0; i < moment2.length; i++) {
-    const [first, second] = [moment1[i]!, moment2[i]!];
-    if (!(second >= 0 && second <= most && first * first <= finite * second + TINY)) return false;
+  for (const { start, end } of without({ start: 0, end: moment2.length }, muon)) {
+    for (let i = start; i < end; i++) {
+      const [first, second] = [moment1[i]!, moment2[i]!];
+      if (!(second >= 0 && second <= most && first * first <= finite * second + TINY)) return false;
+    }
+  }
+  for (const { start, end } of muon) {
+    for (let i = Math.max(0, start); i < Math.min(end, moment1.length); i++) {
+      const first = moment1[i]!;
+      if (!(Number.isFinite(first) && first * first <= most && moment2[i] === 0)) return false;
+    }
   }
   return true;
 }

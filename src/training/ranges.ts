@@ -11,3 +11,14 @@ export interface Range {
 export function* cutRanges(from: number, to: number, length = RANGE): Generator<Range> {
   for (let start = from; start < to; start += length) yield { start, end: Math.min(to, start + length) };
 }
+
+/** What is left of a range without the given ones, which lie in order and do not overlap. */
+export function* without({ start, end }: Range, gaps: readonly Range[]): Generator<Range> {
+  let from = start;
+  for (const gap of gaps) {
+    if (gap.end <= from || gap.start >= end) continue;
+    if (gap.start > from) yield { start: from, end: gap.start };
+    from = gap.end;
+  }
+  if (from < end) yield { start: from, end };
+}

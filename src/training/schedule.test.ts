@@ -15,6 +15,13 @@ describe('learningRate', () => {
     expect(learningRate(options, 1000)).toBe(0.1);
   });
 
+  it('falls by a line to the end and stays there', () => {
+    const linear = { ...options, shape: 'linear', final: 0 } as const;
+    expect([4, 29, 54, 104, 1000].map((step) => learningRate(linear, step))).toEqual([1, 0.75, 0.5, 0, 0]);
+    expect(learningRate({ ...linear, final: 0.1 }, 54)).toBeCloseTo(0.55, 12);
+    expect(learningRate(linear, 1)).toBe(0.5);
+  });
+
   it('starts at the peak without warm-up', () => {
     expect(learningRate({ ...options, warmup: 0 }, 0)).toBe(1);
   });

@@ -1,5 +1,12 @@
-/** The learning rate over a run: linear warm-up, then half a cosine from `peak` to `final` (arXiv 1608.03983). */
+import type { RateShape } from './optimizers.js';
+
+/**
+ * The learning rate over a run: linear warm-up, then from `peak` to `final` by half a cosine (arXiv 1608.03983) or by a
+ * line (to 0: arXiv 2502.15938).
+ */
 export interface ScheduleOptions {
+  /** Runs of earlier versions, which name none, have the cosine. */
+  readonly shape?: RateShape | undefined;
   readonly peak: number;
   readonly final: number;
   /** Steps until the peak is reached. */
@@ -18,10 +25,11 @@ export interface EarlierSchedule {
 }
 
 /** The learning rate of a step, counted from 0. */
-export function learningRate({ peak, final, warmup, steps }: ScheduleOptions, step: number): number {
+export function learningRate({ shape, peak, final, warmup, steps }: ScheduleOptions, step: number): number {
   if (step < warmup) return (peak * (step + 1)) / warmup;
   if (step >= steps) return final;
   const progress = (step - warmup) / Math.max(1, steps - warmup);
+  if (shape === 'linear') return final + (peak - final) * (1 - progress);
   return final + ((peak - final) * (1 + Math.cos(Math.PI * progress))) / 2;
 }
 

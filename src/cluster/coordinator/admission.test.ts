@@ -9,7 +9,7 @@ import { refOf } from './coordinator.test-support.js';
 import { Doorkeeper } from './doorkeeper.js';
 
 const model = Model.create('gpt2', { layers: 1, width: 16, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 60 });
-const setup = { outer: { method: 'average' }, gradAccum: 1, batchSize: 4, cluster: { format: 'fp32' } };
+const setup = { outer: { method: 'average' }, gradAccum: 1, batchSize: 4, optimizer: {}, cluster: { format: 'fp32' } };
 const request = { protocol: PROTOCOL, version: '0.1.0', key: 'k', replicas: 2, host: 'Node 7.example!', memory: 1e9 };
 
 function asking(changes: Partial<AdmissionOptions> = {}) {

@@ -10,7 +10,7 @@ import { type AnswerOptions, answerQuestions } from './answers.js';
 import { Play } from './coordinator.test-support.js';
 
 const model = Model.create('gpt2', { layers: 1, width: 16, heads: 2, keyValueHeads: 2, context: 8, vocabulary: 60 });
-const setup = { outer: { method: 'average' }, gradAccum: 1, batchSize: 4, cluster: { format: 'fp32' } };
+const setup = { outer: { method: 'average' }, gradAccum: 1, batchSize: 4, optimizer: {}, cluster: { format: 'fp32' } };
 
 /** A coordinator that notes what happens, and someone who asks it. */
 function asking() {

@@ -30,7 +30,7 @@ export interface ClusterArrangement {
  */
 export async function arrangeCluster(
   run: OpenRun,
-  { model, learned, rates, rows, task: { objective } }: PreparedData,
+  { model, learned, rates, matrices, rows, task: { objective } }: PreparedData,
   given: ClusterOptions | undefined,
 ): Promise<ClusterArrangement> {
   const { options, chosen } = run;
@@ -50,7 +50,7 @@ export async function arrangeCluster(
   const perSample = learned.tokensPerSample ?? window;
   const tokensPerStep = options.batchSize * options.gradAccum * perSample;
   const plan = planRun(options, tokensPerStep, cluster.minWorkers, rows && rows * perSample);
-  const optimizer = chosen.optimizer ?? optimizerOf(options, rates);
+  const optimizer = chosen.optimizer ?? optimizerOf(options, { rates, matrices });
   const schedule = chosen.schedule ?? scheduleOf(options, model.layout.size, plan.schedule);
   const stored = JSON.parse(JSON.stringify({ id, options: cluster }));
   await run.choose({ device: 'cpu', optimizer, schedule, cluster: stored });

@@ -9,6 +9,8 @@ import { VectorSum } from '../../averaging/vector-sum.js';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import type { Engine } from '../../engine/engine.js';
 import { arePossible, type MomentsBound, momentsBound } from '../../training/moments-bound.js';
+import { rangeOf } from '../../training/muon.js';
+import type { Range } from '../../training/ranges.js';
 import { VectorNorm } from '../../training/vector-norm.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { ModelCommands } from './commands.js';
@@ -36,6 +38,8 @@ export class Exchange {
   readonly #residual: Float32Array | undefined;
   readonly #feedback: boolean;
   readonly #moments: MomentsBound;
+  /** Of the elements that Muon trains. */
+  readonly #muon: readonly Range[];
   /** Room for the pseudo-gradient of a shard. */
   readonly #gradient: Float32Array;
 
@@ -49,6 +53,7 @@ export class Exchange {
     const gradient = createCodec(engine, format, COMPILE);
     this.#feedback = gradient.feedback;
     this.#moments = momentsBound(setup.optimizer);
+    this.#muon = setup.optimizer.muon?.matrices.map(rangeOf) ?? [];
     const moments = setup.averageMoments ? createCodec(engine, momentsFormat, COMPILE) : undefined;
     this.#codecs = moments ? [gradient, moments, moments] : [gradient];
     this.#merge = new MergeProgram(engine, merge, COMPILE);
@@ -206,8 +211,9 @@ export class Exchange {
       vectors.push(await codec.decode(part.subarray(at, (at += sizes[k]!)), length));
     }
     const [, moment1, moment2] = vectors;
-    if (moment1 && moment2 && !arePossible(moment1, moment2, this.#moments))
-      throw new MeanfieldError('its moments are none that AdamW comes to');
+    const muon = this.#muon.map((range) => ({ start: range.start - start, end: range.end - start }));
+    if (moment1 && moment2 && !arePossible(moment1, moment2, this.#moments, muon))
+      throw new MeanfieldError('its moments are none that the optimiser comes to');
     return vectors;
   }
 }

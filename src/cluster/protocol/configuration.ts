@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { valueSchema } from '../../base/option-schema.js';
 import { objectiveSchema } from '../../objectives/create.js';
 import { TRAIN_OPTIONS } from '../../run/option-table.js';
+import { SCHEDULES } from '../../training/optimizers.js';
 import { EXCHANGE_OPTIONS } from '../option-table.js';
 import { blobRef, count, hash, text } from './wire.js';
 
@@ -63,8 +64,18 @@ const runSetup = z.strictObject({
       .array(z.strictObject({ elements: count.min(1), factor: positive }))
       .max(MOST_RATE_RANGES)
       .optional(),
+    /** The matrices that Muon trains. */
+    muon: z
+      .strictObject({
+        momentum: share,
+        matrices: z
+          .array(z.strictObject({ start: count, rows: count.min(1), columns: count.min(1) }))
+          .max(MOST_RATE_RANGES),
+      })
+      .optional(),
   }),
   schedule: z.strictObject({
+    shape: z.enum(SCHEDULES).optional(),
     peak: positive,
     final: z.number().nonnegative(),
     warmup: count,

@@ -10,7 +10,7 @@ const configuration = (changes: object = {}) =>
   ({
     setup: {
       model: { ...(config as object), ...changes },
-      ...{ outer: { method: 'average' }, averageMoments: false, gradAccum: 1, batchSize: 2 },
+      ...{ outer: { method: 'average' }, averageMoments: false, optimizer: {}, gradAccum: 1, batchSize: 2 },
       cluster: { format: 'fp32', momentsFormat: 'bf16' },
     },
   }) as unknown as Configuration;

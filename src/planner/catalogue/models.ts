@@ -89,6 +89,7 @@ function presetWorkload(name: string): Workload {
           hidden_size: width,
           num_attention_heads: heads,
           num_key_value_heads: keyValueHeads,
+          head_dim: width / heads,
           max_position_embeddings: context,
           // Llama's own rule: 8/3 of the width, rounded up to a multiple of 32.
           intermediate_size: Math.ceil((8 * width) / 3 / 32) * 32,

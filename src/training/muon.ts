@@ -1,0 +1,186 @@
+/*
+ * Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon): the momentum of a matrix's gradient, with its singular
+ * values brought near 1, so that directions which the gradient seldom has are learned as fast as the common ones.
+ * Shape suffixes: R rows and S columns of a matrix; M the smaller of the two.
+ */
+import type { Engine, Session, SessionOptions } from '../engine/engine.js';
+import { Sessions } from '../engine/sessions.js';
+import { add, div, encode, gemm, input, mul, reduceSum, scale, shift, sqrt, sub, type Tensor } from '../graph/index.js';
+import type { ParameterLayout } from '../model/layout.js';
+import type { Range } from './ranges.js';
+import type { RateRange } from './rate-ranges.js';
+
+/** A matrix in the trained vector. */
+export interface MuonMatrix {
+  /** Where it begins, in elements; its rows lie one after the other. */
+  readonly start: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Muon's constants, and what it trains. */
+export interface MuonOptions {
+  /** Of the mean of gradients. */
+  readonly momentum: number;
+  /** In the vector's order, among its matrices; none overlap. All other elements are AdamW's. */
+  readonly matrices: readonly MuonMatrix[];
+}
+
+/**
+ * The matrices of a model's hidden layers that are trained, which Muon is for: embeddings and the head are tables, whose
+ * rows are learned one by one.
+ *
+ * @param trained what is trained of the model
+ * @param layers its linear layers, without the head
+ */
+export function muonMatrices(
+  trained: Pick<ParameterLayout, 'entries'>,
+  layers: readonly { readonly name: string }[],
+): MuonMatrix[] {
+  const names = new Set(layers.map(({ name }) => `${name}.weight`));
+  return trained.entries
+    .filter(({ name, shape }) => names.has(name) && shape.length === 2)
+    .map(({ offset, shape }) => ({ start: offset, rows: shape[0]!, columns: shape[1]! }));
+}
+
+/** Bytes that the graphs of all shapes keep between two steps, at most. */
+export function muonBytes(options: MuonOptions | undefined): number {
+  const shapes = new Map(options?.matrices.map((matrix) => [shapeKey(matrix), matrix.rows * matrix.columns]));
+  return [...shapes.values()].reduce((sum, elements) => sum + 4 * COPIES * elements, 0);
+}
+
+/** Of a matrix that a graph holds at once, at most. */
+const COPIES = 6;
+
+const shapeKey = ({ rows, columns }: MuonMatrix): string => `${rows} ${columns}`;
+
+/** Of the quintic x ← a x + b x³ + c x⁵, which brings singular values from 0.003 up to within 0.7 to 1.2 in {@link ITERATIONS}. */
+const [A, B, C] = [3.4445, -4.775, 2.0315];
+const ITERATIONS = 5;
+/** Of the norm that a matrix is divided by first; a matrix of zeros stays one. */
+const EPSILON = 1e-7;
+/** The root mean square of AdamW's updates, to which those of Muon are scaled: one rate suits both (arXiv 2502.16982, §2.2). */
+const ADAMW_RMS = 0.2;
+
+/** The elements of a matrix. */
+export const rangeOf = ({ start, rows, columns }: MuonMatrix): Range => ({ start, end: start + rows * columns });
+
+/** Muon over the matrices of a model's vectors: a graph for each shape. Only the first moment is used. */
+export class Muon {
+  readonly #options: MuonOptions;
+  readonly #weightDecay: number;
+  /** Of the learning rate, of each matrix. */
+  readonly #factors: readonly number[];
+  readonly #sessions: Sessions;
+
+  private constructor(options: MuonOptions, weightDecay: number, factors: readonly number[], sessions: Sessions) {
+    this.#options = options;
+    this.#weightDecay = weightDecay;
+    this.#factors = factors;
+    this.#sessions = sessions;
+  }
+
+  static async create(
+    engine: Engine,
+    options: MuonOptions,
+    weightDecay: number,
+    rates: readonly RateRange[] | undefined,
+    compile: SessionOptions = {},
+  ): Promise<Muon> {
+    const factors = options.matrices.map(({ start }) => factorAt(start, rates));
+    const muon = new Muon(options, weightDecay, factors, new Sessions(engine, compile));
+    for (const matrix of options.matrices) await muon.#update(matrix);
+    return muon;
+  }
+
+  /**
+   * One step of all matrices, in place.
+   *
+   * @param gradientScale what the gradient is multiplied by first, its clipping included
+   */
+  async step(
+    { parameters, gradient, moment1 }: Readonly<Record<'parameters' | 'gradient' | 'moment1', Float32Array>>,
+    gradientScale: number,
+    learningRate: number,
+  ): Promise<void> {
+    const { momentum, matrices } = this.#options;
+    const share = Float32Array.of((1 - momentum) * gradientScale);
+    for (const [i, matrix] of matrices.entries()) {
+      const { start, end } = rangeOf(matrix);
+      const rate = learningRate * this.#factors[i]!;
+      const [p, m] = [parameters.subarray(start, end), moment1.subarray(start, end)];
+      const feeds = {
+        share,
+        rate: Float32Array.of(rate * muonScale(matrix)),
+        keep: Float32Array.of(1 - rate * this.#weightDecay),
+        ...{ parameters: p, gradient: gradient.subarray(start, end), moment1: m },
+      };
+      // In place: each is read by one node, and its successor is computed from what that node gives.
+      await (await this.#update(matrix)).run(feeds, { parameters_out: p, moment1_out: m });
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.#sessions.dispose();
+  }
+
+  #update(matrix: MuonMatrix): Promise<Session> {
+    return this.#sessions.of(shapeKey(matrix), ({ target }) => traceMuon(matrix, this.#options.momentum, target));
+  }
+}
+
+/** What the learning rate is multiplied by for a matrix. */
+export const muonScale = ({ rows, columns }: MuonMatrix): number => ADAMW_RMS * Math.sqrt(Math.max(rows, columns));
+
+/** The factor of the rate at an element: a matrix is one parameter, so all of it has the same. */
+export function factorAt(element: number, rates: readonly RateRange[] = []): number {
+  let end = 0;
+  return rates.find(({ elements }) => (end += elements) > element)?.factor ?? 1;
+}
+
+/** The program that updates a matrix; its scalars change with the step, so they are fed. */
+export function traceMuon(
+  { rows, columns }: Pick<MuonMatrix, 'rows' | 'columns'>,
+  momentum: number,
+  target: Engine['target'],
+) {
+  const matrix = (name: string) => input(name, [rows, columns]);
+  const number = (name: string) => input(name, []);
+  const { parameters, moment1 } = tracedMuon(
+    { parameters: matrix('parameters'), gradient: matrix('gradient'), moment1: matrix('moment1') },
+    { share: number('share'), rate: number('rate'), keep: number('keep') },
+    momentum,
+  );
+  return encode({ parameters_out: parameters, moment1_out: moment1 }, target);
+}
+
+/**
+ * A matrix and its momentum after a step, all [R, S].
+ *
+ * @param numbers by which the gradient counts in the momentum, the rate times {@link muonScale}, and what decay keeps
+ */
+export function tracedMuon(
+  { parameters, gradient, moment1 }: Readonly<Record<'parameters' | 'gradient' | 'moment1', Tensor>>,
+  { share, rate, keep }: Readonly<Record<'share' | 'rate' | 'keep', Tensor>>,
+  momentum: number,
+): { parameters: Tensor; moment1: Tensor } {
+  const gradient_RS = mul(gradient, share);
+  const moment_RS = add(scale(moment1, momentum), gradient_RS);
+  // Nesterov's: what the momentum will be after one more such gradient.
+  const direction_RS = orthogonalized(add(gradient_RS, scale(moment_RS, momentum)));
+  return { parameters: sub(mul(parameters, keep), mul(direction_RS, rate)), moment1: moment_RS };
+}
+
+/** U Vᵀ of a matrix U Σ Vᵀ, nearly. */
+export function orthogonalized(x_RS: Tensor): Tensor {
+  const [R, S] = x_RS.shape as [number, number];
+  const norm = shift(sqrt(reduceSum(mul(x_RS, x_RS), [0, 1])), EPSILON);
+  let y_RS = div(x_RS, norm);
+  const tall = R > S;
+  for (let i = 0; i < ITERATIONS; i++) {
+    const square_MM = gemm(y_RS, y_RS, undefined, tall ? { transA: true } : { transB: true });
+    const odd_MM = gemm(square_MM, square_MM, square_MM, { alpha: C, beta: B });
+    y_RS = tall ? gemm(y_RS, odd_MM, y_RS, { beta: A }) : gemm(odd_MM, y_RS, y_RS, { beta: A });
+  }
+  return y_RS;
+}

@@ -1,0 +1,7 @@
+/** What trains a model's matrices; all else is always AdamW's. */
+export const OPTIMIZERS = ['adamw', 'muon'] as const;
+export type OptimizerName = (typeof OPTIMIZERS)[number];
+
+/** How the learning rate falls after its warm-up. */
+export const SCHEDULES = ['linear', 'cosine'] as const;
+export type RateShape = (typeof SCHEDULES)[number];
