@@ -176,11 +176,11 @@ it('adds rows in the same order however many there are, where a device would not
 
 describe('attention over a long sequence', () => {
   it.each([
-    [{}, 150, 150],
+    [{}, 300, 300],
     [{ window: 40, softcap: 2, scale: 0.5 }, 150, 150],
     // The last of four blocks has the queries from 225 on, which see keys from 186 on: the third block and their own.
     [{ window: 40 }, 300, 150],
-    [{ biased: true }, 150, 150],
+    [{ biased: true }, 300, 300],
   ])(
     'with %j is computed in blocks of queries with the values and gradients of the whole',
     async ({ biased = false, ...options }: { biased?: boolean; window?: number }, length, seen) => {

@@ -188,8 +188,12 @@ export const attentionOperators = {
   },
 } satisfies Record<string, Operator>;
 
-/** Queries of a block: shorter blocks skip more masked products, but small products run less well. */
-const BLOCK = 64;
+/**
+ * Queries of a block: shorter blocks skip more masked products, but small products run less well and are more pieces to cut
+ * and join (measured with 256 tokens: two blocks are 2 % of a step faster than four). With a window shorter ones skip far more.
+ */
+const BLOCK = 128;
+const WINDOWED_BLOCK = 64;
 /** More blocks than this cost more in copies of keys than they skip. */
 const MOST_BLOCKS = 4;
 
@@ -236,7 +240,7 @@ export function attention(
   const masks = mask_B1TS ? [mask_B1TS] : [];
   const biases = bias_HTS ? [bias_HTS] : [];
   const T = q_TBHD.shape[0]!;
-  const blocks = Math.min(MOST_BLOCKS, Math.floor(T / BLOCK));
+  const blocks = Math.min(MOST_BLOCKS, Math.floor(T / (options.window === undefined ? BLOCK : WINDOWED_BLOCK)));
   if (options.causal === false || blocks < 2 || k_SBHD.shape[0] !== T)
     return whole(q_TBHD, k_SBHD, v_SBHD, ...masks, ...biases);
   const bounds = Array.from({ length: blocks + 1 }, (_, i) => Math.round((i * T) / blocks));

@@ -146,6 +146,12 @@ export const lookup = {
     },
     gradient: (node, [g]) => [g, undefined, pick(g!, node.inputs[1]!)],
     lower: {
+      // Writes into the base itself where nobody else reads it, as ScatterND never does.
+      cpu: (e, node, [base, ids, updates]) => {
+        const shape = e.constant(int64s([node.inputs[0]!.shape[0]!, 1]), [2]);
+        const [column, values] = [ids!, updates!].map((x) => e.emit('Reshape', [x, shape])[0]!);
+        return e.emit('ScatterElements', [base!, column!, values!], { axis: 1, reduction: 'add' });
+      },
       onnx: (e, node, [base, ids, updates]) => {
         const rows = node.inputs[0]!.shape[0]!;
         const [column] = e.emit('Reshape', [ids!, e.constant(int64s([rows, 1]), [2])]);
