@@ -10,6 +10,8 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from 'onnx-buf';
+import { product } from './operators/product.js';
+import { ONNX_TYPE } from './operators/rules.js';
 import { peakBytes } from './peak-memory.js';
 import { recompute } from './recompute.js';
 import { simplify } from './simplify.js';
@@ -17,6 +19,7 @@ import {
   type ConstantData,
   type Emitter,
   type FloatAttribute,
+  type Lowering,
   type Node,
   type Shape,
   type Target,
@@ -39,6 +42,8 @@ export interface Program {
 export interface EncodeOptions {
   /** The output that ends the forward pass: what follows it makes cheap values again, see `recompute.ts`. */
   readonly recomputeAfter?: string;
+  /** In what products of matrices of float32 are computed: their operands are rounded to it, and what comes out is float32. */
+  readonly products?: 'fp16' | 'bf16' | undefined;
 }
 
 /** The version of ONNX's operators that the lowerings are written against, unless a graph has one that came later. */
@@ -55,6 +60,8 @@ const elementTypes = {
   uint16: DataType.UINT16,
 } as const;
 
+const halfTypes = { fp16: ONNX_TYPE.FLOAT16, bf16: ONNX_TYPE.BFLOAT16 } as const;
+
 type AttributeInit = number | string | readonly number[] | FloatAttribute;
 
 /**
@@ -66,12 +73,12 @@ type AttributeInit = number | string | readonly number[] | FloatAttribute;
 export function encode(
   outputs: Readonly<Record<string, Tensor>>,
   target: Target,
-  { recomputeAfter }: EncodeOptions = {},
+  { recomputeAfter, products }: EncodeOptions = {},
 ): Program {
   const names = Object.keys(outputs);
   let roots = simplify(Object.values(outputs), target);
   if (recomputeAfter) roots = recompute(roots, roots[names.indexOf(recomputeAfter)]!);
-  const encoder = new Encoder(target);
+  const encoder = new Encoder(target, products && halfTypes[products]);
   const order = emissionOrder(roots);
   for (const node of order) encoder.add(node);
   roots.forEach((tensor, i) => {
@@ -104,19 +111,38 @@ class Encoder implements Emitter {
   #count = 0;
   #opset = OPSET;
 
-  constructor(readonly target: Target) {}
+  /** What products have rounded, by the names of the values: weights serve the backward pass too. */
+  readonly #halves = new Map<string, string>();
+
+  /** @param half ONNX's number of the type that products of matrices are computed in, if it is not float32 */
+  constructor(
+    readonly target: Target,
+    private readonly half?: number,
+  ) {}
 
   add(node: Node): void {
     const lowering = node.operator.lower?.[this.target] ?? node.operator.lower?.onnx;
     if (!lowering) throw new Error(`${node.operator.name} cannot be lowered to ${this.target}`);
-    const names = lowering(
-      this,
-      node,
-      node.inputs.map((tensor) => this.#names.get(tensor)!),
-    );
+    const inputs = node.inputs.map((tensor) => this.#names.get(tensor)!);
+    const isProduct = node.operator === product.gemm || node.operator === product.matmul;
+    const inHalf = this.half !== undefined && isProduct && node.inputs[0]!.dtype === 'float32';
+    const names = inHalf ? this.#inHalf(lowering, node, inputs) : lowering(this, node, inputs);
     node.outputs.forEach((tensor, i) => {
       this.#names.set(tensor, names[i]!);
     });
+  }
+
+  /** A product of rounded operands. Its factor is float32: with it the largest sums need not fit into fewer bits. */
+  #inHalf(lowering: Lowering, node: Node, inputs: readonly string[]): string[] {
+    const rounded = inputs.map((name) => {
+      const half = this.#halves.get(name) ?? this.emit('Cast', [name], { to: this.half! })[0]!;
+      this.#halves.set(name, half);
+      return half;
+    });
+    const plain = node.operator === product.matmul ? { ...node, attributes: { ...node.attributes, alpha: 1 } } : node;
+    const y = this.emit('Cast', lowering(this, plain, rounded), { to: ONNX_TYPE.FLOAT });
+    const { alpha } = node.attributes as { readonly alpha: number };
+    return plain === node || alpha === 1 ? y : this.emit('Mul', [y[0]!, this.constant(Float32Array.of(alpha), [])]);
   }
 
   /**

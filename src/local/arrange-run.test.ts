@@ -72,6 +72,18 @@ describe('arrangeRun', () => {
     );
   });
 
+  it('trains in 16 bits on a device that has them, and says where it cannot', async () => {
+    const { setup, chosen, notices } = await arrange({ precision: 'fp16', device: 'cpu' });
+    expect([setup.precision, chosen.precision]).toEqual(['fp32', 'fp32']);
+    expect(notices).toEqual([
+      'onnxruntime-node/cpu has no products in fp16 (it computes in float32): products are computed in fp32 instead of fp16.',
+    ]);
+  });
+
+  it('does not average every gradient in fp16, whose steps may be left out', async () => {
+    await expect(arrange({ precision: 'fp16', syncEvery: 1 })).rejects.toThrow('Take `syncEvery` of 2 or more.');
+  });
+
   it('takes what is given', async () => {
     const given = {
       threads: 3,

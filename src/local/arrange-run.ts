@@ -148,7 +148,7 @@ export async function arrangeRun(
   require(setup);
   await run.choose({
     ...{ device, replicas, threads, optimizer, schedule },
-    ...(options.precision === 'int8' && { precision }),
+    ...((options.precision ?? 'fp32') !== 'fp32' && { precision }),
     ...(earlier.length > 0 && { earlier: [...earlier] }),
     ...(measured.length > 0 && { measured }),
   });

@@ -4,6 +4,7 @@ import type { NodeDevice } from '../engine/node/device-names.js';
 import type { TaskSetup } from '../run/task.js';
 import type { AdamwOptions } from '../training/adamw.js';
 import type { LossSum } from '../training/evaluation.js';
+import type { LossScaleState } from '../training/loss-scale.js';
 import type { TrainingPrecision } from '../training/precision-names.js';
 import type { ScheduleOptions } from '../training/schedule.js';
 
@@ -36,6 +37,11 @@ export interface ReplicaSetup {
   readonly averageMoments: boolean;
 }
 
+/** Where a replica stands beside its vectors: in its samples and, with products in fp16, with the scale of its loss. */
+export interface ReplicaPlace extends SamplerState {
+  readonly lossScale?: LossScaleState;
+}
+
 /** What a replica starts or continues from; it keeps the vectors for itself. Left out: moments of 0, the first sample. */
 export interface ReplicaState {
   readonly parameters: Float32Array;
@@ -43,7 +49,7 @@ export interface ReplicaState {
   readonly moment2?: Float32Array;
   /** Of the replica's own shard. */
   readonly outerMomentum?: Float32Array;
-  readonly sampler?: SamplerState;
+  readonly sampler?: ReplicaPlace;
 }
 
 /** What a replica has after its steps. */
@@ -89,7 +95,7 @@ export interface Snapshot {
   readonly moment1?: Float32Array;
   readonly moment2?: Float32Array;
   readonly outerMomentum?: Float32Array;
-  readonly sampler: SamplerState;
+  readonly sampler: ReplicaPlace;
 }
 
 /** What a thread can be asked for: argument and answer. Every Float32Array in them is moved, not copied. */

@@ -47,6 +47,20 @@ describe('a replica', () => {
     await host.handle('close', null);
   });
 
+  it('goes on with the scale of its loss, where products are in fp16', async () => {
+    const { host } = await hostOf({ precision: 'fp16' });
+    await host.handle('train', { step: 0, steps: 3 });
+    const { sampler, parameters } = await host.handle('snapshot', all);
+    expect(sampler.lossScale).toEqual({ scale: 2 ** 16, steps: 3 });
+    await host.handle('load', {
+      parameters: parameters!,
+      sampler: { ...sampler, lossScale: { scale: 64, steps: 1999 } },
+    });
+    await host.handle('train', { step: 3, steps: 1 });
+    expect((await host.handle('snapshot', all)).sampler.lossScale).toEqual({ scale: 128, steps: 0 });
+    await host.handle('close', null);
+  });
+
   it('contributes its values of the other shards and the length of its pseudo-gradient', async () => {
     const { host, parameters } = await hostOf({ replicas: 2, replica: 1, exchange: 'parameters' });
     const { norm, parts } = await host.handle('train', { step: 0, steps: 2 });

@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.js';
 import { createEngine } from '../engine/node/create.js';
 import type { Generator } from '../inference/index.js';
 import { Evaluator, type LossSum } from '../training/evaluation.js';
+import { halfOf } from '../training/precision-names.js';
 import { Replica } from '../training/replica.js';
 import { learningRate } from '../training/schedule.js';
 import type { VectorName } from '../training/trained-vectors.js';
@@ -101,6 +102,7 @@ class Live {
       gradientAccumulation: setup.gradAccum,
       optimizer: setup.optimizer,
       dropout: dropout ? { rate: dropout, seed } : undefined,
+      half: halfOf(setup.precision),
       int8: setup.precision === 'int8' ? { seed } : undefined,
       recompute: setup.recompute,
       compile: trainingCompile(threads, replicas === 1),
@@ -121,6 +123,7 @@ class Live {
     this.#base?.set(parameters);
     if (state.outerMomentum) this.#momentum.set(state.outerMomentum);
     if (state.sampler) this.sampler.restore(state.sampler);
+    if (state.sampler?.lossScale) this.replica.restoreLossScale(state.sampler.lossScale);
     return hashVector(parameters, this.#shards);
   }
 
@@ -208,12 +211,13 @@ class Live {
   }
 
   async snapshot({ parameters, moments, outerMomentum, reuse }: SnapshotRequest): Promise<Snapshot> {
+    const { lossScale } = this.replica;
     const vectors = await this.replica.fetch(
       ...(parameters ? (['parameters'] as const) : []),
       ...(moments ? (['moment1', 'moment2'] as const) : []),
     );
     return {
-      sampler: this.sampler.state,
+      sampler: { ...this.sampler.state, ...(lossScale && { lossScale }) },
       ...(parameters && { parameters: copyInto(reuse?.parameters, vectors.parameters) }),
       ...(moments && { moment1: copyInto(reuse?.moment1, vectors.moment1) }),
       ...(moments && { moment2: copyInto(reuse?.moment2, vectors.moment2) }),

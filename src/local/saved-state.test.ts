@@ -45,7 +45,7 @@ describe('a saved state', () => {
       round: 3,
       parameters: vector(1),
       moments: Array.from({ length: moments }, (_, i) => ({ moment1: vector(2 + i), moment2: vector(5 + i) })),
-      samplers: [sampler(4), sampler(5)],
+      samplers: [sampler(4), { ...sampler(5), lossScale: { scale: 1024, steps: 7 } }],
       ...(momentum && { outerMomentum: vector(9) }),
     };
     await saveState(folder, layout, progress, team, 2);
@@ -69,6 +69,7 @@ describe('a saved state', () => {
       { step: -1 },
       { ...NO_PROGRESS, round: 1, samplers: [] },
       { ...progress, round: 1, samplers: 'x' },
+      { ...progress, round: 1, samplers: [{ ...sampler(0), lossScale: { scale: 3, steps: 0 } }] },
     ];
     for (const state of states) {
       await saveCheckpoint(folder, 7, { model: tensors, optimizer: [], state });

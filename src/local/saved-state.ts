@@ -6,6 +6,8 @@ import type { Checkpoint } from '../run/checkpoint.js';
 import type { FrozenPart } from '../run/frozen-part.js';
 import { timedRoundSchema } from '../run/timed-rounds.js';
 import { readVectors, saveVectors } from '../run/vector-checkpoint.js';
+import { isLossScale } from '../training/loss-scale.js';
+import type { ReplicaPlace } from './messages.js';
 import type { Moments, TeamState } from './team.js';
 
 const count = z.int().nonnegative();
@@ -47,6 +49,8 @@ const stateSchema = z.strictObject({
       z.strictObject({
         microBatches: count,
         order: z.record(z.string(), z.number()),
+        // Of products in fp16.
+        lossScale: z.strictObject({ scale: z.number(), steps: count }).refine(isLossScale).optional(),
       }),
     )
     .min(1),
@@ -96,7 +100,7 @@ export async function saveState(
     others.set(momentName(2, i, team.moments.length), moment2);
   }
   if (team.outerMomentum) others.set(OUTER_MOMENTUM, team.outerMomentum);
-  const state = { ...progress, round: team.round, samplers: team.samplers.map((sampler) => ({ ...sampler })) };
+  const state = { ...progress, round: team.round, samplers: team.samplers.map(placeJson) };
   const content = { parameters: team.parameters, others, state };
   await saveVectors(checkpoints, progress.step, layout, content, { keep, frozen });
 }
@@ -129,10 +133,21 @@ export async function loadState(
     }),
   );
   const outerMomentum = others.get(OUTER_MOMENTUM);
-  return { progress, team: { round, parameters, moments, samplers, ...(outerMomentum && { outerMomentum }) } };
+  return {
+    progress,
+    team: { round, parameters, moments, samplers: samplers.map(placeOf), ...(outerMomentum && { outerMomentum }) },
+  };
 }
 
 /** In the model's order of elements; of all replicas together, or one each. */
 function momentName(order: number, replica: number, of: number): string {
   return of === 1 ? `moment${order}` : `replica${replica + 1}.moment${order}`;
+}
+
+function placeJson({ lossScale, ...place }: ReplicaPlace) {
+  return { ...place, ...(lossScale && { lossScale: { ...lossScale } }) };
+}
+
+function placeOf({ lossScale, ...place }: z.infer<typeof stateSchema>['samplers'][number]): ReplicaPlace {
+  return { ...place, ...(lossScale && { lossScale }) };
 }

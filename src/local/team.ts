@@ -1,9 +1,8 @@
 import { layoutHash } from '../averaging/layout-hash.js';
 import { cutShards } from '../averaging/shards.js';
-import type { SamplerState } from '../data/index.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { meanLoss, meansOfOthers } from '../training/evaluation.js';
-import type { ReplicaSetup, Snapshot } from './messages.js';
+import type { ReplicaPlace, ReplicaSetup, Snapshot } from './messages.js';
 import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
 import { ThreadRounds } from './threads.js';
 
@@ -31,7 +30,7 @@ export interface TeamState {
   /** Of the outer optimiser, over the whole vector; only with `nesterov`. */
   readonly outerMomentum?: Float32Array;
   /** By replica; none: the first sample. */
-  readonly samplers: readonly SamplerState[];
+  readonly samplers: readonly ReplicaPlace[];
 }
 
 /** The replicas of a run and their rounds. */

@@ -180,12 +180,15 @@ const MODEL = {
   },
   /** The share of activations that a step of training drops, from 0 to below 1; with `adapter` of its inputs. Default none. */
   dropout: { kind: 'part', help: 'share of activations that training drops', otherwise: 'none' },
-  /** In what products of linear layers are computed: `int8` is faster on a CPU, of a new model. Default `fp32`. */
+  /**
+   * In what products are computed: `int8`, of linear layers of a new model, is faster on a CPU; `fp16` and `bf16` of all
+   * matrices on devices that have it. Default `fp32`.
+   */
   precision: {
     kind: 'choice',
     choices: PRECISIONS,
     default: 'fp32',
-    help: "products of a new model's linear layers; int8 is faster on a CPU, its loss within 0.3 %",
+    help: 'in what products are computed; int8, of a new model, is faster on a CPU, its loss within 0.3 %; fp16 and bf16 are of GPUs',
   },
 } as const satisfies TrainTable;
 

@@ -209,16 +209,28 @@ export function checkAddedTokens({ from, addTokens, plainTokens }: ParsedTrainOp
 
 /**
  * @throws UsageError where a model that exists is to be trained in 8 bits: a few of its activations are so large that one
- * scale leaves nothing of the others (SmolLM2-135M: loss 4.34 in float32, 4.78 in codes, the gradient off by its own size)
+ * scale leaves nothing of the others (SmolLM2-135M: loss 4.34 in float32, 4.78 in codes, the gradient off by its own size);
+ * or where replicas average gradients in fp16, of which one whose scale was too large would spoil the others' step
  */
-export function checkPrecision({ from, precision }: Pick<ParsedTrainOptions, 'from' | 'precision'>): void {
-  if (from === undefined || precision === 'fp32') return;
-  throw spelledError(
-    UsageError,
-    ({ option }) =>
-      `${option('precision', precision)} is for new models: one that exists has activations that 8 bits do not hold. Leave ` +
-      `${option('precision')} or ${option('from')} out.`,
-  );
+export function checkPrecision({
+  from,
+  precision,
+  syncEvery,
+}: Pick<ParsedTrainOptions, 'from' | 'precision' | 'syncEvery'>): void {
+  if (precision === 'int8' && from !== undefined)
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('precision', precision)} is for new models: one that exists has activations that 8 bits do not hold. Leave ` +
+        `${option('precision')} or ${option('from')} out.`,
+    );
+  if (precision === 'fp16' && syncEvery === 1)
+    throw spelledError(
+      UsageError,
+      ({ option }) =>
+        `${option('precision', precision)} leaves out steps whose gradient is too large for it, which replicas that average ` +
+        `every step's gradient cannot do alone. Take ${option('syncEvery')} of 2 or more.`,
+    );
 }
 
 /**

@@ -36,6 +36,8 @@ export interface OptimizerVectors {
 export interface StepReport {
   /** Global L2 norm of the (scaled) gradient before clipping; not finite when the loss has diverged. */
   readonly gradientNorm: number;
+  /** The step was left out, its gradient being too large for fp16: the next has a smaller scale. Its norm is told as 0. */
+  readonly skipped?: true;
 }
 
 /** A range whose elements take their steps alike. */

@@ -36,4 +36,24 @@ describe('choosePrecision', () => {
     const probe = () => Promise.reject(new Error('not to be tried'));
     expect(await choosePrecision(wanted, engineOf('cpu'), { known }, probe)).toEqual({ precision: 'fp32' });
   });
+
+  it.each([
+    ['the gain is there', 'fp16', { right: true, gain: 2.5 }, undefined, 'fp16', undefined],
+    ['there is no gain', 'bf16', { right: true, gain: 1 }, undefined, 'fp32', 'in bf16 gain nothing here (1.00 ×)'],
+    ['a run that has it goes on', 'fp16', { right: true, gain: 0.9 }, 'fp16', 'fp16', undefined],
+    [
+      'there is none',
+      'fp16',
+      { right: false, gain: 0, reason: 'no f16' },
+      'fp16',
+      'fp32',
+      'no products in fp16 (no f16)',
+    ],
+  ] as const)('of 16 bits: where %s', async (_case, wanted, probed, known, precision, notice) => {
+    const none = () => Promise.reject(new Error('no products of 8 bits are wanted'));
+    const chosen = await choosePrecision(wanted, engineOf('webgpu'), { known }, none, async () => probed);
+    expect(chosen.precision).toBe(precision);
+    if (notice === undefined) expect(chosen.notice).toBeUndefined();
+    else expect(chosen.notice).toContain(notice);
+  });
 });

@@ -5,6 +5,8 @@ import type { Objective } from '../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from './adamw.js';
 import { DeviceVectors } from './device-vectors.js';
 import { HostVectors } from './host-vectors.js';
+import { LossScale, type LossScaleState } from './loss-scale.js';
+import type { HalfPrecision } from './precision-names.js';
 import { RoundingNoise } from './rounding-noise.js';
 import {
   dropoutArrays,
@@ -12,6 +14,7 @@ import {
   fillDropout,
   frozenArrays,
   type GradientOptions,
+  LOSS_SCALE,
   teacherArrays,
   traceGradient,
 } from './step-program.js';
@@ -63,6 +66,8 @@ export interface ReplicaOptions<Sample> {
   readonly recompute?: boolean | undefined;
   /** Products of linear layers in 8 bits, rounded by the numbers of a seed; in float32 where left out. */
   readonly int8?: { readonly seed: number } | undefined;
+  /** Products of matrices in so many bits, on an engine that has them; the vectors stay float32. */
+  readonly half?: HalfPrecision | undefined;
   readonly compile?: SessionOptions;
 }
 
@@ -76,6 +81,8 @@ export class Replica<Sample = unknown> {
   readonly #feeds: HostArrays;
   readonly #dropped: Readonly<Record<string, Int32Array>>;
   readonly #noise: RoundingNoise;
+  /** Of products in fp16 alone. */
+  readonly #lossScale: LossScale | undefined;
 
   private constructor(options: ReplicaOptions<Sample>, state: TrainedVectors, gradient: Program) {
     this.#options = options;
@@ -83,6 +90,7 @@ export class Replica<Sample = unknown> {
     this.#feeds = feedArrays(options.objective, options.batch);
     this.#dropped = dropoutArrays(gradient);
     this.#noise = new RoundingNoise(gradient, options.int8?.seed ?? 0);
+    if (options.half === 'fp16') this.#lossScale = new LossScale();
   }
 
   static async create<Sample>(options: ReplicaOptions<Sample>): Promise<Replica<Sample>> {
@@ -99,7 +107,7 @@ export class Replica<Sample = unknown> {
     } = options;
     const { frozen: given = new Float32Array(0), teacher = new Float32Array(0) } = options;
     const { layout } = objective;
-    const trace = { recompute, dropout: dropout?.rate, int8: int8 !== undefined };
+    const trace = { recompute, dropout: dropout?.rate, int8: int8 !== undefined, half: options.half };
     const frozen = {
       ...frozenArrays(objective as Objective<never>, given, engine.views),
       ...teacherArrays(objective as Objective<never>, teacher, engine.views),
@@ -168,7 +176,12 @@ export class Replica<Sample = unknown> {
     for (let i = 0; i < gradientAccumulation; i++) {
       weight += objective.fill(nextBatch(), this.#feeds);
       if (dropout) fillDropout(this.#dropped, dropout.seed, [...counter, i]);
-      const feeds = { ...this.#feeds, ...this.#dropped, ...this.#noise.feeds([...counter, i]) };
+      const feeds = {
+        ...this.#feeds,
+        ...this.#dropped,
+        ...this.#noise.feeds([...counter, i]),
+        ...(this.#lossScale && { [LOSS_SCALE]: Float32Array.of(this.#lossScale.state.scale) }),
+      };
       total += (await this.#state.accumulate(feeds, i, gradientAccumulation)) * objective.unit(batch);
     }
     return { loss: total / weight, weight };
@@ -180,8 +193,20 @@ export class Replica<Sample = unknown> {
    * @param step counted from 0
    * @param scale what the gradient is multiplied by first: {@link scaleOf} the weight of the step
    */
-  applyGradient(step: number, learningRate: number, scale: number): Promise<StepReport> {
-    return this.#state.apply(step, learningRate, scale);
+  async applyGradient(step: number, learningRate: number, scale: number): Promise<StepReport> {
+    const report = await this.#state.apply(step, learningRate, scale);
+    const skipped = this.#lossScale?.next(Number.isFinite(report.gradientNorm));
+    return skipped ? { gradientNorm: 0, skipped } : report;
+  }
+
+  /** Where the scale of the loss stands, of a replica that has one; a checkpoint keeps it. */
+  get lossScale(): LossScaleState | undefined {
+    return this.#lossScale?.state;
+  }
+
+  /** Goes on with the scale of a checkpoint. */
+  restoreLossScale(state: LossScaleState): void {
+    this.#lossScale?.restore(state);
   }
 
   async dispose(): Promise<void> {

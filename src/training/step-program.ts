@@ -3,10 +3,12 @@ import { arrayTypes, type Engine, type HostArray, type HostArrays } from '../eng
 import {
   add,
   concat,
+  div,
   dropoutFactors,
   encode,
   gradients,
   input,
+  mul,
   type NoiseSource,
   type Program,
   reshape,
@@ -18,6 +20,7 @@ import { DROPOUT, type DropoutHook, INT8, type TracedParameters } from '../model
 import type { FrozenValues } from '../model/base-storage.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { Objective, Scoring } from '../objectives/objective.js';
+import type { HalfPrecision } from './precision-names.js';
 
 /** What a trace needs to know of the engine. */
 type Target = Pick<Engine, 'target' | 'views'>;
@@ -162,7 +165,12 @@ export interface GradientOptions {
   readonly dropout?: number | undefined;
   /** Products of linear layers in 8 bits, with numbers for their rounding that {@link RoundingNoise} feeds. */
   readonly int8?: boolean | undefined;
+  /** Products of matrices in so many bits. In `fp16` the loss is multiplied by the input {@link LOSS_SCALE} on the way back. */
+  readonly half?: HalfPrecision | undefined;
 }
+
+/** The number that keeps small gradients above what fp16 holds; the gradient that comes out is divided by it again. */
+export const LOSS_SCALE = 'loss_scale';
 
 /**
  * The loss and its gradient by the trained parameters: {@link traceLoss} with the output `gradient` beside it. Where the
@@ -173,7 +181,7 @@ export function traceGradient(
   objective: Objective<never>,
   batch: number,
   engine: Target,
-  { accumulate, recompute, dropout = 0, int8 = false }: GradientOptions,
+  { accumulate, recompute, dropout = 0, int8 = false, half }: GradientOptions,
 ): Program {
   const { layout, teaching } = objective;
   const given = parameterInputs(objective, engine.views);
@@ -186,14 +194,17 @@ export function traceGradient(
   const loss = teaching
     ? teaching.loss(parameters, feeds, batch, vectorInputs(teaching.layout, TEACHER, engine.views))
     : objective.loss(parameters, feeds, batch);
+  const lossScale = half === 'fp16' ? input(LOSS_SCALE, []) : undefined;
   let gradient = gradients(
-    loss,
+    lossScale ? mul(loss, lossScale) : loss,
     layout.entries.map(({ name }) => parameters[name]!),
   );
+  // A power of two, so nothing is rounded; what became infinite stays so.
+  if (lossScale) gradient = gradient.map((part) => div(part, lossScale));
   if (accumulate) {
     const sum = vectorInputs(layout, SUM, engine.views);
     gradient = gradient.map((part, i) => add(sum[layout.entries[i]!.name]!, part));
   }
   const outputs = { loss, ...vectorOutputs(layout, GRADIENT, gradient, engine.views) };
-  return encode(outputs, engine.target, recompute ? { recomputeAfter: 'loss' } : {});
+  return encode(outputs, engine.target, { products: half, ...(recompute && { recomputeAfter: 'loss' }) });
 }

@@ -78,4 +78,17 @@ describe.skipIf(!there)('training in Node on WebGPU, drawn by SwiftShader (skipp
     expect(crossed).toEqual([]);
     expectSameLosses({ actual: once!.losses, expected: losses });
   }, 300_000);
+
+  it('learns with products in fp16 (skipped on a device without shader-f16)', async ({ skip }) => {
+    const [learned] = await onDevice(lesson(12, { half: 'fp16' }));
+    const { reason } = learned as unknown as { readonly reason?: string };
+    // It says so in words of its own, and goes on.
+    if (reason !== undefined) expect(reason).toMatch(/f16/);
+    skip(reason !== undefined, reason);
+    const { losses } = await learn(new NodeEngine(), lesson(12));
+    for (const [step, loss] of learned!.losses.entries())
+      expect(Math.abs(loss / losses[step]! - 1), `step ${step}`).toBeLessThan(0.01);
+    // One number more goes in: the scale of the loss.
+    for (const { toDevice } of learned!.crossed.slice(1)) expect(toDevice).toBe(learned!.batchBytes + 4 * 5);
+  }, 180_000);
 });

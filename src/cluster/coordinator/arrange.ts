@@ -58,7 +58,7 @@ export async function arrangeCluster(
     model: JSON.parse(JSON.stringify(model.config)),
     ...partsOf(options, run.chosen.added),
     ...(options.dropout && { dropout: options.dropout }),
-    ...(options.precision === 'int8' && { precision: options.precision }),
+    ...(options.precision !== 'fp32' && { precision: options.precision }),
     objective,
     ...(window < model.dimensions.context && { context: window }),
     batchSize: options.batchSize,

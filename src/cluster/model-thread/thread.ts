@@ -8,6 +8,7 @@ import { type Commands, evaluationCompile, ModelThread, trainingCompile } from '
 import { openData, type Task } from '../../local/task.js';
 import { Model } from '../../model/model.js';
 import { Evaluator, type LossSum, meanLoss } from '../../training/evaluation.js';
+import { halfOf } from '../../training/precision-names.js';
 import { Replica } from '../../training/replica.js';
 import { learningRate } from '../../training/schedule.js';
 import { contextOf } from '../memory.js';
@@ -108,6 +109,7 @@ class Live {
       gradientAccumulation: run.gradAccum,
       optimizer: run.optimizer,
       dropout: run.dropout ? { rate: run.dropout, seed: run.seed } : undefined,
+      half: halfOf(setup.precision),
       int8: setup.precision === 'int8' ? { seed: run.seed } : undefined,
       compile: trainingCompile(threads, setup.alone),
     });

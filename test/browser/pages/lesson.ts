@@ -33,6 +33,8 @@ export interface Lesson {
   readonly variant?: Variant;
   /** Products of linear layers in 8 bits. */
   readonly int8?: boolean;
+  /** In what products are computed, if not in float32. */
+  readonly half?: 'fp16';
   /** The sample that comes first. */
   readonly first?: number;
   /** Before which step all goes into another replica, as after a checkpoint. */
@@ -71,7 +73,7 @@ interface Pupil {
 /** The model and the samples of a lesson. */
 async function openLesson(
   engine: Engine,
-  { family, text, variant = 'plain', int8 = false, first = 0 }: Omit<Lesson, 'steps' | 'threads'>,
+  { family, text, variant = 'plain', int8 = false, half, first = 0 }: Omit<Lesson, 'steps' | 'threads'>,
   compile: SessionOptions = {},
 ): Promise<Pupil> {
   const alphabet = [...new Set(text)].sort();
@@ -109,6 +111,7 @@ async function openLesson(
     },
     ...(variant === 'dropout' && { dropout: { rate: 0.1, seed: 3 } }),
     ...(int8 && { int8: { seed: 7 } }),
+    half,
     compile,
   };
   let at = first;
