@@ -22,7 +22,7 @@ let child;
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child?.kill(signal));
 
 await rm(`${root}${run}`, { recursive: true, force: true });
-const settings = `--run ${run} --layers 4 --width 128 --context 64 --tokenizer chars --replicas auto --eval-every 100 --until-loss ${untilLoss}`;
+const settings = `--run ${run} --layers 4 --width 128 --context 64 --tokenizer chars --replicas auto --eval-every 50 --until-loss ${untilLoss}`;
 console.log(`$ meanfield train examples/tinyshakespeare.txt ${settings}`);
 const events = await meanfield(['train', 'examples/tinyshakespeare.txt', ...settings.split(' '), '--json'], true);
 const last = JSON.parse(events.trim().split('\n').at(-1));

@@ -97,7 +97,7 @@ describe('a run from training to text', () => {
     expect(info[0]).toMatchObject({
       type: 'result',
       kind: 'run',
-      model: { family: 'gpt2', sizes: { layers: 1, width: 16, heads: 2, context: 8, vocabulary: 256 } },
+      model: { family: 'qwen3', sizes: { layers: 1, width: 16, heads: 2, context: 8, vocabulary: 256 } },
       progress: { step: 20, tokens: 320, checkpoints: expect.arrayContaining([20]) },
       configuration: { batchSize: 2 },
     });
