@@ -20,7 +20,8 @@ test('a student of a teacher ends better than without, at equal steps, on real t
   const plays = await readFile(new URL('../examples/tinyshakespeare.txt', import.meta.url), 'utf8');
   await writeFile(at('plays.txt'), plays.slice(0, 150_000));
   const train = async (run: string, ...options: string[]) => {
-    const common = ['--context', '32', '--eval-every', '300', '--threads', '1', '--json'];
+    const plain = ['--model', 'gpt2', '--optimizer', 'adamw', '--schedule', 'cosine'];
+    const common = [...plain, '--context', '32', '--eval-every', '300', '--threads', '1', '--json'];
     const done = await meanfield('train', at('plays.txt'), '--run', at(run), ...common, ...options);
     expect(done.code, done.stderr).toBe(0);
     return jsonLines(done).at(-1) as Record<string, number>;

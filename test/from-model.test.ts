@@ -25,7 +25,7 @@ describe('a model that exists, from the command line', () => {
     expect(tuned.code, tuned.stderr).toBe(0);
     const told = await meanfield('info', at('on'), '--json');
     expect(jsonLines(told).at(-1)).toMatchObject({
-      model: { family: 'gpt2' },
+      model: { family: 'qwen3' },
       configuration: { from: at('base'), context: 16 },
       chosen: { from: { model: at('base'), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) } },
     });
