@@ -1,4 +1,12 @@
-import { linear, linearCrossEntropyInt8, operators, type Shape, type Tensor } from '../../src/graph/index.js';
+import {
+  constant,
+  linear,
+  linearCrossEntropyInt8,
+  mul,
+  operators,
+  type Shape,
+  type Tensor,
+} from '../../src/graph/index.js';
 import { apply } from '../../src/graph/tensor.js';
 import type { Draw, Operand, OperatorCase } from './case.js';
 import { at, fill, reduced, transposed, type Values } from './values.js';
@@ -158,13 +166,15 @@ export const int8Cases: Record<string, OperatorCase> = {
   },
   linear: (draw) => {
     const [n, i, o] = [draw.size(), draw.size(), draw.size()];
-    const [transB, bias] = [draw.bool(), draw.bool()];
+    const [transB, bias, gated] = [draw.bool(), draw.bool(), draw.bool()];
     return {
       operands: [
-        ...[positive(draw, [n, i]), symmetric(draw, transB ? [o, i] : [i, o])],
+        // Of a product of two each row has a scale of its own.
+        ...[(gated ? symmetric : positive)(draw, [n, i]), symmetric(draw, transB ? [o, i] : [i, o])],
         ...(bias ? [draw.floats([o])] : []),
       ],
-      trace: (x, w, b) => linear(x!, w!, b, { transB }),
+      trace: (x, w, b) =>
+        linear(gated ? mul(x!, constant(new Float32Array(n).fill(1), [n, 1])) : x!, w!, b, { transB }),
       reference: (x, w, b) => {
         const y = product(x!, transB ? swapped(w!) : w!);
         return fill(y.shape, ([r, c]) => at(y, [r!, c!]) + (b ? b.data[c!]! : 0));
