@@ -1,4 +1,4 @@
-import type { DType, Program, Target, TensorType } from '../graph/index.js';
+import type { AnySizeProgram, DType, Program, Target, TensorType } from '../graph/index.js';
 
 /** Values in this process's memory: Float32Array for float32, and so on by `arrayTypes`. */
 export type HostArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Int8Array | Uint8Array | Uint16Array;
@@ -89,6 +89,25 @@ export interface DeviceMemory {
   download(array: DeviceArray): Promise<HostArray>;
 }
 
+/** Values with their shape, for a graph whose sizes a run tells. What is fed again should be the same object again. */
+export interface ShapedArray {
+  readonly data: HostArray;
+  readonly shape: readonly number[];
+}
+
+/** A compiled program whose sizes a run tells. */
+export interface AnySizeSession {
+  /**
+   * Runs once.
+   *
+   * @param feeds values for each input
+   * @param into where to write every output; one may be fed as well, where the graph writes it in place
+   * @throws Error when an input or output is missing or does not fit
+   */
+  run(feeds: Readonly<Record<string, ShapedArray>>, into: Readonly<Record<string, ShapedArray>>): Promise<void>;
+  dispose(): Promise<void>;
+}
+
 /** Compiles and runs ONNX programs on one kind of device. All rules about its buffers stay behind this interface. */
 export interface Engine {
   readonly name: string;
@@ -99,6 +118,10 @@ export interface Engine {
   /** Missing where values cannot stay on the device from one run to the next: each run is fed and read anew then. */
   readonly memory?: DeviceMemory | undefined;
   compile(program: Program, options?: SessionOptions): Promise<Session>;
+  /** Compiles a program whose sizes a run tells; absent where that is not done. Its constants are not needed afterwards. */
+  readonly compileAnySize?:
+    | ((program: AnySizeProgram, options?: SessionOptions) => Promise<AnySizeSession>)
+    | undefined;
 }
 
 /** Checks feeds and destinations before they reach native code, whose own messages say less. */

@@ -14,7 +14,7 @@ import {
 } from 'onnx-buf';
 import { encode } from './encode.js';
 import { int64s } from './operators/rules.js';
-import type { Tensor } from './tensor.js';
+import type { Target, Tensor } from './tensor.js';
 
 /** A size that a run tells. */
 export interface SymbolicSize<Name extends string = string> {
@@ -56,14 +56,16 @@ interface Factor {
  * sizes less 1) that fits every trace, and all else must be the same.
  *
  * @param trace the outputs, by the names that they will have, for some sizes
+ * @param target what the file is for
  * @throws Error when the graph differs otherwise between sizes
  */
 export function encodeSymbolic<Name extends string>(
   sizes: readonly SymbolicSize<Name>[],
   trace: (sizes: Readonly<Record<Name, number>>) => Readonly<Record<string, Tensor>>,
+  target: Target = 'portable',
 ): ModelProto {
   const points = Array.from({ length: POINTS }, (_, point) => sample(sizes, point));
-  const models = points.map((point) => fromBinary(ModelProtoSchema, encode(trace(point), 'portable').onnx));
+  const models = points.map((point) => fromBinary(ModelProtoSchema, encode(trace(point), target).onnx));
   const factors = sizes.flatMap((size) =>
     [0, ...(size.sum ? [] : [-1])].map((plus) => ({ size, plus, values: points.map((at) => at[size.name] + plus) })),
   );

@@ -1,14 +1,14 @@
 import { setImmediate as othersTurn } from 'node:timers/promises';
-import type { Decoder } from './decoder.js';
+import type { SequenceDecoder } from './sequences.js';
 
 /** Lets a decoder follow a text of any length. */
 export class ContextWindow {
-  readonly #decoder: Decoder;
+  readonly #decoder: SequenceDecoder;
   /** How much of the text the decoder has seen. */
   #read = 0;
 
   /** @param decoder one with no sequence yet */
-  constructor(decoder: Decoder) {
+  constructor(decoder: SequenceDecoder) {
     this.#decoder = decoder;
   }
 

@@ -3,6 +3,7 @@ import { Sessions } from '../engine/sessions.js';
 import type { Model } from '../model/model.js';
 import { cacheNeeds, traceStep } from './decoder-program.js';
 import { KeyValueCache } from './key-value-cache.js';
+import { checkStep, type SequenceDecoder } from './sequences.js';
 import { traceSource } from './source-program.js';
 
 /** The most tokens of a step. A run blocks its thread, so this bounds for how long. */
@@ -21,11 +22,12 @@ export interface DecoderOptions {
 }
 
 /**
- * A model that remembers a sequence: give it tokens and it says what may come next. One that reads a source is given that
+ * A model that remembers a sequence, by attention that every device and family has: give it tokens and it says what may come
+ * next. One that reads a source is given that
  * first ({@link Decoder.read}); what it attends to of it is computed once. Programs are compiled when they
  * are first needed, one for each number of new tokens and size of cache, both powers of two.
  */
-export class Decoder {
+export class Decoder implements SequenceDecoder {
   /** The longest sequence; of a model whose distances have no end, any. */
   readonly context: number;
   /**
@@ -81,16 +83,7 @@ export class Decoder {
   async step(ids: ArrayLike<number>): Promise<{ taken: number; logits: Float32Array }> {
     const taken = Math.min(ids.length, MOST_TOKENS);
     const { length } = this;
-    if (taken === 0 || length + taken > this.context) {
-      throw new Error(`cannot add ${taken} tokens to ${length} of at most ${this.context}`);
-    }
-    const isBeyond = length + ids.length > this.turn;
-    if (length > 0 && isBeyond !== this.#isBeyond) {
-      throw new Error(
-        `cannot continue ${length} tokens beyond ${this.turn}, where positions change: clear, and give them again`,
-      );
-    }
-    this.#isBeyond = isBeyond;
+    this.#isBeyond = checkStep(this, { length, beyond: this.#isBeyond }, taken, ids.length);
     this.#cache.reserve(length);
     const tokens = powerOfTwo(taken);
     const session = await this.#session(tokens, this.#cache.slots);

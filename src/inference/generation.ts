@@ -2,9 +2,9 @@ import { setImmediate as othersTurn } from 'node:timers/promises';
 import { UsageError } from '../base/errors.js';
 import type { Tokenizer } from '../data/index.js';
 import { ContextWindow } from './context-window.js';
-import type { Decoder } from './decoder.js';
 import type { ResolvedOptions } from './options.js';
 import { Sampler } from './sampler.js';
+import type { SequenceDecoder } from './sequences.js';
 import { StopStrings } from './stop-strings.js';
 
 /**
@@ -40,7 +40,7 @@ export interface GenerationTask {
   readonly vocabulary: number;
   readonly end: ReadonlySet<number>;
   /** Waits for a decoder; rejects when the signal gives the place up. */
-  readonly acquire: (signal: AbortSignal) => Promise<{ decoder: Decoder; release: () => void }>;
+  readonly acquire: (signal: AbortSignal) => Promise<{ decoder: SequenceDecoder; release: () => void }>;
 }
 
 /**
@@ -147,7 +147,7 @@ export class Generation implements AsyncIterable<string> {
     }
   }
 
-  async #writeWith(decoder: Decoder): Promise<Written> {
+  async #writeWith(decoder: SequenceDecoder): Promise<Written> {
     const { options, prompt, source, tokenizer, vocabulary, end } = this.#task;
     const sampler = new Sampler(options);
     const window = new ContextWindow(decoder);
@@ -162,7 +162,7 @@ export class Generation implements AsyncIterable<string> {
       this.#show(certain.text);
       if (certain.stopped) stopped = 'stop';
     };
-    if (source) await decoder.read(source);
+    if (source) await decoder.read?.(source);
     while (!stopped && ids.length - prompt.length < options.maxTokens) {
       const logits = await window.read(ids, this.#stopping.signal);
       if (!logits) {

@@ -4,16 +4,18 @@ import type { Tokenizer } from '../data/index.js';
 import type { Engine, HostArrays, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import { seq2seqOf } from '../objectives/create.js';
-import { Decoder } from './decoder.js';
+import type { Weights } from './fused-program.js';
 import { Generation } from './generation.js';
 import { type GenerateOptions, type ResolvedOptions, resolveOptions } from './options.js';
+import { createDecoder } from './sequence-decoder.js';
+import type { SequenceDecoder } from './sequences.js';
 import { type SpecialTokens, specialTokens } from './special-tokens.js';
 
 /** A model ready to write, as read from a model folder. */
 export interface GeneratorOptions {
   readonly model: Model;
-  /** The model's vector, as its layout describes it, or what its inputs are fed by name. Not copied. */
-  readonly parameters: Float32Array | HostArrays;
+  /** The model's vector, as its layout describes it, or what its inputs are fed by name, not copied; or its weights. */
+  readonly parameters: Float32Array | HostArrays | Weights;
   readonly tokenizer: Tokenizer;
   /** `generation_config.json`, which may name the tokens that start and end a text. */
   readonly generationConfig?: Readonly<Record<string, unknown>>;
@@ -31,7 +33,7 @@ export interface GeneratorOptions {
  */
 export class Generator {
   readonly #options: GeneratorOptions;
-  readonly #decoder: Decoder;
+  readonly #decoder: SequenceDecoder;
   readonly #special: SpecialTokens;
   /** Of a model that reads a source: what stands before what it writes, and ends what it reads. */
   readonly #marks: { readonly start: number; readonly end: number } | undefined;
@@ -42,7 +44,7 @@ export class Generator {
   constructor(options: GeneratorOptions) {
     const { model, tokenizer, generationConfig } = options;
     this.#options = options;
-    this.#decoder = new Decoder(options);
+    this.#decoder = createDecoder(options);
     const config = model.config as Record<string, unknown>;
     this.#special = specialTokens(tokenizer, model.dimensions.vocabulary, config, generationConfig);
     this.#marks = model.architecture.encoder && seq2seqOf(tokenizer, { ...config, ...generationConfig });
@@ -124,7 +126,10 @@ export class Generator {
   }
 
   /** The decoder holds one sequence, so one generation at a time. */
-  async #acquire(generation: Generation, signal: AbortSignal): Promise<{ decoder: Decoder; release: () => void }> {
+  async #acquire(
+    generation: Generation,
+    signal: AbortSignal,
+  ): Promise<{ decoder: SequenceDecoder; release: () => void }> {
     if (this.#disposed) throw closedError();
     this.#atWork.add(generation);
     try {

@@ -110,7 +110,7 @@ test('what load and its model cannot be given is refused as a usage error', asyn
     '`threads` expected int, received number, got 1.5',
   );
   expect(await refused(() => load(run, { thread: 1 } as never))).toContain(
-    'Unrecognized key: "thread", got {"thread":1}. Options: `threads`, `device`.',
+    'Unrecognized key: "thread", got {"thread":1}. Options: `threads`, `device`, `precision`.',
   );
   expect(await refused(() => load(run, { device: 'tpu' as never }))).toContain(
     '`device` expected one of "cpu"|"webgpu"|"cuda"|"auto", got "tpu"',
@@ -148,3 +148,29 @@ test('a model that is closed says so, to what it was doing too', async () => {
   await expect(own.evaluate([])).rejects.toThrow(MeanfieldError);
   await own.close();
 });
+
+test.each(['int8', 'int4'] as const)(
+  'in %s it writes and is measured, and does nothing that needs all bits',
+  async (precision) => {
+    await using small = await load(join(folder, 'run'), { threads: 1, precision });
+    const write = async () => (await small.generate({ prompt: 'the ', maxTokens: 40, temperature: 0 }).result()).text;
+    const written = await write();
+    expect(await write()).toBe(written);
+    expect(written).toBe((await model.generate({ prompt: 'the ', maxTokens: 40, temperature: 0 }).result()).text);
+    const files = [join(folder, 'book.txt')];
+    const [few, all] = [await small.evaluate(files), await model.evaluate(files)];
+    expect(few.tokens).toBe(all.tokens);
+    expect(few.loss).not.toBe(all.loss);
+    expect(Math.abs(few.loss / all.loss - 1)).toBeLessThan(precision === 'int8' ? 0.02 : 0.3);
+    await expect(small.embed(['a'])).rejects.toThrow(
+      `Vectors are made in single precision, and this model was loaded in ${precision}`,
+    );
+    await expect(small.withAdapter('x')).rejects.toThrow(UsageError);
+    await writeFile(
+      join(folder, 'chat.jsonl'),
+      '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}',
+    );
+    await expect(small.evaluateConversations([join(folder, 'chat.jsonl')])).rejects.toThrow('Rows of conversations');
+    await expect(load(join(folder, 'run'), { precision: 'int2' as 'int8' })).rejects.toThrow('precision');
+  },
+);

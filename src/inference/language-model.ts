@@ -16,6 +16,7 @@ import { mergeAdapter } from '../training/merge-adapter.js';
 import { ChatEvaluator } from './chat-evaluator.js';
 import { ConversationPrompts } from './conversation.js';
 import { Embedder, type EmbedderOptions } from './embedder.js';
+import { type Weights, weightsIn } from './fused-program.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
 import {
   checkEmbed,
@@ -25,7 +26,10 @@ import {
   type EvaluateOptions,
   type LoadOptions,
 } from './options.js';
+import type { WeightPrecision } from './precision.js';
 import type { ConversationEvaluation } from './row-evaluator.js';
+import { fusedSequences, isFused } from './sequence-decoder.js';
+import { SequenceTeller } from './sequence-teller.js';
 import { SourceEvaluator } from './source-evaluator.js';
 import { type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
 
@@ -51,6 +55,9 @@ export class LanguageModel implements AsyncDisposable {
   #evaluator: TextEvaluator | undefined;
   #rowEvaluator: ChatEvaluator | SourceEvaluator | undefined;
   #embedder: Embedder | undefined;
+  readonly #precision: WeightPrecision;
+  /** In few bits: the model's vector is not in memory then. */
+  readonly #weights: Weights | undefined;
   readonly #evaluations = new Turns();
   readonly #closing = new AbortController();
   /** Elements of all its parameters. */
@@ -66,12 +73,23 @@ export class LanguageModel implements AsyncDisposable {
     engine: Engine,
     threads: number,
     adapted?: AdaptedModel,
+    precision: WeightPrecision = 'fp32',
   ) {
     const { model, adapter, texts, notices = [] } = { model: loaded.model, ...adapted };
     const { architecture } = model;
+    this.#precision = precision;
+    if (precision !== 'fp32') {
+      if (architecture.sees !== 'past' || !isFused(engine, model))
+        throw new UsageError(
+          `A ${architecture.name} model on ${engine.name} cannot be used in ${precision}: that is for models that continue ` +
+            'texts, on the CPU. Leave precision out.',
+        );
+      this.#weights = weightsIn(precision, model, model.layout.views(loaded.parameters));
+      loaded = { ...loaded, parameters: new Float32Array(0) };
+    }
     const vectors = adapter ? { parameters: adapter, frozen: loaded.parameters } : { parameters: loaded.parameters };
     const work = { ...loaded, ...texts, ...vectors, model, engine, threads, compile: { threads } };
-    const parameters = adapter ? model.views(adapter, loaded.parameters) : loaded.parameters;
+    const parameters = this.#weights ?? (adapter ? model.views(adapter, loaded.parameters) : loaded.parameters);
     this.#architecture = architecture.name;
     this.#generator = architecture.sees === 'all' ? undefined : new Generator({ ...work, parameters });
     this.#work = work;
@@ -83,10 +101,10 @@ export class LanguageModel implements AsyncDisposable {
 
   /** @internal */
   static async load(run: string, options: LoadOptions): Promise<LanguageModel> {
-    const { threads = availableParallelism(), device } = checkLoad(run, options);
+    const { threads = availableParallelism(), device, precision } = checkLoad(run, options);
     const engine = await createEngine(device);
     const merge: MergeAdapter = (...adapted) => mergeAdapter(engine, ...adapted);
-    return new LanguageModel({ ...(await loadModel(run, merge)), name: run }, engine, threads);
+    return new LanguageModel({ ...(await loadModel(run, merge)), name: run }, engine, threads, undefined, precision);
   }
 
   /** Whether it reads a source and writes what belongs to it, where others continue a text. */
@@ -173,7 +191,7 @@ export class LanguageModel implements AsyncDisposable {
     const end = await this.#evaluations.take(either);
     try {
       const documents = readDocuments({ paths: files, field, signal: either });
-      this.#evaluator ??= new TextEvaluator(this.#work);
+      this.#evaluator ??= new TextEvaluator({ ...this.#work, teller: this.#teller() });
       const result = await this.#evaluator.evaluate(documents, { signal: either, progress });
       for (const message of corpusNotices(documents.statistics)) notice?.(message);
       for (const message of evaluationNotices(result)) notice?.(message);
@@ -191,7 +209,7 @@ export class LanguageModel implements AsyncDisposable {
    * @returns undefined where the files hold no such rows, as their first row tells: {@link evaluate} takes those
    * @throws MeanfieldError for a row that is none of the forms, with its file and line; when nothing is learned in any row;
    * when the model is closed
-   * @throws UsageError for a model that sees the answers that it would have to give
+   * @throws UsageError for a model that sees the answers that it would have to give, or is not in single precision
    *
    * @example
    * import { load } from 'meanfield';
@@ -208,6 +226,7 @@ export class LanguageModel implements AsyncDisposable {
     const { notice, signal, progress } = checkEvaluate(options);
     const there = this.readsSource ? await holdsSources(files) : (await firstForm(files)) !== undefined;
     if (!there) return undefined;
+    this.#requireSingle('Rows of conversations are measured');
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
     const end = await this.#evaluations.take(either);
@@ -230,7 +249,7 @@ export class LanguageModel implements AsyncDisposable {
    * length are run together; one that is longer than the model takes is cut at its end.
    *
    * @returns a vector for each text, in their order
-   * @throws UsageError for what is no list of texts
+   * @throws UsageError for what is no list of texts, or a model that is not in single precision
    * @throws MeanfieldError for a text that has no token or holds what the tokenizer does not know, or when the model is
    * closed
    *
@@ -247,6 +266,7 @@ export class LanguageModel implements AsyncDisposable {
       throw new UsageError("Cannot embed: expected a list of texts, such as ['A cat sits on the mat.'].");
     }
     const { signal, progress } = checkEmbed(options);
+    this.#requireSingle('Vectors are made');
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
     const end = await this.#evaluations.take(either);
@@ -267,6 +287,7 @@ export class LanguageModel implements AsyncDisposable {
    * @param adapter a folder, or `org/name` of the hub's cache
    * @returns another model; of a model with an adapter, the one with this adapter in its place
    * @throws MeanfieldError when there is no adapter, it is damaged, or another model's, or when the model is closed
+   * @throws UsageError for a model that is not in single precision
    *
    * @example
    * import { load } from 'meanfield';
@@ -278,6 +299,7 @@ export class LanguageModel implements AsyncDisposable {
    */
   async withAdapter(adapter: string): Promise<LanguageModel> {
     this.#checkOpen();
+    this.#requireSingle('An adapter stands beside a model');
     const { model: base, name, tokenizerFiles } = this.#loaded;
     const place = typeof adapter === 'string' ? await adapterPlace(adapter) : undefined;
     if (place === undefined)
@@ -348,6 +370,21 @@ export class LanguageModel implements AsyncDisposable {
           `The adapter in ${place} has a ${name} of its own, and the model's has other values. Load the adapter by itself, ` +
             'with load: its base is found by its settings.',
         );
+  }
+
+  /** @throws UsageError where the vector of parameters is not in memory */
+  #requireSingle(what: string): void {
+    if (this.#weights)
+      throw new UsageError(
+        `${what} in single precision, and this model was loaded in ${this.#precision}. Leave precision out.`,
+      );
+  }
+
+  /** What tells tokens where the weights are in few bits. */
+  #teller(): SequenceTeller | undefined {
+    if (!this.#weights) return undefined;
+    const { tokenizer } = this.#work;
+    return new SequenceTeller(fusedSequences({ ...this.#work, weights: this.#weights }), tokenizer.standIn ?? 0);
   }
 
   #checkOpen(): void {

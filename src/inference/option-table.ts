@@ -1,6 +1,17 @@
 import type { OptionTable } from '../base/option-table.js';
 import { FIELD } from '../data/corpus/field-option.js';
 import { DEVICE_CHOICES } from '../engine/node/device-names.js';
+import { PRECISIONS } from './precision.js';
+
+/** In what precision to compute with a model. */
+export const PRECISION_OPTIONS = {
+  /**
+   * How the weights of products are kept: as they are (`fp32`), or in blocks of whole numbers of 8 or 4 bits, which take less
+   * memory and time and cost some quality, as `eval` with the same precision tells. For models that write, on the CPU.
+   * Default `fp32`.
+   */
+  precision: { kind: 'choice', choices: PRECISIONS, default: 'fp32', help: 'bits of the weights' },
+} as const satisfies OptionTable;
 
 /** How to compute with a model. */
 export const LOAD_OPTIONS = {
@@ -8,6 +19,7 @@ export const LOAD_OPTIONS = {
   threads: { kind: 'count', help: 'threads', otherwise: 'the cores' },
   /** Where to compute. Default `cpu`. */
   device: { kind: 'choice', choices: DEVICE_CHOICES, default: 'cpu', help: 'where to compute' },
+  ...PRECISION_OPTIONS,
 } as const satisfies OptionTable;
 
 /** What a command puts beside the model that it is given. */

@@ -46,6 +46,20 @@ export interface TextEvaluatorOptions {
   readonly tokenizer: Tokenizer;
   readonly engine: Engine;
   readonly compile?: SessionOptions;
+  /** What tells tokens in place of the parameters, for a model that tells the next ones. */
+  readonly teller?: Teller | undefined;
+}
+
+/** Tells the tokens of windows, each from those before it in its window; those below 0 are not asked for. */
+export interface Teller {
+  /** @returns of all windows together the tokens that were asked for, their nats, and how many were held for the likeliest */
+  tell(windows: readonly Int32Array[]): Promise<WindowScore>;
+  dispose(): Promise<void>;
+}
+
+export interface WindowScore {
+  readonly weight: number;
+  readonly sums: Readonly<Record<string, number>>;
 }
 
 /** Code points that a text can hold: all but the surrogates. */
@@ -99,7 +113,7 @@ export class TextEvaluator {
     pieces: Iterable<DocumentPiece> | AsyncIterable<DocumentPiece>,
     { signal, progress }: { signal?: AbortSignal | undefined; progress?: ((tokens: number) => void) | undefined } = {},
   ): Promise<TextEvaluation> {
-    const { tokenizer, model, parameters } = this.#options;
+    const { tokenizer, model } = this.#options;
     const next = this.#objective.name === 'causal';
     const context = windowTokens(this.#objective, model.dimensions.context);
     const cut = next ? windowsOfNext : windowsOfAll;
@@ -116,8 +130,8 @@ export class TextEvaluator {
       const { runs, from } = cut({ ...text, end: piece.end }, context);
       for (const { length, windows } of runs) {
         signal?.throwIfAborted();
-        const samples = windows.map((ids): TokenWindow => ({ ids, number: ['evaluation', number++] }));
-        const { weight, sums } = await this.#evaluator(length).score(parameters, samples);
+        const { weight, sums } = await this.#score(length, windows, number);
+        number += windows.length;
         if (!Number.isFinite(sums.loss)) throw this.#unusable(piece.source, sums.loss!);
         const unknown = windows.reduce((sum, ids) => sum + unknownIn(next ? ids.subarray(1) : ids), 0);
         nats += sums.loss! + unknown * cost;
@@ -163,9 +177,19 @@ export class TextEvaluator {
   async dispose(): Promise<void> {
     for (const evaluator of this.#evaluators.values()) await evaluator.dispose();
     this.#evaluators.clear();
+    await this.#options.teller?.dispose();
+  }
+
+  #score(length: number, windows: readonly Int32Array[], from: number): Promise<WindowScore> {
+    const { parameters, teller } = this.#options;
+    if (teller) return teller.tell(windows);
+    const samples = windows.map((ids, i): TokenWindow => ({ ids, number: ['evaluation', from + i] }));
+    return this.#evaluator(length).score(parameters, samples);
   }
 
   #unusable(name: string, nats: number): MeanfieldError {
+    const { teller } = this.#options;
+    if (teller) return new MeanfieldError(`The model's loss on ${name} is ${nats} in this precision: take another.`);
     const { model, parameters, frozen = new Float32Array(0) } = this.#options;
     const wrong = Object.entries(model.views(parameters, frozen)).find(([, values]) => !values.every(Number.isFinite));
     const why = wrong === undefined ? 'Its weights are finite and too large' : `${wrong[0]} holds NaN or infinity`;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { ADAPTER_OPTIONS, EVALUATE_OPTIONS } from '../../inference/option-table.js';
+import { ADAPTER_OPTIONS, EVALUATE_OPTIONS, PRECISION_OPTIONS } from '../../inference/option-table.js';
 import { addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
@@ -12,11 +12,11 @@ export function defineEval(program: Command, start: Start): void {
     .summary('measure a model on text or conversations')
     .description(
       "Measure the best model of a run, or a Hugging Face model folder, on any text: the loss of each file's tokens. Of " +
-        'rows of conversations, the loss of the answers.',
+        'rows of conversations, the loss of the answers. In another precision, beside what it is in fp32.',
     )
     .argument('<run>', 'run folder or model folder')
     .argument('<file|folder...>', 'text to predict, or conversations: files and folders, read as train reads them');
-  addOptions(addOptions(command, EVALUATE_OPTIONS), ADAPTER_OPTIONS).action(
+  addOptions(command, { ...EVALUATE_OPTIONS, ...ADAPTER_OPTIONS, ...PRECISION_OPTIONS }).action(
     (run: string, files: string[], flags: EvalFlags) =>
       start(async (context) => (await import('./eval.js')).evaluateFiles(run, files, flags, context)),
   );
@@ -24,6 +24,7 @@ export function defineEval(program: Command, start: Start): void {
     'meanfield eval runs/book other-book.txt',
     'meanfield eval runs/helper chats.jsonl',
     'meanfield eval models/SmolLM2-135M-Instruct chats.jsonl --adapter runs/pirate',
+    'meanfield eval runs/book other-book.txt --precision int8',
     'meanfield eval runs/book chapter-1.txt chapter-2.txt --json',
     'meanfield eval runs/chat held-out.jsonl.gz --field body',
   ]);

@@ -1,5 +1,6 @@
 import type { OptionsOf } from '../../base/option-table.js';
-import { type ADAPTER_OPTIONS, EVALUATE_OPTIONS } from '../../inference/option-table.js';
+import { load } from '../../inference/load.js';
+import { type ADAPTER_OPTIONS, EVALUATE_OPTIONS, type PRECISION_OPTIONS } from '../../inference/option-table.js';
 import type { ConversationEvaluation } from '../../inference/row-evaluator.js';
 import type { ObjectiveName } from '../../objectives/names.js';
 import { pickOptions } from '../terminal/add-options.js';
@@ -10,7 +11,7 @@ import type { Output } from '../terminal/output.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 import { loadModel } from './load-model.js';
 
-export type EvalFlags = OptionsOf<typeof EVALUATE_OPTIONS & typeof ADAPTER_OPTIONS>;
+export type EvalFlags = OptionsOf<typeof EVALUATE_OPTIONS & typeof ADAPTER_OPTIONS & typeof PRECISION_OPTIONS>;
 
 /** Measures a model on files. */
 export async function evaluateFiles(
@@ -20,7 +21,8 @@ export async function evaluateFiles(
   context: Context,
 ): Promise<number> {
   const { output } = context;
-  const model = await loadModel(run, flags.adapter, context);
+  const { precision = 'fp32' } = flags;
+  const model = await loadModel(run, flags.adapter, context, precision);
   if (!model) return INTERRUPTED;
   const line = new ProgressLine(output);
   const done = await interruptible(context, async (signal) => {
@@ -40,6 +42,7 @@ export async function evaluateFiles(
       }
       const result = await model.evaluate(files, { ...pickOptions(EVALUATE_OPTIONS, flags), ...beside });
       const { loss, perplexity, bitsPerByte, accuracy, tokens, bytes, unseen, unseenCost } = result;
+      const single = precision === 'fp32' ? undefined : await singleLoss(run, files, flags, signal, line);
       line.end();
       output.event({
         type: 'result',
@@ -52,12 +55,16 @@ export async function evaluateFiles(
           tokens,
           bytes,
         },
+        ...(single !== undefined && { precision, fp32_loss: single }),
         // Only a tokenizer of characters meets any.
         ...(unseen > 0 && { unseen, unseen_nats: unseen * unseenCost }),
       });
       output.text(
         table([
           ['loss', `${loss.toFixed(4)} nats per token`],
+          ...(single === undefined
+            ? []
+            : [['in fp32', `${single.toFixed(4)}, so ${change(loss, single)} in ${precision}`]]),
           ['perplexity', perplexity.toFixed(2)],
           ...(bitsPerByte === undefined ? [] : [['bits per byte', bitsPerByte.toFixed(4)]]),
           ['accuracy', `${(100 * accuracy).toFixed(2)} %`],
@@ -72,6 +79,25 @@ export async function evaluateFiles(
     }
   });
   return done ?? INTERRUPTED;
+}
+
+/** What the loss is in single precision, read by the same windows. */
+async function singleLoss(
+  run: string,
+  files: readonly string[],
+  flags: EvalFlags,
+  signal: AbortSignal,
+  line: ProgressLine,
+): Promise<number> {
+  await using model = await load(run);
+  const progress = (tokens: number) => line.show(`${grouped(tokens)} tokens in fp32`);
+  return (await model.evaluate(files, { ...pickOptions(EVALUATE_OPTIONS, flags), signal, progress })).loss;
+}
+
+/** By how much a loss is above another. */
+function change(loss: number, of: number): string {
+  const percent = (100 * (loss - of)) / of;
+  return `${percent < 0 ? '' : '+'}${percent.toFixed(2)} %`;
 }
 
 function tellConversations(result: ConversationEvaluation, output: Output): void {

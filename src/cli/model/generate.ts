@@ -2,19 +2,21 @@ import { createInterface } from 'node:readline';
 import type { OptionsOf } from '../../base/option-table.js';
 import type { GenerateOptions, Generation, GenerationResult } from '../../inference/index.js';
 import type { LanguageModel } from '../../inference/language-model.js';
-import { type ADAPTER_OPTIONS, SAMPLING_OPTIONS } from '../../inference/option-table.js';
+import { type ADAPTER_OPTIONS, type PRECISION_OPTIONS, SAMPLING_OPTIONS } from '../../inference/option-table.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import type { Output } from '../terminal/output.js';
 import { loadModel, tellNotice } from './load-model.js';
 
-export type GenerateFlags = OptionsOf<typeof SAMPLING_OPTIONS & typeof ADAPTER_OPTIONS> & { readonly chat?: true };
+export type GenerateFlags = OptionsOf<typeof SAMPLING_OPTIONS & typeof ADAPTER_OPTIONS & typeof PRECISION_OPTIONS> & {
+  readonly chat?: true;
+};
 
 /** Writes a text, or the answers of a conversation, as they come; Ctrl-C ends it after the token in work. */
 export async function generateText(run: string, flags: GenerateFlags, context: Context): Promise<number> {
   const { output, closed } = context;
-  const model = await loadModel(run, flags.adapter, context);
+  const model = await loadModel(run, flags.adapter, context, flags.precision);
   if (!model) return INTERRUPTED;
   const stopping = new AbortController();
   const interruption = onInterrupt(output, 'stopping', () => stopping.abort());

@@ -1,5 +1,6 @@
 import type { LanguageModel } from '../../inference/language-model.js';
 import { load } from '../../inference/load.js';
+import type { WeightPrecision } from '../../inference/precision.js';
 import { bringModel } from '../hub/bring-model.js';
 import type { Context } from '../terminal/context.js';
 import type { Output } from '../terminal/output.js';
@@ -14,10 +15,11 @@ export async function loadModel(
   run: string,
   adapter: string | undefined,
   context: Context,
+  precision: WeightPrecision = 'fp32',
 ): Promise<LanguageModel | undefined> {
   if (!(await bringModel(run, context))) return undefined;
   if (!(await bringModel(adapter, context, false))) return undefined;
-  const base = await load(run);
+  const base = await load(run, { precision });
   const model = adapter === undefined ? base : await base.withAdapter(adapter).finally(() => base.close());
   for (const message of model.notices) tellNotice(message, context.output);
   return model;

@@ -1,8 +1,9 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
-import type { Program, Target } from '../../graph/index.js';
+import type { AnySizeProgram, Program, Target } from '../../graph/index.js';
 import { OnnxDeviceMemory } from '../device-memory.js';
 import {
+  type AnySizeSession,
   checkArrays,
   type DeviceMemory,
   type Engine,
@@ -11,6 +12,7 @@ import {
   type Session,
   type SessionOptions,
 } from '../engine.js';
+import { NodeAnySizeSession } from './any-size.js';
 import type { NodeDevice } from './device-names.js';
 import { isRefusal, UNRETURNED, withUnreturned } from './unreturned.js';
 
@@ -20,11 +22,13 @@ export class NodeEngine implements Engine {
   readonly target: Target;
   readonly views: boolean;
   readonly memory: DeviceMemory | undefined;
+  readonly compileAnySize: Engine['compileAnySize'];
 
   constructor(device: NodeDevice = 'cpu') {
     this.name = `onnxruntime-node/${device}`;
     this.target = device;
     this.views = device === 'cpu';
+    if (device === 'cpu') this.compileAnySize = (program, options) => this.#openAnySize(program, options);
     // Of the devices' tensors the binding (1.30.0) knows WebGPU's alone: it would read one of CUDA's as host memory.
     if (device === 'webgpu')
       this.memory = new OnnxDeviceMemory({
@@ -40,11 +44,17 @@ export class NodeEngine implements Engine {
     return new NodeSession(program, await this.#open(program, onnx, options), this.views);
   }
 
+  async #openAnySize(program: AnySizeProgram, options: SessionOptions = {}): Promise<AnySizeSession> {
+    const externalData = [...program.constants].map(([path, data]) => ({ path, data }));
+    const session = await this.#open(program, withUnreturned(program.onnx), options, { externalData });
+    return new NodeAnySizeSession(session, program.inputs, program.outputs);
+  }
+
   async #open(
-    program: Program,
+    program: Pick<Program, 'target'>,
     onnx: Uint8Array,
     { threads = 1, spinning = threads > 1, arena = true }: SessionOptions,
-    more: Pick<InferenceSession.SessionOptions, 'preferredOutputLocation'> = {},
+    more: Pick<InferenceSession.SessionOptions, 'preferredOutputLocation' | 'externalData'> = {},
   ): Promise<InferenceSession> {
     if (program.target !== this.target) throw new Error(`a program for ${program.target} cannot run on ${this.name}`);
     try {

@@ -17,7 +17,10 @@ import { reduction } from './reduction.js';
 import { shaping } from './shaping.js';
 import { source } from './source.js';
 
-/** Every operator there is: its shape rule, its gradient and its lowerings by target. */
+/**
+ * Every operator that models are made of: its shape rule, its gradient and its lowerings by target. Those of `decoding.ts` are
+ * fused nodes of the CPU that take their place in steps of generation.
+ */
 export const operators: Record<string, Operator> = {
   ...source,
   ...elementwise,
@@ -48,6 +51,16 @@ export {
   rotary,
 } from './attention.js';
 export { abs, maximum, minimum } from './comparison.js';
+export {
+  attendCached,
+  type BlockWeights,
+  blockProduct,
+  blockRows,
+  type CachedAttention,
+  type CachedSequences,
+  cachedWidth,
+  fastGelu,
+} from './decoding.js';
 export { type LinearDistillationOptions, linearDistillation } from './distillation.js';
 export { dropoutFactors } from './dropout.js';
 export { add, addAll, div, erf, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';

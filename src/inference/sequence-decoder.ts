@@ -1,0 +1,75 @@
+import type { Engine, HostArrays, SessionOptions } from '../engine/engine.js';
+import type { Model } from '../model/model.js';
+import { Decoder } from './decoder.js';
+import { fusedNeeds, type Weights, weightsIn } from './fused-program.js';
+import { FusedSequences, type FusingEngine } from './fused-sequences.js';
+import type { SequenceDecoder, Sequences } from './sequences.js';
+
+/** What a decoder computes with. */
+export interface DecodingOptions {
+  readonly model: Model;
+  /** The model's vector, as its layout describes it, or what its inputs are fed by name, not copied; or its weights. */
+  readonly parameters: Float32Array | HostArrays | Weights;
+  readonly engine: Engine;
+  readonly compile?: SessionOptions;
+}
+
+/** Whether an engine runs {@link FusedSequences} of a model. */
+export function isFused(engine: Engine, model: Model): engine is FusingEngine {
+  return engine.compileAnySize !== undefined && fusedNeeds(model).fits;
+}
+
+/** A decoder of one sequence: by the fused operator where the engine has it for such a model. */
+export function createDecoder({ parameters, ...options }: DecodingOptions): SequenceDecoder {
+  const { engine, model } = options;
+  const compile = { spinning: false, ...options.compile };
+  if (isWeights(parameters)) return new FusedDecoder(fusedSequences({ ...options, weights: parameters }));
+  if (!isFused(engine, model)) return new Decoder({ ...options, parameters });
+  const views = parameters instanceof Float32Array ? model.layout.views(parameters) : parameters;
+  const weights = weightsIn('fp32', model, views as Readonly<Record<string, Float32Array>>);
+  return new FusedDecoder(new FusedSequences({ model, weights, engine, compile }));
+}
+
+/** @throws Error where {@link isFused} is false */
+export function fusedSequences(options: Omit<DecodingOptions, 'parameters'> & { readonly weights: Weights }) {
+  const { engine, model, weights } = options;
+  if (!isFused(engine, model)) throw new Error(`${engine.name} has no fused attention for this model`);
+  return new FusedSequences({ model, weights, engine, compile: { spinning: false, ...options.compile } });
+}
+
+function isWeights(parameters: DecodingOptions['parameters']): parameters is Weights {
+  return 'constants' in parameters && parameters.constants instanceof Map;
+}
+
+/** The one sequence of many that could be. */
+class FusedDecoder implements SequenceDecoder {
+  readonly #sequence: number;
+
+  constructor(private readonly sequences: Sequences) {
+    this.#sequence = sequences.open();
+  }
+
+  get context(): number {
+    return this.sequences.context;
+  }
+
+  get turn(): number {
+    return this.sequences.turn;
+  }
+
+  get length(): number {
+    return this.sequences.lengthOf(this.#sequence);
+  }
+
+  step(ids: ArrayLike<number>) {
+    return this.sequences.read(this.#sequence, ids);
+  }
+
+  clear(): void {
+    this.sequences.cut(this.#sequence, 0);
+  }
+
+  dispose(): Promise<void> {
+    return this.sequences.dispose();
+  }
+}

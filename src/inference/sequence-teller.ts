@@ -1,0 +1,42 @@
+import { setImmediate as othersTurn } from 'node:timers/promises';
+import type { FusedSequences } from './fused-sequences.js';
+import type { Teller, WindowScore } from './text-evaluator.js';
+
+/** Tells tokens by the steps that generation takes, so what is measured is what writes. */
+export class SequenceTeller implements Teller {
+  readonly #sequence: number;
+
+  /** @param standIn what is read for a token that the model does not know */
+  constructor(
+    private readonly sequences: FusedSequences,
+    private readonly standIn: number,
+  ) {
+    this.#sequence = sequences.open();
+  }
+
+  async tell(windows: readonly Int32Array[]): Promise<WindowScore> {
+    const sums = { loss: 0, accuracy: 0 };
+    let weight = 0;
+    const known = (id: number) => (id < 0 ? this.standIn : id);
+    for (const ids of windows) {
+      this.sequences.cut(this.#sequence, 0);
+      for (let at = 0; at < ids.length - 1; ) {
+        const [read, asked] = [ids.subarray(at, -1).map(known), ids.subarray(at + 1)];
+        const { taken, nats, right } = await this.sequences.tell(this.#sequence, read, asked.map(known));
+        for (let i = 0; i < taken; i++) {
+          if (asked[i]! < 0) continue;
+          weight++;
+          sums.loss += nats[i]!;
+          if (right[i]) sums.accuracy++;
+        }
+        at += taken;
+        await othersTurn();
+      }
+    }
+    return { weight, sums };
+  }
+
+  dispose(): Promise<void> {
+    return this.sequences.dispose();
+  }
+}
