@@ -80,6 +80,13 @@ describe('arrangeRun', () => {
     ]);
   });
 
+  it('has one replica on WebGPU, whose threads cannot share it', async () => {
+    expect((await arrange({ device: 'webgpu', replicas: 'auto' })).setup).toMatchObject({ replicas: 1, threads: 1 });
+    await expect(arrange({ device: 'webgpu', replicas: 2, run: join(folder, 'two') })).rejects.toThrow(
+      '`replicas: 2` would share one GPU',
+    );
+  });
+
   it('does not average every gradient in fp16, whose steps may be left out', async () => {
     await expect(arrange({ precision: 'fp16', syncEvery: 1 })).rejects.toThrow('Take `syncEvery` of 2 or more.');
   });

@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os';
+import { UsageError } from '../base/errors.js';
 import { availableMemory } from '../base/files/available-memory.js';
+import { spelledError } from '../base/spelling.js';
 import { chooseDevice, createEngine } from '../engine/node/create.js';
 import type { NodeDevice } from '../engine/node/device-names.js';
 import type { TrainEvent } from '../run/events.js';
@@ -117,7 +119,7 @@ export async function arrangeRun(
   };
 
   let measured: Measured[] = [];
-  const arrangement = await chooseArrangement(options, chosen, async (choices) => {
+  const arrangement = await chooseArrangement(options, chosen, device, async (choices) => {
     const setups = choices.map((choice) => setupFor(choice));
     require(setups[0]!);
     const fitting = setups.filter((setup) => device !== 'cpu' || needOf(setup).total <= available);
@@ -176,12 +178,24 @@ type Measured = NonNullable<Chosen['measured']>[number];
 async function chooseArrangement(
   options: ParsedTrainOptions,
   chosen: Chosen,
+  device: NodeDevice,
   measure: (choices: readonly ThreadArrangement[]) => Promise<ThreadArrangement>,
 ): Promise<ThreadArrangement> {
   if (chosen.replicas !== undefined && chosen.threads !== undefined) {
     return { replicas: chosen.replicas, threads: chosen.threads };
   }
   const cores = availableParallelism();
+  // ONNX Runtime's WebGPU (1.30.0) is of one thread: a run in a second one ends the whole process.
+  if (device === 'webgpu') {
+    if (options.replicas !== 'auto' && options.replicas > 1)
+      throw spelledError(
+        UsageError,
+        ({ option }) =>
+          `${option('replicas', options.replicas)} would share one GPU between threads, which WebGPU does not let them. Take ` +
+          `${option('replicas', 1)}; several processes are averaged by cluster start and join.`,
+      );
+    return { replicas: 1, threads: options.threads ?? 1 };
+  }
   if (options.replicas !== 'auto') {
     const threads = options.threads ?? Math.max(1, Math.floor(cores / options.replicas));
     return { replicas: options.replicas, threads };
