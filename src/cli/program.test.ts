@@ -3,10 +3,11 @@ import { CommanderError } from 'commander';
 import { expect, test } from 'vitest';
 import { UsageError } from '../base/errors.js';
 import { schemaOf } from '../base/option-schema.js';
-import { optionName } from '../base/spelling.js';
+import { COMMAND_LINE, messageIn, optionName } from '../base/spelling.js';
 import { FAMILIES } from '../model/family-names.js';
 import { TRAIN_OPTIONS } from '../run/option-table.js';
 import { createProgram } from './program.js';
+import type { Context } from './terminal/context.js';
 
 /** Parses without running anything; returns the options of the command that was named. */
 async function parse(...args: string[]): Promise<Record<string, unknown>> {
@@ -33,6 +34,21 @@ test('train takes every option of its table and no other', () => {
   expect(flags.sort()).toEqual(['--json', '--debug', ...Object.keys(TRAIN_OPTIONS).map(optionName)].sort());
 });
 
+test('cluster start says of a teacher where it can be had, and does not offer it', async () => {
+  expect(commandNamed('cluster', 'start').helpInformation()).not.toContain('--teacher');
+  let failed: unknown;
+  const context = {} as Context;
+  const program = createProgram(async (work) => {
+    failed = await work(context).catch((error: unknown) => error);
+  });
+  await program.parseAsync(['cluster', 'start', 'a.txt', '--teacher', 'runs/large'], { from: 'user' });
+  expect(failed).toBeInstanceOf(UsageError);
+  expect(messageIn(COMMAND_LINE, failed as Error)).toBe(
+    '--teacher runs/large: machines that join are not sent a teacher. Train on one machine, with --replicas for all of ' +
+      'it, or leave it out.',
+  );
+});
+
 test('train offers the choices that its options can be', () => {
   const schema = schemaOf(TRAIN_OPTIONS);
   const choices = commandNamed('train').options.filter((option) => option.argChoices);
@@ -49,7 +65,8 @@ test('train offers the choices that its options can be', () => {
 });
 
 test('cluster start takes what train does, but for what its table says only threads can have', () => {
-  const flagsOf = (...names: string[]) => commandNamed(...names).options.map((option) => option.long);
+  const flagsOf = (...names: string[]) =>
+    commandNamed(...names).options.flatMap(({ long, hidden }) => (hidden ? [] : [long]));
   const start = flagsOf('cluster', 'start');
   const missing = flagsOf('train').filter((flag) => !start.includes(flag));
   expect(missing).toEqual(['--teacher', '--teacher-weight', '--teacher-temperature', '--replicas', '--device']);

@@ -2,6 +2,7 @@ import { UsageError } from '../../base/errors.js';
 import type { OptionsOf } from '../../base/option-table.js';
 import type { ClusterOptions, ClusterResult } from '../../cluster/index.js';
 import { CLUSTER_OPTIONS } from '../../cluster/option-table.js';
+import { trainOptionsBetweenMachines } from '../../cluster/options.js';
 import { createClusterMetrics, type MetricsServer, serveMetrics } from '../../cluster/prometheus/index.js';
 import { SERVER_OPTIONS, type ServerOptions } from '../../cluster/server/options.js';
 import {
@@ -26,6 +27,8 @@ export type ClusterFlags = OptionsOf<typeof TRAIN_OPTIONS> & ClusterOptions & Se
 /** Coordinates a run, telling its events; Ctrl-C finishes the round and saves. */
 export async function startCluster(corpus: readonly string[], flags: ClusterFlags, context: Context): Promise<number> {
   const { train, cluster, server } = splitFlags(corpus, flags);
+  // Before anything is fetched.
+  trainOptionsBetweenMachines(train);
   if (corpus.length === 0 && train.resume !== true) {
     throw new UsageError(
       'Missing argument: name a text file or a folder to learn from. See meanfield cluster start --help.',

@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { OptionsOf } from '../../base/option-table.js';
+import { COMMAND_LINE } from '../../base/spelling.js';
 import { CLUSTER_GROUPS } from '../../cluster/option-table.js';
 import { SERVER_OPTIONS } from '../../cluster/server/options.js';
 import { addGroups, addOptions } from '../terminal/add-options.js';
@@ -108,6 +109,8 @@ function defineStart(cluster: Command, start: Start): void {
     .usage('[options] <file|folder...>');
   addGroups(command, { ...CLUSTER_GROUPS, Server: SERVER_OPTIONS })
     .optionsGroup('Output:')
+    // Of one machine alone: taken so that it can be said why.
+    .addOption(new Option(`${COMMAND_LINE.option('teacher')} <model>`).hideHelp())
     .action((corpus: string[], options: ClusterFlags) =>
       start(async (context) => (await import('./cluster-start.js')).startCluster(corpus, options, context)),
     );

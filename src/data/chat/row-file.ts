@@ -41,7 +41,7 @@ function pathsOf(folder: string, part: string) {
   return { tokens: join(folder, tokens), lengths: join(folder, lengths) };
 }
 
-/** Writes rows, as they come; whole or not at all. */
+/** Writes rows, as they come; whole or not at all. @throws MeanfieldError for a row with what is no token */
 export async function writeRows(folder: string, part: string, rows: AsyncIterable<TokenRow>): Promise<RowFileEntry> {
   requireLittleEndian();
   const paths = pathsOf(folder, part);
@@ -51,6 +51,12 @@ export async function writeRows(folder: string, part: string, rows: AsyncIterabl
     for await (const { ids, flags } of rows) {
       lengths.push(ids.length);
       tokens += ids.length;
+      const wrong = ids.findIndex((id) => id < 0);
+      if (wrong >= 0)
+        throw new MeanfieldError(
+          `Row ${lengths.length} of the ${part} part has no token at place ${wrong + 1} of ${ids.length} (${ids[wrong]}): the ` +
+            'tokenizer does not know what stands there. `meanfield data check` names such rows.',
+        );
       const row = Uint32Array.from(ids, (id, i) => id + (flags[i] ? LEARNED : 0));
       learned += flags.reduce((sum, flag) => sum + flag, 0);
       yield new Uint8Array(row.buffer);
