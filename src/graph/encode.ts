@@ -44,6 +44,10 @@ export interface EncodeOptions {
   readonly recomputeAfter?: string;
   /** In what products of matrices of float32 are computed: their operands are rounded to it, and what comes out is float32. */
   readonly products?: 'fp16' | 'bf16' | undefined;
+  /** The output that is to be made after all others, which then need not wait with what both need in memory. */
+  readonly last?: string | undefined;
+  /** Whether memory is dear there: see {@link recompute}. */
+  readonly dear?: boolean;
 }
 
 /** The version of ONNX's operators that the lowerings are written against, unless a graph has one that came later. */
@@ -73,13 +77,13 @@ type AttributeInit = number | string | readonly number[] | FloatAttribute;
 export function encode(
   outputs: Readonly<Record<string, Tensor>>,
   target: Target,
-  { recomputeAfter, products }: EncodeOptions = {},
+  { recomputeAfter, dear, last, products }: EncodeOptions = {},
 ): Program {
   const names = Object.keys(outputs);
   let roots = simplify(Object.values(outputs), target);
-  if (recomputeAfter) roots = recompute(roots, roots[names.indexOf(recomputeAfter)]!);
+  if (recomputeAfter) roots = recompute(roots, roots[names.indexOf(recomputeAfter)]!, dear);
   const encoder = new Encoder(target, products && halfTypes[products]);
-  const order = emissionOrder(roots);
+  const order = emissionOrder(roots, last === undefined ? undefined : roots[names.indexOf(last)]!.node);
   for (const node of order) encoder.add(node);
   roots.forEach((tensor, i) => {
     encoder.addOutput(names[i]!, tensor);
@@ -92,10 +96,13 @@ export function encode(
  * of the file first. So these come last here, the latest traced first: then a backward pass makes the gradients of a
  * layer's weights when it passes that layer, not all at the end with every activation still in memory.
  */
-function emissionOrder(roots: readonly Tensor[]): Node[] {
+function emissionOrder(roots: readonly Tensor[], last: Node | undefined): Node[] {
   const order = topologicalOrder(roots);
   const used = new Set(order.flatMap((node) => node.inputs.map((tensor) => tensor.node)));
-  return [...order.filter((node) => used.has(node)), ...order.filter((node) => !used.has(node)).reverse()];
+  const ends = order.filter((node) => !used.has(node)).reverse();
+  // The first of the ends in the file is the last that is run.
+  const run = last && ends.includes(last) ? [last, ...ends.filter((node) => node !== last)] : ends;
+  return [...order.filter((node) => used.has(node)), ...run];
 }
 
 class Encoder implements Emitter {

@@ -4,6 +4,7 @@ import { normalization } from './operators/normalization.js';
 import { product } from './operators/product.js';
 import { quantization } from './operators/quantization.js';
 import { reduction } from './operators/reduction.js';
+import { shaping } from './operators/shaping.js';
 import { source } from './operators/source.js';
 import { apply, type Node, type Operator, sizeOf, type Tensor, topologicalOrder } from './tensor.js';
 
@@ -22,16 +23,24 @@ const cheap = new Set<Operator>([
   quantization.widenBfloat16,
 ]);
 
-/** True when a node's outputs are better made again in the backward pass than kept from the forward pass. */
-function isCheap(node: Node): boolean {
+/** Copies of parts of a value, or of several as one. */
+const copies = new Set<Operator>([shaping.split, shaping.concat, shaping.broadcastTo, shaping.reshape]);
+
+/**
+ * True when a node's outputs are better made again in the backward pass than kept from the forward pass.
+ *
+ * @param dear memory: then copies are, and attention scores however small
+ */
+function isCheap(node: Node, dear: boolean): boolean {
   const { operator, inputs, outputs } = node;
-  if (cheap.has(operator)) return true;
+  if (cheap.has(operator) || (dear && copies.has(operator))) return true;
   // A sum of two activations would keep both to save one; a term such as a mask is there anyway.
   if (operator === elementwise.add) return inputs.some((tensor) => tensor.node.operator === source.constant);
   // Attention scores are larger than the queries and keys that they come from; their product is no small part of a step.
   const size = (tensor: Tensor) => sizeOf(tensor.shape);
-  if (operator === product.matmul) return size(outputs[0]!) > LARGER * (size(inputs[0]!) + size(inputs[1]!));
-  return operator === reduction.softmax && isCheap(productBehind(node));
+  if (operator === product.matmul)
+    return size(outputs[0]!) > (dear ? 1 : LARGER) * (size(inputs[0]!) + size(inputs[1]!));
+  return operator === reduction.softmax && isCheap(productBehind(node), dear);
 }
 
 /**
@@ -55,15 +64,16 @@ function productBehind({ inputs }: Node): Node {
  *
  * @param outputs simplified; everything else that depends on the nodes behind `forward` counts as backward
  * @param forward the loss
+ * @param dear whether memory is worth some percent of a step's time: attention scores are then made again whatever their size
  */
-export function recompute(outputs: readonly Tensor[], forward: Tensor): Tensor[] {
+export function recompute(outputs: readonly Tensor[], forward: Tensor, dear = false): Tensor[] {
   const forwardNodes = new Set(topologicalOrder([forward]));
   const again = new Map<Node, readonly Tensor[]>();
   const map = new Map<Tensor, Tensor>();
 
   const repeat = (tensor: Tensor): Tensor => {
     const { node } = tensor;
-    if (!isCheap(node)) return tensor;
+    if (!isCheap(node, dear)) return tensor;
     let results = again.get(node);
     if (!results) {
       results = apply(node.operator, node.inputs.map(repeat), node.attributes);

@@ -1,7 +1,7 @@
 import { type Attributes, apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
 import { add, addAll, mul, scale, sub } from './elementwise.js';
 import { column } from './lookup.js';
-import { CHUNK_ELEMENTS, chunkSizes, costs, lessOne, linearScores, logSumExp } from './loss.js';
+import { CHUNK_ELEMENTS, chunkRows, chunkSizes, costs, lessOne, linearScores, logSumExp } from './loss.js';
 import { gemm } from './product.js';
 import { reduceSum, softmax } from './reduction.js';
 import { broadcastTo, concat, reshape, split } from './shaping.js';
@@ -145,7 +145,7 @@ export function linearDistillation(
   const parts = Math.ceil((2 * tokens * w_VC.shape[0]!) / CHUNK_ELEMENTS);
   const inputs = [x_NC, w_VC, targets_N, t_ND, u_UD, ...(weights ? [weights] : [])];
   return apply1(distillation.linearDistillation, inputs, {
-    ...{ share, temperature, chunk: chunk ?? Math.ceil(tokens / parts) },
+    ...{ share, temperature, chunk: chunk ?? chunkRows(tokens, parts) },
     ...(softcap !== undefined && { softcap }),
     ...(teacherSoftcap !== undefined && { teacherSoftcap }),
   });

@@ -1,5 +1,5 @@
 import { type Attributes, apply1, formatShape, type Operator, type Tensor } from '../tensor.js';
-import { add, addAll, log, mul, scale, sub, tanh } from './elementwise.js';
+import { add, addAll, log, mul, scale, shift, sub, tanh } from './elementwise.js';
 import { column, pick, place } from './lookup.js';
 import { gemm } from './product.js';
 import { reduceMax, reduceSum, softmax } from './reduction.js';
@@ -8,6 +8,15 @@ import { scalar } from './source.js';
 
 /** Logits of a chunk stay below this many elements (128 MiB of float32) so that they never dominate memory. */
 export const CHUNK_ELEMENTS = 2 ** 25;
+
+/**
+ * Rows of each chunk, where there must be so many at least: equal ones where up to twice as many are, since a chunk lies in
+ * the memory of one that is done with only where it is as large.
+ */
+export function chunkRows(rows: number, least: number): number {
+  for (let parts = least; parts <= 2 * least; parts++) if (rows % parts === 0) return rows / parts;
+  return Math.ceil(rows / least);
+}
 
 /** Sizes of chunks of `most` rows, the last perhaps smaller, that make `rows` together. */
 export function chunkSizes(rows: number, most: number): number[] {
@@ -37,8 +46,14 @@ export const costs = (logits_NV: Tensor, targets_N: Tensor): Tensor =>
   sub(logSumExp(logits_NV), column(pick(logits_NV, targets_N)));
 
 /** Probabilities less 1 at each row's target: the gradient of its cost by its logits. */
-export const lessOne = (p_NV: Tensor, targets_N: Tensor): Tensor =>
-  place(p_NV, targets_N, broadcastTo(scalar(-1), targets_N.shape));
+export const lessOne = (p_NV: Tensor, targets_N: Tensor, ones_N = broadcastTo(scalar(-1), targets_N.shape)): Tensor =>
+  place(p_NV, targets_N, ones_N);
+
+/**
+ * −1 for each row, [N], made of the rows' costs: so what is placed by them comes after the costs, and whoever orders the
+ * graph ends a chunk's loss before its gradient. Finite costs change no bit.
+ */
+export const onesAfter = (costs_N1: Tensor): Tensor => shift(scale(reshape(costs_N1, [costs_N1.shape[0]!]), 0), -1);
 
 /** Scores of a linear head, bent to a cap where there is one, and then their slope by what they were: [N, V] each. */
 export function linearScores(x_NC: Tensor, w_VC: Tensor, softcap?: number): { scores: Tensor; slope?: Tensor } {
@@ -90,7 +105,7 @@ export const loss = {
       let dw: Tensor | undefined;
       for (const { x, ids, weights } of chunksOf(node.inputs, node.attributes)) {
         const { scores, slope } = linearScores(x, w_VC, node.attributes.softcap as number | undefined);
-        const capped_NV = lessOne(softmax(scores), ids);
+        const capped_NV = lessOne(softmax(scores), ids, onesAfter(costs(scores, ids)));
         const plain_NV = slope ? mul(capped_NV, slope) : capped_NV;
         const d_NV = weights ? mul(plain_NV, weights) : plain_NV;
         dx.push(gemm(d_NV, w_VC));
@@ -148,7 +163,7 @@ export function linearCrossEntropy(
   const tokens = x_NC.shape[0]!;
   const parts = Math.ceil((tokens * w_VC.shape[0]!) / CHUNK_ELEMENTS);
   return apply1(loss.linearCrossEntropy, [x_NC, w_VC, targets_N, ...(weights ? [weights] : [])], {
-    chunk: chunk ?? Math.ceil(tokens / parts),
+    chunk: chunk ?? chunkRows(tokens, parts),
     ...(softcap !== undefined && { softcap }),
   });
 }
