@@ -188,7 +188,7 @@ const MODEL = {
     kind: 'choice',
     choices: PRECISIONS,
     default: 'fp32',
-    help: 'in what products are computed; int8, of a new model, is faster on a CPU, its loss within 0.3 %; fp16 and bf16 are of GPUs',
+    help: 'in what products are computed; int8, of a new model, is faster on a CPU; fp16 and bf16 are of GPUs',
   },
 } as const satisfies TrainTable;
 
