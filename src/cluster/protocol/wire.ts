@@ -5,7 +5,7 @@ import { printableLine } from '../../base/printable.js';
 import type { BlobRef } from '../../transport/transport.js';
 
 /** Raised when coordinators and workers before and after would not understand each other. */
-export const PROTOCOL = 4;
+export const PROTOCOL = 5;
 
 export const count = z.int().nonnegative();
 /** Up to thirty years: sums and means of such stay finite. */
