@@ -13,7 +13,8 @@ beforeAll(async () => {
   await writeFile(at('good.txt'), text(20_000));
 });
 
-const FREEZE = ['--freeze', '*', '--freeze', '!h.0.mlp.*,!ln_f.*'];
+const GPT2 = ['--model', 'gpt2'];
+const FREEZE = [...GPT2, '--freeze', '*', '--freeze', '!h.0.mlp.*,!ln_f.*'];
 const isTrained = (name: string) => /\.mlp\.|\.ln_f\./.test(name);
 
 async function namesIn(path: string): Promise<string[]> {
@@ -49,7 +50,7 @@ describe.skipIf(!natsThere)('machines that train a part of a model (skipped with
   });
 
   test('drop activations where they are told to', async () => {
-    const some = ['--dropout', '0.2', '--min-workers', '1'];
+    const some = [...GPT2, '--dropout', '0.2', '--min-workers', '1'];
     const coordinator = await coordinate(at('dropped'), at('good.txt'), ...CLUSTER, ...some);
     takePart(coordinator.invitation, 'a', at('cache-a'));
     const outcome = await coordinator.done;

@@ -33,7 +33,7 @@ const arrangements: [string, Partial<TrainOptions>][] = [
   ['two replicas with kept moments', { replicas: 2, moments: 'keep' }],
   ['two replicas that learn masked tokens', { replicas: 2, objective: 'masked', gradAccum: 2 }],
   ['two replicas that learn to write spans', { replicas: 2, objective: 'seq2seq', tokenizer: 'bpe', vocab: 400 }],
-  ['two replicas whose last block alone is trained', { replicas: 2, freeze: ['*', '!h.1.*', '!ln_f.*'] }],
+  ['two replicas whose last block alone is trained', { replicas: 2, freeze: ['*', '!layers.1.*', '!model.norm.*'] }],
   ['two replicas with dropout', { replicas: 2, gradAccum: 2, dropout: 0.2 }],
   ['two replicas in 8 bits, where the processor has them', { replicas: 2, gradAccum: 2, precision: 'int8' }],
   ['two replicas with averaged gradients', { replicas: 2, syncEvery: 1, evalEvery: 7 }],

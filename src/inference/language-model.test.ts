@@ -12,7 +12,7 @@ const text = 'the quick brown fox jumps over the lazy dog. '.repeat(90);
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'meanfield-load-'));
   await writeFile(join(folder, 'book.txt'), text);
-  const sizes = { layers: 1, width: 16, heads: 2, context: 8, tokenizer: 'bytes' } as const;
+  const sizes = { model: 'gpt2', layers: 1, width: 16, heads: 2, context: 8, tokenizer: 'bytes' } as const;
   const run = train({
     corpus: [join(folder, 'book.txt')],
     run: join(folder, 'run'),

@@ -180,10 +180,7 @@ const MODEL = {
   },
   /** The share of activations that a step of training drops, from 0 to below 1; with `adapter` of its inputs. Default none. */
   dropout: { kind: 'part', help: 'share of activations that training drops', otherwise: 'none' },
-  /**
-   * In what products are computed: `int8`, of linear layers of a new model, is faster on a CPU; `fp16` and `bf16` of all
-   * matrices on devices that have it. Default `fp32`.
-   */
+  /** What products are computed in: `int8` for new models on a CPU, `fp16` and `bf16` on devices that have it. Default `fp32`. */
   precision: {
     kind: 'choice',
     choices: PRECISIONS,
