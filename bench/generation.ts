@@ -8,8 +8,9 @@ import { NodeEngine } from '../src/engine/node/engine.js';
 import { loadModel } from '../src/hub/load-model.js';
 import { writeModelFolder } from '../src/hub/model-folder.js';
 import { ContextWindow } from '../src/inference/context-window.js';
-import { Decoder } from '../src/inference/decoder.js';
 import { Sampler } from '../src/inference/sampler.js';
+import { createDecoder } from '../src/inference/sequence-decoder.js';
+import type { SequenceDecoder } from '../src/inference/sequences.js';
 import { Model } from '../src/model/model.js';
 import { findPreset } from '../src/model/presets.js';
 import { median, parseArgs, peer, table } from './lib.js';
@@ -70,12 +71,12 @@ async function writeRandomModel(folder: string): Promise<void> {
   });
 }
 
-async function openDecoder(folder: string, threads: number): Promise<Decoder> {
+async function openDecoder(folder: string, threads: number): Promise<SequenceDecoder> {
   const { model, parameters } = await loadModel(folder);
-  return new Decoder({ model, parameters, engine: new NodeEngine(), compile: { threads } });
+  return createDecoder({ model, parameters, engine: new NodeEngine(), compile: { threads } });
 }
 
-async function generate(decoder: Decoder, tokens: number): Promise<Measured> {
+async function generate(decoder: SequenceDecoder, tokens: number): Promise<Measured> {
   decoder.clear();
   const [start, cpuStart] = [performance.now(), process.cpuUsage()];
   const window = new ContextWindow(decoder);

@@ -24,6 +24,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     load: () => import('./finetune/index.js'),
   },
   generation: { about: 'tokens per second with a KV cache', load: () => import('./generation.js') },
+  decoding: {
+    about: 'tokens per second with weights in fewer bits beside llama.cpp; needs SmolLM2-135M-Instruct',
+    load: () => import('./decoding.js'),
+  },
   cluster: {
     about: 'many machines: bytes, speed, quality, deaths; needs root and a folder of text',
     load: () => import('./cluster/index.js'),
