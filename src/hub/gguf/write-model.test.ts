@@ -130,6 +130,18 @@ it('a model of bytes is pairs without merges', async () => {
   expect([...read.tokenizer.encode('aé<|endoftext|>')]).toEqual([...Buffer.from('aé<|endoftext|>')]);
 });
 
+it('a token that was added without a row stays out, as the one for images of Gemma 3 in its models of text', async () => {
+  const loaded = smallModel('gpt2', tokenizer);
+  const json = JSON.parse(loaded.tokenizerFiles['tokenizer.json']!);
+  const image = { ...json.added_tokens[0], content: '<image>', id: loaded.model.dimensions.vocabulary };
+  const changed = JSON.stringify({ ...json, added_tokens: [...json.added_tokens, image] });
+  await written({ ...loaded, tokenizerFiles: { ...loaded.tokenizerFiles, 'tokenizer.json': changed } });
+  const read = await loadModel(path);
+  expect(read.tokenizer.vocabularySize).toBe(tokenizer.vocabularySize);
+  const text = 'the cat<|endoftext|><image>';
+  expect(read.tokenizer.encode(text)).toEqual(tokenizer.encode(text));
+});
+
 describe('what llama.cpp would compute otherwise is refused by name', () => {
   it.each([
     [
@@ -190,7 +202,7 @@ describe('what llama.cpp would compute otherwise is refused by name', () => {
     ],
     [
       'more tokens than rows',
-      { ...json, added_tokens: [{ ...json.added_tokens[0], content: 'x', id: 999 }] },
+      { ...json, model: { ...json.model, vocab: { ...json.model.vocab, x: 999 } } },
       /token "x" is 999, where the model has 277 rows/,
     ],
   ])('a tokenizer of %s', async (_, changed, message) => {
