@@ -34,7 +34,7 @@ export async function measure(setting: Setting): Promise<void> {
       },
       async ({ result, commits }) => {
         await result;
-        return { bytes_per_token: bytesPerToken(commits), utilization: utilization(commits) };
+        return commits;
       },
     );
   const formats = { int8: '--format int8', streamed: '--format int8 --fragments 4 --overlap 2' };
@@ -42,12 +42,21 @@ export async function measure(setting: Setting): Promise<void> {
   let filled = false;
   try {
     for (const [name, options] of Object.entries(formats)) {
-      const { bytes_per_token, utilization } = await kept.once(keyOf(setting, `adapter-${name}`), async () => {
+      const figures = await kept.once(keyOf(setting, `adapter-${name}`), async () => {
         if (!filled) await run(words('--sync-every 1 --steps 1'), 1);
         filled = true;
-        return run(words(`--min-workers 2 --sync-every ${long} --steps ${long * rounds} ${options}`), 2, RATE);
+        const commits = await run(
+          words(`--min-workers 2 --sync-every ${long} --steps ${long * rounds} ${options}`),
+          2,
+          RATE,
+        );
+        return { bytes_per_token: bytesPerToken(commits), utilization: utilization(commits) };
       });
-      rows.push([`H=${long}, ${name}`, bytes_per_token.toFixed(0), `${(100 * utilization).toFixed(1)} %`]);
+      rows.push([
+        `H=${long}, ${name}`,
+        figures.bytes_per_token.toFixed(0),
+        `${(100 * figures.utilization).toFixed(1)} %`,
+      ]);
     }
   } finally {
     rmSync(cache, { recursive: true, force: true });
