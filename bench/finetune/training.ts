@@ -26,7 +26,7 @@ export async function speed(trained: Trained, settings: Settings, folder: string
     for (const [name, start] of Object.entries(runs))
       if (!outcomes[name]!.some((outcome) => outcome.skipped)) outcomes[name]!.push(await start());
   const of = (name: string, key: string) => {
-    const figures = outcomes[name]!.filter((outcome) => !outcome.skipped).map((outcome) => Number(outcome[key]));
+    const figures = (outcomes[name] ?? []).filter((outcome) => !outcome.skipped).map((outcome) => Number(outcome[key]));
     return median(figures);
   };
   console.log(`\n### ${titles[trained]}: T=${context}, B=${batch}, ${threads} threads, ${steps} steps`);
