@@ -9,6 +9,7 @@ import {
   type Target,
   type Tensor,
 } from '../graph/index.js';
+import { bestTime } from './best-time.js';
 import type { Engine, SessionOptions } from './engine.js';
 
 const SIZE = 768;
@@ -42,16 +43,7 @@ export async function measureProducts(
 ): Promise<number> {
   const session = await engine.compile(traceProducts(engine.target), options);
   try {
-    const run = () => session.run({ start: Float32Array.of(1) });
-    await run();
-    const begin = now();
-    let best = Number.POSITIVE_INFINITY;
-    // Three runs, or as many as a second holds; of a device that is slow beyond use, one.
-    for (let runs = 0; now() - begin < (runs < 3 ? 8000 : 1000) || runs === 0; runs++) {
-      const before = now();
-      await run();
-      best = Math.min(best, now() - before);
-    }
+    const best = await bestTime(now, () => session.run({ start: Float32Array.of(1) }));
     return OPERATIONS / (best * 1e6);
   } finally {
     await session.dispose();

@@ -1,9 +1,29 @@
 import { encode, type Program, type Tensor } from '../graph/index.js';
 import type { Engine, Session, SessionOptions } from './engine.js';
 
-/** Compiled graphs by name, each made when it is first wanted: the sizes that are needed are known only then. */
+/** What is compiled, by name, each made when it is first wanted: the sizes that are needed are known only then. */
+export class Compiled<S extends { dispose(): Promise<void> }> {
+  readonly #made = new Map<string, Promise<S>>();
+
+  /** @param make called once for each `key` */
+  of(key: string, make: () => Promise<S>): Promise<S> {
+    let made = this.#made.get(key);
+    if (!made) {
+      made = make();
+      this.#made.set(key, made);
+    }
+    return made;
+  }
+
+  async dispose(): Promise<void> {
+    for (const made of this.#made.values()) await (await made).dispose();
+    this.#made.clear();
+  }
+}
+
+/** An engine's compiled graphs. */
 export class Sessions {
-  readonly #compiled = new Map<string, Promise<Session>>();
+  readonly #compiled = new Compiled<Session>();
 
   constructor(
     private readonly engine: Engine,
@@ -17,16 +37,10 @@ export class Sessions {
 
   /** @param program gives the graph for this engine; called once for each `key` */
   of(key: string, program: (engine: Engine) => Program): Promise<Session> {
-    let session = this.#compiled.get(key);
-    if (!session) {
-      session = this.engine.compile(program(this.engine), this.compile);
-      this.#compiled.set(key, session);
-    }
-    return session;
+    return this.#compiled.of(key, () => this.engine.compile(program(this.engine), this.compile));
   }
 
   async dispose(): Promise<void> {
-    for (const session of this.#compiled.values()) await (await session).dispose();
-    this.#compiled.clear();
+    await this.#compiled.dispose();
   }
 }

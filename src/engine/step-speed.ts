@@ -15,6 +15,7 @@ import {
   type Target,
   tanh,
 } from '../graph/index.js';
+import { bestTime } from './best-time.js';
 import type { DeviceArray, Engine, HostArrays } from './engine.js';
 
 const ROWS = 64;
@@ -71,7 +72,7 @@ export async function measureSteps(engine: Engine, now: () => number = () => per
 
   const session = await engine.compile(program);
   let host: HostArrays = { parameters: start, momentum: new Float32Array(STEP_PARAMETERS) };
-  const copied = await best(now, async () => {
+  const copied = await bestTime(now, async () => {
     const { parameters_out, momentum_out } = await session.run({ ...host, x });
     host = { parameters: parameters_out!, momentum: momentum_out! };
   });
@@ -87,7 +88,7 @@ export async function measureSteps(engine: Engine, now: () => number = () => per
     momentum: await memory.upload(new Float32Array(STEP_PARAMETERS)),
   };
   let before = memory.traffic;
-  const milliseconds = await best(now, async () => {
+  const milliseconds = await bestTime(now, async () => {
     before = memory.traffic;
     const { parameters_out, momentum_out } = (await resident.run({ ...kept, x })).kept;
     kept.parameters.dispose();
@@ -102,17 +103,4 @@ export async function measureSteps(engine: Engine, now: () => number = () => per
     copied: crossed,
     resident: { milliseconds, bytes: after.toDevice - before.toDevice + after.toHost - before.toHost },
   };
-}
-
-/** The best time of several runs, after one that warms up. */
-async function best(now: () => number, run: () => Promise<void>): Promise<number> {
-  await run();
-  const begin = now();
-  let least = Number.POSITIVE_INFINITY;
-  for (let runs = 0; now() - begin < (runs < 3 ? 8000 : 1000) || runs === 0; runs++) {
-    const before = now();
-    await run();
-    least = Math.min(least, now() - before);
-  }
-  return least;
 }

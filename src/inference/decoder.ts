@@ -23,9 +23,8 @@ export interface DecoderOptions {
 
 /**
  * A model that remembers a sequence, by attention that every device and family has: give it tokens and it says what may come
- * next. One that reads a source is given that
- * first ({@link Decoder.read}); what it attends to of it is computed once. Programs are compiled when they
- * are first needed, one for each number of new tokens and size of cache, both powers of two.
+ * next. One that reads a source is given that first ({@link Decoder.read}); what it attends to of it is computed once.
+ * Programs are compiled when they are first needed, one for each number of new tokens and size of cache, both powers of two.
  */
 export class Decoder implements SequenceDecoder {
   /** The longest sequence; of a model whose distances have no end, any. */

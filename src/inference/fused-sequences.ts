@@ -1,4 +1,5 @@
 import type { AnySizeSession, Engine, HostArray, SessionOptions, ShapedArray } from '../engine/engine.js';
+import { Compiled } from '../engine/sessions.js';
 import type { Model } from '../model/model.js';
 import { fusedNeeds, traceFused, type Weights } from './fused-program.js';
 import { RowCache } from './row-cache.js';
@@ -40,7 +41,7 @@ export class FusedSequences implements Sequences {
   readonly #rows: Held[] = [];
   readonly #rowOf = new Map<number, number>();
   /** By whether positions are those beyond the turn, and whether scores are told of given tokens. */
-  readonly #sessions = new Map<string, Promise<AnySizeSession>>();
+  readonly #sessions = new Compiled<AnySizeSession>();
   /** What came out last, by its rows: the same arrays serve the next step. */
   readonly #outputs = new Map<string, Readonly<Record<string, ShapedArray>>>();
   readonly #fed: Readonly<Record<string, ShapedArray>>;
@@ -157,8 +158,7 @@ export class FusedSequences implements Sequences {
   }
 
   async dispose(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).dispose();
-    this.#sessions.clear();
+    await this.#sessions.dispose();
   }
 
   #held(sequence: number): Held {
@@ -241,16 +241,11 @@ export class FusedSequences implements Sequences {
   }
 
   #session(beyond: boolean, told: boolean): Promise<AnySizeSession> {
-    const key = `${beyond} ${told}`;
-    let session = this.#sessions.get(key);
-    if (!session) {
+    return this.#sessions.of(`${beyond} ${told}`, () => {
       const { engine, model, weights, compile } = this.#options;
       const reach = beyond ? this.context : this.turn;
-      const program = traceFused(model, { weights, reach, told }, engine.target);
-      session = engine.compileAnySize(program, compile);
-      this.#sessions.set(key, session);
-    }
-    return session;
+      return engine.compileAnySize(traceFused(model, { weights, reach, told }, engine.target), compile);
+    });
   }
 }
 

@@ -7,7 +7,6 @@ import type { FrozenPart } from '../run/frozen-part.js';
 import { timedRoundSchema } from '../run/timed-rounds.js';
 import { readVectors, saveVectors } from '../run/vector-checkpoint.js';
 import { isLossScale } from '../training/loss-scale.js';
-import type { ReplicaPlace } from './messages.js';
 import type { Moments, TeamState } from './team.js';
 
 const count = z.int().nonnegative();
@@ -135,7 +134,7 @@ export async function loadState(
   const outerMomentum = others.get(OUTER_MOMENTUM);
   return {
     progress,
-    team: { round, parameters, moments, samplers: samplers.map(placeOf), ...(outerMomentum && { outerMomentum }) },
+    team: { round, parameters, moments, samplers: samplers.map(placeJson), ...(outerMomentum && { outerMomentum }) },
   };
 }
 
@@ -144,10 +143,7 @@ function momentName(order: number, replica: number, of: number): string {
   return of === 1 ? `moment${order}` : `replica${replica + 1}.moment${order}`;
 }
 
-function placeJson({ lossScale, ...place }: ReplicaPlace) {
+/** As JSON has it, and as a replica takes it back. */
+function placeJson({ lossScale, ...place }: z.infer<typeof stateSchema>['samplers'][number]) {
   return { ...place, ...(lossScale && { lossScale: { ...lossScale } }) };
-}
-
-function placeOf({ lossScale, ...place }: z.infer<typeof stateSchema>['samplers'][number]): ReplicaPlace {
-  return { ...place, ...(lossScale && { lossScale }) };
 }

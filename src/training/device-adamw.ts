@@ -1,6 +1,6 @@
 /*
- * AdamW, and Muon where it has matrices, as one graph over whole vectors, for devices that keep them: the norm and the clipping are in it, so that nothing
- * but a step's few numbers goes in and nothing but the norm comes out.
+ * AdamW, and Muon where it has matrices, as one graph over whole vectors, for devices that keep them: the norm and the
+ * clipping are in it, so that nothing but a step's few numbers goes in and nothing but the norm comes out.
  */
 import {
   add,

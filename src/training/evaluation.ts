@@ -1,4 +1,5 @@
 import type { DeviceArray, Engine, HostArray, HostArrays, SessionOptions } from '../engine/engine.js';
+import { Compiled } from '../engine/sessions.js';
 import type { Program } from '../graph/index.js';
 import type { FrozenValues } from '../model/base-storage.js';
 import type { Objective, Score } from '../objectives/objective.js';
@@ -40,7 +41,7 @@ interface Evaluation {
 /** Computes an objective's loss, or all of its metrics, over samples, several at a time, without a gradient. */
 export class Evaluator<Sample> {
   /** By what is computed and the samples of a run. */
-  readonly #sessions = new Map<string, Promise<Evaluation>>();
+  readonly #sessions = new Compiled<Evaluation>();
   /** By the samples of a run. */
   readonly #feeds = new Map<number, Record<string, HostArray>>();
 
@@ -107,8 +108,7 @@ export class Evaluator<Sample> {
   }
 
   async dispose(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).dispose();
-    this.#sessions.clear();
+    await this.#sessions.dispose();
   }
 
   /** Gives the vectors of an evaluation, which go to a device that keeps them once and leave it at the end. */
@@ -141,22 +141,19 @@ export class Evaluator<Sample> {
 
   async #sized(what: 'loss' | 'scores', batch: number) {
     const { objective, engine } = this;
-    const key = `${what} ${batch}`;
-    let session = this.#sessions.get(key);
-    if (!session) {
-      const program =
+    const session = await this.#sessions.of(`${what} ${batch}`, () =>
+      this.#open(
         what === 'loss'
           ? traceLoss(objective, batch, engine)
-          : traceScores(objective, objective.scoring!, batch, engine);
-      session = this.#open(program);
-      this.#sessions.set(key, session);
-    }
+          : traceScores(objective, objective.scoring!, batch, engine),
+      ),
+    );
     let feeds = this.#feeds.get(batch);
     if (!feeds) {
       feeds = feedArrays(objective, batch);
       this.#feeds.set(batch, feeds);
     }
-    return { session: await session, feeds };
+    return { session, feeds };
   }
 }
 

@@ -27,28 +27,31 @@ export async function choosePrecision(
 ): Promise<PrecisionChoice> {
   if (wanted === 'fp32' || known === 'fp32') return { precision: 'fp32' };
   const half = halfOf(wanted);
-  if (half) return chooseHalf(half, known, engine.name, await halves(engine, half, options));
-  const { exact, gain } = await probe(engine, options);
-  const instead = 'products are computed in fp32 instead of int8';
-  if (!exact) {
-    const notice =
-      engine.target === 'cpu' || engine.target === 'wasm'
-        ? `This processor adds products of 8 bits in too few (it has no VNNI): ${instead}.`
-        : `${engine.name} has no products of 8 bits: ${instead}.`;
-    return { precision: 'fp32', notice };
-  }
-  if (known === 'int8' || gain >= LEAST_GAIN) return { precision: 'int8' };
-  return { precision: 'fp32', notice: `Products of 8 bits gain nothing here (${gain.toFixed(2)} ×): ${instead}.` };
+  const { fault, gain } = half
+    ? halfTried(engine, half, await halves(engine, half, options))
+    : int8Tried(engine, await probe(engine, options));
+  const instead = `products are computed in fp32 instead of ${wanted}`;
+  if (fault !== undefined) return { precision: 'fp32', notice: `${fault}: ${instead}.` };
+  if (known === wanted || gain >= LEAST_GAIN) return { precision: wanted };
+  const products = half ? `Products in ${half}` : 'Products of 8 bits';
+  return { precision: 'fp32', notice: `${products} gain nothing here (${gain.toFixed(2)} ×): ${instead}.` };
 }
 
-function chooseHalf(
-  half: HalfPrecision,
-  known: TrainingPrecision | undefined,
-  device: string,
-  { right, gain, reason }: HalfProbe,
-): PrecisionChoice {
-  const instead = `products are computed in fp32 instead of ${half}`;
-  if (!right) return { precision: 'fp32', notice: `${device} has no products in ${half} (${reason}): ${instead}.` };
-  if (known === half || gain >= LEAST_GAIN) return { precision: half };
-  return { precision: 'fp32', notice: `Products in ${half} gain nothing here (${gain.toFixed(2)} ×): ${instead}.` };
+/** What came of a probe. */
+interface Tried {
+  /** Why there are no such products. */
+  readonly fault: string | undefined;
+  readonly gain: number;
+}
+
+function int8Tried({ name, target }: Engine, { exact, gain }: Int8Probe): Tried {
+  const fault =
+    target === 'cpu' || target === 'wasm'
+      ? 'This processor adds products of 8 bits in too few (it has no VNNI)'
+      : `${name} has no products of 8 bits`;
+  return { fault: exact ? undefined : fault, gain };
+}
+
+function halfTried({ name }: Engine, half: HalfPrecision, { right, gain, reason }: HalfProbe): Tried {
+  return { fault: right ? undefined : `${name} has no products in ${half} (${reason})`, gain };
 }
