@@ -1,0 +1,68 @@
+import { HttpError } from './http-error.js';
+
+/** The deepest list or object in a request: what comes after it may go through functions that call themselves. */
+const DEEPEST = 100;
+
+/**
+ * Reads a request's body as JSON, whatever its content type says.
+ *
+ * @param most bytes
+ * @throws HttpError 413 when it is longer, 400 when it is no JSON of UTF-8, or is nested too deep
+ */
+export async function readJson(request: Request, most: number): Promise<unknown> {
+  const text = decode(await readBytes(request, most));
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const reason = text.trim() === '' ? 'it is empty' : (error as Error).message.replace(/^(.{0,100}).*$/s, '$1');
+    throw new HttpError(400, `The body is no JSON: ${reason}.`, { code: 'invalid_json' });
+  }
+  if (deeperThan(value, DEEPEST))
+    throw new HttpError(400, `The body is nested too deep: lists and objects may be ${DEEPEST} deep.`, {
+      code: 'invalid_json',
+    });
+  return value;
+}
+
+async function readBytes(request: Request, most: number): Promise<Uint8Array> {
+  const tooLarge = () =>
+    new HttpError(413, `The body is too large: ${most} bytes are allowed.`, {
+      code: 'request_too_large',
+      headers: { connection: 'close' },
+    });
+  if (Number(request.headers.get('content-length') ?? 0) > most) throw tooLarge();
+  if (request.headers.has('content-encoding'))
+    throw new HttpError(415, 'The body is compressed. Send it as it is.', { code: 'unsupported_encoding' });
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  const reader = request.body?.getReader();
+  while (reader !== undefined) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    bytes += value.length;
+    if (bytes > most) throw tooLarge();
+    parts.push(value);
+  }
+  return Buffer.concat(parts);
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new HttpError(400, 'The body is no UTF-8.', { code: 'invalid_json', cause: error });
+  }
+}
+
+/** Whether lists and objects are nested deeper than so many. */
+function deeperThan(value: unknown, most: number): boolean {
+  const left: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: 0 }];
+  for (let one = left.pop(); one !== undefined; one = left.pop()) {
+    if (typeof one.value !== 'object' || one.value === null) continue;
+    const depth = one.depth + 1;
+    if (depth > most) return true;
+    for (const inner of Object.values(one.value)) left.push({ value: inner, depth });
+  }
+  return false;
+}
