@@ -193,10 +193,10 @@ export const int8Cases: Record<string, OperatorCase> = {
   },
   linearWeightGradient: (draw) => {
     const [n, i, o] = [draw.size(), draw.size(), draw.size()];
-    const transB = draw.bool();
+    const [transB, rowScales] = [draw.bool(), draw.bool()];
     return {
       operands: [(transB ? symmetric : positive)(draw, [n, i]), symmetric(draw, [n, o])],
-      trace: (x, g) => apply(operators.linearWeightGradient!, [x!, g!], { transB }),
+      trace: (x, g) => apply(operators.linearWeightGradient!, [x!, g!], { transB, rowScales }),
       reference: (x, g) => (transB ? product(swapped(g!), x!) : product(swapped(x!), g!)),
     };
   },

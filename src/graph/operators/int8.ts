@@ -10,8 +10,9 @@ import { scalar } from './source.js';
 
 /** Below every magnitude that means anything: of zeros alone the codes are 0 and not 0 / 0. */
 const TINY = 1e-30;
-/** Codes of a symmetric scale are −127 … 127, in uint8 with this added. */
-const MOST = 127;
+/** Codes of a symmetric scale are −127 … 127, */
+export const MOST = 127;
+/** in uint8 with this added. */
 const MIDDLE = 128;
 
 function expectMatrix(operator: string, x: Tensor): void {

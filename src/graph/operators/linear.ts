@@ -1,7 +1,7 @@
 import { apply1, formatShape, type Operator, type Target, type Tensor } from '../tensor.js';
 import { maximum } from './comparison.js';
-import { add, elementwise, mul } from './elementwise.js';
-import { type Codes, magnitude, productInt8, quantizeRange, quantizeSymmetric } from './int8.js';
+import { add, div, elementwise, mul, scale } from './elementwise.js';
+import { type Codes, MOST, magnitude, productInt8, quantizeRange, quantizeSymmetric } from './int8.js';
 import { column } from './lookup.js';
 import { gemm } from './product.js';
 import { reduceMax, reduceSum } from './reduction.js';
@@ -79,18 +79,32 @@ function inputGradient(g_NO: Tensor, w: Tensor, transB: boolean): Tensor {
   return mul(productInt8(g, transB ? codes : flipped(codes)), column(scale_N));
 }
 
-/** xᵀ g, or gᵀ x; each part of g has a scale of its own, as gradients of queries are far smaller than those of values. */
-function weightGradient(x_NI: Tensor, g_NO: Tensor, transB: boolean): Tensor {
-  const coded = (part: Tensor, signed: boolean) =>
-    quantizeSymmetric(part, reduceMax(magnitude(part, true), [0]), signed);
-  if (transB) {
-    const x = quantizeSymmetric(x_NI, reduceMax(magnitude(x_NI, true), [0]), true);
-    return concat(
-      parts(g_NO).map((part) => productInt8(flipped(coded(part, false)), x)),
-      0,
-    );
-  }
-  const of = parts(g_NO).map((part) => coded(part, true));
+/** Each part of g has a scale of its own, as gradients of queries are far smaller than those of values. */
+const weightGradient = (x_NI: Tensor, g_NO: Tensor, { transB, rowScales }: LinearAttributes): Tensor =>
+  transB
+    ? concat(
+        parts(g_NO).map((part) => (rowScales ? transposed(byRows(x_NI, part)) : byRows(part, x_NI))),
+        0,
+      )
+    : weightGradientByInputs(x_NI, g_NO);
+
+/**
+ * aᵀ b in codes, with a scale for each row of a, which the same row of b takes upon itself: [A, B]. So only how much a row
+ * counts is rounded coarsely, and not what is far smaller in it than in others. Measured on a Llama of 4 × 128 after 300
+ * steps, with one scale for all of each: of gates and their values the gradients are off by 9 to 17 %, by rows of g by 5
+ * to 9 %; of what a gate makes narrower by 9 to 13 %, by rows of x by 7 to 8 %, as its columns differ more than those of g.
+ */
+function byRows(a_NA: Tensor, b_NB: Tensor): Tensor {
+  const { scale: scale_N, ...a } = quantizeSymmetric(a_NA, magnitude(a_NA, true), false);
+  const most = reduceMax(mul(magnitude(b_NB, true), scale_N), [0]);
+  // In codes of scale · b: where b's own step is so much wider.
+  const { codes } = quantizeSymmetric(b_NB, div(most, scale_N), true);
+  return productInt8(flipped({ ...a, scale: scalar(1) }), { codes, scale: scale(most, 1 / MOST) });
+}
+
+/** xᵀ g, [I, O]. */
+function weightGradientByInputs(x_NI: Tensor, g_NO: Tensor): Tensor {
+  const of = parts(g_NO).map((part) => quantizeSymmetric(part, reduceMax(magnitude(part, true), [0]), true));
   const scale_O = of.map(({ scale, codes }) => broadcastTo(scale, [codes.shape[1]!]));
   const g = {
     codes: concat(
@@ -154,8 +168,9 @@ export const linearOperators = {
     },
     decompose: (node, target) => {
       const [x, g] = node.inputs as [Tensor, Tensor];
-      const { transB } = attributesOf(node);
-      if (fitsInt8(target, x.shape[0]!)) return [weightGradient(x, g, transB)];
+      const attributes = attributesOf(node);
+      const { transB } = attributes;
+      if (fitsInt8(target, x.shape[0]!)) return [weightGradient(x, g, attributes)];
       return [transB ? gemm(g, x, undefined, { transA: true }) : gemm(x, g, undefined, { transA: true })];
     },
   },
