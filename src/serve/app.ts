@@ -13,6 +13,7 @@ import { requestId } from './http/request-id.js';
 import { eventStream } from './http/sse.js';
 import { seconds } from './metrics.js';
 import type { ModelLease } from './models/shelf.js';
+import { addDocument } from './openapi/routes.js';
 
 /** What guards the API. */
 export interface Guards {
@@ -58,6 +59,7 @@ export class App {
     for (const endpoint of ENDPOINTS)
       for (const path of endpoint.paths)
         hono.on(endpoint.method.toUpperCase(), path, (c) => this.#answer(endpoint, path, c));
+    addDocument(hono, ENDPOINTS);
     hono.notFound((c) => {
       const methods = ENDPOINTS.filter(({ paths }) => paths.includes(c.req.path)).map(({ method }) =>
         method.toUpperCase(),
@@ -129,7 +131,6 @@ export class App {
         name: c.req.param('name') ?? '',
         signal: abort.signal,
         client: clientOf(client, body),
-        id: c.res.headers.get('x-request-id')!,
         model: async (name) => {
           const lease = await this.service.shelf.lease(name ?? this.#only());
           // Whoever waited for it to be opened may be gone.

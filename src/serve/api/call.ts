@@ -28,7 +28,6 @@ export interface Call<B = unknown> {
   readonly signal: AbortSignal;
   /** Who asks: by key, else by address. */
   readonly client: string;
-  readonly id: string;
   /** A model by the name that a request gives, which is held until the request is over. */
   model(name: string | undefined): Promise<ServedModel>;
   /** What a client is told of an error that a stream ends with. */
