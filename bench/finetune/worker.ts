@@ -20,7 +20,7 @@ import type { Objective } from '../../src/objectives/objective.js';
 import { readStored } from '../../src/run/frozen-part.js';
 import type { AdamwOptions } from '../../src/training/adamw.js';
 import { Evaluator } from '../../src/training/evaluation.js';
-import { Replica, recomputation } from '../../src/training/replica.js';
+import { Replica } from '../../src/training/replica.js';
 import { median } from '../lib.js';
 import type { Work } from './process.js';
 import type { Recipe } from './recipe.js';
@@ -165,9 +165,7 @@ class Running<Sample> {
     const { objective, trained, frozen, batch, gradAccum, threads, optimizer } = options;
     const engine = new NodeEngine();
     const common = { objective, frozen, engine, batch, gradientAccumulation: gradAccum, compile: { threads } };
-    // As a run does where memory is free.
-    const recompute = recomputation(objective as Objective<never>) === 'yes';
-    const replica = await Replica.create({ ...common, optimizer, recompute });
+    const replica = await Replica.create({ ...common, optimizer });
     replica.adopt({ parameters: trained });
     return new Running(options, replica, engine);
   }

@@ -40,14 +40,14 @@ export interface Program {
 
 /** How a graph is lowered. */
 export interface EncodeOptions {
-  /** The output that ends the forward pass: what follows it makes cheap values again, see `recompute.ts`. */
+  /**
+   * The output that ends the forward pass: what follows it makes cheap values again, see `recompute.ts`. It is made after all
+   * others, which then need not wait with what both need in memory: a chunk of the head's scores is done with when its gradient
+   * is there, if the loss does not ask for all chunks first.
+   */
   readonly recomputeAfter?: string;
   /** In what products of matrices of float32 are computed: their operands are rounded to it, and what comes out is float32. */
   readonly products?: 'fp16' | 'bf16' | undefined;
-  /** The output that is to be made after all others, which then need not wait with what both need in memory. */
-  readonly last?: string | undefined;
-  /** Whether memory is dear there: see {@link recompute}. */
-  readonly dear?: boolean;
 }
 
 /** The version of ONNX's operators that the lowerings are written against, unless a graph has one that came later. */
@@ -77,13 +77,14 @@ type AttributeInit = number | string | readonly number[] | FloatAttribute;
 export function encode(
   outputs: Readonly<Record<string, Tensor>>,
   target: Target,
-  { recomputeAfter, dear, last, products }: EncodeOptions = {},
+  { recomputeAfter, products }: EncodeOptions = {},
 ): Program {
   const names = Object.keys(outputs);
   let roots = simplify(Object.values(outputs), target);
-  if (recomputeAfter) roots = recompute(roots, roots[names.indexOf(recomputeAfter)]!, dear);
+  const forward = recomputeAfter === undefined ? -1 : names.indexOf(recomputeAfter);
+  if (forward >= 0) roots = recompute(roots, roots[forward]!);
   const encoder = new Encoder(target, products && halfTypes[products]);
-  const order = emissionOrder(roots, last === undefined ? undefined : roots[names.indexOf(last)]!.node);
+  const order = emissionOrder(roots, roots[forward]?.node);
   for (const node of order) encoder.add(node);
   roots.forEach((tensor, i) => {
     encoder.addOutput(names[i]!, tensor);

@@ -26,28 +26,17 @@ const cheap = new Set<Operator>([
 /** Copies of parts of a value, or of several as one. */
 const copies = new Set<Operator>([shaping.split, shaping.concat, shaping.broadcastTo, shaping.reshape]);
 
-/**
- * True when a node's outputs are better made again in the backward pass than kept from the forward pass.
- *
- * @param dear memory: then copies are, and attention scores however small
- */
-function isCheap(node: Node, dear: boolean): boolean {
+/** True when a node's outputs are better made again in the backward pass than kept from the forward pass. */
+function isCheap(node: Node): boolean {
   const { operator, inputs, outputs } = node;
-  if (cheap.has(operator) || (dear && copies.has(operator))) return true;
+  if (cheap.has(operator) || copies.has(operator)) return true;
   // A sum of two activations would keep both to save one; a term such as a mask is there anyway.
   if (operator === elementwise.add) return inputs.some((tensor) => tensor.node.operator === source.constant);
   // Attention scores are larger than the queries and keys that they come from; their product is no small part of a step.
   const size = (tensor: Tensor) => sizeOf(tensor.shape);
-  if (operator === product.matmul)
-    return size(outputs[0]!) > (dear ? 1 : LARGER) * (size(inputs[0]!) + size(inputs[1]!));
-  return operator === reduction.softmax && isCheap(productBehind(node), dear);
+  if (operator === product.matmul) return size(outputs[0]!) > size(inputs[0]!) + size(inputs[1]!);
+  return operator === reduction.softmax && isCheap(productBehind(node));
 }
-
-/**
- * By how much scores must be larger to be made again: with heads of 64 those of up to 512 tokens, in blocks, are kept
- * (SmolLM2-135M: 2 % of the time of a step, for 9 % of its memory), those of 1,024 are not.
- */
-const LARGER = 1.75;
 
 /** What probabilities come of, by masks, factors and bends that cost little; any other node where it is no product. */
 function productBehind({ inputs }: Node): Node {
@@ -57,23 +46,22 @@ function productBehind({ inputs }: Node): Node {
 
 /**
  * Trades operations for memory (selective recomputation, arXiv 2205.05198): what the backward pass needs of the forward
- * pass and is cheap to make is made again there, so that it need not be kept. Costs under 1 % of the step of a large
- * model and saves more than a third of its activations.
+ * pass and is cheap to make is made again there, so that it need not be kept. Costs some percent of the step of a large model
+ * and saves more than half of its activations.
  *
  * The engine must not merge equal nodes, as common-subexpression elimination would undo this.
  *
  * @param outputs simplified; everything else that depends on the nodes behind `forward` counts as backward
  * @param forward the loss
- * @param dear whether memory is worth some percent of a step's time: attention scores are then made again whatever their size
  */
-export function recompute(outputs: readonly Tensor[], forward: Tensor, dear = false): Tensor[] {
+export function recompute(outputs: readonly Tensor[], forward: Tensor): Tensor[] {
   const forwardNodes = new Set(topologicalOrder([forward]));
   const again = new Map<Node, readonly Tensor[]>();
   const map = new Map<Tensor, Tensor>();
 
   const repeat = (tensor: Tensor): Tensor => {
     const { node } = tensor;
-    if (!isCheap(node, dear)) return tensor;
+    if (!isCheap(node)) return tensor;
     let results = again.get(node);
     if (!results) {
       results = apply(node.operator, node.inputs.map(repeat), node.attributes);

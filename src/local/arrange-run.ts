@@ -22,7 +22,7 @@ import {
   type ThreadArrangement,
 } from './arrangement.js';
 import { threadChoices } from './measure-again.js';
-import { type MemoryNeed, memoryNeed, recomputes, requireMemory } from './memory-need.js';
+import { type MemoryNeed, memoryNeed, requireMemory } from './memory-need.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { SpeedWatch } from './speed-watch.js';
 import type { TeamSetup } from './team.js';
@@ -84,11 +84,7 @@ export async function arrangeRun(
   const setupFor = (
     arrangement: ThreadArrangement,
     schedule: ScheduleOptions = { peak, final: peak, warmup: 1000, steps: 1000 },
-  ): TeamSetup => {
-    const setup = baseSetup(arrangement, schedule);
-    return { ...setup, recompute: recomputes({ ...setup, learned }, available, needOf) };
-  };
-  const baseSetup = (arrangement: ThreadArrangement, schedule: ScheduleOptions): TeamSetup => ({
+  ): TeamSetup => ({
     ...arrangement,
     run: prepared.fingerprint.slice(0, 16),
     device,
@@ -106,12 +102,11 @@ export async function arrangeRun(
     averageMoments: options.moments === 'average',
     stepsPerRound: options.syncEvery,
   });
-  // A large model takes a second to trace, and these two are all that arrangements differ in.
-  const needs = new Map<string, MemoryNeed>();
+  // A large model takes a second to trace, and this is all that arrangements differ in.
+  const needs = new Map<number, MemoryNeed>();
   const needOf = (setup: Omit<Parameters<typeof memoryNeed>[0], 'learned'>): MemoryNeed => {
-    const key = `${setup.replicas} ${setup.recompute}`;
-    const need = needs.get(key) ?? memoryNeed({ ...setup, learned });
-    needs.set(key, need);
+    const need = needs.get(setup.replicas) ?? memoryNeed({ ...setup, learned });
+    needs.set(setup.replicas, need);
     return need;
   };
   const require = (setup: TeamSetup) => {

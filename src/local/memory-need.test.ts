@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Model } from '../model/model.js';
 import { Causal } from '../objectives/causal/causal.js';
-import { memoryNeed, recomputes, requireMemory } from './memory-need.js';
+import { memoryNeed, requireMemory } from './memory-need.js';
 
 const sizes = { layers: 2, width: 64, heads: 2, keyValueHeads: 2, context: 64, vocabulary: 256 };
 const model = Model.create('gpt2', sizes);
@@ -81,17 +81,5 @@ describe('requireMemory', () => {
     expect(() => requireMemory({ ...setup, replicas: 2, exchange: 'gradients' }, memoryNeed(setup), 1e6)).toThrow(
       'Not even `batchSize: 1` fits: take a smaller `context`, fewer `replicas` or a smaller model.',
     );
-  });
-});
-
-describe('recomputes', () => {
-  it('where little is trained, if it would take most of what is free to leave it out', () => {
-    const large = Model.create('llama', { ...sizes, width: 1024, vocabulary: 30_000 }).adapt({ rank: 2, alpha: 4 });
-    const spare = { ...setup, learned: new Causal(large) };
-    const [less, more] = [true, false].map((recompute) => memoryNeed({ ...spare, recompute }).total);
-    expect(more).toBeGreaterThan(less!);
-    expect(recomputes(spare, 2 * more!)).toBe(false);
-    expect(recomputes(spare, more!)).toBe(true);
-    expect(recomputes(setup, 0)).toBe(false);
   });
 });

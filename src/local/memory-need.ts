@@ -2,7 +2,7 @@ import { MeanfieldError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
 import type { Objective } from '../objectives/objective.js';
 import { muonBytes } from '../training/muon.js';
-import { recomputation, traceReplica } from '../training/replica.js';
+import { traceReplica } from '../training/replica.js';
 import { traceLoss } from '../training/step-program.js';
 import type { TeamSetup } from './team.js';
 
@@ -28,7 +28,7 @@ export interface MemoryNeed {
 
 type Sizes = Pick<
   TeamSetup,
-  'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'precision' | 'recompute' | 'exchange' | 'averageMoments'
+  'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'precision' | 'exchange' | 'averageMoments'
 > & { readonly learned: Objective<never>; readonly optimizer?: Pick<TeamSetup['optimizer'], 'muon'> };
 
 /**
@@ -38,8 +38,8 @@ type Sizes = Pick<
 export function memoryNeed(setup: Sizes): MemoryNeed {
   const { learned, replicas, gradAccum, batchSize } = setup;
   const engine = { target: 'cpu', views: true } as const;
-  const { dropout, recompute, precision } = setup;
-  const step = traceReplica(learned, batchSize, gradAccum, engine, { dropout, recompute, int8: precision === 'int8' });
+  const { dropout, precision } = setup;
+  const step = traceReplica(learned, batchSize, gradAccum, engine, { dropout, int8: precision === 'int8' });
   const loss = traceLoss(learned, batchSize, engine);
   const { layout, frozen, storage } = learned;
   const trained = 4 * layout.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));
@@ -57,21 +57,6 @@ export function memoryNeed(setup: Sizes): MemoryNeed {
   const own = PROCESS + (replicas - 1) * THREAD;
   return { vectors, activations, evaluation, total: Math.round(vectors + activations + evaluation + own) };
 }
-
-/**
- * Whether the replicas of a run make cheap activations twice: where they need not, as long as others have room beside it.
- *
- * @param available bytes that the process may have
- * @param needOf {@link memoryNeed}, or what remembers it
- */
-export function recomputes(setup: Sizes, available: number, needOf = memoryNeed): boolean {
-  const which = recomputation(setup.learned);
-  if (which !== 'spare') return which === 'yes';
-  return needOf({ ...setup, recompute: false }).total > ROOM * available;
-}
-
-/** The share of what is free that a run takes for speed alone. */
-const ROOM = 0.75;
 
 /** How many vectors of the model's size a replica holds. */
 function replicaVectors({ replicas, gradAccum, exchange, averageMoments }: Sizes): number {

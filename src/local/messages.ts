@@ -28,8 +28,6 @@ export interface ReplicaSetup {
   readonly dropout?: number | undefined;
   /** What products of linear layers are computed in; fp32 where left out. */
   readonly precision?: TrainingPrecision | undefined;
-  /** Whether activations that are cheap to make are made twice, to save memory. */
-  readonly recompute?: boolean | undefined;
   readonly schedule: ScheduleOptions;
   readonly exchange: ReplicaExchange;
   readonly outer: OuterOptions;

@@ -104,7 +104,6 @@ class Live {
       dropout: dropout ? { rate: dropout, seed } : undefined,
       half: halfOf(setup.precision),
       int8: setup.precision === 'int8' ? { seed } : undefined,
-      recompute: setup.recompute,
       compile: trainingCompile(threads, replicas === 1),
     });
     const evaluator = new Evaluator(objective, engine, batchSize, evaluationCompile(threads), frozen);

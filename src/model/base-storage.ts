@@ -3,7 +3,9 @@
  * as codes, and expanded to float32 at each product.
  */
 import { dequantizeBlocks, input, type Shape, type Tensor, widenBfloat16 } from '../graph/index.js';
+import type { LinearLayer } from './adapter.js';
 import type { TracedParameters } from './architecture.js';
+import { BLOCKS, bitsOf, storeBlocks } from './block-weights.js';
 import type { BaseDtype } from './family-names.js';
 import type { ParameterEntry, ParameterLayout } from './layout.js';
 
@@ -13,11 +15,10 @@ export type StoredArray = Float32Array | Int8Array | Uint8Array | Uint16Array;
 /** Frozen parameters in memory: one vector, or arrays by the names of a {@link BaseStorage}. */
 export type FrozenValues = Float32Array | Readonly<Record<string, StoredArray>>;
 
-/** Elements that share a scale: what QLoRA and ONNX Runtime's MatMulNBits have for 4 bits by default is 64 and 32. */
-const BLOCK = 32;
-
 /** How the elements of a matrix are kept. */
 interface Codec {
+  /** A matrix has a multiple of so many elements. */
+  readonly block: number;
   /** Bytes of so many elements. */
   bytes(size: number): number;
   /** The arrays of a matrix by what follows its name, determined by its values alone. */
@@ -30,111 +31,78 @@ const CODES = '.codes';
 const SCALES = '.scales';
 const BITS = '.bits';
 
-const CODECS: Readonly<Record<Exclude<BaseDtype, 'fp32'>, Codec>> = {
-  bf16: {
-    bytes: (size) => 2 * size,
-    store: (values) => ({ [BITS]: bfloat16Bits(values) }),
-    traced: (name, shape) => widenBfloat16(input(name + BITS, shape, 'uint16')),
-  },
-  int8: {
-    bytes: (size) => size + (4 * size) / BLOCK,
+/** Blocks of a matrix as it lies in memory, whatever its rows are: they are expanded, not multiplied by. */
+function inBlocks(bits: 4 | 8): Codec {
+  const block = BLOCKS[bits];
+  const bytes = (block * bits) / 8;
+  return {
+    block,
+    bytes: (size) => (size * bits) / 8 + (4 * size) / block,
     store: (values) => {
-      const codes = new Int8Array(values.length);
-      const scaleOf = (largest: number) => Math.abs(largest) / 127;
-      const scales = inBlocks(values, scaleOf, (i, code) => {
-        codes[i] = code;
-      });
-      return { [CODES]: codes, [SCALES]: scales };
-    },
-    traced: (name, shape, size) =>
-      dequantizeBlocks(input(name + CODES, [size / BLOCK, BLOCK], 'int8'), input(name + SCALES, [size / BLOCK]), shape),
-  },
-  int4: {
-    bytes: (size) => size / 2 + (4 * size) / BLOCK,
-    store: (values) => {
-      const codes = new Uint8Array(values.length / 2);
-      // The value of largest magnitude becomes −8: of 16 codes none is left unused.
-      const scaleOf = (largest: number) => largest / -8;
-      const scales = inBlocks(values, scaleOf, (i, code) => {
-        codes[i >> 1]! |= (Math.min(7, code) + 8) << (4 * (i & 1));
-      });
-      return { [CODES]: codes, [SCALES]: scales };
+      const { codes, scales } = storeBlocks(values, { inputs: values.length, outputs: 1, rows: 'outputs' }, bits);
+      // Where 128 was added to be a whole byte.
+      return { [CODES]: bits === 8 ? Int8Array.from(codes, (code) => code - 128) : codes, [SCALES]: scales };
     },
     traced: (name, shape, size) =>
       dequantizeBlocks(
-        input(name + CODES, [size / BLOCK, BLOCK / 2], 'uint8'),
-        input(name + SCALES, [size / BLOCK]),
+        input(name + CODES, [size / block, bytes], bits === 8 ? 'int8' : 'uint8'),
+        input(name + SCALES, [size / block]),
         shape,
       ),
-  },
+  };
+}
+
+const BF16: Codec = {
+  block: 1,
+  bytes: (size) => 2 * size,
+  store: (values) => ({ [BITS]: bfloat16Bits(values) }),
+  traced: (name, shape) => widenBfloat16(input(name + BITS, shape, 'uint16')),
+};
+
+const IN_BLOCKS = { 4: inBlocks(4), 8: inBlocks(8) } as const;
+
+/** What the matrix of a layer is kept as. */
+const CODECS: Readonly<Record<Exclude<BaseDtype, 'fp32'>, (layer: LinearLayer) => Codec>> = {
+  bf16: () => BF16,
+  int8: () => IN_BLOCKS[8],
+  int4: (layer) => IN_BLOCKS[bitsOf(layer)],
 };
 
 /** How the frozen parameters of a model are kept in memory: matrices of its linear layers in few bits, all else in float32. */
 export class BaseStorage {
-  readonly #codec: Codec;
+  /** By the names of the parameters that are kept in few bits. */
+  readonly #codecs: ReadonlyMap<string, Codec>;
 
-  /** @param matrices names of the parameters that are kept in few bits; those that no blocks can be made of are not */
+  /** @param layers those whose weights are kept in few bits; those that no blocks can be made of are not */
   constructor(
     private readonly layout: ParameterLayout,
     readonly dtype: Exclude<BaseDtype, 'fp32'>,
-    private readonly matrices: ReadonlySet<string>,
+    layers: readonly LinearLayer[],
   ) {
-    this.#codec = CODECS[dtype];
+    const codecs = layers.map((layer) => [`${layer.name}.weight`, CODECS[dtype](layer)] as const);
+    const sizes = new Map(layout.entries.map(({ name, size }) => [name, size]));
+    this.#codecs = new Map(codecs.filter(([name, { block }]) => sizes.get(name)! % block === 0));
   }
 
   /** Bytes of all. */
   get bytes(): number {
     const { entries } = this.layout;
-    return entries.reduce((sum, e) => sum + (this.#small(e) ? this.#codec.bytes(e.size) : 4 * e.size), 0);
+    return entries.reduce((sum, { name, size }) => sum + (this.#codecs.get(name)?.bytes(size) ?? 4 * size), 0);
   }
 
   /** What a parameter is kept as, by the names of arrays; determined by its values alone. */
-  store(entry: ParameterEntry, values: Float32Array): Record<string, StoredArray> {
-    if (!this.#small(entry)) return { [entry.name]: values };
-    const parts = Object.entries(this.#codec.store(values));
-    return Object.fromEntries(parts.map(([after, array]) => [entry.name + after, array]));
+  store({ name }: ParameterEntry, values: Float32Array): Record<string, StoredArray> {
+    const codec = this.#codecs.get(name);
+    if (!codec) return { [name]: values };
+    return Object.fromEntries(Object.entries(codec.store(values)).map(([after, array]) => [name + after, array]));
   }
 
   /** The parameters in float32, by their names, out of inputs named as the arrays of {@link store} behind a prefix. */
   traced(prefix = ''): TracedParameters {
-    const of = (e: ParameterEntry) =>
-      this.#small(e) ? this.#codec.traced(prefix + e.name, e.shape, e.size) : input(prefix + e.name, e.shape);
-    return Object.fromEntries(this.layout.entries.map((e) => [e.name, of(e)]));
+    const of = ({ name, shape, size }: ParameterEntry) =>
+      this.#codecs.get(name)?.traced(prefix + name, shape, size) ?? input(prefix + name, shape);
+    return Object.fromEntries(this.layout.entries.map((entry) => [entry.name, of(entry)]));
   }
-
-  #small({ name, size }: ParameterEntry): boolean {
-    return this.matrices.has(name) && size % BLOCK === 0;
-  }
-}
-
-/**
- * A code for each value, which its block's scale brings back: value / scale, rounded, ties to even.
- *
- * @param scaleOf the scale of a block by its value of largest magnitude
- * @returns the scales
- */
-function inBlocks(
-  values: Float32Array,
-  scaleOf: (largest: number) => number,
-  put: (i: number, code: number) => void,
-): Float32Array {
-  const scales = new Float32Array(values.length / BLOCK);
-  for (let block = 0; block < scales.length; block++) {
-    const [start, end] = [block * BLOCK, (block + 1) * BLOCK];
-    let largest = 0;
-    for (let i = start; i < end; i++) if (Math.abs(values[i]!) > Math.abs(largest)) largest = values[i]!;
-    const scale = largest === 0 ? 0 : Math.fround(scaleOf(largest));
-    scales[block] = scale;
-    for (let i = start; i < end; i++) put(i, scale === 0 ? 0 : toEven(Math.fround(values[i]! / scale)));
-  }
-  return scales;
-}
-
-function toEven(x: number): number {
-  const below = Math.floor(x);
-  const rest = x - below;
-  if (rest === 0.5) return below % 2 === 0 ? below : below + 1;
-  return rest < 0.5 ? below : below + 1;
 }
 
 /** The upper 16 bits of each value, rounded to the nearest, ties to even. */

@@ -112,8 +112,7 @@ export class Model {
         ...savedSpecs(saved),
       ]);
       this.frozen = this.layout;
-      const matrices = new Set(stored?.layers.map(({ name }) => `${name}.weight`));
-      this.storage = stored && new BaseStorage(this.layout, stored.dtype, matrices);
+      this.storage = stored && new BaseStorage(this.layout, stored.dtype, stored.layers);
       return;
     }
     const frozen = frozenNames(model, freeze);

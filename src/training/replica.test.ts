@@ -159,12 +159,12 @@ describe('recomputation', () => {
     },
   );
 
-  it('is spared where little of a large model is trained', () => {
+  it('is that of large models, however little of them is trained, and of stored ones', () => {
     const large = Model.create('llama', { ...sizes, width: 1024, vocabulary: 30_000 });
     const which = (model: Model) => recomputation(new Causal(model));
-    expect(which(Model.create('llama', sizes))).toBe('no');
-    expect(which(large)).toBe('yes');
-    expect(which(large.adapt({ rank: 2, alpha: 4 }))).toBe('spare');
-    expect(which(large.adapt({ rank: 2, alpha: 4 }, 'int4'))).toBe('yes');
+    expect(which(Model.create('llama', sizes))).toBe(false);
+    expect(which(large)).toBe(true);
+    expect(which(large.adapt({ rank: 2, alpha: 4 }))).toBe(true);
+    expect(which(Model.create('llama', sizes).adapt({ rank: 2, alpha: 4 }, 'int4'))).toBe(true);
   });
 });

@@ -20,17 +20,17 @@ import {
 } from './step-program.js';
 import type { TrainedVectors, VectorName } from './trained-vectors.js';
 
-/** From this many parameters on memory is dearer than the last percent of speed: cheap activations are made twice. */
+/** From this many parameters on memory is dearer than the last percents of speed: cheap activations are made twice. */
 const LARGE_MODEL = 30e6;
 
 /**
- * Whether a step makes cheap activations twice: `spare` where it may be left out for speed, as what is trained is so
- * small a part of the model that there are no large gradients and moments beside it. No bit of a result depends on it.
+ * Whether a step makes cheap activations twice. No bit of a result depends on it.
+ *
+ * Measured on SmolLM2-135M with an adapter, 4 windows of 512 tokens: 8 % of the time of a step for 57 % of its memory.
  */
-export function recomputation({ layout, frozen, storage }: Objective<never>): 'yes' | 'spare' | 'no' {
+export function recomputation({ layout, frozen, storage }: Objective<never>): boolean {
   // What is kept in few bits would else be kept expanded from the forward to the backward pass.
-  if (layout.size >= LARGE_MODEL || storage !== undefined) return 'yes';
-  return layout.size + frozen.size >= LARGE_MODEL ? 'spare' : 'no';
+  return layout.size + frozen.size >= LARGE_MODEL || storage !== undefined;
 }
 
 /** The graph of a replica's micro-batch: loss and gradient. */
@@ -40,7 +40,7 @@ export function traceReplica(
   gradientAccumulation: number,
   engine: Pick<Engine, 'target' | 'views'>,
   {
-    recompute = recomputation(objective) !== 'no',
+    recompute = recomputation(objective),
     ...options
   }: Omit<GradientOptions, 'accumulate' | 'recompute'> & { readonly recompute?: boolean | undefined } = {},
 ): Program {
@@ -62,7 +62,7 @@ export interface ReplicaOptions<Sample> {
   readonly optimizer: AdamwOptions;
   /** The share of activations that a step drops, and the seed of which; none where left out. */
   readonly dropout?: { readonly rate: number; readonly seed: number } | undefined;
-  /** Whether activations that are cheap to make are made twice. Default: as {@link recomputation} says, at a pinch yes. */
+  /** Whether activations that are cheap to make are made twice. Default: as {@link recomputation} says. */
   readonly recompute?: boolean | undefined;
   /** Products of linear layers in 8 bits, rounded by the numbers of a seed; in float32 where left out. */
   readonly int8?: { readonly seed: number } | undefined;

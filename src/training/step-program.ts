@@ -206,12 +206,5 @@ export function traceGradient(
     gradient = gradient.map((part, i) => add(sum[layout.entries[i]!.name]!, part));
   }
   const outputs = { loss, ...vectorOutputs(layout, GRADIENT, gradient, engine.views) };
-  // Who keeps a model in few bits has little memory, and would else keep more of its activations than of it.
-  const dear = objective.storage !== undefined;
-  return encode(outputs, engine.target, {
-    products: half,
-    ...(recompute && { recomputeAfter: 'loss', dear }),
-    // A chunk of the head's scores is done with when its gradient is there, if the loss does not ask for all chunks first.
-    ...(dear && { last: 'loss' }),
-  });
+  return encode(outputs, engine.target, { products: half, ...(recompute && { recomputeAfter: 'loss' }) });
 }

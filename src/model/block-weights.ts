@@ -1,7 +1,11 @@
 /*
- * Weights in few bits, in blocks along what a product sums over. Shape suffixes: I inputs of a layer, O outputs; Z blocks of
- * a row.
+ * Weights in few bits, in blocks along what a product sums over: of models that write, of frozen ones beside an adapter, and of
+ * those that are exported. Shape suffixes: I inputs of a layer, O outputs; Z blocks of a row.
  */
+import type { LinearLayer } from './adapter.js';
+
+/** How the weights of a layer lie, and how many: by `rows` whether a row is that of an output, or of an input. */
+export type WeightPlace = Pick<LinearLayer, 'inputs' | 'outputs' | 'rows'>;
 
 /** Codes and scales as `blockProduct` takes them. */
 export interface StoredBlocks {
@@ -13,16 +17,16 @@ export interface StoredBlocks {
   readonly bytes: number;
 }
 
-/** How the weights of a layer lie, and how many. */
-export interface WeightPlace {
-  readonly inputs: number;
-  readonly outputs: number;
-  /** Whether a row is that of an output, or of an input. */
-  readonly rows: 'outputs' | 'inputs';
-}
-
 /** Weights that share a scale, by their bits: of 8 bits, 32 gain no quality that can be measured, and take more time. */
 export const BLOCKS = { 8: 64, 4: 32 } as const;
+
+/**
+ * In how many bits a layer is kept where 4 are asked for: those that give fewer values than they take, into the residual
+ * stream or the keys that several heads share, stay in 8. Rounded to 4, they cost most of what is lost at all
+ * (SmolLM2-135M: see `bench/RESULTS.md`).
+ */
+export const bitsOf = ({ inputs, outputs }: Pick<WeightPlace, 'inputs' | 'outputs'>): 4 | 8 =>
+  outputs < inputs ? 8 : 4;
 
 /** By what the scale of a block of 4 bits is multiplied, to be tried: cutting the extreme may bring the others nearer. */
 const TRIED = [1, 0.95, 0.9, 0.85, 0.8];
@@ -57,10 +61,14 @@ function put8(block: Float32Array, codes: Uint8Array, at: number): number {
   let largest = 0;
   for (let i = 0; i < block.length; i++) largest = Math.max(largest, Math.abs(block[i]!));
   const scale = Math.fround(largest / 127);
-  const inverse = scale === 0 ? 0 : 1 / scale;
-  for (let i = 0; i < block.length; i++) codes[at + i] = Math.round(block[i]! * inverse) + 128;
+  // As ONNX's QuantizeLinear rounds: the quotient in single precision, ties to even.
+  for (let i = 0; i < block.length; i++)
+    codes[at + i] = (scale === 0 ? 0 : Math.fround(block[i]! / scale) + EVEN - EVEN) + 128;
   return scale;
 }
+
+/** Beside it doubles have no fraction: adding it rounds, ties to even, what is small beside it. */
+const EVEN = 1.5 * 2 ** 52;
 
 function put4(block: Float32Array, codes: Uint8Array, at: number): number {
   let extreme = 0;
