@@ -141,13 +141,18 @@ export class App {
         failed,
         stream: (events) => {
           streaming = true;
-          const stream = eventStream(events, this.service.timing, (gone) => {
-            if (gone) {
-              status = 499;
-              abort.abort();
-            }
-            end();
-          });
+          const stream = eventStream(
+            events,
+            this.service.timing,
+            () => c.env.outgoing.destroy(),
+            (gone) => {
+              if (gone) {
+                status = 499;
+                abort.abort();
+              }
+              end();
+            },
+          );
           return c.body(stream, 200, {
             'content-type': 'text/event-stream; charset=utf-8',
             'cache-control': 'no-cache',

@@ -69,7 +69,7 @@ export function asHttpError(error: unknown, retrySeconds: () => number = () => 1
   if (name === 'BusyError')
     return new HttpError(429, 'The model has as many requests waiting as it may. Ask again later.', {
       code: 'rate_limit_exceeded',
-      headers: { 'retry-after': String(retrySeconds()) },
+      headers: { 'retry-after': String(secondsOf(error) ?? retrySeconds()) },
       cause: error,
     });
   if (name === 'AbortError')
@@ -81,6 +81,12 @@ export function asHttpError(error: unknown, retrySeconds: () => number = () => 1
       ? 'The model cannot answer this. What is wrong stands in the log of the server.'
       : 'The server has failed. What is wrong stands in its log.';
   return new HttpError(500, message, { cause: error });
+}
+
+/** What a busy model says of it itself. */
+function secondsOf(error: unknown): number | undefined {
+  const { retrySeconds } = error as { retrySeconds?: unknown };
+  return typeof retrySeconds === 'number' && retrySeconds > 0 ? Math.ceil(retrySeconds) : undefined;
 }
 
 /** A message in which whatever may be a path of this machine is left out. */

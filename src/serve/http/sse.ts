@@ -14,11 +14,13 @@ const DONE = 'data: [DONE]\n\n';
  * does not keep up but what is on its way.
  *
  * @param events ends by itself, and never fails: an error is an event
+ * @param cut ends the connection of a reader that is given up
  * @param over called once, when all is sent or the reader is gone
  */
 export function eventStream(
   events: AsyncIterator<object>,
   { pingMs, stallMs }: SseTiming,
+  cut: () => void,
   over: (gone: boolean) => void,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
@@ -53,7 +55,7 @@ export function eventStream(
         stalled = setTimeout(() => {
           if (ended) return;
           end(true);
-          controller.error(new Error('The reader of a stream takes nothing.'));
+          cut();
         }, stallMs);
         stalled.unref();
       },

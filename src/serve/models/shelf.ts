@@ -18,7 +18,7 @@ export interface ShelfEntry {
 /** What a shelf tells of what it does. */
 export type ShelfEvent =
   | { readonly type: 'opened'; readonly model: string; readonly seconds: number }
-  | { readonly type: 'closed'; readonly model: string; readonly reason: 'memory' | 'newer' | 'gone' }
+  | { readonly type: 'closed'; readonly model: string; readonly reason: 'memory' | 'newer' }
   | { readonly type: 'failed'; readonly model: string; readonly error: unknown };
 
 /** A model in use, which is not closed before {@link release}. */
@@ -121,20 +121,11 @@ export class Shelf {
         if (version === open.version) continue;
         const newer = await this.#inTurn(() => this.#start(entry));
         this.#open.set(entry.name, newer);
-        this.#leave(open, 'newer');
+        this.#leave(open);
       } catch (error) {
         // The one that is open goes on; half a change is looked at again.
         this.tell({ type: 'failed', model: entry.name, error });
       }
-    }
-  }
-
-  /** Takes a model away that has failed by itself, so that the next request opens it anew. */
-  drop(model: ServedModel): void {
-    for (const open of this.#open.values()) {
-      if (open.model !== model) continue;
-      this.#open.delete(open.entry.name);
-      this.#leave(open, 'gone');
     }
   }
 
@@ -211,8 +202,8 @@ export class Shelf {
       );
   }
 
-  #leave(open: Open, reason: 'newer' | 'gone'): void {
-    this.tell({ type: 'closed', model: open.entry.name, reason });
+  #leave(open: Open): void {
+    this.tell({ type: 'closed', model: open.entry.name, reason: 'newer' });
     open.leaving = true;
     if (open.users === 0) void this.#close(open);
     else this.#leaving.add(open);

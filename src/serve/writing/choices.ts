@@ -67,6 +67,7 @@ export class Choices {
       stop.abort();
       // Those that still run fail by the signal; nobody is left to hear of it.
       for (const promise of waiting.values()) promise.catch(() => {});
+      for (const iterator of iterators) Promise.resolve(iterator.return?.()).catch(() => {});
     }
   }
 
