@@ -14,6 +14,7 @@ export const workers = {
   'probe-device': 'src/engine/node/probe-device.ts',
   'encode-worker': 'src/data/encode-worker.ts',
   'chat-worker': 'src/data/chat-worker.ts',
+  'completion-worker': 'src/inference/completions/completion-worker.ts',
   'replica-worker': 'src/local/replica-worker.ts',
   'linpack-worker': 'src/linpack/worker.ts',
   'member-worker': 'src/cluster/model-thread/member-worker.ts',

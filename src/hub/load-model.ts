@@ -54,10 +54,11 @@ export interface OpenTextModel {
  * @param folder a run folder, whose `model/` is read, a model folder, or one of an adapter: then the model is what its
  * base is with it
  * @param merge left out, adapters are refused
+ * @param base the model that an adapter stands beside, in the place of the one that its settings name
  * @throws MeanfieldError when a file is missing or damaged, or the weights are not those of the configuration
  * @throws UsageError for a configuration that no family can be
  */
-export function loadModel(folder: string, merge?: MergeAdapter): Promise<LoadedModel> {
+export function loadModel(folder: string, merge?: MergeAdapter, base?: string): Promise<LoadedModel> {
   const load = async (opened: OpenTextModel): Promise<LoadedModel> => {
     const { model, path, notices, generationConfig, tokenizerFiles } = opened;
     const tokenizer = await opened.tokenizer();
@@ -70,7 +71,7 @@ export function loadModel(folder: string, merge?: MergeAdapter): Promise<LoadedM
       notices,
     };
   };
-  return withTextModel(folder, load, merge);
+  return withLayers(folder, load, merge, [], base);
 }
 
 /** Adds an adapter to a model's parameters, in place: `training/merge-adapter.ts` with an engine, which this room has not. */
@@ -100,6 +101,7 @@ async function withLayers<T>(
   work: (opened: OpenTextModel) => Promise<T>,
   merge: MergeAdapter | undefined,
   above: readonly string[],
+  base?: string,
 ): Promise<T> {
   const adapter = merge && typeof folder === 'string' ? await adapterPlace(folder) : undefined;
   if (merge === undefined || adapter === undefined) return withOpened(folder, await openModel(folder), work);
@@ -108,7 +110,7 @@ async function withLayers<T>(
       `The adapter in ${adapter} has itself for a base. Write the model that it was trained beside into ` +
         `base_model_name_or_path of ${join(adapter, ADAPTER_CONFIG)}.`,
     );
-  return withAdapted(adapter, work, merge, [...above, adapter]);
+  return withAdapted(adapter, work, merge, [...above, adapter], base);
 }
 
 /** The model that an adapter's settings name for its base; undefined for what is none, or a run that holds its base. */
@@ -123,6 +125,7 @@ async function withAdapted<T>(
   work: (opened: OpenTextModel) => Promise<T>,
   merge: MergeAdapter,
   above: readonly string[],
+  named?: string,
 ): Promise<T> {
   const joined = async (base: OpenTextModel) => {
     const read = await readAdapter(folder, base.model);
@@ -139,11 +142,11 @@ async function withAdapted<T>(
     return work({ ...base, ...(await ownTokenizer(folder, read)), model, parameters });
   };
   const frozen = join(dirname(folder), FROZEN);
-  if (await exists(frozen)) {
+  if (named === undefined && (await exists(frozen))) {
     const weights = await SafetensorsFile.open(frozen);
     return withOpened(folder, await openModel(folder, { weights }), joined);
   }
-  return withLayers(await baseOf(folder), joined, merge, above);
+  return withLayers(named ?? (await baseOf(folder)), joined, merge, above);
 }
 
 /** The tokenizer of an adapter with tokens of its own. @throws MeanfieldError where its folder has none */

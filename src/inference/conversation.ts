@@ -19,12 +19,16 @@ export class ConversationPrompts {
 
   /**
    * @param messages `{ role, content }` of each turn so far; the assistant's comes next
+   * @param tools what the assistant may call, as its template reads it
    * @returns what the model is to continue, and the text that ends its turn, empty where the template has none
    * @throws UsageError for messages that are none, or that the template refuses
    * @throws MeanfieldError when the template cannot be used
    */
-  async prompt(messages: unknown): Promise<{ readonly prompt: string; readonly stop: string }> {
-    const row = parseRow({ messages });
+  async prompt(
+    messages: unknown,
+    tools?: readonly object[],
+  ): Promise<{ readonly prompt: string; readonly stop: string }> {
+    const row = parseRow({ messages, ...(tools && { tools }) });
     if ('fault' in row || !('messages' in row.learned))
       throw new UsageError(`Cannot chat: ${'fault' in row ? row.fault : 'expected messages'}.`);
     const [rendered] = await this.#renderer.render([{ conversation: row.learned, prompt: true }]);

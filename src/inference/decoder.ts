@@ -75,12 +75,13 @@ export class Decoder implements SequenceDecoder {
    * Continues the sequence by a step's worth of `ids`, as many as one run takes.
    *
    * @param ids all that is known to follow: their number decides which positions count
+   * @param most how many of them are taken at most
    * @returns how many were taken and the scores of every token to follow the last of them, [V]
    * @throws Error when nothing is given, a source is to be read before, or the sequence would pass the context, or
    * {@link turn} when it began before
    */
-  async step(ids: ArrayLike<number>): Promise<{ taken: number; logits: Float32Array }> {
-    const taken = Math.min(ids.length, MOST_TOKENS);
+  async step(ids: ArrayLike<number>, most = MOST_TOKENS): Promise<{ taken: number; logits: Float32Array }> {
+    const taken = Math.min(ids.length, MOST_TOKENS, most);
     const { length } = this;
     this.#isBeyond = checkStep(this, { length, beyond: this.#isBeyond }, taken, ids.length);
     this.#cache.reserve(length);

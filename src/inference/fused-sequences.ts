@@ -18,6 +18,8 @@ export interface FusedSequencesOptions {
   readonly engine: FusingEngine;
   readonly compile?: SessionOptions | undefined;
   readonly mostTokens?: number | undefined;
+  /** Slots of all sequences together, each as many as the longest has; they are exceeded only where no fewer would do. */
+  readonly slots?: number | undefined;
 }
 
 /** A sequence and the row that holds it. */
@@ -57,7 +59,7 @@ export class FusedSequences implements Sequences {
     this.#fed = Object.fromEntries(
       Object.entries(options.weights.fed).map(([name, data]) => [name, { data, shape: shapes.get(name)! }]),
     );
-    this.#cache = new RowCache(fusedNeeds(model).heads, this.context);
+    this.#cache = new RowCache(fusedNeeds(model).heads, this.context, options.slots);
   }
 
   open(): number {
@@ -95,17 +97,42 @@ export class FusedSequences implements Sequences {
     return this.#held(sequence).length;
   }
 
-  async read(sequence: number, ids: ArrayLike<number>) {
+  read(sequence: number, ids: ArrayLike<number>, most = this.mostTokens) {
+    return this.#read(sequence, ids, most, 'last');
+  }
+
+  readScored(sequence: number, ids: ArrayLike<number>, most = this.mostTokens) {
+    return this.#read(sequence, ids, most, 'each');
+  }
+
+  async #read(sequence: number, ids: ArrayLike<number>, most: number, scored: 'last' | 'each') {
     const held = this.#held(sequence);
-    const taken = Math.min(ids.length, this.mostTokens);
+    const taken = Math.min(ids.length, this.mostTokens, most);
     held.beyond = checkStep(this, held, taken, ids.length);
     const row = this.#rowOf.get(sequence)!;
     const { logits } = await this.#run(
       [held],
       row,
       Array.from({ length: taken }, (_, i) => ids[i]!),
+      { scored },
     );
     return { taken, logits: logits!.data as Float32Array };
+  }
+
+  kept(sequence: number, from: number, to: number): Float32Array | undefined {
+    this.#checkHas(sequence, to);
+    if (this.#held(sequence).beyond) return undefined;
+    return this.#cache.taken(this.#rowOf.get(sequence)!, from, to);
+  }
+
+  restore(sequence: number, kept: Float32Array, tokens: number): void {
+    const held = this.#held(sequence);
+    if (held.length === 0) held.beyond = false;
+    if (held.beyond || held.length + tokens > Math.min(this.turn, this.context))
+      throw new Error(`cannot restore ${tokens} tokens behind ${held.length} of at most ${this.turn}`);
+    this.#cache.reserve(this.#rows.length, held.length + tokens, this.#lengths());
+    this.#cache.put(this.#rowOf.get(sequence)!, held.length, kept, tokens);
+    held.length += tokens;
   }
 
   /**
@@ -124,7 +151,7 @@ export class FusedSequences implements Sequences {
     held.beyond = checkStep(this, held, taken, ids.length);
     const row = this.#rowOf.get(sequence)!;
     const first = <T>(of: ArrayLike<T>) => Array.from({ length: taken }, (_, i) => of[i]!);
-    const { sum, target } = await this.#run([held], row, first(ids), first(targets));
+    const { sum, target } = await this.#run([held], row, first(ids), { targets: first(targets), scored: 'each' });
     const scores = target!.data as Float32Array;
     const nats = (sum!.data as Float32Array).map((whole, i) => whole - scores[i]!);
     return { taken, nats, right: Array.from(scores, (score) => score === 0) };
@@ -149,6 +176,7 @@ export class FusedSequences implements Sequences {
         group.map(({ held }) => held),
         from,
         group.map(({ id }) => id),
+        { scored: 'last' },
       );
       const all = logits!.data as Float32Array;
       const V = all.length / group.length;
@@ -195,12 +223,12 @@ export class FusedSequences implements Sequences {
     return 0;
   }
 
-  /** Adds `ids` to sequences in rows from one on: one to each, or all to one. */
+  /** Adds `ids` to sequences in rows from one on: one to each, or all to one; scores follow each sequence, or each token. */
   async #run(
     held: readonly Held[],
     from: number,
     ids: readonly number[],
-    targets?: readonly number[],
+    { targets, scored }: { readonly targets?: readonly number[]; readonly scored: 'last' | 'each' },
   ): Promise<Readonly<Record<string, ShapedArray>>> {
     const { model } = this.#options;
     const B = held.length;
@@ -208,10 +236,16 @@ export class FusedSequences implements Sequences {
     const longest = Math.max(...held.map(({ length }) => length)) + T;
     this.#cache.reserve(this.#rows.length, longest, this.#lengths());
     const session = await this.#session(held[0]!.beyond, targets !== undefined);
-    const rows = Array.from({ length: targets ? T : B }, (_, i) => (targets ? i : (i + 1) * T - 1));
+    const rows = Array.from({ length: scored === 'each' ? B * T : B }, (_, i) =>
+      scored === 'each' ? i : (i + 1) * T - 1,
+    );
     const V = model.dimensions.vocabulary;
     const cache = this.#cache.feeds(from, B);
-    const outputs = this.#outputsOf(targets ? { sum: [T], target: [T] } : { logits: [B, V] });
+    // Where a step is of both kinds of positions, the second run must leave the first's scores.
+    const outputs = this.#outputsOf(
+      held[0]!.beyond,
+      targets ? { sum: [T], target: [T] } : { logits: [rows.length, V] },
+    );
     const feeds = {
       ids: int64(ids),
       positions: int64(held.flatMap(({ length }) => Array.from({ length: T }, (_, t) => length + t))),
@@ -226,8 +260,11 @@ export class FusedSequences implements Sequences {
     return outputs;
   }
 
-  #outputsOf(shapes: Readonly<Record<string, readonly number[]>>): Readonly<Record<string, ShapedArray>> {
-    const key = Object.entries(shapes).join(' ');
+  #outputsOf(
+    beyond: boolean,
+    shapes: Readonly<Record<string, readonly number[]>>,
+  ): Readonly<Record<string, ShapedArray>> {
+    const key = [beyond, ...Object.entries(shapes)].join(' ');
     const outputs =
       this.#outputs.get(key) ??
       Object.fromEntries(

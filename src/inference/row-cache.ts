@@ -4,6 +4,13 @@ import type { CachedHeads } from './fused-program.js';
 /** The fewest slots of a row; they double from here up to the context. */
 const FEWEST_SLOTS = 64;
 
+/** Slots of rows that have room for so many tokens. @param least slots that they have anyway */
+export function slotsFor(tokens: number, context: number, least = 0): number {
+  let slots = least || Math.min(FEWEST_SLOTS, context);
+  while (slots < tokens) slots = Math.min(2 * slots, context);
+  return slots;
+}
+
 /**
  * Keys and values of several sequences, for each layer [R, K, S, E]: rows R, one a sequence, of S slots. Rows that follow each
  * other are what a step is fed, and writes into in place.
@@ -18,7 +25,12 @@ export class RowCache {
   /** What steps were fed, by their rows; made anew when the arrays are. */
   readonly #views = new Map<string, Readonly<Record<string, ShapedArray>>>();
 
-  constructor(heads: readonly CachedHeads[], context: number) {
+  /** @param most slots of all rows together, which are exceeded only where no fewer would do */
+  constructor(
+    heads: readonly CachedHeads[],
+    context: number,
+    private readonly most = Number.POSITIVE_INFINITY,
+  ) {
     this.#heads = heads;
     this.#context = context;
     this.#layers = heads.map(() => [new Float32Array(0), new Float32Array(0)]);
@@ -31,11 +43,15 @@ export class RowCache {
 
   /** Makes room for so many rows, and tokens of the longest; `lengths` are those of the rows in use. */
   reserve(rows: number, tokens: number, lengths: readonly number[]): void {
-    let slots = this.#slots || Math.min(FEWEST_SLOTS, this.#context);
-    while (slots < tokens) slots = Math.min(2 * slots, this.#context);
+    let slots = slotsFor(tokens, this.#context, this.#slots);
     let room = this.#rows || rows;
     while (room < rows) room *= 2;
     if (slots === this.#slots && room === this.#rows) return;
+    if (room * slots > this.most) {
+      // Room that the past has left behind is given up.
+      slots = slotsFor(Math.max(tokens, ...lengths), this.#context);
+      room = rows;
+    }
     const old = this.#slots;
     this.#layers = this.#layers.map((pair, layer) => {
       const { heads, width } = this.#heads[layer]!;
@@ -72,6 +88,31 @@ export class RowCache {
       views = made;
     }
     return views;
+  }
+
+  /** A copy of what is held of tokens of a row: by layer, keys before values, by head. */
+  taken(row: number, from: number, to: number): Float32Array {
+    const tokens = to - from;
+    const size = this.#heads.reduce((sum, { heads, width }) => sum + 2 * heads * width * tokens, 0);
+    const all = new Float32Array(size);
+    this.#eachPart(row, from, tokens, (part, at) => all.set(part, at));
+    return all;
+  }
+
+  /** Writes what was {@link taken} of so many tokens into a row. */
+  put(row: number, from: number, all: Float32Array, tokens: number): void {
+    this.#eachPart(row, from, tokens, (part, at) => part.set(all.subarray(at, at + part.length)));
+  }
+
+  #eachPart(row: number, from: number, tokens: number, each: (part: Float32Array, at: number) => void): void {
+    let at = 0;
+    this.#eachHead((data, width, heads) => {
+      for (let k = row * heads; k < (row + 1) * heads; k++) {
+        const begin = (k * this.#slots + from) * width;
+        each(data.subarray(begin, begin + tokens * width), at);
+        at += tokens * width;
+      }
+    });
   }
 
   /** Copies the first tokens of a row to another. */

@@ -31,10 +31,12 @@ export function createDecoder({ parameters, ...options }: DecodingOptions): Sequ
 }
 
 /** @throws Error where {@link isFused} is false */
-export function fusedSequences(options: Omit<DecodingOptions, 'parameters'> & { readonly weights: Weights }) {
-  const { engine, model, weights } = options;
+export function fusedSequences(
+  options: Omit<DecodingOptions, 'parameters'> & { readonly weights: Weights; readonly slots?: number | undefined },
+) {
+  const { engine, model, weights, slots } = options;
   if (!isFused(engine, model)) throw new Error(`${engine.name} has no fused attention for this model`);
-  return new FusedSequences({ model, weights, engine, compile: { spinning: false, ...options.compile } });
+  return new FusedSequences({ model, weights, engine, slots, compile: { spinning: false, ...options.compile } });
 }
 
 function isWeights(parameters: DecodingOptions['parameters']): parameters is Weights {
@@ -61,8 +63,8 @@ class FusedDecoder implements SequenceDecoder {
     return this.sequences.lengthOf(this.#sequence);
   }
 
-  step(ids: ArrayLike<number>) {
-    return this.sequences.read(this.#sequence, ids);
+  step(ids: ArrayLike<number>, most?: number) {
+    return this.sequences.read(this.#sequence, ids, most);
   }
 
   clear(): void {

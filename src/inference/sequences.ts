@@ -15,11 +15,12 @@ export interface SequenceDecoder {
    * Continues the sequence by a step's worth of `ids`, as many as one run takes.
    *
    * @param ids all that is known to follow: their number decides which positions count
+   * @param most how many of them are taken at most
    * @returns how many were taken and the scores of every token to follow the last of them, [V], until the next step
    * @throws Error when nothing is given, a source is to be read before, or the sequence would pass the context, or
    * {@link turn} when it began before
    */
-  step(ids: ArrayLike<number>): Promise<{ readonly taken: number; readonly logits: Float32Array }>;
+  step(ids: ArrayLike<number>, most?: number): Promise<{ readonly taken: number; readonly logits: Float32Array }>;
   /** Forgets the sequence, but not the source. */
   clear(): void;
   dispose(): Promise<void>;
@@ -57,6 +58,20 @@ export interface Sequences {
    * @throws Error when the other has fewer
    */
   fork(sequence: number, length?: number): number;
+  /**
+   * What is held of some tokens of a sequence, for {@link restore}.
+   *
+   * @returns undefined where its positions are those beyond the turn, which no other sequence could use
+   * @throws Error when it has fewer than `to`
+   */
+  kept(sequence: number, from: number, to: number): Float32Array | undefined;
+  /**
+   * Adds tokens to a sequence that are not computed again.
+   *
+   * @param kept what is held of the same tokens, in the same places behind the same others
+   * @throws Error when the sequence would pass {@link turn}
+   */
+  restore(sequence: number, kept: Float32Array, tokens: number): void;
   /** Forgets all tokens of a sequence but the first. @throws Error when it has fewer */
   cut(sequence: number, length: number): void;
   /** Ends a sequence; its number may be given to another. */
@@ -67,10 +82,25 @@ export interface Sequences {
    * Adds as many of `ids` to a sequence as one step takes.
    *
    * @param ids all that is known to follow: their number decides which positions count
+   * @param most how many of them are taken at most
    * @returns how many were taken and the scores of every token to follow the last of them, [V], until the next step
    * @throws Error when nothing is given, or the sequence would pass the context, or {@link turn} when it began before
    */
-  read(sequence: number, ids: ArrayLike<number>): Promise<{ readonly taken: number; readonly logits: Float32Array }>;
+  read(
+    sequence: number,
+    ids: ArrayLike<number>,
+    most?: number,
+  ): Promise<{ readonly taken: number; readonly logits: Float32Array }>;
+  /**
+   * As {@link read}, with the scores after each of the tokens that were taken.
+   *
+   * @returns how many were taken and those scores, [taken, V], until the next step
+   */
+  readScored(
+    sequence: number,
+    ids: ArrayLike<number>,
+    most?: number,
+  ): Promise<{ readonly taken: number; readonly logits: Float32Array }>;
   /**
    * Adds one token to each of several sequences.
    *

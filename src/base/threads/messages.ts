@@ -9,8 +9,13 @@ export type FromThread<S> =
   | { readonly id: number; readonly output: unknown }
   | {
       readonly id: number;
-      /** `forUser`: it is a {@link MeanfieldError}. */
-      readonly error: { readonly message: string; readonly stack: string | undefined; readonly forUser: boolean };
+      /** `forUser`: it is a {@link MeanfieldError}; `usage`: one of what was asked for, a {@link UsageError}. */
+      readonly error: {
+        readonly message: string;
+        readonly stack: string | undefined;
+        readonly forUser: boolean;
+        readonly usage?: boolean;
+      };
     };
 
 /** The buffers of all Float32Arrays, and of Uint8Arrays that have one to themselves, in a message: to be moved with it. */

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { MeanfieldError, messageOf } from '../errors.js';
+import { MeanfieldError, messageOf, UsageError } from '../errors.js';
 import { buffersOf, type FromThread } from './messages.js';
 
 /** What carries out a thread's commands. */
@@ -20,7 +20,8 @@ export function serveThread<S>(host: ThreadHost<S>): void {
       send({ id, output: await host.handle(name as never, input as never, (step) => send({ id, step })) });
     } catch (error) {
       const stack = error instanceof Error ? error.stack : undefined;
-      send({ id, error: { message: messageOf(error), stack, forUser: error instanceof MeanfieldError } });
+      const [forUser, usage] = [error instanceof MeanfieldError, error instanceof UsageError];
+      send({ id, error: { message: messageOf(error), stack, forUser, usage } });
     }
     if (name === 'close') port.close();
   });

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { MeanfieldError, messageOf } from '../errors.js';
+import { MeanfieldError, messageOf, UsageError } from '../errors.js';
 import { buffersOf, type FromThread, type ToThread } from './messages.js';
 
 /** What a thread can be asked for, by name: argument and answer. */
@@ -27,8 +27,18 @@ interface Waiting<S> {
   readonly onStep: ((step: S) => void) | undefined;
 }
 
-/** Starts a thread of commands. It is never terminated from outside: that would abort the process during a run. */
-export function startThread<C extends CommandMap<C>, S>(file: URL): Handle<C, S> {
+/** A thread that was started, whose end can be waited for. */
+export interface StartedThread<C extends CommandMap<C>, S> extends Handle<C, S> {
+  /** Comes when it has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Starts a thread of commands. It is never terminated from outside: that would abort the process during a run.
+ *
+ * @param what it is, for messages
+ */
+export function startThread<C extends CommandMap<C>, S>(file: URL, what = "A replica's thread"): StartedThread<C, S> {
   const worker = new Worker(file);
   const waiting = new Map<number, Waiting<S>>();
   let nextId = 0;
@@ -40,12 +50,12 @@ export function startThread<C extends CommandMap<C>, S>(file: URL): Handle<C, S>
   };
   const ended = new Promise<void>((resolve) => {
     worker.on('exit', (code) => {
-      fail(new MeanfieldError(`A replica's thread ended with code ${code}.`));
+      fail(new MeanfieldError(`${what} ended with code ${code}.`));
       resolve();
     });
   });
   worker.on('error', (error) => {
-    fail(new MeanfieldError(`A replica's thread failed: ${messageOf(error)}.`, { cause: error }));
+    fail(new MeanfieldError(`${what} failed: ${messageOf(error)}.`, { cause: error }));
   });
   worker.on('message', (message: FromThread<S>) => {
     const entry = waiting.get(message.id);
@@ -64,6 +74,7 @@ export function startThread<C extends CommandMap<C>, S>(file: URL): Handle<C, S>
     });
   return {
     ask,
+    ended,
     cancel: () => worker.postMessage({ name: 'cancel' } satisfies ToThread),
     close: async () => {
       await ask('close', null).catch(() => {});
@@ -72,8 +83,8 @@ export function startThread<C extends CommandMap<C>, S>(file: URL): Handle<C, S>
   };
 }
 
-function revive({ message, stack, forUser }: Extract<FromThread<never>, { error: unknown }>['error']): Error {
-  const error = forUser ? new MeanfieldError(message) : new Error(message);
+function revive({ message, stack, forUser, usage }: Extract<FromThread<never>, { error: unknown }>['error']): Error {
+  const error = usage ? new UsageError(message) : forUser ? new MeanfieldError(message) : new Error(message);
   if (stack !== undefined) error.stack = stack;
   return error;
 }

@@ -1,3 +1,5 @@
+import { MeanfieldError } from '../../base/errors.js';
+
 /** How a completion is sampled; {@link Sampler} says in which order the parts apply. */
 export interface SamplingRequest {
   readonly maxTokens: number;
@@ -45,6 +47,16 @@ export interface ScoredToken {
   readonly logprob: number | null;
   /** The likeliest in its place, the likeliest first. */
   readonly top: readonly { readonly id: number; readonly logprob: number }[];
+}
+
+/** No place is left in the queue of a model. */
+export class BusyError extends MeanfieldError {
+  override name = 'BusyError';
+
+  /** @param retrySeconds after how many seconds there may be one */
+  constructor(readonly retrySeconds: number) {
+    super(`As many requests wait for the model as may. Ask again in ${retrySeconds} s.`);
+  }
 }
 
 /** What comes of a completion, in this order: one `prompt`, any number of `text`, one `end`. */

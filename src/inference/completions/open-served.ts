@@ -1,0 +1,111 @@
+import { UsageError } from '../../base/errors.js';
+import type { Tokenizer } from '../../data/index.js';
+import type { Engine } from '../../engine/engine.js';
+import { createEngine } from '../../engine/node/create.js';
+import { type LoadedModel, loadModel, type MergeAdapter } from '../../hub/load-model.js';
+import { seq2seqOf } from '../../objectives/create.js';
+import { mergeAdapter } from '../../training/merge-adapter.js';
+import { Embedder, type EmbedderOptions } from '../embedder.js';
+import { fusedNeeds, type Weights, weightsIn } from '../fused-program.js';
+import { slotsFor } from '../row-cache.js';
+import { createDecoder, fusedSequences, isFused } from '../sequence-decoder.js';
+import { specialTokens } from '../special-tokens.js';
+import { Completions } from './completions.js';
+import type { OpenAnswer, OpenRequest } from './messages.js';
+import { OneSequence } from './one-sequence.js';
+
+/** A model that is open in this thread, and all that it can be asked. */
+export interface OpenedModel {
+  readonly answer: OpenAnswer;
+  readonly tokenizer: Tokenizer;
+  readonly tokenizerFiles: Readonly<Record<string, string>>;
+  readonly completions: Completions | undefined;
+  readonly embedder: Embedder | undefined;
+  close(): Promise<void>;
+}
+
+/** Bytes of the cache of what runs, where it is not said how many tokens that has; and the share of it that is kept beside. */
+const CACHE_BYTES = 2 ** 31;
+const KEPT_SHARE = 0.25;
+/** Milliseconds of a piece of a prompt. Between two tokens of a text lies one of these and a step: less than 200 together. */
+const PIECE_MS = 100;
+
+/** Reads and prepares a model. Errors as `load`'s. */
+export async function openInThread(request: OpenRequest): Promise<OpenedModel> {
+  const { place, adapter, precision, threads } = request;
+  const engine = await createEngine('auto');
+  const merge: MergeAdapter = (...adapted) => mergeAdapter(engine, ...adapted);
+  const loaded = await loadModel(adapter ?? place, merge, adapter === undefined ? undefined : place);
+  const { model, tokenizer, tokenizerFiles, notices } = loaded;
+  const { vocabulary, context } = model.dimensions;
+  const writes = model.architecture.sees !== 'all';
+  const work = { ...loaded, engine, compile: { threads } };
+  if (precision !== 'fp32' && !(writes && isFused(engine, model)))
+    throw new UsageError(
+      `A ${model.architecture.name} model on ${engine.name} cannot be served in ${precision}: that is for models that ` +
+        'continue texts, on the CPU. Leave precision out.',
+    );
+  const completing = writes ? completionsOf(work, request) : undefined;
+  const reads = !writes || loaded.sentence !== undefined;
+  const embedder =
+    reads && precision === 'fp32' && model.taskHead?.task !== 'sequence' ? new Embedder(work) : undefined;
+  return {
+    answer: {
+      context: completing?.context ?? context,
+      vocabulary,
+      tasks: [...(completing ? (['complete'] as const) : []), ...(embedder ? (['embed'] as const) : [])],
+      notices,
+    },
+    ...{ tokenizer, tokenizerFiles, embedder },
+    completions: completing?.completions,
+    close: async () => {
+      await completing?.dispose();
+      await embedder?.dispose();
+    },
+  };
+}
+
+type Work = LoadedModel & Pick<EmbedderOptions, 'engine' | 'compile'>;
+
+function completionsOf(work: Work, request: OpenRequest) {
+  const { model, tokenizer, generationConfig, engine } = work;
+  const { running, waiting, timeLimit, keptTokens: kept, cacheTokens, precision } = request;
+  const config = model.config as Record<string, unknown>;
+  const { context } = model.dimensions;
+  const many = isFused(engine, model) ? sequencesOf(work, engine, precision, cacheTokens) : undefined;
+  const one = many ? undefined : createDecoder(work);
+  const sequences = many?.sequences ?? new OneSequence(one!);
+  const marks = model.architecture.encoder && seq2seqOf(tokenizer, { ...config, ...generationConfig });
+  const { slots = Number.POSITIVE_INFINITY } = many ?? {};
+  const { end } = specialTokens(tokenizer, model.dimensions.vocabulary, config, generationConfig);
+  const completions = new Completions({
+    ...{ sequences, tokenizer, end, timeLimit },
+    source: marks && { ...marks, context, read: (ids) => one!.read!(ids) },
+    vocabulary: Math.min(model.dimensions.vocabulary, tokenizer.vocabularySize),
+    limits: {
+      running: many ? running : 1,
+      waiting,
+      fits: (count, longest) => count * slotsFor(longest, sequences.context) <= slots,
+      pieceMs: PIECE_MS,
+    },
+    keptTokens: many ? (kept ?? Math.floor(slots * KEPT_SHARE)) : 0,
+  });
+  return {
+    completions,
+    context: Math.min(sequences.context, marks ? context : Number.POSITIVE_INFINITY),
+    dispose: () => sequences.dispose(),
+  };
+}
+
+function sequencesOf(
+  { model, parameters, compile }: Work,
+  engine: Engine,
+  precision: OpenRequest['precision'],
+  cacheTokens: number | undefined,
+) {
+  const weights: Weights = weightsIn(precision, model, model.layout.views(parameters));
+  const bytes = fusedNeeds(model).heads.reduce((sum, { heads, width }) => sum + 8 * heads * width, 0);
+  // One sequence of any length must have room.
+  const slots = Math.max(model.reach.written, cacheTokens ?? Math.floor(CACHE_BYTES / bytes));
+  return { sequences: fusedSequences({ model, weights, engine, slots, compile: compile ?? {} }), slots };
+}
