@@ -10,8 +10,8 @@ const common: Omit<TrainOptions, 'corpus'> = {
 };
 
 /**
- * `npm run bench -- replicas [--seeds 3] [--rates 0.003,0.004] [--replicas 2] [--steps 1000] [--warmup N] [--outer average]
- * [--data FILE]`; a warm-up is that of the joint batch too, of which the best rate counts.
+ * `npm run bench -- replicas [--seeds 3] [--rates 0.003,0.004] [--replicas 2] [--steps 1000] [--warmup N] [--sync-every 25]
+ * [--outer average|nesterov] [--data FILE]`; a warm-up is that of the joint batch too, of which the best rate counts.
  */
 export async function run(args: string[]): Promise<void> {
   const { options } = parseArgs(args);
@@ -23,13 +23,14 @@ export async function run(args: string[]): Promise<void> {
     steps: Number(options.steps ?? 1000),
     ...(options.warmup !== undefined && { warmup: Number(options.warmup) }),
   };
-  const outer = options.outer === 'average' ? ({ outer: 'average' } as const) : {};
+  const syncEvery = Number(options['sync-every'] ?? 25);
+  const averaging = { syncEvery, ...(options.outer !== undefined && { outer: options.outer as 'average' }) };
 
   const speeds: [number[], number[]] = [[], []];
   for (let i = 0; i < 3; i++) {
     for (const [at, count] of [1, replicas].entries()) {
       const few = { ...common, corpus, steps: 200, threads: 1, batchSize: 12 };
-      const { result } = await trainOnce({ ...few, replicas: count });
+      const { result } = await trainOnce({ ...few, ...averaging, replicas: count });
       speeds[at]!.push(result.tokensPerSecond);
     }
   }
@@ -38,7 +39,7 @@ export async function run(args: string[]): Promise<void> {
     ['', 'tokens/s', 'ratio'],
     [
       ['1 replica × 1 thread', one.toFixed(0), ''],
-      [`${replicas} replicas × 1 thread, H=25`, all.toFixed(0), (all / one).toFixed(2)],
+      [`${replicas} replicas × 1 thread, H=${syncEvery}`, all.toFixed(0), (all / one).toFixed(2)],
     ],
   );
 
@@ -49,7 +50,7 @@ export async function run(args: string[]): Promise<void> {
     for (const seed of seeds) {
       const both = { ...common, ...length, corpus, lr: rate, seed };
       const joint = (await trainOnce({ ...both, replicas: 1, batchSize: 12 * replicas })).result.valLoss;
-      const averaged = { ...both, ...outer, replicas, threads: 1, batchSize: 12 };
+      const averaged = { ...both, ...averaging, replicas, threads: 1, batchSize: 12 };
       const rounds = (await trainOnce(averaged)).result.valLoss;
       losses.joint.push(joint);
       losses.rounds.push(rounds);
@@ -63,6 +64,6 @@ export async function run(args: string[]): Promise<void> {
   const joint = Math.min(...means.map((m) => m.joint));
   const rounds = Math.min(...means.map((m) => m.rounds));
   rows.push(['best of each', 'mean', joint.toFixed(4), rounds.toFixed(4), percentAbove(rounds, joint)]);
-  const names = [`joint batch, B=${12 * replicas}`, `${replicas} replicas, B=12, H=25`];
+  const names = [`joint batch, B=${12 * replicas}`, `${replicas} replicas, B=12, H=${syncEvery}`];
   table(['peak rate', 'seed', ...names, 'difference'], rows);
 }

@@ -26,7 +26,7 @@ test('a new run between machines keeps moments where they are, and a resumed one
   const given = { corpus: ['a.txt'], lr: 0.1 };
   expect(SHARED_OPTIONS.moments!.default).toBe('keep');
   const own = parseTrainOptions(trainOptionsBetweenMachines(given));
-  expect(own).toEqual({ ...parseTrainOptions(given), moments: 'keep' });
+  expect(own).toEqual({ ...parseTrainOptions(given), moments: 'keep', outer: 'nesterov', syncEvery: 25 });
   const averaged = trainOptionsBetweenMachines({ ...given, moments: 'average' });
   expect(averaged.moments).toBe('average');
   expect(trainOptionsBetweenMachines({ ...given, resume: true })).toEqual({ ...given, resume: true });

@@ -43,10 +43,33 @@ describe('arrangeRun', () => {
     const threads = Math.max(1, Math.floor(availableParallelism() / 2));
     expect(setup).toMatchObject({ replicas: 2, threads, exchange: 'parameters', device: 'cpu', averageMoments: true });
     expect(setup.schedule).toEqual({ shape: 'linear', peak: 3e-3, final: 0, warmup: 30, steps: 300 });
-    expect(setup.outer).toEqual({ method: 'nesterov', learningRate: 0.7, momentum: 0.7 });
+    expect(setup.outer).toMatchObject({ method: 'average' });
     expect(chosen).toMatchObject({ replicas: 2, threads, schedule: setup.schedule, device: 'cpu' });
     expect(chosen).not.toHaveProperty('measured');
     expect(started).toBe(0);
+  });
+
+  it.each([
+    [{ replicas: 2 }, 'average', 5],
+    [{ replicas: 1 }, 'average', 25],
+    [{ replicas: 2, optimizer: 'adamw' }, 'nesterov', 25],
+    [{ replicas: 2, syncEvery: 7, outer: 'nesterov' }, 'nesterov', 7],
+    [{ replicas: 2, optimizer: 'adamw', outer: 'average' }, 'average', 25],
+  ] as const)('averages replicas as suits what trains them, with %j, and keeps it', async (changes, method, steps) => {
+    const { setup, chosen } = await arrange(changes);
+    expect(setup.outer).toEqual({ method, learningRate: 0.7, momentum: 0.7 });
+    expect(setup.stepsPerRound).toBe(steps);
+    expect(chosen.averaging).toEqual({ outer: method, sync_every: steps });
+  });
+
+  it('goes on averaging as the run was begun, whatever is the default by now', async () => {
+    await arrange({ replicas: 2 });
+    const path = join(folder, 'run/run.json');
+    const record = JSON.parse(await readFile(path, 'utf8'));
+    record.chosen.averaging = { outer: 'nesterov', sync_every: 9 };
+    await writeFile(path, JSON.stringify(record));
+    const { setup } = await arrange({ replicas: 2, resume: true });
+    expect([setup.outer.method, setup.stepsPerRound]).toEqual(['nesterov', 9]);
   });
 
   it.each([

@@ -45,6 +45,22 @@ export function optimizerOf(options: ParsedTrainOptions, { rates, matrices }: Pi
   };
 }
 
+/**
+ * How replicas on threads are averaged. With Muon an outer momentum goes on in directions of a higher rate, and averages cost
+ * threads next to nothing (4 × 128, 400 steps, two replicas, two texts, above the joint batch: Nesterov every 25 steps 2.5 to
+ * 3.1 %, the plain mean every 25 1.7 to 2.0 %, every 5 0.1 to 0.7 % at the same speed).
+ */
+function averagingOf(
+  { outer, syncEvery }: ParsedTrainOptions,
+  { muon }: TeamSetup['optimizer'],
+  replicas: number,
+): NonNullable<Chosen['averaging']> {
+  return {
+    outer: outer ?? (muon ? 'average' : 'nesterov'),
+    sync_every: syncEvery ?? (muon && replicas > 1 ? 5 : 25),
+  };
+}
+
 /** A run with all that its options leave open decided. */
 export interface ArrangedRun {
   readonly setup: TeamSetup;
@@ -81,6 +97,8 @@ export async function arrangeRun(
   const peak = learningRateOf(options, layout.size + learned.frozen.size);
   // What this process holds already is part of what it will need.
   const available = availableMemory() + process.memoryUsage.rss();
+  const averagingBy = ({ replicas }: ThreadArrangement) =>
+    chosen.averaging ?? averagingOf(options, optimizer, replicas);
   const setupFor = (
     arrangement: ThreadArrangement,
     schedule: ScheduleOptions = { peak, final: peak, warmup: 1000, steps: 1000 },
@@ -97,10 +115,11 @@ export async function arrangeRun(
     dropout: options.dropout,
     precision,
     schedule,
-    exchange: arrangement.replicas === 1 ? 'nothing' : options.syncEvery === 1 ? 'gradients' : 'parameters',
-    outer: { method: options.outer, learningRate: options.outerLr, momentum: options.outerMomentum },
+    exchange:
+      arrangement.replicas === 1 ? 'nothing' : averagingBy(arrangement).sync_every === 1 ? 'gradients' : 'parameters',
+    outer: { method: averagingBy(arrangement).outer, learningRate: options.outerLr, momentum: options.outerMomentum },
     averageMoments: options.moments === 'average',
-    stepsPerRound: options.syncEvery,
+    stepsPerRound: averagingBy(arrangement).sync_every,
   });
   // A large model takes a second to trace, and this is all that arrangements differ in.
   const needs = new Map<number, MemoryNeed>();
@@ -144,7 +163,7 @@ export async function arrangeRun(
   const setup = setupFor(arrangement, schedule);
   require(setup);
   await run.choose({
-    ...{ device, replicas, threads, optimizer, schedule },
+    ...{ device, replicas, threads, optimizer, schedule, averaging: averagingBy(arrangement) },
     ...((options.precision ?? 'fp32') !== 'fp32' && { precision }),
     ...(earlier.length > 0 && { earlier: [...earlier] }),
     ...(measured.length > 0 && { measured }),

@@ -315,15 +315,22 @@ const COMPUTING = {
 } as const satisfies TrainTable;
 
 const AVERAGING = {
-  /** H: inner steps between two averages; 1 averages gradients. Default 25. */
+  /** H: inner steps between two averages; 1 averages gradients. Default 5 for several replicas that Muon trains, else 25. */
   syncEvery: {
     kind: 'count',
     value: 'h',
-    default: 25,
     help: 'inner steps between averages, 1 averages gradients',
+    otherwise: '5 for several replicas by Muon, else 25',
+    betweenMachines: { help: 'inner steps between averages, 1 averages gradients', default: 25, otherwise: '25' },
   },
-  /** The outer optimiser. Default `nesterov`. */
-  outer: { kind: 'choice', choices: OUTERS, default: 'nesterov', help: 'outer optimiser' },
+  /** The outer optimiser. Default `average` where Muon trains, else `nesterov`. */
+  outer: {
+    kind: 'choice',
+    choices: OUTERS,
+    help: 'outer optimiser',
+    otherwise: 'average with Muon, else nesterov',
+    betweenMachines: { help: 'outer optimiser', default: 'nesterov', otherwise: 'nesterov' },
+  },
   /** The rate of `nesterov`. Default 0.7. */
   outerLr: { kind: 'positive', default: 0.7, help: 'outer learning rate' },
   /** The momentum of `nesterov`, from 0 to below 1. Default 0.7. */

@@ -9,7 +9,7 @@ const record = () => parseRecord(recordJson(newRecord(parseTrainOptions(options)
 describe('the record of a run', () => {
   it('holds the options with their defaults, without what is of one process alone', () => {
     const { options: kept, versions } = record();
-    expect(kept).toMatchObject({ corpus: ['a.txt'], steps: 20, lr: 0.01, seed: 1337, syncEvery: 25 });
+    expect(kept).toMatchObject({ corpus: ['a.txt'], steps: 20, lr: 0.01, seed: 1337, moments: 'average' });
     for (const key of ['run', 'resume', 'force']) expect(kept).not.toHaveProperty(key);
     expect(versions.node).toBe(process.versions.node);
     expect(versions.onnxruntime).toMatch(/^\d+\.\d+\.\d+$/);

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
+import { OUTERS } from '../averaging/choices.js';
 import { MeanfieldError, UsageError } from '../base/errors.js';
 import { firstIssue } from '../base/first-issue.js';
 import type { JsonValue } from '../base/json.js';
@@ -96,6 +97,8 @@ const chosenSchema = z.strictObject({
         .optional(),
     })
     .optional(),
+  /** How replicas on threads are averaged; runs of earlier versions have it among their options. */
+  averaging: z.strictObject({ outer: z.enum(OUTERS), sync_every: count.min(1) }).optional(),
   /** The learning rate; `steps` are those over which it falls. */
   schedule: scheduleSchema.optional(),
   /** Those that a run had until it was made longer: each up to, not including, a step. */

@@ -45,7 +45,8 @@ export async function arrangeCluster(
     );
   const fragments = cutFragments(model.trained, cluster.fragments);
   // With P fragments a round exchanges one of them after H / P steps, so that each has its turn every H.
-  const steps = Math.max(1, Math.round(options.syncEvery / fragments.length));
+  const { syncEvery = 25, outer = 'nesterov' } = options;
+  const steps = Math.max(1, Math.round(syncEvery / fragments.length));
   const { context: window = model.dimensions.context } = options;
   const perSample = learned.tokensPerSample ?? window;
   const tokensPerStep = options.batchSize * options.gradAccum * perSample;
@@ -68,7 +69,7 @@ export async function arrangeCluster(
     schedule,
     // After every single step the plain mean is what is wanted, as with `train`.
     outer: {
-      method: options.syncEvery === 1 ? 'average' : options.outer,
+      method: syncEvery === 1 ? 'average' : outer,
       learningRate: options.outerLr,
       momentum: options.outerMomentum,
     },
