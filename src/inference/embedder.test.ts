@@ -1,10 +1,8 @@
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import expected from '../../test/fixtures/sentence/expected.json' with { type: 'json' };
-import { runsOf } from './embedder.js';
 import { load } from './load.js';
 
 const tiny = new URL('../../test/fixtures/sentence/tiny', import.meta.url).pathname;
@@ -143,20 +141,4 @@ describe('what is wrong is told', () => {
       /has no head that tells masked tokens: `architectures` in its config.json names BertModel/,
     );
   });
-});
-
-it('runs hold every text once, those of like length together, none too large', () => {
-  const lengths = fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 200 });
-  fc.assert(
-    fc.property(lengths, (all) => {
-      const runs = [...runsOf(all, 300)];
-      expect(runs.flatMap(({ texts }) => texts).sort((a, b) => a - b)).toEqual([...all.keys()]);
-      for (const { tokens, texts } of runs) {
-        expect(texts.every((i) => all[i]! <= tokens && (tokens === 16 || all[i]! > tokens / 2 || tokens === 300))).toBe(
-          true,
-        );
-        expect(tokens * texts.length).toBeLessThanOrEqual(2048);
-      }
-    }),
-  );
 });

@@ -2,10 +2,9 @@ import { setImmediate as othersTurn } from 'node:timers/promises';
 import { MeanfieldError } from '../base/errors.js';
 import type { Tokenizer } from '../data/index.js';
 import type { Engine, SessionOptions } from '../engine/engine.js';
-import { Sessions } from '../engine/sessions.js';
 import { MEAN, type SentenceModules } from '../hub/sentence-folder.js';
 import type { Model } from '../model/model.js';
-import { traceEmbedding } from './embedding-program.js';
+import { type EmbeddingRuns, embeddingRuns } from './embedding-runs.js';
 
 /** What an {@link Embedder} computes with. */
 export interface EmbedderOptions {
@@ -21,19 +20,14 @@ export interface EmbedderOptions {
   readonly compile?: SessionOptions;
 }
 
-/** Tokens of a run, about: more gain nothing and take memory. */
-const RUN_TOKENS = 2048;
-/** The shortest run: each length is a program of its own. */
-const SHORTEST = 16;
-
 /** Turns texts into vectors, those of like length together. */
 export class Embedder {
-  readonly #sessions: Sessions;
+  readonly #runs: EmbeddingRuns;
   readonly #sentence: SentenceModules;
 
   constructor(private readonly options: EmbedderOptions) {
-    this.#sessions = new Sessions(options.engine, { spinning: false, ...options.compile });
     this.#sentence = options.sentence ?? MEAN;
+    this.#runs = embeddingRuns({ ...options, sentence: this.#sentence, longest: this.#longest });
   }
 
   /**
@@ -52,16 +46,18 @@ export class Embedder {
     const ids = texts.map((text, i) => this.#encode(text, i));
     const vectors: Float32Array[] = new Array(texts.length);
     let done = 0;
-    for (const { tokens, texts: numbers } of runsOf(
-      ids.map(({ length }) => length),
-      this.#longest,
-    )) {
+    for (const { tokens, texts: numbers } of this.#runs.group(ids.map(({ length }) => length))) {
       signal?.throwIfAborted();
-      const found = await this.#run(
+      const all = await this.#runs.run(
         numbers.map((i) => ids[i]!),
         tokens,
       );
-      for (const [b, i] of numbers.entries()) vectors[i] = found[b]!;
+      if (!all.every(Number.isFinite))
+        throw new MeanfieldError(
+          "A vector of the model is not finite: its weights are not usable. Take another copy of the model's files.",
+        );
+      const width = all.length / numbers.length;
+      for (const [b, i] of numbers.entries()) vectors[i] = all.slice(b * width, (b + 1) * width);
       done += numbers.length;
       progress?.(done);
       await othersTurn();
@@ -71,7 +67,7 @@ export class Embedder {
 
   /** Frees the engine's memory. */
   async dispose(): Promise<void> {
-    await this.#sessions.dispose();
+    await this.#runs.dispose();
   }
 
   get #longest(): number {
@@ -95,50 +91,5 @@ export class Embedder {
         `The tokenizer gives id ${unknown}, but the model knows ${model.dimensions.vocabulary} tokens: they do not belong together.`,
       );
     return ids;
-  }
-
-  async #run(ids: readonly Int32Array[], tokens: number): Promise<Float32Array[]> {
-    const { model, parameters, frozen = new Float32Array(0) } = this.options;
-    // A power of two: few programs serve any number of texts.
-    const texts = 2 ** Math.ceil(Math.log2(ids.length));
-    const session = await this.#sessions.of(`${tokens} ${texts}`, ({ target }) =>
-      traceEmbedding(model, this.#sentence, { tokens, texts }, target),
-    );
-    const feeds = { ids: new BigInt64Array(tokens * texts), own: new Float32Array(tokens * texts) };
-    for (let b = 0; b < texts; b++) {
-      // Rows without a text repeat the first.
-      for (const [t, id] of (ids[b] ?? ids[0]!).entries()) {
-        feeds.ids[t * texts + b] = BigInt(id);
-        feeds.own[t * texts + b] = 1;
-      }
-    }
-    const { vectors } = await session.run({ ...model.views(parameters, frozen), ...feeds });
-    const all = vectors as Float32Array;
-    if (!all.every(Number.isFinite))
-      throw new MeanfieldError(
-        "A vector of the model is not finite: its weights are not usable. Take another copy of the model's files.",
-      );
-    const width = all.length / texts;
-    return ids.map((_, b) => all.slice(b * width, (b + 1) * width));
-  }
-}
-
-/**
- * Which texts are run together: the longest first, each filled up to a power of two or to the longest allowed.
- *
- * @param lengths in tokens
- */
-export function* runsOf(
-  lengths: readonly number[],
-  longest: number,
-): Generator<{ readonly tokens: number; readonly texts: readonly number[] }> {
-  const tokensOf = (length: number) => Math.min(longest, Math.max(SHORTEST, 2 ** Math.ceil(Math.log2(length))));
-  const order = [...lengths.keys()].sort((a, b) => lengths[b]! - lengths[a]! || a - b);
-  while (order.length > 0) {
-    const tokens = tokensOf(lengths[order[0]!]!);
-    const others = order.findIndex((i) => tokensOf(lengths[i]!) !== tokens);
-    const alike = others < 0 ? order.length : others;
-    const most = 2 ** Math.max(0, Math.floor(Math.log2(RUN_TOKENS / tokens)));
-    yield { tokens, texts: order.splice(0, Math.min(alike, most)) };
   }
 }

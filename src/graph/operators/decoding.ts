@@ -1,7 +1,8 @@
 /*
- * Operators of generation alone: they have no gradients, and lowerings for the CPU, where ONNX Runtime has them fused.
- * Shape suffixes: N new tokens, of B sequences; S slots of a cache; H heads, K of keys and values; D width of a head, E the
- * next multiple of 8; I values of a row that come in, O that go out, Z blocks of a row of weights.
+ * Operators of use alone, not of training: they have no gradients, and lowerings for the CPU, where ONNX Runtime has them
+ * fused.
+ * Shape suffixes: N new tokens, of B sequences; T of each; S slots of a cache; H heads, K of keys and values; D width of a
+ * head, E the next multiple of 8; I values of a row that come in, O that go out, Z blocks of a row of weights.
  */
 import { apply, apply1, type Emitter, formatShape, type Node, type Operator, type Tensor } from '../tensor.js';
 import { float32, int64s, ONNX_TYPE } from './rules.js';
@@ -159,6 +160,37 @@ export const decoding = {
       },
     },
   },
+  attendTexts: {
+    name: 'attendTexts',
+    infer: ([q, k, v, lengths]) => {
+      const [shape, B] = [q!.shape, lengths!.shape[0]!];
+      const alike = [k, v].every((x) => formatShape(x!.shape) === formatShape(shape));
+      if (shape.length !== 4 || !alike || shape[0] !== B)
+        throw new Error(
+          `attendTexts: expected queries, keys and values [B, T, H, D] and lengths [B], got ` +
+            [q, k, v, lengths].map((x) => formatShape(x!.shape)).join(', '),
+        );
+      return [{ shape, dtype: 'float32' }];
+    },
+    lower: {
+      cpu: (e, node, [q, k, v, lengths]) => {
+        const [, , H, D] = node.inputs[0]!.shape as [number, number, number, number];
+        const joined = (x: string) => e.emit('Reshape', [x, e.constant(int64s([0, 0, H * D]), [3])])[0]!;
+        const [o] = e.emit(
+          'MultiHeadAttention',
+          [joined(q!), joined(k!), joined(v!), '', lengths!],
+          { num_heads: H, scale: { float: (node.attributes.scale as number | undefined) ?? 1 / Math.sqrt(D) } },
+          MS,
+        );
+        return e.emit('Reshape', [o!, e.constant(int64s([0, 0, H, D]), [4])]);
+      },
+    },
+  },
+  fusedGelu: {
+    name: 'fusedGelu',
+    infer: ([x]) => [{ shape: float32('fusedGelu', x!).shape, dtype: 'float32' }],
+    lower: { cpu: (e, _node, inputs) => e.emit('Gelu', inputs, {}, MS) },
+  },
   fastGelu: {
     name: 'fastGelu',
     infer: ([x]) => [{ shape: float32('fastGelu', x!).shape, dtype: 'float32' }],
@@ -231,3 +263,19 @@ export const blockRows = ({ codes, scales, bits, inputs }: BlockWeights, ids_N: 
 
 /** What `gelu` computes, in one node. */
 export const fastGelu = (x: Tensor): Tensor => apply1(decoding.fastGelu, [x]);
+
+/** What `geluErf` computes, in one node. */
+export const fusedGelu = (x: Tensor): Tensor => apply1(decoding.fusedGelu, [x]);
+
+/**
+ * Attention of every token of a text to all of that text.
+ *
+ * @param q [B, T, H, D], as keys and values
+ * @param lengths tokens of each text, [B] int32: what stands behind them fills up
+ * @returns [B, T, H, D]
+ */
+export const attendTexts = (
+  [q, k, v]: readonly [Tensor, Tensor, Tensor],
+  lengths: Tensor,
+  scale?: number | undefined,
+): Tensor => apply1(decoding.attendTexts, [q, k, v, lengths], { scale });

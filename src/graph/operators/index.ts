@@ -53,6 +53,7 @@ export {
 export { abs, maximum, minimum } from './comparison.js';
 export {
   attendCached,
+  attendTexts,
   type BlockWeights,
   blockProduct,
   blockRows,
@@ -60,6 +61,7 @@ export {
   type CachedSequences,
   cachedWidth,
   fastGelu,
+  fusedGelu,
 } from './decoding.js';
 export { type LinearDistillationOptions, linearDistillation } from './distillation.js';
 export { dropoutFactors } from './dropout.js';
