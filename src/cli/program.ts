@@ -15,6 +15,7 @@ import { defineGenerate } from './model/define-generate.js';
 import { defineInfo } from './model/define-info.js';
 import { definePlan } from './plan/define-plan.js';
 import { defineScale } from './scale/define-scale.js';
+import { defineServe } from './serve/define-serve.js';
 import { finish } from './terminal/common-options.js';
 import type { Start } from './terminal/context.js';
 import { usageError } from './terminal/usage.js';
@@ -41,6 +42,7 @@ export function createProgram(start: Start): Command {
     defineEval,
     defineGenerate,
     defineEmbed,
+    defineServe,
     defineExport,
     defineInfo,
     defineHub,

@@ -42,6 +42,8 @@ export class App {
   readonly #running = new Set<AbortController>();
   #idle: (() => void)[] = [];
   #stopping = false;
+  /** Requests that were answered, whatever the answer. */
+  answered = 0;
 
   constructor(
     private readonly service: Service,
@@ -109,6 +111,7 @@ export class App {
       for (const work of cleanup) work();
       for (const { release } of leases) release();
       this.#running.delete(abort);
+      this.answered++;
       this.service.metrics.request(route, status, seconds(began));
       if (this.#running.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
     };

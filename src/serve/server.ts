@@ -34,6 +34,10 @@ export interface ServerParts extends ListenOptions {
 export interface ApiServer {
   readonly url: string;
   readonly port: number;
+  /** How many requests were answered. */
+  readonly requests: number;
+  /** Resolves when it is closed. */
+  readonly ended: Promise<void>;
   /** Opens a model before it is asked for. */
   warm(name: string): Promise<void>;
   /** Takes no more requests, lets those that run end, and closes the models. */
@@ -51,11 +55,12 @@ const STALL_MS = 120_000;
 export async function startServer(parts: ServerParts): Promise<ApiServer> {
   const { log = () => {}, tell = () => {} } = parts;
   let app: App | undefined;
+  let warming = false;
   const metrics = createServeMetrics(() => ({ models: shelf.open, requests: app?.requests ?? 0 }));
   const shelf = new Shelf(parts.models, parts.memoryBytes, (event) => {
     tell(event);
     if (event.type === 'opened') metrics.opened(event.model, event.seconds);
-    if (event.type === 'failed') log(`${event.model}: ${messageOf(event.error)}`);
+    if (event.type === 'failed' && !warming) log(`${event.model}: ${messageOf(event.error)}`);
   });
   const service = {
     ...{ shelf, metrics, log, maxTokens: parts.maxTokens },
@@ -86,10 +91,28 @@ export async function startServer(parts: ServerParts): Promise<ApiServer> {
   timer?.unref();
   const port = portOf(server);
   const name = parts.host === '0.0.0.0' || parts.host === '::' ? 'localhost' : parts.host;
+  let end = () => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
   return {
+    ended,
+    get requests() {
+      return app.answered;
+    },
     url: `http${parts.tls ? 's' : ''}://${name.includes(':') ? `[${name}]` : name}:${port}`,
     port,
-    warm: async (name) => (await shelf.lease(name)).release(),
+    warm: async (name) => {
+      warming = true;
+      try {
+        (await shelf.lease(name)).release();
+      } catch (error) {
+        // Whoever starts the server may know why.
+        throw error instanceof HttpError ? (error.cause ?? error) : error;
+      } finally {
+        warming = false;
+      }
+    },
     close: async () => {
       clearInterval(timer);
       const closed = new Promise((resolve) => server.close(resolve));
@@ -103,6 +126,7 @@ export async function startServer(parts: ServerParts): Promise<ApiServer> {
       clearTimeout(last);
       metrics.close();
       await shelf.close();
+      end();
     },
   };
 }
