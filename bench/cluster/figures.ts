@@ -1,3 +1,4 @@
+import { mean } from '../lib.js';
 import type { Commit, LiveCluster } from './live-cluster.js';
 import type { Line, Program } from './program.js';
 
@@ -8,6 +9,16 @@ export function bytesPerToken(commits: readonly Commit[]): number {
   const bytes = last!.traffic.sent + last!.traffic.received - first.traffic.sent - first.traffic.received;
   return bytes / tokensAfter(commits, 2);
 }
+
+/** Bytes of each worker's line for each round, both ways, likewise. */
+export function bytesPerRound(commits: readonly Commit[], workers: number): number {
+  const tokens = tokensAfter(commits, 2) / (commits.length - 2);
+  return (bytesPerToken(commits) * tokens) / workers;
+}
+
+/** Of the rounds from the third commit on, the mean. */
+export const secondsPerRound = (commits: readonly Commit[]): number =>
+  mean(commits.slice(2).map(({ event }) => event.seconds.round));
 
 /** Tokens of the commits from this index on. */
 export function tokensAfter(commits: readonly Commit[], from: number): number {

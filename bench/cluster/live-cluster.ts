@@ -16,6 +16,8 @@ export interface ClusterPlan {
   readonly join?: readonly string[];
   /** Of every machine's line, each way: `100mbit`. */
   readonly rate?: string;
+  /** Of the workers' lines alone, where the coordinator and the server stand on better ones. */
+  readonly workerRate?: string;
   /** Milliseconds each way between everybody and the NATS server. */
   readonly delay?: number;
   readonly natsServers?: 1 | 3;
@@ -59,7 +61,7 @@ export async function startCluster(plan: ClusterPlan): Promise<LiveCluster> {
   const network = createNetwork();
   const servers = Array.from({ length: plan.natsServers ?? 1 }, () => network.add(plan.rate));
   const host = network.add(plan.rate);
-  const machines = Array.from({ length: plan.workers }, () => network.add(plan.rate));
+  const machines = Array.from({ length: plan.workers }, () => network.add(plan.workerRate ?? plan.rate));
   const nats = await startNats(servers);
   const proxy = plan.delay
     ? await startProxy({ host: servers[0]!.address, port: 4222 }, plan.delay, network.address)
