@@ -56,7 +56,13 @@ describe('meanfield serve', () => {
       [97, 98],
     ];
     const scored = await ask('/v1/completions', { prompt, max_tokens: 1, echo: true, logprobs: 1, temperature: 0 });
-    const { choices } = scored.json as { choices: { logprobs: { token_logprobs: (number | null)[] } }[] };
+    const { choices } = scored.json as {
+      choices: { logprobs: { token_logprobs: (number | null)[]; top_logprobs: (Record<string, number> | null)[] } }[];
+    };
+    // As lm-eval's parse_logprobs reads them: a token is the greedy one where it has the best score, to the bit.
+    for (const { logprobs } of choices)
+      for (const [i, top] of logprobs.top_logprobs.entries())
+        if (i > 0) expect(Math.max(...Object.values(top!))).toBeGreaterThanOrEqual(logprobs.token_logprobs[i]!);
     const told = choices.map(({ logprobs }) => logprobs.token_logprobs);
     expect(told.map((each) => each.length)).toEqual([4, 3]);
     for (const [first, ...rest] of told) {

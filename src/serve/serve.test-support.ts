@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { UsageError } from '../base/errors.js';
 import type {
   CompletionEvent,
   CompletionRequest,
@@ -76,6 +77,8 @@ export class LetterModel implements ServedModel {
     if (this.running >= (this.options.places ?? Number.POSITIVE_INFINITY))
       throw Object.assign(new Error('full'), { name: 'BusyError' });
     this.requests.push(request);
+    if (request.constraint?.kind === 'regex' && request.constraint.regex === '(')
+      throw new UsageError('this is no regular expression.');
     this.running++;
     try {
       yield* this.#write(request, signal);

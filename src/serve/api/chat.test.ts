@@ -177,4 +177,7 @@ it('passes on what the text must be', async () => {
     await ask(server, '/v1/chat/completions', { ...asked, ...format });
     expect(model.requests.at(-1)!.constraint).toEqual(constraint);
   }
+  const wrong = await ask(server, '/v1/chat/completions', { ...asked, guided_regex: '(' });
+  expect([wrong.status, wrong.json.error.param]).toEqual([400, 'guided_regex']);
+  expect(wrong.json.error.message).toBe('guided_regex cannot be kept to: this is no regular expression.');
 });

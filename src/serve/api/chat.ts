@@ -5,7 +5,7 @@ import { answerId, usageSchema } from '../writing/answer.js';
 import { ChatChoice } from '../writing/chat-choice.js';
 import { begun, Choices } from '../writing/choices.js';
 import { messagesSchema, templateMessages } from '../writing/messages.js';
-import { MOST_TOP, roomFor, SAMPLING_FIELDS, samplingOf } from '../writing/sampling.js';
+import { MOST_TOP, roomFor, SAMPLING_FIELDS, samplingOf, shapeFault } from '../writing/sampling.js';
 import { streamed } from '../writing/streamed.js';
 import type { Call } from './call.js';
 import { endpoint } from './endpoint.js';
@@ -132,7 +132,9 @@ export const chat = endpoint({
       }),
     );
     const choices = new Choices(model, requests, n, service.metrics);
-    const events = await begun(choices.events(call.signal), service.timing.pingMs);
+    const events = await begun(choices.events(call.signal), service.timing.pingMs).catch((error: unknown) => {
+      throw shapeFault(error, body);
+    });
     const answers = requests.map(
       (_, index) =>
         new ChatChoice(model, {

@@ -3,7 +3,7 @@ import type { CompletionRequest, ServedModel } from '../../inference/completions
 import { wrongParameter } from '../http/http-error.js';
 import { answerId, usageSchema } from '../writing/answer.js';
 import { begun, Choices } from '../writing/choices.js';
-import { MOST_TOP, roomFor, SAMPLING_FIELDS, samplingOf } from '../writing/sampling.js';
+import { MOST_TOP, roomFor, SAMPLING_FIELDS, samplingOf, shapeFault } from '../writing/sampling.js';
 import { streamed } from '../writing/streamed.js';
 import { TextChoice } from '../writing/text-choice.js';
 import type { Call } from './call.js';
@@ -86,7 +86,9 @@ export const completions = endpoint({
       }));
     });
     const choices = new Choices(model, requests, n, service.metrics);
-    const events = await begun(choices.events(call.signal), service.timing.pingMs);
+    const events = await begun(choices.events(call.signal), service.timing.pingMs).catch((error: unknown) => {
+      throw shapeFault(error, body);
+    });
     const head = {
       id: answerId('cmpl'),
       object: 'text_completion',

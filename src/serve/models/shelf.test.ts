@@ -94,6 +94,8 @@ it('goes on with the model that it has when a newer one cannot be opened, and lo
   await use(shelf, 'a');
   [version, broken] = ['2', true];
   await shelf.follow();
+  await shelf.follow();
+  expect(events.filter(({ type }) => type === 'failed')).toHaveLength(1);
   await use(shelf, 'a');
   expect(opened).toHaveLength(1);
   broken = false;

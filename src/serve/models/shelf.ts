@@ -49,6 +49,8 @@ export class Shelf {
   readonly #opening = new Map<string, Promise<Open>>();
   /** One is opened at a time, as what it takes is counted against the budget. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** What following a model failed with last: it is told once, not at every look. */
+  readonly #faults = new Map<string, string>();
   #asked = 0;
   #closed = false;
 
@@ -118,12 +120,17 @@ export class Shelf {
       if (entry.version === undefined || this.#closed) continue;
       try {
         const version = await entry.version();
-        if (version === open.version) continue;
+        if (version === open.version) {
+          this.#faults.delete(entry.name);
+          continue;
+        }
         const newer = await this.#inTurn(() => this.#start(entry));
         this.#open.set(entry.name, newer);
         this.#leave(open);
       } catch (error) {
         // The one that is open goes on; half a change is looked at again.
+        if (this.#faults.get(entry.name) === messageOf(error)) continue;
+        this.#faults.set(entry.name, messageOf(error));
         this.tell({ type: 'failed', model: entry.name, error });
       }
     }

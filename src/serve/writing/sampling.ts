@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { z } from 'zod';
+import { UsageError } from '../../base/errors.js';
 import type { CompletionRequest, Constraint, ServedModel } from '../../inference/completions/completion.js';
 import { maybe, refused } from '../api/fields.js';
 import { HttpError, wrongParameter } from '../http/http-error.js';
@@ -111,6 +112,22 @@ function constraintOf({ response_format: format, guided_regex: regex }: Sampling
   if (!shaped) return {};
   if (format.type === 'json_object') return { constraint: { kind: 'json' } };
   return { constraint: { kind: 'schema', schema: JSON.stringify(format.json_schema.schema) } };
+}
+
+/**
+ * What to tell of an error at the beginning of a text that is to have a form: a fault of that, by the parameter's name.
+ *
+ * @param error thrown by the model
+ */
+export function shapeFault(error: unknown, fields: Pick<SamplingFields, 'response_format' | 'guided_regex'>): unknown {
+  const format = fields.response_format;
+  const param = fields.guided_regex !== undefined ? 'guided_regex' : 'response_format';
+  if (
+    !(error instanceof UsageError) ||
+    (param === 'response_format' && (format === undefined || format.type === 'text'))
+  )
+    return error;
+  return wrongParameter(param, `${param} cannot be kept to: ${error.message}`, 'unsupported_parameter');
 }
 
 /**
