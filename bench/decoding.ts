@@ -119,14 +119,14 @@ function best(logits: Float32Array): number {
   return at;
 }
 
-async function llamaCpp(): Promise<{ readonly module?: string; readonly version: string }> {
+export async function llamaCpp(): Promise<{ readonly module?: string; readonly version: string }> {
   const folder = join(process.env.MEANFIELD_PROGRAMS ?? '', 'node_modules/node-llama-cpp');
   if (!existsSync(join(folder, 'package.json'))) return { version: 'not installed' };
   const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { version: string };
   return { module: join(folder, 'dist/index.js'), version };
 }
 
-function theirs(
+export function theirs(
   { module }: { readonly module?: string },
   file: string | undefined,
   sizes: Readonly<Record<'prompt' | 'tokens' | 'threads', number>>,

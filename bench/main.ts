@@ -28,6 +28,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     about: 'tokens per second with weights in fewer bits beside llama.cpp; needs SmolLM2-135M-Instruct',
     load: () => import('./decoding.js'),
   },
+  serve: {
+    about: 'a server over HTTP: its start, one stream, 16 together, beside llama.cpp; needs SmolLM2-135M-Instruct',
+    load: () => import('./serve.js'),
+  },
   cluster: {
     about: 'many machines: bytes, speed, quality, deaths; needs root and a folder of text',
     load: () => import('./cluster/index.js'),
