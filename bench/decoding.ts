@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { NodeEngine } from '../src/engine/node/engine.js';
 import { exportModel } from '../src/export/export-model.js';
 import { loadModel } from '../src/hub/load-model.js';
-import { weightsIn } from '../src/inference/fused-program.js';
 import { PRECISIONS, type WeightPrecision } from '../src/inference/precision.js';
 import { createDecoder } from '../src/inference/sequence-decoder.js';
 import type { SequenceDecoder } from '../src/inference/sequences.js';
+import { weightsIn } from '../src/inference/weights.js';
+import { lossOf, randomModel, writeTogether } from './decoding-more.js';
 import { median, type Outcome, parseArgs, root, runJson, table } from './lib.js';
 
 /** What llama.cpp has beside each of ours: blocks of 32 weights with a scale, in 8 and 4 bits. */
@@ -20,6 +21,9 @@ type Figures = Readonly<Record<(typeof FIGURES)[number], number>>;
 /**
  * `npm run bench -- decoding [--model FOLDER] [--prompt 1024] [--tokens 128] [--threads 1] [--rounds 3]`: one sequence, read
  * and written in each precision of weights, beside llama.cpp by the node-llama-cpp in the folder MEANFIELD_PROGRAMS.
+ *
+ * `--together 1,4,16` measures so many sequences that are written together instead, with `--preset gpt2-124m` of random
+ * weights; `--text FILE` the loss of a text in each precision.
  *
  * MODEL is SmolLM2-135M-Instruct in the folder MEANFIELD_MODELS unless given.
  */
@@ -33,9 +37,13 @@ export async function run(args: string[]): Promise<void> {
       ['rounds', 3],
     ] as const
   ).map(([name, otherwise]) => Number(options[name] ?? otherwise)) as [number, number, number, number];
+  const sizes = { counts: options.together?.split(',').map(Number) ?? [1], tokens, threads, rounds };
+  if (options.preset) return writeTogether(randomModel(options.preset), sizes);
   const folder = options.model ?? join(process.env.MEANFIELD_MODELS ?? '', 'SmolLM2-135M-Instruct');
   if (!existsSync(join(folder, 'config.json')))
     return console.log('Skipped: name a model by --model or MEANFIELD_MODELS.');
+  if (options.text) return lossOf(folder, options.text, threads);
+  if (options.together) return writeTogether(await loadModel(folder), sizes);
   const temporary = await mkdtemp(join(tmpdir(), 'meanfield-bench-'));
   const measured = new Map<string, Figures[]>();
   const keep = (name: string, figures: Figures) => measured.set(name, [...(measured.get(name) ?? []), figures]);

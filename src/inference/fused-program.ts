@@ -9,6 +9,7 @@ import {
   type BlockWeights,
   blockProduct,
   blockRows,
+  type CachedAttention,
   cachedWidth,
   encodeAnySize,
   exp,
@@ -25,14 +26,14 @@ import {
   rotary,
   type SymbolicSize,
   scale,
+  split,
   sub,
   type Target,
   type Tensor,
 } from '../graph/index.js';
 import type { Attend } from '../model/architecture.js';
-import { BLOCKS, bitsOf, storeBlocks, type WeightPlace } from '../model/block-weights.js';
 import type { Model } from '../model/model.js';
-import type { WeightPrecision } from './precision.js';
+import { CODES, isInput, nameOf, productWeight, SCALES, type Stored, tokenTable, type Weights } from './weights.js';
 
 /** Keys and values of a layer in a cache. */
 export interface CachedHeads {
@@ -64,94 +65,6 @@ export function fusedNeeds(model: Model): FusedNeeds {
     model.forward(model.parameterInputs(), { ids_N: one('ids'), batch: 1, positions_T: one('positions'), attend });
   }
   return { heads, fits };
-}
-
-/** The parameters of a model for {@link traceFused}. */
-export interface Weights {
-  /** Those that are constants of the graph. */
-  readonly constants: ReadonlyMap<string, Float32Array | Uint8Array>;
-  /** Those that are fed at each step, by name. */
-  readonly fed: Readonly<Record<string, Float32Array>>;
-  /** Of the parameters that are in few bits, their bits. */
-  readonly bits: ReadonlyMap<string, 4 | 8>;
-}
-
-/** What stands behind the name of a parameter in few bits. */
-const [CODES, SCALES] = ['.codes', '.scales'];
-
-/**
- * The weights of a model in a precision. In single precision they are fed: as constants they would be in memory twice, as
- * what else the model does reads its vector. In few bits they are constants, and the vector is not needed afterwards.
- *
- * In 4 bits are the layers of {@link bitsOf}, and neither tables of tokens nor the head: all in 4 bits cost SmolLM2-135M 6.5 %
- * of its loss.
- */
-export function weightsIn(
-  precision: WeightPrecision,
-  model: Model,
-  parameters: Readonly<Record<string, Float32Array>>,
-): Weights {
-  const bits = new Map<string, 4 | 8>();
-  if (precision === 'fp32') return { constants: new Map(), fed: parameters, bits };
-  // What stays as it is would else hold on to the vector that it is a view of.
-  const constants = new Map<string, Float32Array | Uint8Array>();
-  const { places, tables } = weightPlaces(model);
-  const head = model.architecture.head(model.config);
-  for (const [name, place] of places) {
-    const values = parameters[name]!;
-    const few = precision === 'int8' || name === head || tables.has(name) ? 8 : bitsOf(place);
-    const { codes, scales } = storeBlocks(values, place, few);
-    constants.set(name + CODES, codes).set(name + SCALES, scales);
-    bits.set(name, few);
-  }
-  for (const [name, values] of Object.entries(parameters)) if (!bits.has(name)) constants.set(name, values.slice());
-  return { constants, fed: {}, bits };
-}
-
-/** The weights of products, and the tables of tokens. */
-function weightPlaces(model: Model): { places: ReadonlyMap<string, WeightPlace>; tables: ReadonlySet<string> } {
-  const places = new Map<string, WeightPlace>();
-  const tables = new Set<string>();
-  const kept: Tensor[] = [];
-  const attend: Attend = (_layer, q, k, v) => {
-    kept.push(k, v);
-    return q;
-  };
-  const [ids_N, positions_T] = ['ids', 'positions'].map((name) => input(name, [1], 'int64')) as [Tensor, Tensor];
-  const parameters = model.parameterInputs();
-  const x_NC = model.forward(parameters, { ids_N, batch: 1, positions_T, attend });
-  replaceNodes([model.logits(parameters, x_NC), ...kept], (node) => {
-    const weight = productWeight(node);
-    if (weight) {
-      const [first, second] = weight.shape as [number, number];
-      const rows = node.attributes.transB ? 'outputs' : 'inputs';
-      places.set(nameOf(weight), {
-        rows,
-        ...(rows === 'outputs' ? { outputs: first, inputs: second } : { inputs: first, outputs: second }),
-      });
-    }
-    const table = tokenTable(node);
-    if (table) {
-      tables.add(nameOf(table));
-      places.set(nameOf(table), { rows: 'outputs', outputs: table.shape[0]!, inputs: table.shape[1]! });
-    }
-    return undefined;
-  });
-  return { places, tables };
-}
-
-const isInput = (x: Tensor | undefined): boolean => x?.node.operator.name === 'input';
-const nameOf = (x: Tensor): string => x.node.attributes.name as string;
-
-/** The weight of a product, where it is a parameter. */
-function productWeight({ operator, inputs, attributes }: Node): Tensor | undefined {
-  return operator.name === 'gemm' && !attributes.transA && isInput(inputs[1]) ? inputs[1] : undefined;
-}
-
-/** The table that rows of tokens are taken from. */
-function tokenTable({ operator, inputs }: Node): Tensor | undefined {
-  const [table, ids] = inputs;
-  return operator.name === 'gather' && isInput(table) && isInput(ids) && nameOf(ids!) === 'ids' ? table : undefined;
 }
 
 /** What a program is made for. */
@@ -215,8 +128,9 @@ export function traceFused(model: Model, { weights, reach, told }: FusedOptions,
       });
       const logits_LV = model.logits(parameters, gather(x_NC, input('rows', [L], 'int64')));
       const scores = told ? scoresOf(logits_LV, input('targets', [L], 'int64')) : { logits: logits_LV };
+      const parts: Parts = new Map();
       const all = { ...scores, ...outputs };
-      const fused = replaceNodes(Object.values(all), (node, inputs) => fusedNode(node, inputs, weights.bits));
+      const fused = replaceNodes(Object.values(all), (node, inputs) => fusedNode(node, inputs, weights, parts));
       return Object.fromEntries(Object.keys(all).map((name, i) => [name, fused[i]!]));
     },
     target,
@@ -257,7 +171,8 @@ function positionTable(rows: Tensor | undefined): Tensor | undefined {
 function fusedNode(
   node: Node,
   inputs: readonly Tensor[],
-  bits: ReadonlyMap<string, 4 | 8>,
+  weights: Weights,
+  parts: Parts,
 ): readonly Tensor[] | undefined {
   if (node.operator.name === 'gelu') return [fastGelu(inputs[0]!)];
   // In its lowering stand constants as long as there are tokens.
@@ -265,24 +180,56 @@ function fusedNode(
     const [x, cos, sin] = inputs as [Tensor, Tensor, Tensor];
     return node.operator.decompose!(rotary(x, cos, sin).node, 'cpu');
   }
-  const of = (name: string, outputs: number, width: number): BlockWeights => {
-    const few = bits.get(name)!;
-    const blocks = Math.ceil(width / BLOCKS[few]);
-    const codes = input(name + CODES, [outputs, blocks, (BLOCKS[few] * few) / 8], 'uint8');
-    return { codes, scales: input(name + SCALES, [outputs, blocks]), bits: few, inputs: width };
-  };
-  const weight = productWeight(node);
-  if (weight && bits.has(nameOf(weight))) {
-    const [first, second] = weight.shape as [number, number];
-    const { transB, alpha, beta } = node.attributes as { transB: boolean; alpha: number; beta: number };
-    const blocks = transB ? of(nameOf(weight), first, second) : of(nameOf(weight), second, first);
-    const [x, , c] = inputs as [Tensor, Tensor, Tensor?];
-    if (c && alpha === 1 && beta === 1 && c.shape.length === 1) return [blockProduct(x, blocks, c)];
-    const product = blockProduct(alpha === 1 ? x : scale(x, alpha), blocks);
-    return [c ? add(product, scale(c, beta)) : product];
+  if (node.operator.name === 'attendCached') return attendPacked(node, inputs);
+  const stored = weights.products.get(nameOf(productWeight(node)));
+  if (stored) return [storedProduct(node, inputs, stored, parts)];
+  const rows = weights.tables.get(nameOf(tokenTable(node)));
+  return rows && [blockRows(blocksOf(rows), inputs[1]!)];
+}
+
+function blocksOf({ name, bits, block, inputs, outputs }: Stored): BlockWeights {
+  const O = outputs.reduce((sum, n) => sum + n, 0);
+  const Z = Math.ceil(inputs / block);
+  const codes = input(name + CODES, [O, Z, (block * bits) / 8], 'uint8');
+  return { codes, scales: input(name + SCALES, [O, Z]), bits, inputs };
+}
+
+/** Results of products that are stored together, by their input and the name. */
+type Parts = Map<Tensor, Map<string, readonly Tensor[]>>;
+
+function storedProduct(
+  { attributes }: Node,
+  [x, , c]: readonly Tensor[],
+  stored: Stored & { readonly at: number },
+  parts: Parts,
+): Tensor {
+  const { alpha, beta } = attributes as { alpha: number; beta: number };
+  const product = (bias?: Tensor) => blockProduct(alpha === 1 ? x! : scale(x!, alpha), blocksOf(stored), bias);
+  if (stored.outputs.length === 1) {
+    if (c && alpha === 1 && beta === 1 && c.shape.length === 1) return product(c);
+    return c ? add(product(), scale(c, beta)) : product();
   }
-  const table = tokenTable(node);
-  if (table && bits.get(nameOf(table)) === 8)
-    return [blockRows(of(nameOf(table), table.shape[0]!, table.shape[1]!), inputs[1]!)];
-  return undefined;
+  const known = parts.get(x!) ?? new Map<string, readonly Tensor[]>();
+  const all = known.get(stored.name) ?? split(product(), 1, stored.outputs);
+  parts.set(x!, known.set(stored.name, all));
+  const part = all[stored.at]!;
+  return c ? add(part, scale(c, beta)) : part;
+}
+
+/** Attention to queries, keys and values that are parts of one product, as they lie there. */
+function attendPacked(node: Node, inputs: readonly Tensor[]): readonly Tensor[] | undefined {
+  const parts = inputs.slice(0, 3).map(beforeReshape);
+  const whole = parts[0]!.node;
+  const lie = parts.every((part, i) => part.node === whole && part.index === i) && whole.outputs.length === 3;
+  const [, , , keys, values, lengths, longest, shape, cos, sin] = inputs as Tensor[];
+  const options = node.attributes as unknown as CachedAttention;
+  const width = (parts[0]!.shape[1] ?? 0) / options.heads;
+  if (whole?.operator.name !== 'split' || !lie || keys!.shape[3] !== width) return undefined;
+  const sequences = { lengths: lengths!, longest: longest!, shape: shape! };
+  const turned = cos && sin ? { turned: { cos, sin } } : {};
+  return attendCached([whole.inputs[0]!], [keys!, values!], { ...sequences, ...turned }, options);
+}
+
+function beforeReshape(x: Tensor): Tensor {
+  return x.node.operator.name === 'reshape' ? beforeReshape(x.node.inputs[0]!) : x;
 }

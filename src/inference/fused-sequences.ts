@@ -1,9 +1,10 @@
 import type { AnySizeSession, Engine, HostArray, SessionOptions, ShapedArray } from '../engine/engine.js';
 import { Compiled } from '../engine/sessions.js';
 import type { Model } from '../model/model.js';
-import { fusedNeeds, traceFused, type Weights } from './fused-program.js';
+import { fusedNeeds, traceFused } from './fused-program.js';
 import { RowCache } from './row-cache.js';
 import { checkStep, type NextToken, type Sequences } from './sequences.js';
+import type { Weights } from './weights.js';
 
 /** The most tokens of a step. */
 const MOST_TOKENS = 128;

@@ -4,12 +4,12 @@ import type { Tokenizer } from '../data/index.js';
 import type { Engine, HostArrays, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import { seq2seqOf } from '../objectives/create.js';
-import type { Weights } from './fused-program.js';
 import { Generation } from './generation.js';
 import { type GenerateOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { createDecoder } from './sequence-decoder.js';
 import type { SequenceDecoder } from './sequences.js';
 import { type SpecialTokens, specialTokens } from './special-tokens.js';
+import type { Weights } from './weights.js';
 
 /** A model ready to write, as read from a model folder. */
 export interface GeneratorOptions {

@@ -16,7 +16,6 @@ import { mergeAdapter } from '../training/merge-adapter.js';
 import { ChatEvaluator } from './chat-evaluator.js';
 import { ConversationPrompts } from './conversation.js';
 import { Embedder, type EmbedderOptions } from './embedder.js';
-import { type Weights, weightsIn } from './fused-program.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
 import {
   checkEmbed,
@@ -32,6 +31,7 @@ import { fusedSequences, isFused } from './sequence-decoder.js';
 import { SequenceTeller } from './sequence-teller.js';
 import { SourceEvaluator } from './source-evaluator.js';
 import { type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
+import { type Weights, weightsIn } from './weights.js';
 
 /**
  * A model in memory, ready to write and to be measured. {@link LanguageModel.close} it to free its memory.

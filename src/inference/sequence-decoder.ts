@@ -1,9 +1,10 @@
 import type { Engine, HostArrays, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import { Decoder } from './decoder.js';
-import { fusedNeeds, type Weights, weightsIn } from './fused-program.js';
+import { fusedNeeds } from './fused-program.js';
 import { FusedSequences, type FusingEngine } from './fused-sequences.js';
 import type { SequenceDecoder, Sequences } from './sequences.js';
+import { type Weights, weightsIn } from './weights.js';
 
 /** What a decoder computes with. */
 export interface DecodingOptions {

@@ -15,23 +15,30 @@ const WIDTHS = 8;
 /** Width of the rows of a cache for heads of width D. */
 export const cachedWidth = (D: number): number => WIDTHS * Math.ceil(D / WIDTHS);
 
-function expectCache([q, k, v, keys, values]: readonly Tensor[], heads: number): void {
-  const [N, width] = q!.shape as [number, number];
+/** What is given: rows of queries, keys and values, or of all three side by side; caches; and what tells of sequences. */
+function operands<T>(node: { readonly attributes: object }, inputs: readonly T[]) {
+  const count = (node.attributes as { packed?: boolean }).packed ? 1 : 3;
+  return { rows: inputs.slice(0, count), cache: inputs.slice(count, count + 2), rest: inputs.slice(count + 2) };
+}
+
+/** Shapes that fit together; with rows side by side, of a width that the cache has too. */
+function expectCache(rows: readonly Tensor[], [keys, values]: readonly Tensor[], heads: number) {
+  const [N, width] = rows[0]!.shape as [number, number];
   const [B, K, S, E] = keys!.shape as [number, number, number, number];
-  const D = width / heads;
-  const rows = formatShape([N, K * D]);
+  const packed = rows.length === 1;
+  const D = width / (packed ? heads + 2 * K : heads);
   const fits =
-    q!.shape.length === 2 &&
-    formatShape(k!.shape) === rows &&
-    formatShape(v!.shape) === rows &&
+    rows[0]!.shape.length === 2 &&
+    rows.slice(1).every((x) => formatShape(x.shape) === formatShape([N, K * D])) &&
     formatShape(values!.shape) === formatShape([B, K, S, E]) &&
-    E === cachedWidth(D) &&
+    E === (packed ? D : cachedWidth(D)) &&
     heads % K === 0;
   if (!fits)
     throw new Error(
       `attendCached: queries [N, H · D], keys and values [N, K · D] and caches [B, K, S, E] do not fit together: got ` +
-        [q, k, v, keys, values].map((x) => formatShape(x!.shape)).join(', '),
+        [...rows, keys, values].map((x) => formatShape(x!.shape)).join(', '),
     );
+  return { N, D, K };
 }
 
 /** Rows [N, heads · D] as [B, T, heads · E]. */
@@ -57,16 +64,21 @@ function widened(e: Emitter, x: string, heads: number, D: number, E: number): st
 }
 
 const attendCachedCpu = (e: Emitter, node: Node, inputs: readonly string[]): string[] => {
-  const [q, k, v, keys, values, lengths, longest, shape, cos, sin] = inputs as string[];
+  const given = operands(node, inputs);
+  const [lengths, longest, shape, cos, sin] = given.rest as string[];
   const { heads: H, scale: factor, softcap, window } = node.attributes as unknown as CachedAttention;
-  const D = node.inputs[0]!.shape[1]! / H;
-  const K = node.inputs[3]!.shape[1]!;
+  const types = operands(node, node.inputs);
+  const { D, K } = expectCache(types.rows, types.cache, H);
   const scale = factor ?? 1 / Math.sqrt(D);
-  const rows = (x: string, heads: number) => asSequences(e, x, heads, D, shape!);
+  const [q, k, v] = given.rows.map((x, i) => asSequences(e, x, i === 0 ? H : K, D, shape!)) as [
+    string,
+    string?,
+    string?,
+  ];
   const tables = cos === undefined ? [] : [cos, sin!];
   const [o, newKeys, newValues] = e.emit(
     'GroupQueryAttention',
-    [rows(q!, H), rows(k!, K), rows(v!, K), keys!, values!, lengths!, longest!, ...tables],
+    [q, k ?? '', v ?? '', ...given.cache, lengths!, longest!, ...tables],
     {
       num_heads: H,
       kv_num_heads: K,
@@ -107,10 +119,12 @@ function expectBlocks(
 export const decoding = {
   attendCached: {
     name: 'attendCached',
-    infer: (inputs, { heads }) => {
-      expectCache(inputs, heads as number);
-      const cache = { shape: inputs[3]!.shape, dtype: 'float32' as const };
-      return [{ shape: inputs[0]!.shape, dtype: 'float32' }, cache, cache];
+    infer: (inputs, attributes) => {
+      const { rows, cache } = operands({ attributes }, inputs);
+      const heads = attributes.heads as number;
+      const { N, D } = expectCache(rows, cache, heads);
+      const written = { shape: cache[0]!.shape, dtype: 'float32' as const };
+      return [{ shape: [N, heads * D], dtype: 'float32' }, written, written];
     },
     lower: { cpu: attendCachedCpu },
   },
@@ -226,20 +240,21 @@ export interface CachedSequences {
  * Causal attention of new tokens to those before them, whose keys and values stand in a cache: the new ones are written
  * behind them. Fed and written at the same place, a cache is not copied.
  *
- * @param q [N, H · D], sequence after sequence
- * @param k [N, K · D], as `v`
+ * @param rows queries [N, H · D], sequence after sequence, keys and values [N, K · D]; or the three side by side,
+ * [N, (H + 2 K) · D], where E is D
  * @param keys_BKSE [B, K, S, E], as `values`
  * @returns [N, H · D], and keys and values with the new ones, [B, K, S, E]
  */
 export function attendCached(
-  [q, k, v]: readonly [Tensor, Tensor, Tensor],
+  rows: readonly [Tensor, Tensor, Tensor] | readonly [Tensor],
   [keys_BKSE, values_BKSE]: readonly [Tensor, Tensor],
   { lengths, longest, shape, turned }: CachedSequences,
   { heads, scale, softcap, window }: CachedAttention,
 ): readonly [o: Tensor, keys: Tensor, values: Tensor] {
   const tables = turned ? [turned.cos, turned.sin] : [];
-  const inputs = [q, k, v, keys_BKSE, values_BKSE, lengths, longest, shape, ...tables];
-  return apply(decoding.attendCached, inputs, { heads, scale, softcap, window }) as readonly [Tensor, Tensor, Tensor];
+  const inputs = [...rows, keys_BKSE, values_BKSE, lengths, longest, shape, ...tables];
+  const attributes = { heads, scale, softcap, window, ...(rows.length === 1 && { packed: true }) };
+  return apply(decoding.attendCached, inputs, attributes) as readonly [Tensor, Tensor, Tensor];
 }
 
 /** Weights in blocks along what is summed over, as MatMulNBits of ONNX Runtime has them: code · scale less half the codes. */

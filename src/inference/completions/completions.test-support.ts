@@ -2,9 +2,9 @@ import { Random } from '../../base/random.js';
 import { BytesTokenizer } from '../../data/index.js';
 import { NodeEngine } from '../../engine/node/engine.js';
 import { Model } from '../../model/model.js';
-import { weightsIn } from '../fused-program.js';
 import { FusedSequences, type FusingEngine } from '../fused-sequences.js';
 import { slotsFor } from '../row-cache.js';
+import { weightsIn } from '../weights.js';
 import type { CompletionEvent, CompletionRequest, ScoredToken } from './completion.js';
 import { Completions, type CompletionsOptions } from './completions.js';
 

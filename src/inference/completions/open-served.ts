@@ -6,10 +6,11 @@ import { type LoadedModel, loadModel, type MergeAdapter } from '../../hub/load-m
 import { seq2seqOf } from '../../objectives/create.js';
 import { mergeAdapter } from '../../training/merge-adapter.js';
 import { Embedder, type EmbedderOptions } from '../embedder.js';
-import { fusedNeeds, type Weights, weightsIn } from '../fused-program.js';
+import { fusedNeeds } from '../fused-program.js';
 import { slotsFor } from '../row-cache.js';
 import { createDecoder, fusedSequences, isFused } from '../sequence-decoder.js';
 import { specialTokens } from '../special-tokens.js';
+import { type Weights, weightsIn } from '../weights.js';
 import { Completions } from './completions.js';
 import type { OpenAnswer, OpenRequest } from './messages.js';
 import { OneSequence } from './one-sequence.js';

@@ -1,0 +1,150 @@
+import { input, type Node, replaceNodes, type Tensor } from '../graph/index.js';
+import type { Attend } from '../model/architecture.js';
+import { BLOCKS, bitsOf, storeBlocks, type WeightPlace } from '../model/block-weights.js';
+import type { Model } from '../model/model.js';
+import type { WeightPrecision } from './precision.js';
+
+/** The parameters of a model for `traceFused`. */
+export interface Weights {
+  /** Those that are constants of the graph. */
+  readonly constants: ReadonlyMap<string, Float32Array | Uint8Array>;
+  /** Those that are fed at each step, by name. */
+  readonly fed: Readonly<Record<string, Float32Array>>;
+  /** Weights of products that are in few bits, by the parameter's name, and which part of what is stored it is. */
+  readonly products: ReadonlyMap<string, Stored & { readonly at: number }>;
+  /** Tables of tokens that are in few bits, by the parameter's name. */
+  readonly tables: ReadonlyMap<string, Stored>;
+}
+
+/** Parameters in few bits, one below the other. */
+export interface Stored {
+  /** Before {@link CODES} and {@link SCALES}. */
+  readonly name: string;
+  readonly bits: 4 | 8;
+  /** Values that share a scale. */
+  readonly block: number;
+  /** Values of a row. */
+  readonly inputs: number;
+  /** Rows of each parameter. */
+  readonly outputs: readonly number[];
+}
+
+/** What stands behind the name of what is stored in few bits. */
+export const [CODES, SCALES] = ['.codes', '.scales'] as const;
+
+/**
+ * The weights of a model in a precision. In single precision they are fed: as constants they would be in memory twice, as
+ * what else the model does reads its vector. In few bits they are constants, and the vector is not needed afterwards.
+ *
+ * Matrices of queries, keys and values are stored as one, for one product: each takes some time however small it is. In 4
+ * bits are layers that give at least as many values as they take. Those that narrow, into the residual stream or the keys
+ * that several heads share, stay in 8, queries beside such keys and tables of tokens too: SmolLM2-135M
+ * loses 2.2 % so, and about 2 % more for each of these three in 4 bits: keys and values, what narrows, the head.
+ */
+export function weightsIn(
+  precision: WeightPrecision,
+  model: Model,
+  parameters: Readonly<Record<string, Float32Array>>,
+): Weights {
+  const products = new Map<string, Stored & { readonly at: number }>();
+  const tables = new Map<string, Stored>();
+  if (precision === 'fp32') return { constants: new Map(), fed: parameters, products, tables };
+  const constants = new Map<string, Float32Array | Uint8Array>();
+  const places = weightPlaces(model);
+  const head = model.architecture.head(model.config);
+  for (const names of places.groups) {
+    const group = names.map((name) => places.products.get(name)!);
+    const [inputs, outputs] = [group[0]!.inputs, group.map((place) => place.outputs)];
+    const fine = group.some((place) => bitsOf(place) === 8) || names[0] === head || places.tables.has(names[0]!);
+    const bits = precision === 'int8' || fine ? 8 : 4;
+    const stored: Stored = { name: names.join('+'), bits, block: BLOCKS[bits], inputs, outputs };
+    const parts = group.map((place, i) => storeBlocks(parameters[names[i]!]!, place, bits));
+    const codes = parts.map((part) => part.codes);
+    const scales = parts.map((part) => part.scales);
+    constants.set(stored.name + CODES, joined(Uint8Array, codes));
+    constants.set(stored.name + SCALES, joined(Float32Array, scales));
+    for (const [at, name] of names.entries()) products.set(name, { ...stored, at });
+  }
+  for (const [name, place] of places.tables) {
+    const { inputs, outputs } = place;
+    tables.set(name, products.get(name) ?? { name, bits: 8, block: BLOCKS[8], inputs, outputs: [outputs] });
+    if (products.has(name)) continue;
+    const { codes, scales } = storeBlocks(parameters[name]!, place, 8);
+    constants.set(name + CODES, codes).set(name + SCALES, scales);
+  }
+  // What stays as it is would else hold on to the vector that it is a view of.
+  for (const [name, values] of Object.entries(parameters))
+    if (!products.has(name) && !tables.has(name)) constants.set(name, values.slice());
+  return { constants, fed: {}, products, tables };
+}
+
+function joined<T extends Uint8Array | Float32Array>(Type: new (length: number) => T, parts: readonly T[]): T {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Type(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** The weights of products, those that are stored together, and the tables of tokens. */
+function weightPlaces(model: Model) {
+  const products = new Map<string, WeightPlace>();
+  const tables = new Map<string, WeightPlace>();
+  const together = new Map<string, readonly string[]>();
+  const kept: Tensor[] = [];
+  const attend: Attend = (_layer, q, k, v) => {
+    kept.push(k, v);
+    const parts = [q, k, v].map(projection);
+    const names = parts.map((part) => nameOf(part && productWeight(part)));
+    const same = parts.every((part) => part !== undefined && part.inputs[0] === parts[0]!.inputs[0]);
+    if (same && new Set(names).size === names.length) for (const name of names) together.set(name, names);
+    return q;
+  };
+  const [ids_N, positions_T] = ['ids', 'positions'].map((name) => input(name, [1], 'int64')) as [Tensor, Tensor];
+  const parameters = model.parameterInputs();
+  const x_NC = model.forward(parameters, { ids_N, batch: 1, positions_T, attend });
+  replaceNodes([model.logits(parameters, x_NC), ...kept], (node) => {
+    const weight = productWeight(node);
+    if (weight) {
+      const [first, second] = weight.shape as [number, number];
+      const rows = node.attributes.transB ? 'outputs' : 'inputs';
+      products.set(nameOf(weight), {
+        rows,
+        ...(rows === 'outputs' ? { outputs: first, inputs: second } : { inputs: first, outputs: second }),
+      });
+    }
+    const table = tokenTable(node);
+    if (table) tables.set(nameOf(table), { rows: 'outputs', outputs: table.shape[0]!, inputs: table.shape[1]! });
+    return undefined;
+  });
+  const groups = new Set([...products.keys()].map((name) => together.get(name) ?? name));
+  return { products, tables, groups: [...groups].map((group) => (typeof group === 'string' ? [group] : group)) };
+}
+
+/** What operators between a layer's product and attention do in place. */
+const IN_PLACE = new Set(['reshape', 'rotary', 'rmsNorm']);
+
+/** The product that queries, keys or values come of. */
+function projection({ node }: Tensor): Node | undefined {
+  if (productWeight(node)) return node;
+  return IN_PLACE.has(node.operator.name) ? projection(node.inputs[0]!) : undefined;
+}
+
+export const isInput = (x: Tensor | undefined): boolean => x?.node.operator.name === 'input';
+
+/** The name of an input; of none, a name that none has. */
+export const nameOf = (x: Tensor | undefined): string => (x === undefined ? '' : (x.node.attributes.name as string));
+
+/** The weight of a product, where it is a parameter. */
+export function productWeight({ operator, inputs, attributes }: Node): Tensor | undefined {
+  return operator.name === 'gemm' && !attributes.transA && isInput(inputs[1]) ? inputs[1] : undefined;
+}
+
+/** The table that rows of tokens are taken from. */
+export function tokenTable({ operator, inputs }: Node): Tensor | undefined {
+  const [table, ids] = inputs;
+  return operator.name === 'gather' && isInput(table) && isInput(ids) && nameOf(ids) === 'ids' ? table : undefined;
+}
