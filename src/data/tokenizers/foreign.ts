@@ -3,7 +3,14 @@ import { MeanfieldError } from '../../base/errors.js';
 import { TimeLimitError, withinTime } from '../../base/threads/time-limit.js';
 import { tokenToBytes } from './byte-level.js';
 import { findSentinels, type SentinelTokens } from './sentinel-tokens.js';
-import { bytesToText, type StreamDecoder, type Tokenizer, type TokenizerFiles, unknownId } from './tokenizer.js';
+import {
+  type AroundPair,
+  bytesToText,
+  type StreamDecoder,
+  type Tokenizer,
+  type TokenizerFiles,
+  unknownId,
+} from './tokenizer.js';
 import { toBytes } from './utf8.js';
 
 /** How many of the last tokens a stream decoder keeps: enough for any character and for what a decoder looks back at. */
@@ -23,6 +30,7 @@ export class ForeignTokenizer implements Tokenizer {
   readonly mask: number | undefined;
   readonly sentinels: SentinelTokens | undefined;
   readonly around: { readonly before: readonly number[]; readonly after: readonly number[] };
+  readonly aroundPair: AroundPair | undefined;
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #files: TokenizerFiles;
   /** Whether its tokens are spelled in the alphabet of bytes. */
@@ -46,6 +54,7 @@ export class ForeignTokenizer implements Tokenizer {
     this.mask = special('mask_token');
     this.sentinels = findSentinels((name) => this.#tokenizer.token_to_id(name));
     this.around = specialsAround(this.#tokenizer);
+    this.aroundPair = specialsAroundPair(this.#tokenizer);
   }
 
   encode(text: string | Uint8Array): Uint32Array {
@@ -120,6 +129,26 @@ function specialsAround(tokenizer: HuggingFaceTokenizer): ForeignTokenizer['arou
     if (at >= 0) return { before: all!.slice(0, at), after: all!.slice(at + own!.length) };
   }
   return { before: [], after: [] };
+}
+
+/** What a tokenizer sets around two texts, by texts of one token each. */
+function specialsAroundPair(tokenizer: HuggingFaceTokenizer): AroundPair | undefined {
+  for (const text of ['a', '0', 'the']) {
+    const [id, ...others] = limited(1, () => tokenizer.encode(text, { add_special_tokens: false }).ids);
+    if (id === undefined || others.length > 0) continue;
+    const pair = limited(1, () => tokenizer.encode(text, { text_pair: text, return_token_type_ids: true }));
+    const { ids, token_type_ids: types } = pair;
+    const [first, second] = [ids.indexOf(id), ids.lastIndexOf(id)];
+    // Two texts with nothing between them are one.
+    if (first < 0 || second <= first + 1) return undefined;
+    return {
+      before: ids.slice(0, first),
+      between: ids.slice(first + 1, second),
+      after: ids.slice(second + 1),
+      second: types[second] ?? 0,
+    };
+  }
+  return undefined;
 }
 
 /** @throws MeanfieldError when it takes far longer than a text of this length can need */

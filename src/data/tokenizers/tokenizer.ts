@@ -16,6 +16,15 @@ export interface StreamDecoder {
   end(): string;
 }
 
+/** The special tokens that an encoder reads with two texts. */
+export interface AroundPair {
+  readonly before: readonly number[];
+  readonly between: readonly number[];
+  readonly after: readonly number[];
+  /** What type the second text has, with what stands behind it; that of all before is 0. */
+  readonly second: number;
+}
+
 /** Text to token ids and back. */
 export interface Tokenizer {
   readonly kind: TokenizerKind;
@@ -29,6 +38,8 @@ export interface Tokenizer {
   readonly sentinels?: SentinelTokens | undefined;
   /** The special tokens that stand before and after a text that an encoder reads; none where it is left out. */
   readonly around?: { readonly before: readonly number[]; readonly after: readonly number[] };
+  /** Those of two texts that are read together; undefined where it knows of none. */
+  readonly aroundPair?: AroundPair | undefined;
   /**
    * The ids of a text. No special token is added; the text `<|endoftext|>` becomes that token where there is one, as
    * in Hugging Face tokenizers; the mask token and sentinels are never among them, but in `foreign` ones. Bytes that are not UTF-8 are kept by `bytes` and `bpe`.

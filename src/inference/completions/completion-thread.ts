@@ -59,9 +59,11 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
       });
     },
     embed: ({ key, texts }) => this.#withSignal(key, (signal) => this.#open!.embedder!.embed(texts, { signal })),
-    classify: async () => {
-      throw new Error('this model has no labels');
-    },
+    classify: ({ key, texts }) =>
+      this.#withSignal(key, async (signal) => {
+        const classifier = this.#open!.classifier!;
+        return { labels: classifier.labels, scores: await classifier.classify(texts, signal) };
+      }),
     cancel: async (key) => {
       this.#cancels.get(key)?.();
       return null;

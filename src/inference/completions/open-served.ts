@@ -5,6 +5,7 @@ import { createEngine } from '../../engine/node/create.js';
 import { type LoadedModel, loadModel, type MergeAdapter } from '../../hub/load-model.js';
 import { seq2seqOf } from '../../objectives/create.js';
 import { mergeAdapter } from '../../training/merge-adapter.js';
+import { Classifier } from '../classifier.js';
 import { Embedder, type EmbedderOptions } from '../embedder.js';
 import { fusedNeeds } from '../fused-program.js';
 import { slotsFor } from '../row-cache.js';
@@ -22,6 +23,7 @@ export interface OpenedModel {
   readonly tokenizerFiles: Readonly<Record<string, string>>;
   readonly completions: Completions | undefined;
   readonly embedder: Embedder | undefined;
+  readonly classifier: Classifier | undefined;
   close(): Promise<void>;
 }
 
@@ -48,20 +50,29 @@ export async function openInThread(request: OpenRequest): Promise<OpenedModel> {
     );
   const completing = writes ? completionsOf(work, request) : undefined;
   const reads = !writes || loaded.sentence !== undefined;
-  const embedder =
-    reads && precision === 'fp32' && model.taskHead?.task !== 'sequence' ? new Embedder(work) : undefined;
+  const labelled = model.taskHead?.task === 'sequence';
+  const embedder = reads && precision === 'fp32' && !labelled ? new Embedder(work) : undefined;
+  const classifier = labelled ? new Classifier(work) : undefined;
+  const tasks: OpenAnswer['tasks'] = [
+    ...(completing ? (['complete'] as const) : []),
+    ...(embedder ? (['embed'] as const) : []),
+    ...(classifier ? (['classify'] as const) : []),
+    // A model of one label tells how well a pair belongs together.
+    ...(classifier?.labels.length === 1 && tokenizer.aroundPair ? (['rerank'] as const) : []),
+  ];
   return {
     answer: {
       context: completing?.context ?? context,
       vocabulary,
-      tasks: [...(completing ? (['complete'] as const) : []), ...(embedder ? (['embed'] as const) : [])],
+      tasks,
       notices,
     },
-    ...{ tokenizer, tokenizerFiles, embedder },
+    ...{ tokenizer, tokenizerFiles, embedder, classifier },
     completions: completing?.completions,
     close: async () => {
       await completing?.dispose();
       await embedder?.dispose();
+      await classifier?.dispose();
     },
   };
 }
