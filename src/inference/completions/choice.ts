@@ -33,6 +33,11 @@ export class TokenChoice {
     return id;
   }
 
+  /** Whether nothing may follow, as a grammar has it. */
+  get ended(): boolean {
+    return this.mask?.ended ?? false;
+  }
+
   #changed(logits: Float32Array): Float32Array {
     const { logitBias = [], frequencyPenalty = 0, presencePenalty = 0 } = this.request;
     if (this.#scores.length !== logits.length) this.#scores = new Float32Array(logits.length);

@@ -238,6 +238,12 @@ export class Completions {
       ids.push(id);
       this.#scheduler.chose(job.id);
       const events = text.push(id, topLogprobs === undefined ? undefined : scoreToken(row, id, topLogprobs));
+      const last = events.at(-1);
+      if (job.choice.ended) {
+        if (last?.type !== 'end') events.push(...text.finish());
+        // What is whole is not cut off, though no token is left.
+        else if (last.reason === 'length') events[events.length - 1] = { ...last, reason: 'end' };
+      }
       for (const event of events) job.event(event);
       if (events.at(-1)?.type === 'end') this.#end(job);
     } catch (error) {

@@ -13,6 +13,7 @@ import { createDecoder, fusedSequences, isFused } from '../sequence-decoder.js';
 import { specialTokens } from '../special-tokens.js';
 import { type Weights, weightsIn } from '../weights.js';
 import { Completions } from './completions.js';
+import { Grammars } from './grammar/grammars.js';
 import type { OpenAnswer, OpenRequest } from './messages.js';
 import { OneSequence } from './one-sequence.js';
 
@@ -90,10 +91,12 @@ function completionsOf(work: Work, request: OpenRequest) {
   const marks = model.architecture.encoder && seq2seqOf(tokenizer, { ...config, ...generationConfig });
   const { slots = Number.POSITIVE_INFINITY } = many ?? {};
   const { end } = specialTokens(tokenizer, model.dimensions.vocabulary, config, generationConfig);
+  const vocabulary = Math.min(model.dimensions.vocabulary, tokenizer.vocabularySize);
+  const grammars = new Grammars(tokenizer, { size: vocabulary, end });
   const completions = new Completions({
-    ...{ sequences, tokenizer, end, timeLimit },
+    ...{ sequences, tokenizer, end, timeLimit, vocabulary },
     source: marks && { ...marks, context, read: (ids) => one!.read!(ids) },
-    vocabulary: Math.min(model.dimensions.vocabulary, tokenizer.vocabularySize),
+    mask: (constraint) => grammars.mask(constraint),
     limits: {
       running: many ? running : 1,
       waiting,

@@ -4,6 +4,8 @@ export interface TokenMask {
   next(): Uint32Array;
   /** A token was chosen. */
   accept(id: number): void;
+  /** Whether the text is whole and nothing more may come but its end. */
+  readonly ended: boolean;
 }
 
 /** Makes scores of tokens that a mask does not allow those of what never comes, in place. */

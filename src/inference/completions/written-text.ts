@@ -32,6 +32,11 @@ export class WrittenText {
     return [...this.#rest(text), this.#end('length')];
   }
 
+  /** The text is whole, though no token said so. */
+  finish(): CompletionEvent[] {
+    return [...this.#rest(), this.#end('end')];
+  }
+
   /** What was held back, which nothing follows. */
   #rest(text = ''): CompletionEvent[] {
     // Half a character may complete a stop as little as it may be one.
