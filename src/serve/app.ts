@@ -14,6 +14,7 @@ import { eventStream } from './http/sse.js';
 import { seconds } from './metrics.js';
 import type { ModelLease } from './models/shelf.js';
 import { addDocument } from './openapi/routes.js';
+import { addPage } from './page.js';
 
 /** What guards the API. */
 export interface Guards {
@@ -62,6 +63,7 @@ export class App {
       for (const path of endpoint.paths)
         hono.on(endpoint.method.toUpperCase(), path, (c) => this.#answer(endpoint, path, c));
     addDocument(hono, ENDPOINTS);
+    addPage(hono);
     hono.notFound((c) => {
       const methods = ENDPOINTS.filter(({ paths }) => paths.includes(c.req.path)).map(({ method }) =>
         method.toUpperCase(),

@@ -7,6 +7,7 @@ import { isGguf } from '../../hub/gguf/gguf-file.js';
 import { parseHubName } from '../../hub/hub-cache.js';
 import { adapterBaseOf } from '../../hub/load-model.js';
 import { adapterPlace, placeOf } from '../../hub/open-model.js';
+import { transformerFolder } from '../../hub/sentence-folder.js';
 import { openServedModel, type ServeModelOptions } from '../../inference/completions/served-model.js';
 import type { WeightPrecision } from '../../inference/precision.js';
 import type { ShelfEntry } from './shelf.js';
@@ -96,9 +97,12 @@ async function memoryOf(model: string, precision: WeightPrecision = 'fp32'): Pro
   const base = (await adapterPlace(model)) === undefined ? undefined : await adapterBaseOf(model);
   if (base !== undefined) return (await memoryOf(base, precision)) + (await bytesOf(model));
   const bytes = await bytesOf(model);
-  const width = (await isGguf(place)) ? 0.75 : await elementBytes(await findModelFolder(place));
+  const width = (await isGguf(place)) ? 0.75 : await elementBytes(await folderIn(place));
   return (bytes / width) * PER_PARAMETER[precision] * 1.5;
 }
+
+/** The folder with the weights, which that of sentence-transformers may have in one of its own. */
+const folderIn = async (place: string): Promise<string> => findModelFolder(await transformerFolder(place));
 
 async function elementBytes(folder: string): Promise<number> {
   const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
@@ -109,7 +113,7 @@ async function elementBytes(folder: string): Promise<number> {
 async function weightFiles(model: string): Promise<readonly string[]> {
   const place = await placeOf(model);
   if (await isGguf(place)) return [place];
-  const folder = (await adapterPlace(model)) ?? (await findModelFolder(place));
+  const folder = (await adapterPlace(model)) ?? (await folderIn(place));
   return (await readdir(folder)).filter((name) => name.endsWith('.safetensors')).map((name) => join(folder, name));
 }
 
