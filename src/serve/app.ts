@@ -185,7 +185,7 @@ export class App {
     if (!origins.allows(c.req.header('origin')))
       throw new HttpError(
         403,
-        'Pages of this origin may not ask. The server can be started with --origin to let them.',
+        'Pages of this origin may not ask. Whoever runs the server can let them: meanfield serve --origin ORIGIN.',
         {
           code: 'origin_not_allowed',
         },
