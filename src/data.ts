@@ -29,7 +29,13 @@ export type { CorpusOptions, CorpusStatistics, DocumentPiece } from './data/corp
 export type { MadeTokenizer, TokenizerKind } from './data/tokenizers/kinds.js';
 export { loadTokenizer } from './data/tokenizers/load.js';
 export type { SentinelTokens } from './data/tokenizers/sentinel-tokens.js';
-export { EncodeError, type StreamDecoder, type Tokenizer, type TokenizerFiles } from './data/tokenizers/tokenizer.js';
+export {
+  type AroundPair,
+  EncodeError,
+  type StreamDecoder,
+  type Tokenizer,
+  type TokenizerFiles,
+} from './data/tokenizers/tokenizer.js';
 
 /** A pair that comes once in a text saves one token of it, and costs a row of the model's embedding. */
 const MIN_FREQUENCY = 2;
