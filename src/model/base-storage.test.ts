@@ -15,7 +15,7 @@ const BLOCK = { bf16: 1, int8: 64, int4: 32 } as const;
 
 function storageOf(dtype: Small, shape: readonly number[]) {
   const layout = new ParameterLayout([{ name: 'w.weight', shape, initialization: { fill: 0 } }]);
-  const layer = { name: 'w', inputs: 1, outputs: 1, rows: 'outputs' } as const;
+  const layer = { name: 'w', inputs: 1, outputs: 2, rows: 'outputs' } as const;
   return { storage: new BaseStorage(layout, dtype, [layer]), entry: layout.entries[0]! };
 }
 
@@ -129,7 +129,8 @@ describe('the storage of a model', () => {
       ),
     );
     expect(Object.keys(stored)).toContain('model.embed_tokens.weight');
-    // What narrows is in 8 bits, which are signed.
+    // What does not widen is in 8 bits, which are signed.
+    expect(stored['model.layers.0.self_attn.q_proj.weight.codes']).toBeInstanceOf(Int8Array);
     expect(stored['model.layers.0.mlp.up_proj.weight.codes']).toBeInstanceOf(Uint8Array);
     expect(stored['model.layers.0.mlp.down_proj.weight.codes']).toBeInstanceOf(Int8Array);
     const bytes = Object.values(stored).reduce((sum, array) => sum + array.byteLength, 0);

@@ -5,7 +5,7 @@
 import { dequantizeBlocks, input, type Shape, type Tensor, widenBfloat16 } from '../graph/index.js';
 import type { LinearLayer } from './adapter.js';
 import type { TracedParameters } from './architecture.js';
-import { BLOCKS, bitsOf, storeBlocks } from './block-weights.js';
+import { BLOCKS, storeBlocks } from './block-weights.js';
 import type { BaseDtype } from './family-names.js';
 import type { ParameterEntry, ParameterLayout } from './layout.js';
 
@@ -65,7 +65,9 @@ const IN_BLOCKS = { 4: inBlocks(4), 8: inBlocks(8) } as const;
 const CODECS: Readonly<Record<Exclude<BaseDtype, 'fp32'>, (layer: LinearLayer) => Codec>> = {
   bf16: () => BF16,
   int8: () => IN_BLOCKS[8],
-  int4: (layer) => IN_BLOCKS[bitsOf(layer)],
+  // Square ones stay in 8 bits, too: each is made float32 before its product, so their bits take no time, as they do where
+  // models write, and little memory.
+  int4: (layer) => IN_BLOCKS[layer.outputs > layer.inputs ? 4 : 8],
 };
 
 /** How the frozen parameters of a model are kept in memory: matrices of its linear layers in few bits, all else in float32. */
