@@ -4,7 +4,7 @@ import { Sessions } from '../engine/sessions.js';
 import { encode, input, type Program, type Target } from '../graph/index.js';
 import type { Model } from '../model/model.js';
 import type { EmbedderOptions } from './embedder.js';
-import { byPowersOfTwo } from './embedding-runs.js';
+import { byPowersOfTwo, textFeeds } from './embedding-runs.js';
 
 /** A text, or two of which the second is read beside the first. */
 export type TextOrPair = string | readonly [string, string];
@@ -89,29 +89,21 @@ export class Classifier {
 
   async #run(encoded: readonly Encoded[], tokens: number): Promise<Float32Array[]> {
     const { model, parameters, frozen = new Float32Array(0) } = this.options;
-    // A power of two: few programs serve any number of texts.
-    const texts = 2 ** Math.ceil(Math.log2(encoded.length));
+    const { texts, ...feeds } = textFeeds(
+      encoded.map(({ ids }) => ids),
+      tokens,
+    );
     const typed = encoded.some(({ types }) => types.includes(1));
     const session = await this.#sessions.of(`${tokens} ${texts} ${typed}`, ({ target }) =>
       traceLabels(model, { tokens, texts, typed }, target),
     );
-    const N = tokens * texts;
-    const feeds = { ids: new BigInt64Array(N), own: new Float32Array(N), types: new BigInt64Array(N) };
-    for (let b = 0; b < texts; b++) {
-      // Rows without a text repeat the first.
-      const { ids, types } = encoded[b] ?? encoded[0]!;
-      for (const [t, id] of ids.entries()) {
-        feeds.ids[t * texts + b] = BigInt(id);
-        feeds.own[t * texts + b] = 1;
-        feeds.types[t * texts + b] = BigInt(types[t]!);
-      }
-    }
-    const { types, ...others } = feeds;
-    const { scores } = await session.run({
-      ...model.views(parameters, frozen),
-      ...others,
-      ...(typed && { types }),
-    });
+    const types = typed && {
+      types: textFeeds(
+        encoded.map((text) => text.types),
+        tokens,
+      ).ids,
+    };
+    const { scores } = await session.run({ ...model.views(parameters, frozen), ...feeds, ...types });
     const all = scores as Float32Array;
     if (!all.every(Number.isFinite))
       throw new MeanfieldError(

@@ -1,9 +1,10 @@
-import type { AnySizeSession, Engine, SessionOptions } from '../engine/engine.js';
+import type { AnySizeSession, Engine, SessionOptions, ShapedArray } from '../engine/engine.js';
 import { Compiled, Sessions } from '../engine/sessions.js';
 import type { SentenceModules } from '../hub/sentence-folder.js';
 import type { Model } from '../model/model.js';
 import { traceEmbedding } from './embedding-program.js';
 import { embedsFused, traceFusedEmbedding } from './fused-embedding.js';
+import { shapedParameters } from './weights.js';
 
 /** What texts are run with. */
 export interface EmbeddingRunsOptions {
@@ -45,18 +46,15 @@ export function embeddingRuns(options: EmbeddingRunsOptions): EmbeddingRuns {
 /** One program serves all sizes, so texts are filled up to the longest beside them. */
 class FusedRuns implements EmbeddingRuns {
   readonly #sessions = new Compiled<AnySizeSession>();
-  readonly #parameters: Readonly<Record<string, { readonly data: Float32Array; readonly shape: readonly number[] }>>;
+  readonly #parameters: Readonly<Record<string, ShapedArray>>;
 
   constructor(private readonly options: EmbeddingRunsOptions) {
     const { model, parameters, frozen = new Float32Array(0) } = options;
-    const shapes = new Map([...model.layout.entries, ...model.trained.entries].map(({ name, shape }) => [name, shape]));
-    this.#parameters = Object.fromEntries(
-      Object.entries(model.views(parameters, frozen)).map(([name, data]) => [name, { data, shape: shapes.get(name)! }]),
-    );
+    this.#parameters = shapedParameters(model, model.views(parameters, frozen));
   }
 
-  *group(lengths: readonly number[]): Generator<TextGroup> {
-    yield* alikeInLength(lengths);
+  group(lengths: readonly number[]): Iterable<TextGroup> {
+    return alikeInLength(lengths);
   }
 
   async run(ids: readonly Int32Array[], T: number): Promise<Float32Array> {
@@ -126,25 +124,16 @@ class SizedRuns implements EmbeddingRuns {
     this.#sessions = new Sessions(options.engine, { spinning: false, ...options.compile });
   }
 
-  *group(lengths: readonly number[]): Generator<TextGroup> {
-    yield* byPowersOfTwo(lengths, this.options.longest);
+  group(lengths: readonly number[]): Iterable<TextGroup> {
+    return byPowersOfTwo(lengths, this.options.longest);
   }
 
   async run(ids: readonly Int32Array[], tokens: number): Promise<Float32Array> {
     const { model, sentence, parameters, frozen = new Float32Array(0) } = this.options;
-    // A power of two: few programs serve any number of texts.
-    const texts = 2 ** Math.ceil(Math.log2(ids.length));
+    const { texts, ...feeds } = textFeeds(ids, tokens);
     const session = await this.#sessions.of(`${tokens} ${texts}`, ({ target }) =>
       traceEmbedding(model, sentence, { tokens, texts }, target),
     );
-    const feeds = { ids: new BigInt64Array(tokens * texts), own: new Float32Array(tokens * texts) };
-    for (let b = 0; b < texts; b++) {
-      // Rows without a text repeat the first.
-      for (const [t, id] of (ids[b] ?? ids[0]!).entries()) {
-        feeds.ids[t * texts + b] = BigInt(id);
-        feeds.own[t * texts + b] = 1;
-      }
-    }
     const { vectors } = await session.run({ ...model.views(parameters, frozen), ...feeds });
     const all = vectors as Float32Array;
     return all.subarray(0, (all.length / texts) * ids.length);
@@ -153,6 +142,24 @@ class SizedRuns implements EmbeddingRuns {
   dispose(): Promise<void> {
     return this.#sessions.dispose();
   }
+}
+
+/**
+ * What a program of fixed sizes is fed for texts, time-major: `ids`, and `own`, 1 where a token is a text's. It has room for
+ * a power of two `texts`, so that few programs serve any number.
+ */
+export function textFeeds(ids: readonly ArrayLike<number>[], tokens: number) {
+  const texts = 2 ** Math.ceil(Math.log2(ids.length));
+  const feeds = { texts, ids: new BigInt64Array(tokens * texts), own: new Float32Array(tokens * texts) };
+  for (let b = 0; b < texts; b++) {
+    // Rows without a text repeat the first.
+    const text = ids[b] ?? ids[0]!;
+    for (let t = 0; t < text.length; t++) {
+      feeds.ids[t * texts + b] = BigInt(text[t]!);
+      feeds.own[t * texts + b] = 1;
+    }
+  }
+  return feeds;
 }
 
 /** Tokens of a run, about: more gain nothing and take memory. */

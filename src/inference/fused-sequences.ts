@@ -4,7 +4,7 @@ import type { Model } from '../model/model.js';
 import { fusedNeeds, traceFused } from './fused-program.js';
 import { RowCache } from './row-cache.js';
 import { checkStep, type NextToken, type Sequences } from './sequences.js';
-import type { Weights } from './weights.js';
+import { shapedParameters, type Weights } from './weights.js';
 
 /** The most tokens of a step. */
 const MOST_TOKENS = 128;
@@ -56,10 +56,7 @@ export class FusedSequences implements Sequences {
     this.turn = model.dimensions.context;
     this.mostTokens = mostTokens;
     this.#options = options;
-    const shapes = new Map([...model.layout.entries, ...model.trained.entries].map(({ name, shape }) => [name, shape]));
-    this.#fed = Object.fromEntries(
-      Object.entries(options.weights.fed).map(([name, data]) => [name, { data, shape: shapes.get(name)! }]),
-    );
+    this.#fed = shapedParameters(model, options.weights.fed);
     this.#cache = new RowCache(fusedNeeds(model).heads, this.context, options.slots);
   }
 

@@ -67,15 +67,16 @@ function unusable(score: number, id: number): MeanfieldError {
 }
 
 /** The ids of the `count` largest scores, in order; of equal ones the first. */
-function likeliestIds(logits: Float32Array, count: number): Uint32Array {
+export function likeliestIds(logits: Float32Array, count: number): Uint32Array {
   const least = smallestOfLargest(logits, count);
   let above = 0;
   for (let id = 0; id < logits.length; id++) if (logits[id]! > least) above++;
   const ids = new Uint32Array(count);
   let equal = count - above;
   let at = 0;
-  for (let id = 0; at < count; id++) if (logits[id]! > least || (logits[id] === least && equal-- > 0)) ids[at++] = id;
-  return ids;
+  for (let id = 0; id < logits.length && at < count; id++)
+    if (logits[id]! > least || (logits[id] === least && equal-- > 0)) ids[at++] = id;
+  return ids.subarray(0, at);
 }
 
 /** The smallest of the `count` largest scores: most scores are compared once, with the smallest of those kept so far. */

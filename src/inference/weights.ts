@@ -1,3 +1,4 @@
+import type { ShapedArray } from '../engine/engine.js';
 import { input, type Node, replaceNodes, type Tensor } from '../graph/index.js';
 import type { Attend } from '../model/architecture.js';
 import { BLOCKS, bitsOf, storeBlocks, type WeightPlace } from '../model/block-weights.js';
@@ -147,4 +148,15 @@ export function productWeight({ operator, inputs, attributes }: Node): Tensor | 
 export function tokenTable({ operator, inputs }: Node): Tensor | undefined {
   const [table, ids] = inputs;
   return operator.name === 'gather' && isInput(table) && isInput(ids) && nameOf(ids) === 'ids' ? table : undefined;
+}
+
+/** A model's parameters, by their names, with the shapes that a program whose sizes a run tells wants beside them. */
+export function shapedParameters(
+  { layout, trained }: Model,
+  parameters: Readonly<Record<string, Float32Array>>,
+): Readonly<Record<string, ShapedArray>> {
+  const shapes = new Map([...layout.entries, ...trained.entries].map(({ name, shape }) => [name, shape]));
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, data]) => [name, { data, shape: shapes.get(name)! }]),
+  );
 }

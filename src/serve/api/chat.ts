@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import type { CompletionRequest, ServedModel } from '../../inference/completions/completion.js';
 import { wrongParameter } from '../http/http-error.js';
-import { answerId, usageSchema } from '../writing/answer.js';
+import { usageSchema } from '../writing/answer.js';
+import { answerTexts } from '../writing/answer-texts.js';
 import { ChatChoice } from '../writing/chat-choice.js';
-import { begun, Choices } from '../writing/choices.js';
 import { messagesSchema, templateMessages } from '../writing/messages.js';
-import { MOST_TOP, roomFor, SAMPLING_FIELDS, samplingOf, shapeFault } from '../writing/sampling.js';
-import { streamed } from '../writing/streamed.js';
+import { MOST_TOP, roomFor, SAMPLING_FIELDS, samplingOf } from '../writing/sampling.js';
 import type { Call } from './call.js';
 import { endpoint } from './endpoint.js';
 import { label, maybe, modelName, refused } from './fields.js';
@@ -122,20 +121,15 @@ export const chat = endpoint({
     const param = body.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens';
     const maxTokens = roomFor(asked, { prompt: prompt.length, model, most: service.maxTokens, param });
     const sampling = samplingOf(body, model, stop);
-    const n = body.n ?? 1;
     const requests = Array.from(
-      { length: n },
+      { length: body.n ?? 1 },
       (_, i): CompletionRequest => ({
         ...sampling,
         ...{ prompt, maxTokens, seed: sampling.seed + i, client: call.client },
         ...(body.logprobs === true && { topLogprobs: body.top_logprobs ?? 0 }),
       }),
     );
-    const choices = new Choices(model, requests, n, service.metrics);
-    const events = await begun(choices.events(call.signal), service.timing.pingMs).catch((error: unknown) => {
-      throw shapeFault(error, body);
-    });
-    const answers = requests.map(
+    const texts = requests.map(
       (_, index) =>
         new ChatChoice(model, {
           index,
@@ -144,24 +138,8 @@ export const chat = endpoint({
           parallel: body.parallel_tool_calls !== false,
         }),
     );
-    const head = {
-      id: answerId('chatcmpl'),
-      object: body.stream === true ? 'chat.completion.chunk' : 'chat.completion',
-      created: Math.floor(Date.now() / 1000),
-      model: model.name,
-      system_fingerprint: service.version,
-    };
-    if (body.stream === true) {
-      const includeUsage = body.stream_options?.include_usage === true;
-      const pieces = async function* () {
-        for await (const { index, event } of events) yield* answers[index]!.pieces(event);
-      };
-      return call.stream(streamed(call, pieces(), { head, usage: includeUsage ? () => choices.usage : undefined }));
-    }
-    const whole = answers.map((answer) => answer.collector());
-    for await (const { index, event } of events)
-      for await (const piece of answers[index]!.pieces(event)) whole[index]!.add(piece);
-    return Response.json({ ...head, choices: whole.map((each) => each.choice()), usage: choices.usage });
+    const object = 'chat.completion';
+    return answerTexts(call, model, requests, { id: 'chatcmpl', object, event: `${object}.chunk`, texts });
   },
 });
 

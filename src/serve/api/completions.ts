@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import type { CompletionRequest, ServedModel } from '../../inference/completions/completion.js';
 import { wrongParameter } from '../http/http-error.js';
-import { answerId, usageSchema } from '../writing/answer.js';
-import { begun, Choices } from '../writing/choices.js';
-import { MOST_TOP, roomFor, SAMPLING_FIELDS, samplingOf, shapeFault } from '../writing/sampling.js';
-import { streamed } from '../writing/streamed.js';
+import { usageSchema } from '../writing/answer.js';
+import { answerTexts } from '../writing/answer-texts.js';
+import { MOST_TOP, roomFor, SAMPLING_FIELDS, samplingOf } from '../writing/sampling.js';
 import { TextChoice } from '../writing/text-choice.js';
 import type { Call } from './call.js';
 import { endpoint } from './endpoint.js';
@@ -85,17 +84,6 @@ export const completions = endpoint({
         ...(body.logprobs !== undefined && { topLogprobs: body.logprobs, promptLogprobs: body.echo === true }),
       }));
     });
-    const choices = new Choices(model, requests, n, service.metrics);
-    const events = await begun(choices.events(call.signal), service.timing.pingMs).catch((error: unknown) => {
-      throw shapeFault(error, body);
-    });
-    const head = {
-      id: answerId('cmpl'),
-      object: 'text_completion',
-      created: Math.floor(Date.now() / 1000),
-      model: model.name,
-      system_fingerprint: service.version,
-    } as const;
     const texts = requests.map(
       (_, index) =>
         new TextChoice(model, {
@@ -104,17 +92,8 @@ export const completions = endpoint({
           echo: body.echo === true ? prompts[Math.floor(index / n)]!.text : undefined,
         }),
     );
-    if (body.stream === true) {
-      const includeUsage = body.stream_options?.include_usage === true;
-      const pieces = async function* () {
-        for await (const { index, event } of events) yield* texts[index]!.pieces(event);
-      };
-      return call.stream(streamed(call, pieces(), { head, usage: includeUsage ? () => choices.usage : undefined }));
-    }
-    const whole = texts.map((text) => text.collector());
-    for await (const { index, event } of events)
-      for await (const piece of texts[index]!.pieces(event)) whole[index]!.add(piece);
-    return Response.json({ ...head, choices: whole.map((each) => each.choice()), usage: choices.usage });
+    const object = 'text_completion';
+    return answerTexts(call, model, requests, { id: 'cmpl', object, event: object, texts });
   },
 });
 
