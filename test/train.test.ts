@@ -34,6 +34,28 @@ describe('train', () => {
     for (const [i, loss] of pair.entries()) expect(Math.abs(loss / joint[i]! - 1)).toBeLessThan(1e-4);
   });
 
+  it('learns by a configuration of DeepSpeed as by the options that it stands for, and resumes', async () => {
+    const deepspeed = trainer.path('ds_config.json');
+    const params = { lr: 0.002, betas: [0.9, 0.99], weight_decay: 0.01 };
+    await writeFile(deepspeed, JSON.stringify({ train_batch_size: 8, optimizer: { type: 'AdamW', params } }));
+    const own = { batchSize: undefined, lr: undefined };
+    const { events } = await trainer.train('deepspeed', { ...own, deepspeed, replicas: 2 });
+    const notices = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
+    expect(notices[0]).toMatch(/ds_config\.json: read train_batch_size, optimizer\.type, .*weight_decay\.$/);
+    const options = {
+      batchSize: 4,
+      lr: 0.002,
+      beta2: 0.99,
+      weightDecay: 0.01,
+      optimizer: 'adamw',
+      replicas: 2,
+    } as const;
+    await trainer.train('options', options);
+    expect(await trainer.losses('deepspeed')).toEqual(await trainer.losses('options'));
+    const { result } = await trainer.train('deepspeed', { ...own, deepspeed, replicas: 2, resume: true });
+    expect(result).toMatchObject({ step: 40 });
+  });
+
   it('tells events in order and leaves a whole run folder', async () => {
     const { events } = await trainer.train('folder', { checkpointEvery: 20, keep: 2 });
     const told = events

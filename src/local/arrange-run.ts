@@ -27,19 +27,16 @@ import type { ReplicaHandle } from './replica-thread.js';
 import { SpeedWatch } from './speed-watch.js';
 import type { TeamSetup } from './team.js';
 
-/** AdamW's constants, as GPT-3 and Llama have them; nanoGPT's 0.99 ends 0.6 % higher on tiny Shakespeare. */
-const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8 };
-
 /** Muon's, as it is published. */
 const MUON_MOMENTUM = 0.95;
 
 /** The optimiser as options have it. */
 export function optimizerOf(options: ParsedTrainOptions, { rates, matrices }: Pick<PreparedRun, 'rates' | 'matrices'>) {
-  const { weightDecay, clip } = options;
+  const { beta1, beta2, epsilon, weightDecay, clip } = options;
   const muon = optimizerName(options) === 'muon' &&
     matrices?.length && { momentum: MUON_MOMENTUM, matrices: [...matrices] };
   return {
-    ...{ ...ADAMW, weightDecay, clip },
+    ...{ beta1, beta2, epsilon, weightDecay, clip },
     ...(rates && { rateRanges: [...rates] }),
     ...(muon && { muon }),
   };

@@ -17,9 +17,10 @@ export async function carryOut(
 ): Promise<TrainResult> {
   const started = performance.now();
   checkSignal(given);
-  const run = await OpenRun.open(given);
+  const { options, notices } = await withDeepSpeed(given);
+  const run = await OpenRun.open(options);
   try {
-    for (const message of run.notices) emit({ type: 'notice', message });
+    for (const message of [...notices, ...run.notices]) emit({ type: 'notice', message });
     const prepared = await prepareRun(run, emit, stopping);
     const training = await begin(run, prepared, emit);
     run.begin();
@@ -27,6 +28,16 @@ export async function carryOut(
   } finally {
     await run.end();
   }
+}
+
+/** Options with those of a configuration of DeepSpeed, where one is named. */
+async function withDeepSpeed<O extends TrainOptions | OwnTrainOptions>(
+  given: O,
+): Promise<{ readonly options: O; readonly notices: readonly string[] }> {
+  if (given?.deepspeed === undefined) return { options: given, notices: [] };
+  const { optionsOfDeepSpeed } = await import('../run/deepspeed/to-options.js');
+  const { options, notice } = await optionsOfDeepSpeed(given.deepspeed, given as TrainOptions);
+  return { options: { ...given, ...options }, notices: [notice] };
 }
 
 async function begin(run: OpenRun, prepared: PreparedRun, emit: (event: TrainEvent) => void): Promise<RunningTraining> {

@@ -43,6 +43,16 @@ const RUN = {
     stored: false,
     help: 'take over the lock of another host; train although memory may not suffice',
   },
+  /** A configuration of DeepSpeed, whose keys that have a meaning here stand for options. Default none. */
+  deepspeed: {
+    kind: 'text',
+    value: 'ds_config.json',
+    resume: 'free',
+    stored: false,
+    betweenMachines: false,
+    help: 'options from a configuration of DeepSpeed; what has no meaning here is named',
+    otherwise: 'none',
+  },
   /** Of everything random. Default 1337. */
   seed: { kind: 'whole', default: 1337, help: 'seed of everything random' },
   /** Steps between two checkpoints; one is made at the end of the round in which it falls. Default as `evalEvery`. */
@@ -275,6 +285,12 @@ const OPTIMISER = {
   warmup: { kind: 'whole', help: 'steps of warm-up', otherwise: '100, at most a tenth of the run' },
   /** The decay of matrices. Default 0.1. */
   weightDecay: { kind: 'notNegative', default: 0.1, help: 'decay of matrices' },
+  /** AdamW's share of the first moment that stays. Default 0.9. */
+  beta1: { kind: 'part', default: 0.9, help: "AdamW's share of the mean gradient that stays at a step" },
+  /** AdamW's share of the second moment that stays, as GPT-3 and Llama have it: 0.99 ends 0.6 % higher. Default 0.95. */
+  beta2: { kind: 'part', default: 0.95, help: "AdamW's share of the mean square that stays at a step" },
+  /** What AdamW adds to the root of the second moment. Default 1e-8. */
+  epsilon: { kind: 'positive', default: 1e-8, help: 'what AdamW adds to the root of that mean square' },
   /** The largest global norm of a gradient; 0 for none. Default 1. */
   clip: { kind: 'notNegative', default: 1, help: 'largest norm of a gradient, 0 for none' },
   /** Sequences of a micro-batch, per replica; 2 where `from` names a model that learns conversations. Default 12. */
