@@ -32,6 +32,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     about: 'a server over HTTP: its start, one stream, 16 together, beside llama.cpp; needs SmolLM2-135M-Instruct',
     load: () => import('./serve.js'),
   },
+  'serve-soak': {
+    about: '1,000 clients at once, a third of which go away: answers, memory, waits',
+    load: () => import('./serve-soak.js'),
+  },
   cluster: {
     about: 'many machines: bytes, speed, quality, deaths; needs root and a folder of text',
     load: () => import('./cluster/index.js'),

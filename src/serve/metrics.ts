@@ -5,6 +5,9 @@ import type { ServedModel } from '../inference/completions/completion.js';
 /** Seconds from the first millisecond of a small model to the minutes of a long text. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
+/** Milliseconds between two looks at how late the event loop is. */
+const LOOP_MS = 5;
+
 /** Seconds since a time of `performance.now()`. */
 export const seconds = (since: number): number => (performance.now() - since) / 1000;
 
@@ -49,7 +52,7 @@ export function createServeMetrics(
   const kept = gauge('cache_tokens', 'Tokens whose keys and values are kept.', ['model']);
   const delay = gauge('event_loop_delay_p99_seconds', 'How late the event loop was, p99 since the last scrape.');
 
-  const loop = monitorEventLoopDelay({ resolution: 5 });
+  const loop = monitorEventLoopDelay({ resolution: LOOP_MS });
   loop.enable();
   const refresh = () => {
     const { models, requests: count } = now();
@@ -62,8 +65,9 @@ export function createServeMetrics(
       waiting.set({ model: model.name }, load.waiting);
       kept.set({ model: model.name }, load.cachedTokens);
     }
-    const p99 = loop.percentile(99) / 1e9;
-    delay.set(Number.isFinite(p99) ? p99 : 0);
+    // What is measured is the time between two looks, which has the time that is meant to lie between them in it.
+    const p99 = (loop.percentile(99) / 1e6 - LOOP_MS) / 1000;
+    delay.set(loop.count > 0 ? Math.max(0, p99) : 0);
     loop.reset();
   };
   return {

@@ -17,6 +17,7 @@ const weather = {
   type: 'function',
   function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } },
 };
+const named = (name: string) => ({ type: 'function', function: { name } });
 const described = { tools: (tools: readonly object[]) => `<tool_call>${JSON.stringify(tools)}\n` };
 
 it('answers, ending where the template ends a turn', async () => {
@@ -131,9 +132,45 @@ it('tells the calls of tools, whole or streamed, with their arguments as a text'
   expect(none.json.choices[0].message.content).toContain('<tool_call>');
 });
 
+it('holds an answer to a call where one is wanted, behind the mark that the template knows', async () => {
+  await serve({ ...described, write: () => '{"name": "weather", "arguments": {"city": "Bern"}}' });
+  const time = { type: 'function', function: { name: 'time' } };
+  const namesOf = () => {
+    const { constraint } = model.requests.at(-1)!;
+    if (constraint?.kind !== 'schema') throw new Error(`no schema: ${JSON.stringify(constraint)}`);
+    return JSON.parse(constraint.schema).anyOf.map(
+      ({ properties }: { properties: { name: { const: string } } }) => properties.name.const,
+    );
+  };
+  for (const [choice, names] of [
+    ['required', ['time', 'weather']],
+    [named('weather'), ['weather']],
+  ] as const) {
+    const body = { ...asked, tools: [time, weather], tool_choice: choice };
+    const { status, json, text } = await ask(server, '/v1/chat/completions', body);
+    expect(status, text).toBe(200);
+    expect(json.choices[0]).toMatchObject({
+      finish_reason: 'tool_calls',
+      message: { content: null, tool_calls: [{ function: { name: 'weather', arguments: '{"city":"Bern"}' } }] },
+    });
+    expect(namesOf()).toEqual(names);
+    expect(await model.decode(model.requests.at(-1)!.prompt)).toMatch(/<assistant><tool_call>\n$/);
+    const events = eventsOf((await ask(server, '/v1/chat/completions', { ...body, stream: true })).text);
+    expect(events.at(-1).choices[0].finish_reason).toBe('tool_calls');
+    expect(events.some(({ choices }) => (choices[0].delta.content ?? '') !== '')).toBe(false);
+  }
+  for (const choice of ['auto', 'none']) {
+    await ask(server, '/v1/chat/completions', { ...asked, tools: [time], tool_choice: choice });
+    expect(model.requests.at(-1)!.constraint).toBeUndefined();
+  }
+});
+
 it.each([
   [{ ...asked, tools: [weather] }, 'tools', 'the template of the model "letters" knows none'],
-  [{ ...asked, tools: [weather], tool_choice: 'required' }, 'tool_choice', 'It may be "auto" or "none"'],
+  [{ ...asked, tools: [weather], tool_choice: 'always' }, 'tool_choice', 'expected one of "auto"|"none"|"required"'],
+  [{ ...asked, tool_choice: 'required' }, 'tool_choice', 'there are no tools'],
+  [{ ...asked, tools: [weather], tool_choice: named('time') }, 'tool_choice.function.name', 'names "time", which no'],
+  [{ ...asked, tools: [weather], tool_choice: 'required', guided_regex: 'a' }, 'tool_choice', 'of another form'],
   [{ ...asked, functions: [] }, 'functions', 'they are called tools now'],
   [{ ...asked, modalities: ['text', 'audio'] }, 'modalities', 'is not supported'],
   [{ ...asked, max_completion_tokens: 0 }, 'max_completion_tokens', '>=1'],

@@ -4,6 +4,7 @@ import { wrongParameter } from '../http/http-error.js';
 import { usageSchema } from '../writing/answer.js';
 import { answerTexts } from '../writing/answer-texts.js';
 import { ChatChoice } from '../writing/chat-choice.js';
+import { callConstraint } from '../writing/forced-call.js';
 import { messagesSchema, templateMessages } from '../writing/messages.js';
 import { MOST_TOP, roomFor, SAMPLING_FIELDS, samplingOf } from '../writing/sampling.js';
 import type { Call } from './call.js';
@@ -21,7 +22,10 @@ const tool = z.strictObject({
   }),
 });
 
-const notForced = 'a model cannot be made to call';
+const toolChoice = z.union([
+  z.enum(['auto', 'none', 'required']),
+  z.strictObject({ type: z.literal('function'), function: z.strictObject({ name: z.string() }) }),
+]);
 
 const body = z.strictObject({
   model: modelName,
@@ -35,7 +39,10 @@ const body = z.strictObject({
   tools: maybe(z.array(tool).max(128)).meta({
     description: 'What the model may call, where its template knows tools.',
   }),
-  tool_choice: refused(notForced, ['auto', 'none']),
+  tool_choice: maybe(toolChoice).meta({
+    description:
+      'Whether the answer is a call: `required` of any tool, or of one by its name; its arguments are valid then.',
+  }),
   parallel_tool_calls: maybe(z.boolean()),
   functions: refused('they are called tools now'),
   function_call: refused('it is called tool_choice now'),
@@ -115,8 +122,8 @@ export const chat = endpoint({
     requireTask(model, 'complete', '/v1/chat/completions');
     if (body.top_logprobs !== undefined && body.logprobs !== true)
       throw wrongParameter('top_logprobs', 'top_logprobs is told with scores: set logprobs to true.');
-    const tools = body.tool_choice === 'none' || body.tools?.length === 0 ? undefined : body.tools;
-    const { prompt, stop } = await promptOf(body, model, tools);
+    const { tools, forced } = toolsOf(body);
+    const { prompt, stop } = await promptOf(body, model, tools, forced !== undefined);
     const asked = body.max_completion_tokens ?? body.max_tokens;
     const param = body.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens';
     const maxTokens = roomFor(asked, { prompt: prompt.length, model, most: service.maxTokens, param });
@@ -125,6 +132,7 @@ export const chat = endpoint({
       { length: body.n ?? 1 },
       (_, i): CompletionRequest => ({
         ...sampling,
+        ...(forced && { constraint: callConstraint(forced) }),
         ...{ prompt, maxTokens, seed: sampling.seed + i, client: call.client },
         ...(body.logprobs === true && { topLogprobs: body.top_logprobs ?? 0 }),
       }),
@@ -143,11 +151,38 @@ export const chat = endpoint({
   },
 });
 
-/** The conversation as the model's template writes it. */
+/**
+ * The tools that the model hears of, and those of which it is to call one.
+ *
+ * @throws HttpError 400 where a call is wanted and there is no such tool, or the text is to be something else
+ */
+function toolsOf(body: Body): { readonly tools: Body['tools']; readonly forced?: NonNullable<Body['tools']> } {
+  const { tool_choice: choice, response_format: format } = body;
+  const tools = choice === 'none' || body.tools?.length === 0 ? undefined : body.tools;
+  if (choice === undefined || choice === 'none' || choice === 'auto') return { tools };
+  if (tools === undefined) throw wrongParameter('tool_choice', 'tool_choice wants a call, and there are no tools.');
+  if (body.guided_regex !== undefined || (format !== undefined && format.type !== 'text'))
+    throw wrongParameter('tool_choice', 'tool_choice wants a call, and the text cannot be of another form as well.');
+  if (choice === 'required') return { tools, forced: tools };
+  const { name } = choice.function;
+  const forced = tools.filter((tool) => tool.function.name === name);
+  if (forced.length === 0)
+    throw wrongParameter(
+      'tool_choice.function.name',
+      `tool_choice names "${name.slice(0, 100)}", which no tool is called.`,
+    );
+  return { tools, forced };
+}
+
+/** What stands before a call in many templates; a model that knows it writes better calls after it. */
+const CALL = '<tool_call>';
+
+/** The conversation as the model's template writes it. @param calls whether the answer is a call */
 async function promptOf(
   { messages }: Body,
   model: ServedModel,
   tools: Body['tools'],
+  calls: boolean,
 ): Promise<{ readonly prompt: readonly number[]; readonly stop: readonly string[] }> {
   const said = templateMessages(messages);
   if (tools === undefined) return model.chatPrompt(said);
@@ -160,5 +195,6 @@ async function promptOf(
       `tools: the template of the model "${model.name}" knows none. Leave them out, or serve a model that does.`,
       'unsupported_parameter',
     );
-  return with_;
+  if (!calls || !(await model.decode(with_.prompt)).includes(CALL)) return with_;
+  return { ...with_, prompt: [...with_.prompt, ...(await model.encode(`${CALL}\n`, true))] };
 }

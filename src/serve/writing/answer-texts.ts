@@ -2,7 +2,7 @@ import type { CompletionEvent, CompletionRequest, ServedModel } from '../../infe
 import type { Call } from '../api/call.js';
 import { answerId } from './answer.js';
 import { begun, Choices, type UsageCount } from './choices.js';
-import { shapeFault } from './sampling.js';
+import { type ShapeFields, shapeFault } from './sampling.js';
 
 /** What the pieces of a stream have in common. */
 interface StreamParts {
@@ -57,7 +57,7 @@ interface TextBody {
 
 /** Has texts written, and answers with them as they come or, without `stream`, with all of them at the end. */
 export async function answerTexts<Piece extends object>(
-  call: Call<TextBody & Parameters<typeof shapeFault>[1]>,
+  call: Call<TextBody & ShapeFields>,
   model: ServedModel,
   requests: readonly CompletionRequest[],
   { id, object, event: chunk, texts }: TextAnswer<Piece>,

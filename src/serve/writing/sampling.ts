@@ -114,19 +114,22 @@ function constraintOf({ response_format: format, guided_regex: regex }: Sampling
   return { constraint: { kind: 'schema', schema: JSON.stringify(format.json_schema.schema) } };
 }
 
+/** What says which form a text has. */
+export interface ShapeFields extends Pick<SamplingFields, 'response_format' | 'guided_regex'> {
+  readonly tool_choice?: unknown;
+}
+
 /**
  * What to tell of an error at the beginning of a text that is to have a form: a fault of that, by the parameter's name.
  *
  * @param error thrown by the model
  */
-export function shapeFault(error: unknown, fields: Pick<SamplingFields, 'response_format' | 'guided_regex'>): unknown {
-  const format = fields.response_format;
-  const param = fields.guided_regex !== undefined ? 'guided_regex' : 'response_format';
-  if (
-    !(error instanceof UsageError) ||
-    (param === 'response_format' && (format === undefined || format.type === 'text'))
-  )
-    return error;
+export function shapeFault(error: unknown, fields: ShapeFields): unknown {
+  const { response_format: format, guided_regex: regex, tool_choice: choice } = fields;
+  const shaped = format !== undefined && format.type !== 'text';
+  const called = choice !== undefined && choice !== 'auto' && choice !== 'none';
+  const param = regex !== undefined ? 'guided_regex' : shaped ? 'response_format' : called ? 'tools' : undefined;
+  if (!(error instanceof UsageError) || param === undefined) return error;
   return wrongParameter(param, `${param} cannot be kept to: ${error.message}`, 'unsupported_parameter');
 }
 
