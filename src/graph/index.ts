@@ -2,6 +2,7 @@ export { type AnySizeProgram, encodeAnySize } from './any-size.js';
 export { encode, type Program } from './encode.js';
 export { gradients } from './gradients.js';
 export * from './operators/index.js';
+export { reachedInputs } from './reached.js';
 export { replaceNodes } from './replace.js';
 export { simplify } from './simplify.js';
 export { encodeSymbolic, type SymbolicSize } from './symbolic.js';

@@ -43,6 +43,15 @@ export type DropoutHook = (shape: Shape) => Tensor;
 /** Under which traced parameters carry what is dropped; in evaluation and generation they have none. */
 export const DROPOUT = Symbol('dropout');
 
+/**
+ * What goes on in place of a hidden state [N, C] between layers: before block `layer`, and after the last one where that is
+ * how many there are. Who cuts a model into its layers gives an input of the part that follows.
+ */
+export type LayerHook = (layer: number, x_NC: Tensor) => Tensor;
+
+/** Under which traced parameters carry what stands between their layers. */
+export const LAYER = Symbol('layer');
+
 /** Products of linear layers in 8 bits, in a step of training alone. */
 export interface Int8Hook {
   /** Random numbers for the rounding of so many probabilities in each of some rows, as `linearCrossEntropy` takes them. */
@@ -58,6 +67,7 @@ export type TracedParameters = Readonly<Record<string, Tensor>> & {
   readonly [EMBEDDING]?: EmbeddingHook;
   readonly [DROPOUT]?: DropoutHook | undefined;
   readonly [INT8]?: Int8Hook | undefined;
+  readonly [LAYER]?: LayerHook;
 };
 
 /** What a layer asks of attention beside the usual; whether it sees the past or all is the architecture's. */

@@ -33,6 +33,7 @@ import {
   EMBEDDING,
   type ForwardInputs,
   type HeadInputs,
+  LAYER,
   type LayerAttention,
   LINEAR,
   type Reach,
@@ -469,7 +470,8 @@ function through(
   parameters: TracedParameters,
   inputs: ForwardInputs,
 ): Tensor {
-  let x_NC = stack.embed(config, parameters, inputs);
-  for (let i = 0; i < layers; i++) x_NC = stack.block(config, parameters, i, x_NC, inputs);
+  const between = parameters[LAYER] ?? ((_layer, x_NC) => x_NC);
+  let x_NC = between(0, stack.embed(config, parameters, inputs));
+  for (let i = 0; i < layers; i++) x_NC = between(i + 1, stack.block(config, parameters, i, x_NC, inputs));
   return stack.final(config, parameters, x_NC);
 }

@@ -54,20 +54,20 @@ export interface UpdateRange extends Range {
 export class Adamw {
   readonly #options: AdamwOptions;
   readonly #ranges: readonly UpdateRange[];
-  readonly #updates: Sessions;
+  readonly #update: AdamwUpdate;
   readonly #norm: VectorNorm;
   readonly #muon: Muon | undefined;
 
   private constructor(
     options: AdamwOptions,
     ranges: readonly UpdateRange[],
-    updates: Sessions,
+    update: AdamwUpdate,
     norm: VectorNorm,
     muon: Muon | undefined,
   ) {
     this.#options = options;
     this.#ranges = ranges;
-    this.#updates = updates;
+    this.#update = update;
     this.#norm = norm;
     this.#muon = muon;
   }
@@ -88,9 +88,9 @@ export class Adamw {
       return range.end;
     }, 0);
     const muon = others && (await Muon.create(engine, others, weightDecay, rateRanges, compile));
-    const adamw = new Adamw(options, ranges, new Sessions(engine, compile), new VectorNorm(engine, compile), muon);
-    for (const { start, end } of ranges) await adamw.#update(end - start);
-    return adamw;
+    const update = new AdamwUpdate(engine, options, compile);
+    for (const { start, end } of ranges) await update.prepare(end - start);
+    return new Adamw(options, ranges, update, new VectorNorm(engine, compile), muon);
   }
 
   /**
@@ -101,46 +101,93 @@ export class Adamw {
    * @param gradientScale what the gradient is multiplied by first, such as 1 / micro-batches
    */
   async step(vectors: OptimizerVectors, step: number, learningRate: number, gradientScale = 1): Promise<StepReport> {
-    const { beta1, beta2, epsilon, weightDecay, clip } = this.#options;
+    const { clip } = this.#options;
     const gradientNorm = gradientScale * (await this.#norm.norm(vectors.gradient));
     if (!Number.isFinite(gradientNorm)) return { gradientNorm };
-    const limited = clip > 0 ? gradientScale * Math.min(1, clip / (gradientNorm + 1e-6)) : gradientScale;
-    const correction1 = 1 - beta1 ** (step + 1);
-    const correction2 = Math.sqrt(1 - beta2 ** (step + 1));
-    const common = {
-      share1: Float32Array.of((1 - beta1) * limited),
-      share2: Float32Array.of((1 - beta2) * limited * limited),
-      epsilon: Float32Array.of(epsilon * correction2),
-    };
-    for (const { start, end, decayed, factor } of this.#ranges) {
-      const rate = learningRate * factor;
-      const part = (vector: Float32Array) => vector.subarray(start, end);
-      const [parameters, moment1, moment2] = [vectors.parameters, vectors.moment1, vectors.moment2].map(part);
-      const feeds = {
-        ...common,
-        rate: Float32Array.of((rate * correction2) / correction1),
-        keep: Float32Array.of(decayed ? 1 - rate * weightDecay : 1),
-        parameters: parameters!,
+    const limited = limitedScale(gradientNorm, gradientScale, clip);
+    for (const range of this.#ranges) {
+      const part = (vector: Float32Array) => vector.subarray(range.start, range.end);
+      const parts = {
+        parameters: part(vectors.parameters),
         gradient: part(vectors.gradient),
-        moment1: moment1!,
-        moment2: moment2!,
+        moment1: part(vectors.moment1),
+        moment2: part(vectors.moment2),
       };
-      // In place: each of the three is read by one node, and its successor is computed from what that node gives.
-      const into = { parameters_out: parameters!, moment1_out: moment1!, moment2_out: moment2! };
-      await (await this.#update(end - start)).run(feeds, into);
+      await this.#update.run(parts, range, { step, learningRate, limited });
     }
     await this.#muon?.step(vectors, limited, learningRate);
     return { gradientNorm };
   }
 
   async dispose(): Promise<void> {
-    await this.#updates.dispose();
+    await this.#update.dispose();
     await this.#norm.dispose();
     await this.#muon?.dispose();
   }
+}
 
-  #update(size: number): Promise<Session> {
-    return this.#updates.get(`${size}`, () => traceUpdate(size, this.#options));
+/** What a step is for all elements of a model. */
+export interface StepNumbers {
+  /** Counted from 0. */
+  readonly step: number;
+  readonly learningRate: number;
+  /** What the gradient is multiplied by, its clipping included. */
+  readonly limited: number;
+}
+
+/** A gradient's scale once its norm is limited. @param gradientNorm of the scaled gradient @param clip 0 for no limit */
+export function limitedScale(gradientNorm: number, gradientScale: number, clip: number): number {
+  return clip > 0 ? gradientScale * Math.min(1, clip / (gradientNorm + 1e-6)) : gradientScale;
+}
+
+/** AdamW of some elements at a time: a graph for each number of them. */
+export class AdamwUpdate {
+  readonly #options: Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'>;
+  readonly #sessions: Sessions;
+
+  constructor(
+    engine: Engine,
+    options: Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'>,
+    compile: SessionOptions = {},
+  ) {
+    this.#options = options;
+    this.#sessions = new Sessions(engine, compile);
+  }
+
+  /** Compiles the graph of so many elements. */
+  async prepare(size: number): Promise<void> {
+    await this.#session(size);
+  }
+
+  /** One step of elements that are decayed or not, in place. */
+  async run(
+    { parameters, gradient, moment1, moment2 }: OptimizerVectors,
+    { decayed, factor }: Pick<UpdateRange, 'decayed' | 'factor'>,
+    { step, learningRate, limited }: StepNumbers,
+  ): Promise<void> {
+    const { beta1, beta2, epsilon, weightDecay } = this.#options;
+    const correction1 = 1 - beta1 ** (step + 1);
+    const correction2 = Math.sqrt(1 - beta2 ** (step + 1));
+    const rate = learningRate * factor;
+    const feeds = {
+      share1: Float32Array.of((1 - beta1) * limited),
+      share2: Float32Array.of((1 - beta2) * limited * limited),
+      epsilon: Float32Array.of(epsilon * correction2),
+      rate: Float32Array.of((rate * correction2) / correction1),
+      keep: Float32Array.of(decayed ? 1 - rate * weightDecay : 1),
+      ...{ parameters, gradient, moment1, moment2 },
+    };
+    // In place: each of the three is read by one node, and its successor is computed from what that node gives.
+    const into = { parameters_out: parameters, moment1_out: moment1, moment2_out: moment2 };
+    await (await this.#session(parameters.length)).run(feeds, into);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#sessions.dispose();
+  }
+
+  #session(size: number): Promise<Session> {
+    return this.#sessions.get(`${size}`, () => traceUpdate(size, this.#options));
   }
 }
 
@@ -187,7 +234,7 @@ export function tracedUpdate(
 }
 
 /** The update of `size` elements; its scalars change with the step, so they are fed. */
-function traceUpdate(size: number, options: AdamwOptions) {
+function traceUpdate(size: number, options: Pick<AdamwOptions, 'beta1' | 'beta2'>) {
   const vector = (name: string) => input(name, [size]);
   const number = (name: string) => input(name, []);
   const before = {

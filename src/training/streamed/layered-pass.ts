@@ -1,0 +1,252 @@
+/*
+ * Forward and backward through a model one section at a time. The hidden states between layers stay in memory; all else of
+ * a layer is made again on the way back.
+ */
+import type { Engine, HostArray, HostArrays, SessionOptions } from '../../engine/engine.js';
+import { lowWords } from '../../objectives/low-words.js';
+import type { StepNumbers } from '../adamw.js';
+import type { VectorNorm } from '../vector-norm.js';
+import { ChunkedHead, RowCosts, type SectionTargets, sectionTargets } from './chunked-head.js';
+import type { CutGraph, LayerPart } from './cut-graph.js';
+import { PartPrograms } from './part-programs.js';
+import type { Section } from './sections.js';
+import type { SectionStore } from './store.js';
+import type { Visits } from './visits.js';
+
+/** Where the hidden states of micro-batches are, by the number of the micro-batch. */
+export interface States {
+  /** The rows of the tokens. */
+  rows(batch: number): Float32Array;
+  /** Before block `layer`, and after the last. */
+  state(layer: number, batch: number): Float32Array;
+  /** What the head scores. */
+  hidden(batch: number): Float32Array;
+}
+
+/** What a micro-batch came to: its tokens' costs in nats, by what each is multiplied, and what the way back needs. */
+export interface BatchCosts {
+  readonly costs_N: Float64Array;
+  readonly weights_N: Float32Array | undefined;
+  readonly rows: RowCosts;
+}
+
+/** Vectors of the size of a hidden state, two for each micro-batch, that the way back goes through by turns. */
+export type Gradients = readonly [readonly Float32Array[], readonly Float32Array[]];
+
+export class LayeredPass {
+  private constructor(
+    private readonly graph: CutGraph,
+    private readonly store: SectionStore,
+    private readonly visits: Visits,
+    private readonly norm: VectorNorm,
+    private readonly programs: Awaited<ReturnType<typeof PartPrograms.compile>>,
+    private readonly head: ChunkedHead,
+  ) {}
+
+  static async create(
+    engine: Engine,
+    graph: CutGraph,
+    { store, visits, norm }: { readonly store: SectionStore; readonly visits: Visits; readonly norm: VectorNorm },
+    accumulates: boolean,
+    compile: SessionOptions,
+  ): Promise<LayeredPass> {
+    const programs = await PartPrograms.compile(engine, partsOf(graph), accumulates, compile);
+    const { tokens, width } = graph;
+    const head = new ChunkedHead(engine, { tokens, width, softcap: graph.head.softcap }, compile);
+    return new LayeredPass(graph, store, visits, norm, programs, head);
+  }
+
+  /**
+   * The costs of micro-batches' targets.
+   *
+   * @param batches what the objective filled
+   * @param pending a step that all sections still have to take
+   */
+  async forward(
+    batches: readonly Readonly<Record<string, HostArray>>[],
+    states: States,
+    pending?: StepNumbers,
+  ): Promise<BatchCosts[]> {
+    const { graph, visits } = this;
+    const { embedding, head } = graph;
+    await visits.through(
+      embedding.sections,
+      async (table, section) => {
+        for (const [b, feeds] of batches.entries())
+          eachRow(this.#section(section), feeds[embedding.ids] as BigInt64Array, (row, n) => {
+            const C = graph.width;
+            states.rows(b).set(table.subarray(row * C, (row + 1) * C), n * C);
+          });
+      },
+      pending,
+    );
+    const parts = partsOf(graph);
+    const last = parts.length - 1;
+    const place = (part: number, b: number) => {
+      if (part < 0) return states.rows(b);
+      return part === last ? states.hidden(b) : states.state(part, b);
+    };
+    await visits.through(
+      parts.map(({ section }) => section),
+      async (all, section) => {
+        const i = section - parts[0]!.section;
+        const parameters = this.#views(section, all);
+        for (const [b, feeds] of batches.entries())
+          await this.programs.of[i]!.forward({ x: place(i - 1, b), parameters, feeds }, place(i, b));
+      },
+      pending,
+    );
+    const untied = head.sections[0] !== embedding.sections[0];
+    const rows = batches.map(() => new RowCosts(graph.tokens));
+    for (const one of rows) one.reset();
+    await visits.through(
+      head.sections,
+      async (table, section) => {
+        for (const [b, feeds] of batches.entries())
+          await this.head.costs(states.hidden(b), table, this.#targets(section, feeds), rows[b]!);
+      },
+      untied ? pending : undefined,
+    );
+    return rows.map((one, b) => ({
+      costs_N: one.costs(),
+      weights_N: head.weights === undefined ? undefined : (batches[b]![head.weights] as Float32Array),
+      rows: one,
+    }));
+  }
+
+  /**
+   * Leaves the gradient of the mean costs in the store.
+   *
+   * @param states as {@link forward} left them
+   * @returns the sum of its squares
+   */
+  async backward(
+    batches: readonly HostArrays[],
+    costs: readonly BatchCosts[],
+    states: States,
+    gradients: Gradients,
+  ): Promise<number> {
+    const { graph } = this;
+    let [from, to] = gradients;
+    const swap = () => ([from, to] = [to, from]);
+    let squares = await this.#headGradients(batches, costs, states, from);
+    const parts = partsOf(graph);
+    await this.visits.through(parts.map(({ section }) => section).reverse(), async (all, section) => {
+      const i = section - parts[0]!.section;
+      squares += await this.#gradient(section, true, async (gradient) => {
+        const parameters = this.#views(section, all);
+        const own = this.#views(section, gradient);
+        for (const [b, feeds] of batches.entries()) {
+          const x = i === 0 ? states.rows(b) : states.state(i - 1, b);
+          await this.programs.of[i]!.backward({ x, parameters, feeds }, from[b]!, { x: to[b]!, parameters: own });
+        }
+      });
+      swap();
+    });
+    return squares + (await this.#embeddingGradients(batches, from));
+  }
+
+  async dispose(): Promise<void> {
+    for (const programs of this.programs.all) await programs.dispose();
+    await this.head.dispose();
+  }
+
+  /** @param into the gradients of the hidden states */
+  async #headGradients(
+    batches: readonly HostArrays[],
+    costs: readonly BatchCosts[],
+    states: States,
+    into: readonly Float32Array[],
+  ): Promise<number> {
+    const { graph, head } = this;
+    const { tokens } = graph;
+    for (const one of into) one.fill(0);
+    const shares = costs.map(({ weights_N }) =>
+      Float32Array.from({ length: tokens }, (_, n) => (weights_N?.[n] ?? 1) / tokens),
+    );
+    // Of a table that embeds as well this is a part of the gradient.
+    const whole = graph.head.sections[0] !== graph.embedding.sections[0];
+    let squares = 0;
+    await this.visits.through(graph.head.sections, async (table, section) => {
+      squares += await this.#gradient(section, whole, async (gradient) => {
+        for (const [b, feeds] of batches.entries()) {
+          const row = { logSum_N: costs[b]!.rows.logSum_N, share_N: shares[b]! };
+          const into_b = { h: into[b]!, w: gradient };
+          await head.gradients(states.hidden(b), table, this.#targets(section, feeds), row, into_b);
+        }
+      });
+    });
+    return squares;
+  }
+
+  /** @param rows the gradients of the tokens' rows */
+  async #embeddingGradients(batches: readonly HostArrays[], rows: readonly Float32Array[]): Promise<number> {
+    const { graph, store } = this;
+    const { embedding, head, width: C } = graph;
+    const tied = head.sections[0] === embedding.sections[0];
+    let squares = 0;
+    for (const section of embedding.sections) {
+      const gradient = await (tied ? store.load(section, 'gradient') : store.blank(section, 'gradient'));
+      if (!tied) gradient.fill(0);
+      for (const [b, feeds] of batches.entries())
+        eachRow(this.#section(section), feeds[embedding.ids] as BigInt64Array, (row, n) => {
+          const from = rows[b]!;
+          for (let c = 0; c < C; c++) gradient[row * C + c]! += from[n * C + c]!;
+        });
+      squares += await this.norm.squares(gradient);
+      this.#keep(section, gradient);
+    }
+    return squares;
+  }
+
+  /** Makes a section's gradient and has it kept. @returns the sum of its squares, of one that is `whole` */
+  async #gradient(section: number, whole: boolean, make: (gradient: Float32Array) => Promise<void>): Promise<number> {
+    const gradient = await this.store.blank(section, 'gradient');
+    gradient.fill(0);
+    await make(gradient);
+    const squares = whole ? await this.norm.squares(gradient) : 0;
+    this.#keep(section, gradient);
+    return squares;
+  }
+
+  /** A failure is told by the next settle. */
+  #keep(section: number, gradient: Float32Array): void {
+    void this.store.save(gradient, section, 'gradient').then(
+      () => this.store.release(gradient),
+      () => {},
+    );
+  }
+
+  #section(section: number): Section {
+    return this.graph.sections[section]!;
+  }
+
+  #views(section: number, all: Float32Array): Float32Array[] {
+    return this.#section(section).entries.map(({ offset, size }) => all.subarray(offset, offset + size));
+  }
+
+  #targets(section: number, feeds: HostArrays): SectionTargets {
+    const { first, rows } = rowsOf(this.#section(section));
+    return sectionTargets(feeds[this.graph.head.targets] as BigInt64Array, first, rows);
+  }
+}
+
+function partsOf({ embed, blocks, final }: CutGraph): readonly LayerPart[] {
+  return [embed, ...blocks, final];
+}
+
+/** Which rows of its table a section has. */
+function rowsOf({ entries: [entry] }: Section): { readonly first: number; readonly rows: number } {
+  const [rows, C] = entry!.shape as [number, number];
+  return { first: entry!.from / C, rows };
+}
+
+/** Calls `use` with each token whose row is in a section, and with that row's number in it. */
+function eachRow(section: Section, ids_N: BigInt64Array, use: (row: number, n: number) => void): void {
+  const { first, rows } = rowsOf(section);
+  const ids = lowWords(ids_N);
+  for (let n = 0; n < ids_N.length; n++) {
+    const row = ids[2 * n]! - first;
+    if (row >= 0 && row < rows) use(row, n);
+  }
+}

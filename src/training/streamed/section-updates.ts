@@ -1,0 +1,71 @@
+import type { AdamwUpdate, StepNumbers, UpdateRange } from '../adamw.js';
+import { updateRanges } from '../adamw.js';
+import type { VectorName } from '../trained-vectors.js';
+import type { Section } from './sections.js';
+import type { SectionStore } from './store.js';
+
+/** Ranges whose values are on their way while one is worked on: enough to hide a disk behind runs of half a millisecond. */
+const AHEAD = 8;
+const OTHERS = ['gradient', 'moment1', 'moment2'] as const satisfies readonly VectorName[];
+
+/** A section's update that has begun: its first values are on their way. */
+export interface BegunUpdate {
+  readonly section: number;
+  readonly ranges: readonly UpdateRange[];
+  /** By range: gradient and moments. */
+  readonly loads: Promise<Float32Array[]>[];
+}
+
+/** AdamW's steps of sections whose parameters are in memory, and whose gradient and moments come and go range by range. */
+export class SectionUpdates {
+  /** @param length elements of a range */
+  constructor(
+    private readonly store: SectionStore,
+    private readonly sections: readonly Section[],
+    private readonly adamw: AdamwUpdate,
+    private readonly length: number,
+  ) {}
+
+  /** Has the first ranges brought. */
+  begin(section: number): BegunUpdate {
+    const ranges = [...updateRanges(this.sections[section]!, undefined, undefined, this.length)];
+    const begun: BegunUpdate = { section, ranges, loads: [] };
+    for (let i = 0; i < AHEAD; i++) this.#bring(begun);
+    return begun;
+  }
+
+  /** Ends it: parameters in place, moments in the store. */
+  async apply(begun: BegunUpdate, parameters: Float32Array, numbers: StepNumbers): Promise<void> {
+    const { store } = this;
+    const { section, ranges, loads } = begun;
+    for (const [i, range] of ranges.entries()) {
+      const [gradient, moment1, moment2] = (await loads[i]!) as [Float32Array, Float32Array, Float32Array];
+      const part = parameters.subarray(range.start, range.end);
+      await this.adamw.run({ parameters: part, gradient, moment1, moment2 }, range, numbers);
+      store.release(gradient);
+      // What goes wrong is told by the next settle.
+      for (const [name, array] of [
+        ['moment1', moment1],
+        ['moment2', moment2],
+      ] as const)
+        void store.save(array, section, name, range).then(
+          () => store.release(array),
+          () => {},
+        );
+      this.#bring(begun);
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.adamw.dispose();
+  }
+
+  #bring({ section, ranges, loads }: BegunUpdate): void {
+    const range = ranges[loads.length];
+    if (!range) return;
+    const load = Promise.all(OTHERS.map((name) => this.store.load(section, name, range)));
+    // Who waits for it hears of a failure; until then nobody may.
+    load.catch(() => {});
+    loads.push(load);
+  }
+}

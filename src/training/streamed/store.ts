@@ -1,0 +1,53 @@
+import type { Range } from '../ranges.js';
+import type { VectorName } from '../trained-vectors.js';
+import type { Section } from './sections.js';
+
+/**
+ * Where a model's sections are while nobody works on them: parameters, gradient and moments of each. What is lent is the
+ * borrower's until it is given back; of one vector of a section only one borrower at a time writes.
+ */
+export interface SectionStore {
+  /** A section's values, or those of a range of it, as the last {@link save} left them; zeros before the first. */
+  load(section: number, vector: VectorName, range?: Range): Promise<Float32Array>;
+  /** A place for them, whose content is undefined. */
+  blank(section: number, vector: VectorName, range?: Range): Promise<Float32Array>;
+  /**
+   * Begins to keep what is in an array of {@link load} or {@link blank}; a later load waits for it. The array must not
+   * change until the promise resolves.
+   *
+   * @throws MeanfieldError (through the promise, and through the next {@link settle}) where it cannot be kept
+   */
+  save(array: Float32Array, section: number, vector: VectorName, range?: Range): Promise<void>;
+  /** Gives an array back; what was not saved is lost. */
+  release(array: Float32Array): void;
+  /** Waits until all is kept that was to be saved. @throws what went wrong with it */
+  settle(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Sections in this process's memory: lent as they lie, so that to save is nothing. */
+export class MemoryStore implements SectionStore {
+  readonly #vectors: readonly Partial<Record<VectorName, Float32Array>>[];
+
+  constructor(private readonly sections: readonly Section[]) {
+    this.#vectors = sections.map(() => ({}));
+  }
+
+  async load(section: number, vector: VectorName, range?: Range): Promise<Float32Array> {
+    const of = this.#vectors[section]!;
+    of[vector] ??= new Float32Array(this.sections[section]!.size);
+    return range ? of[vector].subarray(range.start, range.end) : of[vector];
+  }
+
+  blank(section: number, vector: VectorName, range?: Range): Promise<Float32Array> {
+    return this.load(section, vector, range);
+  }
+
+  async save(): Promise<void> {}
+
+  release(): void {}
+
+  async settle(): Promise<void> {}
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,130 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { Random } from '../../base/random.js';
+import type { TokenWindow } from '../../data/sampling/token-windows.js';
+import { windowsOf } from '../../data/sampling/windows.test-support.js';
+import { NodeEngine } from '../../engine/node/engine.js';
+import { Model } from '../../model/model.js';
+import { Causal } from '../../objectives/causal/causal.js';
+import { Evaluator } from '../evaluation.js';
+import { Replica } from '../replica.js';
+import { MemoryStore } from './store.js';
+import { StreamedReplica } from './streamed-replica.js';
+
+/** With so small a norm every step is clipped, so that a wrong one is seen. */
+const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 0.2 };
+const engine = new NodeEngine();
+const CONTEXT = 16;
+const V = 61;
+
+const opened: { dispose(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one.dispose();
+});
+
+function modelOf(family: string, more: object = {}): Model {
+  const sizes = { layers: 3, width: 32, heads: 4, keyValueHeads: family === 'gpt2' ? 4 : 2, context: CONTEXT };
+  const made = Model.create(family, { ...sizes, vocabulary: V });
+  return Model.fromConfig({ ...(made.config as object), ...more });
+}
+
+/** The same model trained whole and layer by layer, from the same parameters. */
+async function both(model: Model, gradientAccumulation: number, batch = 4) {
+  const objective = new Causal(model, CONTEXT);
+  const common = { objective, engine, batch, gradientAccumulation, optimizer };
+  const whole = await Replica.create(common);
+  const streamed = await StreamedReplica.create({
+    ...common,
+    // A table in several sections of unequal sizes.
+    rows: 25,
+    store: (sections) => new MemoryStore(sections),
+  });
+  opened.push(whole, streamed);
+  const initial = model.layout.initialize(new Random(3));
+  whole.vectors.parameters.set(initial);
+  await eachEntry(streamed, 'parameters', model, (own, range) => own.set(initial.subarray(...range)));
+  return { objective, whole, streamed };
+}
+
+async function eachEntry(
+  streamed: StreamedReplica<TokenWindow>,
+  vector: 'parameters' | 'moment1' | 'moment2',
+  { layout }: Model,
+  use: (own: Float32Array, range: readonly [number, number]) => void,
+): Promise<void> {
+  const offsets = new Map(layout.entries.map(({ name, offset }) => [name, offset]));
+  for (const [i, { entries }] of streamed.sections.entries()) {
+    const all = await streamed.store.load(i, vector);
+    for (const { name, offset, size, from } of entries) {
+      const start = offsets.get(name)! + from;
+      use(all.subarray(offset, offset + size), [start, start + size]);
+    }
+    await streamed.store.save(all, i, vector);
+    streamed.store.release(all);
+  }
+}
+
+/** Relative to the second, over all elements. */
+async function distance(
+  streamed: StreamedReplica<TokenWindow>,
+  vector: 'parameters' | 'moment1' | 'moment2',
+  model: Model,
+  whole: Float32Array,
+): Promise<number> {
+  let [difference, length] = [0, 0];
+  await eachEntry(streamed, vector, model, (own, range) => {
+    for (const [i, value] of whole.subarray(...range).entries()) {
+      difference += (own[i]! - value) ** 2;
+      length += value ** 2;
+    }
+  });
+  return Math.sqrt(difference / length);
+}
+
+const windows = (random: Random, count: number) =>
+  windowsOf(
+    Int32Array.from({ length: count * (CONTEXT + 1) }, () => random.below(V)),
+    CONTEXT,
+  );
+
+describe('a model trained layer by layer', () => {
+  it.each([
+    ['gpt2', {}, 1],
+    ['gpt2', {}, 3],
+    ['qwen3', { tie_word_embeddings: true }, 2],
+    ['llama', {}, 2],
+    ['gemma2', {}, 1],
+  ] as const)('learns what it learns whole: %s %j, %i micro-batches', async (family, more, accumulation) => {
+    const model = modelOf(family, more);
+    const { objective, whole, streamed } = await both(model, accumulation);
+    const random = new Random(5);
+    let clipped = 0;
+    for (let step = 0; step < 20; step++) {
+      const batches = Array.from({ length: accumulation }, () => windows(random, 4));
+      const next = () => {
+        const queue = [...batches];
+        return () => queue.shift()!;
+      };
+      const [expected, got] = [await whole.computeGradient(next()), await streamed.computeGradient(next())];
+      expect(got.weight).toBe(expected.weight);
+      expect(Math.abs(got.loss / expected.loss - 1)).toBeLessThan(1e-5);
+      const scale = whole.scaleOf(expected.weight);
+      expect(streamed.scaleOf(got.weight)).toBe(scale);
+      const { gradientNorm } = await whole.applyGradient(step, 3e-3, scale);
+      const report = await streamed.applyGradient(step, 3e-3, scale);
+      expect(Math.abs(report.gradientNorm / gradientNorm - 1)).toBeLessThan(1e-3);
+      if (gradientNorm > optimizer.clip) clipped++;
+    }
+    expect(clipped).toBe(20);
+    await streamed.flush();
+    expect(await distance(streamed, 'parameters', model, whole.vectors.parameters)).toBeLessThan(1e-4);
+    expect(await distance(streamed, 'moment1', model, whole.vectors.moment1)).toBeLessThan(1e-3);
+
+    // More than go through a layer together, and a micro-batch that is not full.
+    const held = windows(random, 4 * 4 * accumulation + 3);
+    const evaluator = new Evaluator(objective, engine, 4);
+    opened.push(evaluator);
+    const [expected, got] = [await evaluator.lossSum(whole.vectors.parameters, held), await streamed.lossSum(held)];
+    expect(got.weight).toBe(expected.weight);
+    expect(Math.abs(got.sum / expected.sum - 1)).toBeLessThan(1e-5);
+  });
+});

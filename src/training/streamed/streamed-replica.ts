@@ -1,0 +1,199 @@
+import type { Engine, HostArray, SessionOptions } from '../../engine/engine.js';
+import type { Objective } from '../../objectives/objective.js';
+import { type AdamwOptions, AdamwUpdate, limitedScale, type StepNumbers, type StepReport } from '../adamw.js';
+import type { LossSum } from '../evaluation.js';
+import { RANGE } from '../ranges.js';
+import { feedArrays } from '../step-program.js';
+import { VectorNorm } from '../vector-norm.js';
+import { type CutGraph, cutGraph } from './cut-graph.js';
+import { type BatchCosts, type Gradients, LayeredPass, type States } from './layered-pass.js';
+import { SectionUpdates } from './section-updates.js';
+import type { Section } from './sections.js';
+import type { SectionStore } from './store.js';
+import { Visits } from './visits.js';
+
+/** What a replica trains layer by layer, and with what. */
+export interface StreamedOptions<Sample> {
+  readonly objective: Objective<Sample>;
+  readonly engine: Engine;
+  /** Samples of a micro-batch. */
+  readonly batch: number;
+  /** Micro-batches of a step: all of them go through a layer before the next one's parameters are needed. */
+  readonly gradientAccumulation: number;
+  readonly optimizer: Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'clip'>;
+  /** Where its sections are kept; closed with it. */
+  readonly store: (sections: readonly Section[]) => SectionStore | Promise<SectionStore>;
+  /** Rows of a table in a section, at most; as {@link cutGraph} has it. */
+  readonly rows?: number | undefined;
+  readonly compile?: SessionOptions;
+}
+
+/**
+ * A replica that never holds more of its model than a layer or two: it does what `Replica` does, and the same numbers come
+ * out but for the order of sums. A step's gradient is clipped by its global norm, which is known when all of it is; so it is
+ * put by, and the step is taken in the next one's forward pass, where each layer's parameters come by anyway.
+ */
+export class StreamedReplica<Sample = unknown> {
+  #pending: StepNumbers | undefined;
+  #squares = Number.NaN;
+  readonly #feeds: readonly Record<string, HostArray>[];
+  /** The rows of the tokens, and the states before each block and after the last, of each micro-batch. */
+  readonly #states: readonly (readonly Float32Array[])[];
+  readonly #gradients: Gradients;
+
+  private constructor(
+    private readonly options: StreamedOptions<Sample>,
+    private readonly graph: CutGraph,
+    readonly store: SectionStore,
+    private readonly visits: Visits,
+    private readonly updates: SectionUpdates,
+    private readonly norm: VectorNorm,
+    private readonly pass: LayeredPass,
+  ) {
+    const { objective, batch, gradientAccumulation } = options;
+    const each = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
+    this.#feeds = each(gradientAccumulation, () => feedArrays(objective as Objective<never>, batch));
+    const state = () => new Float32Array(graph.tokens * graph.width);
+    this.#states = each(graph.blocks.length + 2, () => each(gradientAccumulation, state));
+    this.#gradients = [each(gradientAccumulation, state), each(gradientAccumulation, state)];
+  }
+
+  /** @throws MeanfieldError for an objective or an architecture that cannot be cut between layers */
+  static async create<Sample>(options: StreamedOptions<Sample>): Promise<StreamedReplica<Sample>> {
+    const { objective, engine, batch, gradientAccumulation, optimizer, rows, compile = {} } = options;
+    const graph = cutGraph(objective as Objective<never>, batch, rows);
+    const store = await options.store(graph.sections);
+    const adamw = new AdamwUpdate(engine, optimizer, compile);
+    const updates = new SectionUpdates(store, graph.sections, adamw, RANGE * (compile.threads ?? 1));
+    const visits = new Visits(store, updates);
+    const norm = new VectorNorm(engine, compile);
+    const pass = await LayeredPass.create(engine, graph, { store, visits, norm }, gradientAccumulation > 1, compile);
+    return new StreamedReplica(options, graph, store, visits, updates, norm, pass);
+  }
+
+  /** What is in its store. */
+  get sections(): readonly Section[] {
+    return this.graph.sections;
+  }
+
+  /** Tokens that one step trains on. */
+  get tokensPerStep(): number {
+    const { objective, batch, gradientAccumulation } = this.options;
+    return batch * (objective.tokensPerSample ?? 1) * gradientAccumulation;
+  }
+
+  /** By what the gradient of a step of so much weight must be multiplied to be its mean over targets. */
+  scaleOf(weight: number): number {
+    const { objective, batch } = this.options;
+    return objective.unit(batch) / weight;
+  }
+
+  /**
+   * The gradient of a step's micro-batches, summed; the step before it is taken on the way.
+   *
+   * @param nextBatch gives the samples of a micro-batch
+   * @returns the mean loss at the parameters before the step, and the weight of its targets
+   */
+  async computeGradient(nextBatch: () => readonly Sample[]): Promise<{ loss: number; weight: number }> {
+    const { objective, batch } = this.options;
+    let weight = 0;
+    for (const feeds of this.#feeds) weight += objective.fill(nextBatch(), feeds);
+    const states: States = {
+      rows: (b) => this.#states[0]![b]!,
+      state: (layer, b) => this.#states[1 + layer]![b]!,
+      // Where the gradients will be that come after the head's: it is not needed any more then.
+      hidden: (b) => this.#gradients[1][b]!,
+    };
+    const costs = await this.#forward(this.#feeds, states);
+    const each = objective.unit(batch) / this.graph.tokens;
+    const loss = (each * costs.reduce((sum, one) => sum + weighedCosts(one), 0)) / weight;
+    this.#squares = await this.pass.backward(this.#feeds, costs, states, this.#gradients);
+    await this.store.settle();
+    return { loss, weight };
+  }
+
+  /**
+   * AdamW's step with the gradient, which is taken when the layers are next gone through.
+   *
+   * @param step counted from 0
+   * @param scale what the gradient is multiplied by first: {@link scaleOf} the weight of the step
+   */
+  async applyGradient(step: number, learningRate: number, scale: number): Promise<StepReport> {
+    const gradientNorm = scale * Math.sqrt(this.#squares);
+    if (!Number.isFinite(gradientNorm)) return { gradientNorm };
+    const limited = limitedScale(gradientNorm, scale, this.options.optimizer.clip);
+    this.#pending = { step, learningRate, limited };
+    return { gradientNorm };
+  }
+
+  /** Takes the step that is still to be taken: what is in the store then is what the last step left. */
+  async flush(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending) await this.visits.through([...this.sections.keys()], undefined, pending);
+    await this.store.settle();
+  }
+
+  /** What samples cost, without a gradient; the step that is still to be taken is taken on the way. */
+  async lossSum(samples: Iterable<Sample>): Promise<LossSum> {
+    const { objective, batch } = this.options;
+    // Two states a micro-batch are enough, so that many go through a layer together.
+    const places = this.#states.flat();
+    const most = Math.max(1, Math.floor(places.length / 2));
+    const feeds = Array.from({ length: most }, () => feedArrays(objective as Objective<never>, batch));
+    const states: States = {
+      rows: (b) => places[2 * b + 1]!,
+      state: (layer, b) => places[2 * b + (layer % 2)]!,
+      hidden: (b) => places[2 * b + ((this.graph.blocks.length + 1) % 2)]!,
+    };
+    let [sum, weight] = [0, 0];
+    for (const group of groupsOf(samples, most * batch)) {
+      const batches = groupsOf(group, batch);
+      const filled = [...batches].map((some, b) => {
+        const all = Array.from({ length: batch }, (_, i) => some[i] ?? some[0]!);
+        objective.fill(all, feeds[b]!);
+        return { feeds: feeds[b]!, samples: some.length };
+      });
+      const costs = await this.#forward(
+        filled.map((one) => one.feeds),
+        states,
+      );
+      // What only fills the last micro-batch up does not count.
+      for (const [b, one] of costs.entries()) {
+        const own = (n: number) => n % batch < filled[b]!.samples;
+        sum += weighedCosts(one, own);
+        weight += one.costs_N.reduce((all, _, n) => all + (own(n) ? (one.weights_N?.[n] ?? 1) : 0), 0);
+      }
+    }
+    await this.store.settle();
+    return { sum, weight };
+  }
+
+  async dispose(): Promise<void> {
+    await this.pass.dispose();
+    await this.updates.dispose();
+    await this.norm.dispose();
+    await this.store.close();
+  }
+
+  #forward(feeds: readonly Record<string, HostArray>[], states: States): Promise<BatchCosts[]> {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    return this.pass.forward(feeds, states, pending);
+  }
+}
+
+function weighedCosts({ costs_N, weights_N }: BatchCosts, counts: (n: number) => boolean = () => true): number {
+  return costs_N.reduce((sum, cost, n) => (counts(n) ? sum + cost * (weights_N?.[n] ?? 1) : sum), 0);
+}
+
+function* groupsOf<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let group: T[] = [];
+  for (const item of items) {
+    group.push(item);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
