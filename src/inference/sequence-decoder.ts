@@ -23,21 +23,25 @@ export function isFused(engine: Engine, model: Model): engine is FusingEngine {
 /** A decoder of one sequence: by the fused operator where the engine has it for such a model. */
 export function createDecoder({ parameters, ...options }: DecodingOptions): SequenceDecoder {
   const { engine, model } = options;
-  const compile = { spinning: false, ...options.compile };
   if (isWeights(parameters)) return new FusedDecoder(fusedSequences({ ...options, weights: parameters }));
   if (!isFused(engine, model)) return new Decoder({ ...options, parameters });
   const views = parameters instanceof Float32Array ? model.layout.views(parameters) : parameters;
   const weights = weightsIn('fp32', model, views as Readonly<Record<string, Float32Array>>);
-  return new FusedDecoder(new FusedSequences({ model, weights, engine, compile }));
+  return new FusedDecoder(fusedSequences({ ...options, weights }));
 }
 
-/** @throws Error where {@link isFused} is false */
+/**
+ * Sequences by the fused operator. Threads of a session wait for their part of each of its hundreds of small products by
+ * spinning, by the engine's default: they stop at the end of a run, and waking them anew costs a third of a token's time.
+ *
+ * @throws Error where {@link isFused} is false
+ */
 export function fusedSequences(
   options: Omit<DecodingOptions, 'parameters'> & { readonly weights: Weights; readonly slots?: number | undefined },
 ) {
   const { engine, model, weights, slots } = options;
   if (!isFused(engine, model)) throw new Error(`${engine.name} has no fused attention for this model`);
-  return new FusedSequences({ model, weights, engine, slots, compile: { spinning: false, ...options.compile } });
+  return new FusedSequences({ model, weights, engine, slots, compile: options.compile });
 }
 
 function isWeights(parameters: DecodingOptions['parameters']): parameters is Weights {
