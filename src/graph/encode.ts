@@ -4,6 +4,7 @@ import {
   TensorProto_DataType as DataType,
   type GraphProto,
   GraphProtoSchema,
+  type ModelProto,
   ModelProtoSchema,
   NodeProtoSchema,
   TensorProtoSchema,
@@ -77,8 +78,22 @@ type AttributeInit = number | string | readonly number[] | FloatAttribute;
 export function encode(
   outputs: Readonly<Record<string, Tensor>>,
   target: Target,
-  { recomputeAfter, products }: EncodeOptions = {},
+  options: EncodeOptions = {},
 ): Program {
+  const { encoder, peakBytes } = encoded(outputs, target, options);
+  return encoder.finish(peakBytes);
+}
+
+/** The model of {@link encode}, before it is a file: as its constants it has the arrays of the trace. */
+export function encodeModel(outputs: Readonly<Record<string, Tensor>>, target: Target): ModelProto {
+  return encoded(outputs, target, {}).encoder.model();
+}
+
+function encoded(
+  outputs: Readonly<Record<string, Tensor>>,
+  target: Target,
+  { recomputeAfter, products }: EncodeOptions,
+) {
   const names = Object.keys(outputs);
   let roots = simplify(Object.values(outputs), target);
   const forward = recomputeAfter === undefined ? -1 : names.indexOf(recomputeAfter);
@@ -89,7 +104,7 @@ export function encode(
   roots.forEach((tensor, i) => {
     encoder.addOutput(names[i]!, tensor);
   });
-  return encoder.finish(peakBytes(order, roots));
+  return { encoder, peakBytes: peakBytes(order, roots) };
 }
 
 /**
@@ -168,12 +183,17 @@ class Encoder implements Emitter {
   }
 
   finish(peakBytes: number): Program {
+    const onnx = toBinary(ModelProtoSchema, this.model());
+    return { onnx, target: this.target, inputs: this.#inputs, outputs: this.#outputs, peakBytes };
+  }
+
+  model(): ModelProto {
     const renamed = (name: string) => this.#renamed.get(name) ?? name;
     for (const node of this.#graph.node) {
       node.input = node.input.map(renamed);
       node.output = node.output.map(renamed);
     }
-    const model = create(ModelProtoSchema, {
+    return create(ModelProtoSchema, {
       irVersion: IR_VERSION,
       producerName: 'meanfield',
       opsetImport: [
@@ -182,8 +202,6 @@ class Encoder implements Emitter {
       ],
       graph: this.#graph,
     });
-    const { target } = this;
-    return { onnx: toBinary(ModelProtoSchema, model), target, inputs: this.#inputs, outputs: this.#outputs, peakBytes };
   }
 
   emit(

@@ -1,18 +1,17 @@
-import { create, equals, fromBinary } from '@bufbuild/protobuf';
+import { create, equals } from '@bufbuild/protobuf';
 import {
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
   TensorProto_DataType as DataType,
   type GraphProto,
   type ModelProto,
-  ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
   type TensorProto,
   TensorProtoSchema,
   TensorShapeProto_DimensionSchema,
 } from 'onnx-buf';
-import { encode } from './encode.js';
+import { encodeModel } from './encode.js';
 import { int64s } from './operators/rules.js';
 import type { Target, Tensor } from './tensor.js';
 
@@ -65,7 +64,7 @@ export function encodeSymbolic<Name extends string>(
   target: Target = 'portable',
 ): ModelProto {
   const points = Array.from({ length: POINTS }, (_, point) => sample(sizes, point));
-  const models = points.map((point) => fromBinary(ModelProtoSchema, encode(trace(point), target).onnx));
+  const models = points.map((point) => encodeModel(trace(point), target));
   const factors = sizes.flatMap((size) =>
     [0, ...(size.sum ? [] : [-1])].map((plus) => ({ size, plus, values: points.map((at) => at[size.name] + plus) })),
   );

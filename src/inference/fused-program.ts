@@ -51,8 +51,16 @@ export interface FusedNeeds {
   readonly fits: boolean;
 }
 
-/** A small forward pass that tells what a model asks of a cache. */
+const needs = new WeakMap<Model, FusedNeeds>();
+
+/** What a model asks of a cache, as a small forward pass tells. */
 export function fusedNeeds(model: Model): FusedNeeds {
+  const known = needs.get(model) ?? askedOf(model);
+  needs.set(model, known);
+  return known;
+}
+
+function askedOf(model: Model): FusedNeeds {
   const heads: CachedHeads[] = [];
   let fits = !model.architecture.encoder && model.storage === undefined;
   const attend: Attend = (layer, q, k, _v, options) => {

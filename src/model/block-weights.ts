@@ -48,39 +48,52 @@ export function storeBlocks(weights: Float32Array, { inputs, outputs, rows }: We
     const count = Math.min(size, inputs - from);
     if (count < size) block.fill(0);
     for (let o = 0; o < outputs; o++) {
+      const at = o * blocks + z;
+      if (rows === 'outputs' && count === size) {
+        scales[at] = put(weights, o * inputs + from, size, codes, at * bytes);
+        continue;
+      }
       if (rows === 'outputs') for (let i = 0; i < count; i++) block[i] = weights[o * inputs + from + i]!;
       else for (let i = 0; i < count; i++) block[i] = weights[(from + i) * outputs + o]!;
-      const at = o * blocks + z;
-      scales[at] = put(block, codes, at * bytes);
+      scales[at] = put(block, 0, size, codes, at * bytes);
     }
   }
   return { codes, scales, bytes };
 }
 
-function put8(block: Float32Array, codes: Uint8Array, at: number): number {
+/** Codes of `weights[from, from + count)`, from `codes[at]` on. @returns the scale */
+type Put = (weights: Float32Array, from: number, count: number, codes: Uint8Array, at: number) => number;
+
+const put8: Put = (weights, from, count, codes, at) => {
+  const end = from + count;
   let largest = 0;
-  for (let i = 0; i < block.length; i++) largest = Math.max(largest, Math.abs(block[i]!));
+  for (let i = from; i < end; i++) largest = Math.max(largest, Math.abs(weights[i]!));
   const scale = Math.fround(largest / 127);
+  if (scale === 0) {
+    codes.fill(128, at, at + count);
+    return 0;
+  }
   // As ONNX's QuantizeLinear rounds: the quotient in single precision, ties to even.
-  for (let i = 0; i < block.length; i++)
-    codes[at + i] = (scale === 0 ? 0 : Math.fround(block[i]! / scale) + EVEN - EVEN) + 128;
+  const to = at - from;
+  for (let i = from; i < end; i++) codes[to + i] = Math.fround(weights[i]! / scale) + EVEN - EVEN + 128;
   return scale;
-}
+};
 
 /** Beside it doubles have no fraction: adding it rounds, ties to even, what is small beside it. */
 const EVEN = 1.5 * 2 ** 52;
 
-function put4(block: Float32Array, codes: Uint8Array, at: number): number {
+const put4: Put = (weights, from, count, codes, at) => {
+  const end = from + count;
   let extreme = 0;
-  for (let i = 0; i < block.length; i++) if (Math.abs(block[i]!) > Math.abs(extreme)) extreme = block[i]!;
+  for (let i = from; i < end; i++) if (Math.abs(weights[i]!) > Math.abs(extreme)) extreme = weights[i]!;
   let [best, least] = [0, Number.POSITIVE_INFINITY];
   for (const factor of extreme === 0 ? [] : TRIED) {
     // The extreme has the code of −8, of which the positive side has none.
     const scale = (factor * extreme) / -8;
     const inverse = 1 / scale;
     let error = 0;
-    for (let i = 0; i < block.length; i++) {
-      const x = block[i]!;
+    for (let i = from; i < end; i++) {
+      const x = weights[i]!;
       const rest = x - scale * nearest(x * inverse);
       error += rest * rest;
     }
@@ -88,9 +101,10 @@ function put4(block: Float32Array, codes: Uint8Array, at: number): number {
   }
   const scale = Math.fround(best);
   const inverse = scale === 0 ? 0 : 1 / scale;
-  for (let i = 0; i < block.length; i += 2)
-    codes[at + (i >> 1)] = (nearest(block[i]! * inverse) + 8) | ((nearest(block[i + 1]! * inverse) + 8) << 4);
+  for (let i = from; i < end; i += 2, at++)
+    codes[at] = (nearest(weights[i]! * inverse) + 8) | ((nearest(weights[i + 1]! * inverse) + 8) << 4);
   return scale;
-}
+};
 
-const nearest = (x: number): number => Math.max(-8, Math.min(7, Math.round(x)));
+/** Half of a step is rounded up. */
+const nearest = (x: number): number => Math.max(-8, Math.min(7, Math.floor(x + 0.5)));

@@ -93,6 +93,8 @@ const tables = new WeakMap<ForwardInputs, Map<RotaryEmbedding, RotaryAngles>>();
 /** Positions as rotations of queries and keys. */
 export class RotaryEmbedding {
   readonly #settings: RotarySettings;
+  /** What was made last, [reach, R/2] each, for as long as something holds on to it anyway. */
+  #last: WeakRef<{ readonly reach: number; readonly cos: Float32Array; readonly sin: Float32Array }> | undefined;
 
   constructor(settings: RotarySettings) {
     this.#settings = settings;
@@ -145,15 +147,22 @@ export class RotaryEmbedding {
     const reach = Math.max(this.longest, inputs.reach ?? 0);
     const { frequencies, amplitude } = scaled(this.#settings, reach);
     const half = frequencies.length;
-    const rows = (f: (angle: number) => number) => {
+    const table = (f: (angle: number) => number) => {
       const table = new Float32Array(reach * half);
       for (let i = 0; i < table.length; i++) {
         table[i] = amplitude * f(Math.floor(i / half) * frequencies[i % half]!);
       }
-      const shape = [T, positions_T.shape[0]! / T, 1, half];
-      return reshape(gather(constant(table, [reach, half]), positions_T), shape);
+      return table;
     };
-    const made = { cos: rows(Math.cos), sin: rows(Math.sin) };
+    // Traces follow each other, and a long reach takes longer than all else of one.
+    let last = this.#last?.deref();
+    if (last?.reach !== reach) {
+      last = { reach, cos: table(Math.cos), sin: table(Math.sin) };
+      this.#last = new WeakRef(last);
+    }
+    const shape = [T, positions_T.shape[0]! / T, 1, half];
+    const rows = (values: Float32Array) => reshape(gather(constant(values, [reach, half]), positions_T), shape);
+    const made = { cos: rows(last.cos), sin: rows(last.sin) };
     if (!tables.has(inputs)) tables.set(inputs, new Map());
     tables.get(inputs)!.set(this, made);
     return made;

@@ -6,13 +6,12 @@ import { CharsTokenizer } from './chars.js';
 import { MASK_TOKEN } from './mask-token.js';
 import type { Tokenizer } from './tokenizer.js';
 
-const id = z
-  .int()
-  .nonnegative()
-  .max(2 ** 24);
-/** Not `z.record`, which loses the key `__proto__`, and a tokenizer of code may well have that token. */
+const LARGEST_ID = 2 ** 24;
+const id = z.int().nonnegative().max(LARGEST_ID);
+const isId = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= LARGEST_ID;
+/** A plain test, as there are many; and not `z.record`, which loses the key `__proto__`, and a tokenizer of code may well have that token. */
 const vocabulary = z.custom<Record<string, number>>(
-  (value) => typeof value === 'object' && value !== null && Object.values(value).every((v) => id.safeParse(v).success),
+  (value) => typeof value === 'object' && value !== null && Object.values(value).every(isId),
 );
 const nothing = z.null().optional();
 const off = z.literal(false).nullish();

@@ -2,19 +2,24 @@ import type { Tokenizer } from '../../data/index.js';
 
 /** Turns texts into tokens as those who ask want special tokens: as such, or as the characters that they are written in. */
 export class TokenTexts {
-  readonly #special: RegExp | undefined;
+  /** Found when it is first wanted: a `tokenizer.json` takes a while to read. */
+  #special: RegExp | null | undefined;
 
   /** @param files the tokenizer's, by name */
   constructor(
     private readonly tokenizer: Tokenizer,
-    files: Readonly<Record<string, string>>,
-  ) {
-    const names = addedTokens(files['tokenizer.json']);
+    private readonly files: Readonly<Record<string, string>>,
+  ) {}
+
+  get #specialTexts(): RegExp | null {
+    if (this.#special !== undefined) return this.#special;
+    const names = addedTokens(this.files['tokenizer.json']);
     // The longest first: one may begin another.
     const longest = names
       .sort((a, b) => b.length - a.length)
       .map((name) => name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
-    this.#special = longest.length === 0 ? undefined : new RegExp(longest.join('|'), 'g');
+    this.#special = longest.length === 0 ? null : new RegExp(longest.join('|'), 'g');
+    return this.#special;
   }
 
   /** @param special whether texts of special tokens become those, and what begins a text is set before it */
@@ -26,10 +31,11 @@ export class TokenTexts {
 
   /** A text in parts that have no special token's text in them: each such is cut behind its first character. */
   #plainParts(text: string): string[] {
-    if (this.#special === undefined) return [text];
+    const special = this.#specialTexts;
+    if (special === null) return [text];
     const parts: string[] = [];
     let from = 0;
-    for (const { index, 0: found } of text.matchAll(this.#special)) {
+    for (const { index, 0: found } of text.matchAll(special)) {
       const [first = ''] = found;
       parts.push(text.slice(from, index + first.length));
       from = index + first.length;
