@@ -7,6 +7,7 @@ export default defineConfig({
     // Two-core machines are common; training threads compete with the runner's own workers.
     maxWorkers: 2,
     // Tests that ask a hub ask one of their own.
-    env: { HF_HUB_OFFLINE: '1' },
+    // Nor do they leave anything in the user's cache.
+    env: { HF_HUB_OFFLINE: '1', MEANFIELD_CACHE: '' },
   },
 });

@@ -43,6 +43,8 @@ export interface OpenTextModel {
   readonly tokenizerFiles: Readonly<Record<string, string>>;
   /** What the user should be told: keys and tensors that nothing here reads. */
   readonly notices: readonly string[];
+  /** What tells its weights from others, and this state of them from another; undefined where they are made of several models'. */
+  readonly state?: (() => Promise<string>) | undefined;
   tokenizer(): Promise<Tokenizer>;
   /** The model's vector. @throws MeanfieldError when tensors are damaged, or tied ones differ */
   parameters(): Promise<Float32Array>;
@@ -55,14 +57,20 @@ export interface OpenTextModel {
  * base is with it
  * @param merge left out, adapters are refused
  * @param base the model that an adapter stands beside, in the place of the one that its settings name
+ * @param read gives the parameters, where who loads may have what it makes of them already
  * @throws MeanfieldError when a file is missing or damaged, or the weights are not those of the configuration
  * @throws UsageError for a configuration that no family can be
  */
-export function loadModel(folder: string, merge?: MergeAdapter, base?: string): Promise<LoadedModel> {
+export function loadModel(
+  folder: string,
+  merge?: MergeAdapter,
+  base?: string,
+  read = (opened: OpenTextModel) => opened.parameters(),
+): Promise<LoadedModel> {
   const load = async (opened: OpenTextModel): Promise<LoadedModel> => {
     const { model, path, notices, generationConfig, tokenizerFiles } = opened;
-    const tokenizer = await opened.tokenizer();
-    const parameters = await opened.parameters();
+    // The file is read while the tokenizer is made.
+    const [parameters, tokenizer] = await Promise.all([read(opened), opened.tokenizer()]);
     const sentence = (await readSentenceModules(path)) ?? (await readSentenceModules(await placeOf(folder)));
     return {
       ...{ model, parameters, tokenizer, tokenizerFiles },
@@ -139,7 +147,7 @@ async function withAdapted<T>(
       return all;
     };
     const { model } = growVocabulary(read.untied ? withTwoEnds(base.model)! : base.model, read.vocabulary);
-    return work({ ...base, ...(await ownTokenizer(folder, read)), model, parameters });
+    return work({ ...base, ...(await ownTokenizer(folder, read)), model, parameters, state: undefined });
   };
   const frozen = join(dirname(folder), FROZEN);
   if (named === undefined && (await exists(frozen))) {
@@ -205,6 +213,7 @@ async function withOpened<T>(
       ...{ path, model, tokenizerFiles },
       ...(generationConfig && { generationConfig }),
       notices: [...configNotices(published), ...unusedNotices(weights, model, unknown)],
+      state: async () => JSON.stringify([config, await weights.state()]),
       tokenizer: () => parseTokenizer(files, path),
       parameters: async () => {
         const parameters = new Float32Array(model.layout.size);

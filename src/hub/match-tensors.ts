@@ -10,6 +10,8 @@ import type { PublishedConfig } from '../model/published.js';
 /** Weights under names that may be another spelling of the model's. */
 export interface NamedWeights extends Pick<SafetensorsFile, 'path' | 'readFloat32'> {
   readonly tensors: ReadonlyMap<string, Pick<TensorInfo, 'name' | 'shape'>>;
+  /** What tells this state of the files from another, as far as the file system knows. */
+  readonly state: () => Promise<string>;
 }
 
 /** A parameter, and the tensors of a file that hold it. */

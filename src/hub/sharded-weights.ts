@@ -64,10 +64,14 @@ export async function openShards(
       if (file === undefined) throw new MeanfieldError(`${path} is missing, which ${index} names. ${SHARD_ADVICE}`);
       shards.set(name, await SafetensorsFile.from(file, path));
     }
-    return { path: index, tensors: tensorsOf(index, map, shards), readFloat32, close };
+    return { path: index, tensors: tensorsOf(index, map, shards), readFloat32, state, close };
   } catch (error) {
     await close();
     throw error;
+  }
+
+  async function state(): Promise<string> {
+    return (await Promise.all([...shards.values()].map((shard) => shard.state()))).join('\n');
   }
 
   function readFloat32(name: string, target?: Float32Array): Promise<Float32Array> {

@@ -60,6 +60,11 @@ export class FusedSequences implements Sequences {
     this.#cache = new RowCache(fusedNeeds(model).heads, this.context, options.slots);
   }
 
+  /** Compiles what the first step needs. */
+  async ready(): Promise<void> {
+    await this.#session(false, false);
+  }
+
   open(): number {
     const sequence = this.#next++;
     this.#cache.reserve(this.#rows.length + 1, 0, this.#lengths());

@@ -47,10 +47,36 @@ export function weightsIn(
   model: Model,
   parameters: Readonly<Record<string, Float32Array>>,
 ): Weights {
+  if (precision === 'fp32') return { constants: new Map(), fed: parameters, products: new Map(), tables: new Map() };
+  const { products, tables, stores, whole } = planOf(precision, model);
+  const constants = new Map<string, Float32Array | Uint8Array>();
+  for (const { stored, parts } of stores) {
+    const made = parts.map(({ name, place }) => storeBlocks(parameters[name]!, place, stored.bits));
+    const codes = made.map((part) => part.codes);
+    const scales = made.map((part) => part.scales);
+    constants.set(stored.name + CODES, joined(Uint8Array, codes));
+    constants.set(stored.name + SCALES, joined(Float32Array, scales));
+  }
+  // What stays as it is would else hold on to the vector that it is a view of.
+  for (const { name } of whole) constants.set(name, parameters[name]!.slice());
+  return { constants, fed: {}, products, tables };
+}
+
+/** What {@link weightsIn} makes of a model's parameters. */
+interface WeightPlan extends Pick<Weights, 'products' | 'tables'> {
+  /** What is stored in few bits, and of which parameters. */
+  readonly stores: readonly {
+    readonly stored: Stored;
+    readonly parts: readonly { readonly name: string; readonly place: WeightPlace }[];
+  }[];
+  /** Parameters that stay as they are. */
+  readonly whole: Model['layout']['entries'];
+}
+
+function planOf(precision: 'int8' | 'int4', model: Model): WeightPlan {
   const products = new Map<string, Stored & { readonly at: number }>();
   const tables = new Map<string, Stored>();
-  if (precision === 'fp32') return { constants: new Map(), fed: parameters, products, tables };
-  const constants = new Map<string, Float32Array | Uint8Array>();
+  const stores: WeightPlan['stores'][number][] = [];
   const places = weightPlaces(model);
   const head = model.architecture.head(model.config);
   for (const names of places.groups) {
@@ -59,24 +85,45 @@ export function weightsIn(
     const fine = group.some((place) => bitsOf(place) === 8) || names[0] === head || places.tables.has(names[0]!);
     const bits = precision === 'int8' || fine ? 8 : 4;
     const stored: Stored = { name: names.join('+'), bits, block: BLOCKS[bits], inputs, outputs };
-    const parts = group.map((place, i) => storeBlocks(parameters[names[i]!]!, place, bits));
-    const codes = parts.map((part) => part.codes);
-    const scales = parts.map((part) => part.scales);
-    constants.set(stored.name + CODES, joined(Uint8Array, codes));
-    constants.set(stored.name + SCALES, joined(Float32Array, scales));
+    stores.push({ stored, parts: group.map((place, i) => ({ name: names[i]!, place })) });
     for (const [at, name] of names.entries()) products.set(name, { ...stored, at });
   }
   for (const [name, place] of places.tables) {
     const { inputs, outputs } = place;
-    tables.set(name, products.get(name) ?? { name, bits: 8, block: BLOCKS[8], inputs, outputs: [outputs] });
-    if (products.has(name)) continue;
-    const { codes, scales } = storeBlocks(parameters[name]!, place, 8);
-    constants.set(name + CODES, codes).set(name + SCALES, scales);
+    const stored = products.get(name) ?? { name, bits: 8, block: BLOCKS[8], inputs, outputs: [outputs] };
+    tables.set(name, stored);
+    if (!products.has(name)) stores.push({ stored, parts: [{ name, place }] });
   }
-  // What stays as it is would else hold on to the vector that it is a view of.
-  for (const [name, values] of Object.entries(parameters))
-    if (!products.has(name) && !tables.has(name)) constants.set(name, values.slice());
-  return { constants, fed: {}, products, tables };
+  const whole = model.layout.entries.filter(({ name }) => !products.has(name) && !tables.has(name));
+  return { products, tables, stores, whole };
+}
+
+/**
+ * The weights that {@link weightsIn} gives, made of its constants.
+ *
+ * @param read the constant of a name, of so many elements
+ */
+export async function weightsOf(
+  precision: 'int8' | 'int4',
+  model: Model,
+  read: <T extends typeof Float32Array | typeof Uint8Array>(
+    name: string,
+    Type: T,
+    length: number,
+  ) => Promise<InstanceType<T>>,
+): Promise<Weights> {
+  const { products, tables, stores, whole } = planOf(precision, model);
+  const named = await Promise.all([
+    ...stores.flatMap(({ stored: { name, bits, block, inputs, outputs } }) => {
+      const blocks = outputs.reduce((sum, n) => sum + n, 0) * Math.ceil(inputs / block);
+      return [
+        read(name + CODES, Uint8Array, (blocks * block * bits) / 8).then((codes) => [name + CODES, codes] as const),
+        read(name + SCALES, Float32Array, blocks).then((scales) => [name + SCALES, scales] as const),
+      ];
+    }),
+    ...whole.map(({ name, size }) => read(name, Float32Array, size).then((values) => [name, values] as const)),
+  ]);
+  return { constants: new Map<string, Float32Array | Uint8Array>(named), fed: {}, products, tables };
 }
 
 function joined<T extends Uint8Array | Float32Array>(Type: new (length: number) => T, parts: readonly T[]): T {

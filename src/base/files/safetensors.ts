@@ -11,6 +11,7 @@ import {
 } from '../safetensors-header.js';
 import type { NamedTensors } from '../safetensors-writer.js';
 import { LARGEST_TRANSFER } from './atomic.js';
+import { fileState } from './file-state.js';
 import { pathFault } from './path-fault.js';
 
 /**
@@ -152,6 +153,11 @@ export class SafetensorsFile {
       );
     }
     for (const { name, data } of expected) await this.readFloat32(name, data);
+  }
+
+  /** What tells this state of the file from another, as far as the file system knows. */
+  state(): Promise<string> {
+    return fileState(this.#file);
   }
 
   /** Closes the file; tensors read before stay. */

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { MeanfieldError } from '../../base/errors.js';
 import { LARGEST_TRANSFER } from '../../base/files/atomic.js';
+import { fileState } from '../../base/files/file-state.js';
 import { pathFault } from '../../base/files/path-fault.js';
 import { KNOWN_BY, knownFormat } from '../../base/known-format.js';
 import { printableLine } from '../../base/printable.js';
@@ -56,6 +57,11 @@ export class GgufFile {
       await file.close();
       throw error;
     }
+  }
+
+  /** What tells this state of the file from another, as far as the file system knows. */
+  state(): Promise<string> {
+    return fileState(this.#file);
   }
 
   /**

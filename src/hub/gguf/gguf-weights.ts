@@ -38,6 +38,10 @@ export class GgufWeights implements NamedWeights {
     this.tensors = tensors;
   }
 
+  state(): Promise<string> {
+    return this.#file.state();
+  }
+
   /**
    * Reads a tensor as float32.
    *

@@ -1,4 +1,4 @@
-import { setImmediate as othersTurn } from 'node:timers/promises';
+import { setImmediate as othersTurn, setTimeout } from 'node:timers/promises';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
 import type { ThreadHost } from '../../base/threads/serve.js';
 import { Turns } from '../../base/turns.js';
@@ -7,6 +7,9 @@ import { ConversationPrompts } from '../conversation.js';
 import { type CompletionCommands, type CompletionStep, LOAD } from './messages.js';
 import { type OpenedModel, openInThread } from './open-served.js';
 import { TokenTexts } from './token-texts.js';
+
+/** Milliseconds from a model's opening until what took long to make is kept. */
+const KEEP_MS = 2000;
 
 type Command = keyof CompletionCommands;
 type Handler<K extends Command> = (
@@ -20,6 +23,9 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
   #texts: TokenTexts | undefined;
   #prompts: ConversationPrompts | undefined;
   #load: Int32Array | undefined;
+  /** Ends once what the next start needs is kept. */
+  #keeping: Promise<void> | undefined;
+  readonly #close = new AbortController();
   /** While it writes. */
   #writing: Promise<void> | undefined;
   #closing = false;
@@ -32,6 +38,7 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
       this.#open = await openInThread(request);
       this.#texts = new TokenTexts(this.#open.tokenizer, this.#open.tokenizerFiles);
       this.#load = new Int32Array(request.load);
+      this.#keeping = this.#keepLater();
       return this.#open.answer;
     },
     encode: async ({ text, special }) => this.#texts!.encode(text, special),
@@ -70,8 +77,10 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
     },
     close: async () => {
       this.#closing = true;
+      this.#close.abort();
       await this.#writing;
       await this.#prompts?.close();
+      await this.#keeping;
       await this.#open?.close();
       return null;
     },
@@ -105,6 +114,16 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
       completions.abort(error);
     } finally {
       this.#writing = undefined;
+    }
+  }
+
+  /** Keeps what the next start needs, when the first requests have their answers. */
+  async #keepLater(): Promise<void> {
+    try {
+      await setTimeout(KEEP_MS, undefined, { signal: this.#close.signal });
+      await this.#open!.keep();
+    } catch {
+      // Closed before, or the disk is full: the next start takes its time.
     }
   }
 

@@ -1,4 +1,3 @@
-import { UsageError } from '../../base/errors.js';
 import type { Tokenizer } from '../../data/index.js';
 import type { Engine } from '../../engine/engine.js';
 import { createEngine } from '../../engine/node/create.js';
@@ -11,11 +10,11 @@ import { fusedNeeds } from '../fused-program.js';
 import { slotsFor } from '../row-cache.js';
 import { createDecoder, fusedSequences, isFused } from '../sequence-decoder.js';
 import { specialTokens } from '../special-tokens.js';
-import { type Weights, weightsIn } from '../weights.js';
 import { Completions } from './completions.js';
 import { Grammars } from './grammar/grammars.js';
 import type { OpenAnswer, OpenRequest } from './messages.js';
 import { OneSequence } from './one-sequence.js';
+import { ServedWeights } from './served-weights.js';
 
 /** A model that is open in this thread, and all that it can be asked. */
 export interface OpenedModel {
@@ -25,6 +24,8 @@ export interface OpenedModel {
   readonly completions: Completions | undefined;
   readonly embedder: Embedder | undefined;
   readonly classifier: Classifier | undefined;
+  /** Keeps what took long to make for the next start. */
+  keep(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,17 +40,16 @@ export async function openInThread(request: OpenRequest): Promise<OpenedModel> {
   const { place, adapter, precision, threads } = request;
   const engine = await createEngine('auto');
   const merge: MergeAdapter = (...adapted) => mergeAdapter(engine, ...adapted);
-  const loaded = await loadModel(adapter ?? place, merge, adapter === undefined ? undefined : place);
+  const weights = new ServedWeights(precision, engine);
+  const loaded = await loadModel(adapter ?? place, merge, adapter === undefined ? undefined : place, (opened) =>
+    weights.read(opened),
+  );
   const { model, tokenizer, tokenizerFiles, notices } = loaded;
   const { vocabulary, context } = model.dimensions;
   const writes = model.architecture.sees !== 'all';
   const work = { ...loaded, engine, compile: { threads } };
-  if (precision !== 'fp32' && !(writes && isFused(engine, model)))
-    throw new UsageError(
-      `A ${model.architecture.name} model on ${engine.name} cannot be served in ${precision}: that is for models that ` +
-        'continue texts, on the CPU. Leave precision out.',
-    );
-  const completing = writes ? completionsOf(work, request) : undefined;
+  const completing = writes ? completionsOf(work, weights, request) : undefined;
+  await completing?.ready();
   const reads = !writes || loaded.sentence !== undefined;
   const labelled = model.taskHead?.task === 'sequence';
   const embedder = reads && precision === 'fp32' && !labelled ? new Embedder(work) : undefined;
@@ -70,6 +70,7 @@ export async function openInThread(request: OpenRequest): Promise<OpenedModel> {
     },
     ...{ tokenizer, tokenizerFiles, embedder, classifier },
     completions: completing?.completions,
+    keep: () => weights.keep(),
     close: async () => {
       await completing?.dispose();
       await embedder?.dispose();
@@ -80,12 +81,12 @@ export async function openInThread(request: OpenRequest): Promise<OpenedModel> {
 
 type Work = LoadedModel & Pick<EmbedderOptions, 'engine' | 'compile'>;
 
-function completionsOf(work: Work, request: OpenRequest) {
+function completionsOf(work: Work, weights: ServedWeights, request: OpenRequest) {
   const { model, tokenizer, generationConfig, engine } = work;
-  const { running, waiting, timeLimit, keptTokens: kept, cacheTokens, precision } = request;
+  const { running, waiting, timeLimit, keptTokens: kept, cacheTokens } = request;
   const config = model.config as Record<string, unknown>;
   const { context } = model.dimensions;
-  const many = isFused(engine, model) ? sequencesOf(work, engine, precision, cacheTokens) : undefined;
+  const many = isFused(engine, model) ? sequencesOf(work, engine, weights, cacheTokens) : undefined;
   const one = many ? undefined : createDecoder(work);
   const sequences = many?.sequences ?? new OneSequence(one!);
   const marks = model.architecture.encoder && seq2seqOf(tokenizer, { ...config, ...generationConfig });
@@ -108,6 +109,7 @@ function completionsOf(work: Work, request: OpenRequest) {
   return {
     completions,
     context: Math.min(sequences.context, marks ? context : Number.POSITIVE_INFINITY),
+    ready: async () => many?.sequences.ready(),
     dispose: () => sequences.dispose(),
   };
 }
@@ -115,10 +117,10 @@ function completionsOf(work: Work, request: OpenRequest) {
 function sequencesOf(
   { model, parameters, compile }: Work,
   engine: Engine,
-  precision: OpenRequest['precision'],
+  served: ServedWeights,
   cacheTokens: number | undefined,
 ) {
-  const weights: Weights = weightsIn(precision, model, model.layout.views(parameters));
+  const weights = served.of(model, parameters);
   const bytes = fusedNeeds(model).heads.reduce((sum, { heads, width }) => sum + 8 * heads * width, 0);
   // One sequence of any length must have room.
   const slots = Math.max(model.reach.written, cacheTokens ?? Math.floor(CACHE_BYTES / bytes));

@@ -1,0 +1,54 @@
+import { UsageError } from '../../base/errors.js';
+import type { Engine } from '../../engine/engine.js';
+import type { OpenTextModel } from '../../hub/load-model.js';
+import type { Model } from '../../model/model.js';
+import { cacheFolder, KeptWeights } from '../kept-weights.js';
+import type { WeightPrecision } from '../precision.js';
+import { isFused } from '../sequence-decoder.js';
+import { type Weights, weightsIn } from '../weights.js';
+
+/** The weights of a model that is served in a precision: made, or those of an earlier start. */
+export class ServedWeights {
+  #kept: KeptWeights | undefined;
+  #made: Weights | undefined;
+  #found: Weights | undefined;
+
+  constructor(
+    private readonly precision: WeightPrecision,
+    private readonly engine: Engine,
+  ) {}
+
+  /**
+   * A model's parameters; none where nothing needs them, as what is made of them was kept.
+   *
+   * @throws UsageError for a precision that is not for such a model
+   */
+  async read({ model, path, state, parameters }: OpenTextModel): Promise<Float32Array> {
+    const { precision, engine } = this;
+    if (precision === 'fp32') return parameters();
+    if (model.architecture.sees === 'all' || !isFused(engine, model))
+      throw new UsageError(
+        `A ${model.architecture.name} model on ${engine.name} cannot be served in ${precision}: that is for models that ` +
+          'continue texts, on the CPU. Leave precision out.',
+      );
+    const cache = cacheFolder();
+    if (state && cache !== undefined)
+      this.#kept = new KeptWeights(model, precision, { place: path, state: await state(), cache });
+    this.#found = await this.#kept?.read();
+    return this.#found ? new Float32Array(0) : parameters();
+  }
+
+  /** @param parameters what {@link read} gave, or those in its place */
+  of(model: Model, parameters: Float32Array): Weights {
+    if (this.#found) return this.#found;
+    this.#made = weightsIn(this.precision, model, model.layout.views(parameters));
+    return this.#made;
+  }
+
+  /** Keeps what was made for the next start. @throws MeanfieldError where it cannot be written */
+  async keep(): Promise<void> {
+    const made = this.#made;
+    this.#made = undefined;
+    if (made) await this.#kept?.write(made);
+  }
+}
