@@ -10,7 +10,7 @@ import { percentile, type SoakResult, soak } from './soak/soak.js';
 const GROUPS = 10;
 
 /**
- * `npm run bench -- serve-soak [--minutes 10] [--clients 1000] [--queue 256] [--model FOLDER] [--flags "..."]`: clients ask a
+ * `npm run bench -- serve-soak [--minutes 10] [--clients 1000] [--queue 256] [--cases 128] [--model FOLDER] [--flags "..."]`: clients ask a
  * server on this machine all at once, each for texts that were written beforehand while nobody else asked; a third go away
  * before the end, streamed or not, queued or running, and some prompts are long.
  *
@@ -25,8 +25,8 @@ export async function run(args: string[]): Promise<void> {
     const model = options.model ?? (await train(folder, text));
     const result = await soak({
       ...{ program: `${root}dist/cli.js`, model, text, longBytes: options.model ? 6000 : 900 },
-      ...{ clients: clients!, queue: queue!, seconds: Math.round(60 * minutes!), cases: 128 },
-      flags: options.flags?.split(' ') ?? ['--threads', '1'],
+      ...{ clients: clients!, queue: queue!, seconds: Math.round(60 * minutes!) },
+      ...{ cases: Number(options.cases ?? 128), flags: options.flags?.split(' ') ?? ['--threads', '1'] },
     });
     report(result, clients!);
   } finally {

@@ -1,5 +1,7 @@
 /** A prompt and what follows it, which was found out while nobody else asked. */
 export interface SoakCase {
+  /** Half of them are conversations. */
+  readonly path: '/v1/completions' | '/v1/chat/completions';
   readonly body: Readonly<Record<string, unknown>>;
   readonly answer: string;
 }
@@ -23,20 +25,46 @@ export async function soakCases(url: string, text: string, count: number): Promi
     const length = 8 + ((i * 31) % 72);
     const from = (i * 1009) % (text.length - length);
     const prompt = `${text.slice(from, from + length).trim()} the`;
-    const body = { prompt, max_tokens: 6 + ((i * 7) % 11), seed: SEED, ignore_eos: true };
-    const answer = await write(url, { ...body, temperature: TEMPERATURE });
+    const chat = i % 2 === 1;
+    const path = chat ? '/v1/chat/completions' : '/v1/completions';
+    const given = chat ? { messages: [{ role: 'user', content: prompt }] } : { prompt };
+    const body = { ...given, max_tokens: 6 + ((i * 7) % 11), seed: SEED, ignore_eos: true };
+    const write = (temperature: number) => ask(url + path, { ...body, temperature });
+    const answer = await write(TEMPERATURE);
     if (answers.has(answer)) continue;
-    const near = [1 - SLACK, 1 + SLACK].map((factor) => write(url, { ...body, temperature: TEMPERATURE * factor }));
+    const near = [1 - SLACK, 1 + SLACK].map((factor) => write(TEMPERATURE * factor));
     if ((await Promise.all(near)).some((each) => each !== answer)) continue;
     answers.add(answer);
-    cases.push({ body: { ...body, temperature: TEMPERATURE }, answer });
+    cases.push({ path, body: { ...body, temperature: TEMPERATURE }, answer });
   }
   return cases;
 }
 
-async function write(url: string, body: object): Promise<string> {
-  const response = await fetch(`${url}/v1/completions`, { method: 'POST', body: JSON.stringify(body) });
-  const { choices, error } = (await response.json()) as { choices?: { text: string }[]; error?: { message: string } };
-  if (choices === undefined) throw new Error(error?.message);
-  return choices[0]!.text;
+async function ask(url: string, body: object): Promise<string> {
+  return textOf(await (await fetch(url, { method: 'POST', body: JSON.stringify(body) })).text());
+}
+
+interface Choice {
+  readonly text?: string;
+  readonly message?: { readonly content: string };
+  readonly delta?: { readonly content?: string };
+}
+
+/**
+ * The text of a whole answer, or of a stream.
+ *
+ * @throws Error where it is none, or a stream has not come to its end
+ */
+export function textOf(body: string): string {
+  const stream = body.startsWith('data: ') || body.startsWith(': ');
+  if (stream && !body.endsWith('data: [DONE]\n\n')) throw new Error(`The stream has no end: ${body.slice(-200)}`);
+  const parts = stream ? body.split('\n\n').filter((part) => part.startsWith('data: {')) : [`data: ${body}`];
+  return parts
+    .map((part) => {
+      const { choices } = JSON.parse(part.slice(6)) as { choices?: readonly Choice[] };
+      if (choices === undefined) throw new Error(`The server answers ${part.slice(0, 500)}`);
+      const [choice] = choices;
+      return choice?.text ?? choice?.message?.content ?? choice?.delta?.content ?? '';
+    })
+    .join('');
 }

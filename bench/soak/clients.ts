@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../src/base/random.js';
-import type { SoakCase } from './cases.js';
+import { type SoakCase, textOf } from './cases.js';
 
 /** What clients met. Times are in milliseconds. */
 export interface Met {
@@ -41,6 +41,8 @@ export class SoakClients {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
   readonly #stop = new AbortController();
   readonly #all: Promise<unknown>;
+  /** What ends each request that is under way. */
+  readonly #asking = new Set<AbortController>();
   /** Long prompts that are asked for now. */
   #long = 0;
   /** What a text took lately: who leaves, leaves within that. */
@@ -58,9 +60,10 @@ export class SoakClients {
     this.#all = Promise.all(Array.from({ length: options.clients }, (_, client) => this.#client(client)));
   }
 
-  /** Resolves when each has heard its last answer. */
+  /** All go away at once, whatever they wait for. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    for (const leave of this.#asking) leave.abort();
     await this.#all;
     this.#agent.destroy();
   }
@@ -89,7 +92,7 @@ export class SoakClients {
   /** @returns in how many milliseconds to come again, where there is no place */
   async #ask(
     client: number,
-    { body, answer }: SoakCase,
+    { path, body, answer }: SoakCase,
     { stream, pieces, ms }: { stream: boolean; pieces: number | undefined; ms: number | undefined },
   ): Promise<number | undefined> {
     const { met } = this;
@@ -99,25 +102,29 @@ export class SoakClients {
     let heard = 0;
     let last = began;
     try {
-      const { status, headers, text } = await this.#send({ ...body, stream, user: `client ${client}` }, leave, () => {
-        const now = performance.now();
-        if (heard === 0) met.waits[client]!.push(now - began);
-        else met.gaps[this.#long > 0 ? 'beside' : 'without'].push(now - last);
-        last = now;
-        if (++heard === pieces) leave.abort();
-      });
+      const { status, headers, text } = await this.#send(
+        path,
+        { ...body, stream, user: `client ${client}` },
+        leave,
+        () => {
+          const now = performance.now();
+          if (heard === 0) met.waits[client]!.push(now - began);
+          else met.gaps[this.#long > 0 ? 'beside' : 'without'].push(now - last);
+          last = now;
+          if (++heard === pieces) leave.abort();
+        },
+      );
       if (status === 429) {
         met.refused++;
         return 1000 * Number(headers['retry-after']);
       }
-      const got = status === 200 ? textOf(text, stream) : undefined;
-      if (got === undefined) met.failed.push(`${status} ${text.slice(0, 500)}`);
-      else if (got === answer) met.answered++;
+      const got = textOf(text);
+      if (got === answer) met.answered++;
       else met.wrong.push(`${JSON.stringify(body)}: ${JSON.stringify(got)} instead of ${JSON.stringify(answer)}`);
       this.#usual += 0.01 * (performance.now() - began - this.#usual);
     } catch (error) {
       if (!leave.signal.aborted) met.failed.push(String(error));
-      else met.left[!stream ? 'whole' : heard > 0 ? 'running' : 'queued']++;
+      else if (!this.#stop.signal.aborted) met.left[!stream ? 'whole' : heard > 0 ? 'running' : 'queued']++;
     } finally {
       clearTimeout(timer);
     }
@@ -128,7 +135,7 @@ export class SoakClients {
     this.#long++;
     try {
       const body = { prompt: this.#options.long + client, max_tokens: 1, user: `client ${client}`, ignore_eos: true };
-      const { status, headers, text } = await this.#send(body, new AbortController(), () => {});
+      const { status, headers, text } = await this.#send('/v1/completions', body, new AbortController(), () => {});
       if (status === 429) {
         this.met.refused++;
         this.#long--;
@@ -136,7 +143,7 @@ export class SoakClients {
         this.#long++;
       } else if (status !== 200) this.met.failed.push(`${status} ${text.slice(0, 500)}`);
     } catch (error) {
-      this.met.failed.push(String(error));
+      if (!this.#stop.signal.aborted) this.met.failed.push(String(error));
     } finally {
       this.#long--;
     }
@@ -148,41 +155,37 @@ export class SoakClients {
 
   /** @param heard called for each piece of a stream */
   #send(
+    path: SoakCase['path'],
     body: object,
-    { signal }: AbortController,
+    leave: AbortController,
     heard: () => void,
   ): Promise<Pick<IncomingMessage, 'headers'> & { readonly status: number; readonly text: string }> {
-    return new Promise((resolve, reject) => {
-      const text = JSON.stringify(body);
-      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
-      const asked: ClientRequest = request(
-        `${this.#options.url}/v1/completions`,
-        { method: 'POST', agent: this.#agent, headers, signal },
-        (response) => {
-          let got = '';
-          const streams = response.headers['content-type']?.startsWith('text/event-stream') === true;
-          response.setEncoding('utf8');
-          response.on('data', (data: string) => {
-            got += data;
-            if (streams) heard();
-          });
-          response.once('end', () => resolve({ status: response.statusCode!, headers: response.headers, text: got }));
-          response.once('error', reject);
-          response.once('close', () => reject(new Error('The connection was closed in the middle of an answer.')));
-        },
-      );
-      asked.once('error', reject);
-      asked.end(text);
-    });
+    const { signal } = leave;
+    this.#asking.add(leave);
+    const answer = new Promise<{ status: number; headers: IncomingMessage['headers']; text: string }>(
+      (resolve, reject) => {
+        const text = JSON.stringify(body);
+        const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+        const asked: ClientRequest = request(
+          this.#options.url + path,
+          { method: 'POST', agent: this.#agent, headers, signal },
+          (response) => {
+            let got = '';
+            const streams = response.headers['content-type']?.startsWith('text/event-stream') === true;
+            response.setEncoding('utf8');
+            response.on('data', (data: string) => {
+              got += data;
+              if (streams) heard();
+            });
+            response.once('end', () => resolve({ status: response.statusCode!, headers: response.headers, text: got }));
+            response.once('error', reject);
+            response.once('close', () => reject(new Error('The connection was closed in the middle of an answer.')));
+          },
+        );
+        asked.once('error', reject);
+        asked.end(text);
+      },
+    );
+    return answer.finally(() => this.#asking.delete(leave));
   }
-}
-
-/** The text of an answer; undefined where it is not whole. */
-function textOf(body: string, stream: boolean): string | undefined {
-  if (!stream) return (JSON.parse(body) as { choices: { text: string }[] }).choices[0]!.text;
-  if (!body.endsWith('data: [DONE]\n\n')) return undefined;
-  const events = body.split('\n\n').filter((part) => part.startsWith('data: {'));
-  const texts = events.map((event) => JSON.parse(event.slice(6)) as { choices?: { text: string }[] });
-  if (texts.some(({ choices }) => choices === undefined)) return undefined;
-  return texts.map(({ choices }) => choices![0]!.text).join('');
 }

@@ -34,7 +34,8 @@ export async function checkPrecision(
             .generate({ prompt, maxTokens: TOKENS, temperature: 1, topK: 0, seed: i })
             .result();
           files.push(join(folder, `${files.length}.txt`));
-          await writeFile(files.at(-1)!, prompt + text);
+          // What a model of bytes writes may be no text.
+          await writeFile(files.at(-1)!, (prompt + text).replace(/[^\P{Cc}\n\t]/gu, ' '));
         }
         return files;
       });

@@ -32,6 +32,20 @@ it('renders, tells what is wrong with a conversation, and goes on', async () => 
   expect(await render('{% if %}')).toEqual([{ fault: expect.any(String) }]);
 });
 
+it('gives each of many calls at once its own answer, also behind one that fails', async () => {
+  const endless = '{% for i in range(30000) %}{% for j in range(30000) %}{% endfor %}{% endfor %}';
+  const source = `{% if messages[0].content == 'stop' %}${endless}{% endif %}{{ messages[0].content }}`;
+  const renderer = new ChatRenderer({ source, names: {} }, 1000);
+  const said = (content: string) =>
+    renderer.render([{ conversation: { ...conversation, messages: [{ role: 'user', content }] }, prompt: true }]);
+  const names = ['a', 'b', 'stop', 'c', 'd'];
+  const outcomes = await Promise.allSettled(names.map(said));
+  expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : 'failed'))).toEqual(
+    names.map((text) => (text === 'stop' ? 'failed' : [expect.objectContaining({ text })])),
+  );
+  await renderer.close();
+}, 60_000);
+
 it('ends a template that does not end, and one that takes all memory', async () => {
   const endless = "{% for i in range(30000) %}{% for j in range(30000) %}{{ '' }}{% endfor %}{% endfor %}";
   await expect(render(endless, 1000)).rejects.toThrow('not come to an end within 1 s');

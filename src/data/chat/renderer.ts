@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
+import { Turns } from '../../base/turns.js';
 import { workerFile } from '../../base/worker-file.js';
 import type { ChatTemplate, RenderTask } from './render.js';
 import type { RenderedChat } from './spans.js';
@@ -18,6 +19,8 @@ export type RenderAnswer = RenderedChat | { readonly fault: string };
  */
 export class ChatRenderer {
   #worker: Worker | undefined;
+  /** An answer does not say what it answers: the thread is asked one thing at a time. */
+  readonly #turns = new Turns();
 
   constructor(
     private readonly template: ChatTemplate,
@@ -25,11 +28,20 @@ export class ChatRenderer {
   ) {}
 
   /**
-   * Renders some conversations, one call after another.
+   * Renders some conversations; of several calls at once, one after another.
    *
    * @throws MeanfieldError when the template does not come to an end, or takes too much memory
    */
   async render(tasks: readonly RenderTask[]): Promise<RenderAnswer[]> {
+    const end = await this.#turns.take();
+    try {
+      return await this.#render(tasks);
+    } finally {
+      end();
+    }
+  }
+
+  async #render(tasks: readonly RenderTask[]): Promise<RenderAnswer[]> {
     const limits = { maxOldGenerationSizeMb: MEMORY, maxYoungGenerationSizeMb: 64 };
     this.#worker ??= new Worker(workerFile('chat-worker'), {
       workerData: this.template,

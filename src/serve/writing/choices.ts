@@ -16,6 +16,9 @@ export interface UsageCount {
   readonly prompt_tokens_details: { readonly cached_tokens: number };
 }
 
+/** Made once for all: an error takes longer to make than to give up a text. */
+const OVER = new DOMException('Nobody reads on.', 'AbortError');
+
 /** The texts of one request, which are written at the same time. */
 export class Choices {
   readonly #prompts = new Map<number, { tokens: number; cached: number }>();
@@ -64,7 +67,7 @@ export class Choices {
         yield { index, event };
       }
     } finally {
-      stop.abort();
+      stop.abort(OVER);
       // Those that still run fail by the signal; nobody is left to hear of it.
       for (const promise of waiting.values()) promise.catch(() => {});
       for (const iterator of iterators) Promise.resolve(iterator.return?.()).catch(() => {});
