@@ -18,6 +18,10 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     about: 'memory that a run is expected to take beside its peak',
     load: () => import('./memory-need.js'),
   },
+  large: {
+    about: 'steps of a model larger than memory, under a limit; needs 28 bytes of disk a parameter',
+    load: () => import('./large.js'),
+  },
   bpe: { about: 'training and encoding of BPE; needs a folder of text', load: () => import('./bpe.js') },
   finetune: {
     about: 'a pretrained model trained further beside PyTorch and PEFT; needs SmolLM2-135M-Instruct',

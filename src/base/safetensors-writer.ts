@@ -42,11 +42,39 @@ export function* encodeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Generator<Uint8Array> {
   const parts = [...tensors].map((tensor) => ({ ...tensor, dtype: tensor.rounded ?? dtypeOf(tensor.data) }));
+  for (const { name, shape, data } of parts) {
+    const length = shape.reduce((product, size) => product * size, 1);
+    if (length !== data.length)
+      throw new Error(`safetensors: ${name} of shape [${shape}] needs ${length} elements, got ${data.length}`);
+  }
   parts.sort((a, b) => DTYPE_RANK.indexOf(a.dtype) - DTYPE_RANK.indexOf(b.dtype) || byUtf8(a.name, b.name));
   yield header(parts, metadata);
   for (const { data, rounded } of parts) {
     if (rounded === undefined) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     else yield* roundedBytes(data as Float32Array, rounded);
+  }
+}
+
+/**
+ * As {@link encodeSafetensors}, of float32 tensors that are never all in memory.
+ *
+ * @param read gives a tensor's elements in their order; an array is written before the next is asked for
+ */
+export async function* encodeSafetensorsInPieces(
+  tensors: Iterable<Omit<NamedTensor, 'data'>>,
+  read: (name: string) => AsyncIterable<Float32Array>,
+  metadata: Readonly<Record<string, string>> = {},
+): AsyncGenerator<Uint8Array> {
+  const parts = [...tensors].map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const }));
+  parts.sort((a, b) => byUtf8(a.name, b.name));
+  yield header(parts, metadata);
+  for (const { name, shape } of parts) {
+    let left = shape.reduce((product, size) => product * size, 1);
+    for await (const data of read(name)) {
+      left -= data.length;
+      yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    }
+    if (left !== 0) throw new Error(`safetensors: ${name} of shape [${shape}] came with ${-left} elements more`);
   }
 }
 
@@ -62,7 +90,7 @@ function* roundedBytes(data: Float32Array, dtype: RoundedDtype): Generator<Uint8
 /** The reference implementation writes the last of its enumeration first; these are ours of them. */
 const DTYPE_RANK: readonly Dtype[] = ['I64', 'F32', 'I32', 'BF16', 'F16', 'U8'];
 
-interface Part extends StorableTensor {
+interface Part extends Pick<StorableTensor, 'name' | 'shape'> {
   readonly dtype: Dtype;
 }
 
@@ -71,13 +99,10 @@ function header(parts: readonly Part[], metadata: Readonly<Record<string, string
   if (Object.keys(metadata).length > 0) entries.push(`"__metadata__":${JSON.stringify(metadata)}`);
   const names = new Set(['__metadata__']);
   let end = 0;
-  for (const { name, dtype, shape, data } of parts) {
+  for (const { name, dtype, shape } of parts) {
     if (names.has(name)) throw new Error(`safetensors: the name ${JSON.stringify(name)} is taken`);
     names.add(name);
     const length = shape.reduce((product, size) => product * size, 1);
-    if (length !== data.length) {
-      throw new Error(`safetensors: ${name} of shape [${shape}] needs ${length} elements, got ${data.length}`);
-    }
     const start = end;
     end += length * DTYPE_BYTES[dtype];
     // Written by hand because JSON.stringify of an object moves names such as "0" to the front.

@@ -69,7 +69,11 @@ test('cluster start takes what train does, but for what its table says only thre
     commandNamed(...names).options.flatMap(({ long, hidden }) => (hidden ? [] : [long]));
   const start = flagsOf('cluster', 'start');
   const missing = flagsOf('train').filter((flag) => !start.includes(flag));
-  expect(missing).toEqual(['--teacher', '--teacher-weight', '--teacher-temperature', '--replicas', '--device']);
+  expect(missing).toEqual([
+    '--deepspeed',
+    ...['--teacher', '--teacher-weight', '--teacher-temperature'],
+    ...['--replicas', '--offload', '--device'],
+  ]);
   expect(new Set(start).size).toBe(start.length);
 });
 

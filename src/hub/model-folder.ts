@@ -1,3 +1,4 @@
+import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { MeanfieldError } from '../base/errors.js';
 import { writeFileSynced } from '../base/files/atomic.js';
@@ -27,10 +28,16 @@ export interface ModelContent {
   readonly config: JsonObject;
   /** `generation_config.json`; none is written when left out. */
   readonly generationConfig?: JsonObject;
-  /** Weights under Hugging Face's own names, or in their place an adapter, in PEFT's layout. */
-  readonly tensors: NamedTensors | AdapterContent;
+  /** Weights under Hugging Face's own names, or in their place an adapter, in PEFT's layout, or a file that holds them. */
+  readonly tensors: NamedTensors | AdapterContent | WeightsFile;
   /** Texts by file name: `tokenizer.json`, `tokenizer_config.json`. */
   readonly tokenizerFiles: Readonly<Record<string, string>>;
+}
+
+/** Weights that are written already, as `model.safetensors` has them: they are moved from there. */
+export interface WeightsFile {
+  readonly file: string;
+  readonly sha256: string;
 }
 
 /** A model folder that was found sound. {@link close} it after reading the weights. */
@@ -73,7 +80,10 @@ export async function writeModelFolder(folder: string, content: ModelContent): P
     const { tensors } = content;
     const hashes: Record<string, string> =
       'model' in tensors ? await (await import('./peft.js')).writeAdapter(temporary, tensors) : {};
-    if (!('model' in tensors)) {
+    if ('file' in tensors) {
+      await rename(tensors.file, join(temporary, WEIGHTS));
+      hashes[WEIGHTS] = tensors.sha256;
+    } else if (!('model' in tensors)) {
       const weights = encodeSafetensors(tensors, { format: 'pt' });
       hashes[WEIGHTS] = (await writeFileSynced(join(temporary, WEIGHTS), weights)).sha256;
     }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { UsageError } from '../base/errors.js';
 import { availableMemory } from '../base/files/available-memory.js';
 import { spelledError } from '../base/spelling.js';
@@ -8,7 +9,7 @@ import type { TrainEvent } from '../run/events.js';
 import { planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import type { ParsedTrainOptions } from '../run/options.js';
-import { LIMITS, learningRateOf, optimizerName } from '../run/options.js';
+import { isOffloaded, LIMITS, learningRateOf, offloads, optimizerName } from '../run/options.js';
 import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
 import { choosePrecision, type PrecisionChoice } from '../training/precision.js';
@@ -23,6 +24,7 @@ import {
 } from './arrangement.js';
 import { threadChoices } from './measure-again.js';
 import { type MemoryNeed, memoryNeed, requireMemory } from './memory-need.js';
+import { fittingOffload, offloadNeed, RESIDENT, requireOffload } from './offload-need.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { SpeedWatch } from './speed-watch.js';
 import type { TeamSetup } from './team.js';
@@ -87,7 +89,8 @@ export async function arrangeRun(
   const { learned, task } = prepared;
   const { layout } = learned;
   const perSample = countOf(learned);
-  const device = chosen.device ?? (await chooseDevice(options.device));
+  const offloaded = isOffloaded(options);
+  const device = offloaded ? 'cpu' : (chosen.device ?? (await chooseDevice(options.device)));
   const { precision, notice } = await precisionOf(run, device);
   if (notice !== undefined) emit({ type: 'notice', message: notice });
   const optimizer = chosen.optimizer ?? optimizerOf(options, prepared);
@@ -117,6 +120,9 @@ export async function arrangeRun(
     outer: { method: averagingBy(arrangement).outer, learningRate: options.outerLr, momentum: options.outerMomentum },
     averageMoments: options.moments === 'average',
     stepsPerRound: averagingBy(arrangement).sync_every,
+    ...(offloaded && {
+      offload: { folder: resolve(run.paths.offload), resident: RESIDENT[options.offload as keyof typeof RESIDENT] },
+    }),
   });
   // A large model takes a second to trace, and this is all that arrangements differ in.
   const needs = new Map<number, MemoryNeed>();
@@ -126,11 +132,15 @@ export async function arrangeRun(
     return need;
   };
   const require = (setup: TeamSetup) => {
-    if (device === 'cpu' && !options.force) requireMemory({ ...setup, learned }, needOf(setup), available);
+    if (device !== 'cpu' || options.force) return;
+    // What it cannot be trained with on disk, it may not be advised to put there.
+    const layered = () => (offloads(options) ? fittingOffload(learned, setup, available) : undefined);
+    requireMemory({ ...setup, learned }, needOf(setup), available, layered);
   };
 
   let measured: Measured[] = [];
-  const arrangement = await chooseArrangement(options, chosen, device, async (choices) => {
+  const given = offloaded && options.replicas === 'auto' ? { ...options, replicas: 1 } : options;
+  const arrangement = await chooseArrangement(given, chosen, device, async (choices) => {
     const setups = choices.map((choice) => setupFor(choice));
     require(setups[0]!);
     const fitting = setups.filter((setup) => device !== 'cpu' || needOf(setup).total <= available);
@@ -158,7 +168,9 @@ export async function arrangeRun(
     emit,
   );
   const setup = setupFor(arrangement, schedule);
-  require(setup);
+  const layered = setup.offload && offloadNeed(learned, setup, setup.offload.resident);
+  if (!layered) require(setup);
+  else if (!options.force) requireOffload(layered, available);
   await run.choose({
     ...{ device, replicas, threads, optimizer, schedule, averaging: averagingBy(arrangement) },
     ...((options.precision ?? 'fp32') !== 'fp32' && { precision }),
@@ -166,9 +178,10 @@ export async function arrangeRun(
     ...(measured.length > 0 && { measured }),
   });
   const memory = {
-    ...(device === 'cpu' && { expectedMemoryBytes: needOf(setup).total }),
+    ...(device === 'cpu' && { expectedMemoryBytes: layered?.total ?? needOf(setup).total }),
     availableMemoryBytes: available,
   };
+  if (layered) return { setup, earlier, memory };
   // While it is measured, parameters, moments and the outer momentum lie beside the replicas.
   const beside = 4 * layout.size * Float32Array.BYTES_PER_ELEMENT;
   const open = options.replicas === 'auto' && options.threads === undefined && threadChoices(setup).length > 1;

@@ -1,10 +1,11 @@
 import { loadLatestCheckpoint } from '../run/checkpoint.js';
 import type { TrainEvent, TrainResult } from '../run/events.js';
 import { OpenRun } from '../run/open-run.js';
-import { checkSignal, type OwnTrainOptions, type TrainOptions } from '../run/options.js';
+import { checkSignal, isOffloaded, type OwnTrainOptions, type TrainOptions } from '../run/options.js';
 import { prepareRun } from '../run/prepare-run.js';
 import type { PreparedRun } from '../run/task.js';
 import { arrangeRun } from './arrange-run.js';
+import { offloadedState } from './offloaded-team.js';
 import { RunningTraining } from './running-training.js';
 import { loadState, NO_PROGRESS, type SavedState } from './saved-state.js';
 
@@ -44,11 +45,13 @@ async function begin(run: OpenRun, prepared: PreparedRun, emit: (event: TrainEve
   // Its vectors are moved to the replicas: nothing may keep them for the length of the run.
   const saved = await lastSaved(run, prepared, emit);
   const arranged = await arrangeRun(run, prepared, emit, saved?.progress.step);
-  return RunningTraining.start({ run, prepared, ...arranged, emit }, saved ?? (await firstState(prepared)));
+  return RunningTraining.start({ run, prepared, ...arranged, emit }, saved ?? (await firstState(run, prepared)));
 }
 
-async function firstState(prepared: PreparedRun): Promise<SavedState> {
-  const parameters = await prepared.initial();
+async function firstState({ options }: OpenRun, prepared: PreparedRun): Promise<SavedState> {
+  // A model on disk is made there, unless there is one already.
+  const onDisk = isOffloaded(options) && options.from === undefined;
+  const parameters = onDisk ? new Float32Array(0) : await prepared.initial();
   return { progress: NO_PROGRESS, team: { round: 0, parameters, moments: [], samplers: [] } };
 }
 
@@ -59,6 +62,7 @@ async function lastSaved(
   emit: (event: TrainEvent) => void,
 ): Promise<SavedState | undefined> {
   if (!run.resumed) return undefined;
+  if (isOffloaded(run.options)) return offloadedState(run.paths.offload);
   const { checkpoint, notices } = await loadLatestCheckpoint(run.paths.checkpoints);
   for (const message of notices) emit({ type: 'notice', message });
   if (!checkpoint) return undefined;

@@ -9,7 +9,8 @@ import { initialParameters } from '../run/start-vectors.js';
 import type { DataTask } from '../run/task.js';
 import { ReplicaThread } from './replica.js';
 import type { ReplicaHandle } from './replica-thread.js';
-import type { TeamSetup, TeamState } from './team.js';
+import type { TeamSetup } from './team.js';
+import type { TeamState } from './team-state.js';
 
 /** A folder of its own for a test, with a short real text and its tokens. */
 export interface TestData {

@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os';
 import type { ParameterLayout } from '../model/layout.js';
 import { type ArrangementComparison, compareLooks, measureSpeeds } from './arrangement.js';
 import type { ReplicaHandle } from './replica-thread.js';
-import type { TeamSetup, TeamState } from './team.js';
+import type { TeamSetup } from './team.js';
+import type { TeamState } from './team-state.js';
 
 /** Threads that the cores leave each of so many replicas. */
 const most = ({ replicas }: Pick<TeamSetup, 'replicas'>): number =>

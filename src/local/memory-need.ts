@@ -78,9 +78,16 @@ function snapshotVectors({ replicas, exchange, averageMoments }: Sizes): number 
  * Refuses a run that would not fit, before its first step: the system ends such a process without a word.
  *
  * @param available bytes that the process may have
+ * @param layered how much of it on disk would let it fit, if that does
  * @throws MeanfieldError with the batch size that fits, if any does
  */
-export function requireMemory(setup: Sizes, need: MemoryNeed, available: number): void {
+export function requireMemory(
+  setup: Sizes,
+  need: MemoryNeed,
+  available: number,
+  layered: () => { readonly offload: string; readonly total: number; readonly disk: number } | undefined = () =>
+    undefined,
+): void {
   if (need.total <= available) return;
   const fits = (batchSize: number) => memoryNeed({ ...setup, batchSize }).total <= available;
   let [low, high] = [0, setup.batchSize];
@@ -92,7 +99,13 @@ export function requireMemory(setup: Sizes, need: MemoryNeed, available: number)
   const { batchSize, gradAccum, replicas, learned } = setup;
   const { tokensPerSample } = learned;
   const size = tokensPerSample === undefined ? `${batchSize} samples` : `${batchSize} × ${tokensPerSample} tokens`;
+  const onDisk = layered();
   throw spelledError(MeanfieldError, ({ option }) => {
+    const layers =
+      onDisk === undefined
+        ? ''
+        : `Layer by layer, with ${option('offload', onDisk.offload)}, it would take about ${gigabytes(onDisk.total)}, and ` +
+          `${gigabytes(onDisk.disk)} of disk. `;
     const same =
       batchSize % low === 0 ? ` (with ${option('gradAccum', (gradAccum * batchSize) / low)} for the same steps)` : '';
     const less = [
@@ -106,7 +119,7 @@ export function requireMemory(setup: Sizes, need: MemoryNeed, available: number)
     return (
       `This run would need about ${gigabytes(need.total)} of memory, and ${gigabytes(available)} are free: ` +
       `${gigabytes(need.activations)} for a step of ${size}${replicas > 1 ? ` on ${replicas} replicas` : ''}, ` +
-      `${gigabytes(need.vectors)} for the model and its optimiser. ${instead} ${option('force', true)} trains all the same.`
+      `${gigabytes(need.vectors)} for the model and its optimiser. ${instead} ${layers}${option('force', true)} trains all the same.`
     );
   });
 }

@@ -1,4 +1,5 @@
 import type { OuterOptions } from '../averaging/outer-step.js';
+import type { JsonObject } from '../base/json.js';
 import type { SamplerState } from '../data/index.js';
 import type { NodeDevice } from '../engine/node/device-names.js';
 import type { TaskSetup } from '../run/task.js';
@@ -7,6 +8,7 @@ import type { LossSum } from '../training/evaluation.js';
 import type { LossScaleState } from '../training/loss-scale.js';
 import type { TrainingPrecision } from '../training/precision-names.js';
 import type { ScheduleOptions } from '../training/schedule.js';
+import type { VectorName } from '../training/trained-vectors.js';
 
 /** What replicas give each other: nothing (there is one), gradients after every step, or parameters after H steps. */
 export type ReplicaExchange = 'nothing' | 'gradients' | 'parameters';
@@ -33,6 +35,16 @@ export interface ReplicaSetup {
   readonly outer: OuterOptions;
   /** Whether moments are averaged with the parameters. */
   readonly averageMoments: boolean;
+  /** Of a model that is trained layer by layer: where its sections are kept. */
+  readonly offload?: OffloadSetup | undefined;
+}
+
+/** Where a model's sections are kept that is trained layer by layer. */
+export interface OffloadSetup {
+  /** Of the run's, absolute. */
+  readonly folder: string;
+  /** What stays in memory between checkpoints. */
+  readonly resident: readonly VectorName[];
 }
 
 /** Where a replica stands beside its vectors: in its samples and, with products in fp16, with the scale of its loss. */
@@ -100,7 +112,7 @@ export interface Snapshot {
 export interface ReplicaCommands {
   /** Compiles the graphs. */
   init: [ReplicaSetup, null];
-  /** Answers the hash of the parameters. */
+  /** Answers the hash of the parameters. A model on disk has its own, unless there are none yet and these are not of no elements. */
   load: [ReplicaState, string];
   /**
    * Trains `steps` inner steps, the first of which is `step`, counted from 0. `rates`: the learning rate of each, where
@@ -122,5 +134,9 @@ export interface ReplicaCommands {
   /** The beginning of a text that the parameters write, so many tokens at most. */
   sample: [number, string];
   snapshot: [SnapshotRequest, Snapshot];
+  /** Of a model on disk: makes a checkpoint of it, with so much of the run's state; the replica's place is added. */
+  commit: [JsonObject, null];
+  /** Of a model on disk: writes all of its parameters as `model.safetensors` has them; answers the file's hash. */
+  weights: [string, { sha256: string }];
   close: [null, null];
 }

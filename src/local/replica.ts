@@ -11,6 +11,7 @@ import { Replica } from '../training/replica.js';
 import { learningRate } from '../training/schedule.js';
 import type { VectorName } from '../training/trained-vectors.js';
 import { VectorNorm } from '../training/vector-norm.js';
+import type { LiveReplica } from './live-replica.js';
 import type {
   Parts,
   ReplicaCommands,
@@ -22,13 +23,14 @@ import type {
   StepDone,
 } from './messages.js';
 import { type Commands, evaluationCompile, ModelThread, trainingCompile } from './model-thread.js';
+import { OffloadedReplica } from './offloaded-replica.js';
 import { openTask, type Task } from './task.js';
 
 /** A replica and all that it does for the others. */
-export class ReplicaThread extends ModelThread<ReplicaCommands, Live> {
+export class ReplicaThread extends ModelThread<ReplicaCommands, LiveReplica> {
   protected readonly commands: Commands<ReplicaCommands> = {
     init: async (setup) => {
-      await this.open(Live.create(setup));
+      await this.open(setup.offload ? OffloadedReplica.create(setup, setup.offload) : Live.create(setup));
       return null;
     },
     load: async (state) => this.model.load(state),
@@ -38,6 +40,8 @@ export class ReplicaThread extends ModelThread<ReplicaCommands, Live> {
     evaluate: (numbers) => this.model.evaluate(numbers),
     sample: (tokens) => this.model.sample(tokens),
     snapshot: (request) => this.model.snapshot(request),
+    commit: (state) => this.model.commit(state),
+    weights: (path) => this.model.weights(path),
     close: () => this.close(),
   };
 
@@ -55,7 +59,7 @@ export class ReplicaThread extends ModelThread<ReplicaCommands, Live> {
 }
 
 /** A replica with its graphs compiled. */
-class Live {
+class Live implements LiveReplica {
   readonly #shards: readonly Shard[];
   readonly #own: Shard;
   readonly #momentum: Float32Array;
@@ -222,6 +226,14 @@ class Live {
       ...(moments && { moment2: copyInto(reuse?.moment2, vectors.moment2) }),
       ...(outerMomentum && { outerMomentum: copyInto(reuse?.outerMomentum, this.#momentum) }),
     };
+  }
+
+  async commit(): Promise<never> {
+    throw new Error('the model is in memory');
+  }
+
+  async weights(): Promise<never> {
+    throw new Error('the model is in memory');
   }
 
   async dispose(): Promise<void> {

@@ -1,6 +1,5 @@
 import { MeanfieldError } from '../base/errors.js';
 import { type Spelling, spelledError } from '../base/spelling.js';
-import { checkpointPath, listCheckpoints } from '../run/checkpoint.js';
 import type { TrainEvent, TrainResult, TrainSettings } from '../run/events.js';
 import { crosses, planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
@@ -11,9 +10,11 @@ import { counted, type PreparedRun, startedEvent, type Unit, unitOf } from '../r
 import { readTimedRounds, type TimedRound, TimedRounds } from '../run/timed-rounds.js';
 import type { EarlierSchedule } from '../training/schedule.js';
 import { divergenceAdvice } from './advice.js';
+import type { Crew } from './crew.js';
 import { measureAgain } from './measure-again.js';
+import { OffloadedTeam } from './offloaded-team.js';
 import type { ReplicaHandle } from './replica-thread.js';
-import { type SavedState, saveState, type TrainingProgress } from './saved-state.js';
+import type { SavedState, TrainingProgress } from './saved-state.js';
 import type { SpeedWatch } from './speed-watch.js';
 import { peakMemory, StepFigures } from './step-figures.js';
 import { Team, type TeamSetup } from './team.js';
@@ -42,7 +43,7 @@ export interface TrainingStart {
 
 /** What {@link RunningTraining} is made of. */
 interface Parts {
-  readonly team: Team;
+  readonly team: Crew;
   readonly recorder: Recorder;
   readonly figures: StepFigures;
   readonly throughput: Throughput;
@@ -55,7 +56,7 @@ interface Parts {
 /** A run from its first round (or the first after a checkpoint) to its end: rounds, evaluations, checkpoints. */
 export class RunningTraining {
   #start: TrainingStart;
-  #team: Team;
+  #team: Crew;
   readonly #recorder: Recorder;
   readonly #figures: StepFigures;
   readonly #throughput: Throughput;
@@ -114,7 +115,10 @@ export class RunningTraining {
     const clock = new Clock(progress.seconds);
     const rates = new Rates(setup.schedule, start.earlier ?? []);
     const timed = limit === undefined ? undefined : new TimedRounds(limit, setup.stepsPerRound, recorded);
-    const team = await Team.start(setup, prepared.learned.layout, from.team, startReplica);
+    const { layout } = prepared.learned;
+    const team: Crew = setup.offload
+      ? await OffloadedTeam.start(setup, setup.offload.folder, layout, from.team, startReplica)
+      : await Team.start(setup, layout, from.team, startReplica);
     try {
       const throughput = new Throughput(perStep(setup));
       const recorder = await Recorder.open<never>(run.paths, run.resumed ? progress.step : undefined, emit);
@@ -240,13 +244,14 @@ export class RunningTraining {
     const { best, bestStep, sinceBest } = this.#standing;
     const { learned, bytesPerToken = 1 } = this.#start.prepared;
     const tokens = Math.round(Math.min(SAMPLE_BYTES, Math.max(SAMPLE_TOKENS, SAMPLE_BYTES / bytesPerToken)));
+    const sample = learned.generative ? await this.#team.sample(tokens) : undefined;
     return {
       ...this.#bits(loss),
       bestValLoss: best!,
       bestStep: bestStep!,
       evaluationsSinceBest: sinceBest,
       ...(metrics && { metrics }),
-      ...(learned.generative && { sample: await this.#team.sample(tokens) }),
+      ...(sample !== undefined && { sample }),
     };
   }
 
@@ -258,18 +263,14 @@ export class RunningTraining {
   }
 
   async #writeModel(): Promise<void> {
-    const { run, prepared } = this.#start;
-    await prepared.writeModel(run.paths.model, await this.#team.parameters());
+    await this.#team.writeModel(this.#start);
   }
 
   async #save(): Promise<void> {
-    const { run, prepared, emit } = this.#start;
     await this.#recorder.sync();
-    const state = await this.#team.state();
-    const { learned, frozen } = prepared;
-    await saveState(run.paths.checkpoints, learned.layout, this.#progress(), state, run.options.keep, frozen);
+    const path = await this.#team.save(this.#start, this.#progress());
     this.#savedAt = this.#step;
-    emit({ type: 'checkpoint', step: this.#step, path: checkpointPath(run.paths.checkpoints, this.#step) });
+    this.#start.emit({ type: 'checkpoint', step: this.#step, path });
   }
 
   /** Evaluates and saves what is not yet. */
@@ -363,12 +364,9 @@ export class RunningTraining {
   /** Adds to a divergence what can be done about it. */
   async #explained(error: unknown): Promise<unknown> {
     if (!(error instanceof DivergedError)) return error;
-    const { run, setup } = this.#start;
-    const saved = (await listCheckpoints(run.paths.checkpoints)).at(-1);
-    const good =
-      saved === undefined
-        ? 'No checkpoint was saved yet.'
-        : `The last good checkpoint is ${checkpointPath(run.paths.checkpoints, saved)}.`;
+    const { setup } = this.#start;
+    const saved = await this.#team.lastCheckpoint(this.#start);
+    const good = saved === undefined ? 'No checkpoint was saved yet.' : `The last good checkpoint is ${saved}.`;
     const { peak: lr, warmup } = setup.schedule;
     const sizes = { lr, clip: setup.optimizer.clip, warmup, step: this.#step };
     const say = (spelling: Spelling) => `${error.message} ${good} ${divergenceAdvice(sizes, spelling)}`;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint.js';
 import { tinyModel } from './local.test-support.js';
 import { loadState, NO_PROGRESS, saveState, type TrainingProgress } from './saved-state.js';
-import type { TeamState } from './team.js';
+import type { TeamState } from './team-state.js';
 
 const { layout } = tinyModel(9);
 const vector = (seed: number) => Float32Array.from({ length: layout.size }, (_, i) => Math.sin(seed * 1000 + i));

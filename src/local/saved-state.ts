@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { MeanfieldError } from '../base/errors.js';
 import { firstIssue } from '../base/first-issue.js';
+import type { JsonValue } from '../base/json.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { Checkpoint } from '../run/checkpoint.js';
 import type { FrozenPart } from '../run/frozen-part.js';
 import { timedRoundSchema } from '../run/timed-rounds.js';
 import { readVectors, saveVectors } from '../run/vector-checkpoint.js';
 import { isLossScale } from '../training/loss-scale.js';
-import type { Moments, TeamState } from './team.js';
+import type { ReplicaPlace } from './messages.js';
+import type { Moments, TeamState } from './team-state.js';
 
 const count = z.int().nonnegative();
 /** A vector's name in a checkpoint. */
@@ -114,11 +116,7 @@ export async function loadState(
   layout: ParameterLayout,
   frozen?: FrozenPart,
 ): Promise<SavedState> {
-  const parsed = stateSchema.safeParse(checkpoint.state);
-  if (!parsed.success) {
-    throw new MeanfieldError(`${checkpoint.path}/state.json is not the state of a run: ${firstIssue(parsed.error)}.`);
-  }
-  const { round, samplers, ...progress } = parsed.data;
+  const { round, samplers, ...progress } = parseState(checkpoint.state, `${checkpoint.path}/state.json`);
   const { tensors } = checkpoint.optimizer;
   // Of all replicas together, or one each.
   const of = tensors.has(momentName(1, 0, 2)) ? samplers.length : 1;
@@ -134,8 +132,18 @@ export async function loadState(
   const outerMomentum = others.get(OUTER_MOMENTUM);
   return {
     progress,
-    team: { round, parameters, moments, samplers: samplers.map(placeJson), ...(outerMomentum && { outerMomentum }) },
+    team: { round, parameters, moments, samplers, ...(outerMomentum && { outerMomentum }) },
   };
+}
+
+/** Where a run stands, out of a checkpoint's state. @throws MeanfieldError when it is not that of a run */
+export function parseState(
+  state: JsonValue,
+  path: string,
+): TrainingProgress & { readonly round: number; readonly samplers: readonly ReplicaPlace[] } {
+  const parsed = stateSchema.safeParse(state);
+  if (!parsed.success) throw new MeanfieldError(`${path} is not the state of a run: ${firstIssue(parsed.error)}.`);
+  return { ...parsed.data, samplers: parsed.data.samplers.map(placeJson) };
 }
 
 /** In the model's order of elements; of all replicas together, or one each. */

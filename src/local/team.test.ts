@@ -10,7 +10,8 @@ import {
   tinySetup,
   tinyTask,
 } from './local.test-support.js';
-import { Team, type TeamSetup, type TeamState } from './team.js';
+import { Team, type TeamSetup } from './team.js';
+import type { TeamState } from './team-state.js';
 
 let data: TestData;
 beforeAll(async () => {

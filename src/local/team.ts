@@ -1,9 +1,13 @@
 import { layoutHash } from '../averaging/layout-hash.js';
 import { cutShards } from '../averaging/shards.js';
 import type { ParameterLayout } from '../model/layout.js';
+import { checkpointPath, listCheckpoints } from '../run/checkpoint.js';
 import { meanLoss, meansOfOthers } from '../training/evaluation.js';
-import type { ReplicaPlace, ReplicaSetup, Snapshot } from './messages.js';
+import type { Crew, SavedRun } from './crew.js';
+import type { ReplicaSetup, Snapshot } from './messages.js';
 import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
+import { saveState, type TrainingProgress } from './saved-state.js';
+import type { TeamState } from './team-state.js';
 import { ThreadRounds } from './threads.js';
 
 /** What all replicas share. */
@@ -15,26 +19,8 @@ export type TeamSetup = Omit<ReplicaSetup, 'replica'> & {
   readonly stepsPerRound: number;
 };
 
-/** Moments of AdamW: vectors in the layout's order. */
-export interface Moments {
-  readonly moment1: Float32Array;
-  readonly moment2: Float32Array;
-}
-
-/** Everything that a run's replicas hold, as a checkpoint keeps it. */
-export interface TeamState {
-  readonly round: number;
-  readonly parameters: Float32Array;
-  /** One for all replicas, or one each; none: 0. */
-  readonly moments: readonly Moments[];
-  /** Of the outer optimiser, over the whole vector; only with `nesterov`. */
-  readonly outerMomentum?: Float32Array;
-  /** By replica; none: the first sample. */
-  readonly samplers: readonly ReplicaPlace[];
-}
-
 /** The replicas of a run and their rounds. */
-export class Team {
+export class Team implements Crew {
   /** Arrays of earlier snapshots, to be filled again. */
   readonly #reuse: (Partial<Snapshot> | undefined)[] = [];
 
@@ -110,6 +96,23 @@ export class Team {
   /** The beginning of a text that the committed parameters write, the same for the same parameters. */
   sample(tokens: number): Promise<string> {
     return this.replicas[0]!.ask('sample', tokens);
+  }
+
+  async save({ run, prepared }: SavedRun, progress: TrainingProgress): Promise<string> {
+    const { learned, frozen } = prepared;
+    const { checkpoints } = run.paths;
+    await saveState(checkpoints, learned.layout, progress, await this.state(), run.options.keep, frozen);
+    return checkpointPath(checkpoints, progress.step);
+  }
+
+  async lastCheckpoint({ run }: SavedRun): Promise<string | undefined> {
+    const { checkpoints } = run.paths;
+    const step = (await listCheckpoints(checkpoints)).at(-1);
+    return step === undefined ? undefined : checkpointPath(checkpoints, step);
+  }
+
+  async writeModel({ run, prepared }: SavedRun): Promise<void> {
+    await prepared.writeModel(run.paths.model, await this.parameters());
   }
 
   /** The committed parameters. The array is filled again by the next call of this or {@link state}. */

@@ -67,15 +67,37 @@ export class ParameterLayout {
   /** A new vector of initial parameters: the same for the same generator. */
   initialize(random: Random): Float32Array {
     const vector = new Float32Array(this.size);
-    for (const { offset, size, initialization } of this.entries) {
-      const part = vector.subarray(offset, offset + size);
-      if ('fill' in initialization) part.fill(initialization.fill);
-      else if ('uniform' in initialization)
-        for (let i = 0; i < size; i++) part[i] = (2 * random.uniform() - 1) * initialization.uniform;
-      else for (let i = 0; i < size; i++) part[i] = cutNormal(random, initialization.cutoff) * initialization.normal;
-    }
+    for (const { offset, size, initialization } of this.entries)
+      initialize(vector.subarray(offset, offset + size), initialization, random);
     return vector;
   }
+
+  /** What {@link initialize} gives, in pieces: each is in the same array, which the next one fills again. */
+  *initialPieces(random: Random, most = 2 ** 20): Generator<ParameterPiece> {
+    const array = new Float32Array(Math.min(most, Math.max(0, ...this.entries.map(({ size }) => size))));
+    for (const { name, size, initialization } of this.entries)
+      for (let from = 0; from < size; from += most) {
+        const values = array.subarray(0, Math.min(most, size - from));
+        initialize(values, initialization, random);
+        yield { name, from, values };
+      }
+  }
+}
+
+/** Some elements of a parameter, one after the other. */
+export interface ParameterPiece {
+  readonly name: string;
+  /** The first one's place in the parameter. */
+  readonly from: number;
+  readonly values: Float32Array;
+}
+
+function initialize(part: Float32Array, initialization: Initialization, random: Random): void {
+  const size = part.length;
+  if ('fill' in initialization) part.fill(initialization.fill);
+  else if ('uniform' in initialization)
+    for (let i = 0; i < size; i++) part[i] = (2 * random.uniform() - 1) * initialization.uniform;
+  else for (let i = 0; i < size; i++) part[i] = cutNormal(random, initialization.cutoff) * initialization.normal;
 }
 
 /** A sample of N(0, 1); of those beyond the cutoff another is taken. */

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../base/json.js';
 import type { Tokenizer } from '../data/index.js';
-import { writeModelFolder } from '../hub/model-folder.js';
+import { type WeightsFile, writeModelFolder } from '../hub/model-folder.js';
 import type { AdapterContent } from '../hub/peft.js';
 import type { Model } from '../model/model.js';
 import { modelTensors } from './model-tensors.js';
@@ -9,7 +9,7 @@ import type { RunSource } from './source.js';
 /**
  * Writes the run's `model/` in Hugging Face's layout, with what Python's `generate` needs to know where a text ends.
  *
- * @param weights all of the model's parameters, frozen ones too, or the adapter that stands in their place
+ * @param weights all of the model's parameters, frozen ones too, a file of them, or the adapter that stands in their place
  * @param chat of a model of conversations: its tokenizer's files with its template, and the token that ends a turn
  * @param source what the model that the run started from has to say of that, and its tokenizer's files
  */
@@ -17,7 +17,7 @@ export async function writeBestModel(
   folder: string,
   model: Model,
   tokenizer: Tokenizer,
-  weights: Float32Array | AdapterContent,
+  weights: Float32Array | AdapterContent | WeightsFile,
   source?: Pick<RunSource, 'generationConfig' | 'tokenizerFiles'>,
   chat?: { readonly files: Readonly<Record<string, string>>; readonly end: number | undefined },
 ): Promise<void> {

@@ -13,6 +13,7 @@ import { checkTeacher, type OpenedTeacher, openTeacher } from './open-teacher.js
 import {
   checkAddedTokens,
   checkFrom,
+  checkOffload,
   checkPrecision,
   isOwn,
   modelShape,
@@ -186,6 +187,7 @@ function textOf(given: TrainOptions | OwnTrainOptions): GivenText | undefined {
 async function sourceOf(given: TrainOptions | OwnTrainOptions, options: ParsedTrainOptions) {
   checkAddedTokens(options);
   checkPrecision(options);
+  checkOffload(options);
   if (options.from === undefined) return undefined;
   checkFrom(given as TrainOptions);
   // Text from code is no file of rows.

@@ -6,7 +6,7 @@ import { DEVICE_CHOICES } from '../engine/node/device-names.js';
 import { ADAPTERS, BASE_DTYPES, FAMILIES } from '../model/family-names.js';
 import { presetNames } from '../model/presets.js';
 import { OBJECTIVES } from '../objectives/names.js';
-import { OPTIMIZERS, SCHEDULES } from '../training/optimizers.js';
+import { OFFLOADS, OPTIMIZERS, SCHEDULES } from '../training/optimizers.js';
 import { PRECISIONS } from '../training/precision-names.js';
 
 /** An option of training. */
@@ -242,12 +242,12 @@ const LENGTH = {
 } as const satisfies TrainTable;
 
 const OPTIMISER = {
-  /** What trains the matrices of hidden layers: `muon` for a new model that learns the next token, else `adamw`. */
+  /** What trains the matrices of hidden layers: `muon` for a new model that learns the next token, else `adamw`; so with `offload`. */
   optimizer: {
     kind: 'choice',
     choices: OPTIMIZERS,
     help: 'what trains the matrices of hidden layers',
-    otherwise: 'muon for a new model that learns the next token, else adamw',
+    otherwise: 'muon for a new model that learns the next token, else adamw; so with --offload',
   },
   /** The peak learning rate. Default 3e-3 up to a million parameters, then less by size; with `from` a tenth, with `adapter` half. */
   lr: {
@@ -320,6 +320,14 @@ const COMPUTING = {
     otherwise: 'the cores shared between them',
     betweenMachines: { help: "the coordinator's own threads", otherwise: 'the cores' },
   },
+  /** What of the model is on disk, which then is trained layer by layer in little memory. Default `none`. */
+  offload: {
+    kind: 'choice',
+    choices: OFFLOADS,
+    default: 'none',
+    betweenMachines: false,
+    help: "train layer by layer, with the optimiser's moments or all of the model on disk, in the run's folder",
+  },
   /** Where to compute. Default `auto`. */
   device: {
     kind: 'choice',
@@ -385,13 +393,17 @@ export const TRAIN_OPTIONS = {
 } as const satisfies TrainTable;
 
 /** What `train` takes for a model of one's own beside its module: all that is not about models of text and their data. */
-export const OWN_OPTIONS = (({ tokens: _tokens, ...length }, { optimizer: _optimizer, ...optimiser }) => ({
+export const OWN_OPTIONS = ((
+  { tokens: _tokens, ...length },
+  { optimizer: _optimizer, ...optimiser },
+  { offload: _offload, ...computing },
+) => ({
   ...RUN,
   ...length,
   ...optimiser,
-  ...COMPUTING,
+  ...computing,
   ...AVERAGING,
-}))(LENGTH, OPTIMISER) satisfies TrainTable;
+}))(LENGTH, OPTIMISER, COMPUTING) satisfies TrainTable;
 
 /** Options of a run between machines: those of `train`, but for what only replicas on threads can have. */
 export function optionsBetweenMachines(table: TrainTable): TrainTable {

@@ -290,8 +290,43 @@ const ADAPTING = 0.5;
 /** Of either, for preferences: 5e-7 is published for DPO (Zephyr, arXiv 2310.16944 §4.3), 5e-6 with LoRA, for small models more. */
 const PREFERRING = 0.05;
 
+/** Whether a model is trained layer by layer, with some of it on disk. */
+export function isOffloaded({ offload }: Pick<ParsedTrainOptions, 'offload'>): boolean {
+  // Models of one's own have no such option.
+  return (offload ?? 'none') !== 'none';
+}
+
+/** Beside `offload`, what is of models that are in memory as a whole, and what to take instead. */
+const OF_WHOLE: readonly (readonly [keyof ParsedTrainOptions, (o: ParsedTrainOptions) => boolean, string])[] = [
+  ['optimizer', ({ optimizer }) => optimizer === 'muon', 'it has AdamW alone, which it takes where none is named'],
+  ['replicas', ({ replicas }) => replicas !== 'auto' && replicas > 1, 'it is of one replica'],
+  ['device', ({ device }) => device !== 'auto' && device !== 'cpu', 'it is of the CPU'],
+  ['dropout', ({ dropout = 0 }) => dropout > 0, 'it drops nothing'],
+  ['precision', ({ precision }) => precision !== 'fp32', 'it computes in fp32'],
+  ['layerLrDecay', ({ layerLrDecay = 1 }) => layerLrDecay !== 1, 'all learn at one rate'],
+  ['lrScale', ({ lrScale = [] }) => lrScale.length > 0, 'all learn at one rate'],
+  ['freeze', ({ freeze = [] }) => freeze.length > 0, 'all parameters are trained'],
+  ['adapter', ({ adapter }) => adapter !== undefined, 'all parameters are trained'],
+  ['teacher', ({ teacher }) => teacher !== undefined, 'there is no room for a second model'],
+];
+
+/** Whether a run could be one that is trained layer by layer, for all that its options say. */
+export const offloads = (o: ParsedTrainOptions): boolean => !OF_WHOLE.some(([, is]) => is(o));
+
+/** @throws UsageError where a model that is trained layer by layer is to be trained as only one in memory can be */
+export function checkOffload(o: ParsedTrainOptions): void {
+  if (!isOffloaded(o) || offloads(o)) return;
+  const wrong = OF_WHOLE.filter(([, is]) => is(o));
+  throw spelledError(UsageError, ({ option }) => {
+    const list = wrong.map(([name, , why]) => `${option(name)} (${why})`);
+    return `${option('offload', o.offload)} trains layer by layer; leave out ${list.join(', ')}.`;
+  });
+}
+
 /** What trains the matrices of hidden layers, where none was named. */
 export function optimizerName(o: ParsedTrainOptions): OptimizerName {
+  // Muon's products of whole matrices would cost a large model more than its step of few tokens.
+  if (isOffloaded(o)) return o.optimizer ?? 'adamw';
   const isNew = o.from === undefined && o.module === undefined;
   return o.optimizer ?? (isNew && objectiveName(o) === 'causal' ? 'muon' : 'adamw');
 }

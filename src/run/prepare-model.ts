@@ -106,7 +106,7 @@ export async function prepareData(
       return trained;
     },
     writeModel: async (to, trained) => {
-      const weights = await weightsOf(run, model, trained, frozen);
+      const weights = 'file' in trained ? trained : await weightsOf(run, model, trained, frozen);
       await writeBestModel(to, model, tokenizer, weights, await keptSource(run.paths.from), samples.chat);
     },
   };

@@ -51,7 +51,11 @@ export async function prepareOwn(run: OpenRun, module: string): Promise<Prepared
     sizes,
     initial: async () => learned.layout.initialize(new Random(options.seed, 'parameters')),
     writeModel: (folder, parameters) =>
-      writeModelFolder(folder, { config, tensors: modelTensors(learned.layout, parameters), tokenizerFiles: {} }),
+      writeModelFolder(folder, {
+        config,
+        tensors: 'file' in parameters ? parameters : modelTensors(learned.layout, parameters),
+        tokenizerFiles: {},
+      }),
   };
 }
 

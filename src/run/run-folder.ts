@@ -21,6 +21,8 @@ export interface RunPaths {
   readonly metrics: string;
   /** One folder a checkpoint. */
   readonly checkpoints: string;
+  /** Of a model that is trained layer by layer, what of it is on disk, its checkpoint among it. */
+  readonly offload: string;
   /** The frozen parameters, where there are some: see {@link FrozenPart}. */
   readonly frozen: string;
   /** The parameters of a teacher, where there is one: see {@link TeacherPart}. */
@@ -48,6 +50,7 @@ export function runPaths(folder: string): RunPaths {
     run: join(folder, 'run.json'),
     metrics: join(folder, 'metrics.jsonl'),
     checkpoints: join(folder, 'checkpoints'),
+    offload: join(folder, 'offload'),
     frozen: join(folder, FROZEN),
     teacher: join(folder, 'teacher.safetensors'),
     from: join(folder, 'from'),

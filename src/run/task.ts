@@ -1,4 +1,5 @@
 import type { Tokenizer } from '../data/index.js';
+import type { WeightsFile } from '../hub/model-folder.js';
 import type { ObjectiveConfig } from '../objectives/create.js';
 import type { Objective } from '../objectives/objective.js';
 import type { MuonMatrix } from '../training/muon.js';
@@ -59,8 +60,8 @@ export interface PreparedRun {
   readonly bytesPerToken?: number;
   /** The trained parameters that the run begins with, anew each time. */
   initial(): Promise<Float32Array>;
-  /** Writes the run's `model/`. @param trained parameters */
-  writeModel(folder: string, trained: Float32Array): Promise<void>;
+  /** Writes the run's `model/`. @param trained parameters, or a file that holds all of the model's */
+  writeModel(folder: string, trained: Float32Array | WeightsFile): Promise<void>;
 }
 
 /** Samples in the run's folder, made ready, whatever they are made of. */

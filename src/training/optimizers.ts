@@ -5,3 +5,6 @@ export type OptimizerName = (typeof OPTIMIZERS)[number];
 /** How the learning rate falls after its warm-up. */
 export const SCHEDULES = ['linear', 'cosine'] as const;
 export type RateShape = (typeof SCHEDULES)[number];
+
+/** What of a model is on disk while it is trained: nothing, the moments of its optimiser, or all. */
+export const OFFLOADS = ['none', 'moments', 'all'] as const;

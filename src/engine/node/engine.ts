@@ -89,6 +89,16 @@ export class NodeEngine implements Engine {
   }
 }
 
+/** What the system gave no memory for, in words; other errors as they are. */
+function asNoMemory(error: unknown): unknown {
+  if (!messageOf(error).includes('std::bad_alloc')) return error;
+  return new MeanfieldError(
+    'No memory is left for a step of a graph. Close other programs, or take a smaller model or batch; see `ulimit -a` for what ' +
+      'this process may have.',
+    { cause: error },
+  );
+}
+
 class NodeSession implements Session {
   readonly program: Program;
   readonly #session: InferenceSession;
@@ -114,7 +124,9 @@ class NodeSession implements Session {
       const array = this.#inPlace ? into[name] : undefined;
       fetches[name] = array ? new Tensor(type.dtype, array, type.shape) : null;
     }
-    const results = await this.#session.run(tensors, fetches);
+    const results = await this.#session.run(tensors, fetches).catch((error: unknown) => {
+      throw asNoMemory(error);
+    });
     const arrays: Record<string, HostArray> = {};
     for (const name of outputs.keys()) {
       const given = into[name];
@@ -132,7 +144,7 @@ class NodeSession implements Session {
     try {
       await this.#session.run(feeds, fetches);
     } catch (error) {
-      if (!isRefusal(error)) throw error;
+      if (!isRefusal(error)) throw asNoMemory(error);
     }
   }
 

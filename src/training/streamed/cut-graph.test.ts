@@ -16,8 +16,8 @@ describe('cutGraph', () => {
     for (const { entries, size, decayed } of sections) {
       let end = 0;
       for (const { name, offset, size: own, from, shape } of entries) {
-        expect(offset).toBe(end);
-        end += own;
+        expect(offset).toBeGreaterThanOrEqual(end);
+        end = offset + own;
         expect(offset < decayed).toBe(shape.length > 1);
         for (let i = from; i < from + own; i++) owners.get(name)![i]!++;
       }

@@ -46,6 +46,12 @@ export interface CutGraph {
   readonly width: number;
 }
 
+/**
+ * Of a section of a table, at most: its scores, and the part of its gradient that is added to the sum, lie beside it (GPT-2 of
+ * 1.5B, 512 tokens: with sections as large as its blocks the head was what took most memory).
+ */
+const TABLE_ELEMENTS = 2 ** 22;
+
 /** The name of the hidden state that a part is given. */
 export const STATE = 'x';
 
@@ -65,7 +71,7 @@ interface Trace {
  * Cuts what an objective computes for a micro-batch.
  *
  * @param batch samples of it
- * @param rows of a table in one section, at most. Default: a table's section is no larger than that of the largest layer
+ * @param rows of a table in one section, at most. Default: by its width, no more than the largest layer has elements
  * @throws MeanfieldError for an objective or an architecture that is not made of layers one behind the other
  */
 export function cutGraph(objective: Objective<never>, batch: number, rows?: number): CutGraph {
@@ -97,7 +103,8 @@ export function cutGraph(objective: Objective<never>, batch: number, rows?: numb
   const { x_NC } = head;
   const [tokens, width] = x_NC.shape as [number, number];
   const largest = Math.max(...layers.map(({ size }) => size));
-  const most = rows ?? Math.max(1, Math.min(Math.floor(largest / width), Math.floor(CHUNK_ELEMENTS / tokens)));
+  const elements = Math.min(largest, TABLE_ELEMENTS);
+  const most = rows ?? Math.max(1, Math.min(Math.floor(elements / width), Math.floor(CHUNK_ELEMENTS / tokens)));
   const sections: Section[] = [];
   const add = (more: readonly Section[]) => more.map((section) => sections.push(section) - 1);
   const tableOf = new Map([...tables].map((name) => [name, add(tableSections(specs.get(name)!, most))]));

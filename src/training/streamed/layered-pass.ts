@@ -10,7 +10,7 @@ import { ChunkedHead, RowCosts, type SectionTargets, sectionTargets } from './ch
 import type { CutGraph, LayerPart } from './cut-graph.js';
 import { PartPrograms } from './part-programs.js';
 import type { Section } from './sections.js';
-import type { SectionStore } from './store.js';
+import { giveBack, type SectionStore } from './store.js';
 import type { Visits } from './visits.js';
 
 /** Where the hidden states of micro-batches are, by the number of the micro-batch. */
@@ -209,12 +209,8 @@ export class LayeredPass {
     return squares;
   }
 
-  /** A failure is told by the next settle. */
   #keep(section: number, gradient: Float32Array): void {
-    void this.store.save(gradient, section, 'gradient').then(
-      () => this.store.release(gradient),
-      () => {},
-    );
+    giveBack(this.store, gradient, this.store.save(gradient, section, 'gradient'));
   }
 
   #section(section: number): Section {

@@ -2,10 +2,10 @@ import type { AdamwUpdate, StepNumbers, UpdateRange } from '../adamw.js';
 import { updateRanges } from '../adamw.js';
 import type { VectorName } from '../trained-vectors.js';
 import type { Section } from './sections.js';
-import type { SectionStore } from './store.js';
+import { giveBack, type SectionStore } from './store.js';
 
 /** Ranges whose values are on their way while one is worked on: enough to hide a disk behind runs of half a millisecond. */
-const AHEAD = 8;
+export const AHEAD = 4;
 const OTHERS = ['gradient', 'moment1', 'moment2'] as const satisfies readonly VectorName[];
 
 /** A section's update that has begun: its first values are on their way. */
@@ -44,14 +44,8 @@ export class SectionUpdates {
       await this.adamw.run({ parameters: part, gradient, moment1, moment2 }, range, numbers);
       store.release(gradient);
       // What goes wrong is told by the next settle.
-      for (const [name, array] of [
-        ['moment1', moment1],
-        ['moment2', moment2],
-      ] as const)
-        void store.save(array, section, name, range).then(
-          () => store.release(array),
-          () => {},
-        );
+      giveBack(store, moment1, store.save(moment1, section, 'moment1', range));
+      giveBack(store, moment2, store.save(moment2, section, 'moment2', range));
       this.#bring(begun);
     }
   }

@@ -16,10 +16,17 @@ export interface SectionEntry {
 /** What of a model is in memory at once: the parameters of a layer, or rows of a table. */
 export interface Section {
   readonly entries: readonly SectionEntry[];
+  /** Elements, those between the last matrix and the first vector included, which are always 0. */
   readonly size: number;
-  /** Elements of matrices, which come first: weight decay is of them alone. */
+  /** Elements of matrices, which come first: weight decay is of them alone. A multiple of {@link PAGE}, or all. */
   readonly decayed: number;
 }
+
+/** Elements of a page of 4096 bytes: what disks take at any place is a multiple of it. */
+export const PAGE = 1024;
+
+/** So many elements in whole pages. */
+export const inPages = (elements: number): number => Math.ceil(elements / PAGE) * PAGE;
 
 /** The parameters of a layer, matrices first as in a model's vector. */
 export function layerSection(specs: readonly Pick<ParameterSpec, 'name' | 'shape'>[]): Section {
@@ -31,8 +38,10 @@ export function layerSection(specs: readonly Pick<ParameterSpec, 'name' | 'shape
     return entry;
   };
   const matrices = specs.filter(({ shape }) => shape.length > 1).map(place);
+  const small = specs.filter(({ shape }) => shape.length <= 1);
+  if (small.length > 0) offset = inPages(offset);
   const decayed = offset;
-  const vectors = specs.filter(({ shape }) => shape.length <= 1).map(place);
+  const vectors = small.map(place);
   return { entries: [...matrices, ...vectors], size: offset, decayed };
 }
 

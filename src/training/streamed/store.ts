@@ -15,7 +15,7 @@ export interface SectionStore {
    * Begins to keep what is in an array of {@link load} or {@link blank}; a later load waits for it. The array must not
    * change until the promise resolves.
    *
-   * @throws MeanfieldError (through the promise, and through the next {@link settle}) where it cannot be kept
+   * @throws MeanfieldError (through the promise, and through whatever is asked for next) where it cannot be kept
    */
   save(array: Float32Array, section: number, vector: VectorName, range?: Range): Promise<void>;
   /** Gives an array back; what was not saved is lost. */
@@ -23,6 +23,12 @@ export interface SectionStore {
   /** Waits until all is kept that was to be saved. @throws what went wrong with it */
   settle(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Releases an array once it is saved. That it could not be is told by whatever the store is asked for next. */
+export function giveBack(store: SectionStore, array: Float32Array, saved: Promise<void>): void {
+  const release = () => store.release(array);
+  void saved.then(release, release);
 }
 
 /** Sections in this process's memory: lent as they lie, so that to save is nothing. */

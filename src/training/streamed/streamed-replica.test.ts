@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Random } from '../../base/random.js';
 import type { TokenWindow } from '../../data/sampling/token-windows.js';
@@ -7,8 +10,10 @@ import { Model } from '../../model/model.js';
 import { Causal } from '../../objectives/causal/causal.js';
 import { Evaluator } from '../evaluation.js';
 import { Replica } from '../replica.js';
+import type { VectorName } from '../trained-vectors.js';
+import { FileStore } from './disk/file-store.js';
 import { MemoryStore } from './store.js';
-import { StreamedReplica } from './streamed-replica.js';
+import { type StreamedOptions, StreamedReplica } from './streamed-replica.js';
 
 /** With so small a norm every step is clipped, so that a wrong one is seen. */
 const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 0.2 };
@@ -16,10 +21,14 @@ const engine = new NodeEngine();
 const CONTEXT = 16;
 const V = 61;
 
+const folders: string[] = [];
 const opened: { dispose(): Promise<void> }[] = [];
 afterEach(async () => {
   for (const one of opened.splice(0)) await one.dispose();
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
 });
+
+type Store = StreamedOptions<TokenWindow>['store'];
 
 function modelOf(family: string, more: object = {}): Model {
   const sizes = { layers: 3, width: 32, heads: 4, keyValueHeads: family === 'gpt2' ? 4 : 2, context: CONTEXT };
@@ -28,7 +37,8 @@ function modelOf(family: string, more: object = {}): Model {
 }
 
 /** The same model trained whole and layer by layer, from the same parameters. */
-async function both(model: Model, gradientAccumulation: number, batch = 4) {
+async function both(model: Model, gradientAccumulation: number, open: Store = (sections) => new MemoryStore(sections)) {
+  const batch = 4;
   const objective = new Causal(model, CONTEXT);
   const common = { objective, engine, batch, gradientAccumulation, optimizer };
   const whole = await Replica.create(common);
@@ -36,7 +46,7 @@ async function both(model: Model, gradientAccumulation: number, batch = 4) {
     ...common,
     // A table in several sections of unequal sizes.
     rows: 25,
-    store: (sections) => new MemoryStore(sections),
+    store: open,
   });
   opened.push(whole, streamed);
   const initial = model.layout.initialize(new Random(3));
@@ -86,16 +96,24 @@ const windows = (random: Random, count: number) =>
     CONTEXT,
   );
 
+const onDisk =
+  (resident: readonly VectorName[]): Store =>
+  async (sections) => {
+    const folder = await mkdtemp(join(tmpdir(), 'offload-'));
+    folders.push(folder);
+    return FileStore.open({ folder, sections, resident, range: 2 ** 18, buffers: 3 });
+  };
+
 describe('a model trained layer by layer', () => {
   it.each([
-    ['gpt2', {}, 1],
-    ['gpt2', {}, 3],
-    ['qwen3', { tie_word_embeddings: true }, 2],
-    ['llama', {}, 2],
-    ['gemma2', {}, 1],
-  ] as const)('learns what it learns whole: %s %j, %i micro-batches', async (family, more, accumulation) => {
+    ['gpt2', {}, 1, undefined],
+    ['gpt2', {}, 3, onDisk([])],
+    ['qwen3', { tie_word_embeddings: true }, 2, onDisk(['parameters', 'gradient'])],
+    ['llama', {}, 2, onDisk([])],
+    ['gemma2', {}, 1, undefined],
+  ] as const)('learns what it learns whole: %s %j, %i micro-batches', async (family, more, accumulation, store) => {
     const model = modelOf(family, more);
-    const { objective, whole, streamed } = await both(model, accumulation);
+    const { objective, whole, streamed } = await both(model, accumulation, store);
     const random = new Random(5);
     let clipped = 0;
     for (let step = 0; step < 20; step++) {

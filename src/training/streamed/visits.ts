@@ -1,6 +1,6 @@
 import type { StepNumbers } from '../adamw.js';
 import type { SectionUpdates } from './section-updates.js';
-import type { SectionStore } from './store.js';
+import { giveBack, type SectionStore } from './store.js';
 
 /** Goes through sections one after another: while one is worked on, the next one's parameters are on their way. */
 export class Visits {
@@ -36,11 +36,7 @@ export class Visits {
       const saved = pending ? store.save(parameters, section, 'parameters') : Promise.resolve();
       saved.catch(() => {});
       await use?.(parameters, section);
-      // They leave memory when both are done with them; a failure is told by the next settle.
-      void saved.then(
-        () => store.release(parameters),
-        () => {},
-      );
+      giveBack(store, parameters, saved);
     }
   }
 }

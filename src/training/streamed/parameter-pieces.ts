@@ -1,0 +1,63 @@
+import type { ParameterPiece } from '../../model/layout.js';
+import type { Section, SectionEntry } from './sections.js';
+import type { SectionStore } from './store.js';
+
+/** Which sections have parts of each parameter, by its name, from its beginning on. */
+function partsByName(sections: readonly Section[]): Map<string, { section: number; entry: SectionEntry }[]> {
+  const parts = new Map<string, { section: number; entry: SectionEntry }[]>();
+  for (const [section, { entries }] of sections.entries())
+    for (const entry of entries) parts.set(entry.name, [...(parts.get(entry.name) ?? []), { section, entry }]);
+  for (const of of parts.values()) of.sort((a, b) => a.entry.from - b.entry.from);
+  return parts;
+}
+
+/**
+ * Sets parameters from pieces. Pieces of one section that follow each other cost one visit, as they do in a layout's order.
+ *
+ * @throws Error for a parameter that no section has
+ */
+export async function setParameters(
+  store: SectionStore,
+  sections: readonly Section[],
+  pieces: Iterable<ParameterPiece>,
+): Promise<void> {
+  const parts = partsByName(sections);
+  let open: { readonly section: number; readonly values: Float32Array } | undefined;
+  const close = async () => {
+    if (!open) return;
+    await store.save(open.values, open.section, 'parameters');
+    store.release(open.values);
+    open = undefined;
+  };
+  for (const { name, from, values } of pieces) {
+    const own = parts.get(name);
+    if (!own) throw new Error(`no section has ${name}`);
+    for (const { section, entry } of own) {
+      const [start, end] = [Math.max(from, entry.from), Math.min(from + values.length, entry.from + entry.size)];
+      if (start >= end) continue;
+      if (open?.section !== section) {
+        await close();
+        open = { section, values: await store.load(section, 'parameters') };
+      }
+      open.values.set(values.subarray(start - from, end - from), entry.offset + start - entry.from);
+    }
+  }
+  await close();
+  await store.settle();
+}
+
+/** A parameter's values, a section's part after the other; each array is good until the next is asked for. */
+export async function* parameterValues(
+  store: SectionStore,
+  sections: readonly Section[],
+  name: string,
+): AsyncGenerator<Float32Array> {
+  for (const { section, entry } of partsByName(sections).get(name) ?? []) {
+    const all = await store.load(section, 'parameters');
+    try {
+      yield all.subarray(entry.offset, entry.offset + entry.size);
+    } finally {
+      store.release(all);
+    }
+  }
+}
