@@ -33,8 +33,8 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     load: () => import('./decoding.js'),
   },
   serve: {
-    about: 'a server over HTTP: its start, one stream, 16 together, beside llama.cpp; needs SmolLM2-135M-Instruct',
-    load: () => import('./serve.js'),
+    about: 'a server over HTTP beside llama.cpp, transformers.js and sentence-transformers; needs SmolLM2 and MiniLM',
+    load: () => import('./serve/index.js'),
   },
   'serve-soak': {
     about: '1,000 clients at once, a third of which go away: answers, memory, waits',

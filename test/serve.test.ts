@@ -93,6 +93,21 @@ describe('meanfield serve', () => {
     expect(result.generateText.usage).toBeLessThanOrEqual(8);
   });
 
+  it.skipIf(!programsThere)(
+    "answers zodResponseFormat of OpenAI's client and generateObject of the AI SDK by their schemas",
+    async () => {
+      const script = fileURLToPath(new URL('programs/structured.mjs', import.meta.url));
+      const { stdout } = await promisify(execFile)(process.execPath, [script, programPath('..'), url, 'run']);
+      const result = JSON.parse(stdout);
+      // The clients have thrown where an answer is not valid; this sees that there was one.
+      for (const place of [result.parsed, result.streamed, result.object])
+        expect(Object.keys(place)).toEqual(['city', 'kind', 'height', 'tags', 'twin']);
+      expect(result.streamed).toEqual(result.parsed);
+      expect(result.refused).toMatchObject({ status: 400, param: 'response_format' });
+      expect(result.refused.message).toContain('multipleOf');
+    },
+  );
+
   it('asks for the key of the environment, and lets what runs end when it is stopped', async () => {
     process.env.MEANFIELD_API_KEY = 'secret';
     const own = await serve().finally(() => delete process.env.MEANFIELD_API_KEY);
