@@ -60,6 +60,10 @@ export class FusedSequences implements Sequences {
     this.#cache = new RowCache(fusedNeeds(model).heads, this.context, options.slots);
   }
 
+  get bytes(): number {
+    return this.#cache.bytes;
+  }
+
   /** Compiles what the first step needs. */
   async ready(): Promise<void> {
     await this.#session(false, false);

@@ -41,6 +41,11 @@ export class RowCache {
     return this.#slots;
   }
 
+  /** What all rows take, those that are free included. */
+  get bytes(): number {
+    return this.#layers.flat().reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
   /** Makes room for so many rows, and tokens of the longest; `lengths` are those of the rows in use. */
   reserve(rows: number, tokens: number, lengths: readonly number[]): void {
     let slots = slotsFor(tokens, this.#context, this.#slots);

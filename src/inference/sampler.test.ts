@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Random } from '../base/random.js';
 import { Sampler, type SamplerOptions } from './sampler.js';
 
 const plain: SamplerOptions = { temperature: 1, topK: 0, topP: 1, seed: 1 };
@@ -91,6 +92,39 @@ describe('Sampler', () => {
         const mass = (values: Float32Array) =>
           values.reduce((sum, value) => sum + Math.exp((value - largest) / o.temperature), 0);
         expect(mass(larger)).toBeLessThan(o.topP * mass(kept) + 1e-9);
+      }),
+    );
+  });
+
+  it('draws from the nucleus of many tokens as if it had sorted them all', () => {
+    const many = fc.record({
+      spread: fc.double({ min: 0, max: 4, noNaN: true }),
+      step: fc.constantFrom(0, 0.5),
+      topP: fc.double({ min: 0.05, max: 0.999, noNaN: true }),
+      seed: fc.nat(),
+    });
+    fc.assert(
+      fc.property(many, ({ spread, step, topP, seed }) => {
+        const random = new Random(seed);
+        // With a step many scores are equal.
+        const logits = Float32Array.from({ length: 3001 }, () => {
+          const score = spread * random.normal();
+          return step === 0 ? score : Math.round(score / step) * step;
+        });
+        const largest = Math.max(...logits);
+        const weights = Array.from(logits, (score) => Math.exp(score - largest));
+        const order = [...logits.keys()].sort((a, b) => weights[b]! - weights[a]! || a - b);
+        const wanted = topP * weights.reduce((sum, weight) => sum + weight, 0);
+        let reached = 0;
+        const count = order.findIndex((id) => {
+          reached += weights[id]!;
+          return reached >= wanted;
+        });
+        const nucleus = new Set(order.slice(0, count + 1));
+        const kept = logits.map((score, id) => (nucleus.has(id) ? score : Number.NEGATIVE_INFINITY));
+        const options = { temperature: 1, topK: 0, seed };
+        const [ours, plainly] = [new Sampler({ ...options, topP }), new Sampler({ ...options, topP: 1 })];
+        for (let i = 0; i < 5; i++) expect(ours.sample(logits)).toBe(plainly.sample(kept));
       }),
     );
   });

@@ -32,9 +32,8 @@ export class Sampler {
     if (temperature === 0) return best;
     const ids = topK > 0 && topK < logits.length ? likeliestIds(logits, topK) : undefined;
     const weights = weightsOf(logits, ids, { largest: logits[best]!, temperature });
-    if (topP < 1) keepNucleus(weights, topP);
-    const drawn = draw(weights, this.#random.uniform());
-    return ids ? ids[drawn]! : drawn;
+    const place = topP < 1 ? drawNucleus(weights, topP, this.#random.uniform()) : draw(weights, this.#random.uniform());
+    return ids ? ids[place]! : place;
   }
 }
 
@@ -49,15 +48,57 @@ function weightsOf(
   return weights;
 }
 
+/** Scores that are looked at together. */
+const TOGETHER = 4096;
+
+/** The first of the likeliest: in which part it stands is found out first, in one pass over scores that no cache has yet. */
 function likeliest(logits: Float32Array): number {
+  let most = Number.NEGATIVE_INFINITY;
   let best = 0;
-  for (let id = 0; id < logits.length; id++) {
-    const score = logits[id]!;
-    if (Number.isNaN(score) || score === Number.POSITIVE_INFINITY) throw unusable(score, id);
-    if (score > logits[best]!) best = id;
+  for (let from = 0; from < logits.length; from += TOGETHER) {
+    const largest = largestOf(logits, from, Math.min(from + TOGETHER, logits.length));
+    if (largest > most) {
+      most = largest;
+      best = from;
+    } else if (Number.isNaN(largest)) most = largest;
   }
-  if (logits[best] === Number.NEGATIVE_INFINITY) throw unusable(logits[best]!, best);
+  if (!Number.isFinite(most)) {
+    const wrong = Math.max(
+      0,
+      logits.findIndex((score) => !(score < Number.POSITIVE_INFINITY)),
+    );
+    throw unusable(logits[wrong]!, wrong);
+  }
+  while (logits[best] !== most) best++;
   return best;
+}
+
+/** The largest of scores from one to before another; NaN where one is no number or infinitely large. */
+function largestOf(logits: Float32Array, from: number, to: number): number {
+  let a = Number.NEGATIVE_INFINITY;
+  let b = a;
+  let c = a;
+  let d = a;
+  let known = 0;
+  let id = from;
+  for (; id + 3 < to; id += 4) {
+    const p = logits[id]!;
+    const q = logits[id + 1]!;
+    const r = logits[id + 2]!;
+    const s = logits[id + 3]!;
+    if (p > a) a = p;
+    if (q > b) b = q;
+    if (r > c) c = r;
+    if (s > d) d = s;
+    // What is no number, or infinitely large, stays so; what is infinitely small is what may not be chosen.
+    known += p + q + r + s;
+  }
+  for (; id < to; id++) {
+    const score = logits[id]!;
+    if (score > a) a = score;
+    known += score;
+  }
+  return known < Number.POSITIVE_INFINITY ? Math.max(a, b, c, d) : Number.NaN;
 }
 
 function unusable(score: number, id: number): MeanfieldError {
@@ -99,26 +140,53 @@ function smallestOfLargest(logits: Float32Array, count: number): number {
   return heap[0]!;
 }
 
-/** Zeroes all but the fewest of the largest whose share of the sum is at least `share`; of equal ones the first are kept. */
-function keepNucleus(weights: Float64Array, share: number): void {
+/** {@link draw} of the fewest of the largest weights whose share of the sum is at least `share`; of equal ones the first. */
+function drawNucleus(weights: Float64Array, share: number, position: number): number {
   const sum = sumOf(weights);
-  // Weights below this cannot add up to what may be left out, so the nucleus lies among the others: few to sort.
+  // Weights below this cannot add up to what may be left out, so the nucleus lies among the others: few.
   const floor = ((1 - share) * sum) / weights.length;
+  const places = new Uint32Array(weights.length);
   let count = 0;
-  for (let i = 0; i < weights.length; i++) if (weights[i]! >= floor) count++;
-  const sorted = new Float64Array(count);
-  for (let i = 0; i < weights.length; i++) if (weights[i]! >= floor) sorted[--count] = weights[i]!;
-  sorted.sort();
-  let reached = 0;
-  let at = sorted.length;
-  while (at > 0 && reached < share * sum) reached += sorted[--at]!;
-  const least = sorted[at]!;
-  let equal = sorted.lastIndexOf(least) - at + 1;
   for (let i = 0; i < weights.length; i++) {
-    const weight = weights[i]!;
-    if (weight < least || (weight === least && equal-- <= 0)) weights[i] = 0;
+    places[count] = i;
+    count += weights[i]! >= floor ? 1 : 0;
   }
+  const large = new Float64Array(count);
+  for (let i = 0; i < count; i++) large[i] = weights[places[i]!]!;
+  const { least, kept } = leastOfNucleus(large, share * sum);
+  let equal = kept;
+  for (let i = 0; i < count; i++) if (large[i]! < least || (large[i] === least && equal-- <= 0)) large[i] = 0;
+  return places[draw(large, position)]!;
 }
+
+/** The smallest of the fewest largest weights that add up to so much, and how many of those equal to it are among them. */
+function leastOfNucleus(weights: Float64Array, wanted: number): { readonly least: number; readonly kept: number } {
+  // Weights are at most 1. Those of a size, to a 128th of a power of two, are counted together: only the last few are sorted.
+  const sizes = new Float64Array(SIZES);
+  const size = new Float32Array(1);
+  const bits = new Uint32Array(size.buffer);
+  const sizeOf = (weight: number) => {
+    size[0] = weight;
+    return bits[0]! >>> 16;
+  };
+  let smallest = SIZES;
+  for (let i = 0; i < weights.length; i++) {
+    const at = sizeOf(weights[i]!);
+    sizes[at]! += weights[i]!;
+    smallest = Math.min(smallest, at);
+  }
+  let reached = 0;
+  let last = SIZES - 1;
+  while (last > smallest && reached + sizes[last]! < wanted) reached += sizes[last--]!;
+  const sorted = weights.filter((weight) => sizeOf(weight) === last).sort();
+  let at = sorted.length;
+  while (at > 0 && (reached < wanted || at === sorted.length)) reached += sorted[--at]!;
+  const least = sorted[at]!;
+  return { least, kept: sorted.lastIndexOf(least) - at + 1 };
+}
+
+/** The sizes of weights up to 1 in {@link leastOfNucleus}. */
+const SIZES = (0x3f800000 >>> 16) + 1;
 
 function sumOf(weights: Float64Array): number {
   let sum = 0;

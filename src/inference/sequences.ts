@@ -49,6 +49,8 @@ export interface Sequences {
   readonly turn: number;
   /** The most tokens that one step adds to a sequence. A run blocks its thread, so this bounds for how long. */
   readonly mostTokens: number;
+  /** What keys and values take in memory, where it is known. */
+  readonly bytes?: number;
   /** Begins an empty sequence. @returns its number */
   open(): number;
   /**

@@ -41,6 +41,7 @@ export class LetterModel implements ServedModel {
   /** Requests that were given up. */
   aborted = 0;
   running = 0;
+  cacheBytes = 0;
   closed = false;
 
   constructor(private readonly options: LetterOptions = {}) {
@@ -145,7 +146,7 @@ export class LetterModel implements ServedModel {
   }
 
   load() {
-    return { running: this.running, waiting: 0, cachedTokens: 12 };
+    return { running: this.running, waiting: 0, cachedTokens: 12, cacheBytes: this.cacheBytes };
   }
 
   async close(): Promise<void> {

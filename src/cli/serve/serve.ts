@@ -99,8 +99,10 @@ function tellEvent(event: ShelfEvent, output: Output): void {
   // Those that fail are in the log.
   if (event.type === 'failed') return;
   output.event(event);
-  if (event.type === 'opened') output.note(`opened ${event.model} in ${event.seconds.toFixed(1)} s\n`, 'dim');
-  else
+  if (event.type === 'opened') {
+    output.note(`opened ${event.model} in ${event.seconds.toFixed(1)} s\n`, 'dim');
+    for (const notice of event.notices ?? []) output.note(`note: ${notice}\n`, 'warning');
+  } else
     output.note(
       `closed ${event.model}: ${event.reason === 'newer' ? 'there is a newer one' : 'others want its memory'}\n`,
       'dim',

@@ -5,6 +5,7 @@ import { tokenToBytes } from './byte-level.js';
 import { findSentinels, type SentinelTokens } from './sentinel-tokens.js';
 import {
   type AroundPair,
+  byteStreamDecoder,
   bytesToText,
   type StreamDecoder,
   type Tokenizer,
@@ -35,12 +36,21 @@ export class ForeignTokenizer implements Tokenizer {
   readonly #files: TokenizerFiles;
   /** Whether its tokens are spelled in the alphabet of bytes. */
   readonly #byteLevel: boolean;
+  /** Whether a text is the bytes of its tokens one after another. */
+  readonly #plainBytes: boolean;
+  /** Whether decoding runs an expression from outside, which may take any time. */
+  readonly #decodesByPattern: boolean;
+  readonly #added: ReadonlySet<number>;
 
   /** @throws Error (of `@huggingface/tokenizers`) when the files cannot be understood */
   constructor(json: Record<string, unknown>, config: Record<string, unknown>, files: TokenizerFiles) {
     this.#tokenizer = new HuggingFaceTokenizer(json, config);
     this.#files = files;
     this.#byteLevel = JSON.stringify([json.pre_tokenizer, json.decoder]).includes('"ByteLevel"');
+    const { type } = (json.decoder ?? {}) as { readonly type?: unknown };
+    this.#plainBytes = type === 'ByteLevel' && config.clean_up_tokenization_spaces === false;
+    this.#decodesByPattern = JSON.stringify(json.decoder ?? null).includes('"Regex"');
+    this.#added = new Set(this.#tokenizer.get_added_tokens_decoder().keys());
     let largest = -1;
     for (const id of this.#tokenizer.get_vocab().values()) largest = Math.max(largest, id);
     if (largest < 0) throw new Error('its vocabulary is empty');
@@ -64,28 +74,32 @@ export class ForeignTokenizer implements Tokenizer {
   }
 
   decodeBytes(ids: ArrayLike<number>): Uint8Array {
-    return toBytes(this.decode(ids));
+    if (!this.#plainBytes) return toBytes(this.decode(ids));
+    return Buffer.concat(Array.from(ids, (id) => this.tokenBytes(id)));
   }
 
   /** A special token as it is written, another by the byte alphabet, as a byte, or with ▁ for a blank. */
   tokenBytes(id: number): Uint8Array {
     const name = this.#tokenizer.id_to_token(id);
     if (name === undefined) throw unknownId(id, this.vocabularySize);
-    if (this.#tokenizer.get_added_tokens_decoder().has(id)) return toBytes(name);
+    if (this.#added.has(id)) return toBytes(name);
     if (this.#byteLevel) return tokenToBytes(name) ?? toBytes(name);
     const [, byte] = /^<0x([0-9A-F]{2})>$/.exec(name) ?? [];
     return byte === undefined ? toBytes(name.replaceAll('▁', ' ')) : Uint8Array.of(Number.parseInt(byte, 16));
   }
 
   decode(ids: ArrayLike<number>): string {
+    if (this.#plainBytes) return bytesToText(this.decodeBytes(ids));
     const list = Array.from(ids);
     for (const id of list) if (this.#tokenizer.id_to_token(id) === undefined) throw unknownId(id, this.vocabularySize);
     if (list.length === 0) return '';
-    return limited(list.length, () => this.#tokenizer.decode(list, { skip_special_tokens: false }));
+    const decode = () => this.#tokenizer.decode(list, { skip_special_tokens: false });
+    return this.#decodesByPattern ? limited(list.length, decode) : decode();
   }
 
   /** Decodes a moving window of the last tokens, since what a token looks like may depend on those before it. */
   streamDecoder(): StreamDecoder {
+    if (this.#plainBytes) return byteStreamDecoder((ids) => this.decodeBytes(ids));
     let kept: number[] = [];
     let shown = 0;
     const show = (text: string) => {

@@ -78,6 +78,8 @@ export interface ServedModel {
   readonly name: string;
   readonly context: number;
   readonly vocabulary: number;
+  /** What whoever opens it should be told. */
+  readonly notices?: readonly string[];
   /** Those that write have `complete`; those that read all of a text at once have `embed`. */
   readonly tasks: ReadonlySet<'complete' | 'embed' | 'classify' | 'rerank'>;
   /** @param special whether the texts of special tokens become those tokens, and what begins a text is set before it */
@@ -102,7 +104,12 @@ export interface ServedModel {
     texts: readonly (string | readonly [string, string])[],
     signal: AbortSignal,
   ): Promise<{ readonly labels: readonly string[]; readonly scores: readonly Float32Array[] }>;
-  /** What the queue and the batch hold now, for metrics. */
-  load(): { readonly running: number; readonly waiting: number; readonly cachedTokens: number };
+  /** What the queue and the batch hold now, for metrics, and what keys and values take in memory. */
+  load(): {
+    readonly running: number;
+    readonly waiting: number;
+    readonly cachedTokens: number;
+    readonly cacheBytes?: number;
+  };
   close(): Promise<void>;
 }

@@ -89,11 +89,17 @@ export class Completions {
     return this.#jobs.size === 0;
   }
 
-  get load(): { readonly running: number; readonly waiting: number; readonly cachedTokens: number } {
+  get load(): {
+    readonly running: number;
+    readonly waiting: number;
+    readonly cachedTokens: number;
+    readonly cacheMiB: number;
+  } {
     return {
       running: this.#scheduler.running,
       waiting: this.#scheduler.waiting,
       cachedTokens: this.#prefixes.tokens,
+      cacheMiB: Math.ceil(((this.#sequences.bytes ?? 0) + this.#prefixes.bytes) / 2 ** 20),
     };
   }
 

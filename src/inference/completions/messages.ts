@@ -29,7 +29,7 @@ export interface OpenAnswer {
 }
 
 /** Where in the memory that a thread and its owner share the parts of its load are: int32 each. */
-export const LOAD = { running: 0, waiting: 1, cachedTokens: 2 } as const;
+export const LOAD = { running: 0, waiting: 1, cachedTokens: 2, cacheMiB: 3 } as const;
 
 /** Commands of the thread of a model that is served: argument and answer. */
 export interface CompletionCommands {

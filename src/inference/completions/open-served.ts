@@ -52,7 +52,7 @@ export async function openInThread(request: OpenRequest): Promise<OpenedModel> {
   await completing?.ready();
   const reads = !writes || loaded.sentence !== undefined;
   const labelled = model.taskHead?.task === 'sequence';
-  const embedder = reads && precision === 'fp32' && !labelled ? new Embedder(work) : undefined;
+  const embedder = reads && weights.precision === 'fp32' && !labelled ? new Embedder(work) : undefined;
   const classifier = labelled ? new Classifier(work) : undefined;
   const tasks: OpenAnswer['tasks'] = [
     ...(completing ? (['complete'] as const) : []),
@@ -66,7 +66,7 @@ export async function openInThread(request: OpenRequest): Promise<OpenedModel> {
       context: completing?.context ?? context,
       vocabulary,
       tasks,
-      notices,
+      notices: [...(weights.notice === undefined ? [] : [weights.notice]), ...notices],
     },
     ...{ tokenizer, tokenizerFiles, embedder, classifier },
     completions: completing?.completions,

@@ -22,6 +22,7 @@ export class KeptPrefixes {
   readonly #roots = new Map<string, Block>();
   readonly #blocks = new Set<Block>();
   #uses = 0;
+  #bytes = 0;
 
   /** @param most tokens that are kept */
   constructor(
@@ -32,6 +33,11 @@ export class KeptPrefixes {
   /** Tokens that are kept. */
   get tokens(): number {
     return this.#blocks.size * BLOCK;
+  }
+
+  /** What they take in memory. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /**
@@ -73,6 +79,7 @@ export class KeptPrefixes {
         next = { parent: block, key, depth: from / BLOCK, kept, next: new Map(), used: use };
         among.set(key, next);
         this.#blocks.add(next);
+        this.#bytes += kept.byteLength;
       }
       next.used = use;
       block = next;
@@ -93,6 +100,7 @@ export class KeptPrefixes {
       if (this.tokens <= this.most) return;
       this.#after(block.parent).delete(block.key);
       this.#blocks.delete(block);
+      this.#bytes -= block.kept.byteLength;
     }
   }
 }

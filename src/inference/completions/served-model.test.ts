@@ -5,7 +5,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
+import { Random } from '../../base/random.js';
 import { writeModelFolder } from '../../hub/model-folder.js';
+import { Model } from '../../model/model.js';
 import { BusyError, type CompletionRequest, type ServedModel } from './completion.js';
 import { asked, smallModel, tokenizer } from './completions.test-support.js';
 import { openServedModel } from './served-model.js';
@@ -52,6 +54,47 @@ describe('a model that is served', () => {
     expect(stop).toEqual(['<|im_end|>']);
   });
 
+  it('tells what keys and values take, and lets many works have one signal', async () => {
+    const warned = vi.fn();
+    process.on('warning', warned);
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 6 }, () => written(asked([97, 98], base), signal)));
+    // More than may run and wait, some of which are refused.
+    await Promise.allSettled(Array.from({ length: 12 }, () => written(asked([97, 98], base), signal)));
+    await new Promise(setImmediate);
+    process.off('warning', warned);
+    expect(warned).not.toHaveBeenCalled();
+    expect(served.load().cacheBytes).toBeGreaterThan(0);
+  });
+
+  it('has a model that reads all of a text at once in single precision, and says so', async () => {
+    const model = Model.create('bert', {
+      layers: 1,
+      width: 16,
+      heads: 2,
+      keyValueHeads: 2,
+      context: 16,
+      vocabulary: 257,
+    });
+    const views = model.layout.views(model.layout.initialize(new Random(1)));
+    const encoder = join(folder, 'encoder');
+    await writeModelFolder(encoder, {
+      config: model.config as never,
+      tensors: model.layout.entries.map(({ name, shape }) => ({ name, shape, data: views[name]! })),
+      tokenizerFiles: { ...tokenizer.files() },
+    });
+    const [plain, fewer] = await Promise.all([
+      openServedModel(encoder, { threads: 1 }),
+      openServedModel(encoder, { threads: 1, precision: 'int8' }),
+    ]);
+    expect(fewer.notices!.join()).toContain('is served in fp32: int8 is for models that continue texts');
+    expect(plain.notices!.join()).not.toContain('fp32');
+    const [a, b] = await Promise.all([plain, fewer].map((each) => each.embed(['Olá'], never)));
+    expect(b).toEqual(a);
+    await plain.close();
+    await fewer.close();
+  });
+
   it('streams a text in the order prompt, text, end, and the same to all who ask at once', async () => {
     const types: string[] = [];
     for await (const { type } of served.complete(asked([97, 98], base), never)) types.push(type);
@@ -66,7 +109,7 @@ describe('a model that is served', () => {
     const long = asked([99], { ...base, maxTokens: 250 });
     // Four run and two wait.
     const all = Promise.allSettled(Array.from({ length: 12 }, () => written(long, stop.signal)));
-    await vi.waitFor(() => expect(served.load()).toMatchObject({ running: 4, waiting: 2 }));
+    await vi.waitFor(() => expect(served.load()).toMatchObject({ running: 4, waiting: 2 }), { interval: 1 });
     stop.abort();
     const reasons = (await all).map((one) => (one.status === 'rejected' ? (one.reason as Error) : undefined));
     expect(reasons.map((reason) => reason?.name).sort()).toEqual([

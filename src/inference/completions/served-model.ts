@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import { MeanfieldError } from '../../base/errors.js';
@@ -14,7 +15,7 @@ export interface ServeModelOptions {
   readonly name?: string | undefined;
   /** A folder of an adapter, or a run's that trained one: joined with the model. */
   readonly adapter?: string | undefined;
-  /** How weights are kept. Default fp32. */
+  /** How weights are kept, of models that continue texts; others stay in single precision, with a notice. Default fp32. */
   readonly precision?: WeightPrecision | undefined;
   /** Threads of a run. Default all of the machine's. */
   readonly threads?: number | undefined;
@@ -44,7 +45,6 @@ interface Opened {
  *
  * @param place the model: a run's folder, a model's, a GGUF file, or `org/name` of the hub
  * @throws MeanfieldError when there is no model or a file of it is damaged
- * @throws UsageError for a precision that is not for such a model
  */
 export async function openServedModel(place: string, options: ServeModelOptions = {}): Promise<ServedModel> {
   const { adapter, precision = 'fp32', threads = availableParallelism(), cacheTokens, keptTokens } = options;
@@ -78,6 +78,10 @@ class ThreadedModel implements ServedModel {
 
   get vocabulary(): number {
     return this.#answer!.vocabulary;
+  }
+
+  get notices(): readonly string[] {
+    return this.#answer!.notices;
   }
 
   get tasks(): ServedModel['tasks'] {
@@ -117,7 +121,7 @@ class ThreadedModel implements ServedModel {
       events.fail(signal.reason);
       giveUp();
     };
-    signal.addEventListener('abort', abort, { once: true });
+    hear(signal, abort);
     thread
       .ask('complete', { key, request }, (event) => events.push(event))
       .then(
@@ -148,10 +152,9 @@ class ThreadedModel implements ServedModel {
   }
 
   load() {
-    const [running, waiting, cachedTokens] = (['running', 'waiting', 'cachedTokens'] as const).map((part) =>
-      Atomics.load(this.#load, LOAD[part]),
-    ) as [number, number, number];
-    return { running, waiting, cachedTokens };
+    const of = (part: keyof typeof LOAD) => Atomics.load(this.#load, LOAD[part]);
+    const cacheBytes = of('cacheMiB') * 2 ** 20;
+    return { running: of('running'), waiting: of('waiting'), cachedTokens: of('cachedTokens'), cacheBytes };
   }
 
   async close(): Promise<void> {
@@ -183,7 +186,7 @@ class ThreadedModel implements ServedModel {
         this.#ask('cancel', key).catch(() => {});
       };
     });
-    signal.addEventListener('abort', abort, { once: true });
+    hear(signal, abort);
     try {
       const answer = ask(key);
       answer.catch(() => {});
@@ -216,4 +219,10 @@ class ThreadedModel implements ServedModel {
       throw error;
     }
   }
+}
+
+/** Calls `abort` when a signal is given. Any number of works may have one signal, where Node warns of more than 10. */
+function hear(signal: AbortSignal, abort: () => void): void {
+  setMaxListeners(0, signal);
+  signal.addEventListener('abort', abort, { once: true });
 }

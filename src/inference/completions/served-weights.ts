@@ -1,4 +1,3 @@
-import { UsageError } from '../../base/errors.js';
 import type { Engine } from '../../engine/engine.js';
 import type { OpenTextModel } from '../../hub/load-model.js';
 import type { Model } from '../../model/model.js';
@@ -12,25 +11,33 @@ export class ServedWeights {
   #kept: KeptWeights | undefined;
   #made: Weights | undefined;
   #found: Weights | undefined;
+  #precision: WeightPrecision;
+  /** Why they are in another precision than was asked for. */
+  notice: string | undefined;
 
   constructor(
-    private readonly precision: WeightPrecision,
+    precision: WeightPrecision,
     private readonly engine: Engine,
-  ) {}
+  ) {
+    this.#precision = precision;
+  }
 
-  /**
-   * A model's parameters; none where nothing needs them, as what is made of them was kept.
-   *
-   * @throws UsageError for a precision that is not for such a model
-   */
+  /** That which was asked for, or single precision where there are no others for such a model, once it is {@link read}. */
+  get precision(): WeightPrecision {
+    return this.#precision;
+  }
+
+  /** A model's parameters; none where nothing needs them, as what is made of them was kept. */
   async read({ model, path, state, parameters }: OpenTextModel): Promise<Float32Array> {
     const { precision, engine } = this;
     if (precision === 'fp32') return parameters();
-    if (model.architecture.sees === 'all' || !isFused(engine, model))
-      throw new UsageError(
-        `A ${model.architecture.name} model on ${engine.name} cannot be served in ${precision}: that is for models that ` +
-          'continue texts, on the CPU. Leave precision out.',
-      );
+    if (model.architecture.sees === 'all' || !isFused(engine, model)) {
+      this.notice =
+        `A ${model.architecture.name} model on ${engine.name} is served in fp32: ${precision} is for models that continue ` +
+        'texts, on the CPU.';
+      this.#precision = 'fp32';
+      return parameters();
+    }
     const cache = cacheFolder();
     if (state && cache !== undefined)
       this.#kept = new KeptWeights(model, precision, { place: path, state: await state(), cache });

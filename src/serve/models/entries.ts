@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UsageError } from '../../base/errors.js';
+import type { JsonObject } from '../../base/json.js';
 import { spelledError } from '../../base/spelling.js';
 import { findModelFolder } from '../../hub/find-model.js';
 import { isGguf } from '../../hub/gguf/gguf-file.js';
@@ -10,6 +11,7 @@ import { adapterPlace, placeOf } from '../../hub/open-model.js';
 import { transformerFolder } from '../../hub/sentence-folder.js';
 import { openServedModel, type ServeModelOptions } from '../../inference/completions/served-model.js';
 import type { WeightPrecision } from '../../inference/precision.js';
+import { Model } from '../../model/model.js';
 import type { ShelfEntry } from './shelf.js';
 
 /** How models are opened. */
@@ -97,15 +99,25 @@ async function memoryOf(model: string, precision: WeightPrecision = 'fp32'): Pro
   const base = (await adapterPlace(model)) === undefined ? undefined : await adapterBaseOf(model);
   if (base !== undefined) return (await memoryOf(base, precision)) + (await bytesOf(model));
   const bytes = await bytesOf(model);
-  const width = (await isGguf(place)) ? 0.75 : await elementBytes(await folderIn(place));
-  return (bytes / width) * PER_PARAMETER[precision] * 1.5;
+  if (await isGguf(place)) return (bytes / 0.75) * PER_PARAMETER[precision] * 1.5;
+  const config = JSON.parse(await readFile(join(await folderIn(place), 'config.json'), 'utf8'));
+  return (bytes / elementBytes(config)) * PER_PARAMETER[writes(config) ? precision : 'fp32'] * 1.5;
+}
+
+/** Whether a configuration is of a model that continues texts: others have their weights in single precision always. */
+function writes(config: JsonObject): boolean {
+  try {
+    return Model.fromConfig(config).architecture.sees !== 'all';
+  } catch {
+    // Whoever opens it is told.
+    return true;
+  }
 }
 
 /** The folder with the weights, which that of sentence-transformers may have in one of its own. */
 const folderIn = async (place: string): Promise<string> => findModelFolder(await transformerFolder(place));
 
-async function elementBytes(folder: string): Promise<number> {
-  const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
+function elementBytes(config: JsonObject): number {
   return /16/.test(String(config.torch_dtype ?? config.dtype ?? 'float32')) ? 2 : 4;
 }
 

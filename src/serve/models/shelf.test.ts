@@ -47,6 +47,15 @@ it('closes those that were not asked for longest when memory runs out', async ()
   expect(opened).toHaveLength(4);
 });
 
+it('counts the keys and values of texts', async () => {
+  const { shelf, opened } = shelfOf(['a', 'b', 'c'], 300);
+  await use(shelf, 'a');
+  await use(shelf, 'b');
+  opened[1]!.cacheBytes = 100;
+  await use(shelf, 'c');
+  expect(opened.map(({ closed }) => closed)).toEqual([true, false, false]);
+});
+
 it('closes none that is in use: a request for another is told to come again', async () => {
   const { shelf, opened } = shelfOf(['a', 'b'], 100);
   const lease = await shelf.lease('a');

@@ -9,7 +9,7 @@ export interface ShelfEntry {
   /** The name of the model that an adapter stands beside. */
   readonly parent?: string | undefined;
   open(): Promise<ServedModel>;
-  /** Bytes of memory that it takes, about. */
+  /** Bytes of memory that it takes, about, without the keys and values of texts. */
   memory(): Promise<number>;
   /** What tells one state of its files from another; left out where they are not followed. */
   version?(): Promise<string>;
@@ -17,7 +17,7 @@ export interface ShelfEntry {
 
 /** What a shelf tells of what it does. */
 export type ShelfEvent =
-  | { readonly type: 'opened'; readonly model: string; readonly seconds: number }
+  | { readonly type: 'opened'; readonly model: string; readonly seconds: number; readonly notices?: readonly string[] }
   | { readonly type: 'closed'; readonly model: string; readonly reason: 'memory' | 'newer' }
   | { readonly type: 'failed'; readonly model: string; readonly error: unknown };
 
@@ -180,14 +180,20 @@ export class Shelf {
     // Before it is read: a change in between is then seen.
     const version = await entry.version?.();
     const [bytes, model] = [await entry.memory(), await entry.open()];
-    this.tell({ type: 'opened', model: entry.name, seconds: (performance.now() - began) / 1000 });
+    const seconds = (performance.now() - began) / 1000;
+    const { notices = [] } = model;
+    this.tell({ type: 'opened', model: entry.name, seconds, ...(notices.length > 0 && { notices }) });
     return { entry, model, bytes, version, users: 0, used: ++this.#asked, leaving: false };
   }
 
   /** Closes those that were not asked for longest until a model has room. */
   async #makeRoom(entry: ShelfEntry): Promise<void> {
     const wanted = await entry.memory();
-    const held = () => [...this.#open.values(), ...this.#leaving].reduce((sum, { bytes }) => sum + bytes, 0);
+    const held = () =>
+      [...this.#open.values(), ...this.#leaving].reduce(
+        (sum, { bytes, model }) => sum + bytes + (model.load().cacheBytes ?? 0),
+        0,
+      );
     const idle = [...this.#open.values()].filter(({ users }) => users === 0).sort((a, b) => a.used - b.used);
     for (const open of idle) {
       if (held() + wanted <= this.budget) return;
