@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SafetensorsFile } from './files/safetensors.js';
-import { encodeSafetensors } from './safetensors-writer.js';
+import { encodeSafetensors, encodeSafetensorsInPieces } from './safetensors-writer.js';
 
 const bytesOf = (...args: Parameters<typeof encodeSafetensors>) => Buffer.concat([...encodeSafetensors(...args)]);
 
@@ -102,4 +102,38 @@ test('any tensors come back from a file bit for bit', async () => {
     { numRuns: 50 },
   );
   await rm(folder, { recursive: true });
+});
+
+describe('encodeSafetensorsInPieces', () => {
+  const tensors = [
+    { name: 'b', shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) },
+    { name: 'a', shape: [1], data: Float32Array.of(7) },
+    { name: 'none', shape: [0], data: new Float32Array(0) },
+  ];
+  /** Two elements at a time, always in the same array. */
+  async function* read(name: string) {
+    const array = new Float32Array(2);
+    const { data } = tensors.find((one) => one.name === name)!;
+    for (let i = 0; i < data.length; i += 2) {
+      const part = data.subarray(i, i + 2);
+      array.set(part);
+      yield array.subarray(0, part.length);
+    }
+  }
+
+  test('gives the bytes of the whole', async () => {
+    const pieces: Buffer[] = [];
+    for await (const piece of encodeSafetensorsInPieces(tensors, read, { format: 'pt' }))
+      pieces.push(Buffer.from(piece));
+    expect(Buffer.concat(pieces).equals(bytesOf(tensors, { format: 'pt' }))).toBe(true);
+  });
+
+  test('refuses a tensor that comes with too few or too many elements', async () => {
+    for (const shape of [[7], [5]]) {
+      const drain = async () => {
+        for await (const _ of encodeSafetensorsInPieces([{ name: 'b', shape }], read));
+      };
+      await expect(drain()).rejects.toThrow('b of shape');
+    }
+  });
 });

@@ -75,9 +75,8 @@ export function offloadNeed(
     traceForward(part, engine).peakBytes,
     traceBackward(part, gradAccum > 1, engine).peakBytes,
   ]);
-  const buffers = resident.includes('parameters') ? 4 : 3;
-  // Of memory that is read into, nothing is needed where sections lie in it already.
-  const lent = resident.includes('parameters') ? 1 : buffers;
+  // Two of parameters and a gradient; where these stay in memory, one by which a checkpoint is written.
+  const lent = resident.includes('parameters') ? 1 : 3;
   const sections = lent * largest + RANGES * 4 * Math.max(PAGE, Math.min(RANGE * threads, largest / 4));
   const states = 4 * tokens * width * gradAccum * (blocks.length + 4);
   // The other large thing: the scores of the head's largest section, about three times, and the gradient of its rows.
