@@ -7,4 +7,4 @@ export { replaceNodes } from './replace.js';
 export { simplify } from './simplify.js';
 export { encodeSymbolic, type SymbolicSize } from './symbolic.js';
 export type { ConstantData, DType, Node, Operator, Shape, Target, Tensor, TensorType } from './tensor.js';
-export { formatShape, sizeOf } from './tensor.js';
+export { formatShape, sizeOf, topologicalOrder } from './tensor.js';

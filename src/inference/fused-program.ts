@@ -5,6 +5,7 @@
 import {
   type AnySizeProgram,
   add,
+  addNorm,
   attendCached,
   type BlockWeights,
   blockProduct,
@@ -14,6 +15,7 @@ import {
   encodeAnySize,
   exp,
   fastGelu,
+  formatShape,
   gather,
   input,
   log,
@@ -30,6 +32,7 @@ import {
   sub,
   type Target,
   type Tensor,
+  topologicalOrder,
 } from '../graph/index.js';
 import type { Attend } from '../model/architecture.js';
 import type { Model } from '../model/model.js';
@@ -138,7 +141,8 @@ export function traceFused(model: Model, { weights, reach, told }: FusedOptions,
       const scores = told ? scoresOf(logits_LV, input('targets', [L], 'int64')) : { logits: logits_LV };
       const parts: Parts = new Map();
       const all = { ...scores, ...outputs };
-      const fused = replaceNodes(Object.values(all), (node, inputs) => fusedNode(node, inputs, weights, parts));
+      const replaced = replaceNodes(Object.values(all), (node, inputs) => fusedNode(node, inputs, weights, parts));
+      const fused = withAddedNorms(replaced);
       return Object.fromEntries(Object.keys(all).map((name, i) => [name, fused[i]!]));
     },
     target,
@@ -194,6 +198,30 @@ function fusedNode(
   const rows = weights.tables.get(nameOf(tokenTable(node)));
   return rows && [blockRows(blocksOf(rows), inputs[1]!)];
 }
+
+/** The same graph with each sum that is normalised, as a residual stream is before a layer, in one node with that. */
+function withAddedNorms(outputs: readonly Tensor[]): Tensor[] {
+  const norms = new Map<Tensor, Node>();
+  for (const node of topologicalOrder(outputs)) {
+    const [sum, ...vectors] = node.inputs;
+    if (!NORMS.has(node.operator.name) || sum!.node.operator.name !== 'add' || !vectors.every(isInput)) continue;
+    const shapes = new Set([sum!, ...sum!.node.inputs].map(({ shape }) => formatShape(shape)));
+    if (shapes.size === 1 && !norms.has(sum!)) norms.set(sum!, node);
+  }
+  const normals = new Map<Node, Tensor>();
+  return replaceNodes(outputs, (node, inputs) => {
+    const normal = normals.get(node);
+    if (normal) return [normal];
+    const norm = norms.get(node.outputs[0]!);
+    if (!norm) return undefined;
+    const [all, sum] = addNorm(inputs[0]!, inputs[1]!, norm.inputs.slice(1), norm.attributes.epsilon as number);
+    normals.set(norm, all);
+    return [sum];
+  });
+}
+
+/** What {@link addNorm} does behind a sum. */
+const NORMS = new Set(['layerNorm', 'rmsNorm']);
 
 function blocksOf({ name, bits, block, inputs, outputs }: Stored): BlockWeights {
   const O = outputs.reduce((sum, n) => sum + n, 0);

@@ -48,6 +48,8 @@ export class FusedSequences implements Sequences {
   /** What came out last, by its rows: the same arrays serve the next step. */
   readonly #outputs = new Map<string, Readonly<Record<string, ShapedArray>>>();
   readonly #fed: Readonly<Record<string, ShapedArray>>;
+  /** What a run is given and where it writes, by the arrays of the cache: what else there is changes in place. */
+  readonly #runs = new WeakMap<object, { feeds: Record<string, ShapedArray>; into: Record<string, ShapedArray> }>();
   #next = 0;
 
   constructor(options: FusedSequencesOptions) {
@@ -253,7 +255,9 @@ export class FusedSequences implements Sequences {
       held[0]!.beyond,
       targets ? { sum: [T], target: [T] } : { logits: [rows.length, V] },
     );
-    const feeds = {
+    const whole = this.#runs.get(cache) ?? { feeds: { ...this.#fed, ...cache }, into: { ...cache } };
+    this.#runs.set(cache, whole);
+    Object.assign(whole.feeds, {
       ids: int64(ids),
       positions: int64(held.flatMap(({ length }) => Array.from({ length: T }, (_, t) => length + t))),
       lengths: shaped(Int32Array.from(held, ({ length }) => length + T - 1)),
@@ -261,8 +265,8 @@ export class FusedSequences implements Sequences {
       shape: int64([B, T, -1]),
       rows: int64(rows),
       ...(targets && { targets: int64(targets) }),
-    };
-    await session.run({ ...this.#fed, ...feeds, ...cache }, { ...outputs, ...cache });
+    });
+    await session.run(whole.feeds, Object.assign(whole.into, outputs));
     for (const one of held) one.length += T;
     return outputs;
   }

@@ -200,6 +200,28 @@ export const decoding = {
       },
     },
   },
+  addNorm: {
+    name: 'addNorm',
+    infer: ([x, y, weight, bias]) => {
+      const [shape, width] = [formatShape(float32('addNorm', x!).shape), `[${x!.shape.at(-1)}]`];
+      const vectors = bias ? [weight, bias] : [weight];
+      if (formatShape(float32('addNorm', y!).shape) !== shape || vectors.some((v) => formatShape(v!.shape) !== width))
+        throw new Error(
+          `addNorm: expected two of the same shape and vectors as long as their rows, got ` +
+            [x, y, ...vectors].map((each) => formatShape(each!.shape)).join(', '),
+        );
+      const type = { shape: x!.shape, dtype: 'float32' as const };
+      return [type, type];
+    },
+    lower: {
+      cpu: (e, node, inputs) => {
+        const operator = node.inputs.length > 3 ? 'SkipLayerNormalization' : 'SkipSimplifiedLayerNormalization';
+        const epsilon = { float: node.attributes.epsilon as number };
+        const [normal, , , sum] = e.emit(operator, inputs, { epsilon }, { ...MS, outputs: 4 });
+        return [normal!, sum!];
+      },
+    },
+  },
   fusedGelu: {
     name: 'fusedGelu',
     infer: ([x]) => [{ shape: float32('fusedGelu', x!).shape, dtype: 'float32' }],
@@ -275,6 +297,14 @@ export const blockProduct = (x_NI: Tensor, { codes, scales, bits, inputs }: Bloc
 /** Rows of weights in 8 bits by their numbers [N] int64: [N, I]. */
 export const blockRows = ({ codes, scales, bits, inputs }: BlockWeights, ids_N: Tensor): Tensor =>
   apply1(decoding.blockRows, [codes, scales, ids_N], { bits, inputs });
+
+/**
+ * `layerNorm` of x + y, or without a bias `rmsNorm`, and x + y, in one node: so a residual stream goes on.
+ *
+ * @param vectors weight and, for `layerNorm`, bias, of as many values as rows of x and y
+ */
+export const addNorm = (x: Tensor, y: Tensor, vectors: readonly Tensor[], epsilon: number) =>
+  apply(decoding.addNorm, [x, y, ...vectors], { epsilon }) as readonly [normal: Tensor, sum: Tensor];
 
 /** What `gelu` computes, in one node. */
 export const fastGelu = (x: Tensor): Tensor => apply1(decoding.fastGelu, [x]);

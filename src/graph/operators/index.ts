@@ -52,6 +52,7 @@ export {
 } from './attention.js';
 export { abs, maximum, minimum } from './comparison.js';
 export {
+  addNorm,
   attendCached,
   attendTexts,
   type BlockWeights,
