@@ -12,7 +12,7 @@ import type { WeightPrecision } from './precision.js';
 import { type Weights, weightsOf } from './weights.js';
 
 /** Raised when the same weights come to other codes or names. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** Smaller weights are made sooner than a file is worth. */
 const LEAST_BYTES = 2 ** 24;
 /** Of all that is kept. */

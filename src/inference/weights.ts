@@ -1,7 +1,7 @@
 import type { ShapedArray } from '../engine/engine.js';
 import { input, type Node, replaceNodes, type Tensor } from '../graph/index.js';
 import type { Attend } from '../model/architecture.js';
-import { BLOCKS, bitsOf, storeBlocks, type WeightPlace } from '../model/block-weights.js';
+import { BLOCKS, bitsOf, headBlock, storeBlocks, type WeightPlace } from '../model/block-weights.js';
 import type { Model } from '../model/model.js';
 import type { WeightPrecision } from './precision.js';
 
@@ -51,7 +51,7 @@ export function weightsIn(
   const { products, tables, stores, whole } = planOf(precision, model);
   const constants = new Map<string, Float32Array | Uint8Array>();
   for (const { stored, parts } of stores) {
-    const made = parts.map(({ name, place }) => storeBlocks(parameters[name]!, place, stored.bits));
+    const made = parts.map(({ name, place }) => storeBlocks(parameters[name]!, place, stored.bits, stored.block));
     const codes = made.map((part) => part.codes);
     const scales = made.map((part) => part.scales);
     constants.set(stored.name + CODES, joined(Uint8Array, codes));
@@ -84,7 +84,8 @@ function planOf(precision: 'int8' | 'int4', model: Model): WeightPlan {
     const [inputs, outputs] = [group[0]!.inputs, group.map((place) => place.outputs)];
     const fine = group.some((place) => bitsOf(place) === 8) || names[0] === head || places.tables.has(names[0]!);
     const bits = precision === 'int8' || fine ? 8 : 4;
-    const stored: Stored = { name: names.join('+'), bits, block: BLOCKS[bits], inputs, outputs };
+    const block = names[0] === head ? headBlock(inputs) : BLOCKS[bits];
+    const stored: Stored = { name: names.join('+'), bits, block, inputs, outputs };
     stores.push({ stored, parts: group.map((place, i) => ({ name: names[i]!, place })) });
     for (const [at, name] of names.entries()) products.set(name, { ...stored, at });
   }

@@ -3,11 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../base/random.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { blockProduct, blockRows, encode, input } from '../graph/index.js';
-import { BLOCKS, storeBlocks } from './block-weights.js';
+import { BLOCKS, headBlock, storeBlocks } from './block-weights.js';
 
 /** What codes and scales stand for, a row an output. */
-function values({ codes, scales }: ReturnType<typeof storeBlocks>, inputs: number, outputs: number, bits: 4 | 8) {
-  const size = BLOCKS[bits];
+function values(
+  { codes, scales }: ReturnType<typeof storeBlocks>,
+  inputs: number,
+  outputs: number,
+  bits: 4 | 8,
+  size: number = BLOCKS[bits],
+) {
   const blocks = Math.ceil(inputs / size);
   const codeAt = (i: number) => (bits === 8 ? codes[i]! - 128 : ((codes[i >> 1]! >> (4 * (i & 1))) & 15) - 8);
   return Array.from({ length: outputs * inputs }, (_, n) => {
@@ -53,19 +58,28 @@ describe('storeBlocks', () => {
   });
 });
 
+describe('headBlock', () => {
+  it('is 128 where filling the last block up adds an eighth at most', () => {
+    expect([32, 64, 113, 114, 128, 129, 320, 576, 768, 4096].map(headBlock)).toEqual([
+      64, 64, 64, 128, 128, 64, 64, 128, 128, 128,
+    ]);
+  });
+});
+
 describe('blockProduct and blockRows', () => {
   it('compute with what is stored, for rows that fill their last block or not', async () => {
     const engine = new NodeEngine();
-    for (const bits of [4, 8] as const)
-      for (const inputs of [64, 100]) {
+    const eighths = { bits: 8, size: BLOCKS[8] } as const;
+    for (const { bits, size } of [{ bits: 4, size: BLOCKS[4] } as const, eighths, { ...eighths, size: headBlock(120) }])
+      for (const inputs of [64, 100, 300]) {
         const [N, outputs] = [3, 5];
         const random = new Random(3);
         const weights = Float32Array.from({ length: inputs * outputs }, () => random.normal());
-        const stored = storeBlocks(weights, { inputs, outputs, rows: 'outputs' }, bits);
-        const kept = values(stored, inputs, outputs, bits);
+        const stored = storeBlocks(weights, { inputs, outputs, rows: 'outputs' }, bits, size);
+        const kept = values(stored, inputs, outputs, bits, size);
         const x = Float32Array.from({ length: N * inputs }, () => random.normal());
         const bias = Float32Array.from({ length: outputs }, () => random.normal());
-        const blocks = Math.ceil(inputs / BLOCKS[bits]);
+        const blocks = Math.ceil(inputs / size);
         const given = {
           codes: input('codes', [outputs, blocks, stored.bytes], 'uint8'),
           scales: input('scales', [outputs, blocks]),
