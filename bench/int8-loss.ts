@@ -1,6 +1,5 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import type { TrainOptions } from '../src/run/options.js';
-import { PRECISIONS, type TrainingPrecision } from '../src/training/precision-names.js';
 import { mean, parseArgs, percentAbove, root, table } from './lib.js';
 import { trainOnce } from './quality.js';
 
@@ -24,10 +23,13 @@ const settings: Readonly<Record<string, Setting>> = {
   'llama-micro': { options: { preset: 'llama-micro', ...characters }, seeds: 4 },
 };
 
+const PRECISIONS = ['fp32', 'int8'] as const;
+type Precision = (typeof PRECISIONS)[number];
+
 interface Trained {
   readonly setting: string;
   readonly seed: number;
-  readonly precision: TrainingPrecision;
+  readonly precision: Precision;
   readonly val_loss: number;
   readonly seconds: number;
 }
@@ -45,15 +47,15 @@ export async function run(args: string[]): Promise<void> {
   for (const name of rest.length > 0 ? rest : Object.keys(settings)) {
     const setting = settings[name];
     if (!setting) throw new Error(`unknown setting ${name}: one of ${Object.keys(settings).join(', ')}`);
-    const pairs: Record<TrainingPrecision, number>[] = [];
+    const pairs: Record<Precision, number>[] = [];
     for (let seed = 1; seed <= Number(options.seeds ?? setting.seeds); seed++) {
-      const losses: Partial<Record<TrainingPrecision, number>> = {};
+      const losses: Partial<Record<Precision, number>> = {};
       for (const precision of PRECISIONS) {
         const own = { setting: name, seed, precision };
         const before = known.find((one) => Object.entries(own).every(([key, value]) => one[key as 'seed'] === value));
         losses[precision] = before?.val_loss ?? (await trained(own, setting, data, options));
       }
-      pairs.push(losses as Record<TrainingPrecision, number>);
+      pairs.push(losses as Record<Precision, number>);
       const { fp32, int8 } = pairs.at(-1)!;
       rows.push([name, `${seed}`, fp32.toFixed(4), int8.toFixed(4), percentAbove(int8, fp32)]);
     }

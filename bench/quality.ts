@@ -38,18 +38,23 @@ export async function trainOnce(options: TrainOptions) {
   }
 }
 
-/** `npm run bench -- quality [--data FILE] [--seeds 1] [--lr 0.003]` */
+/**
+ * `npm run bench -- quality [--data FILE] [--seeds 1] [--lr 0.003] [--part losses|time]`: the losses after 2,000 steps, and
+ * the time to 1.88 beside PyTorch, one after another unless one of both is named.
+ */
 export async function run(args: string[]): Promise<void> {
   const { options } = parseArgs(args);
   const data = options.data ?? `${root}examples/tinyshakespeare.txt`;
   const lr = Number(options.lr ?? 3e-3);
+  const [losses, time] = ['losses', 'time'].map((part) => options.part === undefined || options.part === part);
   const rows: (string | number)[][] = [];
   for (let seed = 1; seed <= Number(options.seeds ?? 1); seed++) {
-    for (const [name, ways] of Object.entries(WAYS)) {
+    for (const [name, ways] of losses ? Object.entries(WAYS) : []) {
       const { result } = await trainOnce({ ...nanoGpt, ...ways, corpus: [data], steps: 2000, lr, seed, replicas: 1 });
       const what = `${name}, ${result.parameters} parameters, 2,000 steps, peak ${lr}, seed ${seed}`;
       rows.push([what, result.valLoss.toFixed(4), '', '']);
     }
+    if (!time) continue;
     const fast = await trainOnce({
       ...nanoGpt,
       corpus: [data],
@@ -66,7 +71,7 @@ export async function run(args: string[]): Promise<void> {
       fast.seconds.toFixed(1),
     ]);
   }
-  for (const mode of ['eager', 'compile']) {
+  for (const mode of time ? ['eager', 'compile'] : []) {
     const torch = await peer('torch_train.py', [
       '--until-loss',
       '1.88',
