@@ -9,10 +9,12 @@ test('a run between machines takes what train does, but for what only threads ca
   const names = between.map(([name]) => name);
   expect(new Set(names).size).toBe(names.length);
   expect(Object.keys(TRAIN_OPTIONS).filter((name) => !names.includes(name))).toEqual([
+    'deepspeed',
     'teacher',
     'teacherWeight',
     'teacherTemperature',
     'replicas',
+    'offload',
     'device',
   ]);
   for (const [name, definition] of between) {
@@ -26,7 +28,7 @@ test('a new run between machines keeps moments where they are, and a resumed one
   const given = { corpus: ['a.txt'], lr: 0.1 };
   expect(SHARED_OPTIONS.moments!.default).toBe('keep');
   const own = parseTrainOptions(trainOptionsBetweenMachines(given));
-  expect(own).toEqual({ ...parseTrainOptions(given), moments: 'keep', outer: 'nesterov', syncEvery: 25 });
+  expect(own).toEqual({ ...parseTrainOptions(given), moments: 'keep', syncEvery: 25 });
   const averaged = trainOptionsBetweenMachines({ ...given, moments: 'average' });
   expect(averaged.moments).toBe('average');
   expect(trainOptionsBetweenMachines({ ...given, resume: true })).toEqual({ ...given, resume: true });

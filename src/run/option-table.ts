@@ -353,7 +353,6 @@ const AVERAGING = {
     choices: OUTERS,
     help: 'outer optimiser',
     otherwise: 'average with Muon, else nesterov',
-    betweenMachines: { help: 'outer optimiser', default: 'nesterov', otherwise: 'nesterov' },
   },
   /** The rate of `nesterov`. Default 0.7. */
   outerLr: { kind: 'positive', default: 0.7, help: 'outer learning rate' },

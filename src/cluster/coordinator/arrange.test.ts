@@ -15,14 +15,18 @@ afterAll(() => rm(folder, { recursive: true }));
 let runs = 0;
 
 /** Opens a run, decides, and lets go of its folder. */
-async function arranged(given: Partial<TrainOptions>, cluster?: ClusterOptions) {
+async function arranged(given: Partial<TrainOptions>, cluster?: ClusterOptions, more?: Partial<PreparedData>) {
   const path = join(folder, `r${runs++}`);
   const fresh = { run: path, steps: 40, batchSize: 2 };
   const run = await OpenRun.open({ corpus: ['text.txt'], ...(given.resume ? {} : fresh), ...given });
   try {
     const model = tinyModel(10);
     return {
-      ...(await arrangeCluster(run, { model, learned: {}, task: { objective: CAUSAL } } as PreparedData, cluster)),
+      ...(await arrangeCluster(
+        run,
+        { model, learned: {}, task: { objective: CAUSAL }, ...more } as PreparedData,
+        cluster,
+      )),
       path,
     };
   } finally {
@@ -43,6 +47,14 @@ it('decides what the options leave open, and reads it again on resuming', async 
 it('takes the plain mean where every step is averaged', async () => {
   const { setup } = await arranged({ syncEvery: 1 });
   expect(setup.outer.method).toBe('average');
+});
+
+it('takes the plain mean where Muon trains, unless told otherwise', async () => {
+  const matrices = [{ start: 0, rows: 4, columns: 4 }];
+  const methods = [];
+  for (const given of [{}, { outer: 'nesterov' }, { optimizer: 'adamw' }] as const)
+    methods.push((await arranged(given, undefined, { matrices })).setup.outer.method);
+  expect(methods).toEqual(['average', 'nesterov', 'nesterov']);
 });
 
 it('gives each fragment its turn once every H steps', async () => {
