@@ -79,6 +79,14 @@ test('schedules', async () => {
   });
 });
 
+test.each([
+  [{ offload_optimizer: { device: 'nvme', nvme_path: '/nvme' } }, { offload: 'moments' }],
+  [{ offload_optimizer: { device: 'nvme' }, offload_param: { device: 'nvme' } }, { offload: 'all' }],
+  [{ offload_optimizer: { device: 'cpu' }, offload_param: { device: 'none' } }, {}],
+])('%j', async (zero_optimization, expected) => {
+  expect((await read({ zero_optimization })).options).toEqual(expected);
+});
+
 test('what asks for nothing', async () => {
   expect(await read({ fp16: { enabled: false }, tensor_parallel: null, amp: { enabled: false } })).toEqual({
     options: {},

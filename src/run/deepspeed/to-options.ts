@@ -15,6 +15,7 @@ export interface DeepSpeedOptions {
 const count = z.int().positive();
 const amount = z.number().nonnegative();
 const rate = z.number().positive();
+const device = z.enum(['cpu', 'nvme']).optional();
 
 /** The keys that have a meaning here, flat. `enabled` of both precisions may be left out, as DeepSpeed has it. */
 const schema = z.strictObject({
@@ -37,6 +38,8 @@ const schema = z.strictObject({
   'scheduler.params.total_num_steps': count.optional(),
   'scheduler.params.warmup_min_ratio': amount.optional(),
   'scheduler.params.cos_min_ratio': amount.max(1).optional(),
+  'zero_optimization.offload_optimizer.device': device,
+  'zero_optimization.offload_param.device': device,
   'fp16.enabled': z.boolean().optional(),
   'bf16.enabled': z.boolean().optional(),
 });
@@ -67,6 +70,7 @@ export async function optionsOfDeepSpeed(file: string, given: TrainOptions): Pro
     ...optimizerOf(checked.data, file),
     ...scheduleOf(checked.data, given, file, note),
     ...precisionOf(checked.data, file),
+    ...offloadOf(checked.data, note),
   };
   agree(options, given, file);
   const does = read.size > 0 ? [...read.keys()].join(', ') : 'nothing that has a meaning here';
@@ -171,6 +175,16 @@ function precisionOf(read: Read, file: string): Partial<TrainOptions> {
   const [fp16, bf16] = [read['fp16.enabled'] === true, read['bf16.enabled'] === true];
   if (fp16 && bf16) throw new UsageError(`${file} enables both fp16 and bf16. Keep one.`);
   return fp16 || bf16 ? { precision: fp16 ? 'fp16' : 'bf16' } : {};
+}
+
+/** What DeepSpeed keeps on NVMe is kept in files here; what it keeps in the host's memory is there anyhow. */
+function offloadOf(read: Read, note: (key: keyof Read, why: string) => void): Partial<TrainOptions> {
+  const moments = 'zero_optimization.offload_optimizer.device';
+  const parameters = 'zero_optimization.offload_param.device';
+  for (const key of [moments, parameters] as const)
+    if (read[key] === 'cpu') note(key, "state is in this machine's memory");
+  if (read[parameters] === 'nvme') return { offload: 'all' };
+  return read[moments] === 'nvme' ? { offload: 'moments' } : {};
 }
 
 /** @throws UsageError where an option says something else than the file */
