@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SafetensorsFile } from '../src/base/files/safetensors.js';
@@ -80,6 +80,8 @@ it('starts anew when it was killed before its first checkpoint', async () => {
   const training = trainer.start('early', run);
   await training.event('evaluation');
   await kill(training.process);
+  // As one that was killed while it wrote the best model leaves it.
+  await writeFile(join(trainer.path('early'), 'model.safetensors.tmp'), 'half of a model');
   const again = await trainer.train('early', { ...run, resume: true });
   expect(again.events.find(({ type }) => type === 'started')).toMatchObject({ step: 0 });
   await trainer.train('early whole', run);

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { MeanfieldError } from '../base/errors.js';
 import { writeFileSynced } from '../base/files/atomic.js';
 import { sha256 } from '../base/hash.js';
@@ -11,7 +12,7 @@ import type { LossSum } from '../training/evaluation.js';
 import { RANGE } from '../training/ranges.js';
 import { learningRate } from '../training/schedule.js';
 import { FileStore } from '../training/streamed/disk/file-store.js';
-import { parameterValues, setParameters } from '../training/streamed/parameter-pieces.js';
+import { ParameterReader, setParameters } from '../training/streamed/parameter-pieces.js';
 import { StreamedReplica } from '../training/streamed/streamed-replica.js';
 import type { LiveReplica } from './live-replica.js';
 import type {
@@ -107,8 +108,15 @@ export class OffloadedReplica implements LiveReplica {
   async weights(path: string): Promise<{ sha256: string }> {
     await this.replica.flush();
     const { layout } = this.task.objective;
-    const read = (name: string) => parameterValues(this.store, this.replica.sections, name);
-    return writeFileSynced(path, encodeSafetensorsInPieces(layout.entries, read, { format: 'pt' }));
+    const reader = new ParameterReader(this.store, this.replica.sections);
+    try {
+      const pieces = encodeSafetensorsInPieces(layout.entries, (name) => reader.values(name), { format: 'pt' });
+      // One that a killed process left.
+      await rm(path, { force: true });
+      return await writeFileSynced(path, pieces);
+    } finally {
+      reader.close();
+    }
   }
 
   async merge(): Promise<never> {

@@ -4,7 +4,7 @@ import { Random } from '../../base/random.js';
 import { Model } from '../../model/model.js';
 import { Causal } from '../../objectives/causal/causal.js';
 import { cutGraph } from './cut-graph.js';
-import { parameterValues, setParameters } from './parameter-pieces.js';
+import { ParameterReader, setParameters } from './parameter-pieces.js';
 import { MemoryStore } from './store.js';
 
 const sizes = { layers: 2, width: 8, heads: 2, keyValueHeads: 2, context: 4, vocabulary: 23 };
@@ -22,11 +22,13 @@ it('sets parameters from pieces of any length, in sections of any, and gives the
         const { sections } = cutGraph(new Causal(Model.fromConfig(model.config), 4), 1, rows);
         const store = new MemoryStore(sections);
         await setParameters(store, sections, layout.initialPieces(new Random(seed), most));
+        const reader = new ParameterReader(store, sections);
         for (const { name } of layout.entries) {
           const found: number[] = [];
-          for await (const part of parameterValues(store, sections, name)) found.push(...part);
+          for await (const part of reader.values(name)) found.push(...part);
           expect(found).toEqual([...whole[name]!]);
         }
+        reader.close();
       },
     ),
     { numRuns: 30 },

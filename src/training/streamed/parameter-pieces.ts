@@ -46,18 +46,32 @@ export async function setParameters(
   await store.settle();
 }
 
-/** A parameter's values, a section's part after the other; each array is good until the next is asked for. */
-export async function* parameterValues(
-  store: SectionStore,
-  sections: readonly Section[],
-  name: string,
-): AsyncGenerator<Float32Array> {
-  for (const { section, entry } of partsByName(sections).get(name) ?? []) {
-    const all = await store.load(section, 'parameters');
-    try {
-      yield all.subarray(entry.offset, entry.offset + entry.size);
-    } finally {
-      store.release(all);
+/** Reads parameters; those of one section that are read after each other cost one visit. */
+export class ParameterReader {
+  readonly #parts: ReturnType<typeof partsByName>;
+  #open: { readonly section: number; readonly values: Float32Array } | undefined;
+
+  constructor(
+    private readonly store: SectionStore,
+    sections: readonly Section[],
+  ) {
+    this.#parts = partsByName(sections);
+  }
+
+  /** A parameter's values, a section's part after the other; each array is good until the next is asked for. */
+  async *values(name: string): AsyncGenerator<Float32Array> {
+    for (const { section, entry } of this.#parts.get(name) ?? []) {
+      if (this.#open?.section !== section) {
+        this.close();
+        this.#open = { section, values: await this.store.load(section, 'parameters') };
+      }
+      yield this.#open.values.subarray(entry.offset, entry.offset + entry.size);
     }
+  }
+
+  /** After the last. */
+  close(): void {
+    if (this.#open) this.store.release(this.#open.values);
+    this.#open = undefined;
   }
 }
