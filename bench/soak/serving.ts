@@ -27,7 +27,14 @@ export async function startServing(program: string, args: readonly string[]): Pr
   child.stderr.on('data', (data) => {
     said = (said + data).slice(-10_000);
   });
-  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+  let stopping = false;
+  const closed = new Promise<number | null>((resolve) => {
+    child.once('close', (code, signal) => {
+      // Whoever asks it finds a closed port, and learns from this why.
+      if (!stopping) console.error(`The server ended by itself (${signal ?? code}): ${said}`);
+      resolve(code);
+    });
+  });
   const lines = createInterface({ input: child.stdout });
   const url = await new Promise<string>((resolve, reject) => {
     lines.on('line', (line) => {
@@ -51,6 +58,7 @@ export async function startServing(program: string, args: readonly string[]): Pr
       return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
     },
     stop: async () => {
+      stopping = true;
       child.kill('SIGTERM');
       return closed;
     },
