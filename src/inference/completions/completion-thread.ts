@@ -121,9 +121,19 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
   async #keepLater(): Promise<void> {
     try {
       await setTimeout(KEEP_MS, undefined, { signal: this.#close.signal });
+      // Not between two tokens of a text: what needs it then makes it.
+      if (!this.#writing) this.#prepare();
       await this.#open!.keep();
     } catch {
       // Closed before, or the disk is full: the next start takes its time.
+    }
+  }
+
+  #prepare(): void {
+    try {
+      this.#open!.prepare();
+    } catch {
+      // Whoever asks for a grammar is told why there is none.
     }
   }
 

@@ -24,6 +24,8 @@ export interface OpenedModel {
   readonly completions: Completions | undefined;
   readonly embedder: Embedder | undefined;
   readonly classifier: Classifier | undefined;
+  /** Makes what a first request of another kind would wait for. @throws UsageError where there is no such */
+  prepare(): void;
   /** Keeps what took long to make for the next start. */
   keep(): Promise<void>;
   close(): Promise<void>;
@@ -70,6 +72,7 @@ export async function openInThread(request: OpenRequest): Promise<OpenedModel> {
     },
     ...{ tokenizer, tokenizerFiles, embedder, classifier },
     completions: completing?.completions,
+    prepare: () => completing?.prepare(),
     keep: () => weights.keep(),
     close: async () => {
       await completing?.dispose();
@@ -109,6 +112,7 @@ function completionsOf(work: Work, weights: ServedWeights, request: OpenRequest)
   return {
     completions,
     context: Math.min(sequences.context, marks ? context : Number.POSITIVE_INFINITY),
+    prepare: () => grammars.prepare(),
     ready: async () => many?.sequences.ready(),
     dispose: () => sequences.dispose(),
   };

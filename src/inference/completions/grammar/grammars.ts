@@ -34,6 +34,15 @@ export class Grammars {
   }
 
   /**
+   * Reads the vocabulary, which the first constraint would else wait for.
+   *
+   * @throws UsageError where it cannot be held to a grammar
+   */
+  prepare(): void {
+    this.#vocabulary ??= vocabularyOf(this.#tokenizer, this.#size);
+  }
+
+  /**
    * What a constraint allows of a new text.
    *
    * @throws UsageError for what is not supported, by name, and where the vocabulary cannot write it
@@ -43,11 +52,9 @@ export class Grammars {
     let grammar = this.#kept.get(key);
     if (grammar) this.#kept.delete(key);
     else {
-      this.#vocabulary ??= vocabularyOf(this.#tokenizer, this.#size);
-      grammar = new TokenGrammar(
-        programOf(withoutDeadEnds(rulesOf(constraint), this.#vocabulary.alphabet)),
-        this.#vocabulary,
-      );
+      this.prepare();
+      const vocabulary = this.#vocabulary!;
+      grammar = new TokenGrammar(programOf(withoutDeadEnds(rulesOf(constraint), vocabulary.alphabet)), vocabulary);
       if (this.#kept.size >= KEPT) this.#kept.delete(this.#kept.keys().next().value!);
     }
     this.#kept.set(key, grammar);
