@@ -37,6 +37,8 @@ async function readBytes(request: IncomingMessage, most: number): Promise<Uint8A
   if (Number(headers['content-length'] ?? 0) > most) throw tooLarge();
   if (headers['content-encoding'] !== undefined)
     throw new HttpError(415, 'The body is compressed. Send it as it is.', { code: 'unsupported_encoding' });
+  // A connection may end between the last part and whoever hears of errors, and an error that nobody hears ends the process.
+  request.on('error', () => {});
   const parts: Buffer[] = [];
   let bytes = 0;
   try {
