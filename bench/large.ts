@@ -7,6 +7,7 @@
  * (version 1 or 2), of all memory; else `ulimit -d`, of private writable memory, used or not: that ends some 15 % earlier.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,23 +79,30 @@ export async function run(args: string[]): Promise<void> {
     );
     const rows: (string | number)[][] = [];
     let result: Record<string, unknown> | undefined;
+    let told = 0;
     let [last, before] = [performance.now(), 0];
     for await (const line of createInterface({ input: child.stdout })) {
       const event = JSON.parse(line) as Record<string, unknown>;
       if (event.type === 'error') throw new Error(String(event.message));
       if (event.type === 'result') result = event;
-      if (event.type !== 'started' && event.type !== 'progress') continue;
+      const isNew = event.type === 'progress' && Number(event.step) > told;
+      if (event.type !== 'started' && !isNew) continue;
+      if (isNew) told = Number(event.step);
       const [now, processor] = [performance.now(), await processorSeconds(child.pid!)];
       const seconds = [(now - last) / 1000, processor - before].map((one) => one.toFixed(1));
       const name = event.type === 'started' ? 'before the first step' : `to step ${event.step}`;
       rows.push([name, ...seconds, event.type === 'started' ? '-' : Number(event.loss).toFixed(4)]);
       [last, before] = [now, processor];
     }
+    if (child.exitCode === null) await once(child, 'exit');
     if (!result) throw new Error(`it did not end within ${mib} MiB`);
     table(['', 'seconds', 'processor seconds', 'loss'], rows);
     const peak = Math.round(Number(result.peak_memory_bytes) / 2 ** 20);
     const size = (Number(result.parameters) / 1e6).toFixed(0);
-    console.log(`${preset}, ${size}M parameters: at most ${peak} MiB of memory, within ${mib} MiB by ${limit.name}.`);
+    console.log(
+      `${preset}, ${size}M parameters, within ${mib} MiB by ${limit.name}; the process had at most ${peak} MiB resident, files ` +
+        'that it shares with others included, which a control group may not count.',
+    );
   } finally {
     await limit.tidy();
     await rm(folder, { recursive: true, force: true });
