@@ -175,7 +175,8 @@ export class SoakClients {
             response.setEncoding('utf8');
             response.on('data', (data: string) => {
               got += data;
-              if (streams) heard();
+              // A comment keeps a stream alive while its request waits.
+              if (streams && data.includes('data: ')) heard();
             });
             response.once('end', () => resolve({ status: response.statusCode!, headers: response.headers, text: got }));
             response.once('error', reject);

@@ -1,4 +1,4 @@
-/** To a thread: a command with its number, or `cancel`, which ends `train` after the step in progress. */
+/** To a thread: a command with its number, or `cancel` without one, which ends `train` after the step in progress. */
 export type ToThread =
   | { readonly id: number; readonly name: string; readonly input: unknown }
   | { readonly name: 'cancel' };

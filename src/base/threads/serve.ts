@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { MeanfieldError, messageOf, UsageError } from '../errors.js';
-import { buffersOf, type FromThread } from './messages.js';
+import { buffersOf, type FromThread, type ToThread } from './messages.js';
 
 /** What carries out a thread's commands. */
 export interface ThreadHost<S> {
@@ -13,8 +13,9 @@ export function serveThread<S>(host: ThreadHost<S>): void {
   const port = parentPort;
   if (port === null) throw new Error('This file is started as a worker thread.');
   const send = (message: FromThread<S>) => port.postMessage(message, buffersOf(message));
-  port.on('message', async (message: { id: number; name: string; input: unknown }) => {
-    if (message.name === 'cancel') return host.cancel();
+  port.on('message', async (message: ToThread) => {
+    // A command may have the same name.
+    if (!('id' in message)) return host.cancel();
     const { id, name, input } = message;
     try {
       send({ id, output: await host.handle(name as never, input as never, (step) => send({ id, step })) });
