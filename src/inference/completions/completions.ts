@@ -66,7 +66,8 @@ const MOST_SCORED = 32;
 
 /**
  * Writes many texts at once: carries out what a {@link CompletionScheduler} decides, step by step. What a text becomes does not depend on
- * those beside it, beyond the rounding of sums.
+ * those beside it, beyond the rounding of sums; of weights in few bits, ONNX Runtime rounds what a layer takes in otherwise
+ * where a step has one row than where it has several.
  */
 export class Completions {
   readonly #options: CompletionsOptions;
