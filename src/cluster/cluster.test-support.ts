@@ -77,7 +77,7 @@ export class TestCluster {
           context: 8,
           batchSize: 4,
         },
-        ...{ steps: 20, syncEvery: 5, lr: 1e-2, warmup: 2, seed: 5, evalEvery: 1000 },
+        ...{ steps: 20, syncEvery: 5, lr: 1e-2, warmup: 2, seed: 5, evalEvery: 1000, outer: 'nesterov' },
         ...this.train,
         run: folder,
         resume,
