@@ -38,13 +38,19 @@ export class Classifier {
    * For each text a score for each label, 0 to 1: those of a softmax, or of sigmoids where labels do not exclude each other or
    * there is one. What is longer than the model takes is cut at its end; of a pair the longer one.
    *
+   * @param read called once with how many tokens are read of all texts
    * @throws EncodeError for a text that the tokenizer cannot express
    * @throws UsageError for a pair where the tokenizer knows of none
    * @throws MeanfieldError when a score is not finite
    * @throws DOMException (AbortError) when stopped by the signal
    */
-  async classify(texts: readonly TextOrPair[], signal?: AbortSignal): Promise<Float32Array[]> {
+  async classify(
+    texts: readonly TextOrPair[],
+    signal?: AbortSignal,
+    read?: (tokens: number) => void,
+  ): Promise<Float32Array[]> {
     const all = texts.map((text) => this.#encode(text));
+    read?.(all.reduce((sum, { ids }) => sum + ids.length, 0));
     const scores: Float32Array[] = new Array(texts.length);
     const lengths = all.map(({ ids }) => ids.length);
     for (const { tokens, texts: numbers } of byPowersOfTwo(lengths, this.options.model.dimensions.context)) {

@@ -35,15 +35,26 @@ export class Embedder {
    *
    * @param signal stops between two runs of the graph
    * @param progress called after each run with the texts done so far
+   * @param read called once with the tokens of all texts, those that are cut off and those around each included
    * @throws EncodeError for a text that the tokenizer cannot express
    * @throws MeanfieldError for a text without a token, or when a figure is not finite
    * @throws DOMException (AbortError) when stopped by the signal
    */
   async embed(
     texts: readonly string[],
-    { signal, progress }: { signal?: AbortSignal | undefined; progress?: ((texts: number) => void) | undefined } = {},
+    {
+      signal,
+      progress,
+      read,
+    }: {
+      signal?: AbortSignal | undefined;
+      progress?: ((texts: number) => void) | undefined;
+      read?: (tokens: number) => void;
+    } = {},
   ): Promise<Float32Array[]> {
-    const ids = texts.map((text, i) => this.#encode(text, i));
+    const encoded = texts.map((text, i) => this.#encode(text, i));
+    read?.(encoded.reduce((sum, { tokens }) => sum + tokens, 0));
+    const ids = encoded.map((text) => text.ids);
     const vectors: Float32Array[] = new Array(texts.length);
     let done = 0;
     for (const { tokens, texts: numbers } of this.#runs.group(ids.map(({ length }) => length))) {
@@ -75,7 +86,7 @@ export class Embedder {
     return Math.min(this.#sentence.maxTokens ?? context, context);
   }
 
-  #encode(text: string, number: number): Int32Array {
+  #encode(text: string, number: number): { readonly ids: Int32Array; readonly tokens: number } {
     const { tokenizer, model } = this.options;
     const { lowerCase, prompt } = this.#sentence;
     const { before, after } = tokenizer.around ?? { before: [], after: [] };
@@ -90,6 +101,6 @@ export class Embedder {
       throw new MeanfieldError(
         `The tokenizer gives id ${unknown}, but the model knows ${model.dimensions.vocabulary} tokens: they do not belong together.`,
       );
-    return ids;
+    return { ids, tokens: before.length + own.length + after.length };
   }
 }

@@ -126,13 +126,19 @@ export class LetterModel implements ServedModel {
   }
 
   /** A vector of what letters a text has. */
-  async embed(texts: readonly string[]): Promise<Float32Array[]> {
-    return texts.map((text) => {
+  async embed(texts: readonly string[]) {
+    const vectors = texts.map((text) => {
       const vector = new Float32Array(8);
       for (const byte of bytesOf(text)) vector[byte % 8]! += 1;
       const length = Math.hypot(...vector) || 1;
       return vector.map((value) => value / length);
     });
+    return { vectors, tokens: await this.#tokensOf(texts) };
+  }
+
+  async #tokensOf(texts: readonly string[]): Promise<number> {
+    const all = await Promise.all(texts.map((text) => this.encode(text)));
+    return all.reduce((sum, { length }) => sum + length, 0);
   }
 
   /** Scores by a text's length: the longer, the more of the last label. */
@@ -142,7 +148,7 @@ export class LetterModel implements ServedModel {
       const share = Math.min(1, (typeof text === 'string' ? text : text[1]).length / 20);
       return Float32Array.from(labels, (_, i) => (i === labels.length - 1 ? share : (1 - share) / (labels.length - 1)));
     });
-    return { labels, scores };
+    return { labels, scores, tokens: await this.#tokensOf(texts.flat()) };
   }
 
   load() {

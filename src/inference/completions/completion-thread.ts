@@ -65,11 +65,22 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
         this.#writing ??= this.#write();
       });
     },
-    embed: ({ key, texts }) => this.#withSignal(key, (signal) => this.#open!.embedder!.embed(texts, { signal })),
+    embed: ({ key, texts }) =>
+      this.#withSignal(key, async (signal) => {
+        let tokens = 0;
+        const read = (all: number) => {
+          tokens = all;
+        };
+        return { vectors: await this.#open!.embedder!.embed(texts, { signal, read }), tokens };
+      }),
     classify: ({ key, texts }) =>
       this.#withSignal(key, async (signal) => {
         const classifier = this.#open!.classifier!;
-        return { labels: classifier.labels, scores: await classifier.classify(texts, signal) };
+        let tokens = 0;
+        const read = (all: number) => {
+          tokens = all;
+        };
+        return { labels: classifier.labels, scores: await classifier.classify(texts, signal, read), tokens };
       }),
     cancel: async (key) => {
       this.#cancels.get(key)?.();

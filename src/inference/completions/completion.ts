@@ -97,13 +97,20 @@ export interface ServedModel {
    * @throws AbortError once the signal is given; the work stops within one token, queued or running
    */
   complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<CompletionEvent>;
-  /** @returns a vector for each text */
-  embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>;
-  /** @returns for each text (or pair of texts) a score for each label, those of a softmax or of sigmoids */
+  /** @returns a vector for each text, and the tokens of all */
+  embed(
+    texts: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ readonly vectors: readonly Float32Array[]; readonly tokens: number }>;
+  /** @returns for each text (or pair of texts) a score for each label, those of a softmax or of sigmoids; the tokens of all */
   classify(
     texts: readonly (string | readonly [string, string])[],
     signal: AbortSignal,
-  ): Promise<{ readonly labels: readonly string[]; readonly scores: readonly Float32Array[] }>;
+  ): Promise<{
+    readonly labels: readonly string[];
+    readonly scores: readonly Float32Array[];
+    readonly tokens: number;
+  }>;
   /** What the queue and the batch hold now, for metrics, and what keys and values take in memory. */
   load(): {
     readonly running: number;

@@ -46,10 +46,13 @@ export interface CompletionCommands {
     { readonly key: number; readonly request: CompletionRequest },
     { readonly retryMs?: number | undefined },
   ];
-  readonly embed: readonly [{ readonly key: number; readonly texts: readonly string[] }, Float32Array[]];
+  readonly embed: readonly [
+    { readonly key: number; readonly texts: readonly string[] },
+    { readonly vectors: Float32Array[]; readonly tokens: number },
+  ];
   readonly classify: readonly [
     { readonly key: number; readonly texts: readonly (string | readonly [string, string])[] },
-    { readonly labels: readonly string[]; readonly scores: readonly Float32Array[] },
+    { readonly labels: readonly string[]; readonly scores: readonly Float32Array[]; readonly tokens: number },
   ];
   /** Gives up what was asked for with a key. */
   readonly cancel: readonly [number, null];

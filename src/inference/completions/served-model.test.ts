@@ -91,6 +91,7 @@ describe('a model that is served', () => {
     expect(plain.notices!.join()).not.toContain('fp32');
     const [a, b] = await Promise.all([plain, fewer].map((each) => each.embed(['Olá'], never)));
     expect(b).toEqual(a);
+    expect(a!.tokens).toBe((await plain.encode('Olá', true)).length);
     await plain.close();
     await fewer.close();
   });

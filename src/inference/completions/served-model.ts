@@ -143,7 +143,7 @@ class ThreadedModel implements ServedModel {
     }
   }
 
-  embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  embed(texts: readonly string[], signal: AbortSignal) {
     return this.#given(signal, (key) => this.#ask('embed', { key, texts }));
   }
 

@@ -4,7 +4,7 @@ import type { Call } from './call.js';
 import { endpoint } from './endpoint.js';
 import { maybe, modelName } from './fields.js';
 import { requireTask } from './tasks.js';
-import { listOf, MOST_TEXTS, readUsage, texts, tokensOf } from './texts.js';
+import { listOf, MOST_TEXTS, readUsage, texts, usageOf } from './texts.js';
 
 const pair = z.tuple([z.string(), z.string()]);
 const body = z.strictObject({
@@ -45,10 +45,8 @@ export const classify = endpoint({
     const model = await call.model(call.body.model);
     requireTask(model, 'classify', '/v1/classify');
     const read = pairs ?? listOf(input!);
-    const [{ labels, scores }, usage] = await Promise.all([
-      model.classify(read, call.signal),
-      tokensOf(model, read.flat()),
-    ]);
+    const { labels, scores, tokens } = await model.classify(read, call.signal);
+    const usage = usageOf(tokens);
     const data = scores.map((probs, index) => ({
       index,
       label: labels[probs.indexOf(Math.max(...probs))]!,

@@ -5,7 +5,7 @@ import type { Call } from './call.js';
 import { endpoint } from './endpoint.js';
 import { maybe, modelName, tokenId } from './fields.js';
 import { requireTask } from './tasks.js';
-import { listOf, MOST_TEXTS, readUsage, tokensOf } from './texts.js';
+import { listOf, MOST_TEXTS, readUsage, usageOf } from './texts.js';
 
 const numbers = z.array(tokenId).min(1);
 
@@ -56,7 +56,7 @@ export const embeddings = endpoint({
           '(LangChain: check_embedding_ctx_length=False).',
       );
     const texts = listOf(input as string | readonly string[]);
-    const [vectors, usage] = await Promise.all([model.embed(texts, call.signal), tokensOf(model, texts)]);
+    const { vectors, tokens } = await model.embed(texts, call.signal);
     const width = vectors[0]!.length;
     if (dimensions !== undefined && dimensions !== width)
       throw wrongParameter(
@@ -69,7 +69,7 @@ export const embeddings = endpoint({
       index,
       embedding: format === 'base64' ? littleEndian(vector).toString('base64') : [...vector],
     }));
-    return Response.json({ object: 'list', model: model.name, data, usage });
+    return Response.json({ object: 'list', model: model.name, data, usage: usageOf(tokens) });
   },
 });
 

@@ -6,7 +6,7 @@ import type { Call } from './call.js';
 import { endpoint } from './endpoint.js';
 import { label, maybe, modelName, refused } from './fields.js';
 import { requireTask } from './tasks.js';
-import { MOST_TEXTS, readUsage, tokensOf } from './texts.js';
+import { MOST_TEXTS, readUsage, usageOf } from './texts.js';
 
 const document = z.union([z.string().min(1), z.looseObject({ text: z.string().min(1) })], {
   error: 'expected a text, or an object with a text',
@@ -49,10 +49,8 @@ export const rerank = endpoint({
     const model = await call.model(call.body.model);
     if (!model.tasks.has('rerank')) requireTask(model, 'embed', '/v1/rerank');
     const texts = documents.map((one) => (typeof one === 'string' ? one : one.text));
-    const [scores, usage] = await Promise.all([
-      relevance(model, query, texts, call.signal),
-      tokensOf(model, [query, ...texts]),
-    ]);
+    const { scores, tokens } = await relevance(model, query, texts, call.signal);
+    const usage = usageOf(tokens);
     const results = texts
       .map((text, index) => ({ index, relevance_score: scores[index]!, ...(back === true && { document: { text } }) }))
       .sort((a, b) => b.relevance_score - a.relevance_score || a.index - b.index)
@@ -68,19 +66,20 @@ async function relevance(
   query: string,
   texts: readonly string[],
   signal: AbortSignal,
-): Promise<readonly number[]> {
+): Promise<{ readonly scores: readonly number[]; readonly tokens: number }> {
   if (model.tasks.has('rerank')) {
-    const { labels, scores } = await model.classify(
+    const { labels, scores, tokens } = await model.classify(
       texts.map((text) => [query, text] as const),
       signal,
     );
     if (labels.length > 2)
       throw wrongParameter('model', `The model "${model.name}" has ${labels.length} labels: ask /v1/classify.`);
     // Of two labels the second says that the text belongs to the query.
-    return scores.map((score) => score.at(-1)!);
+    return { scores: scores.map((score) => score.at(-1)!), tokens };
   }
-  const [asked, ...found] = await model.embed([query, ...texts], signal);
-  return found.map((vector) => cosine(asked!, vector));
+  const { vectors, tokens } = await model.embed([query, ...texts], signal);
+  const [asked, ...found] = vectors;
+  return { scores: found.map((vector) => cosine(asked!, vector)), tokens };
 }
 
 function cosine(a: Float32Array, b: Float32Array): number {

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { ServedModel } from '../../inference/completions/completion.js';
 
 /** Texts that one request may have read. */
 export const MOST_TEXTS = 2048;
@@ -7,12 +6,10 @@ export const MOST_TEXTS = 2048;
 /** What answers tell of tokens that were read. */
 export const readUsage = z.strictObject({ prompt_tokens: z.int(), total_tokens: z.int() });
 
-/** The tokens of texts, with those that the model sets around them. */
-export async function tokensOf(model: ServedModel, texts: readonly string[]): Promise<z.output<typeof readUsage>> {
-  const counts = await Promise.all(texts.map(async (text) => (await model.encode(text, true)).length));
-  const tokens = counts.reduce((sum, count) => sum + count, 0);
-  return { prompt_tokens: tokens, total_tokens: tokens };
-}
+export const usageOf = (tokens: number): z.output<typeof readUsage> => ({
+  prompt_tokens: tokens,
+  total_tokens: tokens,
+});
 
 /** A text, or several. */
 export const texts = z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(MOST_TEXTS)], {
