@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SafetensorsFile } from '../src/base/files/safetensors.js';
 import { sha256File } from '../src/base/hash.js';
-import { Random } from '../src/base/random.js';
 import type { TrainOptions } from '../src/run/options.js';
 import { kill } from './child.js';
 import { Trainer } from './trainer.js';
@@ -37,17 +36,7 @@ describe.each(['moments', 'all'] as const)('with %s on disk', (offload) => {
   it('goes on after kill -9 at random moments, bit for bit as if never stopped', async () => {
     const undisturbed = await trainer.train(whole, long);
     expect(undisturbed.error).toBeUndefined();
-    const random = new Random(Date.now());
-    let resume = false;
-    for (let kills = 0; kills < 3; kills++) {
-      const training = trainer.start(killed, { ...long, resume });
-      const from = await training.event('started');
-      await training.event('checkpoint', ('step' in from ? from.step : 0) + 1);
-      await new Promise((resolve) => setTimeout(resolve, random.below(250)));
-      await kill(training.process);
-      resume = true;
-    }
-    const last = await trainer.train(killed, { ...long, resume });
+    const last = await trainer.trainKilled(killed, long, 250);
     expect(last.error).toBeUndefined();
     expect(await remains(killed)).toEqual(await remains(whole));
   });

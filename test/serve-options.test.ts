@@ -78,27 +78,11 @@ describe('--cert and --key', () => {
     const [one, other] = [await makeCertificate(['localhost']), await makeCertificate(['localhost'])];
     await writeFile(folder('one.pem'), one.certificate);
     await writeFile(folder('other.pem'), other.key);
-    const wrong = await meanfield(
-      'serve',
-      folder('run'),
-      '--port',
-      '0',
-      '--cert',
-      folder('one.pem'),
-      '--key',
-      folder('other.pem'),
-    );
+    const withKey = (key: string) =>
+      meanfield('serve', folder('run'), '--port', '0', '--cert', folder('one.pem'), '--key', folder(key));
+    const wrong = await withKey('other.pem');
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('--cert and --key')]);
-    const none = await meanfield(
-      'serve',
-      folder('run'),
-      '--port',
-      '0',
-      '--cert',
-      folder('one.pem'),
-      '--key',
-      folder('no.pem'),
-    );
+    const none = await withKey('no.pem');
     expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('no.pem')]);
   });
 });

@@ -2,7 +2,6 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sha256File } from '../src/base/hash.js';
-import { Random } from '../src/base/random.js';
 import type { TrainOptions } from '../src/run/options.js';
 import { kill } from './child.js';
 import { Trainer } from './trainer.js';
@@ -46,18 +45,7 @@ describe.each(arrangements)('%s', (name, changes) => {
   it('goes on after kill -9 at random moments, bit for bit as if never stopped', async () => {
     const undisturbed = await trainer.train(whole, long);
     expect(undisturbed.result).toMatchObject({ step: 400, interrupted: false });
-    const random = new Random(Date.now());
-    let resume = false;
-    for (let kills = 0; kills < 3; kills++) {
-      const training = trainer.start(killed, { ...long, resume });
-      // The first kill at any time after the first checkpoint; the others after some progress beyond the last.
-      const from = await training.event('started');
-      await training.event('checkpoint', ('step' in from ? from.step : 0) + 1);
-      await new Promise((resolve) => setTimeout(resolve, random.below(150)));
-      await kill(training.process);
-      resume = true;
-    }
-    const last = await trainer.train(killed, { ...long, resume });
+    const last = await trainer.trainKilled(killed, long, 150);
     expect(last.error).toBeUndefined();
     expect(await remains(killed, 400)).toEqual(await remains(whole, 400));
     expect(last.result!.valLoss).toBe(undisturbed.result!.valLoss);

@@ -4,9 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Random } from '../src/base/random.js';
 import type { TrainEvent, TrainResult } from '../src/run/events.js';
 import type { TrainOptions } from '../src/run/options.js';
 import { buildTrainer } from './build-trainer.js';
+import { kill } from './child.js';
 
 /** How a training process ended: its events, and its result or the error's message. */
 export interface Outcome {
@@ -112,6 +114,26 @@ export class Trainer {
 
   train(run: string, changes: Partial<TrainOptions> = {}): Promise<Outcome> {
     return this.start(run, changes).outcome;
+  }
+
+  /**
+   * Trains, killed three times with -9: at any time, up to so many milliseconds, after the first checkpoint, and then after
+   * some progress beyond the last.
+   *
+   * @returns how the last process ended, which nobody killed
+   */
+  async trainKilled(run: string, changes: Partial<TrainOptions>, within: number): Promise<Outcome> {
+    const random = new Random(Date.now());
+    let resume = false;
+    for (let kills = 0; kills < 3; kills++) {
+      const training = this.start(run, { ...changes, resume });
+      const from = await training.event('started');
+      await training.event('checkpoint', ('step' in from ? from.step : 0) + 1);
+      await new Promise((resolve) => setTimeout(resolve, random.below(within)));
+      await kill(training.process);
+      resume = true;
+    }
+    return this.train(run, { ...changes, resume });
   }
 
   /** What a run's `metrics.jsonl` tells of the model, without times, speeds and memory. */

@@ -66,21 +66,13 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
       });
     },
     embed: ({ key, texts }) =>
-      this.#withSignal(key, async (signal) => {
-        let tokens = 0;
-        const read = (all: number) => {
-          tokens = all;
-        };
-        return { vectors: await this.#open!.embedder!.embed(texts, { signal, read }), tokens };
-      }),
+      this.#reading(key, async (signal, read) => ({
+        vectors: await this.#open!.embedder!.embed(texts, { signal, read }),
+      })),
     classify: ({ key, texts }) =>
-      this.#withSignal(key, async (signal) => {
+      this.#reading(key, async (signal, read) => {
         const classifier = this.#open!.classifier!;
-        let tokens = 0;
-        const read = (all: number) => {
-          tokens = all;
-        };
-        return { labels: classifier.labels, scores: await classifier.classify(texts, signal, read), tokens };
+        return { labels: classifier.labels, scores: await classifier.classify(texts, signal, read) };
       }),
     cancel: async (key) => {
       this.#cancels.get(key)?.();
@@ -154,8 +146,11 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
       Atomics.store(this.#load!, place, load[name as keyof typeof LOAD]);
   }
 
-  /** Reads texts, one request after another. */
-  async #withSignal<T>(key: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /** Reads texts, one request after another. @returns what comes of it, and the tokens that were read */
+  async #reading<T extends object>(
+    key: number,
+    work: (signal: AbortSignal, read: (tokens: number) => void) => Promise<T>,
+  ): Promise<T & { readonly tokens: number }> {
     const controller = new AbortController();
     this.#cancels.set(key, () => controller.abort());
     const end = await this.#readings.take(controller.signal).catch((error: unknown) => {
@@ -163,7 +158,11 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
       throw error;
     });
     try {
-      return await work(controller.signal);
+      let tokens = 0;
+      const result = await work(controller.signal, (all) => {
+        tokens = all;
+      });
+      return { ...result, tokens };
     } finally {
       this.#cancels.delete(key);
       end();
