@@ -17,6 +17,14 @@ describe('presets', () => {
     expect(parameters('gpt2-1.5b', 0)).toBe(1_557_611_200);
   });
 
+  it('are of the size of the models of the announcement of May 2020', () => {
+    // Published: Megatron-LM (arXiv 1909.08053) and Turing-NLG, rounded; Blender (arXiv 2004.13637), of whose size this is a decoder.
+    const share = (name: string, published: number) => Math.abs(parameters(name, 0) / published - 1);
+    expect(share('megatron-8.3b', 8.3e9)).toBeLessThan(0.01);
+    expect(share('blender-decoder-9.5b', 9.4318e9)).toBeLessThan(0.01);
+    expect(share('turing-nlg-17b', 17e9)).toBeLessThan(0.011);
+  });
+
   it('start at a few hundred thousand parameters', () => {
     expect(parameters('nano', 65)).toBe(215_808);
     expect(parameters('micro', 65)).toBe(755_328);
