@@ -13,6 +13,7 @@ export { requireWindow, type TokenSource, tokensInMemory } from './shards/token-
 export { BpeTokenizer } from './tokenizers/bpe.js';
 export { BytesTokenizer } from './tokenizers/bytes.js';
 export { CharsTokenizer } from './tokenizers/chars.js';
+export { encodeBeginning } from './tokenizers/encode-beginning.js';
 export { TOKENIZERS, type TokenizerKind } from './tokenizers/kinds.js';
 export { loadTokenizer, parseTokenizer } from './tokenizers/load.js';
 export { MASK_TOKEN } from './tokenizers/mask-token.js';

@@ -1,5 +1,6 @@
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { MeanfieldError, UsageError } from '../base/errors.js';
+import { encodeBeginning } from '../data/index.js';
 import { Sessions } from '../engine/sessions.js';
 import { encode, input, type Program, type Target } from '../graph/index.js';
 import type { Model } from '../model/model.js';
@@ -75,14 +76,14 @@ export class Classifier {
     if (typeof text === 'string') {
       const { before, after } = tokenizer.around ?? { before: [], after: [] };
       const room = Math.max(0, context - before.length - after.length);
-      const ids = [...before, ...tokenizer.encode(text).subarray(0, room), ...after];
+      const ids = [...before, ...encodeBeginning(tokenizer, text, room).subarray(0, room), ...after];
       if (ids.length === 0) throw new UsageError('A text has no token, so it has no label. Leave empty texts out.');
       return { ids, types: ids.map(() => 0) };
     }
     const around = tokenizer.aroundPair;
     if (around === undefined)
       throw new UsageError("The model's tokenizer reads one text at a time, and here is a pair.");
-    const [first, second] = text.map((one) => [...tokenizer.encode(one)]) as [number[], number[]];
+    const [first, second] = text.map((one) => [...encodeBeginning(tokenizer, one, context)]) as [number[], number[]];
     const room = context - around.before.length - around.between.length - around.after.length;
     // As transformers does: token by token, from whichever is the longer then.
     while (first.length + second.length > room) (first.length > second.length ? first : second).pop();

@@ -1,6 +1,6 @@
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { MeanfieldError } from '../base/errors.js';
-import type { Tokenizer } from '../data/index.js';
+import { encodeBeginning, type Tokenizer } from '../data/index.js';
 import type { Engine, SessionOptions } from '../engine/engine.js';
 import { MEAN, type SentenceModules } from '../hub/sentence-folder.js';
 import type { Model } from '../model/model.js';
@@ -35,7 +35,8 @@ export class Embedder {
    *
    * @param signal stops between two runs of the graph
    * @param progress called after each run with the texts done so far
-   * @param read called once with the tokens of all texts, those that are cut off and those around each included
+   * @param read called once with the tokens of all texts, those around each included, and those that
+   *   are cut off, but for what is far too long to be read
    * @throws EncodeError for a text that the tokenizer cannot express
    * @throws MeanfieldError for a text without a token, or when a figure is not finite
    * @throws DOMException (AbortError) when stopped by the signal
@@ -91,8 +92,8 @@ export class Embedder {
     const { lowerCase, prompt } = this.#sentence;
     const { before, after } = tokenizer.around ?? { before: [], after: [] };
     const whole = prompt + text;
-    const own = tokenizer.encode(lowerCase ? whole.toLowerCase() : whole);
     const room = Math.max(0, this.#longest - before.length - after.length);
+    const own = encodeBeginning(tokenizer, lowerCase ? whole.toLowerCase() : whole, room);
     const ids = Int32Array.from([...before, ...own.subarray(0, room), ...after]);
     if (ids.length === 0)
       throw new MeanfieldError(`Text ${number + 1} has no token, so it has no vector. Leave empty texts out.`);

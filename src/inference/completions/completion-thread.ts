@@ -2,7 +2,7 @@ import { setImmediate as othersTurn, setTimeout } from 'node:timers/promises';
 import { MeanfieldError, UsageError } from '../../base/errors.js';
 import type { ThreadHost } from '../../base/threads/serve.js';
 import { Turns } from '../../base/turns.js';
-import { EncodeError } from '../../data/index.js';
+import { EncodeError, encodeBeginning } from '../../data/index.js';
 import { ConversationPrompts } from '../conversation.js';
 import { type CompletionCommands, type CompletionStep, LOAD } from './messages.js';
 import { type OpenedModel, openInThread } from './open-served.js';
@@ -41,14 +41,14 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
       this.#keeping = this.#keepLater();
       return this.#open.answer;
     },
-    encode: async ({ text, special }) => this.#texts!.encode(text, special),
+    encode: async ({ text, special, most }) => this.#texts!.encode(text, special, most),
     decode: async (ids) => this.#open!.tokenizer.decode(ids),
     tokenBytes: async (ids) => this.#texts!.bytesOf(ids),
-    chatPrompt: async ({ messages, tools }) => {
+    chatPrompt: async ({ messages, tools, most = Number.POSITIVE_INFINITY }) => {
       const { tokenizer, tokenizerFiles } = this.#open!;
       this.#prompts ??= new ConversationPrompts(tokenizerFiles, tokenizer);
       const { prompt, stop } = await this.#prompts.prompt(messages, tools);
-      return { prompt: [...tokenizer.encode(prompt)], stop: stop === '' ? [] : [stop] };
+      return { prompt: [...encodeBeginning(tokenizer, prompt, most)], stop: stop === '' ? [] : [stop] };
     },
     complete: ({ key, request }, onStep) => {
       const completions = this.#open!.completions!;

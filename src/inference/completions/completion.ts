@@ -82,15 +82,21 @@ export interface ServedModel {
   readonly notices?: readonly string[];
   /** Those that write have `complete`; those that read all of a text at once have `embed`. */
   readonly tasks: ReadonlySet<'complete' | 'embed' | 'classify' | 'rerank'>;
-  /** @param special whether the texts of special tokens become those tokens, and what begins a text is set before it */
-  encode(text: string, special: boolean): Promise<number[]>;
+  /**
+   * @param special whether the texts of special tokens become those tokens, and what begins a text is set before it
+   * @param most what the caller has room for: of a text with more tokens a beginning of more than these is given
+   */
+  encode(text: string, special: boolean, most?: number): Promise<number[]>;
   decode(ids: readonly number[]): Promise<string>;
   /** The bytes of each token as text, or of those that are no text of their own. */
   tokenBytes(ids: readonly number[]): Promise<Uint8Array[]>;
-  /** Ids of a conversation by the model's template, up to where the answer begins, and the texts that end it. */
+  /**
+   * Ids of a conversation by the model's template, up to where the answer begins, and the texts that end it; of one
+   * with more tokens than `most` a beginning of more than these.
+   */
   chatPrompt(
     messages: readonly object[],
-    options?: { readonly tools?: readonly object[] | undefined },
+    options?: { readonly tools?: readonly object[] | undefined; readonly most?: number },
   ): Promise<{ readonly prompt: number[]; readonly stop: readonly string[] }>;
   /**
    * @throws BusyError at its first event, when no place is left in the queue

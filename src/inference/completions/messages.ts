@@ -34,11 +34,18 @@ export const LOAD = { running: 0, waiting: 1, cachedTokens: 2, cacheMiB: 3 } as 
 /** Commands of the thread of a model that is served: argument and answer. */
 export interface CompletionCommands {
   readonly open: readonly [OpenRequest, OpenAnswer];
-  readonly encode: readonly [{ readonly text: string; readonly special: boolean }, number[]];
+  readonly encode: readonly [
+    { readonly text: string; readonly special: boolean; readonly most?: number | undefined },
+    number[],
+  ];
   readonly decode: readonly [readonly number[], string];
   readonly tokenBytes: readonly [readonly number[], Uint8Array[]];
   readonly chatPrompt: readonly [
-    { readonly messages: readonly object[]; readonly tools?: readonly object[] | undefined },
+    {
+      readonly messages: readonly object[];
+      readonly tools?: readonly object[] | undefined;
+      readonly most?: number | undefined;
+    },
     { readonly prompt: number[]; readonly stop: readonly string[] },
   ];
   /** Its events come as steps. The answer: in how many milliseconds one may ask again, where the queue is full. */

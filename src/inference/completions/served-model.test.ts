@@ -54,6 +54,17 @@ describe('a model that is served', () => {
     expect(stop).toEqual(['<|im_end|>']);
   });
 
+  it('turns no more of a text into tokens than tells that it is too long', async () => {
+    const long = 'a word and '.repeat(50_000);
+    const { prompt } = await served.chatPrompt([{ role: 'user', content: long }], { most: 256 });
+    for (const ids of [await served.encode(long, true, 256), prompt]) {
+      expect(ids.length).toBeGreaterThan(256);
+      expect(ids.length).toBeLessThan(5000);
+      expect(long).toContain((await served.decode(ids)).slice(-100));
+    }
+    expect(await served.encode(long, true)).toHaveLength(tokenizer.encode(long).length);
+  });
+
   it('tells what keys and values take, and lets many works have one signal', async () => {
     const warned = vi.fn();
     process.on('warning', warned);

@@ -92,8 +92,8 @@ class ThreadedModel implements ServedModel {
     this.#answer = (await this.#thread()).answer;
   }
 
-  encode(text: string, special: boolean): Promise<number[]> {
-    return this.#ask('encode', { text, special });
+  encode(text: string, special: boolean, most?: number): Promise<number[]> {
+    return this.#ask('encode', { text, special, most });
   }
 
   decode(ids: readonly number[]): Promise<string> {
@@ -104,8 +104,8 @@ class ThreadedModel implements ServedModel {
     return this.#ask('tokenBytes', ids);
   }
 
-  chatPrompt(messages: readonly object[], { tools }: { readonly tools?: readonly object[] | undefined } = {}) {
-    return this.#ask('chatPrompt', { messages, tools });
+  chatPrompt(messages: readonly object[], options: Parameters<ServedModel['chatPrompt']>[1] = {}) {
+    return this.#ask('chatPrompt', { messages, ...options });
   }
 
   async *complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<CompletionEvent, void> {

@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../../data/index.js';
+import { encodeBeginning, type Tokenizer } from '../../data/index.js';
 
 /** Turns texts into tokens as those who ask want special tokens: as such, or as the characters that they are written in. */
 export class TokenTexts {
@@ -22,10 +22,13 @@ export class TokenTexts {
     return this.#special;
   }
 
-  /** @param special whether texts of special tokens become those, and what begins a text is set before it */
-  encode(text: string, special: boolean): number[] {
+  /**
+   * @param special whether texts of special tokens become those, and what begins a text is set before it
+   * @param most of a text that has more tokens a beginning of more than these will do; none where it is left out
+   */
+  encode(text: string, special: boolean, most = Number.POSITIVE_INFINITY): number[] {
     const { around } = this.tokenizer;
-    if (special) return [...(around?.before ?? []), ...this.tokenizer.encode(text)];
+    if (special) return [...(around?.before ?? []), ...encodeBeginning(this.tokenizer, text, most)];
     return this.#plainParts(text).flatMap((part) => [...this.tokenizer.encode(part)]);
   }
 

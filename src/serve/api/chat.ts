@@ -185,16 +185,20 @@ async function promptOf(
   calls: boolean,
 ): Promise<{ readonly prompt: readonly number[]; readonly stop: readonly string[] }> {
   const said = templateMessages(messages);
-  if (tools === undefined) return model.chatPrompt(said);
+  const most = model.context;
+  if (tools === undefined) return model.chatPrompt(said, { most });
   const given = tools.map(({ function: { strict: _, ...described }, ...rest }) => ({ ...rest, function: described }));
-  const [without, with_] = await Promise.all([model.chatPrompt(said), model.chatPrompt(said, { tools: given })]);
+  const [without, with_] = await Promise.all([
+    model.chatPrompt(said, { most }),
+    model.chatPrompt(said, { tools: given, most }),
+  ]);
   // A template that knows no tools passes them by, and the model would never hear of them.
-  if (String(without.prompt) === String(with_.prompt))
+  if (without.prompt.length <= most && String(without.prompt) === String(with_.prompt))
     throw wrongParameter(
       'tools',
       `tools: the template of the model "${model.name}" knows none. Leave them out, or serve a model that does.`,
       'unsupported_parameter',
     );
-  if (!calls || !(await model.decode(with_.prompt)).includes(CALL)) return with_;
+  if (!calls || with_.prompt.length > most || !(await model.decode(with_.prompt)).includes(CALL)) return with_;
   return { ...with_, prompt: [...with_.prompt, ...(await model.encode(`${CALL}\n`, true))] };
 }

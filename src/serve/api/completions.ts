@@ -110,7 +110,7 @@ async function promptsOf(
     list.map(async (one, i) => {
       const param = list.length > 1 ? `prompt[${i}]` : 'prompt';
       if (typeof one === 'string') {
-        const ids = await model.encode(one, true);
+        const ids = await model.encode(one, true, model.context);
         if (ids.length === 0)
           throw wrongParameter(param, `${param} has no token: give the model a text to begin with.`);
         return { ids, text: one };

@@ -90,6 +90,10 @@ it('tells tokens of texts and conversations, and texts of tokens', async () => {
   expect((await ask(server, '/detokenize', { tokens: chat.json.tokens })).json.prompt).toBe('<user>a\n<assistant>');
   expect((await ask(server, '/detokenize', { tokens: [1, 999] })).json.error.param).toBe('tokens[1]');
   expect((await ask(server, '/tokenize', {})).json.error.param).toBe('prompt');
+  const long = 'a'.repeat(100_001);
+  expect((await ask(server, '/tokenize', { prompt: long })).json.error.message).toMatch(/100000 at most/);
+  const said = { messages: [{ role: 'user', content: long }] };
+  expect((await ask(server, '/tokenize', said)).json.error.param).toBe('messages');
 });
 
 it.each([

@@ -6,9 +6,15 @@ import type { Call } from './call.js';
 import { endpoint } from './endpoint.js';
 import { maybe, modelName, tokenId } from './fields.js';
 
+/** Characters that are turned into tokens while others wait: a fifth of a second's work. */
+const LONGEST = 100_000;
+
 const text = z.strictObject({
   model: modelName,
-  prompt: z.string().optional().meta({ description: 'A text.' }),
+  prompt: z
+    .string()
+    .optional()
+    .meta({ description: `A text of at most ${LONGEST} characters.` }),
   messages: messagesSchema.optional().meta({ description: "A conversation, by the model's template." }),
   add_special_tokens: maybe(z.boolean()).meta({
     description:
@@ -35,6 +41,12 @@ export const tokenize = endpoint({
   }),
   async handle(call: Call<z.output<typeof text>>) {
     const { prompt, messages, add_special_tokens: special, return_token_strs: strings } = call.body;
+    const length = prompt?.length ?? JSON.stringify(messages).length;
+    if (length > LONGEST)
+      throw wrongParameter(
+        prompt === undefined ? 'messages' : 'prompt',
+        `This has ${length} characters; ${LONGEST} at most are turned into tokens at once. Send it in parts.`,
+      );
     const model = await call.model(call.body.model);
     const tokens =
       messages === undefined

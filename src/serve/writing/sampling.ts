@@ -152,8 +152,9 @@ export function roomFor(
 
 function contextExceeded(context: number, prompt: number, asked: number | undefined): HttpError {
   const what =
-    asked === undefined
-      ? `your prompt has ${prompt} tokens`
+    asked === undefined || prompt > context
+      ? // Of a prompt that is far too long only a beginning is turned into tokens.
+        `your prompt has ${prompt} tokens or more`
       : `you asked for ${prompt + asked} tokens (${prompt} in the prompt, ${asked} to write)`;
   return new HttpError(
     400,
