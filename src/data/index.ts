@@ -15,8 +15,9 @@ export { BytesTokenizer } from './tokenizers/bytes.js';
 export { CharsTokenizer } from './tokenizers/chars.js';
 export { encodeBeginning } from './tokenizers/encode-beginning.js';
 export { TOKENIZERS, type TokenizerKind } from './tokenizers/kinds.js';
-export { loadTokenizer, parseTokenizer } from './tokenizers/load.js';
+export { loadTokenizer } from './tokenizers/load.js';
 export { MASK_TOKEN } from './tokenizers/mask-token.js';
+export { parseTokenizer } from './tokenizers/parse.js';
 export {
   EncodeError,
   type StreamDecoder,

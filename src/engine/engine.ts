@@ -145,6 +145,12 @@ export const arrayTypes = {
   uint16: Uint16Array,
 } as const;
 
+/** The type of the values that an array holds. */
+export function dtypeOf(array: HostArray): keyof typeof arrayTypes {
+  const found = Object.entries(arrayTypes).find(([, type]) => array instanceof type);
+  return found![0] as keyof typeof arrayTypes;
+}
+
 /** Checks one array. */
 export function checkArray(
   what: 'input' | 'output',

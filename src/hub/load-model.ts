@@ -1,15 +1,14 @@
 import { dirname, join } from 'node:path';
-import { MeanfieldError, UsageError } from '../base/errors.js';
+import { MeanfieldError } from '../base/errors.js';
 import { exists } from '../base/files/exists.js';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import type { JsonObject } from '../base/json.js';
 import { parseTokenizer, type Tokenizer } from '../data/index.js';
-import { configNotices } from '../model/config-rules.js';
 import { growVocabulary } from '../model/grow-vocabulary.js';
 import type { ParameterLayout } from '../model/layout.js';
-import { Model } from '../model/model.js';
-import { PublishedConfig } from '../model/published.js';
-import { type MatchedTensor, matchTensors, type NamedWeights, unusedNotices } from './match-tensors.js';
+import type { Model } from '../model/model.js';
+import { checkCopy, matchModel, textFiles } from './match-model.js';
+import type { MatchedTensor, NamedWeights } from './match-tensors.js';
 import { ADAPTER_CONFIG, FROZEN } from './model-files.js';
 import { type ModelFolder, readAdapterFolder } from './model-folder.js';
 import { adapterPlace, openModel, placeOf } from './open-model.js';
@@ -193,26 +192,12 @@ async function withOpened<T>(
 ): Promise<T> {
   try {
     const { config, path, weights, tokenizerFiles, generationConfig } = opened;
-    const { meanfield_objective: own, model_type: type } = config;
-    if (own !== undefined)
-      throw new UsageError(
-        `${folder} holds a model of one's own, ${type}: it is no model of text, which alone can be loaded, evaluated or ` +
-          `let write here. Its parameters are in ${path}/model.safetensors, and its code in its own module.`,
-      );
-    const model = Model.fromConfig(config);
-    const json = tokenizerFiles['tokenizer.json'];
-    if (json === undefined) {
-      throw new MeanfieldError(
-        `${path} has no tokenizer.json. Save it in Python: AutoTokenizer.from_pretrained(…).save_pretrained(folder).`,
-      );
-    }
-    const files = { 'tokenizer.json': json, 'tokenizer_config.json': tokenizerFiles['tokenizer_config.json'] ?? '{}' };
-    const published = new PublishedConfig(model.architecture.name, config);
-    const { tensors, unknown } = matchTensors(weights, model, published);
+    const { model, tensors, notices } = matchModel(config, weights, { name: folder, path });
+    const files = textFiles(tokenizerFiles, path);
     return await work({
       ...{ path, model, tokenizerFiles },
       ...(generationConfig && { generationConfig }),
-      notices: [...configNotices(published), ...unusedNotices(weights, model, unknown)],
+      notices,
       state: async () => JSON.stringify([config, await weights.state()]),
       tokenizer: () => parseTokenizer(files, path),
       parameters: async () => {
@@ -235,10 +220,6 @@ async function readParameter(
   await weights.readFloat32(name, values);
   for (const copy of copies) {
     const other = await weights.readFloat32(copy);
-    if (other.some((value, i) => !Object.is(value, values[i])))
-      throw new MeanfieldError(
-        `${weights.path}: tensors ${name} and ${copy} are one in this model, but hold other values. If they are two, ` +
-          'config.json should say "tie_word_embeddings": false.',
-      );
+    checkCopy(weights.path, { name, values }, { name: copy, values: other });
   }
 }

@@ -7,9 +7,14 @@ import type { ParameterEntry } from '../model/layout.js';
 import type { Model } from '../model/model.js';
 import type { PublishedConfig } from '../model/published.js';
 
-/** Weights under names that may be another spelling of the model's. */
-export interface NamedWeights extends Pick<SafetensorsFile, 'path' | 'readFloat32'> {
+/** What a file of weights holds. */
+export interface TensorNames {
+  readonly path: string;
   readonly tensors: ReadonlyMap<string, Pick<TensorInfo, 'name' | 'shape'>>;
+}
+
+/** Weights under names that may be another spelling of the model's. */
+export interface NamedWeights extends TensorNames, Pick<SafetensorsFile, 'readFloat32'> {
   /** What tells this state of the files from another, as far as the file system knows. */
   readonly state: () => Promise<string>;
 }
@@ -34,7 +39,7 @@ export interface MatchedTensors {
  *
  * @throws MeanfieldError naming what is missing, of another shape, or there under two names
  */
-export function matchTensors(weights: NamedWeights, model: Model, config: PublishedConfig): MatchedTensors {
+export function matchTensors(weights: TensorNames, model: Model, config: PublishedConfig): MatchedTensors {
   const { entries } = model.layout;
   const names = new FileNames(model.architecture.name, new Set(entries.map(({ name }) => name)));
   const found = new Map<string, string[]>();
@@ -77,7 +82,7 @@ export function matchTensors(weights: NamedWeights, model: Model, config: Publis
 }
 
 /** A bias or a norm that the configuration does not tell of would be left out in silence. */
-export function unusedNotices({ path }: NamedWeights, model: Model, unknown: readonly string[]): string[] {
+export function unusedNotices({ path }: TensorNames, model: Model, unknown: readonly string[]): string[] {
   if (unknown.length === 0) return [];
   return [
     `${path} has ${unknown.length} tensors that a ${model.architecture.name} model of this configuration does not have: ` +

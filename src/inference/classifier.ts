@@ -1,5 +1,5 @@
-import { setImmediate as othersTurn } from 'node:timers/promises';
 import { MeanfieldError, UsageError } from '../base/errors.js';
+import { othersTurn } from '../base/others-turn.js';
 import { encodeBeginning } from '../data/index.js';
 import { Sessions } from '../engine/sessions.js';
 import { encode, input, type Program, type Target } from '../graph/index.js';

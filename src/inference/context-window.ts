@@ -1,4 +1,4 @@
-import { setImmediate as othersTurn } from 'node:timers/promises';
+import { othersTurn } from '../base/others-turn.js';
 import type { SequenceDecoder } from './sequences.js';
 
 /** Lets a decoder follow a text of any length. */

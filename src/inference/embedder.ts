@@ -1,5 +1,5 @@
-import { setImmediate as othersTurn } from 'node:timers/promises';
 import { MeanfieldError } from '../base/errors.js';
+import { othersTurn } from '../base/others-turn.js';
 import { encodeBeginning, type Tokenizer } from '../data/index.js';
 import type { Engine, SessionOptions } from '../engine/engine.js';
 import { MEAN, type SentenceModules } from '../hub/sentence-folder.js';

@@ -141,7 +141,9 @@ export function traceFused(model: Model, { weights, reach, told }: FusedOptions,
       const scores = told ? scoresOf(logits_LV, input('targets', [L], 'int64')) : { logits: logits_LV };
       const parts: Parts = new Map();
       const all = { ...scores, ...outputs };
-      const replaced = replaceNodes(Object.values(all), (node, inputs) => fusedNode(node, inputs, weights, parts));
+      const replaced = replaceNodes(Object.values(all), (node, inputs) =>
+        fusedNode(node, inputs, { weights, parts, target }),
+      );
       const fused = withAddedNorms(replaced);
       return Object.fromEntries(Object.keys(all).map((name, i) => [name, fused[i]!]));
     },
@@ -179,18 +181,17 @@ function positionTable(rows: Tensor | undefined): Tensor | undefined {
   return isInput(positions) && nameOf(positions!) === 'positions' ? table : undefined;
 }
 
-/** What the CPU has a fused node for, and products of what is kept in few bits. */
+/** What ONNX Runtime has a fused node for on processors, and products of what is kept in few bits. */
 function fusedNode(
   node: Node,
   inputs: readonly Tensor[],
-  weights: Weights,
-  parts: Parts,
+  { weights, parts, target }: { readonly weights: Weights; readonly parts: Parts; readonly target: Target },
 ): readonly Tensor[] | undefined {
   if (node.operator.name === 'gelu') return [fastGelu(inputs[0]!)];
   // In its lowering stand constants as long as there are tokens.
   if (node.operator.name === 'rotary') {
     const [x, cos, sin] = inputs as [Tensor, Tensor, Tensor];
-    return node.operator.decompose!(rotary(x, cos, sin).node, 'cpu');
+    return node.operator.decompose!(rotary(x, cos, sin).node, target);
   }
   if (node.operator.name === 'attendCached') return attendPacked(node, inputs);
   const stored = weights.products.get(nameOf(productWeight(node)));

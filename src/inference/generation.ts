@@ -1,5 +1,5 @@
-import { setImmediate as othersTurn } from 'node:timers/promises';
 import { UsageError } from '../base/errors.js';
+import { othersTurn } from '../base/others-turn.js';
 import type { Tokenizer } from '../data/index.js';
 import { ContextWindow } from './context-window.js';
 import type { ResolvedOptions } from './options.js';

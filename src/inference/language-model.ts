@@ -27,7 +27,7 @@ import {
 } from './options.js';
 import type { WeightPrecision } from './precision.js';
 import type { ConversationEvaluation } from './row-evaluator.js';
-import { fusedSequences, isFused } from './sequence-decoder.js';
+import { checkPrecision, fusedSequences } from './sequence-decoder.js';
 import { SequenceTeller } from './sequence-teller.js';
 import { SourceEvaluator } from './source-evaluator.js';
 import { type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
@@ -79,11 +79,7 @@ export class LanguageModel implements AsyncDisposable {
     const { architecture } = model;
     this.#precision = precision;
     if (precision !== 'fp32') {
-      if (architecture.sees !== 'past' || !isFused(engine, model))
-        throw new UsageError(
-          `A ${architecture.name} model on ${engine.name} cannot be used in ${precision}: that is for models that continue ` +
-            'texts, on the CPU. Leave precision out.',
-        );
+      checkPrecision(engine, model, precision);
       this.#weights = weightsIn(precision, model, model.layout.views(loaded.parameters));
       loaded = { ...loaded, parameters: new Float32Array(0) };
     }

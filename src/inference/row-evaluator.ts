@@ -1,5 +1,5 @@
-import { setImmediate as othersTurn } from 'node:timers/promises';
 import { MeanfieldError } from '../base/errors.js';
+import { othersTurn } from '../base/others-turn.js';
 import { batchesOf, readRows } from '../data/chat/read-rows.js';
 import type { ChatRow, ChatText } from '../data/chat/row.js';
 import type { TokenRow } from '../data/chat/row-file.js';

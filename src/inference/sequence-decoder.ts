@@ -1,8 +1,10 @@
+import { UsageError } from '../base/errors.js';
 import type { Engine, HostArrays, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import { Decoder } from './decoder.js';
 import { fusedNeeds } from './fused-program.js';
 import { FusedSequences, type FusingEngine } from './fused-sequences.js';
+import type { WeightPrecision } from './precision.js';
 import type { SequenceDecoder, Sequences } from './sequences.js';
 import { type Weights, weightsIn } from './weights.js';
 
@@ -20,13 +22,24 @@ export function isFused(engine: Engine, model: Model): engine is FusingEngine {
   return engine.compileAnySize !== undefined && fusedNeeds(model).fits;
 }
 
+/** @throws UsageError where weights in few bits are not for a model on an engine */
+export function checkPrecision(engine: Engine, model: Model, precision: WeightPrecision): void {
+  const { name, sees } = model.architecture;
+  if (precision !== 'fp32' && (sees !== 'past' || !isFused(engine, model)))
+    throw new UsageError(
+      `A ${name} model on ${engine.name} cannot be used in ${precision}: that is for models that continue ` +
+        'texts, on the CPU. Leave precision out.',
+    );
+}
+
 /** A decoder of one sequence: by the fused operator where the engine has it for such a model. */
 export function createDecoder({ parameters, ...options }: DecodingOptions): SequenceDecoder {
   const { engine, model } = options;
   if (isWeights(parameters)) return new FusedDecoder(fusedSequences({ ...options, weights: parameters }));
   if (!isFused(engine, model)) return new Decoder({ ...options, parameters });
   const views = parameters instanceof Float32Array ? model.layout.views(parameters) : parameters;
-  const weights = weightsIn('fp32', model, views as Readonly<Record<string, Float32Array>>);
+  const own = views as Readonly<Record<string, Float32Array>>;
+  const weights = weightsIn('fp32', model, own, { constant: !engine.views });
   return new FusedDecoder(fusedSequences({ ...options, weights }));
 }
 

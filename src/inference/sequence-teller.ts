@@ -1,4 +1,4 @@
-import { setImmediate as othersTurn } from 'node:timers/promises';
+import { othersTurn } from '../base/others-turn.js';
 import type { FusedSequences } from './fused-sequences.js';
 import type { Teller, WindowScore } from './text-evaluator.js';
 

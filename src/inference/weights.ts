@@ -34,20 +34,29 @@ export interface Stored {
 export const [CODES, SCALES] = ['.codes', '.scales'] as const;
 
 /**
- * The weights of a model in a precision. In single precision they are fed: as constants they would be in memory twice, as
- * what else the model does reads its vector. In few bits they are constants, and the vector is not needed afterwards.
+ * The weights of a model in a precision. In single precision they are fed, if not said otherwise: as constants they would be
+ * in memory twice, as what else the model does reads its vector. In few bits they are constants, and the vector is not needed
+ * afterwards.
  *
  * Matrices of queries, keys and values are stored as one, for one product: each takes some time however small it is. In 4
  * bits are layers that give at least as many values as they take. Those that narrow, into the residual stream or the keys
  * that several heads share, stay in 8, queries beside such keys and tables of tokens too: SmolLM2-135M
  * loses 2.2 % so, and about 2 % more for each of these three in 4 bits: keys and values, what narrows, the head.
+ *
+ * @param options.constant in single precision: whether an engine that would copy what it is fed at each step holds them
  */
 export function weightsIn(
   precision: WeightPrecision,
   model: Model,
   parameters: Readonly<Record<string, Float32Array>>,
+  { constant = false } = {},
 ): Weights {
-  if (precision === 'fp32') return { constants: new Map(), fed: parameters, products: new Map(), tables: new Map() };
+  if (precision === 'fp32') {
+    const held = constant
+      ? { constants: new Map(Object.entries(parameters)), fed: {} }
+      : { constants: new Map(), fed: parameters };
+    return { ...held, products: new Map(), tables: new Map() };
+  }
   const { products, tables, stores, whole } = planOf(precision, model);
   const constants = new Map<string, Float32Array | Uint8Array>();
   for (const { stored, parts } of stores) {

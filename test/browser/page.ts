@@ -16,7 +16,7 @@ const runtime = join(root, 'node_modules/onnxruntime-web/dist');
  */
 export const browserThere = process.env.MEANFIELD_REQUIRE_BROWSER === '1' || existsSync(executablePath);
 
-/** A page in headless Chromium with `test/browser/pages/train.ts` loaded, and how to close all of it. */
+/** A page in headless Chromium with `train.ts` and `write.ts` of `test/browser/pages` loaded, and how to close all of it. */
 export interface OpenPage {
   readonly page: Page;
   close(): Promise<void>;
@@ -25,8 +25,14 @@ export interface OpenPage {
 /** The URL of ONNX Runtime's files on the test's server. */
 export const runtimeFiles = '/ort/';
 
-/** @param isolated serves the page with the headers that allow shared memory */
-export async function openPage({ isolated = true, args = [] as string[] } = {}): Promise<OpenPage> {
+/** The URL of the models' folders on the test's server. */
+export const modelFiles = '/models/';
+
+/**
+ * @param isolated serves the page with the headers that allow shared memory
+ * @param models a folder whose files are served below {@link modelFiles}
+ */
+export async function openPage({ isolated = true, args = [] as string[], models = '' } = {}): Promise<OpenPage> {
   const folder = await mkdtemp(join(tmpdir(), 'meanfield-page-'));
   let server: Server | undefined;
   let browser: Browser | undefined;
@@ -37,7 +43,7 @@ export async function openPage({ isolated = true, args = [] as string[] } = {}):
   };
   try {
     await bundle(folder);
-    server = await serve(folder, isolated);
+    server = await serve({ [runtimeFiles]: runtime, ...(models && { [modelFiles]: models }), '/': folder }, isolated);
     browser = await chromium.launch({
       executablePath,
       args: [
@@ -52,7 +58,7 @@ export async function openPage({ isolated = true, args = [] as string[] } = {}):
     });
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    await page.waitForFunction(() => 'trainInPage' in globalThis);
+    await page.waitForFunction(() => 'trainInPage' in globalThis && 'writeInPage' in globalThis);
     return { page, close };
   } catch (error) {
     await close();
@@ -64,7 +70,7 @@ async function bundle(outDir: string): Promise<void> {
   await build({
     config: false,
     cwd: root,
-    entry: { train: 'test/browser/pages/train.ts' },
+    entry: { train: 'test/browser/pages/train.ts', write: 'test/browser/pages/write.ts' },
     outDir,
     format: 'esm',
     platform: 'browser',
@@ -81,7 +87,8 @@ const types: Record<string, string> = {
   '.wasm': 'application/wasm',
 };
 
-function serve(folder: string, isolated: boolean): Promise<Server> {
+/** @param folders by the paths that they are served at, the longest first */
+function serve(folders: Readonly<Record<string, string>>, isolated: boolean): Promise<Server> {
   const headers = isolated
     ? { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }
     : {};
@@ -89,10 +96,12 @@ function serve(folder: string, isolated: boolean): Promise<Server> {
     const path = normalize(new URL(request.url ?? '/', 'http://127.0.0.1').pathname);
     if (path === '/') {
       response.writeHead(200, { ...headers, 'Content-Type': 'text/html' });
-      response.end('<!doctype html><title>Meanfield</title><script type="module" src="/train.js"></script>');
+      const scripts = ['train', 'write'].map((name) => `<script type="module" src="/${name}.js"></script>`);
+      response.end(`<!doctype html><title>Meanfield</title>${scripts.join('')}`);
       return;
     }
-    const file = path.startsWith(runtimeFiles) ? join(runtime, path.slice(runtimeFiles.length)) : join(folder, path);
+    const [at, folder] = Object.entries(folders).find(([prefix]) => path.startsWith(prefix))!;
+    const file = join(folder, path.slice(at.length));
     try {
       const body = await readFile(file);
       response.writeHead(200, { ...headers, 'Content-Type': types[extname(file)] ?? 'application/octet-stream' });

@@ -1,8 +1,8 @@
-import { Script } from 'node:vm';
-
+/** Node's alone; where there is none, in a browser, work takes as long as it takes. */
+const Script = globalThis.process?.getBuiltinModule?.('node:vm').Script;
 const WORK = Symbol.for('meanfield.time-limit');
 const scope = globalThis as { [WORK]?: () => unknown };
-const run = new Script(`globalThis[Symbol.for('meanfield.time-limit')]()`);
+const run = Script && new Script(`globalThis[Symbol.for('meanfield.time-limit')]()`);
 
 /** Work was ended since it took too long. */
 export class TimeLimitError extends Error {
@@ -12,13 +12,14 @@ export class TimeLimitError extends Error {
 /**
  * Runs what may never come back of itself, such as a regular expression from outside: V8 ends it from another thread,
  * in the middle of a match as well. It costs 40 µs (measured), where a thread of its own would copy all that goes in
- * and out.
+ * and out. In a browser nothing ends it but the end of its page or worker.
  *
  * @param milliseconds whole, 1 or more
  * @param work synchronous; what it leaves half done when it is ended must not be used
  * @throws TimeLimitError when it has taken longer
  */
 export function withinTime<T>(milliseconds: number, work: () => T): T {
+  if (!run) return work();
   const outer = scope[WORK];
   scope[WORK] = work;
   try {

@@ -9,7 +9,7 @@ import type { CorpusOptions } from '../corpus/types.js';
 import { OtherTextError } from '../dataset/prepare.js';
 import { SplitPlanner } from '../dataset/split.js';
 import type { MadeTokenizer } from '../tokenizers/kinds.js';
-import { parseTokenizer } from '../tokenizers/load.js';
+import { parseTokenizer } from '../tokenizers/parse.js';
 import type { Tokenizer } from '../tokenizers/tokenizer.js';
 import { RowEncoder } from './encode-row.js';
 import { makeChatTokenizer, makeSourceTokenizer } from './make-tokenizer.js';

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { encodingHint, guessEncoding, Utf8Watch, unicodeName } from './encodings.js';
+import { encodingHint, guessEncoding, unicodeName } from './encodings.js';
+import { Utf8Watch } from './utf8-watch.js';
 
 /** Text in UTF-32, which Buffer does not write. */
 function utf32(text: string, littleEndian: boolean): Buffer {

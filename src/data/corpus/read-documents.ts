@@ -1,7 +1,7 @@
 import { MeanfieldError, UsageError } from '../../base/errors.js';
 import { spelledError } from '../../base/spelling.js';
 import { nulReason } from './binary.js';
-import { encodingHint, Utf8Watch } from './encodings.js';
+import { encodingHint } from './encodings.js';
 import { type CorpusFile, type FoundFiles, findFiles } from './find-files.js';
 import { type Inspection, inspect } from './inspect.js';
 import { readBytes } from './read-bytes.js';
@@ -9,6 +9,7 @@ import { readJsonLines } from './read-jsonl.js';
 import { readObjects } from './read-objects.js';
 import { readParquet } from './read-parquet.js';
 import type { CorpusOptions, CorpusStatistics, DocumentPiece } from './types.js';
+import { Utf8Watch } from './utf8-watch.js';
 
 /** How many names and remarks are kept. */
 const KEPT = 100;

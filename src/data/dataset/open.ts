@@ -4,7 +4,7 @@ import { MeanfieldError, messageOf } from '../../base/errors.js';
 import { sha256 } from '../../base/hash.js';
 import type { CorpusStatistics } from '../corpus/types.js';
 import { TokenShards } from '../shards/token-shards.js';
-import { parseTokenizer } from '../tokenizers/load.js';
+import { parseTokenizer } from '../tokenizers/parse.js';
 import type { Tokenizer, TokenizerFiles } from '../tokenizers/tokenizer.js';
 import { type DatasetManifest, MANIFEST, readManifest } from './manifest.js';
 

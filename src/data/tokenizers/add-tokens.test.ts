@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addTokens } from './add-tokens.js';
-import { parseTokenizer } from './load.js';
+import { parseTokenizer } from './parse.js';
 import type { TokenizerFiles } from './tokenizer.js';
 
 const filesOf = (kind: string): TokenizerFiles => {

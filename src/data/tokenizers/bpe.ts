@@ -1,3 +1,4 @@
+import { indexOfBytes, joinBytes } from '../../base/bytes.js';
 import { MASK_TOKEN } from './mask-token.js';
 import { WordMerger } from './merge-word.js';
 import { lastWordCut, wordEnd } from './pretokenize.js';
@@ -24,7 +25,7 @@ export class BpeTokenizer implements Tokenizer {
   readonly #idOfByte = new Int32Array(256);
   readonly #bytesOf: readonly Uint8Array[];
   readonly #merger: WordMerger;
-  readonly #special: { id: number; bytes: Buffer }[];
+  readonly #special: { id: number; bytes: Uint8Array }[];
   /** Word w of the cache has the ids `#cachedIds[#cachedEnds[w - 1], #cachedEnds[w])`. */
   readonly #cache = new WordTable();
   #cachedEnds = new Uint32Array(1 << 12);
@@ -49,7 +50,7 @@ export class BpeTokenizer implements Tokenizer {
     this.sentinels = findSentinels((name) => idOfSpecial.get(name));
     const { first = -1, count = 0 } = this.sentinels ?? {};
     const chosen = (id: number) => id === this.mask || (id <= first && id > first - count);
-    this.#special = [...model.special].flatMap(([id, name]) => (chosen(id) ? [] : [{ id, bytes: Buffer.from(name) }]));
+    this.#special = [...model.special].flatMap(([id, name]) => (chosen(id) ? [] : [{ id, bytes: toBytes(name) }]));
     this.#bytesOf = model.tokens.map((bytes, id) => {
       const name = model.special.get(id);
       return name === undefined ? bytes : toBytes(name);
@@ -65,14 +66,14 @@ export class BpeTokenizer implements Tokenizer {
     // Four bytes a token is usual; room for more is made when it is needed.
     this.#out = new Uint32Array(Math.ceil(bytes.length / 3) + 16);
     this.#count = 0;
-    this.#encodeWithSpecial(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    this.#encodeWithSpecial(bytes);
     const ids = this.#out.slice(0, this.#count);
     this.#out = new Uint32Array(0);
     return ids;
   }
 
   decodeBytes(ids: ArrayLike<number>): Uint8Array {
-    return Buffer.concat(
+    return joinBytes(
       Array.from(ids, (id) => {
         const bytes = this.#bytesOf[id];
         if (bytes === undefined) throw unknownId(id, this.vocabularySize);
@@ -98,13 +99,13 @@ export class BpeTokenizer implements Tokenizer {
   }
 
   /** Special tokens split the text before anything else, the leftmost (and of those the longest) first. */
-  #encodeWithSpecial(bytes: Buffer): void {
+  #encodeWithSpecial(bytes: Uint8Array): void {
     let at = 0;
     for (;;) {
       let place = bytes.length;
-      let found: { id: number; bytes: Buffer } | undefined;
+      let found: { id: number; bytes: Uint8Array } | undefined;
       for (const special of this.#special) {
-        const next = bytes.indexOf(special.bytes, at);
+        const next = indexOfBytes(bytes, special.bytes, at);
         if (next < 0 || next > place || (next === place && special.bytes.length <= (found?.bytes.length ?? 0)))
           continue;
         place = next;
@@ -164,5 +165,7 @@ export class BpeTokenizer implements Tokenizer {
 }
 
 function key(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
 }

@@ -1,3 +1,4 @@
+import { joinBytes } from '../../base/bytes.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { encodingHint, guessEncoding } from '../corpus/encodings.js';
 import { MASK_TOKEN } from './mask-token.js';
@@ -63,7 +64,7 @@ export class CharsTokenizer implements Tokenizer {
   }
 
   decodeBytes(ids: ArrayLike<number>): Uint8Array {
-    return Buffer.concat(
+    return joinBytes(
       Array.from(ids, (id) => {
         const bytes = this.#utf8[id];
         if (bytes === undefined) throw unknownId(id, this.vocabularySize);

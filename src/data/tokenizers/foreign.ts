@@ -1,4 +1,5 @@
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { joinBytes } from '../../base/bytes.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { TimeLimitError, withinTime } from '../../base/threads/time-limit.js';
 import { tokenToBytes } from './byte-level.js';
@@ -75,7 +76,7 @@ export class ForeignTokenizer implements Tokenizer {
 
   decodeBytes(ids: ArrayLike<number>): Uint8Array {
     if (!this.#plainBytes) return toBytes(this.decode(ids));
-    return Buffer.concat(Array.from(ids, (id) => this.tokenBytes(id)));
+    return joinBytes(Array.from(ids, (id) => this.tokenBytes(id)));
   }
 
   /** A special token as it is written, another by the byte alphabet, as a byte, or with ▁ for a blank. */

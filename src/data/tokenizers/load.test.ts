@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BytesTokenizer } from './bytes.js';
-import { loadTokenizer, parseTokenizer } from './load.js';
+import { loadTokenizer } from './load.js';
+import { parseTokenizer } from './parse.js';
 
 let folder: string;
 beforeEach(() => {

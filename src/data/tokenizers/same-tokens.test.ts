@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { parseTokenizer } from './load.js';
+import { parseTokenizer } from './parse.js';
 import { tokenDifference } from './same-tokens.js';
 
 const folder = new URL('../../../test/fixtures/tokenizers/', import.meta.url);

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { BpeTokenizer } from './bpe.js';
-import { parseTokenizer } from './load.js';
+import { parseTokenizer } from './parse.js';
 import { findSentinels, SENTINELS, withSentinels } from './sentinel-tokens.js';
 import { END_OF_TEXT } from './tokenizer-files.js';
 

@@ -1,4 +1,4 @@
-import { setImmediate as othersTurn } from 'node:timers/promises';
+import { othersTurn } from '../../base/others-turn.js';
 import { BYTE_CHARACTERS, bytesToToken } from './byte-level.js';
 import { MergeQueue } from './merge-queue.js';
 import { PairTable } from './pair-table.js';

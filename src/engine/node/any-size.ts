@@ -1,5 +1,5 @@
 import { type InferenceSession, Tensor } from 'onnxruntime-node';
-import { type AnySizeSession, arrayTypes, type ShapedArray } from '../engine.js';
+import { type AnySizeSession, dtypeOf, type ShapedArray } from '../engine.js';
 import { isRefusal, UNRETURNED } from './unreturned.js';
 
 /** A program whose sizes a run tells, on the CPU: it writes into the arrays that it is given. */
@@ -43,9 +43,4 @@ export class NodeAnySizeSession implements AnySizeSession {
     }
     return tensor;
   }
-}
-
-function dtypeOf(data: ShapedArray['data']): keyof typeof arrayTypes {
-  const found = Object.entries(arrayTypes).find(([, type]) => data instanceof type);
-  return found![0] as keyof typeof arrayTypes;
 }

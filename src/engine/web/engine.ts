@@ -1,8 +1,9 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-common';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
-import type { Program, Target } from '../../graph/index.js';
+import type { AnySizeProgram, Program, Target } from '../../graph/index.js';
 import { OnnxDeviceMemory } from '../device-memory.js';
 import {
+  type AnySizeSession,
   checkArrays,
   type DeviceMemory,
   type Engine,
@@ -11,6 +12,7 @@ import {
   type Session,
   type SessionOptions,
 } from '../engine.js';
+import { WebAnySizeSession } from './any-size.js';
 
 /** The devices that ONNX Runtime reaches from a browser. */
 export type WebDevice = 'wasm' | 'webgpu';
@@ -34,12 +36,14 @@ export class WebEngine implements Engine {
   readonly target: Target;
   readonly views = false;
   readonly memory: DeviceMemory | undefined;
+  readonly compileAnySize: Engine['compileAnySize'];
   readonly #ort: OnnxRuntime;
 
   private constructor(device: WebDevice, ort: OnnxRuntime) {
     this.name = `onnxruntime-web/${device}`;
     this.target = device;
     this.#ort = ort;
+    if (device === 'wasm') this.compileAnySize = (program) => this.#openAnySize(program);
     if (device === 'webgpu')
       this.memory = new OnnxDeviceMemory({
         target: device,
@@ -75,9 +79,15 @@ export class WebEngine implements Engine {
     return new WebSession(program, await this.#open(program), this.#ort);
   }
 
+  async #openAnySize(program: AnySizeProgram): Promise<AnySizeSession> {
+    const externalData = [...program.constants].map(([path, data]) => ({ path, data }));
+    const session = await this.#open(program, { externalData });
+    return new WebAnySizeSession(session, program, this.#ort.Tensor);
+  }
+
   async #open(
-    program: Program,
-    more: Pick<InferenceSession.SessionOptions, 'preferredOutputLocation'> = {},
+    program: Pick<Program, 'target' | 'onnx'>,
+    more: Pick<InferenceSession.SessionOptions, 'preferredOutputLocation' | 'externalData'> = {},
   ): Promise<InferenceSession> {
     if (program.target !== this.target) throw new Error(`a program for ${program.target} cannot run on ${this.name}`);
     try {

@@ -4,10 +4,22 @@
  * Shape suffixes: N new tokens, of B sequences; T of each; S slots of a cache; H heads, K of keys and values; D width of a
  * head, E the next multiple of 8; I values of a row that come in, O that go out, Z blocks of a row of weights.
  */
-import { apply, apply1, type Emitter, formatShape, type Node, type Operator, type Tensor } from '../tensor.js';
+import {
+  apply,
+  apply1,
+  type Emitter,
+  formatShape,
+  type Lowering,
+  type Node,
+  type Operator,
+  type Tensor,
+} from '../tensor.js';
 import { float32, int64s, ONNX_TYPE } from './rules.js';
 
 const MS = { domain: 'com.microsoft' };
+
+/** A lowering to operators of ONNX Runtime's own, which its CPU provider has natively and on WASM. */
+const ownOperators = (lowering: Lowering): NonNullable<Operator['lower']> => ({ cpu: lowering, wasm: lowering });
 
 /** GroupQueryAttention takes heads of such widths alone; zeros at the end of others change no product. */
 const WIDTHS = 8;
@@ -63,7 +75,7 @@ function widened(e: Emitter, x: string, heads: number, D: number, E: number): st
   return e.emit('Pad', [each!, e.constant(int64s([0, 0, 0, 0, 0, E - D]), [6])])[0]!;
 }
 
-const attendCachedCpu = (e: Emitter, node: Node, inputs: readonly string[]): string[] => {
+const attendCachedFused = (e: Emitter, node: Node, inputs: readonly string[]): string[] => {
   const given = operands(node, inputs);
   const [lengths, longest, shape, cos, sin] = given.rest as string[];
   const { heads: H, scale: factor, softcap, window } = node.attributes as unknown as CachedAttention;
@@ -126,7 +138,7 @@ export const decoding = {
       const written = { shape: cache[0]!.shape, dtype: 'float32' as const };
       return [{ shape: [N, heads * D], dtype: 'float32' }, written, written];
     },
-    lower: { cpu: attendCachedCpu },
+    lower: ownOperators(attendCachedFused),
   },
   blockProduct: {
     name: 'blockProduct',
@@ -141,14 +153,12 @@ export const decoding = {
       return [{ shape: [N!, O], dtype: 'float32' }];
     },
     // Level 4: rows are rounded to 8 bits in blocks as well, and products are those of whole numbers.
-    lower: {
-      cpu: (e, node, [x, codes, scales, bias]) => {
-        const { bits, inputs: K } = blockOf(node);
-        const inputs = [x!, codes!, scales!, ...(bias === undefined ? [] : ['', '', bias])];
-        const { O: N, block } = expectBlocks('blockProduct', node.inputs[1]!, node.inputs[2]!, blockOf(node));
-        return e.emit('MatMulNBits', inputs, { K, N, bits, block_size: block, accuracy_level: 4 }, MS);
-      },
-    },
+    lower: ownOperators((e, node, [x, codes, scales, bias]) => {
+      const { bits, inputs: K } = blockOf(node);
+      const inputs = [x!, codes!, scales!, ...(bias === undefined ? [] : ['', '', bias])];
+      const { O: N, block } = expectBlocks('blockProduct', node.inputs[1]!, node.inputs[2]!, blockOf(node));
+      return e.emit('MatMulNBits', inputs, { K, N, bits, block_size: block, accuracy_level: 4 }, MS);
+    }),
   },
   blockRows: {
     name: 'blockRows',
@@ -186,19 +196,17 @@ export const decoding = {
         );
       return [{ shape, dtype: 'float32' }];
     },
-    lower: {
-      cpu: (e, node, [q, k, v, lengths]) => {
-        const [, , H, D] = node.inputs[0]!.shape as [number, number, number, number];
-        const joined = (x: string) => e.emit('Reshape', [x, e.constant(int64s([0, 0, H * D]), [3])])[0]!;
-        const [o] = e.emit(
-          'MultiHeadAttention',
-          [joined(q!), joined(k!), joined(v!), '', lengths!],
-          { num_heads: H, scale: { float: (node.attributes.scale as number | undefined) ?? 1 / Math.sqrt(D) } },
-          MS,
-        );
-        return e.emit('Reshape', [o!, e.constant(int64s([0, 0, H, D]), [4])]);
-      },
-    },
+    lower: ownOperators((e, node, [q, k, v, lengths]) => {
+      const [, , H, D] = node.inputs[0]!.shape as [number, number, number, number];
+      const joined = (x: string) => e.emit('Reshape', [x, e.constant(int64s([0, 0, H * D]), [3])])[0]!;
+      const [o] = e.emit(
+        'MultiHeadAttention',
+        [joined(q!), joined(k!), joined(v!), '', lengths!],
+        { num_heads: H, scale: { float: (node.attributes.scale as number | undefined) ?? 1 / Math.sqrt(D) } },
+        MS,
+      );
+      return e.emit('Reshape', [o!, e.constant(int64s([0, 0, H, D]), [4])]);
+    }),
   },
   addNorm: {
     name: 'addNorm',
@@ -213,24 +221,22 @@ export const decoding = {
       const type = { shape: x!.shape, dtype: 'float32' as const };
       return [type, type];
     },
-    lower: {
-      cpu: (e, node, inputs) => {
-        const operator = node.inputs.length > 3 ? 'SkipLayerNormalization' : 'SkipSimplifiedLayerNormalization';
-        const epsilon = { float: node.attributes.epsilon as number };
-        const [normal, , , sum] = e.emit(operator, inputs, { epsilon }, { ...MS, outputs: 4 });
-        return [normal!, sum!];
-      },
-    },
+    lower: ownOperators((e, node, inputs) => {
+      const operator = node.inputs.length > 3 ? 'SkipLayerNormalization' : 'SkipSimplifiedLayerNormalization';
+      const epsilon = { float: node.attributes.epsilon as number };
+      const [normal, , , sum] = e.emit(operator, inputs, { epsilon }, { ...MS, outputs: 4 });
+      return [normal!, sum!];
+    }),
   },
   fusedGelu: {
     name: 'fusedGelu',
     infer: ([x]) => [{ shape: float32('fusedGelu', x!).shape, dtype: 'float32' }],
-    lower: { cpu: (e, _node, inputs) => e.emit('Gelu', inputs, {}, MS) },
+    lower: ownOperators((e, _node, inputs) => e.emit('Gelu', inputs, {}, MS)),
   },
   fastGelu: {
     name: 'fastGelu',
     infer: ([x]) => [{ shape: float32('fastGelu', x!).shape, dtype: 'float32' }],
-    lower: { cpu: (e, _node, inputs) => e.emit('FastGelu', inputs, {}, MS) },
+    lower: ownOperators((e, _node, inputs) => e.emit('FastGelu', inputs, {}, MS)),
   },
 } satisfies Record<string, Operator>;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import fixture from '../../../test/fixtures/gguf/scored.json' with { type: 'json' };
-import { parseTokenizer } from '../../data/tokenizers/load.js';
+import { parseTokenizer } from '../../data/tokenizers/parse.js';
 import type { GgufValue } from './header.js';
 import { Metadata } from './metadata.js';
 import { readTokenizer } from './read-tokenizer.js';
