@@ -192,3 +192,16 @@ it('a model that is taken from the disk while it is served answers on', async ()
   expect(JSON.stringify(await later.json())).not.toContain(folder('gone'));
   expect((await fetch(`${url}/health`)).status).toBe(200);
 }, 60_000);
+
+it('shows at its start what its model can be asked', async () => {
+  const tiny = ['--layers', '1', '--width', '16', '--heads', '2', '--context', '64', '--tokenizer', 'bytes'];
+  const short = ['--batch-size', '1', '--threads', '1', '--steps', '2', '--eval-every', '2'];
+  const encoder = ['--model', 'bert', '--run', folder('bert')];
+  expect((await meanfield('train', folder('corpus.txt'), ...encoder, ...tiny, ...short)).code).toBe(0);
+  server = start(['serve', folder('bert'), '--port', '0', '--threads', '1']);
+  await server.said('Ctrl-C');
+  const [, asked, body] = /curl (\S+) -d '(.*)'/.exec(server.output())!;
+  expect(asked).toMatch(/\/v1\/embeddings$/);
+  const answered = await fetch(asked!, { method: 'POST', body: body! });
+  expect(await answered.json()).toMatchObject({ object: 'list', data: [{ index: 0 }] });
+}, 60_000);

@@ -1,6 +1,7 @@
 import { getRequestListener } from '@hono/node-server';
 import packageFile from '../../package.json' with { type: 'json' };
 import { messageOf } from '../base/errors.js';
+import type { ServedModel } from '../inference/completions/completion.js';
 import { App } from './app.js';
 import { HttpError } from './http/http-error.js';
 import { ApiKeys } from './http/keys.js';
@@ -38,8 +39,8 @@ export interface ApiServer {
   readonly requests: number;
   /** Resolves when it is closed. */
   readonly ended: Promise<void>;
-  /** Opens a model before it is asked for. */
-  warm(name: string): Promise<void>;
+  /** Opens a model before it is asked for, and tells what it can be asked. */
+  warm(name: string): Promise<ServedModel['tasks']>;
   /** Takes no more requests, lets those that run end, and closes the models. */
   close(): Promise<void>;
 }
@@ -105,7 +106,9 @@ export async function startServer(parts: ServerParts): Promise<ApiServer> {
     warm: async (name) => {
       warming = true;
       try {
-        (await shelf.lease(name)).release();
+        const { model, release } = await shelf.lease(name);
+        release();
+        return model.tasks;
       } catch (error) {
         // Whoever starts the server may know why.
         throw error instanceof HttpError ? (error.cause ?? error) : error;

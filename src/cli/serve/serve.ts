@@ -52,9 +52,10 @@ export async function serveModels(models: readonly string[], flags: ServeFlags, 
   });
   try {
     // So that the first answer is quick, and what is wrong with it is known now.
-    await server.warm(entries[0]!.name);
+    const tasks = await server.warm(entries[0]!.name);
     tellStart(
       server,
+      tasks,
       { names: entries.map(({ name }) => name), open: apiKeys.length === 0, host: options.host },
       output,
     );
@@ -109,16 +110,27 @@ function tellEvent(event: ShelfEvent, output: Output): void {
     );
 }
 
+type Tasks = Awaited<ReturnType<ApiServer['warm']>>;
+
+/** What a model can be asked first, by what it does: a path, and the body but for the model's name. */
+const EXAMPLES: readonly (readonly [route: string, body: string, task: Parameters<Tasks['has']>[0]])[] = [
+  ['/v1/chat/completions', '"messages":[{"role":"user","content":"Hello"}]', 'complete'],
+  ['/v1/classify', '"input":["Hello"]', 'classify'],
+  ['/v1/rerank', '"query":"Hello","documents":["Good day","A bill"]', 'rerank'],
+  ['/v1/embeddings', '"input":"Hello"', 'embed'],
+];
+
 function tellStart(
   { url, port }: ApiServer,
+  tasks: Tasks,
   { names, open, host }: { readonly names: readonly string[]; readonly open: boolean; readonly host: string },
   output: Output,
 ): void {
   output.event({ type: 'listening', url, port, models: names });
   const model = names.length > 1 ? `"model":"${names[0]}",` : '';
   const key = open ? '' : ' -H "Authorization: Bearer $MEANFIELD_API_KEY"';
-  const route = '/v1/chat/completions';
-  const body = `{${model}"messages":[{"role":"user","content":"Hello"}]}`;
+  const [route, asked] = EXAMPLES.find(([, , task]) => tasks.has(task)) ?? EXAMPLES[0]!;
+  const body = `{${model}${asked}}`;
   output.text(`Serving ${names.join(', ')} at ${url}\n`, 'good');
   output.text(`  curl ${url}${route}${key} -d '${body}'\n  ${url}/docs lists what can be asked; Ctrl-C ends it.\n`);
   if (open && !/^(?:127\.|localhost$|::1$)/.test(host))

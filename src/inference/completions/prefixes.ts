@@ -7,11 +7,8 @@ const BLOCK = 32;
 interface Block {
   readonly parent: Block | undefined;
   readonly key: string;
-  /** Blocks before it. */
-  readonly depth: number;
   readonly kept: Float32Array;
   readonly next: Map<string, Block>;
-  used: number;
 }
 
 /**
@@ -20,8 +17,8 @@ interface Block {
  */
 export class KeptPrefixes {
   readonly #roots = new Map<string, Block>();
+  /** By when they were used, the latest last; each stands before the one that it follows. */
   readonly #blocks = new Set<Block>();
-  #uses = 0;
   #bytes = 0;
 
   /** @param most tokens that are kept */
@@ -48,25 +45,24 @@ export class KeptPrefixes {
    * @returns tokens that the sequence holds then
    */
   restore(sequence: number, ids: readonly number[], until: number): number {
-    const use = ++this.#uses;
     let length = this.sequences.lengthOf(sequence);
     let block: Block | undefined;
     for (let from = 0; from + BLOCK <= until; from += BLOCK) {
-      block = this.#after(block).get(keyOf(ids, from));
-      if (block === undefined) break;
-      block.used = use;
+      const next: Block | undefined = this.#after(block).get(keyOf(ids, from));
+      if (next === undefined) break;
+      block = next;
       if (from + BLOCK <= length) continue;
       // Of a block that the sequence has begun it gets the whole again, which is the same.
       if (length > from) this.sequences.cut(sequence, from);
       this.sequences.restore(sequence, block.kept, BLOCK);
       length = from + BLOCK;
     }
+    this.#use(block);
     return length;
   }
 
   /** Keeps the blocks of a text that a sequence holds, which are not kept yet. */
   keep(sequence: number, ids: readonly number[]): void {
-    const use = ++this.#uses;
     const length = Math.min(ids.length, this.sequences.lengthOf(sequence));
     let block: Block | undefined;
     for (let from = 0; from + BLOCK <= length; from += BLOCK) {
@@ -75,15 +71,15 @@ export class KeptPrefixes {
       let next = among.get(key);
       if (next === undefined) {
         const kept = this.sequences.kept(sequence, from, from + BLOCK);
-        if (kept === undefined) return;
-        next = { parent: block, key, depth: from / BLOCK, kept, next: new Map(), used: use };
+        if (kept === undefined) break;
+        next = { parent: block, key, kept, next: new Map() };
         among.set(key, next);
         this.#blocks.add(next);
         this.#bytes += kept.byteLength;
       }
-      next.used = use;
       block = next;
     }
+    this.#use(block);
     this.#giveUp();
   }
 
@@ -91,12 +87,17 @@ export class KeptPrefixes {
     return block === undefined ? this.#roots : block.next;
   }
 
+  /** Whoever uses a block uses those before it as well. */
+  #use(last: Block | undefined): void {
+    for (let block = last; block !== undefined; block = block.parent) {
+      this.#blocks.delete(block);
+      this.#blocks.add(block);
+    }
+  }
+
   /** Gives up the oldest ends of texts: what others follow is kept as long as they. */
   #giveUp(): void {
-    if (this.tokens <= this.most) return;
-    // Whoever uses a block uses those before it as well, so that this order has every block before its parent.
-    const oldest = [...this.#blocks].sort((a, b) => a.used - b.used || b.depth - a.depth);
-    for (const block of oldest) {
+    for (const block of this.#blocks) {
       if (this.tokens <= this.most) return;
       this.#after(block.parent).delete(block.key);
       this.#blocks.delete(block);
