@@ -36,19 +36,31 @@ const disposable = {
       : null,
 };
 
-export default defineConfig({
-  entry: {
-    ...library,
-    cli: 'src/cli/main.ts',
-    ...workers,
+const both = { format: 'esm', fixedExtension: false, clean: true, sourcemap: true } as const;
+
+export default defineConfig([
+  {
+    ...both,
+    entry: {
+      ...library,
+      cli: 'src/cli/main.ts',
+      ...workers,
+    },
+    platform: 'node',
+    target: 'node20.19',
+    outDir: 'dist',
+    dts: { entry: Object.values(library) },
+    plugins: [docsOnLinesOfTheirOwn, disposable],
   },
-  format: 'esm',
-  fixedExtension: false,
-  platform: 'node',
-  target: 'node20.19',
-  outDir: 'dist',
-  clean: true,
-  dts: { entry: Object.values(library) },
-  plugins: [docsOnLinesOfTheirOwn, disposable],
-  sourcemap: true,
-});
+  // What a page or a worker imports: with all that it needs but ONNX Runtime, so that a page without a bundler takes it as it is.
+  {
+    ...both,
+    entry: { web: 'src/web.ts' },
+    platform: 'browser',
+    target: 'es2022',
+    outDir: 'dist/browser',
+    deps: { alwaysBundle: [/^(?!onnxruntime-)/], neverBundle: [/^onnxruntime-/], onlyBundle: false },
+    dts: true,
+    plugins: [docsOnLinesOfTheirOwn, disposable],
+  },
+]);

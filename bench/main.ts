@@ -63,6 +63,11 @@ const benches: Record<string, { about: string; load: () => Promise<{ run: Bench 
     load: () => import('./scale.js'),
   },
   wasm: { about: 'a step in Chromium, in float32 and in 8 bits; needs Chromium', load: () => import('./wasm.js') },
+  'wasm-writing': {
+    about:
+      'tokens a second in Chromium by the precision of weights, and the operators alone; needs Chromium and a model',
+    load: () => import('./wasm-writing.js'),
+  },
   startup: { about: 'time of --help, info and plan', load: () => import('./startup.js') },
 };
 

@@ -8,5 +8,5 @@ export { MeanfieldError, UsageError } from './base/errors.js';
 export type { Generation, GenerationResult } from './inference/generation.js';
 export type { GenerateOptions } from './inference/options.js';
 export type { WeightPrecision } from './inference/precision.js';
-export type { ModelFiles } from './inference/web/model-source.js';
+export type { WebModelFiles } from './inference/web/model-source.js';
 export { load, type WebLoadOptions, type WebModel } from './inference/web/web-model.js';

@@ -34,20 +34,21 @@ it.each([
   ['meanfield/data', ['loadTokenizer', 'readDocuments', 'readTexts', 'trainTokenizer']],
   ['meanfield/planner', ['calibrate', 'plan', 'planPage', 'readCluster', 'readModel']],
   ['meanfield/cluster', ['join', 'startCluster']],
+  ['meanfield/web', ['MeanfieldError', 'UsageError', 'load']],
 ])('%s exports what it should', async (subpath, names) => {
   expect(await namesOf(subpath)).toEqual(expect.arrayContaining(names));
 });
 
 it('has a page and an example for each export', async () => {
   const subpaths = Object.keys(packageJson.exports).filter((name) => name !== './package.json');
-  expect(subpaths).toHaveLength(5);
+  expect(subpaths).toHaveLength(6);
   const [pages, examples] = await Promise.all(
     ['README.md', 'examples/README.md'].map((name) => readFile(join(root, name), 'utf8')),
   );
   for (const subpath of subpaths.filter((name) => name !== '.')) {
     expect(pages).toContain(`\`meanfield${subpath.slice(1)}\``);
     expect(examples).toContain(
-      `](${{ './graph': 'graph', './data': 'data', './planner': 'plan', './cluster': 'cluster' }[subpath]}.js)`,
+      `](${{ './graph': 'graph', './data': 'data', './planner': 'plan', './cluster': 'cluster', './web': 'web' }[subpath]}.js)`,
     );
   }
 });

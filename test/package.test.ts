@@ -49,6 +49,7 @@ test('the package holds what it should and no more', async () => {
     'serve.md',
     'slurm.md',
     'top500.md',
+    'web.md',
   ]);
   expect(existsSync(at('node_modules/meanfield/dist/web/index.html'))).toBe(true);
   expect(await readFile(at('node_modules/meanfield/LICENSE'), 'utf8')).toMatch(/Apache License\n\s*Version 2\.0/);

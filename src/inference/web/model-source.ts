@@ -8,7 +8,7 @@ import { parseJsonBytes } from '../../base/json-text.js';
  *
  * @category Using a model
  */
-export type ModelFiles = Readonly<Record<string, Blob | ArrayBuffer | Uint8Array | string>>;
+export type WebModelFiles = Readonly<Record<string, Blob | ArrayBuffer | Uint8Array | string>>;
 
 /** Where the files of a model are read. */
 export interface ModelSource {
@@ -21,7 +21,7 @@ export interface ModelSource {
 const ADVICE = 'A model needs its config.json, tokenizer.json and model.safetensors, in one file each.';
 
 /** @throws UsageError for what is no place of a model */
-export function modelSource(model: string | URL | ModelFiles): ModelSource {
+export function modelSource(model: string | URL | WebModelFiles): ModelSource {
   if (typeof model === 'string' || model instanceof URL) return fetched(model);
   if (typeof model === 'object' && model !== null) return given(model);
   throw new UsageError(
@@ -90,7 +90,7 @@ function fetched(model: string | URL): ModelSource {
   };
 }
 
-function given(files: ModelFiles): ModelSource {
+function given(files: WebModelFiles): ModelSource {
   return {
     path: 'the model',
     async read(name) {

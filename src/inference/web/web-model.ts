@@ -15,7 +15,7 @@ import type { GenerateOptions } from '../options.js';
 import type { WeightPrecision } from '../precision.js';
 import { checkPrecision } from '../sequence-decoder.js';
 import { weightsIn } from '../weights.js';
-import { type ModelFiles, modelSource, readFileOf, readObject, readText } from './model-source.js';
+import { modelSource, readFileOf, readObject, readText, type WebModelFiles } from './model-source.js';
 
 /**
  * How a page or a worker computes with a model.
@@ -24,8 +24,9 @@ import { type ModelFiles, modelSource, readFileOf, readObject, readText } from '
  */
 export interface WebLoadOptions {
   /**
-   * How the weights of products are kept: as they are (`fp32`), or in blocks of whole numbers of 8 or 4 bits, which take less
-   * memory and time. Default `fp32`.
+   * How the weights of products are kept: as they are (`fp32`), or in blocks of whole numbers of 8 or 4 bits. Those take a
+   * quarter of the memory or less, and several times as long: WASM has no products of them and expands them at each step.
+   * Default `fp32`.
    */
   readonly precision?: WeightPrecision;
   /** Threads of the engine, shared by all models. More than 1 needs a cross-origin isolated page. Default 1. */
@@ -108,13 +109,13 @@ export class WebModel implements AsyncDisposable {
  * @example
  * import { load } from 'meanfield/web';
  *
- * const model = await load('/models/book', { precision: 'int8', runtime: '/onnxruntime/' });
+ * const model = await load('/models/book', { runtime: '/onnxruntime/' });
  * console.log((await model.generate({ prompt: 'Once' }).result()).text);
  * await model.close();
  *
  * @category Using a model
  */
-export async function load(model: string | URL | ModelFiles, options: WebLoadOptions = {}): Promise<WebModel> {
+export async function load(model: string | URL | WebModelFiles, options: WebLoadOptions = {}): Promise<WebModel> {
   const { precision, threads, runtime } = checked(options);
   const source = modelSource(model);
   const { path } = source;
