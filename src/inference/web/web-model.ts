@@ -25,7 +25,7 @@ import { modelSource, readFileOf, readObject, readText, type WebModelFiles } fro
 export interface WebLoadOptions {
   /**
    * How the weights of products are kept: as they are (`fp32`), or in blocks of whole numbers of 8 or 4 bits. Those take a
-   * quarter of the memory or less, and several times as long: WASM has no products of them and expands them at each step.
+   * quarter of the memory or less, and ten times as long: WASM has no products of them and expands them at each step.
    * Default `fp32`.
    */
   readonly precision?: WeightPrecision;
