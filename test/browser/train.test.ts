@@ -25,7 +25,7 @@ describe.skipIf(!browserThere)('training in Chromium (skipped without the browse
   beforeAll(async () => {
     isolated = await openPage();
     plain = await openPage({ isolated: false });
-  });
+  }, 120_000);
 
   afterAll(async () => {
     await isolated?.close();
@@ -77,7 +77,7 @@ describe.skipIf(!browserThere)(
 
     beforeAll(async () => {
       opened = await openPage({ args });
-    });
+    }, 120_000);
     afterAll(() => opened?.close());
 
     it('gives the losses of the CPU, its vectors on the GPU from step to step: over 200 steps no buffer more', async () => {
