@@ -17,6 +17,8 @@ export interface TensorNames {
 export interface NamedWeights extends TensorNames, Pick<SafetensorsFile, 'readFloat32'> {
   /** What tells this state of the files from another, as far as the file system knows. */
   readonly state: () => Promise<string>;
+  /** Of safetensors files alone: bytes of a tensor as they lie there. */
+  readonly readRange?: SafetensorsFile['readRange'];
 }
 
 /** A parameter, and the tensors of a file that hold it. */

@@ -64,7 +64,7 @@ export async function openShards(
       if (file === undefined) throw new MeanfieldError(`${path} is missing, which ${index} names. ${SHARD_ADVICE}`);
       shards.set(name, await SafetensorsFile.from(file, path));
     }
-    return { path: index, tensors: tensorsOf(index, map, shards), readFloat32, state, close };
+    return { path: index, tensors: tensorsOf(index, map, shards), readFloat32, readRange, state, close };
   } catch (error) {
     await close();
     throw error;
@@ -74,10 +74,18 @@ export async function openShards(
     return (await Promise.all([...shards.values()].map((shard) => shard.state()))).join('\n');
   }
 
-  function readFloat32(name: string, target?: Float32Array): Promise<Float32Array> {
+  function shardOf(name: string): SafetensorsFile {
     const shard = shards.get(map.get(name) ?? '');
     if (shard === undefined) throw new MeanfieldError(`${index} names no tensor ${shown(name)}.`);
-    return shard.readFloat32(name, target);
+    return shard;
+  }
+
+  async function readRange(name: string, from: number, target: Uint8Array): Promise<void> {
+    await shardOf(name).readRange(name, from, target);
+  }
+
+  async function readFloat32(name: string, target?: Float32Array): Promise<Float32Array> {
+    return shardOf(name).readFloat32(name, target);
   }
 }
 

@@ -9,7 +9,7 @@ import type { TrainEvent } from '../run/events.js';
 import { planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import type { ParsedTrainOptions } from '../run/options.js';
-import { isOffloaded, LIMITS, learningRateOf, offloads, optimizerName } from '../run/options.js';
+import { isOffloaded, LIMITS, learningRateOf, offloads, optimizerName, streamsBase } from '../run/options.js';
 import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
 import { choosePrecision, type PrecisionChoice } from '../training/precision.js';
@@ -27,6 +27,7 @@ import { type MemoryNeed, memoryNeed, requireMemory } from './memory-need.js';
 import { fittingOffload, offloadNeed, RESIDENT, requireOffload } from './offload-need.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { SpeedWatch } from './speed-watch.js';
+import { streamedBaseNeed } from './streamed-base-need.js';
 import type { TeamSetup } from './team.js';
 
 /** Muon's, as it is published. */
@@ -120,9 +121,10 @@ export async function arrangeRun(
     outer: { method: averagingBy(arrangement).outer, learningRate: options.outerLr, momentum: options.outerMomentum },
     averageMoments: options.moments === 'average',
     stepsPerRound: averagingBy(arrangement).sync_every,
-    ...(offloaded && {
-      offload: { folder: resolve(run.paths.offload), resident: RESIDENT[options.offload as keyof typeof RESIDENT] },
-    }),
+    ...(offloaded &&
+      !streamsBase(options) && {
+        offload: { folder: resolve(run.paths.offload), resident: RESIDENT[options.offload as keyof typeof RESIDENT] },
+      }),
   });
   // A large model takes a second to trace, and this is all that arrangements differ in.
   const needs = new Map<number, MemoryNeed>();
@@ -168,7 +170,9 @@ export async function arrangeRun(
     emit,
   );
   const setup = setupFor(arrangement, schedule);
-  const layered = setup.offload && offloadNeed(learned, setup, setup.offload.resident);
+  const layered = streamsBase(options)
+    ? streamedBaseNeed(learned, setup)
+    : setup.offload && offloadNeed(learned, setup, setup.offload.resident);
   if (!layered) require(setup);
   else if (!options.force) requireOffload(layered, available);
   await run.choose({

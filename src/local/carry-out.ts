@@ -1,7 +1,7 @@
 import { loadLatestCheckpoint } from '../run/checkpoint.js';
 import type { TrainEvent, TrainResult } from '../run/events.js';
 import { OpenRun } from '../run/open-run.js';
-import { checkSignal, isOffloaded, type OwnTrainOptions, type TrainOptions } from '../run/options.js';
+import { checkSignal, isOffloaded, type OwnTrainOptions, streamsBase, type TrainOptions } from '../run/options.js';
 import { prepareRun } from '../run/prepare-run.js';
 import type { PreparedRun } from '../run/task.js';
 import { arrangeRun } from './arrange-run.js';
@@ -62,7 +62,7 @@ async function lastSaved(
   emit: (event: TrainEvent) => void,
 ): Promise<SavedState | undefined> {
   if (!run.resumed) return undefined;
-  if (isOffloaded(run.options)) return offloadedState(run.paths.offload);
+  if (isOffloaded(run.options) && !streamsBase(run.options)) return offloadedState(run.paths.offload);
   const { checkpoint, notices } = await loadLatestCheckpoint(run.paths.checkpoints);
   for (const message of notices) emit({ type: 'notice', message });
   if (!checkpoint) return undefined;

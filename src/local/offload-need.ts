@@ -10,9 +10,9 @@ import { inPages, PAGE } from '../training/streamed/sections.js';
 import type { VectorName } from '../training/trained-vectors.js';
 
 /** Node with ONNX Runtime and a text's tokens (see `memory-need.ts`). */
-const PROCESS = 200e6;
+export const PROCESS = 200e6;
 /** Freed memory between two layers goes back late. */
-const WITHOUT_ARENA = 1.25;
+export const WITHOUT_ARENA = 1.25;
 /** Ranges of gradient and moments under way, and their sum. */
 const RANGES = 2 * 3 * AHEAD + 4;
 
@@ -95,7 +95,7 @@ export function offloadNeed(
  * @throws MeanfieldError with the sum
  */
 export function requireOffload(
-  { total, sections, resident, states, activations }: OffloadNeed,
+  { total, sections, resident, states, activations, disk }: OffloadNeed,
   available: number,
 ): void {
   if (total <= available) return;
@@ -108,7 +108,7 @@ export function requireOffload(
       `${size(PROCESS)} for the program`,
     ];
     const less = [
-      ...(resident > 0 ? [option('offload', 'all')] : []),
+      ...(resident > 0 && disk > 0 ? [option('offload', 'all')] : []),
       `a smaller ${option('batchSize')} or ${option('gradAccum')}`,
       `a smaller ${option('context')}`,
     ];

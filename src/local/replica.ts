@@ -24,13 +24,15 @@ import type {
 } from './messages.js';
 import { type Commands, evaluationCompile, ModelThread, trainingCompile } from './model-thread.js';
 import { OffloadedReplica } from './offloaded-replica.js';
+import { StreamedBaseReplica, streamedBase } from './streamed-base-replica.js';
 import { openTask, type Task } from './task.js';
 
 /** A replica and all that it does for the others. */
 export class ReplicaThread extends ModelThread<ReplicaCommands, LiveReplica> {
   protected readonly commands: Commands<ReplicaCommands> = {
     init: async (setup) => {
-      await this.open(setup.offload ? OffloadedReplica.create(setup, setup.offload) : Live.create(setup));
+      if (streamedBase(setup.task)) await this.open(StreamedBaseReplica.create(setup));
+      else await this.open(setup.offload ? OffloadedReplica.create(setup, setup.offload) : Live.create(setup));
       return null;
     },
     load: async (state) => this.model.load(state),

@@ -101,7 +101,8 @@ export function openSamples(task: DataTask, seed: number, only?: 'training'): Pr
 export async function openData(task: DataTask, seed: number, only?: 'training'): Promise<Task> {
   const { model: config, frozen: part, teacher: taught, objective, context } = task;
   const model = Model.fromConfig(config).partly(part ?? {});
-  const frozen = await readStored(part, model);
+  // Layers of such a base are read one by one, by whoever trains.
+  const frozen = part?.streamed ? new Float32Array(0) : await readStored(part, model);
   const teacher = taught && teacherOf(taught);
   const { tokenizer, ...samples } = await openSamples(task, seed, only);
   return {
@@ -109,12 +110,13 @@ export async function openData(task: DataTask, seed: number, only?: 'training'):
     objective: createObjective(objective, { model, context, seed, teacher }),
     frozen,
     ...(taught && teacher && { teacher: await readFrozen(taught, teacher.model.layout) }),
-    ...(tokenizer && {
-      writer(engine, trained, threads) {
-        const parameters = model.arrays(trained, frozen);
-        return new Generator({ model, engine, parameters, tokenizer, compile: { threads, arena: false } });
-      },
-    }),
+    ...(tokenizer &&
+      !part?.streamed && {
+        writer(engine, trained, threads) {
+          const parameters = model.arrays(trained, frozen);
+          return new Generator({ model, engine, parameters, tokenizer, compile: { threads, arena: false } });
+        },
+      }),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Crew, SavedRun } from './crew.js';
 import type { ReplicaSetup, Snapshot } from './messages.js';
 import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
 import { saveState, type TrainingProgress } from './saved-state.js';
+import { streamedBase } from './streamed-base-replica.js';
 import type { TeamState } from './team-state.js';
 import { ThreadRounds } from './threads.js';
 
@@ -94,7 +95,9 @@ export class Team implements Crew {
   }
 
   /** The beginning of a text that the committed parameters write, the same for the same parameters. */
-  sample(tokens: number): Promise<string> {
+  async sample(tokens: number): Promise<string | undefined> {
+    // Each of its tokens would read all of the base.
+    if (streamedBase(this.setup.task)) return undefined;
     return this.replicas[0]!.ask('sample', tokens);
   }
 

@@ -436,7 +436,10 @@ export class Model {
       adapterHook(parameters, this.adapted),
       embeddingHook(parameters, this.adapted, this.tokenRows),
     ];
-    return { ...parameters, [DROPOUT]: undefined, [LINEAR]: linear, [EMBEDDING]: embedding };
+    // Who traces a model whose embedding has no adapter keeps a hook of their own there.
+    const plain = this.tokenRows.length === 0 && this.adapted.every(({ role }) => role !== 'embedding');
+    const rows = (plain && given[EMBEDDING]) || embedding;
+    return { ...parameters, [DROPOUT]: undefined, [LINEAR]: linear, [EMBEDDING]: rows };
   }
 }
 

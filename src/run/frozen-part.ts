@@ -10,6 +10,7 @@ import type { ParameterLayout } from '../model/layout.js';
 import type { Model } from '../model/model.js';
 import type { Checkpoint } from './checkpoint.js';
 import { modelTensors } from './model-tensors.js';
+import { openBase } from './streamed-base.js';
 
 /** The frozen parameters of a run: which they are, and the file that holds them. */
 export interface FrozenPart extends TrainedParts {
@@ -17,6 +18,8 @@ export interface FrozenPart extends TrainedParts {
   readonly path: string;
   /** Of the file. */
   readonly sha256: string;
+  /** Whether it is the model of that name, of which layers are read one by one; its hash is of its files' state then. */
+  readonly streamed?: true;
 }
 
 /** Under which the files of a checkpoint name the frozen parameters that they belong to. */
@@ -28,7 +31,8 @@ export async function writeFrozen(path: string, layout: ParameterLayout, frozen:
 }
 
 /** @throws MeanfieldError when the file is not there, or not the one that it was */
-export async function checkFrozen({ path, sha256 }: FrozenPart): Promise<void> {
+export async function checkFrozen({ path, sha256, streamed }: FrozenPart): Promise<void> {
+  if (streamed) return (await openBase(path, sha256)).close();
   const fault = await pathFault(path, 'file');
   const found = fault === undefined ? await sha256File(path) : undefined;
   if (found === sha256) return;

@@ -296,6 +296,11 @@ export function isOffloaded({ offload }: Pick<ParsedTrainOptions, 'offload'>): b
   return (offload ?? 'none') !== 'none';
 }
 
+/** Whether an adapter is trained beside a model whose layers come from its own files. */
+export function streamsBase({ offload, adapter }: Pick<ParsedTrainOptions, 'offload' | 'adapter'>): boolean {
+  return offload === 'all' && adapter !== undefined;
+}
+
 /** Beside `offload`, what is of models that are in memory as a whole, and what to take instead. */
 const OF_WHOLE: readonly (readonly [keyof ParsedTrainOptions, (o: ParsedTrainOptions) => boolean, string])[] = [
   ['optimizer', ({ optimizer }) => optimizer === 'muon', 'it has AdamW alone, which it takes where none is named'],
@@ -306,7 +311,10 @@ const OF_WHOLE: readonly (readonly [keyof ParsedTrainOptions, (o: ParsedTrainOpt
   ['layerLrDecay', ({ layerLrDecay = 1 }) => layerLrDecay !== 1, 'all learn at one rate'],
   ['lrScale', ({ lrScale = [] }) => lrScale.length > 0, 'all learn at one rate'],
   ['freeze', ({ freeze = [] }) => freeze.length > 0, 'all parameters are trained'],
-  ['adapter', ({ adapter }) => adapter !== undefined, 'all parameters are trained'],
+  ['adapter', (o) => o.adapter !== undefined && !streamsBase(o), 'beside an adapter, all of the base is on disk: all'],
+  ['baseDtype', ({ baseDtype = 'fp32' }) => baseDtype !== 'fp32', 'the base is read as its files have it'],
+  ['modulesToSave', ({ modulesToSave }) => modulesToSave !== undefined, 'the base is not in memory'],
+  ['addTokens', (o) => o.addTokens !== undefined && o.adapter !== undefined, 'the base is not in memory'],
   ['teacher', ({ teacher }) => teacher !== undefined, 'there is no room for a second model'],
 ];
 

@@ -5,8 +5,9 @@ import type { AdapterContent } from '../hub/peft.js';
 import type { Model } from '../model/model.js';
 import { checkFrozen, type FrozenPart, readFrozen, writeFrozen } from './frozen-part.js';
 import type { OpenRun } from './open-run.js';
-import { partsOf } from './options.js';
+import { partsOf, streamsBase } from './options.js';
 import { readSource } from './source.js';
+import { openBase } from './streamed-base.js';
 
 /** What a run's `model/` holds: all parameters, or the adapter. */
 export async function weightsOf(
@@ -33,6 +34,12 @@ export async function frozenPart(
 ): Promise<FrozenPart | undefined> {
   const parts = partsOf(options, chosen.added);
   if (model.frozen.size === 0) return undefined;
+  if (streamsBase(options)) {
+    const from = options.from!;
+    const base = await openBase(from, chosen.frozen?.sha256, chosen.frozen === undefined);
+    await base.close();
+    return { ...parts, path: from, sha256: base.sha256, streamed: true };
+  }
   const path = paths.frozen;
   if (chosen.frozen === undefined) {
     const { frozen } = await start();
@@ -50,6 +57,14 @@ type StartVectors = () => Promise<{ readonly trained: Float32Array; readonly fro
 export function startOf(run: OpenRun, model: Model): StartVectors {
   const { from, seed } = run.options;
   if (from === undefined) return async () => initialVectors(model, seed);
+  if (streamsBase(run.options))
+    return async () => {
+      const base = await openBase(from, run.chosen.frozen?.sha256);
+      await base.close();
+      if (run.chosen.from === undefined) await run.choose({ from: { model: from, sha256: base.sha256 } });
+      // What an adapter beside a model in memory would begin with.
+      return { trained: model.trained.initialize(new Random(seed, 'parameters')), frozen: new Float32Array(0) };
+    };
   return async () => {
     const { parameters, sha256 } = await readSource(from, run.options, run.chosen.from?.sha256);
     if (run.chosen.from === undefined) await run.choose({ from: { model: from, sha256 } });

@@ -124,6 +124,19 @@ export class SafetensorsFile {
     return result;
   }
 
+  /**
+   * Reads bytes of a tensor as they lie in the file.
+   *
+   * @param from the first, counted from the tensor's own
+   * @throws MeanfieldError when the file has become shorter
+   */
+  async readRange(name: string, from: number, target: Uint8Array): Promise<void> {
+    const { bytes, start } = this.info(name);
+    if (from < 0 || from + target.length > bytes)
+      throw new Error(`${name} has ${bytes} bytes, and ${target.length} were asked for from ${from} on`);
+    await this.#read(target, start + from);
+  }
+
   /** Reads a tensor of any type as the file's own little-endian bytes, in memory aligned for every element type. */
   async readBytes(name: string): Promise<Uint8Array> {
     const { bytes, start } = this.info(name);

@@ -122,6 +122,18 @@ export class ChunkedHead {
     await session.run(feeds, { dh: into.h, dw: into.w });
   }
 
+  /** The second pass over a section of a table that does not learn: adds to the gradient of the hidden state alone. */
+  async stateGradient(
+    h_NC: Float32Array,
+    w_RC: Float32Array,
+    { ids_N: ids, minus_N: minus }: SectionTargets,
+    { logSum_N: logSum, share_N: share }: { readonly logSum_N: Float32Array; readonly share_N: Float32Array },
+    into: Float32Array,
+  ): Promise<void> {
+    const session = await this.#gradients(w_RC.length / this.sizes.width, false);
+    await session.run({ h: h_NC, w: w_RC, ids, minus, logSum, share, dh_before: into }, { dh: into });
+  }
+
   async dispose(): Promise<void> {
     await this.#sessions.dispose();
   }
@@ -138,9 +150,9 @@ export class ChunkedHead {
     });
   }
 
-  #gradients(rows: number): Promise<Session> {
+  #gradients(rows: number, learns = true): Promise<Session> {
     const { tokens: N, width: C, softcap } = this.sizes;
-    return this.#sessions.get(`gradients ${rows}`, () => {
+    return this.#sessions.get(`${learns ? 'gradients' : 'state'} ${rows}`, () => {
       const [h, w] = [input('h', [N, C]), input('w', [rows, C])];
       const column = (name: string) => reshape(input(name, [N]), [N, 1]);
       const { scores, slope } = linearScores(h, w, softcap);
@@ -149,7 +161,7 @@ export class ChunkedHead {
       const d = mul(slope ? mul(capped, slope) : capped, column('share'));
       return {
         dh: add(input('dh_before', [N, C]), gemm(d, w)),
-        dw: add(input('dw_before', [rows, C]), gemm(d, h, undefined, { transA: true })),
+        ...(learns && { dw: add(input('dw_before', [rows, C]), gemm(d, h, undefined, { transA: true })) }),
       };
     });
   }

@@ -6,6 +6,7 @@
 import { MeanfieldError } from '../../base/errors.js';
 import { CHUNK_ELEMENTS, input, reachedInputs, type Tensor } from '../../graph/index.js';
 import { EMBEDDING, LAYER, type TracedParameters } from '../../model/architecture.js';
+import type { ParameterEntry } from '../../model/layout.js';
 import type { Objective } from '../../objectives/objective.js';
 import { layerSection, type Section, tableSections } from './sections.js';
 
@@ -18,6 +19,8 @@ export interface LayerPart {
   readonly y_NC: Tensor;
   /** Inputs named {@link parameterName}, in the order of the section's entries. */
   readonly parameters: readonly Tensor[];
+  /** Of which of them a step needs gradients, by their places; of all where it is left out. */
+  readonly learned?: readonly number[];
 }
 
 /** A table with a row for each token of the vocabulary. */
@@ -72,16 +75,22 @@ interface Trace {
  *
  * @param batch samples of it
  * @param rows of a table in one section, at most. Default: by its width, no more than the largest layer has elements
+ * @param entries what the sections hold: trained parameters, unless frozen ones are named with them
  * @throws MeanfieldError for an objective or an architecture that is not made of layers one behind the other
  */
-export function cutGraph(objective: Objective<never>, batch: number, rows?: number): CutGraph {
-  const { layout } = objective;
-  if (objective.frozen.size > 0) throw notLayered('some of its parameters are frozen');
+export function cutGraph(
+  objective: Objective<never>,
+  batch: number,
+  rows?: number,
+  entries: readonly ParameterEntry[] = objective.layout.entries,
+): CutGraph {
+  if (objective.frozen.size > 0 && entries === objective.layout.entries)
+    throw notLayered('some of its parameters are frozen');
   if (objective.teaching) throw notLayered('it learns from a teacher');
   // The states have names of their own here, so that it is seen who reads which.
-  const first = trace(objective, batch, { parameter: (name) => name, state: (layer) => `${STATE}/${layer}` });
+  const first = trace(objective, entries, batch, { parameter: (name) => name, state: (layer) => `${STATE}/${layer}` });
   const { head } = headOf(first.loss);
-  const specs = new Map(layout.entries.map((entry) => [entry.name, entry]));
+  const specs = new Map(entries.map((entry) => [entry.name, entry]));
   const headName = nameOf(head.w_VC);
   const tables = new Set([first.embedding.table, headName]);
   const owned = new Set<string>();
@@ -90,14 +99,14 @@ export function cutGraph(objective: Objective<never>, batch: number, rows?: numb
     for (const other of [...first.inputs, first.embedding.rows_NC])
       if (other !== x_NC && reached.has(nameOf(other)))
         throw notLayered('one of its layers reads the states of others');
-    const own = layout.entries.filter(({ name }) => reached.has(name));
+    const own = entries.filter(({ name }) => reached.has(name));
     for (const { name } of own) {
       if (owned.has(name) || tables.has(name)) throw notLayered(`${name} belongs to several of its layers`);
       owned.add(name);
     }
     return layerSection(own);
   });
-  const missing = layout.entries.find(({ name }) => !owned.has(name) && !tables.has(name));
+  const missing = entries.find(({ name }) => !owned.has(name) && !tables.has(name));
   if (missing) throw notLayered(`${missing.name} is in none of its layers`);
 
   const { x_NC } = head;
@@ -112,7 +121,7 @@ export function cutGraph(objective: Objective<never>, batch: number, rows?: numb
 
   const places = new Map(layers.flatMap(({ entries }) => entries.map(({ name }, i) => [name, parameterName(i)])));
   const parameter = (name: string) => places.get(name) ?? `table/${name}`;
-  const second = trace(objective, batch, { parameter, state: () => STATE });
+  const second = trace(objective, entries, batch, { parameter, state: () => STATE });
   const parts = partsOf(second).map(([x_NC, y_NC], i): LayerPart => {
     const inputs = layers[i]!.entries.map(({ name }) => second.parameters[name]!);
     return { section: numbers[i]!, x_NC, y_NC, parameters: inputs };
@@ -137,6 +146,7 @@ function partsOf({ states, inputs, embedding, loss }: Trace): (readonly [Tensor,
 
 function trace(
   objective: Objective<never>,
+  entries: readonly ParameterEntry[],
   batch: number,
   named: { parameter(name: string): string; state(layer: number | 'rows'): string },
 ): Trace & { readonly parameters: TracedParameters } {
@@ -144,9 +154,7 @@ function trace(
   const [states, inputs]: [Tensor[], Tensor[]] = [[], []];
   let embedding: Trace['embedding'] | undefined;
   const parameters: TracedParameters = {
-    ...Object.fromEntries(
-      objective.layout.entries.map(({ name, shape }) => [name, input(named.parameter(name), shape)]),
-    ),
+    ...Object.fromEntries(entries.map(({ name, shape }) => [name, input(named.parameter(name), shape)])),
     [LAYER]: (layer, x_NC) => {
       if (layer !== states.length) throw notLayered('it has layers beside those that write');
       states.push(x_NC);

@@ -65,7 +65,7 @@ export class PartPrograms {
    * The gradients by the state and by the parameters, with all of the part between computed again.
    *
    * @param dy by what it gives
-   * @param into by its state, and by its parameters, to which it is added where programs accumulate
+   * @param into by its state, and by those of its parameters that learn, to which it is added where programs accumulate
    */
   async backward(
     { x, parameters, feeds }: PartRun,
@@ -93,12 +93,12 @@ export function traceForward({ y_NC }: LayerPart, { target }: Pick<Engine, 'targ
 }
 
 export function traceBackward(
-  { x_NC, y_NC, parameters }: LayerPart,
+  { x_NC, y_NC, parameters, learned = [...parameters.keys()] }: LayerPart,
   accumulates: boolean,
   { target }: Pick<Engine, 'target'>,
 ): Program {
   const along = reduceSum(mul(y_NC, input(GIVEN, y_NC.shape)), [0, 1]);
-  const [dx, ...own] = gradients(along, [x_NC, ...parameters]) as [Tensor, ...Tensor[]];
+  const [dx, ...own] = gradients(along, [x_NC, ...learned.map((i) => parameters[i]!)]) as [Tensor, ...Tensor[]];
   const summed = own.map((part, i) => (accumulates ? add(input(sumName(i), part.shape), part) : part));
   const outputs = Object.fromEntries(summed.map((part, i) => [gradientName(i), part]));
   return encode({ [STATE_GRADIENT]: dx, ...outputs }, target);

@@ -183,11 +183,11 @@ export class StreamedReplica<Sample = unknown> {
   }
 }
 
-function weighedCosts({ costs_N, weights_N }: BatchCosts, counts: (n: number) => boolean = () => true): number {
+export function weighedCosts({ costs_N, weights_N }: BatchCosts, counts: (n: number) => boolean = () => true): number {
   return costs_N.reduce((sum, cost, n) => (counts(n) ? sum + cost * (weights_N?.[n] ?? 1) : sum), 0);
 }
 
-function* groupsOf<T>(items: Iterable<T>, size: number): Generator<T[]> {
+export function* groupsOf<T>(items: Iterable<T>, size: number): Generator<T[]> {
   let group: T[] = [];
   for (const item of items) {
     group.push(item);

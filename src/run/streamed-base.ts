@@ -1,0 +1,80 @@
+/*
+ * The base of an adapter that is trained beside a model on disk: read from the model's own files, of which the run keeps no
+ * copy. So it must find them as they were.
+ */
+import { MeanfieldError } from '../base/errors.js';
+import { sha256 } from '../base/hash.js';
+import { FLOAT_DTYPES, type FloatDtype } from '../base/safetensors-dtype.js';
+import type { TensorInfo } from '../base/safetensors-header.js';
+import { matchModel } from '../hub/match-model.js';
+import { adapterPlace, openModel } from '../hub/open-model.js';
+import type { Model } from '../model/model.js';
+import type { BaseTensors } from '../training/streamed/adapter/base-sections.js';
+
+/** A base whose files are open. */
+export interface OpenBase extends BaseTensors {
+  readonly model: Model;
+  /** Of what its files are: their headers, sizes and times of change. */
+  readonly sha256: string;
+}
+
+/**
+ * Opens a model's files to read layers from them.
+ *
+ * @param expected what its files were when the run began
+ * @param check whether hashes that Meanfield wrote beside the weights are compared, for which all is read
+ * @throws MeanfieldError when they are missing, damaged, of another format, or have changed
+ */
+export async function openBase(from: string, expected?: string, check = false): Promise<OpenBase> {
+  if ((await adapterPlace(from)) !== undefined)
+    throw new MeanfieldError(
+      `${from} is an adapter, which can only be joined with its base in memory: export it, and train beside what comes ` +
+        'of that, or train it further without a model on disk.',
+    );
+  const opened = await openModel(from, { check });
+  try {
+    const { config, path, weights } = opened;
+    const { readRange } = weights;
+    if (readRange === undefined)
+      throw new MeanfieldError(`${path} holds no safetensors, of which alone layers are read one by one.`);
+    const { model, tensors } = matchModel(config, weights, { name: from, path });
+    const stored = new Map(
+      tensors.map(({ entry, name }) => [
+        entry.name,
+        weights.tensors.get(name) as Pick<TensorInfo, 'name'> & TensorInfo,
+      ]),
+    );
+    const dtypeOf = (name: string): FloatDtype => {
+      const tensor = stored.get(name)!;
+      const dtype = FLOAT_DTYPES.find((one) => one === tensor.dtype);
+      if (dtype !== undefined) return dtype;
+      throw new MeanfieldError(
+        `${weights.path}: tensor ${tensor.name} is ${tensor.dtype}, expected one of ${FLOAT_DTYPES.join(', ')}.`,
+      );
+    };
+    for (const name of stored.keys()) dtypeOf(name);
+    // Where a file lies is not told by: whoever copies a model with its times may go on.
+    const now = async () => (await weights.state()).split('\n').map((state) => state.split(' ').slice(2, 4));
+    const header = [...stored].map(([name, { dtype, shape, start }]) => [name, dtype, shape, start]);
+    const hash = async () => sha256(JSON.stringify([config, header, await now()]));
+    const found = await hash();
+    const require = (one: string, then: string) => {
+      if (one === then) return;
+      throw new MeanfieldError(
+        `${path} is no longer the model that the run was started from: its files have another size, time of change or ` +
+          `header (${one.slice(0, 12)}, expected ${then.slice(0, 12)}). Restore them as they were, with their times, or ` +
+          'start a new run.',
+      );
+    };
+    if (expected !== undefined) require(found, expected);
+    return {
+      ...{ model, sha256: found, dtypeOf },
+      readRange: (name, first, target) => readRange.call(weights, stored.get(name)!.name, first, target),
+      check: async () => require(await hash(), found),
+      close: () => opened.close(),
+    };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
