@@ -14,11 +14,11 @@ const settings: LadderSettings = {
 const speed: TrainingSpeed = { overhead: 2, fixed: 4e-6, perParameter: 5e-11 };
 
 describe('makeLadder', () => {
-  it('has five sizes, lengths of 1, 3 and 9, and predicts five times the compute of the largest', () => {
+  it('has five sizes, lengths of 1, 2 and 4, and predicts five times the compute of the largest', () => {
     const ladder = makeLadder(settings, 1000);
     expect(ladder.sizes).toHaveLength(5);
-    expect(ladder.steps).toEqual([1000, 3000, 9000]);
-    const largest = ladder.sizes.at(-1)!.parameters * 9000;
+    expect(ladder.steps).toEqual([1000, 2000, 4000]);
+    const largest = ladder.sizes.at(-1)!.parameters * 4000;
     expect((ladder.predicted.parameters * ladder.predictedSteps) / largest).toBeCloseTo(5, 3);
     expect(ladder.predicted.parameters).toBeGreaterThan(1.8 * ladder.sizes.at(-1)!.parameters);
   });

@@ -2,10 +2,13 @@ import { UsageError } from '../base/errors.js';
 import { secondsOf, sideBySide, stepsWithin, type TrainingSpeed } from './cost.js';
 import { type LadderSize, ladderSizes, sizeFor } from './sizes.js';
 
-/** Sizes of a ladder, and token counts of each: every one three times the one before. */
+/**
+ * Sizes of a ladder, and token counts of each: every one twice the one before. With three times, the shortest runs are
+ * still bent by their warm-up where the longest are what a budget pays for, and the law bends with them.
+ */
 const SIZES = 5;
 const TOKEN_COUNTS = 3;
-const TOKEN_FACTOR = 3;
+const TOKEN_FACTOR = 2;
 /** The predicted run's compute over that of the largest that is fitted. */
 const BEYOND = 5;
 /** Steps of the shortest runs: below them warm-up is most of what there is. */
@@ -56,7 +59,7 @@ export function tokensPerStep({ context, batchSize }: Pick<LadderSettings, 'cont
 }
 
 /**
- * Makes a ladder: sizes by the rule of {@link sizeFor}, lengths of 1, 3 and 9 times the shortest, and a predicted run of
+ * Makes a ladder: sizes by the rule of {@link sizeFor}, lengths of 1, 2 and 4 times the shortest, and a predicted run of
  * five times the compute of the largest.
  *
  * @param shortest steps of the shortest runs

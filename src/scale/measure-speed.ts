@@ -27,7 +27,7 @@ export async function measureSpeed(
     const { layers, width, heads, parameters } = size;
     const result = await startTraining({
       ...{ corpus, run: join(folder, name), tokenizer: 'bytes', model: 'gpt2' },
-      ...{ layers, width, heads, context, batchSize, threads: 1, replicas: 1, lr: 1e-4, optimizer: 'adamw' },
+      ...{ layers, width, heads, context, batchSize, threads: 1, replicas: 1, lr: 1e-4 },
       ...{ minutes: limit / 60, evalEvery: 1e9, signal },
     }).result;
     if (result.interrupted) return undefined;

@@ -64,8 +64,6 @@ function trainOptions(
   const batchSize = settings.batchSize / replicas;
   return {
     ...{ corpus, run: folder, tokenizer: 'bytes', model: 'gpt2', layers, width, heads, context, batchSize, steps },
-    // What the laws that it fits are compared with was trained so.
-    ...{ optimizer: 'adamw', schedule: 'cosine' },
     ...{ lr: rate, seed, threads: 1, replicas, keep: 1, ...(syncEvery && { syncEvery }) },
     // The loss counts at the end alone: evaluations on the way would cost the short runs most.
     evalEvery: steps,
