@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
 import type { ServedModel } from '../inference/completions/completion.js';
 import type { Call, Service } from './api/call.js';
@@ -10,7 +11,7 @@ import { asHttpError, FINAL, HttpError, wrongParameter } from './http/http-error
 import type { ApiKeys } from './http/keys.js';
 import { namesThisMachine, type Origins } from './http/origins.js';
 import { requestId } from './http/request-id.js';
-import { eventStream } from './http/sse.js';
+import { sendEvents } from './http/sse.js';
 import { seconds } from './metrics.js';
 import type { ModelLease } from './models/shelf.js';
 import { addDocument } from './openapi/routes.js';
@@ -146,24 +147,16 @@ export class App {
         failed,
         stream: (events) => {
           streaming = true;
-          const stream = eventStream(
-            events,
-            this.service.timing,
-            () => c.env.outgoing.destroy(),
-            (gone) => {
-              if (gone) {
-                status = 499;
-                abort.abort(GONE);
-              }
-              end();
-            },
-          );
-          return c.body(stream, 200, {
-            'content-type': 'text/event-stream; charset=utf-8',
-            'cache-control': 'no-cache',
-            'x-accel-buffering': 'no',
-            'transfer-encoding': 'chunked',
+          const { outgoing } = c.env;
+          outgoing.writeHead(200, Object.fromEntries(c.body(null, 200, EVENT_STREAM).headers));
+          void sendEvents(events, this.service.timing, outgoing, (gone) => {
+            if (gone) {
+              status = 499;
+              abort.abort(GONE);
+            }
+            end();
           });
+          return RESPONSE_ALREADY_SENT;
         },
       };
       const response = await endpoint.handle(call);
@@ -241,6 +234,12 @@ export class App {
     this.service.log(`${route} (request ${c.res.headers.get('x-request-id')}): ${what}`);
   }
 }
+
+const EVENT_STREAM = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache',
+  'x-accel-buffering': 'no',
+};
 
 const STOPPING = { code: 'stopping', headers: { connection: 'close', 'retry-after': '5' } } as const;
 
