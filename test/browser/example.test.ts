@@ -29,7 +29,7 @@ describe.skipIf(!browserThere)('the page of examples/web.js (skipped without the
       const [line] = (await once(createInterface({ input: server.stdout }), 'line')) as [string];
       const page = await browser.newPage();
       await page.goto(line.replace('listening on ', ''));
-      await page.waitForFunction(() => /second|[Cc]annot|Failed/.test(document.querySelector('p')?.textContent ?? ''));
+      await page.waitForFunction(`/second|[Cc]annot|Failed/.test(document.querySelector('p')?.textContent ?? '')`);
       expect(await page.textContent('p')).toMatch(/^[\d.]+ tokens a second$/);
       await using here = await load(model);
       const { text } = await here.generate({ prompt: 'ROMEO:', maxTokens: 300 }).result();

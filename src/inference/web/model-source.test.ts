@@ -58,7 +58,13 @@ describe('modelSource of a URL', () => {
 describe('modelSource of files', () => {
   it('takes text, bytes and blobs', async () => {
     const bytes = new TextEncoder().encode('{}');
-    const source = modelSource({ a: '{}', b: bytes, c: bytes.buffer, d: new Blob([bytes]), e: 7 as never });
+    const source = modelSource({
+      a: '{}',
+      b: bytes,
+      c: Uint8Array.from(bytes).buffer,
+      d: new Blob([bytes]),
+      e: 7 as never,
+    });
     for (const name of ['a', 'b', 'c', 'd']) expect(await readObject(source, name)).toEqual({});
     expect(await source.read('toString')).toBeUndefined();
     await expect(source.read('e')).rejects.toThrow('expected e as a Blob, bytes or text, got number');
