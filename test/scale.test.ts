@@ -37,8 +37,8 @@ describe('meanfield scale', () => {
   it('shows the jobs and leaves nothing behind with --dry-run', async () => {
     const outcome = await meanfield('scale', book, ...SHORT, '--out', at('dry'), '--dry-run');
     expect(outcome.code, outcome.stderr).toBe(0);
-    expect(outcome.stdout).toMatch(/fitted +34,176 +2 × 32 +360 +46.1k +1 +[\d.]+\n/);
-    expect(outcome.stdout).toMatch(/predicted, then trained +117,504 +2 × 64 +1,068/);
+    expect(outcome.stdout).toMatch(/fitted +34,176 +2 × 32 +160 +20.5k +1 +[\d.]+\n/);
+    expect(outcome.stdout).toMatch(/predicted, then trained +117,504 +2 × 64 +47[45]/);
     await expect(readdir(at('dry'))).rejects.toThrow('ENOENT');
   });
 
@@ -78,7 +78,7 @@ describe('meanfield scale', () => {
     // More compute is better, even in so little of it: of each size the longest run beats the shortest.
     const losses = await lossesOf('whole');
     for (const size of [10_944, 17_504, 34_176, 46_880, 69_696])
-      expect(losses[`rung-${size}-360`]).toBeLessThan(losses[`rung-${size}-40`]!);
+      expect(losses[`rung-${size}-160`]).toBeLessThan(losses[`rung-${size}-40`]!);
     // A finished run has its model and figures, and no longer what only going on would take.
     expect(await readdir(at('whole', 'runs', 'rung-10944-40'))).not.toContain('tokens');
 
