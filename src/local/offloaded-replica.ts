@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { MeanfieldError } from '../base/errors.js';
 import { writeFileSynced } from '../base/files/atomic.js';
 import { sha256 } from '../base/hash.js';
 import type { JsonObject, JsonValue } from '../base/json.js';
@@ -8,36 +7,26 @@ import { encodeSafetensorsInPieces } from '../base/safetensors-writer.js';
 import { BatchSampler } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import type { ParameterLayout, ParameterPiece } from '../model/layout.js';
-import type { LossSum } from '../training/evaluation.js';
 import { RANGE } from '../training/ranges.js';
-import { learningRate } from '../training/schedule.js';
 import { FileStore } from '../training/streamed/disk/file-store.js';
 import { ParameterReader, setParameters } from '../training/streamed/parameter-pieces.js';
 import { StreamedReplica } from '../training/streamed/streamed-replica.js';
 import type { LiveReplica } from './live-replica.js';
-import type {
-  OffloadSetup,
-  ReplicaCommands,
-  ReplicaSetup,
-  ReplicaState,
-  ReplicaTrained,
-  StepDone,
-} from './messages.js';
+import { alone, LoneReplica } from './lone-replica.js';
+import type { OffloadSetup, ReplicaSetup, ReplicaState } from './messages.js';
 import { openTask, type Task } from './task.js';
 
 /** A replica whose model is trained layer by layer, with sections on disk; it is the only one of its run. */
-export class OffloadedReplica implements LiveReplica {
-  /** Of the targets since the last contribution. */
-  #weight = 0;
-  #steps = 0;
-
+export class OffloadedReplica extends LoneReplica<StreamedReplica> implements LiveReplica {
   private constructor(
-    private readonly setup: ReplicaSetup,
-    private readonly task: Task,
-    private readonly replica: StreamedReplica,
+    setup: ReplicaSetup,
+    task: Task,
+    replica: StreamedReplica,
     private readonly store: FileStore,
-    private readonly sampler: BatchSampler<unknown>,
-  ) {}
+    sampler: BatchSampler<unknown>,
+  ) {
+    super(setup, task, replica, sampler);
+  }
 
   static async create(setup: ReplicaSetup, { folder, resident }: OffloadSetup): Promise<OffloadedReplica> {
     const { batchSize, threads, seed, gradAccum, optimizer } = setup;
@@ -71,32 +60,7 @@ export class OffloadedReplica implements LiveReplica {
       await setParameters(this.store, this.replica.sections, pieces);
     }
     if (sampler) this.sampler.restore(sampler);
-    return this.#hash();
-  }
-
-  async step(step: number, rate = learningRate(this.setup.schedule, step)): Promise<StepDone> {
-    const { loss, weight } = await this.replica.computeGradient(() => this.sampler.next());
-    this.#weight += weight;
-    this.#steps = step + 1;
-    if (!Number.isFinite(loss)) return { step, loss, weight, gradientNorm: 0 };
-    const { gradientNorm } = await this.replica.applyGradient(step, rate, this.replica.scaleOf(weight));
-    return { step, loss, weight, gradientNorm };
-  }
-
-  /** Steps whose gradient is not finite have told so themselves. */
-  async contribute(steps: number, seconds: number): Promise<ReplicaTrained> {
-    const weight = this.#weight;
-    this.#weight = 0;
-    const tokens = steps * this.replica.tokensPerStep;
-    return { tokens, weight, steps, seconds, finite: true, norm: 0, parts: [undefined] };
-  }
-
-  async take(): Promise<ReplicaCommands['take'][1]> {
-    return { hash: this.#hash(), gradientNorm: 0 };
-  }
-
-  evaluate(numbers: readonly number[]): Promise<LossSum> {
-    return this.replica.lossSum(numbers.map((number) => this.task.validation(number)));
+    return this.hash();
   }
 
   async commit(state: JsonObject): Promise<null> {
@@ -119,26 +83,13 @@ export class OffloadedReplica implements LiveReplica {
     }
   }
 
-  async merge(): Promise<never> {
-    throw alone();
-  }
-
-  async sample(): Promise<never> {
-    throw alone();
-  }
-
   async snapshot(): Promise<never> {
     throw alone();
   }
 
-  async dispose(): Promise<void> {
-    await this.replica.dispose();
-    this.task.close();
-  }
-
   /** Nobody has others to compare them with, and to read them all for it would cost as much as a step. */
-  #hash(): string {
-    return sha256(`a model on disk, ${this.#steps}`);
+  protected hash(): string {
+    return sha256(`a model on disk, ${this.steps}`);
   }
 }
 
@@ -146,5 +97,3 @@ function* piecesOf(layout: ParameterLayout, vector: Float32Array): Generator<Par
   for (const { name, offset, size } of layout.entries)
     yield { name, from: 0, values: vector.subarray(offset, offset + size) };
 }
-
-const alone = (): MeanfieldError => new MeanfieldError('A model on disk has no other replicas, and writes no texts.');

@@ -1,23 +1,13 @@
 import { cutShards, hashVector } from '../averaging/shards.js';
-import { MeanfieldError } from '../base/errors.js';
 import { BatchSampler } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { openBase } from '../run/streamed-base.js';
 import type { TaskSetup } from '../run/task.js';
-import type { LossSum } from '../training/evaluation.js';
-import { learningRate } from '../training/schedule.js';
 import { StreamedAdapter } from '../training/streamed/adapter/streamed-adapter.js';
 import type { LiveReplica } from './live-replica.js';
-import type {
-  ReplicaCommands,
-  ReplicaSetup,
-  ReplicaState,
-  ReplicaTrained,
-  Snapshot,
-  SnapshotRequest,
-  StepDone,
-} from './messages.js';
-import { openTask, type Task } from './task.js';
+import { alone, LoneReplica } from './lone-replica.js';
+import type { ReplicaSetup, ReplicaState, Snapshot, SnapshotRequest } from './messages.js';
+import { openTask } from './task.js';
 
 /** The base that layers are read from one by one, of a task that has such a one. */
 export function streamedBase(task: TaskSetup): { readonly path: string; readonly sha256: string } | undefined {
@@ -25,17 +15,7 @@ export function streamedBase(task: TaskSetup): { readonly path: string; readonly
 }
 
 /** A replica that trains an adapter beside a model whose layers come from its files; it is the only one of its run. */
-export class StreamedBaseReplica implements LiveReplica {
-  /** Of the targets since the last contribution. */
-  #weight = 0;
-
-  private constructor(
-    private readonly setup: ReplicaSetup,
-    private readonly task: Task,
-    private readonly replica: StreamedAdapter,
-    private readonly sampler: BatchSampler<unknown>,
-  ) {}
-
+export class StreamedBaseReplica extends LoneReplica<StreamedAdapter> implements LiveReplica {
   static async create(setup: ReplicaSetup): Promise<StreamedBaseReplica> {
     const { batchSize, threads, seed, gradAccum, optimizer } = setup;
     const { path, sha256 } = streamedBase(setup.task)!;
@@ -58,31 +38,7 @@ export class StreamedBaseReplica implements LiveReplica {
   load({ parameters, moment1, moment2, sampler }: ReplicaState): string {
     this.replica.adopt({ parameters, ...(moment1 && { moment1 }), ...(moment2 && { moment2 }) });
     if (sampler) this.sampler.restore(sampler);
-    return this.#hash();
-  }
-
-  async step(step: number, rate = learningRate(this.setup.schedule, step)): Promise<StepDone> {
-    const { loss, weight } = await this.replica.computeGradient(() => this.sampler.next());
-    this.#weight += weight;
-    if (!Number.isFinite(loss)) return { step, loss, weight, gradientNorm: 0 };
-    const { gradientNorm } = await this.replica.applyGradient(step, rate, this.replica.scaleOf(weight));
-    return { step, loss, weight, gradientNorm };
-  }
-
-  /** Steps whose gradient is not finite have told so themselves. */
-  async contribute(steps: number, seconds: number): Promise<ReplicaTrained> {
-    const weight = this.#weight;
-    this.#weight = 0;
-    const tokens = steps * this.replica.tokensPerStep;
-    return { tokens, weight, steps, seconds, finite: true, norm: 0, parts: [undefined] };
-  }
-
-  async take(): Promise<ReplicaCommands['take'][1]> {
-    return { hash: this.#hash(), gradientNorm: 0 };
-  }
-
-  evaluate(numbers: readonly number[]): Promise<LossSum> {
-    return this.replica.lossSum(numbers.map((number) => this.task.validation(number)));
+    return this.hash();
   }
 
   async snapshot({ parameters, moments }: SnapshotRequest): Promise<Snapshot> {
@@ -94,14 +50,6 @@ export class StreamedBaseReplica implements LiveReplica {
     };
   }
 
-  async merge(): Promise<never> {
-    throw alone();
-  }
-
-  async sample(): Promise<never> {
-    throw alone();
-  }
-
   async commit(): Promise<never> {
     throw alone();
   }
@@ -110,16 +58,8 @@ export class StreamedBaseReplica implements LiveReplica {
     throw alone();
   }
 
-  async dispose(): Promise<void> {
-    await this.replica.dispose();
-    this.task.close();
-  }
-
-  #hash(): string {
+  protected hash(): string {
     const { parameters } = this.replica.vectors;
     return hashVector(parameters, cutShards(parameters.length, 1));
   }
 }
-
-const alone = (): MeanfieldError =>
-  new MeanfieldError('An adapter beside a model on disk has no other replicas, and writes no texts.');

@@ -6,6 +6,7 @@ import { exceedsNorm, NORM_RANGE } from '../../averaging/merge-norm.js';
 import { OuterStep } from '../../averaging/outer-step.js';
 import type { Shard } from '../../averaging/shards.js';
 import { VectorSum } from '../../averaging/vector-sum.js';
+import { joinBytes } from '../../base/bytes.js';
 import { MeanfieldError, messageOf } from '../../base/errors.js';
 import type { Engine } from '../../engine/engine.js';
 import { arePossible, type MomentsBound, momentsBound } from '../../training/moments-bound.js';
@@ -225,11 +226,5 @@ function largerThanTold(shard: number, told: number, squares: number): string {
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {
   if (pieces.length === 1) return pieces[0]!;
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return joinBytes(pieces);
 }

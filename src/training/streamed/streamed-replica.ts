@@ -7,6 +7,7 @@ import { feedArrays } from '../step-program.js';
 import { VectorNorm } from '../vector-norm.js';
 import { type CutGraph, cutGraph } from './cut-graph.js';
 import { type BatchCosts, type Gradients, LayeredPass, type States } from './layered-pass.js';
+import { lossOfSamples, weighedCosts } from './loss-of-samples.js';
 import { SectionUpdates } from './section-updates.js';
 import type { Section } from './sections.js';
 import type { SectionStore } from './store.js';
@@ -140,33 +141,14 @@ export class StreamedReplica<Sample = unknown> {
     // Two states a micro-batch are enough, so that many go through a layer together.
     const places = this.#states.flat();
     const most = Math.max(1, Math.floor(places.length / 2));
-    const feeds = Array.from({ length: most }, () => feedArrays(objective as Objective<never>, batch));
     const states: States = {
       rows: (b) => places[2 * b + 1]!,
       state: (layer, b) => places[2 * b + (layer % 2)]!,
       hidden: (b) => places[2 * b + ((this.graph.blocks.length + 1) % 2)]!,
     };
-    let [sum, weight] = [0, 0];
-    for (const group of groupsOf(samples, most * batch)) {
-      const batches = groupsOf(group, batch);
-      const filled = [...batches].map((some, b) => {
-        const all = Array.from({ length: batch }, (_, i) => some[i] ?? some[0]!);
-        objective.fill(all, feeds[b]!);
-        return { feeds: feeds[b]!, samples: some.length };
-      });
-      const costs = await this.#forward(
-        filled.map((one) => one.feeds),
-        states,
-      );
-      // What only fills the last micro-batch up does not count.
-      for (const [b, one] of costs.entries()) {
-        const own = (n: number) => n % batch < filled[b]!.samples;
-        sum += weighedCosts(one, own);
-        weight += one.costs_N.reduce((all, _, n) => all + (own(n) ? (one.weights_N?.[n] ?? 1) : 0), 0);
-      }
-    }
+    const loss = await lossOfSamples(objective, samples, { batch, most }, (feeds) => this.#forward(feeds, states));
     await this.store.settle();
-    return { sum, weight };
+    return loss;
   }
 
   async dispose(): Promise<void> {
@@ -181,19 +163,4 @@ export class StreamedReplica<Sample = unknown> {
     this.#pending = undefined;
     return this.pass.forward(feeds, states, pending);
   }
-}
-
-export function weighedCosts({ costs_N, weights_N }: BatchCosts, counts: (n: number) => boolean = () => true): number {
-  return costs_N.reduce((sum, cost, n) => (counts(n) ? sum + cost * (weights_N?.[n] ?? 1) : sum), 0);
-}
-
-export function* groupsOf<T>(items: Iterable<T>, size: number): Generator<T[]> {
-  let group: T[] = [];
-  for (const item of items) {
-    group.push(item);
-    if (group.length < size) continue;
-    yield group;
-    group = [];
-  }
-  if (group.length > 0) yield group;
 }

@@ -7,8 +7,8 @@ import { feedArrays } from '../../step-program.js';
 import { checkVectors } from '../../trained-vectors.js';
 import { ChunkedHead, RowCosts, sectionTargets } from '../chunked-head.js';
 import type { BatchCosts } from '../layered-pass.js';
+import { lossOfSamples, weighedCosts } from '../loss-of-samples.js';
 import { PartPrograms } from '../part-programs.js';
-import { groupsOf, weighedCosts } from '../streamed-replica.js';
 import { type AdaptedGraph, type AdaptedPart, adaptedGraph } from './adapted-graph.js';
 import { BaseSections, type BaseTensors } from './base-sections.js';
 
@@ -130,28 +130,7 @@ export class StreamedAdapter<Sample = unknown> {
     // Two states a micro-batch are enough, so that many go through a layer together.
     const most = Math.floor(places.length / 2);
     const place: Place = (part, b) => places[2 * b + (part % 2)]!;
-    let [sum, weight] = [0, 0];
-    for (const group of groupsOf(samples, most * batch)) {
-      const filled = [...groupsOf(group, batch)].map((some) => {
-        const feeds = feedArrays(objective as Objective<never>, batch);
-        objective.fill(
-          Array.from({ length: batch }, (_, i) => some[i] ?? some[0]!),
-          feeds,
-        );
-        return { feeds, samples: some.length };
-      });
-      const costs = await this.#forward(
-        filled.map(({ feeds }) => feeds),
-        place,
-      );
-      for (const [b, one] of costs.entries()) {
-        // What only fills the last micro-batch up does not count.
-        const own = (n: number) => n % batch < filled[b]!.samples;
-        sum += weighedCosts(one, own);
-        weight += one.costs_N.reduce((all, _, n) => all + (own(n) ? (one.weights_N?.[n] ?? 1) : 0), 0);
-      }
-    }
-    return { sum, weight };
+    return lossOfSamples(objective, samples, { batch, most }, (feeds) => this.#forward(feeds, place));
   }
 
   async dispose(): Promise<void> {
