@@ -21,7 +21,7 @@ describe.skipIf(!slurmThere || !natsThere)('a run whose workers come from Slurm 
 
   beforeAll(() => {
     slurm = startSlurm(2);
-  });
+  }, 120_000);
   afterAll(() => slurm?.stop());
 
   it('ends with a model, and its tasks with it', async () => {

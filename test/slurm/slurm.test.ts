@@ -36,7 +36,7 @@ describe.skipIf(!slurmThere)('workers under Slurm (skipped without it)', () => {
 
   beforeAll(() => {
     slurm = startSlurm(2);
-  });
+  }, 120_000);
   afterAll(() => slurm?.stop());
 
   async function submit(workers: number): Promise<{ job: SlurmJob; array: string; at: (name: string) => string }> {

@@ -27,10 +27,19 @@ export function startSlurm(nodes: number): TestSlurm {
   const script = (name: string, ...args: string[]) =>
     execFileSync('bash', [fileURLToPath(new URL(name, import.meta.url)), folder, ...args], {
       encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'inherit'],
+      // What the daemons say is a part of the error's message.
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
   const before = process.env.SLURM_CONF;
-  process.env.SLURM_CONF = script('start.sh', String(nodes)).trim().split('\n').at(-1)!;
+  const started = () => script('start.sh', String(nodes)).trim().split('\n').at(-1)!;
+  try {
+    process.env.SLURM_CONF = started();
+  } catch {
+    // Between the look for free ports and the daemons' start another test may have taken one: once more, on others.
+    script('stop.sh');
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    process.env.SLURM_CONF = started();
+  }
   return {
     folder,
     told: () =>

@@ -3,10 +3,16 @@
 # slurm-wlm and munge. FOLDER gets the configuration, state and logs; stop.sh FOLDER ends it. Prints the value that
 # SLURM_CONF must have.
 set -euo pipefail
+mkdir -p "$1"
 folder=$(realpath "$1")
 nodes=${2:-2}
 host=$(hostname -s)
-ports=$((20000 + RANDOM % 20000))
+# Below the ports that Linux gives to outgoing connections; others may listen here too, so each is tried first.
+taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+for ((ports = 0; ports == 0; )); do
+  ports=$((20000 + RANDOM % 12000))
+  for ((port = ports; port <= ports + nodes; port++)); do if taken "$port"; then ports=0 && break; fi; done
+done
 
 mkdir -p "$folder"/{ctl,d,log,munge}
 chmod 755 "$folder"
@@ -51,13 +57,15 @@ munged --force --key-file="$folder/munge/key" --socket="$folder/munge/socket" --
 export SLURM_CONF="$folder/slurm.conf"
 slurmctld -c
 for ((node = 1; node <= nodes; node++)); do slurmd -N "node$node"; done
-for ((i = 0; i < 100; i++)); do
+# Its daemons need seconds where other tests take the cores.
+for ((i = 0; i < 600; i++)); do
   idle=$(sinfo --noheader --format=%D --states=idle 2>/dev/null || true)
   [ "${idle// /}" = "$nodes" ] && break
   sleep 0.1
 done
 [ "${idle// /}" = "$nodes" ] || {
-  tail -n 5 "$folder"/log/* >&2
+  sinfo >&2 || true
+  tail -n 20 "$folder"/log/* >&2
   exit 1
 }
 echo "$SLURM_CONF"
