@@ -11,11 +11,11 @@ export interface NamedTensor {
 /** Tensors in memory, each name once. */
 export type NamedTensors = Iterable<NamedTensor>;
 
-/** A tensor of any element type that we write; the type follows from the array. */
+/** A tensor of any element type that we write; the type follows from the array, a Uint16Array being the bits of bfloat16. */
 export interface StorableTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+  readonly data: Float32Array | Int32Array | BigInt64Array | Uint16Array | Uint8Array;
   /** Of single precision: the type that its numbers are rounded to as they are written. */
   readonly rounded?: RoundedDtype | undefined;
 }
@@ -125,5 +125,6 @@ function byUtf8(a: string, b: string): number {
 function dtypeOf(data: StorableTensor['data']): Dtype {
   if (data instanceof Float32Array) return 'F32';
   if (data instanceof Int32Array) return 'I32';
+  if (data instanceof Uint16Array) return 'BF16';
   return data instanceof BigInt64Array ? 'I64' : 'U8';
 }

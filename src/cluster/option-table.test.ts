@@ -13,6 +13,7 @@ test('a run between machines takes what train does, but for what only threads ca
     'teacher',
     'teacherWeight',
     'teacherTemperature',
+    'momentsPrecision',
     'replicas',
     'offload',
     'device',

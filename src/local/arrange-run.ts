@@ -35,13 +35,14 @@ const MUON_MOMENTUM = 0.95;
 
 /** The optimiser as options have it. */
 export function optimizerOf(options: ParsedTrainOptions, { rates, matrices }: Pick<PreparedRun, 'rates' | 'matrices'>) {
-  const { beta1, beta2, epsilon, weightDecay, clip } = options;
+  const { beta1, beta2, epsilon, weightDecay, clip, momentsPrecision: precision, seed } = options;
   const muon = optimizerName(options) === 'muon' &&
     matrices?.length && { momentum: MUON_MOMENTUM, matrices: [...matrices] };
   return {
     ...{ beta1, beta2, epsilon, weightDecay, clip },
     ...(rates && { rateRanges: [...rates] }),
     ...(muon && { muon }),
+    ...(precision !== 'fp32' && { moments: { precision, seed } }),
   };
 }
 
@@ -95,6 +96,7 @@ export async function arrangeRun(
   const { precision, notice } = await precisionOf(run, device);
   if (notice !== undefined) emit({ type: 'notice', message: notice });
   const optimizer = chosen.optimizer ?? optimizerOf(options, prepared);
+  if (device !== 'cpu') requireFloat32(optimizer, device);
   const peak = learningRateOf(options, layout.size + learned.frozen.size);
   // What this process holds already is part of what it will need.
   const available = availableMemory() + process.memoryUsage.rss();
@@ -191,6 +193,17 @@ export async function arrangeRun(
   const open = options.replicas === 'auto' && options.threads === undefined && threadChoices(setup).length > 1;
   const fits = device === 'cpu' && needOf(setup).total + beside <= available;
   return { setup, earlier, memory, ...(open && fits && { watch: new SpeedWatch() }) };
+}
+
+/** @throws UsageError where moments in few bits would be in the memory of a device */
+function requireFloat32({ moments }: TeamSetup['optimizer'], device: NodeDevice): void {
+  if (moments === undefined) return;
+  throw spelledError(
+    UsageError,
+    ({ option }) =>
+      `${option('momentsPrecision', moments.precision)} is of the CPU: on ${device} the optimiser's moments stay in the ` +
+      `device's memory, in float32. Take ${option('device', 'cpu')}, or leave ${option('momentsPrecision')} out.`,
+  );
 }
 
 /** What a run's products are computed in. A model of one's own has none that are known as such. */

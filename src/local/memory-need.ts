@@ -1,6 +1,7 @@
 import { MeanfieldError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
 import type { Objective } from '../objectives/objective.js';
+import { momentBytes } from '../training/moments.js';
 import { muonBytes } from '../training/muon.js';
 import { traceReplica } from '../training/replica.js';
 import { traceLoss } from '../training/step-program.js';
@@ -29,7 +30,7 @@ export interface MemoryNeed {
 type Sizes = Pick<
   TeamSetup,
   'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'precision' | 'exchange' | 'averageMoments'
-> & { readonly learned: Objective<never>; readonly optimizer?: Pick<TeamSetup['optimizer'], 'muon'> };
+> & { readonly learned: Objective<never>; readonly optimizer?: Pick<TeamSetup['optimizer'], 'muon' | 'moments'> };
 
 /**
  * What a run will need, from the very graphs that it will run (see `graph/peak-memory.ts`); within 15 % of what was
@@ -59,8 +60,8 @@ export function memoryNeed(setup: Sizes): MemoryNeed {
 }
 
 /** How many vectors of the model's size a replica holds. */
-function replicaVectors({ replicas, gradAccum, exchange, averageMoments }: Sizes): number {
-  const own = 4 + (gradAccum > 1 ? 1 : 0);
+function replicaVectors({ replicas, gradAccum, exchange, averageMoments, optimizer }: Sizes): number {
+  const own = 2 + momentVectors(optimizer) + (gradAccum > 1 ? 1 : 0);
   if (exchange === 'nothing') return own;
   const others = (replicas - 1) / replicas;
   if (exchange === 'gradients') return own + others;
@@ -69,9 +70,15 @@ function replicaVectors({ replicas, gradAccum, exchange, averageMoments }: Sizes
 }
 
 /** How many such vectors are copied out for a checkpoint. */
-function snapshotVectors({ replicas, exchange, averageMoments }: Sizes): number {
-  if (exchange !== 'parameters') return 3;
-  return averageMoments ? 4 : 2 + 2 * replicas;
+function snapshotVectors({ replicas, exchange, averageMoments, optimizer }: Sizes): number {
+  const moments = momentVectors(optimizer);
+  if (exchange !== 'parameters') return 1 + moments;
+  return averageMoments ? 2 + moments : 2 + moments * replicas;
+}
+
+/** How many such vectors both moments come to. */
+function momentVectors(optimizer: Sizes['optimizer']): number {
+  return (2 * momentBytes(optimizer?.moments)) / Float32Array.BYTES_PER_ELEMENT;
 }
 
 /**

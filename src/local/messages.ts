@@ -6,6 +6,7 @@ import type { TaskSetup } from '../run/task.js';
 import type { AdamwOptions } from '../training/adamw.js';
 import type { LossSum } from '../training/evaluation.js';
 import type { LossScaleState } from '../training/loss-scale.js';
+import type { Moment } from '../training/moments.js';
 import type { TrainingPrecision } from '../training/precision-names.js';
 import type { ScheduleOptions } from '../training/schedule.js';
 import type { VectorName } from '../training/trained-vectors.js';
@@ -55,8 +56,8 @@ export interface ReplicaPlace extends SamplerState {
 /** What a replica starts or continues from; it keeps the vectors for itself. Left out: moments of 0, the first sample. */
 export interface ReplicaState {
   readonly parameters: Float32Array;
-  readonly moment1?: Float32Array;
-  readonly moment2?: Float32Array;
+  readonly moment1?: Moment;
+  readonly moment2?: Moment;
   /** Of the replica's own shard. */
   readonly outerMomentum?: Float32Array;
   readonly sampler?: ReplicaPlace;
@@ -102,13 +103,13 @@ export interface SnapshotRequest {
 
 export interface Snapshot {
   readonly parameters?: Float32Array;
-  readonly moment1?: Float32Array;
-  readonly moment2?: Float32Array;
+  readonly moment1?: Moment;
+  readonly moment2?: Moment;
   readonly outerMomentum?: Float32Array;
   readonly sampler: ReplicaPlace;
 }
 
-/** What a thread can be asked for: argument and answer. Every Float32Array in them is moved, not copied. */
+/** What a thread can be asked for: argument and answer. Every vector in them is moved, not copied. */
 export interface ReplicaCommands {
   /** Compiles the graphs. */
   init: [ReplicaSetup, null];

@@ -66,7 +66,8 @@ describe('a replica', () => {
     const { norm, parts } = await host.handle('train', { step: 0, steps: 2 });
     const state = await host.handle('snapshot', all);
     const [first] = cutShards(parameters.length, 2);
-    const expected = [state.parameters!, state.moment1!, state.moment2!].flatMap((vector) => [
+    const moments = [state.moment1, state.moment2] as Float32Array[];
+    const expected = [state.parameters!, ...moments].flatMap((vector) => [
       ...vector.subarray(first!.start, first!.end),
     ]);
     expect([...parts[0]!]).toEqual(expected);

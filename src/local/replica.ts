@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.js';
 import { createEngine } from '../engine/node/create.js';
 import type { Generator } from '../inference/index.js';
 import { Evaluator, type LossSum } from '../training/evaluation.js';
+import { copyMoment } from '../training/moments.js';
 import { halfOf } from '../training/precision-names.js';
 import { Replica } from '../training/replica.js';
 import { learningRate } from '../training/schedule.js';
@@ -221,12 +222,13 @@ class Live implements LiveReplica {
       ...(parameters ? (['parameters'] as const) : []),
       ...(moments ? (['moment1', 'moment2'] as const) : []),
     );
+    const { moment1, moment2 } = this.replica.moments;
     return {
       sampler: { ...this.sampler.state, ...(lossScale && { lossScale }) },
-      ...(parameters && { parameters: copyInto(reuse?.parameters, vectors.parameters) }),
-      ...(moments && { moment1: copyInto(reuse?.moment1, vectors.moment1) }),
-      ...(moments && { moment2: copyInto(reuse?.moment2, vectors.moment2) }),
-      ...(outerMomentum && { outerMomentum: copyInto(reuse?.outerMomentum, this.#momentum) }),
+      ...(parameters && { parameters: copyMoment(vectors.parameters, reuse?.parameters) }),
+      ...(moments && { moment1: copyMoment(moment1, reuse?.moment1) }),
+      ...(moments && { moment2: copyMoment(moment2, reuse?.moment2) }),
+      ...(outerMomentum && { outerMomentum: copyMoment(this.#momentum, reuse?.outerMomentum) }),
     };
   }
 
@@ -267,10 +269,4 @@ class Live implements LiveReplica {
     const norm = await (this.#base ? this.norms.distance(this.#base, parameters) : this.norms.norm(gradient));
     return { finite: Number.isFinite(norm), norm };
   }
-}
-
-function copyInto(target: Float32Array | undefined, source: Float32Array): Float32Array {
-  if (target?.length !== source.length) return source.slice();
-  target.set(source);
-  return target;
 }

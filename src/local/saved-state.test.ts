@@ -52,6 +52,19 @@ describe('a saved state', () => {
     expect(await reload()).toEqual({ progress, team });
   });
 
+  it('comes back with moments in bfloat16, which take half of the file and are as such in it', async () => {
+    const bits = (seed: number) => ({ values: Uint16Array.from(vector(seed), (x) => 65535 * Math.abs(x)) });
+    const moments = [0, 1].map((i) => ({ moment1: bits(2 + i), moment2: bits(5 + i) }));
+    const team = { round: 3, parameters: vector(1), moments, samplers: [sampler(4), sampler(5)] };
+    await saveState(folder, layout, progress, team, 2);
+    expect(await reload()).toEqual({ progress, team });
+    const { optimizer, close } = await loadCheckpoint(folder, 7);
+    expect([...optimizer.tensors.values()].map(({ dtype, bytes }) => [dtype, bytes])).toEqual(
+      new Array(4).fill(['BF16', 2 * layout.size]),
+    );
+    await close();
+  });
+
   it('names the tensors as Hugging Face does', async () => {
     const moments = [{ moment1: vector(2), moment2: vector(3) }];
     const team = { round: 0, parameters: vector(1), moments, samplers: [sampler(0)] };

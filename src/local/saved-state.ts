@@ -5,9 +5,11 @@ import type { JsonValue } from '../base/json.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { Checkpoint } from '../run/checkpoint.js';
 import type { FrozenPart } from '../run/frozen-part.js';
+import { readMoment } from '../run/moment-tensors.js';
 import { timedRoundSchema } from '../run/timed-rounds.js';
 import { readVectors, saveVectors } from '../run/vector-checkpoint.js';
 import { isLossScale } from '../training/loss-scale.js';
+import type { Moment } from '../training/moments.js';
 import type { ReplicaPlace } from './messages.js';
 import type { Moments, TeamState } from './team-state.js';
 
@@ -95,7 +97,7 @@ export async function saveState(
   keep: number,
   frozen?: FrozenPart,
 ): Promise<void> {
-  const others = new Map<string, Float32Array>();
+  const others = new Map<string, Moment>();
   for (const [i, { moment1, moment2 }] of team.moments.entries()) {
     others.set(momentName(1, i, team.moments.length), moment1);
     others.set(momentName(2, i, team.moments.length), moment2);
@@ -120,15 +122,13 @@ export async function loadState(
   const { tensors } = checkpoint.optimizer;
   // Of all replicas together, or one each.
   const of = tensors.has(momentName(1, 0, 2)) ? samplers.length : 1;
-  const names = Array.from({ length: of }, (_, i) => [momentName(1, i, of), momentName(2, i, of)] as const);
   const outer = tensors.has(OUTER_MOMENTUM) ? [OUTER_MOMENTUM] : [];
-  const { parameters, others } = await readVectors(checkpoint, layout, [...names.flat(), ...outer], frozen);
-  const moments = names.map(
-    ([first, second]): Moments => ({
-      moment1: others.get(first)!,
-      moment2: others.get(second)!,
-    }),
-  );
+  const { parameters, others } = await readVectors(checkpoint, layout, outer, frozen);
+  const moments: Moments[] = [];
+  for (let i = 0; i < of; i++) {
+    const read = (order: number) => readMoment(checkpoint.optimizer, momentName(order, i, of), layout.size);
+    moments.push({ moment1: await read(1), moment2: await read(2) });
+  }
   const outerMomentum = others.get(OUTER_MOMENTUM);
   return {
     progress,

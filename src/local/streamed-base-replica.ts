@@ -3,6 +3,7 @@ import { BatchSampler } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { openBase } from '../run/streamed-base.js';
 import type { TaskSetup } from '../run/task.js';
+import { copyMoment } from '../training/moments.js';
 import { StreamedAdapter } from '../training/streamed/adapter/streamed-adapter.js';
 import type { LiveReplica } from './live-replica.js';
 import { alone, LoneReplica } from './lone-replica.js';
@@ -45,7 +46,7 @@ export class StreamedBaseReplica extends LoneReplica<StreamedAdapter> implements
     const { vectors } = this.replica;
     return {
       ...(parameters && { parameters: vectors.parameters.slice() }),
-      ...(moments && { moment1: vectors.moment1.slice(), moment2: vectors.moment2.slice() }),
+      ...(moments && { moment1: copyMoment(vectors.moment1), moment2: copyMoment(vectors.moment2) }),
       sampler: this.sampler.state,
     };
   }

@@ -1,9 +1,10 @@
+import type { Moment } from '../training/moments.js';
 import type { ReplicaPlace } from './messages.js';
 
 /** Moments of AdamW: vectors in the layout's order. */
 export interface Moments {
-  readonly moment1: Float32Array;
-  readonly moment2: Float32Array;
+  readonly moment1: Moment;
+  readonly moment2: Moment;
 }
 
 /** Everything that a run's replicas hold, as a checkpoint keeps it. */

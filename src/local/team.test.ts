@@ -87,7 +87,7 @@ it('fills the arrays of an earlier snapshot again', async () => {
   const second = await team.state();
   // The first's arrays were moved away to be filled.
   expect(first.parameters.length).toBe(0);
-  expect(first.moments[1]!.moment2.length).toBe(0);
+  expect(first.moments[1]!.moment2).toHaveLength(0);
   expect(second.parameters.length).toBe(tinyModel(data.vocabulary).layout.size);
   await team.close();
 });

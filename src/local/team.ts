@@ -3,6 +3,7 @@ import { cutShards } from '../averaging/shards.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { checkpointPath, listCheckpoints } from '../run/checkpoint.js';
 import { meanLoss, meansOfOthers } from '../training/evaluation.js';
+import { copyMoment, type Moment } from '../training/moments.js';
 import type { Crew, SavedRun } from './crew.js';
 import type { ReplicaSetup, Snapshot } from './messages.js';
 import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
@@ -52,10 +53,11 @@ export class Team implements Crew {
         replicas.map((replica, i) => {
           const moments = state.moments[i] ?? state.moments[0];
           const { start, end } = shards[i]!;
-          // The last may take the array itself.
-          const given = (vector: Float32Array) => (i === replicas.length - 1 ? vector : vector.slice());
+          // The last may take the arrays themselves.
+          const last = i === replicas.length - 1;
+          const given = (vector: Moment) => (last ? vector : copyMoment(vector));
           return replica.ask('load', {
-            parameters: given(state.parameters),
+            parameters: last ? state.parameters : state.parameters.slice(),
             ...(moments && { moment1: given(moments.moment1), moment2: given(moments.moment2) }),
             ...(state.outerMomentum && { outerMomentum: state.outerMomentum.slice(start, end) }),
             ...(state.samplers[i] && { sampler: state.samplers[i] }),

@@ -8,14 +8,14 @@ import { makeFolder } from '../base/files/make-folder.js';
 import { SafetensorsFile } from '../base/files/safetensors.js';
 import { sha256File } from '../base/hash.js';
 import { isJsonObject, type JsonValue, jsonText } from '../base/json.js';
-import { encodeSafetensors, type NamedTensors } from '../base/safetensors-writer.js';
+import { encodeSafetensors, type NamedTensors, type StorableTensor } from '../base/safetensors-writer.js';
 
 /** What a checkpoint holds. */
 export interface CheckpointContent {
   /** The outer parameters. */
   readonly model: NamedTensors;
   /** Moments of the inner optimiser and momentum of the outer one. */
-  readonly optimizer: NamedTensors;
+  readonly optimizer: Iterable<StorableTensor>;
   /** All else that the run needs to continue bit for bit. */
   readonly state: JsonValue;
   /** Texts for the `__metadata__` of `model.safetensors`. */

@@ -51,6 +51,12 @@ describe('a new run', () => {
     ['an unknown preset', { preset: 'huge' as 'base' }, '`preset`'],
     ['a width that the heads do not divide', { width: 100, heads: 3 }, 'not divisible'],
     ['too many replicas', { replicas: 100_000 }, '`replicas` must be at most'],
+    ['averaged moments in few bits', { replicas: 2, momentsPrecision: 'bf16' as const }, "`moments: 'keep'`"],
+    [
+      'moments in few bits on disk',
+      { offload: 'moments' as const, momentsPrecision: 'bf16' as const },
+      '`momentsPrecision` (it keeps moments in fp32)',
+    ],
     ['two limits', { tokens: 5 }, '`steps` and `tokens`'],
   ])('refuses %s and makes no folder', async (_name, changes, message) => {
     const refused = OpenRun.open(options(changes));

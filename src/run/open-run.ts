@@ -13,6 +13,7 @@ import { checkTeacher, type OpenedTeacher, openTeacher } from './open-teacher.js
 import {
   checkAddedTokens,
   checkFrom,
+  checkMoments,
   checkOffload,
   checkPrecision,
   isOwn,
@@ -187,6 +188,7 @@ function textOf(given: TrainOptions | OwnTrainOptions): GivenText | undefined {
 async function sourceOf(given: TrainOptions | OwnTrainOptions, options: ParsedTrainOptions) {
   checkAddedTokens(options);
   checkPrecision(options);
+  checkMoments(options);
   checkOffload(options);
   if (options.from === undefined) return undefined;
   checkFrom(given as TrainOptions);

@@ -233,6 +233,23 @@ export function checkPrecision({
     );
 }
 
+/** @throws UsageError where replicas would average moments that are kept in few bits */
+export function checkMoments({
+  momentsPrecision,
+  moments,
+  replicas,
+  syncEvery,
+}: Pick<ParsedTrainOptions, 'momentsPrecision' | 'moments' | 'replicas' | 'syncEvery'>): void {
+  if (momentsPrecision === 'fp32' || moments === 'keep' || replicas === 1 || syncEvery === 1) return;
+  throw spelledError(
+    UsageError,
+    ({ option }) =>
+      `${option('momentsPrecision', momentsPrecision)} keeps the moments of each replica where they are, and replicas that ` +
+      `average every few steps average moments too. Take ${option('moments', 'keep')}, ${option('syncEvery', 1)} or ` +
+      `${option('replicas', 1)}.`,
+  );
+}
+
 /**
  * The parts of a model that stay as they are, or what is trained beside all of it.
  *
@@ -308,6 +325,7 @@ const OF_WHOLE: readonly (readonly [keyof ParsedTrainOptions, (o: ParsedTrainOpt
   ['device', ({ device }) => device !== 'auto' && device !== 'cpu', 'it is of the CPU'],
   ['dropout', ({ dropout = 0 }) => dropout > 0, 'it drops nothing'],
   ['precision', ({ precision }) => precision !== 'fp32', 'it computes in fp32'],
+  ['momentsPrecision', ({ momentsPrecision }) => momentsPrecision !== 'fp32', 'it keeps moments in fp32'],
   ['layerLrDecay', ({ layerLrDecay = 1 }) => layerLrDecay !== 1, 'all learn at one rate'],
   ['lrScale', ({ lrScale = [] }) => lrScale.length > 0, 'all learn at one rate'],
   ['freeze', ({ freeze = [] }) => freeze.length > 0, 'all parameters are trained'],

@@ -8,7 +8,7 @@ import type { JsonValue } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
 import { NODE_DEVICES } from '../engine/node/device-names.js';
 import { objectiveSchema } from '../objectives/create.js';
-import { SCHEDULES } from '../training/optimizers.js';
+import { MOMENTS_PRECISIONS, SCHEDULES } from '../training/optimizers.js';
 import { PRECISIONS } from '../training/precision-names.js';
 import { DEFAULT_STEPS, planSteps } from './limits.js';
 import { TRAIN_OPTIONS, type TrainOption } from './option-table.js';
@@ -95,6 +95,8 @@ const chosenSchema = z.strictObject({
           matrices: z.array(z.strictObject({ start: count, rows: count.min(1), columns: count.min(1) })),
         })
         .optional(),
+      /** How moments are kept in few bits, and the seed by which they are rounded. */
+      moments: z.strictObject({ precision: z.enum(MOMENTS_PRECISIONS).exclude(['fp32']), seed: z.int() }).optional(),
     })
     .optional(),
   /** How replicas on threads are averaged; runs of earlier versions have it among their options. */

@@ -1,14 +1,16 @@
 import type { JsonValue } from '../base/json.js';
 import type { ParameterLayout } from '../model/layout.js';
+import type { Moment } from '../training/moments.js';
 import { type Checkpoint, saveCheckpoint } from './checkpoint.js';
 import { checkpointMetadata, type FrozenPart, requireFrozenOf } from './frozen-part.js';
 import { modelTensors } from './model-tensors.js';
+import { momentTensors } from './moment-tensors.js';
 
 /** What a run goes on from: the trained parameters, what else is as long as they are, and where it stands. */
 export interface VectorCheckpoint {
   readonly parameters: Float32Array;
   /** Moments and momenta, by their names. */
-  readonly others: ReadonlyMap<string, Float32Array>;
+  readonly others: ReadonlyMap<string, Moment>;
   readonly state: JsonValue;
 }
 
@@ -25,7 +27,7 @@ export async function saveVectors(
   { parameters, others, state }: VectorCheckpoint,
   { keep, frozen }: { readonly keep: number; readonly frozen?: FrozenPart | undefined },
 ): Promise<void> {
-  const optimizer = [...others].map(([name, data]) => ({ name, shape: [layout.size], data }));
+  const optimizer = [...others].flatMap(([name, moment]) => momentTensors(name, moment));
   const content = { model: modelTensors(layout, parameters), optimizer, state, metadata: checkpointMetadata(frozen) };
   await saveCheckpoint(checkpoints, step, content, { keep });
 }
@@ -41,7 +43,7 @@ export async function readVectors(
   layout: ParameterLayout,
   names: readonly string[],
   frozen?: FrozenPart,
-): Promise<Omit<VectorCheckpoint, 'state'>> {
+): Promise<{ readonly parameters: Float32Array; readonly others: ReadonlyMap<string, Float32Array> }> {
   requireFrozenOf(checkpoint, frozen);
   const parameters = new Float32Array(layout.size);
   await checkpoint.model.fill(modelTensors(layout, parameters));

@@ -2,6 +2,7 @@ import type { Engine, Session, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { add, div, input, mul, scale, sqrt, sub, type Tensor } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
+import { cutMoment, type FewBitOptions, type Moment, StepMoments, tracedMoment } from './moments.js';
 import { Muon, type MuonOptions, rangeOf } from './muon.js';
 import { cutRanges, RANGE, type Range, without } from './ranges.js';
 import type { RateRange } from './rate-ranges.js';
@@ -20,16 +21,18 @@ export interface AdamwOptions {
   readonly rateRanges?: readonly RateRange[] | undefined;
   /** Matrices that Muon trains instead, with the same clipping, decay and rate. */
   readonly muon?: MuonOptions | undefined;
+  /** How the moments of both are kept in few bits; in float32 where left out. */
+  readonly moments?: FewBitOptions | undefined;
 }
 
 /** A model's parameters and the moments of its gradient: vectors in the layout's order. */
-export interface OptimizerVectors {
+export interface OptimizerVectors<M extends Moment = Float32Array> {
   readonly parameters: Float32Array;
   readonly gradient: Float32Array;
   /** Decaying mean of the gradient. */
-  readonly moment1: Float32Array;
+  readonly moment1: M;
   /** Decaying mean of the squared gradient. */
-  readonly moment2: Float32Array;
+  readonly moment2: M;
 }
 
 /** What a step did. */
@@ -79,7 +82,7 @@ export class Adamw {
     options: AdamwOptions,
     compile: SessionOptions = {},
   ): Promise<Adamw> {
-    const { rateRanges, muon: others, weightDecay } = options;
+    const { rateRanges, muon: others, weightDecay, moments } = options;
     const length = RANGE * (compile.threads ?? 1);
     const ranges = [...updateRanges(layout, rateRanges, others?.matrices.map(rangeOf), length)];
     others?.matrices.reduce((end, matrix) => {
@@ -87,10 +90,15 @@ export class Adamw {
       if (range.start < end || range.end > layout.decayed) throw new Error('matrices for Muon that the vector has not');
       return range.end;
     }, 0);
-    const muon = others && (await Muon.create(engine, others, weightDecay, rateRanges, compile));
+    const muon = others && (await Muon.create(engine, others, { weightDecay, rateRanges, moments }, compile));
     const update = new AdamwUpdate(engine, options, compile);
     for (const { start, end } of ranges) await update.prepare(end - start);
     return new Adamw(options, ranges, update, new VectorNorm(engine, compile), muon);
+  }
+
+  /** How it takes the moments; in float32 where there are no such options. */
+  get moments(): FewBitOptions | undefined {
+    return this.#options.moments;
   }
 
   /**
@@ -100,7 +108,12 @@ export class Adamw {
    * @param step counted from 0, for the correction of the moments' bias
    * @param gradientScale what the gradient is multiplied by first, such as 1 / micro-batches
    */
-  async step(vectors: OptimizerVectors, step: number, learningRate: number, gradientScale = 1): Promise<StepReport> {
+  async step(
+    vectors: OptimizerVectors<Moment>,
+    step: number,
+    learningRate: number,
+    gradientScale = 1,
+  ): Promise<StepReport> {
     const { clip } = this.#options;
     const gradientNorm = gradientScale * (await this.#norm.norm(vectors.gradient));
     if (!Number.isFinite(gradientNorm)) return { gradientNorm };
@@ -110,12 +123,12 @@ export class Adamw {
       const parts = {
         parameters: part(vectors.parameters),
         gradient: part(vectors.gradient),
-        moment1: part(vectors.moment1),
-        moment2: part(vectors.moment2),
+        moment1: cutMoment(vectors.moment1, range),
+        moment2: cutMoment(vectors.moment2, range),
       };
       await this.#update.run(parts, range, { step, learningRate, limited });
     }
-    await this.#muon?.step(vectors, limited, learningRate);
+    await this.#muon?.step(vectors, step, limited, learningRate);
     return { gradientNorm };
   }
 
@@ -140,17 +153,18 @@ export function limitedScale(gradientNorm: number, gradientScale: number, clip: 
   return clip > 0 ? gradientScale * Math.min(1, clip / (gradientNorm + 1e-6)) : gradientScale;
 }
 
+/** What the update of an element depends on. */
+type UpdateOptions = Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'moments'>;
+
 /** AdamW of some elements at a time: a graph for each number of them. */
 export class AdamwUpdate {
-  readonly #options: Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'>;
+  readonly #options: UpdateOptions;
   readonly #sessions: Sessions;
+  readonly #moments: StepMoments;
 
-  constructor(
-    engine: Engine,
-    options: Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'>,
-    compile: SessionOptions = {},
-  ) {
+  constructor(engine: Engine, options: UpdateOptions, compile: SessionOptions = {}) {
     this.#options = options;
+    this.#moments = new StepMoments(options.moments);
     this.#sessions = new Sessions(engine, compile);
   }
 
@@ -159,26 +173,36 @@ export class AdamwUpdate {
     await this.#session(size);
   }
 
-  /** One step of elements that are decayed or not, in place. */
+  /**
+   * One step of elements that are decayed or not, in place.
+   *
+   * @param section of a model that is in sections, whose ranges begin anew in each
+   */
   async run(
-    { parameters, gradient, moment1, moment2 }: OptimizerVectors,
-    { decayed, factor }: Pick<UpdateRange, 'decayed' | 'factor'>,
+    { parameters, gradient, moment1, moment2 }: OptimizerVectors<Moment>,
+    { start, decayed, factor }: Pick<UpdateRange, 'start' | 'decayed' | 'factor'>,
     { step, learningRate, limited }: StepNumbers,
+    section?: number,
   ): Promise<void> {
     const { beta1, beta2, epsilon, weightDecay } = this.#options;
     const correction1 = 1 - beta1 ** (step + 1);
     const correction2 = Math.sqrt(1 - beta2 ** (step + 1));
     const rate = learningRate * factor;
+    const place = { step, start, section };
+    const [first, second] = [
+      this.#moments.arrays('moment1', moment1, place),
+      this.#moments.arrays('moment2', moment2, place),
+    ];
     const feeds = {
       share1: Float32Array.of((1 - beta1) * limited),
       share2: Float32Array.of((1 - beta2) * limited * limited),
       epsilon: Float32Array.of(epsilon * correction2),
       rate: Float32Array.of((rate * correction2) / correction1),
       keep: Float32Array.of(decayed ? 1 - rate * weightDecay : 1),
-      ...{ parameters, gradient, moment1, moment2 },
+      ...{ parameters, gradient, ...first.feeds, ...second.feeds },
     };
     // In place: each of the three is read by one node, and its successor is computed from what that node gives.
-    const into = { parameters_out: parameters, moment1_out: moment1, moment2_out: moment2 };
+    const into = { parameters_out: parameters, ...first.into, ...second.into };
     await (await this.#session(parameters.length)).run(feeds, into);
   }
 
@@ -234,14 +258,16 @@ export function tracedUpdate(
 }
 
 /** The update of `size` elements; its scalars change with the step, so they are fed. */
-function traceUpdate(size: number, options: Pick<AdamwOptions, 'beta1' | 'beta2'>) {
+function traceUpdate(size: number, options: Pick<AdamwOptions, 'beta1' | 'beta2' | 'moments'>) {
   const vector = (name: string) => input(name, [size]);
   const number = (name: string) => input(name, []);
+  const first = tracedMoment('moment1', [size], options.moments);
+  const second = tracedMoment('moment2', [size], options.moments);
   const before = {
     parameters: vector('parameters'),
     gradient: vector('gradient'),
-    moment1: vector('moment1'),
-    moment2: vector('moment2'),
+    moment1: first.before,
+    moment2: second.before,
   };
   const numbers = {
     share1: number('share1'),
@@ -251,5 +277,5 @@ function traceUpdate(size: number, options: Pick<AdamwOptions, 'beta1' | 'beta2'
     keep: number('keep'),
   };
   const { parameters, moment1, moment2 } = tracedUpdate(before, numbers, options);
-  return { parameters_out: parameters, moment1_out: moment1, moment2_out: moment2 };
+  return { parameters_out: parameters, ...first.kept(moment1), ...second.kept(moment2) };
 }

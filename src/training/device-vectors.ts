@@ -10,6 +10,7 @@ import { add, encode, input, type Program } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { AdamwOptions, OptimizerVectors, StepReport } from './adamw.js';
 import { traceDeviceAdamw } from './device-adamw.js';
+import { isFewBits, type Moment } from './moments.js';
 import { checkVectors, type TrainedVectors, type VectorName } from './trained-vectors.js';
 
 /** A vector on both sides. */
@@ -56,6 +57,7 @@ export class DeviceVectors implements TrainedVectors {
 
   static async create(setup: DeviceVectorsSetup): Promise<DeviceVectors> {
     const { memory, layout, gradient, optimizer, compile } = setup;
+    if (optimizer.moments) throw new Error('moments in few bits on a device');
     const { target } = gradient;
     const vector = (name: string) => input(name, [layout.size]);
     const sum = encode({ gradient: add(vector('sum'), vector('more')) }, target);
@@ -74,9 +76,17 @@ export class DeviceVectors implements TrainedVectors {
     return Object.fromEntries(host) as unknown as OptimizerVectors;
   }
 
-  adopt(vectors: Partial<OptimizerVectors>): void {
+  get moments(): OptimizerVectors {
+    return this.vectors;
+  }
+
+  adopt(vectors: Partial<OptimizerVectors<Moment>>): void {
     checkVectors(this.setup.layout.size, vectors);
-    for (const name of NAMES) if (vectors[name]) this.#vectors[name].host = vectors[name];
+    for (const name of NAMES) {
+      const vector = vectors[name];
+      if (vector && isFewBits(vector)) throw new Error('moments in few bits on a device');
+      if (vector) this.#vectors[name].host = vector;
+    }
     this.changed(NAMES.filter((name) => vectors[name]));
   }
 

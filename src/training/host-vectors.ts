@@ -1,12 +1,13 @@
 import type { Engine, HostArrays, Session } from '../engine/engine.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { Adamw, OptimizerVectors, StepReport } from './adamw.js';
+import { blankMoment, isFewBits, type Moment } from './moments.js';
 import { vectorArrays } from './step-program.js';
 import { checkVectors, type TrainedVectors } from './trained-vectors.js';
 
 /** Vectors in this process's memory: fed as they lie at every run, and written in place. */
 export class HostVectors implements TrainedVectors {
-  #vectors: OptimizerVectors;
+  #vectors: OptimizerVectors<Moment>;
   readonly #loss = new Float32Array(1);
   /** The sum before the last micro-batch; an output must not be its own input, so two buffers alternate. */
   readonly #sum: Float32Array | undefined;
@@ -25,21 +26,27 @@ export class HostVectors implements TrainedVectors {
     accumulates: boolean,
   ) {
     const vector = () => new Float32Array(layout.size);
-    this.#vectors = { parameters: vector(), gradient: vector(), moment1: vector(), moment2: vector() };
+    const moment = () => blankMoment(layout.size, adamw.moments);
+    this.#vectors = { parameters: vector(), gradient: vector(), moment1: moment(), moment2: moment() };
     if (accumulates) this.#sum = vector();
   }
 
   get vectors(): OptimizerVectors {
+    const { parameters, gradient, moment1, moment2 } = this.#vectors;
+    return { parameters, gradient, moment1: inFloat32(moment1), moment2: inFloat32(moment2) };
+  }
+
+  get moments(): OptimizerVectors<Moment> {
     return this.#vectors;
   }
 
-  adopt(vectors: Partial<OptimizerVectors>): void {
+  adopt(vectors: Partial<OptimizerVectors<Moment>>): void {
     checkVectors(this.layout.size, vectors);
     this.#vectors = { ...this.#vectors, ...vectors };
   }
 
   async fetch(): Promise<OptimizerVectors> {
-    return this.#vectors;
+    return this.vectors;
   }
 
   changed(): void {}
@@ -74,3 +81,7 @@ export class HostVectors implements TrainedVectors {
     await this.adamw.dispose();
   }
 }
+
+const NONE = new Float32Array(0);
+
+const inFloat32 = (moment: Moment): Float32Array => (isFewBits(moment) ? NONE : moment);

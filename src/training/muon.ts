@@ -7,6 +7,7 @@ import type { Engine, Session, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { add, div, encode, gemm, input, mul, reduceSum, scale, shift, sqrt, sub, type Tensor } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
+import { cutMoment, type FewBitOptions, type Moment, StepMoments, tracedMoment } from './moments.js';
 import type { Range } from './ranges.js';
 import type { RateRange } from './rate-ranges.js';
 
@@ -65,30 +66,44 @@ const ADAMW_RMS = 0.2;
 /** The elements of a matrix. */
 export const rangeOf = ({ start, rows, columns }: MuonMatrix): Range => ({ start, end: start + rows * columns });
 
+/** Vectors of which Muon's matrices are parts. */
+interface MuonVectors {
+  readonly parameters: Float32Array;
+  readonly gradient: Float32Array;
+  readonly moment1: Moment;
+}
+
+/** What Muon has in common with the AdamW beside it. */
+interface SharedOptions {
+  readonly weightDecay: number;
+  readonly rateRanges?: readonly RateRange[] | undefined;
+  readonly moments?: FewBitOptions | undefined;
+}
+
 /** Muon over the matrices of a model's vectors: a graph for each shape. Only the first moment is used. */
 export class Muon {
   readonly #options: MuonOptions;
-  readonly #weightDecay: number;
+  readonly #shared: SharedOptions;
   /** Of the learning rate, of each matrix. */
   readonly #factors: readonly number[];
   readonly #sessions: Sessions;
+  readonly #moments: StepMoments;
 
-  private constructor(options: MuonOptions, weightDecay: number, factors: readonly number[], sessions: Sessions) {
+  private constructor(options: MuonOptions, shared: SharedOptions, sessions: Sessions) {
     this.#options = options;
-    this.#weightDecay = weightDecay;
-    this.#factors = factors;
+    this.#shared = shared;
+    this.#factors = options.matrices.map(({ start }) => factorAt(start, shared.rateRanges));
     this.#sessions = sessions;
+    this.#moments = new StepMoments(shared.moments);
   }
 
   static async create(
     engine: Engine,
     options: MuonOptions,
-    weightDecay: number,
-    rates: readonly RateRange[] | undefined,
+    shared: SharedOptions,
     compile: SessionOptions = {},
   ): Promise<Muon> {
-    const factors = options.matrices.map(({ start }) => factorAt(start, rates));
-    const muon = new Muon(options, weightDecay, factors, new Sessions(engine, compile));
+    const muon = new Muon(options, shared, new Sessions(engine, compile));
     for (const matrix of options.matrices) await muon.#update(matrix);
     return muon;
   }
@@ -96,10 +111,12 @@ export class Muon {
   /**
    * One step of all matrices, in place.
    *
+   * @param step counted from 0
    * @param gradientScale what the gradient is multiplied by first, its clipping included
    */
   async step(
-    { parameters, gradient, moment1 }: Readonly<Record<'parameters' | 'gradient' | 'moment1', Float32Array>>,
+    { parameters, gradient, moment1 }: MuonVectors,
+    step: number,
     gradientScale: number,
     learningRate: number,
   ): Promise<void> {
@@ -108,15 +125,16 @@ export class Muon {
     for (const [i, matrix] of matrices.entries()) {
       const { start, end } = rangeOf(matrix);
       const rate = learningRate * this.#factors[i]!;
-      const [p, m] = [parameters.subarray(start, end), moment1.subarray(start, end)];
+      const p = parameters.subarray(start, end);
+      const moment = this.#moments.arrays('moment1', cutMoment(moment1, { start, end }), { step, start });
       const feeds = {
         share,
         rate: Float32Array.of(rate * muonScale(matrix)),
-        keep: Float32Array.of(1 - rate * this.#weightDecay),
-        ...{ parameters: p, gradient: gradient.subarray(start, end), moment1: m },
+        keep: Float32Array.of(1 - rate * this.#shared.weightDecay),
+        ...{ parameters: p, gradient: gradient.subarray(start, end), ...moment.feeds },
       };
       // In place: each is read by one node, and its successor is computed from what that node gives.
-      await (await this.#update(matrix)).run(feeds, { parameters_out: p, moment1_out: m });
+      await (await this.#update(matrix)).run(feeds, { parameters_out: p, ...moment.into });
     }
   }
 
@@ -125,7 +143,9 @@ export class Muon {
   }
 
   #update(matrix: MuonMatrix): Promise<Session> {
-    return this.#sessions.of(shapeKey(matrix), ({ target }) => traceMuon(matrix, this.#options.momentum, target));
+    return this.#sessions.of(shapeKey(matrix), ({ target }) =>
+      traceMuon(matrix, this.#options.momentum, target, this.#shared.moments),
+    );
   }
 }
 
@@ -143,15 +163,17 @@ export function traceMuon(
   { rows, columns }: Pick<MuonMatrix, 'rows' | 'columns'>,
   momentum: number,
   target: Engine['target'],
+  moments?: FewBitOptions,
 ) {
   const matrix = (name: string) => input(name, [rows, columns]);
   const number = (name: string) => input(name, []);
+  const moment = tracedMoment('moment1', [rows, columns], moments);
   const { parameters, moment1 } = tracedMuon(
-    { parameters: matrix('parameters'), gradient: matrix('gradient'), moment1: matrix('moment1') },
+    { parameters: matrix('parameters'), gradient: matrix('gradient'), moment1: moment.before },
     { share: number('share'), rate: number('rate'), keep: number('keep') },
     momentum,
   );
-  return encode({ parameters_out: parameters, moment1_out: moment1 }, target);
+  return encode({ parameters_out: parameters, ...moment.kept(moment1) }, target);
 }
 
 /**

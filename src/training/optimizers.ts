@@ -8,3 +8,6 @@ export type RateShape = (typeof SCHEDULES)[number];
 
 /** What of a model is on disk while it is trained: nothing, the moments of its optimiser, or all. */
 export const OFFLOADS = ['none', 'moments', 'all'] as const;
+
+/** What the optimiser's moments are kept in from one step to the next. */
+export const MOMENTS_PRECISIONS = ['fp32', 'bf16'] as const;

@@ -6,6 +6,7 @@ import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from
 import { DeviceVectors } from './device-vectors.js';
 import { HostVectors } from './host-vectors.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
+import type { Moment, MomentName } from './moments.js';
 import type { HalfPrecision } from './precision-names.js';
 import { RoundingNoise } from './rounding-noise.js';
 import {
@@ -133,8 +134,13 @@ export class Replica<Sample = unknown> {
     return this.#state.vectors;
   }
 
+  /** The moments as they are kept: those of {@link vectors}, or in few bits, where `vectors` has none. */
+  get moments(): Readonly<Record<MomentName, Moment>> {
+    return this.#state.moments;
+  }
+
   /** Makes these its own, so that what it starts from need not be in memory twice. Nobody else may use them any more. */
-  adopt(vectors: Partial<OptimizerVectors>): void {
+  adopt(vectors: Partial<OptimizerVectors<Moment>>): void {
     this.#state.adopt(vectors);
   }
 

@@ -1,15 +1,18 @@
 import type { HostArrays } from '../engine/engine.js';
 import type { OptimizerVectors, StepReport } from './adamw.js';
+import { lengthOf, type Moment, type MomentName } from './moments.js';
 
 /** The name of one of a replica's vectors. */
 export type VectorName = keyof OptimizerVectors;
 
 /** Where the vectors of a replica are, and how they take a step there. */
 export interface TrainedVectors {
-  /** In this process's memory, as {@link fetch} or {@link adopt} left them. */
+  /** In this process's memory, as {@link fetch} or {@link adopt} left them. Moments in few bits are of no elements here. */
   readonly vectors: OptimizerVectors;
+  /** The moments as they are kept; as with {@link vectors}, `fetch` brings them up to date. */
+  readonly moments: Readonly<Record<MomentName, Moment>>;
   /** Makes these its own. */
-  adopt(vectors: Partial<OptimizerVectors>): void;
+  adopt(vectors: Partial<OptimizerVectors<Moment>>): void;
   /** Brings `vectors` of these names up to date with what steps have made of them. */
   fetch(names: readonly VectorName[]): Promise<OptimizerVectors>;
   /** The caller has written into `vectors` of these names: what comes next starts from there. */
@@ -27,8 +30,9 @@ export interface TrainedVectors {
 }
 
 /** @throws Error when a vector is not as long as the model's */
-export function checkVectors(size: number, vectors: Partial<OptimizerVectors>): void {
-  for (const [name, { length }] of Object.entries(vectors)) {
+export function checkVectors(size: number, vectors: Partial<OptimizerVectors<Moment>>): void {
+  for (const [name, vector] of Object.entries(vectors)) {
+    const length = lengthOf(vector);
     if (length !== size) throw new Error(`${name} has ${length} elements; the model has ${size}`);
   }
 }

@@ -238,6 +238,7 @@ export const notDifferentiable: Record<string, string> = {
   dropoutFactors: 'its operands are random numbers',
   dequantize: 'its values stand for others',
   dequantizeBlocks: 'what is kept in few bits stays as it is',
+  narrowBfloat16: 'it rounds',
   widenBfloat16: 'what is kept in few bits stays as it is',
   ...int8NotDifferentiable,
 };

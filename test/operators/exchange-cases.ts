@@ -4,6 +4,7 @@ import {
   dequantizeBlocks,
   maximum,
   minimum,
+  narrowBfloat16,
   quantize,
   roundBfloat16,
   type Tensor,
@@ -86,6 +87,18 @@ export const exchangeCases: Record<string, OperatorCase> = {
         const data = Float64Array.from({ length: blocks * perRow }, (_, i) => i);
         return { shape, data: data.map((i) => code(c!.data, i) * s!.data[Math.floor(i / perRow)]!) };
       },
+    };
+  },
+  narrowBfloat16: (draw) => {
+    const shape = draw.shape();
+    const floats = draw.floats(shape, -1000, 1000);
+    const values = { ...floats, data: floats.data.map(Math.fround) };
+    const noise = map(draw.floats(shape, 0, 1), (u) => (draw.bool() ? Math.floor(u * 2 ** 16) : draw.pick(0, 65535)));
+    const bits = (x: number) => new Uint32Array(Float32Array.of(x).buffer)[0]!;
+    return {
+      operands: [values, { ...noise, dtype: 'uint16' }],
+      trace: narrowBfloat16,
+      reference: (x, n) => zip(x!, n!, (a, b) => (bits(a) + b) >>> 16),
     };
   },
   widenBfloat16: (draw) => {

@@ -18,10 +18,10 @@ export type FromThread<S> =
       };
     };
 
-/** The buffers of all Float32Arrays, and of Uint8Arrays that have one to themselves, in a message: to be moved with it. */
+/** The buffers of all Float32Arrays, and of Uint8Arrays and Uint16Arrays that have one to themselves, in a message: to be moved with it. */
 export function buffersOf(message: unknown): ArrayBuffer[] {
   if (message instanceof Float32Array) return [message.buffer as ArrayBuffer];
-  if (message instanceof Uint8Array) {
+  if (message instanceof Uint8Array || message instanceof Uint16Array) {
     return message.byteLength === message.buffer.byteLength ? [message.buffer as ArrayBuffer] : [];
   }
   if (typeof message !== 'object' || message === null) return [];

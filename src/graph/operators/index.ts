@@ -10,6 +10,7 @@ import { int8Head } from './int8-head.js';
 import { linearOperators } from './linear.js';
 import { lookup } from './lookup.js';
 import { loss } from './loss.js';
+import { moments } from './moments.js';
 import { normalization } from './normalization.js';
 import { product } from './product.js';
 import { quantization } from './quantization.js';
@@ -35,6 +36,7 @@ export const operators: Record<string, Operator> = {
   ...distillation,
   ...comparison,
   ...quantization,
+  ...moments,
   ...dropout,
   ...int8,
   ...linearOperators,
@@ -72,6 +74,7 @@ export { linearCrossEntropyInt8, type NoiseSource } from './int8-head.js';
 export { hasInt8, linear } from './linear.js';
 export { gather, pick, place, scatterAdd } from './lookup.js';
 export { CHUNK_ELEMENTS, chunkSizes, crossEntropy, lessOne, linearCrossEntropy, linearScores } from './loss.js';
+export { narrowBfloat16 } from './moments.js';
 export { layerNorm, rmsNorm } from './normalization.js';
 export { gemm, matmul } from './product.js';
 export { dequantize, dequantizeBlocks, quantize, roundBfloat16, widenBfloat16 } from './quantization.js';

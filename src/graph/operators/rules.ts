@@ -6,7 +6,7 @@ export function onnx(type: string): { onnx: Lowering } {
 }
 
 /** ONNX's numbers for element types, as its Cast takes them. */
-export const ONNX_TYPE = { FLOAT: 1, INT8: 3, INT32: 6, FLOAT16: 10, BFLOAT16: 16 } as const;
+export const ONNX_TYPE = { FLOAT: 1, INT8: 3, UINT16: 4, INT32: 6, FLOAT16: 10, UINT32: 12, BFLOAT16: 16 } as const;
 
 /** @throws Error unless the tensor holds float32 */
 export function float32(operator: string, x: Tensor): Tensor {

@@ -99,7 +99,7 @@ describe('an adapter beside a model that comes layer by layer', () => {
       }
       expect(clipped).toBeGreaterThan(6);
       expect(distance(streamed.vectors.parameters, whole.vectors.parameters)).toBeLessThan(1e-4);
-      expect(distance(streamed.vectors.moment1, whole.vectors.moment1)).toBeLessThan(1e-3);
+      expect(distance(streamed.vectors.moment1 as Float32Array, whole.vectors.moment1)).toBeLessThan(1e-3);
       expect(distance(trained, whole.vectors.parameters)).toBeGreaterThan(1e-2);
 
       // More than go through a layer together, and a micro-batch that is not full.

@@ -3,6 +3,7 @@ import { lowWords } from '../../../objectives/low-words.js';
 import type { Objective } from '../../../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from '../../adamw.js';
 import type { LossSum } from '../../evaluation.js';
+import { blankMoment, type Moment } from '../../moments.js';
 import { feedArrays } from '../../step-program.js';
 import { checkVectors } from '../../trained-vectors.js';
 import { ChunkedHead, RowCosts, sectionTargets } from '../chunked-head.js';
@@ -39,7 +40,7 @@ type Place = (part: number, batch: number) => Float32Array;
  * moments stays here, so a step is taken at once.
  */
 export class StreamedAdapter<Sample = unknown> {
-  #vectors: OptimizerVectors;
+  #vectors: OptimizerVectors<Moment>;
   readonly #feeds: Feeds;
   /** By part and micro-batch. */
   readonly #states: readonly (readonly Float32Array[])[];
@@ -54,8 +55,11 @@ export class StreamedAdapter<Sample = unknown> {
   ) {
     const { objective, batch, gradientAccumulation } = options;
     const { size } = objective.layout;
-    const [parameters, gradient, moment1, moment2] = [0, 1, 2, 3].map(() => new Float32Array(size));
-    this.#vectors = { parameters: parameters!, gradient: gradient!, moment1: moment1!, moment2: moment2! };
+    const moment = () => blankMoment(size, adamw.moments);
+    this.#vectors = {
+      ...{ parameters: new Float32Array(size), gradient: new Float32Array(size) },
+      ...{ moment1: moment(), moment2: moment() },
+    };
     const each = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
     this.#feeds = each(gradientAccumulation, () => feedArrays(objective as Objective<never>, batch));
     const { tokens, width } = graph.cut;
@@ -77,12 +81,12 @@ export class StreamedAdapter<Sample = unknown> {
     return new StreamedAdapter(options, graph, new BaseSections(base, graph.slices), programs, head, adamw);
   }
 
-  get vectors(): OptimizerVectors {
+  get vectors(): OptimizerVectors<Moment> {
     return this.#vectors;
   }
 
   /** Makes these its own. */
-  adopt(vectors: Partial<OptimizerVectors>): void {
+  adopt(vectors: Partial<OptimizerVectors<Moment>>): void {
     checkVectors(this.options.objective.layout.size, vectors);
     this.#vectors = { ...this.#vectors, ...vectors };
   }
