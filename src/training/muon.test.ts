@@ -29,22 +29,28 @@ function product(a: Float64Array, b: Float64Array, [n, k, m]: [number, number, n
   return c;
 }
 
-/** The published iteration (arXiv 2502.16982, algorithm 1), always from the left, in double precision. */
+/** The three polynomials of the singular values, always from the left, in double precision. */
 function reference(x: Float64Array, rows: number, columns: number): Float64Array {
-  const norm = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0)) + 1e-7;
-  let y = x.map((value) => value / norm);
-  for (let i = 0; i < 5; i++) {
-    const a = product(y, y, [rows, columns, rows], true);
-    const aa = product(a, a, [rows, rows, rows]);
-    const b = a.map((value, k) => -4.775 * value + 2.0315 * aa[k]!);
-    const by = product(b, y, [rows, rows, columns]);
-    y = y.map((value, k) => 3.4445 * value + by[k]!);
+  const norm = (values: Float64Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0)) + 1e-7;
+  const unit = x.map((value) => value / norm(x));
+  const size = Math.sqrt(norm(product(unit, unit, [rows, columns, rows], true)));
+  let y = unit.map((value) => value / size);
+  for (const [a, b, c] of [
+    [8.299, -24.43, 18.09],
+    [3.915, -2.921, 0.559],
+    [3.175, -2.38, 0.498],
+  ] as const) {
+    const square = product(y, y, [rows, columns, rows], true);
+    const fourth = product(square, square, [rows, rows, rows]);
+    const odd = square.map((value, k) => b * value + c * fourth[k]!);
+    const more = product(odd, y, [rows, rows, columns]);
+    y = y.map((value, k) => a * value + more[k]!);
   }
   return y;
 }
 
 describe('orthogonalized', () => {
-  it('is the published iteration for wide and tall matrices, whose singular values come near 1', async () => {
+  it('applies its polynomials to wide, tall and square matrices, whose singular values come near 1', async () => {
     const size = fc.integer({ min: 1, max: 12 });
     await fc.assert(
       fc.asyncProperty(size, size, fc.nat(), async (rows, columns, seed) => {
@@ -55,10 +61,10 @@ describe('orthogonalized', () => {
         const expected = reference(Float64Array.from(x), rows, columns);
         for (const [i, value] of expected.entries())
           expect(Math.abs((y as Float32Array)[i]! - value)).toBeLessThan(2e-4);
-        // Σ σ² of min(rows, columns) values of about 1, unless some were too small for five iterations.
+        // Σ σ² of min(rows, columns) values of 0.5 to 1.5, unless some were too small.
         const squares = (y as Float32Array).reduce((sum, value) => sum + value * value, 0);
-        expect(squares).toBeLessThan(1.5 * Math.min(rows, columns));
-        expect(squares).toBeGreaterThan(0.3);
+        expect(squares).toBeLessThan(2.25 * Math.min(rows, columns));
+        expect(squares).toBeGreaterThan(0.25);
       }),
       { numRuns: 30 },
     );
