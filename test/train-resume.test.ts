@@ -38,6 +38,7 @@ const arrangements: [string, Partial<TrainOptions>][] = [
   ['one replica with moments in 16 bits', { momentsPrecision: 'bf16', gradAccum: 2 }],
   ['two replicas that keep moments in 16 bits', { replicas: 2, moments: 'keep', momentsPrecision: 'bf16' }],
   ['two replicas with averaged gradients', { replicas: 2, syncEvery: 1, evalEvery: 7 }],
+  ['two replicas that share moments out', { replicas: 2, syncEvery: 1, zero: 1, evalEvery: 7 }],
 ];
 
 describe.each(arrangements)('%s', (name, changes) => {

@@ -16,6 +16,31 @@ describe('cutShards', () => {
   });
 });
 
+describe('cutShards around what is whole', () => {
+  const blocks = fc.array(fc.record({ before: fc.nat(20), size: fc.integer({ min: 1, max: 60 }) }), { maxLength: 8 });
+
+  it('covers the vector in order, cuts through nothing whole, and moves no cut further than need be', () => {
+    fc.assert(
+      fc.property(blocks, fc.nat(30), fc.integer({ min: 1, max: 9 }), (given, after, replicas) => {
+        let size = 0;
+        const whole = given.map((block) => ({ start: (size += block.before), end: (size += block.size) }));
+        size += after;
+        const [even, shards] = [cutShards(size, replicas), cutShards(size, replicas, whole)];
+        expect(shards.map(({ start }) => start)).toEqual([0, ...shards.slice(0, -1).map(({ end }) => end)]);
+        expect(shards.at(-1)!.end).toBe(size);
+        for (const [i, { start, end }] of shards.entries()) {
+          expect(end).toBeGreaterThanOrEqual(start);
+          const through = (cut: number) => whole.find((block) => block.start < cut && cut < block.end);
+          expect(through(end)).toBeUndefined();
+          const crossed = through(even[i]!.end);
+          const least = crossed ? Math.min(even[i]!.end - crossed.start, crossed.end - even[i]!.end) : 0;
+          expect(Math.abs(end - even[i]!.end)).toBe(least);
+        }
+      }),
+    );
+  });
+});
+
 describe('hashVector', () => {
   it('is that of the shards, and changes with any one bit', () => {
     const vector = Float32Array.from({ length: 101 }, (_, i) => Math.sin(i));

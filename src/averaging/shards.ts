@@ -6,12 +6,20 @@ export interface Shard {
   readonly end: number;
 }
 
-/** Cuts a vector of `size` elements into as many shards as there are replicas, their sizes at most 1 apart. */
-export function cutShards(size: number, replicas: number): Shard[] {
-  return Array.from({ length: replicas }, (_, i) => ({
-    start: Math.floor((i * size) / replicas),
-    end: Math.floor(((i + 1) * size) / replicas),
-  }));
+/**
+ * Cuts a vector of `size` elements into as many shards as there are replicas, their sizes at most 1 apart.
+ *
+ * @param whole what is not to be cut, such as matrices that are trained as one: a cut that would go through one of these,
+ * which do not overlap, is made at its nearer end
+ */
+export function cutShards(size: number, replicas: number, whole: readonly Shard[] = []): Shard[] {
+  const cuts = Array.from({ length: replicas + 1 }, (_, i) => {
+    const cut = Math.floor((i * size) / replicas);
+    const inside = whole.find(({ start, end }) => start < cut && cut < end);
+    if (inside === undefined) return cut;
+    return cut - inside.start < inside.end - cut ? inside.start : inside.end;
+  });
+  return cuts.slice(1).map((end, i) => ({ start: cuts[i]!, end }));
 }
 
 /**

@@ -16,6 +16,7 @@ test('a run between machines takes what train does, but for what only threads ca
     'momentsPrecision',
     'replicas',
     'offload',
+    'zero',
     'device',
   ]);
   for (const [name, definition] of between) {

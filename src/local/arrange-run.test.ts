@@ -80,6 +80,20 @@ describe('arrangeRun', () => {
     expect((await arrange(changes)).setup.exchange).toBe(exchange);
   });
 
+  it('shares moments out between replicas that average gradients, where that is asked for', async () => {
+    const shared = await arrange({ replicas: 2, zero: 1, optimizer: 'muon' });
+    expect(shared.setup).toMatchObject({ sharded: true, exchange: 'gradients', stepsPerRound: 1 });
+    expect(shared.chosen.averaging?.sync_every).toBe(1);
+    expect((await arrange({ replicas: 2, resume: true, zero: 0 })).setup).toMatchObject({
+      ...{ sharded: false, exchange: 'gradients' },
+    });
+    const one = await arrange({ replicas: 1, zero: 1, run: join(folder, 'one') });
+    expect(one.setup).toMatchObject({ sharded: false, exchange: 'nothing' });
+    const apart = { replicas: 2, run: join(folder, 'apart') };
+    await arrange(apart);
+    await expect(arrange({ ...apart, resume: true, zero: 1 })).rejects.toThrow("this run's average every 5 steps");
+  });
+
   it('trains in 8 bits where that is asked for and the processor can, keeps what it chose, and says otherwise', async () => {
     const { setup, chosen, notices } = await arrange({ precision: 'int8' });
     expect(chosen.precision).toBe(setup.precision);

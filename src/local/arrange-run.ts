@@ -52,13 +52,13 @@ export function optimizerOf(options: ParsedTrainOptions, { rates, matrices }: Pi
  * 3.1 %, the plain mean every 25 1.7 to 2.0 %, every 5 0.1 to 0.7 % at the same speed).
  */
 function averagingOf(
-  { outer, syncEvery }: ParsedTrainOptions,
+  { outer, syncEvery, zero }: ParsedTrainOptions,
   { muon }: TeamSetup['optimizer'],
   replicas: number,
 ): NonNullable<Chosen['averaging']> {
   return {
     outer: outer ?? (muon ? 'average' : 'nesterov'),
-    sync_every: syncEvery ?? (muon && replicas > 1 ? 5 : 25),
+    sync_every: syncEvery ?? (zero > 0 ? 1 : muon && replicas > 1 ? 5 : 25),
   };
 }
 
@@ -122,6 +122,7 @@ export async function arrangeRun(
       arrangement.replicas === 1 ? 'nothing' : averagingBy(arrangement).sync_every === 1 ? 'gradients' : 'parameters',
     outer: { method: averagingBy(arrangement).outer, learningRate: options.outerLr, momentum: options.outerMomentum },
     averageMoments: options.moments === 'average',
+    sharded: sharded(options, chosen, arrangement, device),
     stepsPerRound: averagingBy(arrangement).sync_every,
     ...(offloaded &&
       !streamsBase(options) && {
@@ -204,6 +205,30 @@ function requireFloat32({ moments }: TeamSetup['optimizer'], device: NodeDevice)
       `${option('momentsPrecision', moments.precision)} is of the CPU: on ${device} the optimiser's moments stay in the ` +
       `device's memory, in float32. Take ${option('device', 'cpu')}, or leave ${option('momentsPrecision')} out.`,
   );
+}
+
+/**
+ * Whether replicas share the optimiser's moments out between them.
+ *
+ * @throws UsageError where they are to and make no joint step, or have them in a device's memory
+ */
+function sharded(
+  { zero }: ParsedTrainOptions,
+  { averaging }: Chosen,
+  { replicas }: ThreadArrangement,
+  device: NodeDevice,
+): boolean {
+  // One alone has them all.
+  if (zero === 0 || replicas === 1) return false;
+  const every = averaging?.sync_every ?? 1;
+  if (every === 1 && device === 'cpu') return true;
+  throw spelledError(UsageError, ({ option }) => {
+    const sharing = `${option('zero', zero)} shares the optimiser's moments out between replicas that make one joint step`;
+    return every === 1
+      ? `${sharing}, on the CPU: on ${device} they stay in the device's memory. Take ${option('device', 'cpu')}, or leave ` +
+          `${option('zero')} out.`
+      : `${sharing}, and this run's average every ${every} steps. Leave ${option('zero')} out, or begin a new run with it.`;
+  });
 }
 
 /** What a run's products are computed in. A model of one's own has none that are known as such. */

@@ -17,7 +17,8 @@ export interface LiveReplica {
   step(step: number, rate?: number): Promise<StepDone>;
   contribute(steps: number, seconds: number): Promise<ReplicaTrained>;
   merge(weights: readonly number[], total: number, parts: Parts): Promise<ReplicaCommands['merge'][1]>;
-  take(step: number, parts: Parts, rate?: number): Promise<ReplicaCommands['take'][1]>;
+  update(step: number, squares: number, rate?: number): Promise<ReplicaCommands['update'][1]>;
+  take(step: number, parts: Parts, squares: number, rate?: number): Promise<ReplicaCommands['take'][1]>;
   evaluate(numbers: readonly number[]): Promise<LossSum>;
   sample(maxTokens: number): Promise<string>;
   snapshot(request: SnapshotRequest): Promise<Snapshot>;

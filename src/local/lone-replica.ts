@@ -53,6 +53,10 @@ export abstract class LoneReplica<T extends StreamedReplica | StreamedAdapter> {
     throw alone();
   }
 
+  async update(): Promise<never> {
+    throw alone();
+  }
+
   async sample(): Promise<never> {
     throw alone();
   }

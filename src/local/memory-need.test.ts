@@ -25,6 +25,8 @@ describe('memoryNeed', () => {
     const vectors = (changes: object) => memoryNeed({ ...setup, ...changes }).vectors / 4 / model.layout.size;
     expect(vectors({ gradAccum: 2 })).toBe(8);
     expect(vectors({ replicas: 2, exchange: 'gradients' })).toBe(2 * 4.5 + 3);
+    // Of four replicas that share moments out, each has a quarter of two vectors.
+    expect(vectors({ replicas: 4, exchange: 'gradients', sharded: true })).toBe(4 * (2 + 0.5 + 0.75) + 3);
     // Beside their own four: the round's start, half an outer momentum, half of three vectors for the other.
     expect(vectors({ replicas: 2, exchange: 'parameters' })).toBe(2 * (4 + 1 + 0.5 + 1.5) + 4);
     expect(vectors({ replicas: 2, exchange: 'parameters', averageMoments: false })).toBe(2 * (4 + 1 + 0.5 + 0.5) + 6);

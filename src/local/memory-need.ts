@@ -29,7 +29,7 @@ export interface MemoryNeed {
 
 type Sizes = Pick<
   TeamSetup,
-  'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'precision' | 'exchange' | 'averageMoments'
+  'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'precision' | 'exchange' | 'averageMoments' | 'sharded'
 > & { readonly learned: Objective<never>; readonly optimizer?: Pick<TeamSetup['optimizer'], 'muon' | 'moments'> };
 
 /**
@@ -60,8 +60,8 @@ export function memoryNeed(setup: Sizes): MemoryNeed {
 }
 
 /** How many vectors of the model's size a replica holds. */
-function replicaVectors({ replicas, gradAccum, exchange, averageMoments, optimizer }: Sizes): number {
-  const own = 2 + momentVectors(optimizer) + (gradAccum > 1 ? 1 : 0);
+function replicaVectors({ replicas, gradAccum, exchange, averageMoments, optimizer, sharded }: Sizes): number {
+  const own = 2 + momentVectors(optimizer) / (sharded ? replicas : 1) + (gradAccum > 1 ? 1 : 0);
   if (exchange === 'nothing') return own;
   const others = (replicas - 1) / replicas;
   if (exchange === 'gradients') return own + others;

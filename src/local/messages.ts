@@ -36,6 +36,11 @@ export interface ReplicaSetup {
   readonly outer: OuterOptions;
   /** Whether moments are averaged with the parameters. */
   readonly averageMoments: boolean;
+  /**
+   * Of averaged gradients: whether a replica has the moments of its own shard alone, and makes the step of that for all (ZeRO,
+   * arXiv 1910.02054, stage 1).
+   */
+  readonly sharded?: boolean | undefined;
   /** Of a model that is trained layer by layer: where its sections are kept. */
   readonly offload?: OffloadSetup | undefined;
 }
@@ -56,6 +61,7 @@ export interface ReplicaPlace extends SamplerState {
 /** What a replica starts or continues from; it keeps the vectors for itself. Left out: moments of 0, the first sample. */
 export interface ReplicaState {
   readonly parameters: Float32Array;
+  /** Where it is sharded, of its own shard. */
   readonly moment1?: Moment;
   readonly moment2?: Moment;
   /** Of the replica's own shard. */
@@ -103,6 +109,7 @@ export interface SnapshotRequest {
 
 export interface Snapshot {
   readonly parameters?: Float32Array;
+  /** Where the replica is sharded, of its own shard. */
   readonly moment1?: Moment;
   readonly moment2?: Moment;
   readonly outerMomentum?: Float32Array;
@@ -120,14 +127,19 @@ export interface ReplicaCommands {
    * it is not that of the schedule.
    */
   train: [{ readonly step: number; readonly steps: number; readonly rates?: readonly number[] }, ReplicaTrained];
-  /** Sums the own shard by shares of the `total` weight; answers the parts, which hold the result now, and the hash of the shard. */
+  /**
+   * Sums the own shard by shares of the `total` weight; answers the parts, which hold the result now, and the hash of the
+   * shard, of gradients the sum of its squares too. A sharded replica keeps the parts until its `update`.
+   */
   merge: [
     { readonly weights: readonly number[]; readonly total: number; readonly parts: Parts },
-    { parts: Parts; hash: string },
+    { parts: Parts; hash: string; squares?: number },
   ];
-  /** Takes the other shards' results, by replica; with gradients, makes the step. */
+  /** Of a sharded replica: its shard's step, where all shards' `squares` are those; answers the parts, which hold its parameters now. */
+  update: [{ readonly step: number; readonly squares: number; readonly rate?: number }, { parts: Parts }];
+  /** Takes the other shards' results, by replica; with gradients whose squares come to so much, makes the step. */
   take: [
-    { readonly step: number; readonly parts: Parts; readonly rate?: number },
+    { readonly step: number; readonly parts: Parts; readonly squares: number; readonly rate?: number },
     { hash: string; gradientNorm: number },
   ];
   /** Of the validation samples of these numbers. */

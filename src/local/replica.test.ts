@@ -91,7 +91,7 @@ describe('a replica', () => {
     const expected = [...before.subarray(own.start, own.end)].map((value) => 0.25 * value + 0.75 * 0.5);
     for (const i of [0, 7, expected.length - 1]) expect(merged.parts[1]![i]).toBeCloseTo(expected[i]!, 6);
     parts[1]!.fill(0.125);
-    const taken = await host.handle('take', { step: 0, parts });
+    const taken = await host.handle('take', { step: 0, parts, squares: 0 });
     const after = (await host.handle('snapshot', all)).parameters!;
     expect(after.subarray(own.start, own.end)).toEqual(merged.parts[1]);
     expect(after.subarray(other.start, other.end).every((value) => value === 0.125)).toBe(true);

@@ -1,5 +1,5 @@
 import { OuterOptimizer } from '../averaging/outer.js';
-import { cutShards, hashShard, hashVector, type Shard } from '../averaging/shards.js';
+import { hashShard, hashVector, type Shard } from '../averaging/shards.js';
 import { MeanfieldError } from '../base/errors.js';
 import { BatchSampler } from '../data/index.js';
 import type { Engine } from '../engine/engine.js';
@@ -25,6 +25,7 @@ import type {
 } from './messages.js';
 import { type Commands, evaluationCompile, ModelThread, trainingCompile } from './model-thread.js';
 import { OffloadedReplica } from './offloaded-replica.js';
+import { shardsOf } from './shards-of.js';
 import { StreamedBaseReplica, streamedBase } from './streamed-base-replica.js';
 import { openTask, type Task } from './task.js';
 
@@ -39,7 +40,8 @@ export class ReplicaThread extends ModelThread<ReplicaCommands, LiveReplica> {
     load: async (state) => this.model.load(state),
     train: (input, onStep) => this.#train(input, onStep),
     merge: ({ weights, total, parts }) => this.model.merge(weights, total, parts),
-    take: ({ step, parts, rate }) => this.model.take(step, parts, rate),
+    update: ({ step, squares, rate }) => this.model.update(step, squares, rate),
+    take: ({ step, parts, squares, rate }) => this.model.take(step, parts, squares, rate),
     evaluate: (numbers) => this.model.evaluate(numbers),
     sample: (tokens) => this.model.sample(tokens),
     snapshot: (request) => this.model.snapshot(request),
@@ -72,6 +74,8 @@ class Live implements LiveReplica {
   /** Of the targets since the last contribution, and of those that the gradient is of. */
   #weight = 0;
   #gradientScale = 1;
+  /** Of the step that a sharded replica has made. */
+  #gradientNorm = 0;
   /** Where values for the others travel; moved away with each contribution, moved back with the result. */
   #parts: Parts;
 
@@ -85,9 +89,9 @@ class Live implements LiveReplica {
     private readonly norms: VectorNorm,
     private readonly outer: OuterOptimizer | undefined,
   ) {
-    const { replicas, replica: own, exchange } = setup;
+    const { replica: own, exchange } = setup;
     const { size } = task.objective.layout;
-    this.#shards = cutShards(size, replicas);
+    this.#shards = shardsOf(setup, size);
     this.#own = this.#shards[own]!;
     this.#momentum = new Float32Array(this.#own.end - this.#own.start);
     this.#base = exchange === 'parameters' ? new Float32Array(size) : undefined;
@@ -101,7 +105,7 @@ class Live implements LiveReplica {
     const { batchSize, threads, replicas, replica: index, seed, dropout } = setup;
     const task = await openTask(setup.task, seed);
     const { objective, frozen, teacher } = task;
-    const { size } = objective.layout;
+    const own = shardsOf(setup, objective.layout.size)[index]!;
     const sampler = new BatchSampler({ source: task.training, batchSize, replica: index, worldSize: replicas });
     const replica = await Replica.create({
       ...{ objective, frozen, teacher, engine },
@@ -111,15 +115,16 @@ class Live implements LiveReplica {
       dropout: dropout ? { rate: dropout, seed } : undefined,
       half: halfOf(setup.precision),
       int8: setup.precision === 'int8' ? { seed } : undefined,
+      ...(setup.sharded && { part: own }),
       compile: trainingCompile(threads, replicas === 1),
     });
     const evaluator = new Evaluator(objective, engine, batchSize, evaluationCompile(threads), frozen);
-    const { start, end } = cutShards(size, replicas)[index]!;
     // What replicas exchange is in this process, wherever they train.
     const exact = engine.target === 'cpu' ? engine : await createEngine('cpu');
     const norms = new VectorNorm(exact);
+    const length = own.end - own.start;
     const outer =
-      setup.exchange === 'nothing' ? undefined : await OuterOptimizer.create(exact, end - start, replicas, setup.outer);
+      setup.exchange === 'nothing' ? undefined : await OuterOptimizer.create(exact, length, replicas, setup.outer);
     return new Live(setup, task, engine, replica, sampler, evaluator, norms, outer);
   }
 
@@ -171,28 +176,50 @@ class Live implements LiveReplica {
       if (this.#base && k === 0) {
         await this.outer!.step(this.#base.subarray(start, end), this.#momentum, values, weights, values);
       } else {
-        await this.outer!.mean(values, this.#base ? weights : each, values);
+        const into = this.setup.sharded ? [vector.subarray(start, end)] : values;
+        await this.outer!.mean(values, this.#base ? weights : each, into);
       }
     }
-    return { parts, hash: hashShard(this.#exchanged[0]!, this.#own) };
+    const hash = hashShard(this.#exchanged[0]!, this.#own);
+    if (this.#base) return { parts, hash };
+    const squares = await this.norms.squares(this.#exchanged[0]!.subarray(start, end));
+    if (!this.setup.sharded) return { parts, hash, squares };
+    this.#parts = parts;
+    return { parts: [], hash, squares };
+  }
+
+  async update(
+    step: number,
+    squares: number,
+    rate = learningRate(this.setup.schedule, step),
+  ): Promise<ReplicaCommands['update'][1]> {
+    const report = await this.replica.applyGradient(step, rate, this.#gradientScale, Math.sqrt(squares));
+    this.#gradientNorm = report.gradientNorm;
+    const { parameters } = await this.replica.fetch('parameters');
+    const { start, end } = this.#own;
+    for (const part of this.#parts) part?.set(parameters.subarray(start, end));
+    return { parts: this.#parts };
   }
 
   async take(
     step: number,
     parts: Parts,
+    squares: number,
     rate = learningRate(this.setup.schedule, step),
   ): Promise<ReplicaCommands['take'][1]> {
+    const taken = this.setup.sharded ? [this.replica.vectors.parameters] : this.#exchanged;
     parts.forEach((part, i) => {
       const { start, end } = this.#shards[i]!;
-      this.#exchanged.forEach((vector, k) => {
+      taken.forEach((vector, k) => {
         if (part) vector.set(part.subarray(k * (end - start), (k + 1) * (end - start)), start);
       });
     });
     this.#parts = parts;
-    let gradientNorm = 0;
-    if (this.setup.exchange !== 'nothing') this.replica.changed(...this.#exchangedNames);
-    if (this.setup.exchange === 'gradients') {
-      ({ gradientNorm } = await this.replica.applyGradient(step, rate, this.#gradientScale));
+    let gradientNorm = this.#gradientNorm;
+    if (this.setup.sharded) this.replica.changed('parameters');
+    else if (this.setup.exchange !== 'nothing') this.replica.changed(...this.#exchangedNames);
+    if (this.setup.exchange === 'gradients' && !this.setup.sharded) {
+      ({ gradientNorm } = await this.replica.applyGradient(step, rate, this.#gradientScale, Math.sqrt(squares)));
       await this.replica.fetch('parameters');
     }
     const { parameters } = this.replica.vectors;

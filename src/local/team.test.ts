@@ -47,6 +47,11 @@ describe('evaluate', () => {
 const kinds: [string, Partial<TeamSetup>, { moments: number; momentum: boolean }][] = [
   ['one replica', {}, { moments: 1, momentum: false }],
   ['averaged gradients', { replicas: 2, exchange: 'gradients', stepsPerRound: 1 }, { moments: 1, momentum: false }],
+  [
+    'shared moments',
+    { replicas: 3, exchange: 'gradients', sharded: true, stepsPerRound: 1 },
+    { moments: 1, momentum: false },
+  ],
   ['averaged moments', { replicas: 2, exchange: 'parameters' }, { moments: 1, momentum: true }],
   ['kept moments', { replicas: 2, exchange: 'parameters', averageMoments: false }, { moments: 2, momentum: true }],
   [

@@ -3,13 +3,14 @@ import { cutShards } from '../averaging/shards.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { checkpointPath, listCheckpoints } from '../run/checkpoint.js';
 import { meanLoss, meansOfOthers } from '../training/evaluation.js';
-import { copyMoment, type Moment } from '../training/moments.js';
+import { copyMoment, cutMoment, joinMoments, type Moment } from '../training/moments.js';
 import type { Crew, SavedRun } from './crew.js';
 import type { ReplicaSetup, Snapshot } from './messages.js';
 import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
 import { saveState, type TrainingProgress } from './saved-state.js';
+import { shardsOf } from './shards-of.js';
 import { streamedBase } from './streamed-base-replica.js';
-import type { TeamState } from './team-state.js';
+import type { Moments, TeamState } from './team-state.js';
 import { ThreadRounds } from './threads.js';
 
 /** What all replicas share. */
@@ -25,6 +26,8 @@ export type TeamSetup = Omit<ReplicaSetup, 'replica'> & {
 export class Team implements Crew {
   /** Arrays of earlier snapshots, to be filled again. */
   readonly #reuse: (Partial<Snapshot> | undefined)[] = [];
+  /** Likewise of moments that sharded replicas have parts of. */
+  #joined: Moments | undefined;
 
   private constructor(
     private readonly setup: TeamSetup,
@@ -48,14 +51,17 @@ export class Team implements Crew {
     const { run, stepsPerRound, perSample: _perSample, ...shared } = setup;
     try {
       await settle(replicas.map((replica, i) => replica.ask('init', { ...shared, replica: i })));
-      const shards = cutShards(layout.size, setup.replicas);
+      const shards = shardsOf(setup, layout.size);
       const hashes = await settle(
         replicas.map((replica, i) => {
           const moments = state.moments[i] ?? state.moments[0];
           const { start, end } = shards[i]!;
           // The last may take the arrays themselves.
           const last = i === replicas.length - 1;
-          const given = (vector: Moment) => (last ? vector : copyMoment(vector));
+          const given = (vector: Moment) => {
+            if (setup.sharded) return copyMoment(cutMoment(vector, shards[i]!));
+            return last ? vector : copyMoment(vector);
+          };
           return replica.ask('load', {
             parameters: last ? state.parameters : state.parameters.slice(),
             ...(moments && { moment1: given(moments.moment1), moment2: given(moments.moment2) }),
@@ -71,6 +77,7 @@ export class Team implements Crew {
         layout: { hash: layoutHash(layout), length: layout.size },
         committed: { round: state.round, hash: hashes[0]! },
         exchange: setup.exchange,
+        sharded: setup.sharded,
         stepsPerRound: stepsPerRound,
       });
       return new Team(setup, layout, replicas, rounds);
@@ -128,19 +135,21 @@ export class Team implements Crew {
 
   /** All that is needed to go on; its arrays are filled again by the next call of this or {@link parameters}. */
   async state(): Promise<TeamState> {
-    const { exchange, averageMoments, outer } = this.setup;
+    const { exchange, averageMoments, outer, sharded } = this.setup;
     // With gradients averaged, and with moments averaged, all replicas' moments are the same bits.
     const each = exchange === 'parameters' && !averageMoments;
     const outerMomentum = exchange === 'parameters' && outer.method === 'nesterov';
     const all = await this.#snapshots([...this.replicas.keys()], (i) => ({
       parameters: i === 0,
-      moments: each || i === 0,
+      moments: each || sharded || i === 0,
       outerMomentum,
     }));
+    const whole = ({ moment1, moment2 }: Snapshot) => ({ moment1: moment1!, moment2: moment2! });
+    const moments = each ? all.map(whole) : [sharded ? this.#join(all) : whole(all[0]!)];
     return {
       round: this.rounds.round,
       parameters: all[0]!.parameters!,
-      moments: (each ? all : all.slice(0, 1)).map(({ moment1, moment2 }) => ({ moment1: moment1!, moment2: moment2! })),
+      moments,
       ...(outerMomentum && {
         outerMomentum: joined(
           all.map((one) => one.outerMomentum!),
@@ -149,6 +158,16 @@ export class Team implements Crew {
       }),
       samplers: all.map(({ sampler }) => sampler),
     };
+  }
+
+  /** What sharded replicas have of the moments, as one. */
+  #join(shards: readonly Snapshot[]): Moments {
+    const joined = (name: 'moment1' | 'moment2') =>
+      joinMoments(
+        shards.map((shard) => shard[name]!),
+        this.#joined?.[name],
+      );
+    return (this.#joined = { moment1: joined('moment1'), moment2: joined('moment2') });
   }
 
   /** Ends the threads. Never fails; steps in progress are finished first. */
@@ -171,7 +190,9 @@ export class Team implements Crew {
           ...(wanted.outerMomentum && outerMomentum && { outerMomentum }),
         };
         const snapshot = await this.replicas[i]!.ask('snapshot', { ...wanted, reuse });
-        this.#reuse[i] = { ...this.#reuse[i], ...snapshot };
+        const { moment1: _first, moment2: _second, ...others } = snapshot;
+        // Of shards there is the joined one.
+        this.#reuse[i] = { ...this.#reuse[i], ...(this.setup.sharded ? others : snapshot) };
         return snapshot;
       }),
     );

@@ -24,6 +24,8 @@ export interface ThreadRoundsOptions {
   readonly layout: { readonly hash: string; readonly length: number };
   readonly committed: { readonly round: number; readonly hash: string };
   readonly exchange: ReplicaExchange;
+  /** As the replicas have it. */
+  readonly sharded?: boolean | undefined;
   /** H. */
   readonly stepsPerRound: number;
 }
@@ -215,23 +217,27 @@ export class ThreadRounds {
   }
 
   async #merge({ round, contributions, totalWeight: total }: Merge): Promise<void> {
-    const { replicas, exchange } = this.#options;
+    const { replicas, exchange, sharded } = this.#options;
+    const rate = this.#rates && { rate: this.#rates[0]! };
     const weights = contributions.map(({ weight }) => weight / total);
     // parts[i][j]: replica i's values of shard j.
     let parts = this.#contributions.map((trained) => trained!.parts);
     let merged: string | undefined;
+    // A gradient is clipped by the norm of all of it.
+    let squares = 0;
     if (exchange !== 'nothing') {
       const shards = await allOrCancel(
         replicas.map((replica, j) => replica.ask('merge', { weights, total, parts: parts.map((of) => of[j]) })),
         replicas,
       );
-      parts = replicas.map((_, i) => shards.map((shard) => shard.parts[i]));
+      squares = shards.reduce((sum, shard) => sum + (shard.squares ?? 0), 0);
+      const ask = (replica: ReplicaHandle) => replica.ask('update', { step: this.#step, squares, ...rate });
+      const results = sharded ? await allOrCancel(replicas.map(ask), replicas) : shards;
+      parts = replicas.map((_, i) => results.map((shard) => shard.parts[i]));
       if (exchange === 'parameters') merged = joinHashes(shards.map(({ hash }) => hash));
     }
     const taken = await allOrCancel(
-      replicas.map((replica, i) =>
-        replica.ask('take', { step: this.#step, parts: parts[i]!, ...(this.#rates && { rate: this.#rates[0]! }) }),
-      ),
+      replicas.map((replica, i) => replica.ask('take', { step: this.#step, parts: parts[i]!, squares, ...rate })),
       replicas,
     );
     const { gradientNorm } = taken[0]!;
@@ -241,7 +247,8 @@ export class ThreadRounds {
     }
     for (const [i, { hash }] of taken.entries()) this.#hashes[i] = hash;
     if (exchange === 'gradients') this.#onStep({ step: this.#step, loss, gradientNorm });
-    // With gradients every replica makes the same step itself; the first one's parameters are the truth.
+    // With gradients every replica makes the same step itself, or has the others' shards of it; the first one's parameters are
+    // the truth.
     this.#events.push({ type: 'merged', round, hash: merged ?? taken[0]!.hash });
   }
 

@@ -57,6 +57,9 @@ describe('a new run', () => {
       { offload: 'moments' as const, momentsPrecision: 'bf16' as const },
       '`momentsPrecision` (it keeps moments in fp32)',
     ],
+    ['stages of ZeRO that there are not', { zero: 2 }, '`zero: 2`: of ZeRO there is stage 1'],
+    ['moments shared out without a joint step', { replicas: 2, zero: 1, syncEvery: 5 }, '`syncEvery: 5` has each make'],
+    ['moments shared out and on disk', { zero: 1, offload: 'moments' as const }, '`zero` (it is of one replica)'],
     ['two limits', { tokens: 5 }, '`steps` and `tokens`'],
   ])('refuses %s and makes no folder', async (_name, changes, message) => {
     const refused = OpenRun.open(options(changes));

@@ -336,6 +336,15 @@ const COMPUTING = {
     betweenMachines: false,
     help: "train layer by layer, with the optimiser's moments or all of the model on disk, in the run's folder",
   },
+  /** Whether replicas that average gradients share the optimiser's moments out between them: 1 of ZeRO's stages. Default 0. */
+  zero: {
+    kind: 'whole',
+    most: 3,
+    default: 0,
+    resume: 'free',
+    betweenMachines: false,
+    help: "1: each replica has its share of the optimiser's moments alone; implies --sync-every 1",
+  },
   /** Where to compute. Default `auto`. */
   device: {
     kind: 'choice',

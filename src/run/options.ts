@@ -3,7 +3,7 @@ import { UsageError } from '../base/errors.js';
 import { optionIssues } from '../base/option-issues.js';
 import { shapeOf } from '../base/option-schema.js';
 import type { OptionsOf, ParsedOf } from '../base/option-table.js';
-import { CODE, spelledError } from '../base/spelling.js';
+import { CODE, type Spelling, spelledError } from '../base/spelling.js';
 import type { TrainedParts } from '../model/adapter.js';
 import { ENCODER_DECODERS, ENCODERS } from '../model/family-names.js';
 import { findPreset } from '../model/presets.js';
@@ -106,7 +106,7 @@ export function parseTrainOptions(options: TrainOptions | OwnTrainOptions): Pars
     );
   }
   const parsed = result.data as unknown as ParsedTrainOptions;
-  return withOneLimit(text === undefined ? parsed : { ...parsed, corpus: [] });
+  return consistent(text === undefined ? parsed : { ...parsed, corpus: [] });
 }
 
 /** Windows of a step where a model that exists learns conversations: each window holds many of them. */
@@ -132,10 +132,12 @@ function parseOwn({ model, signal: _signal, ...options }: OwnTrainOptions): Pars
     );
   const result = ownSchema.safeParse(options, { reportInput: true });
   if (!result.success) throw new UsageError(`Cannot train with these options: ${optionIssues(result.error, CODE)}.`);
-  return withOneLimit({ ...result.data, corpus: [], module: model.href } as unknown as ParsedTrainOptions);
+  return consistent({ ...result.data, corpus: [], module: model.href } as unknown as ParsedTrainOptions);
 }
 
-function withOneLimit(parsed: ParsedTrainOptions): ParsedTrainOptions {
+/** @throws UsageError for options that do not go together, of a model of one's own too */
+function consistent(parsed: ParsedTrainOptions): ParsedTrainOptions {
+  checkZero(parsed);
   const limits = LIMITS.filter((name) => parsed[name] !== undefined);
   if (limits.length > 1) {
     throw spelledError(UsageError, ({ option }) => {
@@ -144,6 +146,10 @@ function withOneLimit(parsed: ParsedTrainOptions): ParsedTrainOptions {
     });
   }
   return parsed;
+}
+
+function throwIf(wrong: boolean, say: (spelling: Spelling) => string): void {
+  if (wrong) throw spelledError(UsageError, say);
 }
 
 /** Of these a run has one at most. */
@@ -233,14 +239,42 @@ export function checkPrecision({
     );
 }
 
+/** @throws UsageError for stages of ZeRO that there are not, and where no joint step would be made whose moments could be shared out */
+function checkZero({
+  zero,
+  syncEvery = 1,
+  precision,
+}: Pick<ParsedTrainOptions, 'zero' | 'syncEvery'> & Partial<Pick<ParsedTrainOptions, 'precision'>>): void {
+  if (zero === 0) return;
+  throwIf(
+    zero > 1,
+    ({ option }) =>
+      `${option('zero', zero)}: of ZeRO there is stage 1, which shares out the optimiser's moments. The step of a replica is one ` +
+      `graph, which has all gradients and parameters at once, so that they cannot be shared out too. Take ${option('zero', 1)}; ` +
+      `${option('offload', 'all')} trains one replica in less memory.`,
+  );
+  throwIf(
+    syncEvery !== 1,
+    ({ option }) =>
+      `${option('zero', zero)} shares the optimiser's moments out between replicas that make one joint step, and ` +
+      `${option('syncEvery', syncEvery)} has each make steps of its own. Leave one of them out.`,
+  );
+  throwIf(
+    precision === 'fp16',
+    ({ option }) =>
+      `${option('zero', zero)} is of replicas on the CPU, which has no ${option('precision', 'fp16')}. Leave one of them out.`,
+  );
+}
+
 /** @throws UsageError where replicas would average moments that are kept in few bits */
 export function checkMoments({
   momentsPrecision,
   moments,
   replicas,
   syncEvery,
-}: Pick<ParsedTrainOptions, 'momentsPrecision' | 'moments' | 'replicas' | 'syncEvery'>): void {
-  if (momentsPrecision === 'fp32' || moments === 'keep' || replicas === 1 || syncEvery === 1) return;
+  zero,
+}: Pick<ParsedTrainOptions, 'momentsPrecision' | 'moments' | 'replicas' | 'syncEvery' | 'zero'>): void {
+  if (momentsPrecision === 'fp32' || moments === 'keep' || replicas === 1 || syncEvery === 1 || zero > 0) return;
   throw spelledError(
     UsageError,
     ({ option }) =>
@@ -322,6 +356,7 @@ export function streamsBase({ offload, adapter }: Pick<ParsedTrainOptions, 'offl
 const OF_WHOLE: readonly (readonly [keyof ParsedTrainOptions, (o: ParsedTrainOptions) => boolean, string])[] = [
   ['optimizer', ({ optimizer }) => optimizer === 'muon', 'it has AdamW alone, which it takes where none is named'],
   ['replicas', ({ replicas }) => replicas !== 'auto' && replicas > 1, 'it is of one replica'],
+  ['zero', ({ zero }) => zero > 0, 'it is of one replica'],
   ['device', ({ device }) => device !== 'auto' && device !== 'cpu', 'it is of the CPU'],
   ['dropout', ({ dropout = 0 }) => dropout > 0, 'it drops nothing'],
   ['precision', ({ precision }) => precision !== 'fp32', 'it computes in fp32'],

@@ -3,6 +3,7 @@ import { afterAll, expect, it } from 'vitest';
 import { Random } from '../base/random.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { Adamw, type OptimizerVectors } from './adamw.js';
+import { blankMoment, joinMoments } from './moments.js';
 
 const options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 };
 const engine = new NodeEngine();
@@ -98,6 +99,64 @@ it('comes to the same bits with factors of 1 as without any', async () => {
     results.push(vectors);
   }
   expect(results[1]).toEqual(results[0]);
+});
+
+it.each([
+  ['float32', undefined],
+  ['bfloat16', { precision: 'bf16', seed: 3 }],
+] as const)('comes to the same bits in parts, each with its own moments alone, in %s', async (_, moments) => {
+  const [size, decayed] = [1000, 700];
+  const matrices = [
+    { start: 100, rows: 5, columns: 20 },
+    { start: 420, rows: 10, columns: 8 },
+  ];
+  const all = {
+    ...{ ...options, moments, muon: { momentum: 0.95, matrices } },
+    rateRanges: [
+      { elements: 350, factor: 0.5 },
+      { elements: 650, factor: 1 },
+    ],
+  };
+  const blank = (length: number) => ({
+    ...vectorsOf(size, 3),
+    ...{ moment1: blankMoment(length, moments), moment2: blankMoment(length, moments) },
+  });
+  const whole = await Adamw.create(engine, { size, decayed }, all);
+  const parts = await Promise.all(
+    [
+      { start: 0, end: 420 },
+      { start: 420, end: 420 },
+      { start: 420, end: 1000 },
+    ].map((part) => Adamw.create(engine, { size, decayed }, all, {}, part)),
+  );
+  made.push(whole, ...parts);
+  const one = blank(size);
+  const several = parts.map(({ part }) => blank(part.end - part.start));
+  const random = new Random(4);
+  for (let step = 0; step < 4; step++) {
+    const gradient = Float32Array.from({ length: size }, () => random.normal());
+    for (const { gradient: own } of [one, ...several]) own.set(gradient);
+    const { gradientNorm } = await whole.step(one, step, 0.01, 0.5);
+    for (const [i, part] of parts.entries()) await part.step(several[i]!, step, 0.01, 0.5, gradientNorm / 0.5);
+  }
+  for (const [i, { part }] of parts.entries()) {
+    const { start, end } = part;
+    expect(several[i]!.parameters.subarray(start, end)).toEqual(one.parameters.subarray(start, end));
+    // What is another's stays as it was.
+    const first = vectorsOf(size, 3).parameters;
+    expect(several[i]!.parameters.subarray(0, start)).toEqual(first.subarray(0, start));
+    expect(several[i]!.parameters.subarray(end)).toEqual(first.subarray(end));
+  }
+  for (const name of ['moment1', 'moment2'] as const)
+    expect(joinMoments(several.map((vectors) => vectors[name]))).toEqual(one[name]);
+});
+
+it('refuses a part whose ends lie in a matrix of Muon', async () => {
+  const muon = { momentum: 0.95, matrices: [{ start: 2, rows: 2, columns: 2 }] };
+  const part = { start: 0, end: 4 };
+  await expect(Adamw.create(engine, { size: 10, decayed: 8 }, { ...options, muon }, {}, part)).rejects.toThrow(
+    'a matrix of 2 to 6 lies across the ends of 0 to 4',
+  );
 });
 
 it('refuses rates of another vector', async () => {

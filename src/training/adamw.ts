@@ -25,7 +25,7 @@ export interface AdamwOptions {
   readonly moments?: FewBitOptions | undefined;
 }
 
-/** A model's parameters and the moments of its gradient: vectors in the layout's order. */
+/** A model's parameters and the moments of its gradient: vectors in the layout's order; moments perhaps of a part of it. */
 export interface OptimizerVectors<M extends Moment = Float32Array> {
   readonly parameters: Float32Array;
   readonly gradient: Float32Array;
@@ -60,40 +60,56 @@ export class Adamw {
   readonly #update: AdamwUpdate;
   readonly #norm: VectorNorm;
   readonly #muon: Muon | undefined;
+  /** What it updates, and has moments of. */
+  readonly part: Range;
 
   private constructor(
     options: AdamwOptions,
+    part: Range,
     ranges: readonly UpdateRange[],
     update: AdamwUpdate,
     norm: VectorNorm,
     muon: Muon | undefined,
   ) {
     this.#options = options;
+    this.part = part;
     this.#ranges = ranges;
     this.#update = update;
     this.#norm = norm;
     this.#muon = muon;
   }
 
-  /** @throws Error when the factors of rates, or the matrices of Muon, are not of such a vector */
+  /**
+   * @param part of the vectors that it updates, of which alone there are moments; left out, all. No matrix of Muon may lie
+   * across its ends
+   * @throws Error when the factors of rates, or the matrices of Muon, are not of such a vector
+   */
   static async create(
     engine: Engine,
     layout: Pick<ParameterLayout, 'size' | 'decayed'>,
     options: AdamwOptions,
     compile: SessionOptions = {},
+    part: Range = { start: 0, end: layout.size },
   ): Promise<Adamw> {
-    const { rateRanges, muon: others, weightDecay, moments } = options;
+    const { rateRanges, muon: all, weightDecay, moments } = options;
     const length = RANGE * (compile.threads ?? 1);
-    const ranges = [...updateRanges(layout, rateRanges, others?.matrices.map(rangeOf), length)];
-    others?.matrices.reduce((end, matrix) => {
+    all?.matrices.reduce((end, matrix) => {
       const range = rangeOf(matrix);
       if (range.start < end || range.end > layout.decayed) throw new Error('matrices for Muon that the vector has not');
       return range.end;
     }, 0);
-    const muon = others && (await Muon.create(engine, others, { weightDecay, rateRanges, moments }, compile));
+    const others = all && { ...all, matrices: all.matrices.filter((matrix) => within(rangeOf(matrix), part)) };
+    const gaps = [
+      { start: 0, end: part.start },
+      ...(others?.matrices.map(rangeOf) ?? []),
+      { start: part.end, end: layout.size },
+    ];
+    const ranges = [...updateRanges(layout, rateRanges, gaps, length)];
+    const shared = { weightDecay, rateRanges, moments, from: part.start };
+    const muon = others && (await Muon.create(engine, others, shared, compile));
     const update = new AdamwUpdate(engine, options, compile);
     for (const { start, end } of ranges) await update.prepare(end - start);
-    return new Adamw(options, ranges, update, new VectorNorm(engine, compile), muon);
+    return new Adamw(options, part, ranges, update, new VectorNorm(engine, compile), muon);
   }
 
   /** How it takes the moments; in float32 where there are no such options. */
@@ -107,15 +123,18 @@ export class Adamw {
    *
    * @param step counted from 0, for the correction of the moments' bias
    * @param gradientScale what the gradient is multiplied by first, such as 1 / micro-batches
+   * @param norm of the whole gradient before that, where not all of it is in `vectors`
    */
   async step(
     vectors: OptimizerVectors<Moment>,
     step: number,
     learningRate: number,
     gradientScale = 1,
+    norm?: number,
   ): Promise<StepReport> {
     const { clip } = this.#options;
-    const gradientNorm = gradientScale * (await this.#norm.norm(vectors.gradient));
+    const { start: from } = this.part;
+    const gradientNorm = gradientScale * (norm ?? (await this.#norm.norm(vectors.gradient)));
     if (!Number.isFinite(gradientNorm)) return { gradientNorm };
     const limited = limitedScale(gradientNorm, gradientScale, clip);
     for (const range of this.#ranges) {
@@ -123,8 +142,8 @@ export class Adamw {
       const parts = {
         parameters: part(vectors.parameters),
         gradient: part(vectors.gradient),
-        moment1: cutMoment(vectors.moment1, range),
-        moment2: cutMoment(vectors.moment2, range),
+        moment1: cutMoment(vectors.moment1, range, from),
+        moment2: cutMoment(vectors.moment2, range, from),
       };
       await this.#update.run(parts, range, { step, learningRate, limited });
     }
@@ -137,6 +156,13 @@ export class Adamw {
     await this.#norm.dispose();
     await this.#muon?.dispose();
   }
+}
+
+/** @throws Error where a range lies across the ends of a part */
+function within({ start, end }: Range, part: Range): boolean {
+  if (end <= part.start || start >= part.end) return false;
+  if (start >= part.start && end <= part.end) return true;
+  throw new Error(`a matrix of ${start} to ${end} lies across the ends of ${part.start} to ${part.end}`);
 }
 
 /** What a step is for all elements of a model. */

@@ -26,9 +26,15 @@ export class HostVectors implements TrainedVectors {
     accumulates: boolean,
   ) {
     const vector = () => new Float32Array(layout.size);
-    const moment = () => blankMoment(layout.size, adamw.moments);
+    const moment = () => blankMoment(this.#ofMoments, adamw.moments);
     this.#vectors = { parameters: vector(), gradient: vector(), moment1: moment(), moment2: moment() };
     if (accumulates) this.#sum = vector();
+  }
+
+  /** Elements that have moments. */
+  get #ofMoments(): number {
+    const { start, end } = this.adamw.part;
+    return end - start;
   }
 
   get vectors(): OptimizerVectors {
@@ -41,7 +47,7 @@ export class HostVectors implements TrainedVectors {
   }
 
   adopt(vectors: Partial<OptimizerVectors<Moment>>): void {
-    checkVectors(this.layout.size, vectors);
+    checkVectors(this.layout.size, vectors, this.#ofMoments);
     this.#vectors = { ...this.#vectors, ...vectors };
   }
 
@@ -72,8 +78,8 @@ export class HostVectors implements TrainedVectors {
     return this.#loss[0]!;
   }
 
-  apply(step: number, learningRate: number, scale: number): Promise<StepReport> {
-    return this.adamw.step(this.#vectors, step, learningRate, scale);
+  apply(step: number, learningRate: number, scale: number, norm?: number): Promise<StepReport> {
+    return this.adamw.step(this.#vectors, step, learningRate, scale, norm);
   }
 
   async dispose(): Promise<void> {

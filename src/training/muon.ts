@@ -86,6 +86,8 @@ interface SharedOptions {
   readonly weightDecay: number;
   readonly rateRanges?: readonly RateRange[] | undefined;
   readonly moments?: FewBitOptions | undefined;
+  /** The element at which the moments begin, where they are of a part of the vectors; the first unless given. */
+  readonly from?: number;
 }
 
 /** Muon over the matrices of a model's vectors: a graph for each shape. Only the first moment is used. */
@@ -129,12 +131,13 @@ export class Muon {
     learningRate: number,
   ): Promise<void> {
     const { momentum, matrices } = this.#options;
+    const { from } = this.#shared;
     const share = Float32Array.of((1 - momentum) * gradientScale);
     for (const [i, matrix] of matrices.entries()) {
       const { start, end } = rangeOf(matrix);
       const rate = learningRate * this.#factors[i]!;
       const p = parameters.subarray(start, end);
-      const moment = this.#moments.arrays('moment1', cutMoment(moment1, { start, end }), { step, start });
+      const moment = this.#moments.arrays('moment1', cutMoment(moment1, { start, end }, from), { step, start });
       const feeds = {
         share,
         rate: Float32Array.of(rate * muonScale(matrix)),

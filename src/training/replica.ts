@@ -8,6 +8,7 @@ import { HostVectors } from './host-vectors.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
 import type { Moment, MomentName } from './moments.js';
 import type { HalfPrecision } from './precision-names.js';
+import type { Range } from './ranges.js';
 import { RoundingNoise } from './rounding-noise.js';
 import {
   dropoutArrays,
@@ -69,6 +70,8 @@ export interface ReplicaOptions<Sample> {
   readonly int8?: { readonly seed: number } | undefined;
   /** Products of matrices in so many bits, on an engine that has them; the vectors stay float32. */
   readonly half?: HalfPrecision | undefined;
+  /** What of the vectors its optimiser updates, and alone has moments of; all where left out. Of vectors in this process. */
+  readonly part?: Range | undefined;
   readonly compile?: SessionOptions;
 }
 
@@ -104,6 +107,7 @@ export class Replica<Sample = unknown> {
       dropout,
       recompute,
       int8,
+      part,
       compile = {},
     } = options;
     const { frozen: given = new Float32Array(0), teacher = new Float32Array(0) } = options;
@@ -115,13 +119,14 @@ export class Replica<Sample = unknown> {
     };
     const { memory } = engine;
     if (memory) {
+      if (part) throw new Error('a part of moments on a device');
       const gradient = traceReplica(objective, batch, 1, engine, trace);
       const setup = { memory, layout, gradient, optimizer, frozen, compile };
       return new Replica(options, await DeviceVectors.create(setup), gradient);
     }
     const program = traceReplica(objective, batch, gradientAccumulation, engine, trace);
     const gradient = await engine.compile(program, compile);
-    const adamw = await Adamw.create(engine, layout, optimizer, compile);
+    const adamw = await Adamw.create(engine, layout, optimizer, compile, part);
     const state = new HostVectors(engine, layout, gradient, adamw, frozen, gradientAccumulation > 1);
     return new Replica(options, state, program);
   }
@@ -198,9 +203,10 @@ export class Replica<Sample = unknown> {
    *
    * @param step counted from 0
    * @param scale what the gradient is multiplied by first: {@link scaleOf} the weight of the step
+   * @param norm of the whole gradient before that, where it is updated in parts
    */
-  async applyGradient(step: number, learningRate: number, scale: number): Promise<StepReport> {
-    const report = await this.#state.apply(step, learningRate, scale);
+  async applyGradient(step: number, learningRate: number, scale: number, norm?: number): Promise<StepReport> {
+    const report = await this.#state.apply(step, learningRate, scale, norm);
     const skipped = this.#lossScale?.next(Number.isFinite(report.gradientNorm));
     return skipped ? { gradientNorm: 0, skipped } : report;
   }

@@ -24,15 +24,16 @@ export interface TrainedVectors {
    * @param count of the step's micro-batches
    */
   accumulate(feeds: HostArrays, i: number, count: number): Promise<number>;
-  /** AdamW's step with the gradient. */
-  apply(step: number, learningRate: number, scale: number): Promise<StepReport>;
+  /** AdamW's step with the gradient. @param norm of the whole gradient before it is scaled, where not all of it is here */
+  apply(step: number, learningRate: number, scale: number, norm?: number): Promise<StepReport>;
   dispose(): Promise<void>;
 }
 
-/** @throws Error when a vector is not as long as the model's */
-export function checkVectors(size: number, vectors: Partial<OptimizerVectors<Moment>>): void {
+/** @throws Error when a vector is not as long as the model's, or a moment as what there are moments of */
+export function checkVectors(size: number, vectors: Partial<OptimizerVectors<Moment>>, moments = size): void {
   for (const [name, vector] of Object.entries(vectors)) {
     const length = lengthOf(vector);
-    if (length !== size) throw new Error(`${name} has ${length} elements; the model has ${size}`);
+    const expected = name === 'moment1' || name === 'moment2' ? moments : size;
+    if (length !== expected) throw new Error(`${name} has ${length} elements; the model has ${expected}`);
   }
 }

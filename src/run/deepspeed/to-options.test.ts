@@ -46,6 +46,20 @@ test('a configuration as DeepSpeed documents it', async () => {
   expect(notice).not.toContain('flops_profiler');
 });
 
+test.each<[string, object, TrainOptions, object, string]>([
+  ['shared moments', { stage: 1 }, { replicas: 2 }, { zero: 1 }, 'read zero_optimization.stage.'],
+  ['what else a stage shares', { stage: 2 }, { replicas: 'auto' }, { zero: 1 }, 'stage 1 is taken'],
+  ['nothing', { stage: 0 }, { replicas: 2 }, {}, 'nothing that has a meaning'],
+  ['one replica', { stage: 3 }, {}, {}, 'one replica has all of its state'],
+  ['a model on disk', { stage: 3, offload_param: { device: 'nvme' } }, {}, { offload: 'all' }, 'one replica has all'],
+  ['averages', { stage: 1 }, { replicas: 2, syncEvery: 5 }, {}, 'average every few steps'],
+  ['a GPU', { stage: 1 }, { replicas: 2, device: 'cuda' }, {}, 'on a GPU each replica'],
+])('a stage of ZeRO with %s', async (_, config, given, expected, told) => {
+  const { options, notice } = await read({ zero_optimization: config }, given);
+  expect(options).toEqual(expected);
+  expect(notice).toContain(told);
+});
+
 test.each<[string, object, TrainOptions, object]>([
   [
     'all three',
@@ -116,6 +130,8 @@ test.each<[string, unknown, TrainOptions, string | RegExp]>([
   ['another schedule', { scheduler: { type: 'OneCycle' } }, {}, 'WarmupDecayLR'],
   ['a fall without an end', { scheduler: { type: 'WarmupDecayLR' } }, {}, 'total_num_steps'],
   ['a schedule without a rate', { scheduler: { type: 'WarmupLR' } }, {}, 'no rate'],
+  ['a stage that there is none of', { zero_optimization: { stage: 4 } }, {}, 'zero_optimization.stage'],
+  ['another stage', { zero_optimization: { stage: 1 } }, { replicas: 2, zero: 0 }, '`zero` is 0, and'],
   ['two precisions', { fp16: { enabled: true }, bf16: { enabled: true } }, {}, 'both fp16 and bf16'],
   ['what changes the sums', { sparse_attention: { mode: 'fixed' } }, {}, 'changes what is computed'],
   ['another option', { gradient_clipping: 2 }, { clip: 1 }, '`clip` is 1, and'],

@@ -38,6 +38,7 @@ const schema = z.strictObject({
   'scheduler.params.total_num_steps': count.optional(),
   'scheduler.params.warmup_min_ratio': amount.optional(),
   'scheduler.params.cos_min_ratio': amount.max(1).optional(),
+  'zero_optimization.stage': z.int().min(0).max(3).optional(),
   'zero_optimization.offload_optimizer.device': device,
   'zero_optimization.offload_param.device': device,
   'fp16.enabled': z.boolean().optional(),
@@ -65,13 +66,14 @@ export async function optionsOfDeepSpeed(file: string, given: TrainOptions): Pro
   }
   const notes = new Map([...ignored].map(([why, keys]) => [why, [...keys]]));
   const note = (key: keyof Read, why: string) => notes.set(why, [...(notes.get(why) ?? []), key]);
-  const options: Partial<TrainOptions> = {
+  const stated: Partial<TrainOptions> = {
     ...batchOf(checked.data, given, file),
     ...optimizerOf(checked.data, file),
     ...scheduleOf(checked.data, given, file, note),
     ...precisionOf(checked.data, file),
     ...offloadOf(checked.data, note),
   };
+  const options = { ...stated, ...zeroOf(checked.data, { ...given, ...stated }, note) };
   agree(options, given, file);
   const does = read.size > 0 ? [...read.keys()].join(', ') : 'nothing that has a meaning here';
   const others = [...notes].map(([why, keys]) => `${keys.join(', ')} (${why})`);
@@ -185,6 +187,32 @@ function offloadOf(read: Read, note: (key: keyof Read, why: string) => void): Pa
     if (read[key] === 'cpu') note(key, "state is in this machine's memory");
   if (read[parameters] === 'nvme') return { offload: 'all' };
   return read[moments] === 'nvme' ? { offload: 'moments' } : {};
+}
+
+/** Of ZeRO's stages there is the first, of replicas on the CPU that average gradients; what is computed is always the same. */
+function zeroOf(
+  read: Read,
+  { offload = 'none', replicas = 1, precision, device, syncEvery = 1 }: TrainOptions,
+  note: (key: keyof Read, why: string) => void,
+): Partial<TrainOptions> {
+  const key = 'zero_optimization.stage';
+  const stage = read[key] ?? 0;
+  if (stage === 0) return {};
+  const whole = [
+    [replicas === 1 || offload !== 'none', 'one replica has all of its state'],
+    [syncEvery > 1, 'replicas that average every few steps have all of their state each'],
+    [
+      precision === 'fp16' || precision === 'bf16' || device === 'cuda' || device === 'webgpu',
+      'on a GPU each replica has all of its state',
+    ],
+  ] as const;
+  const why = whole.find(([is]) => is)?.[1];
+  if (why !== undefined) {
+    note(key, why);
+    return {};
+  }
+  if (stage > 1) note(key, 'stage 1 is taken: moments are shared out, each replica has all gradients and parameters');
+  return { zero: 1 };
 }
 
 /** @throws UsageError where an option says something else than the file */
