@@ -126,7 +126,11 @@ export async function arrangeRun(
     stepsPerRound: averagingBy(arrangement).sync_every,
     ...(offloaded &&
       !streamsBase(options) && {
-        offload: { folder: resolve(run.paths.offload), resident: RESIDENT[options.offload as keyof typeof RESIDENT] },
+        offload: {
+          folder: resolve(run.paths.offload),
+          resident: RESIDENT[options.offload as keyof typeof RESIDENT],
+          ...(chosen.from?.streamed && { from: chosen.from }),
+        },
       }),
   });
   // A large model takes a second to trace, and this is all that arrangements differ in.

@@ -51,6 +51,8 @@ export interface OffloadSetup {
   readonly folder: string;
   /** What stays in memory between checkpoints. */
   readonly resident: readonly VectorName[];
+  /** The model whose files it begins with, and of what these were. */
+  readonly from?: { readonly model: string; readonly sha256: string } | undefined;
 }
 
 /** Where a replica stands beside its vectors: in its samples and, with products in fp16, with the scale of its loss. */

@@ -7,6 +7,7 @@ import { encodeSafetensorsInPieces } from '../base/safetensors-writer.js';
 import { BatchSampler } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import type { ParameterLayout, ParameterPiece } from '../model/layout.js';
+import { basePieces, openBase } from '../run/streamed-base.js';
 import { RANGE } from '../training/ranges.js';
 import { FileStore } from '../training/streamed/disk/file-store.js';
 import { ParameterReader, setParameters } from '../training/streamed/parameter-pieces.js';
@@ -52,12 +53,11 @@ export class OffloadedReplica extends LoneReplica<StreamedReplica> implements Li
 
   async load({ parameters, sampler }: ReplicaState): Promise<string> {
     const { layout } = this.task.objective;
+    const { from } = this.setup.offload!;
     if (this.store.state === undefined) {
-      const pieces =
-        parameters.length > 0
-          ? piecesOf(layout, parameters)
-          : layout.initialPieces(new Random(this.setup.seed, 'parameters'));
-      await setParameters(this.store, this.replica.sections, pieces);
+      if (parameters.length > 0) await this.#set(piecesOf(layout, parameters));
+      else if (from) await this.#setFrom(from);
+      else await this.#set(layout.initialPieces(new Random(this.setup.seed, 'parameters')));
     }
     if (sampler) this.sampler.restore(sampler);
     return this.hash();
@@ -85,6 +85,20 @@ export class OffloadedReplica extends LoneReplica<StreamedReplica> implements Li
 
   async snapshot(): Promise<never> {
     throw alone();
+  }
+
+  #set(pieces: Iterable<ParameterPiece> | AsyncIterable<ParameterPiece>): Promise<void> {
+    return setParameters(this.store, this.replica.sections, pieces);
+  }
+
+  async #setFrom({ model, sha256 }: NonNullable<OffloadSetup['from']>): Promise<void> {
+    const base = await openBase(model, sha256);
+    try {
+      await this.#set(basePieces(base));
+      await base.check();
+    } finally {
+      await base.close();
+    }
   }
 
   /** Nobody has others to compare them with, and to read them all for it would cost as much as a step. */

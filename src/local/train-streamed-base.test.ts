@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -63,10 +63,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function distance(one: string, other: string): Promise<number> {
-  const files = await Promise.all(
-    [one, other].map((run) => SafetensorsFile.open(at(`${run}/model/adapter_model.safetensors`))),
-  );
+async function distance(one: string, other: string, name = 'adapter_model.safetensors'): Promise<number> {
+  const files = await Promise.all([one, other].map((run) => SafetensorsFile.open(at(`${run}/model/${name}`))));
   let [difference, length] = [0, 0];
   expect([...files[0]!.tensors.keys()]).toEqual([...files[1]!.tensors.keys()]);
   for (const name of files[0]!.tensors.keys()) {
@@ -79,6 +77,43 @@ async function distance(one: string, other: string): Promise<number> {
   for (const file of files) await file.close();
   return Math.sqrt(difference / length);
 }
+
+describe('a model on disk that begins with the files of another', () => {
+  const tune = (run: string, base: string, options: Partial<TrainOptions> = {}) =>
+    train({ corpus: [at('other.txt')], from: at(base), run: at(run), lr: 1e-3, ...options });
+
+  it.each([
+    ['gpt2', 'moments'],
+    ['llama', 'all'],
+    ['half', 'all'],
+  ] as const)('ends where one ends whose parameters are all in memory: %s, %s', async (base, offload) => {
+    const whole = await tune(`${base} tuned`, base);
+    const streamed = await tune(`${base} tuned on disk`, base, { offload });
+    expect(Math.abs(streamed.valLoss / whole.valLoss - 1)).toBeLessThan(1e-5);
+    expect(Math.abs(streamed.trainLoss! / whole.trainLoss! - 1)).toBeLessThan(1e-5);
+    expect(await distance(`${base} tuned`, `${base} tuned on disk`, 'model.safetensors')).toBeLessThan(1e-4);
+    const { chosen } = JSON.parse(await readFile(at(`${base} tuned on disk/run.json`), 'utf8'));
+    // None of it was in memory as a whole.
+    expect(chosen.from).toMatchObject({ streamed: true });
+  });
+
+  it('needs them no more once it has begun, and is resumed to the bit', async () => {
+    const options = { offload: 'all', steps: 20, warmup: 2, gradAccum: 2 } as const;
+    await tune('tuned undisturbed', 'llama', options);
+    await cp(at('llama'), at('leaving'), { recursive: true });
+    await tune('tuned stopped', 'leaving', { ...options, untilLoss: 100 });
+    await rm(at('leaving'), { recursive: true });
+    await startTraining({ run: at('tuned stopped'), resume: true, untilLoss: 1e-9 }).result;
+    const weights = (run: string) => readFile(at(`${run}/model/model.safetensors`));
+    expect((await weights('tuned stopped')).equals(await weights('tuned undisturbed'))).toBe(true);
+  });
+
+  it('has its parameters in memory once where tokens are added to them', async () => {
+    await tune('grown', 'gpt2', { offload: 'moments', addTokens: ['<|user|>'] });
+    const { chosen } = JSON.parse(await readFile(at('grown/run.json'), 'utf8'));
+    expect(chosen.from.streamed).toBeUndefined();
+  });
+});
 
 describe('an adapter whose base is read from its files', () => {
   it.each(['gpt2', 'llama', 'half'])('ends where one beside the whole model ends: %s', async (base) => {

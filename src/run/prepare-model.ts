@@ -70,7 +70,7 @@ export async function prepareData(
     ...{ model, context, seed: options.seed },
     ...(teacher && { teacher: teacherOf(teacher) }),
   });
-  const start = startOf(run, model);
+  const start = await startOf(run, model);
   // What was read for the frozen part need not be read once more: the trained part of it waits for who begins with it.
   let trainedOnce: Float32Array | undefined;
   const frozen = await frozenPart(run, model, async () => {

@@ -53,8 +53,17 @@ const chosenSchema = z.strictObject({
   text: z.literal('code').optional(),
   /** Of a model of one's own: where its code lay, and the hash of that file. */
   module: z.strictObject({ url: z.string(), sha256: z.string() }).optional(),
-  /** The model that the run started from, as it was named, and the sha256 of its vector of parameters. */
-  from: z.strictObject({ model: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }).optional(),
+  /**
+   * The model that the run started from, as it was named, and the sha256 of its vector of parameters; of what its files were,
+   * where their tensors were read one by one.
+   */
+  from: z
+    .strictObject({
+      model: z.string(),
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      streamed: z.literal(true).optional(),
+    })
+    .optional(),
   /** The tokens that were added to it. */
   added: z.strictObject({ first: count, count: count.min(1) }).optional(),
   /** The model's `config.json`. */

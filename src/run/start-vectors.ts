@@ -5,9 +5,9 @@ import type { AdapterContent } from '../hub/peft.js';
 import type { Model } from '../model/model.js';
 import { checkFrozen, type FrozenPart, readFrozen, writeFrozen } from './frozen-part.js';
 import type { OpenRun } from './open-run.js';
-import { partsOf, streamsBase } from './options.js';
+import { isOffloaded, objectiveName, partsOf, streamsBase } from './options.js';
 import { readSource } from './source.js';
-import { openBase } from './streamed-base.js';
+import { openBase, readsByTensors } from './streamed-base.js';
 
 /** What a run's `model/` holds: all parameters, or the adapter. */
 export async function weightsOf(
@@ -53,8 +53,8 @@ export async function frozenPart(
 /** The trained and the frozen parameters that a run begins with, anew each time. */
 type StartVectors = () => Promise<{ readonly trained: Float32Array; readonly frozen: Float32Array }>;
 
-/** Those of the model that it starts from, or random ones. */
-export function startOf(run: OpenRun, model: Model): StartVectors {
+/** Those of the model that it starts from, or random ones; none where who trains reads them from files, or makes them. */
+export async function startOf(run: OpenRun, model: Model): Promise<StartVectors> {
   const { from, seed } = run.options;
   if (from === undefined) return async () => initialVectors(model, seed);
   if (streamsBase(run.options))
@@ -65,11 +65,29 @@ export function startOf(run: OpenRun, model: Model): StartVectors {
       // What an adapter beside a model in memory would begin with.
       return { trained: model.trained.initialize(new Random(seed, 'parameters')), frozen: new Float32Array(0) };
     };
+  if (await startsFromFiles(run)) {
+    if (run.chosen.from === undefined) {
+      const base = await openBase(from, undefined, true);
+      await base.close();
+      await run.choose({ from: { model: from, sha256: base.sha256, streamed: true } });
+    }
+    const none = new Float32Array(0);
+    return async () => ({ trained: none, frozen: none });
+  }
   return async () => {
     const { parameters, sha256 } = await readSource(from, run.options, run.chosen.from?.sha256);
     if (run.chosen.from === undefined) await run.choose({ from: { model: from, sha256 } });
     return model.initialize(new Random(seed, 'parameters'), parameters);
   };
+}
+
+/** Whether the model that a run starts from is read tensor by tensor, as it may be larger than memory. */
+async function startsFromFiles({ options, chosen }: OpenRun): Promise<boolean> {
+  if (chosen.from) return chosen.from.streamed === true;
+  const { from, addTokens } = options;
+  // Preferences are measured beside the model as it was, before the first step.
+  if (!isOffloaded(options) || addTokens !== undefined || objectiveName(options) === 'preference') return false;
+  return readsByTensors(from!);
 }
 
 /** The trained parameters that a new model begins with: the same for the same seed, whatever is frozen. */

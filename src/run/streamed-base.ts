@@ -1,6 +1,7 @@
 /*
- * The base of an adapter that is trained beside a model on disk: read from the model's own files, of which the run keeps no
- * copy. So it must find them as they were.
+ * A model that is read from its own files tensor by tensor: the base of an adapter that is trained beside a model on disk, of
+ * which the run keeps no copy, so that it must find the files as they were; and what a model begins with that is trained
+ * layer by layer.
  */
 import { MeanfieldError } from '../base/errors.js';
 import { sha256 } from '../base/hash.js';
@@ -8,8 +9,9 @@ import { FLOAT_DTYPES, type FloatDtype } from '../base/safetensors-dtype.js';
 import type { TensorInfo } from '../base/safetensors-header.js';
 import { matchModel } from '../hub/match-model.js';
 import { adapterPlace, openModel } from '../hub/open-model.js';
+import type { ParameterPiece } from '../model/layout.js';
 import type { Model } from '../model/model.js';
-import type { BaseTensors } from '../training/streamed/adapter/base-sections.js';
+import { BaseSections, type BaseTensors } from '../training/streamed/adapter/base-sections.js';
 
 /** A base whose files are open. */
 export interface OpenBase extends BaseTensors {
@@ -77,4 +79,31 @@ export async function openBase(from: string, expected?: string, check = false): 
     await opened.close();
     throw error;
   }
+}
+
+/** Whether a model's tensors can be read from its files one by one: it is no adapter, and has safetensors. */
+export async function readsByTensors(from: string): Promise<boolean> {
+  if ((await adapterPlace(from)) !== undefined) return false;
+  const opened = await openModel(from);
+  try {
+    return opened.weights.readRange !== undefined;
+  } finally {
+    await opened.close();
+  }
+}
+
+/**
+ * All parameters of a model in its layout's order, some at a time: each piece is in the same array, which the next one fills
+ * again.
+ */
+export async function* basePieces(base: OpenBase, most = 2 ** 20): AsyncGenerator<ParameterPiece> {
+  const { entries } = base.model.layout;
+  const sections = new BaseSections(base, []);
+  const array = new Float32Array(Math.min(most, Math.max(0, ...entries.map(({ size }) => size))));
+  for (const { name, size } of entries)
+    for (let from = 0; from < size; from += most) {
+      const values = array.subarray(0, Math.min(most, size - from));
+      await sections.read({ name, from, size: values.length }, values);
+      yield { name, from, values };
+    }
 }

@@ -19,7 +19,7 @@ function partsByName(sections: readonly Section[]): Map<string, { section: numbe
 export async function setParameters(
   store: SectionStore,
   sections: readonly Section[],
-  pieces: Iterable<ParameterPiece>,
+  pieces: Iterable<ParameterPiece> | AsyncIterable<ParameterPiece>,
 ): Promise<void> {
   const parts = partsByName(sections);
   let open: { readonly section: number; readonly values: Float32Array } | undefined;
@@ -29,7 +29,7 @@ export async function setParameters(
     store.release(open.values);
     open = undefined;
   };
-  for (const { name, from, values } of pieces) {
+  for await (const { name, from, values } of pieces) {
     const own = parts.get(name);
     if (!own) throw new Error(`no section has ${name}`);
     for (const { section, entry } of own) {
