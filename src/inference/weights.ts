@@ -1,9 +1,10 @@
-import type { ShapedArray } from '../engine/engine.js';
+import type { Engine, ShapedArray } from '../engine/engine.js';
 import { input, type Node, replaceNodes, type Tensor } from '../graph/index.js';
 import type { Attend } from '../model/architecture.js';
 import { BLOCKS, bitsOf, headBlock, storeBlocks, type WeightPlace } from '../model/block-weights.js';
 import type { Model } from '../model/model.js';
 import type { WeightPrecision } from './precision.js';
+import { BlockRounder } from './stored-blocks.js';
 
 /** The parameters of a model for `traceFused`. */
 export interface Weights {
@@ -57,15 +58,70 @@ export function weightsIn(
       : { constants: new Map(), fed: parameters };
     return { ...held, products: new Map(), tables: new Map() };
   }
-  const { products, tables, stores, whole } = planOf(precision, model);
+  const plan = planOf(precision, model);
   const constants = new Map<string, Float32Array | Uint8Array>();
-  for (const { stored, parts } of stores) {
-    const made = parts.map(({ name, place }) => storeBlocks(parameters[name]!, place, stored.bits, stored.block));
-    const codes = made.map((part) => part.codes);
-    const scales = made.map((part) => part.scales);
-    constants.set(stored.name + CODES, joined(Uint8Array, codes));
-    constants.set(stored.name + SCALES, joined(Float32Array, scales));
+  for (const { name, place, stored, codes, scales } of placesIn(plan, constants)) {
+    const made = storeBlocks(parameters[name]!, place, stored.bits, stored.block);
+    codes.set(made.codes);
+    scales.set(made.scales);
   }
+  return withWhole(plan, constants, parameters);
+}
+
+/** What {@link weightsIn} gives in few bits, to the bit: an engine rounds what it can, in a third of the time. */
+export async function weightsBy(
+  engine: Engine,
+  threads: number,
+  precision: 'int8' | 'int4',
+  model: Model,
+  parameters: Readonly<Record<string, Float32Array>>,
+): Promise<Weights> {
+  if (!engine.compileAnySize) return weightsIn(precision, model, parameters);
+  const plan = planOf(precision, model);
+  const constants = new Map<string, Float32Array | Uint8Array>();
+  const rounder = new BlockRounder(engine, threads);
+  try {
+    for (const { name, place, stored, codes, scales } of placesIn(plan, constants)) {
+      const { bits, block } = stored;
+      if (bits === 8 && place.rows === 'outputs') {
+        await rounder.round(parameters[name]!, place.inputs, block, { codes, scales });
+        continue;
+      }
+      const made = storeBlocks(parameters[name]!, place, bits, block);
+      codes.set(made.codes);
+      scales.set(made.scales);
+    }
+  } finally {
+    await rounder.dispose();
+  }
+  return withWhole(plan, constants, parameters);
+}
+
+/** Makes room for what is stored, and tells where of it the codes and scales of each parameter go. */
+function* placesIn({ stores }: WeightPlan, constants: Map<string, Float32Array | Uint8Array>) {
+  for (const { stored, parts } of stores) {
+    const { bits, block, inputs, outputs } = stored;
+    const perRow = Math.ceil(inputs / block);
+    const blocks = outputs.reduce((sum, n) => sum + n, 0) * perRow;
+    const codes = new Uint8Array((blocks * block * bits) / 8);
+    const scales = new Float32Array(blocks);
+    constants.set(stored.name + CODES, codes);
+    constants.set(stored.name + SCALES, scales);
+    let from = 0;
+    for (const part of parts) {
+      const to = from + part.place.outputs * perRow;
+      const [first, last] = [from, to].map((at) => (at * block * bits) / 8);
+      yield { ...part, stored, codes: codes.subarray(first, last), scales: scales.subarray(from, to) };
+      from = to;
+    }
+  }
+}
+
+function withWhole(
+  { products, tables, whole }: WeightPlan,
+  constants: Map<string, Float32Array | Uint8Array>,
+  parameters: Readonly<Record<string, Float32Array>>,
+): Weights {
   // What stays as it is would else hold on to the vector that it is a view of.
   for (const { name } of whole) constants.set(name, parameters[name]!.slice());
   return { constants, fed: {}, products, tables };
@@ -134,17 +190,6 @@ export async function weightsOf(
     ...whole.map(({ name, size }) => read(name, Float32Array, size).then((values) => [name, values] as const)),
   ]);
   return { constants: new Map<string, Float32Array | Uint8Array>(named), fed: {}, products, tables };
-}
-
-function joined<T extends Uint8Array | Float32Array>(Type: new (length: number) => T, parts: readonly T[]): T {
-  if (parts.length === 1) return parts[0]!;
-  const all = new Type(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** The weights of products, those that are stored together, and the tables of tokens. */

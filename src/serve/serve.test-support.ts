@@ -8,7 +8,8 @@ import type {
 } from '../inference/completions/completion.js';
 import { StopStrings } from '../inference/stop-strings.js';
 import type { ShelfEntry } from './models/shelf.js';
-import { type ApiServer, type ServerParts, startServer } from './server.js';
+import type { ServerParts } from './parts.js';
+import { type ApiServer, startServer } from './server.js';
 
 /** How a {@link LetterModel} behaves. */
 export interface LetterOptions {

@@ -69,6 +69,35 @@ describe('models', () => {
   });
 });
 
+describe('a start', () => {
+  it('opens the first model at once, and tells what it can be asked', async () => {
+    const open = vi.fn(async () => new LetterModel({ tasks: ['embed'] }));
+    server = await serveModels([entryOf(new LetterModel(), { open }), new LetterModel({ name: 'b' })], { warm: true });
+    expect(await server.first()).toEqual(new Set(['embed']));
+    await server.first();
+    expect(open).toHaveBeenCalledOnce();
+    expect((await ask(server, '/metrics')).text).toContain('meanfield_serve_model_openings_total{model="letters"} 1');
+  });
+
+  it('fails by what is wrong with the first model, which the log does not tell as well', async () => {
+    const log = vi.fn();
+    const open = async () => {
+      throw new MeanfieldError('There is no model in /home/me/models/x.');
+    };
+    server = await serveModels([entryOf(new LetterModel(), { open })], { log, warm: true });
+    await expect(server.first()).rejects.toThrow('There is no model in /home/me/models/x.');
+    expect(log).not.toHaveBeenCalled();
+  });
+
+  it('on a port that is taken opens nothing', async () => {
+    server = await serveModels([new LetterModel()]);
+    const open = vi.fn(async () => new LetterModel());
+    const second = serveModels([entryOf(new LetterModel(), { open })], { port: server.port, warm: true });
+    await expect(second).rejects.toThrow(`Port ${server.port} is taken by another program.`);
+    expect(open).not.toHaveBeenCalled();
+  });
+});
+
 describe('who may ask', () => {
   it('shows a key where one is wanted', async () => {
     server = await serveModels([new LetterModel()], { apiKeys: ['first', 'second'] });

@@ -1,35 +1,9 @@
-import { getRequestListener } from '@hono/node-server';
-import packageFile from '../../package.json' with { type: 'json' };
 import { messageOf } from '../base/errors.js';
 import type { ServedModel } from '../inference/completions/completion.js';
-import { App } from './app.js';
 import { HttpError } from './http/http-error.js';
-import { ApiKeys } from './http/keys.js';
-import { type ListenOptions, listen, portOf } from './http/listen.js';
-import { namesThisMachine, Origins } from './http/origins.js';
-import { createServeMetrics } from './metrics.js';
-import { Shelf, type ShelfEntry, type ShelfEvent } from './models/shelf.js';
-
-/** What a server is made of. */
-export interface ServerParts extends ListenOptions {
-  readonly models: readonly ShelfEntry[];
-  /** Bytes of memory for models that are open. */
-  readonly memoryBytes: number;
-  readonly apiKeys: readonly string[];
-  readonly origins: readonly string[];
-  readonly maxTokens: number;
-  readonly clientRequests: number;
-  readonly maxBody: number;
-  readonly timeLimitMs: number;
-  readonly drainMs: number;
-  /** Milliseconds between two looks at runs that are followed; left out: none is. */
-  readonly followMs?: number | undefined;
-  readonly pingMs?: number;
-  readonly stallMs?: number;
-  /** Hears what whoever runs the server should know. */
-  readonly log?: (message: string) => void;
-  readonly tell?: (event: ShelfEvent) => void;
-}
+import { listen, portOf } from './http/listen.js';
+import { Shelf } from './models/shelf.js';
+import type { ServerParts } from './parts.js';
 
 /** A server that runs. */
 export interface ApiServer {
@@ -39,55 +13,58 @@ export interface ApiServer {
   readonly requests: number;
   /** Resolves when it is closed. */
   readonly ended: Promise<void>;
-  /** Opens a model before it is asked for, and tells what it can be asked. */
-  warm(name: string): Promise<ServedModel['tasks']>;
+  /** What the first model can be asked, once it is open. @throws what its opening failed with */
+  first(): Promise<ServedModel['tasks']>;
   /** Takes no more requests, lets those that run end, and closes the models. */
   close(): Promise<void>;
 }
 
-const PING_MS = 15_000;
-const STALL_MS = 120_000;
-
 /**
  * Serves models over HTTP.
  *
- * @throws MeanfieldError when the port is taken
+ * @throws MeanfieldError when the port is taken, before any model is opened
  */
 export async function startServer(parts: ServerParts): Promise<ApiServer> {
-  const { log = () => {}, tell = () => {} } = parts;
-  let app: App | undefined;
+  const { log = () => {}, tell = () => {}, models } = parts;
   let warming = false;
-  const metrics = createServeMetrics(() => ({ models: shelf.open, requests: app?.requests ?? 0 }));
-  const shelf = new Shelf(parts.models, parts.memoryBytes, (event) => {
+  let begun = () => {};
+  const shelf = new Shelf(models, parts.memoryBytes, (event) => {
     tell(event);
-    if (event.type === 'opened') metrics.opened(event.model, event.seconds);
+    if (event.type === 'opening') begun();
+    if (event.type === 'opened') void answering.then(({ metrics }) => metrics.opened(event.model, event.seconds));
     if (event.type === 'failed' && !warming) log(`${event.model}: ${messageOf(event.error)}`);
   });
-  const service = {
-    ...{ shelf, metrics, log, maxTokens: parts.maxTokens },
-    timing: { pingMs: parts.pingMs ?? PING_MS, stallMs: parts.stallMs ?? STALL_MS },
-    started: Math.floor(Date.now() / 1000),
-    version: `meanfield-${packageFile.version}`,
+  const open = async () => {
+    warming = true;
+    try {
+      const { model, release } = await shelf.lease(models[0]!.name);
+      release();
+      return model.tasks;
+    } catch (error) {
+      // Whoever starts the server may know why.
+      throw error instanceof HttpError ? (error.cause ?? error) : error;
+    } finally {
+      warming = false;
+    }
   };
-  const keys = new ApiKeys(parts.apiKeys);
-  app = new App(service, {
-    keys,
-    origins: new Origins(parts.origins, keys.wanted),
-    loopback: namesThisMachine(parts.host.includes(':') ? `[${parts.host}]` : parts.host),
-    clientRequests: parts.clientRequests,
-    bodyBytes: parts.maxBody,
-    requestMs: parts.timeLimitMs,
+  const server = await listen((request, response) => {
+    // None comes before this function goes on.
+    void answering.then(({ answer }) => answer(request, response));
+  }, parts);
+  const opening = new Promise<void>((resolve) => {
+    begun = resolve;
   });
-  const { hono } = app;
-  const answer = getRequestListener((request, env) => hono.fetch(request, env as never), {
-    // A program that serves is still its own.
-    overrideGlobalObjects: false,
-    errorHandler: (error) => {
-      const { status, body } = new HttpError(400, `This is no request that can be answered: ${messageOf(error)}.`);
-      return Response.json(body, { status });
-    },
+  const first = parts.warm ? open() : undefined;
+  const answering = (async () => {
+    // The thread that opens it works beside the loading of what answers.
+    if (first) await Promise.race([opening, first]).catch(() => {});
+    return (await import('./answering.js')).createAnswering(parts, shelf);
+  })();
+  const { app, metrics } = await answering.catch(async (error: unknown) => {
+    server.close();
+    await shelf.close();
+    throw error;
   });
-  const server = await listen((request, response) => void answer(request, response), parts);
   const timer = parts.followMs === undefined ? undefined : setInterval(() => void shelf.follow(), parts.followMs);
   timer?.unref();
   const port = portOf(server);
@@ -103,19 +80,7 @@ export async function startServer(parts: ServerParts): Promise<ApiServer> {
     },
     url: `http${parts.tls ? 's' : ''}://${name.includes(':') ? `[${name}]` : name}:${port}`,
     port,
-    warm: async (name) => {
-      warming = true;
-      try {
-        const { model, release } = await shelf.lease(name);
-        release();
-        return model.tasks;
-      } catch (error) {
-        // Whoever starts the server may know why.
-        throw error instanceof HttpError ? (error.cause ?? error) : error;
-      } finally {
-        warming = false;
-      }
-    },
+    first: () => first ?? open(),
     close: async () => {
       clearInterval(timer);
       const closed = new Promise((resolve) => server.close(resolve));

@@ -34,7 +34,7 @@ export async function serveModels(models: readonly string[], flags: ServeFlags, 
   for (const model of models) if (!(await bringModel(model.replace(/^[^=]+=/, ''), context))) return INTERRUPTED;
   if (options.check) await (await import('./check-precision.js')).checkPrecision(models, options.precision, output);
   const server = await startServer({
-    ...{ models: entries, host: options.host, port: options.port, tls, apiKeys },
+    ...{ models: entries, warm: true, host: options.host, port: options.port, tls, apiKeys },
     memoryBytes: options.memory === undefined ? totalmem() / 2 : options.memory * 1e9,
     origins: options.origin ?? [],
     maxTokens: options.maxTokens ?? Number.POSITIVE_INFINITY,
@@ -52,7 +52,7 @@ export async function serveModels(models: readonly string[], flags: ServeFlags, 
   });
   try {
     // So that the first answer is quick, and what is wrong with it is known now.
-    const tasks = await server.warm(entries[0]!.name);
+    const tasks = await server.first();
     tellStart(
       server,
       tasks,
@@ -97,8 +97,8 @@ async function tlsOf({ cert, key }: { readonly cert?: string | undefined; readon
 }
 
 function tellEvent(event: ShelfEvent, output: Output): void {
-  // Those that fail are in the log.
-  if (event.type === 'failed') return;
+  // Those that fail are in the log, and those that are being opened are told when they are.
+  if (event.type === 'failed' || event.type === 'opening') return;
   output.event(event);
   if (event.type === 'opened') {
     output.note(`opened ${event.model} in ${event.seconds.toFixed(1)} s\n`, 'dim');
@@ -110,7 +110,7 @@ function tellEvent(event: ShelfEvent, output: Output): void {
     );
 }
 
-type Tasks = Awaited<ReturnType<ApiServer['warm']>>;
+type Tasks = Awaited<ReturnType<ApiServer['first']>>;
 
 /** What a model can be asked first, by what it does: a path, and the body but for the model's name. */
 const EXAMPLES: readonly (readonly [route: string, body: string, task: Parameters<Tasks['has']>[0]])[] = [

@@ -42,7 +42,7 @@ export async function openInThread(request: OpenRequest): Promise<OpenedModel> {
   const { place, adapter, precision, threads } = request;
   const engine = await createEngine('auto');
   const merge: MergeAdapter = (...adapted) => mergeAdapter(engine, ...adapted);
-  const weights = new ServedWeights(precision, engine);
+  const weights = new ServedWeights(precision, engine, threads);
   const loaded = await loadModel(adapter ?? place, merge, adapter === undefined ? undefined : place, (opened) =>
     weights.read(opened),
   );

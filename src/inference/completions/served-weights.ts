@@ -4,7 +4,9 @@ import type { Model } from '../../model/model.js';
 import { cacheFolder, KeptWeights } from '../kept-weights.js';
 import type { WeightPrecision } from '../precision.js';
 import { isFused } from '../sequence-decoder.js';
-import { type Weights, weightsIn } from '../weights.js';
+import { type Weights, weightsBy, weightsIn } from '../weights.js';
+
+const NONE = new Float32Array(0);
 
 /** The weights of a model that is served in a precision: made, or those of an earlier start. */
 export class ServedWeights {
@@ -18,6 +20,7 @@ export class ServedWeights {
   constructor(
     precision: WeightPrecision,
     private readonly engine: Engine,
+    private readonly threads: number,
   ) {
     this.#precision = precision;
   }
@@ -27,7 +30,7 @@ export class ServedWeights {
     return this.#precision;
   }
 
-  /** A model's parameters; none where nothing needs them, as what is made of them was kept. */
+  /** A model's parameters; none where nothing needs them, as what is made of them is here. */
   async read({ model, path, state, parameters }: OpenTextModel): Promise<Float32Array> {
     const { precision, engine } = this;
     if (precision === 'fp32') return parameters();
@@ -42,14 +45,14 @@ export class ServedWeights {
     if (state && cache !== undefined)
       this.#kept = new KeptWeights(model, precision, { place: path, state: await state(), cache });
     this.#found = await this.#kept?.read();
-    return this.#found ? new Float32Array(0) : parameters();
+    if (this.#found) return NONE;
+    this.#made = await weightsBy(engine, this.threads, precision, model, model.layout.views(await parameters()));
+    return NONE;
   }
 
   /** @param parameters what {@link read} gave, or those in its place */
   of(model: Model, parameters: Float32Array): Weights {
-    if (this.#found) return this.#found;
-    this.#made = weightsIn(this.precision, model, model.layout.views(parameters));
-    return this.#made;
+    return this.#found ?? this.#made ?? weightsIn('fp32', model, model.layout.views(parameters));
   }
 
   /** Keeps what was made for the next start. @throws MeanfieldError where it cannot be written */

@@ -17,6 +17,8 @@ export interface ShelfEntry {
 
 /** What a shelf tells of what it does. */
 export type ShelfEvent =
+  /** The work of opening it has begun, in a thread of its own. */
+  | { readonly type: 'opening'; readonly model: string }
   | { readonly type: 'opened'; readonly model: string; readonly seconds: number; readonly notices?: readonly string[] }
   | { readonly type: 'closed'; readonly model: string; readonly reason: 'memory' | 'newer' }
   | { readonly type: 'failed'; readonly model: string; readonly error: unknown };
@@ -179,7 +181,10 @@ export class Shelf {
     const began = performance.now();
     // Before it is read: a change in between is then seen.
     const version = await entry.version?.();
-    const [bytes, model] = [await entry.memory(), await entry.open()];
+    const bytes = await entry.memory();
+    const opening = entry.open();
+    this.tell({ type: 'opening', model: entry.name });
+    const model = await opening;
     const seconds = (performance.now() - began) / 1000;
     const { notices = [] } = model;
     this.tell({ type: 'opened', model: entry.name, seconds, ...(notices.length > 0 && { notices }) });
