@@ -8,42 +8,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs, root, table } from './lib.js';
-
-/** How a process is limited: what its shell does first, and what is left to tidy up. */
-interface Limit {
-  readonly name: string;
-  readonly first: string;
-  tidy(): Promise<void>;
-}
-
-const GROUPS = [
-  ['/sys/fs/cgroup/memory', 'memory.limit_in_bytes'],
-  ['/sys/fs/cgroup', 'memory.max'],
-] as const;
-
-async function limitTo(mib: number): Promise<Limit> {
-  for (const [parent, file] of GROUPS) {
-    const group = join(parent, `meanfield-large-${process.pid}`);
-    try {
-      await mkdir(group);
-    } catch {
-      continue;
-    }
-    try {
-      await writeFile(join(group, file), String(mib * 2 ** 20));
-      const first = `echo $$ > ${group}/cgroup.procs`;
-      return { name: 'control group', first, tidy: () => rmdir(group).catch(() => {}) };
-    } catch {
-      await rmdir(group).catch(() => {});
-    }
-  }
-  return { name: 'ulimit -d', first: `ulimit -d ${mib * 1024}`, tidy: async () => {} };
-}
+import { limitTo } from './memory-limit.js';
 
 /** User and system time of a process, in seconds; Linux tells it in hundredths. */
 async function processorSeconds(pid: number): Promise<number> {
@@ -56,7 +26,7 @@ export async function run(args: string[]): Promise<void> {
   const { options } = parseArgs(args);
   const { preset = 'gpt2-1.5b', mib = '1024', steps = '3', tokens = '512', accumulate = '1' } = options;
   const folder = await mkdtemp(join(options.folder ?? tmpdir(), 'meanfield-large-'));
-  const limit = await limitTo(Number(mib));
+  const limit = await limitTo(Number(mib) * 2 ** 20);
   try {
     const text = join(folder, 'text.txt');
     // Enough for some windows, and few to validate: an evaluation is not what is measured.

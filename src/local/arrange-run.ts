@@ -9,7 +9,7 @@ import type { TrainEvent } from '../run/events.js';
 import { planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import type { ParsedTrainOptions } from '../run/options.js';
-import { isOffloaded, LIMITS, learningRateOf, offloads, optimizerName, streamsBase } from '../run/options.js';
+import { isOffloaded, LIMITS, learningRateOf, optimizerName, streamsBase } from '../run/options.js';
 import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
 import { choosePrecision, type PrecisionChoice } from '../training/precision.js';
@@ -24,11 +24,12 @@ import {
 } from './arrangement.js';
 import { threadChoices } from './measure-again.js';
 import { type MemoryNeed, memoryNeed, requireMemory } from './memory-need.js';
-import { fittingOffload, offloadNeed, RESIDENT, requireOffload } from './offload-need.js';
+import { offloadNeed, RESIDENT, requireOffload } from './offload-need.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { SpeedWatch } from './speed-watch.js';
 import { streamedBaseNeed } from './streamed-base-need.js';
 import type { TeamSetup } from './team.js';
+import { layeredWays } from './ways.js';
 
 /** Muon's, as it is published. */
 const MUON_MOMENTUM = 0.95;
@@ -46,12 +47,24 @@ export function optimizerOf(options: ParsedTrainOptions, { rates, matrices }: Pi
   };
 }
 
+/** Bytes that a run may have: what is free, or no more than it was told. */
+export function memoryLimit({ memory, force }: Pick<ParsedTrainOptions, 'memory' | 'force'>): number {
+  // What this process holds already is part of what it will need.
+  const free = availableMemory() + process.memoryUsage.rss();
+  return memory === undefined ? free : force ? 1e9 * memory : Math.min(1e9 * memory, free);
+}
+
+/** What replicas give each other. */
+export function exchangeOf(replicas: number, { sync_every }: NonNullable<Chosen['averaging']>): TeamSetup['exchange'] {
+  return replicas === 1 ? 'nothing' : sync_every === 1 ? 'gradients' : 'parameters';
+}
+
 /**
  * How replicas on threads are averaged. With Muon an outer momentum goes on in directions of a higher rate, and averages cost
  * threads next to nothing (4 × 128, 400 steps, two replicas, two texts, above the joint batch: Nesterov every 25 steps 2.5 to
  * 3.1 %, the plain mean every 25 1.7 to 2.0 %, every 5 0.1 to 0.7 % at the same speed).
  */
-function averagingOf(
+export function averagingOf(
   { outer, syncEvery, zero }: ParsedTrainOptions,
   { muon }: TeamSetup['optimizer'],
   replicas: number,
@@ -98,8 +111,7 @@ export async function arrangeRun(
   const optimizer = chosen.optimizer ?? optimizerOf(options, prepared);
   if (device !== 'cpu') requireFloat32(optimizer, device);
   const peak = learningRateOf(options, layout.size + learned.frozen.size);
-  // What this process holds already is part of what it will need.
-  const available = availableMemory() + process.memoryUsage.rss();
+  const available = memoryLimit(options);
   const averagingBy = ({ replicas }: ThreadArrangement) =>
     chosen.averaging ?? averagingOf(options, optimizer, replicas);
   const setupFor = (
@@ -117,9 +129,9 @@ export async function arrangeRun(
     optimizer,
     dropout: options.dropout,
     precision,
+    recompute: chosen.recompute,
     schedule,
-    exchange:
-      arrangement.replicas === 1 ? 'nothing' : averagingBy(arrangement).sync_every === 1 ? 'gradients' : 'parameters',
+    exchange: exchangeOf(arrangement.replicas, averagingBy(arrangement)),
     outer: { method: averagingBy(arrangement).outer, learningRate: options.outerLr, momentum: options.outerMomentum },
     averageMoments: options.moments === 'average',
     sharded: sharded(options, chosen, arrangement, device),
@@ -141,10 +153,10 @@ export async function arrangeRun(
     return need;
   };
   const require = (setup: TeamSetup) => {
-    if (device !== 'cpu' || options.force) return;
-    // What it cannot be trained with on disk, it may not be advised to put there.
-    const layered = () => (offloads(options) ? fittingOffload(learned, setup, available) : undefined);
-    requireMemory({ ...setup, learned }, needOf(setup), available, layered);
+    // Of a run with `memory` it is settled (see `settle-memory.ts`).
+    if (device !== 'cpu' || options.force || options.memory !== undefined) return;
+    const ways = () => layeredWays(options, { ...setup, learned }).find(({ total }) => total <= available);
+    requireMemory({ ...setup, learned }, needOf(setup), available, ways);
   };
 
   let measured: Measured[] = [];
@@ -181,7 +193,7 @@ export async function arrangeRun(
     ? streamedBaseNeed(learned, setup)
     : setup.offload && offloadNeed(learned, setup, setup.offload.resident);
   if (!layered) require(setup);
-  else if (!options.force) requireOffload(layered, available);
+  else if (!options.force && options.memory === undefined) requireOffload(layered, available);
   await run.choose({
     ...{ device, replicas, threads, optimizer, schedule, averaging: averagingBy(arrangement) },
     ...((options.precision ?? 'fp32') !== 'fp32' && { precision }),

@@ -8,6 +8,7 @@ import { arrangeRun } from './arrange-run.js';
 import { offloadedState } from './offloaded-team.js';
 import { RunningTraining } from './running-training.js';
 import { loadState, NO_PROGRESS, type SavedState } from './saved-state.js';
+import { settleMemory } from './settle-memory.js';
 
 /** A run from its options to its result. */
 export async function carryOut(
@@ -22,7 +23,7 @@ export async function carryOut(
   const run = await OpenRun.open(options);
   try {
     for (const message of [...notices, ...run.notices]) emit({ type: 'notice', message });
-    const prepared = await prepareRun(run, emit, stopping);
+    const prepared = await prepareRun(run, emit, stopping, (known) => settleMemory(run, known, emit));
     const training = await begin(run, prepared, emit);
     run.begin();
     return await training.run(control, started);

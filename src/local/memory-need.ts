@@ -27,9 +27,18 @@ export interface MemoryNeed {
   readonly total: number;
 }
 
-type Sizes = Pick<
+/** What a run's memory depends on. */
+export type Sizes = Pick<
   TeamSetup,
-  'replicas' | 'batchSize' | 'gradAccum' | 'dropout' | 'precision' | 'exchange' | 'averageMoments' | 'sharded'
+  | 'replicas'
+  | 'batchSize'
+  | 'gradAccum'
+  | 'dropout'
+  | 'precision'
+  | 'recompute'
+  | 'exchange'
+  | 'averageMoments'
+  | 'sharded'
 > & { readonly learned: Objective<never>; readonly optimizer?: Pick<TeamSetup['optimizer'], 'muon' | 'moments'> };
 
 /**
@@ -39,9 +48,28 @@ type Sizes = Pick<
 export function memoryNeed(setup: Sizes): MemoryNeed {
   const { learned, replicas, gradAccum, batchSize } = setup;
   const engine = { target: 'cpu', views: true } as const;
-  const { dropout, precision } = setup;
-  const step = traceReplica(learned, batchSize, gradAccum, engine, { dropout, int8: precision === 'int8' });
+  const { dropout, precision, recompute } = setup;
+  const step = traceReplica(learned, batchSize, gradAccum, engine, { dropout, recompute, int8: precision === 'int8' });
   const loss = traceLoss(learned, batchSize, engine);
+  const vectors = vectorsNeed(setup);
+  // A graph's constants, such as masks, are in its file, and in the session that was made of it.
+  const scratch = SCRATCH * (step.peakBytes + muonBytes(setup.optimizer?.muon));
+  const activations = replicas * (scratch + 2 * step.onnx.length);
+  const evaluation = replicas * (WITHOUT_ARENA * loss.peakBytes + 2 * loss.onnx.length);
+  return {
+    vectors,
+    activations,
+    evaluation,
+    total: Math.round(vectors + activations + evaluation + ownNeed(replicas)),
+  };
+}
+
+/** Of the process and its threads. */
+export const ownNeed = (replicas: number): number => PROCESS + (replicas - 1) * THREAD;
+
+/** What of it vectors take, which is known without tracing anything. */
+export function vectorsNeed(setup: Sizes): number {
+  const { learned, replicas } = setup;
   const { layout, frozen, storage } = learned;
   const trained = 4 * layout.size * (replicas * replicaVectors(setup) + snapshotVectors(setup));
   // Each replica has the frozen ones, and with the trained ones they are joined twice for a moment, as a model to write.
@@ -50,13 +78,7 @@ export function memoryNeed(setup: Sizes): MemoryNeed {
   const kept = storage ? storage.bytes * replicas + 4 * frozen.size : 4 * joined;
   // Each replica has its copy of a teacher, too; that of who read it for the run's folder goes late.
   const taught = 4 * (learned.teaching?.layout.size ?? 0) * (replicas + 1);
-  const vectors = trained + kept + taught;
-  // A graph's constants, such as masks, are in its file, and in the session that was made of it.
-  const scratch = SCRATCH * (step.peakBytes + muonBytes(setup.optimizer?.muon));
-  const activations = replicas * (scratch + 2 * step.onnx.length);
-  const evaluation = replicas * (WITHOUT_ARENA * loss.peakBytes + 2 * loss.onnx.length);
-  const own = PROCESS + (replicas - 1) * THREAD;
-  return { vectors, activations, evaluation, total: Math.round(vectors + activations + evaluation + own) };
+  return trained + kept + taught;
 }
 
 /** How many vectors of the model's size a replica holds. */
@@ -111,8 +133,9 @@ export function requireMemory(
     const layers =
       onDisk === undefined
         ? ''
-        : `Layer by layer, with ${option('offload', onDisk.offload)}, it would take about ${gigabytes(onDisk.total)}, and ` +
-          `${gigabytes(onDisk.disk)} of disk. `;
+        : `Layer by layer, with ${option('offload', onDisk.offload)}, it would take about ${gigabytes(onDisk.total)}` +
+          // Beside an adapter nothing is laid down.
+          `${onDisk.disk > 0 ? `, and ${gigabytes(onDisk.disk)} of disk` : ' of memory'}. `;
     const same =
       batchSize % low === 0 ? ` (with ${option('gradAccum', (gradAccum * batchSize) / low)} for the same steps)` : '';
     const less = [

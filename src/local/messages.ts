@@ -31,6 +31,8 @@ export interface ReplicaSetup {
   readonly dropout?: number | undefined;
   /** What products of linear layers are computed in; fp32 where left out. */
   readonly precision?: TrainingPrecision | undefined;
+  /** Whether activations that are cheap to make are made twice; by the model's size where left out. */
+  readonly recompute?: boolean | undefined;
   readonly schedule: ScheduleOptions;
   readonly exchange: ReplicaExchange;
   readonly outer: OuterOptions;

@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Model } from '../model/model.js';
 import { Causal } from '../objectives/causal/causal.js';
-import { Masked } from '../objectives/masked/masked.js';
-import { memoryNeed, requireMemory } from './memory-need.js';
-import { fittingOffload, offloadNeed, RESIDENT, requireOffload } from './offload-need.js';
+import { offloadNeed, RESIDENT, requireOffload } from './offload-need.js';
 
 const sizes = { layers: 6, width: 256, heads: 4, keyValueHeads: 4, context: 32, vocabulary: 20_000 };
 const model = Model.create('gpt2', sizes);
@@ -29,21 +27,6 @@ describe('offloadNeed', () => {
   });
 });
 
-describe('fittingOffload', () => {
-  it('puts no more on disk than it must', () => {
-    const need = (resident: (typeof RESIDENT)['all']) => offloadNeed(learned, setup, resident).total;
-    const fitting = (available: number) => fittingOffload(learned, setup, available)?.offload;
-    expect(fitting(need(RESIDENT.moments))).toBe('moments');
-    expect(fitting(need(RESIDENT.moments) - 1)).toBe('all');
-    expect(fitting(need(RESIDENT.all) - 1)).toBeUndefined();
-  });
-
-  it('knows what cannot be trained layer by layer', () => {
-    const masked = new Masked(Model.create('bert', sizes), { context: 32, rate: 0.15, mask: 1, seed: 1 });
-    expect(fittingOffload(masked, setup, Number.POSITIVE_INFINITY)).toBeUndefined();
-  });
-});
-
 describe('refusals', () => {
   it('tell the sum, and what would fit', () => {
     const need = offloadNeed(learned, setup, RESIDENT.moments);
@@ -51,11 +34,5 @@ describe('refusals', () => {
     expect(() => requireOffload(need, need.total - 1)).toThrow(
       /would need about \d+ MB of memory.*for what stays in memory.*`offload: 'all'`.*`force: true`/,
     );
-    const whole = {
-      ...{ learned, replicas: 1, batchSize: 1, gradAccum: 1, averageMoments: true },
-      exchange: 'nothing' as const,
-    };
-    const refuse = () => requireMemory(whole, memoryNeed(whole), 300e6, () => fittingOffload(learned, setup, 300e6));
-    expect(refuse).toThrow(/Layer by layer, with `offload: 'all'`, it would take about \d+ MB, and \d+ MB of disk/);
   });
 });

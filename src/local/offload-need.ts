@@ -38,23 +38,6 @@ export const RESIDENT: Readonly<Record<Exclude<(typeof OFFLOADS)[number], 'none'
   all: [],
 };
 
-/** The least that must be on disk for a run to fit, and what it takes then; undefined where it cannot. */
-export function fittingOffload(
-  learned: Objective<never>,
-  sizes: Parameters<typeof offloadNeed>[1],
-  available: number,
-): (OffloadNeed & { readonly offload: keyof typeof RESIDENT }) | undefined {
-  try {
-    const needs = (['moments', 'all'] as const).map((offload) => ({
-      ...{ offload, ...offloadNeed(learned, sizes, RESIDENT[offload]) },
-    }));
-    return needs.find(({ total }) => total <= available);
-  } catch (error) {
-    if (error instanceof MeanfieldError) return undefined;
-    throw error;
-  }
-}
-
 /** @throws MeanfieldError for what cannot be trained layer by layer */
 export function offloadNeed(
   learned: Objective<never>,

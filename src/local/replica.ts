@@ -113,6 +113,7 @@ class Live implements LiveReplica {
       gradientAccumulation: setup.gradAccum,
       optimizer: setup.optimizer,
       dropout: dropout ? { rate: dropout, seed } : undefined,
+      recompute: setup.recompute,
       half: halfOf(setup.precision),
       int8: setup.precision === 'int8' ? { seed } : undefined,
       ...(setup.sharded && { part: own }),

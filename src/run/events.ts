@@ -64,6 +64,29 @@ export interface OwnTrainResult extends Omit<TrainResult, 'tokens' | 'tokensPerS
 export interface NoticeEvent {
   readonly type: 'notice';
   readonly message: string;
+  /** Of the notice that says how a run with `memory` is trained. */
+  readonly fit?: MemoryFit;
+}
+
+/**
+ * How a run is trained so that it fits into its memory.
+ *
+ * @category Training
+ */
+export interface MemoryFit {
+  /** What of the model is on disk. */
+  readonly offload: 'none' | 'moments' | 'all';
+  /** Whether activations that are cheap to make are made twice. */
+  readonly recompute: boolean;
+  /** What it may take, and about what it will, in bytes. */
+  readonly limitBytes: number;
+  readonly memoryBytes: number;
+  /** In the run's folder, beside checkpoints. */
+  readonly diskBytes: number;
+  /** That a step moves to and from the disk. */
+  readonly stepDiskBytes: number;
+  /** What a step computes, as a multiple of what it would with the whole model and all activations in memory. */
+  readonly stepFactor: number;
 }
 
 /**

@@ -116,6 +116,8 @@ export class OpenRun {
       if (module) further.chosen.module = module;
       const anew =
         text !== undefined || (named && JSON.stringify(options.corpus) !== JSON.stringify(record.options.corpus));
+      // What its memory had it trained with is as good as given.
+      options.offload ??= record.chosen.offload;
       const notices = [...run.notices, ...versionNotices(record)];
       return new OpenRun(run, further, options, true, anew, notices, text, source, teacher);
     } catch (error) {
@@ -141,6 +143,12 @@ export class OpenRun {
   async choose(chosen: Chosen): Promise<void> {
     this.#record = { ...this.#record, chosen: { ...this.#record.chosen, ...chosen } };
     await writeRunFile(this.run.paths, recordJson(this.#record));
+  }
+
+  /** Has it trained with so much of its model on disk. */
+  async settle(offload: NonNullable<ParsedTrainOptions['offload']>, recompute: boolean | undefined): Promise<void> {
+    this.options.offload = offload;
+    await this.choose({ offload, ...(recompute !== undefined && { recompute }) });
   }
 
   /** Whether it is further than its preparation, in this process or an earlier one. */

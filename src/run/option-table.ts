@@ -328,11 +328,20 @@ const COMPUTING = {
     otherwise: 'the cores shared between them',
     betweenMachines: { help: "the coordinator's own threads", otherwise: 'the cores' },
   },
-  /** What of the model is on disk, which then is trained layer by layer in little memory. Default `none`. */
+  /** Gigabytes that the run may take: it is trained in the way that costs least of those that fit. Default what is free, without choosing. */
+  memory: {
+    kind: 'positive',
+    value: 'GB',
+    resume: 'free',
+    betweenMachines: false,
+    help: 'gigabytes that the run may take: of the ways to train it that fit, the fastest is taken, and told',
+    otherwise: 'what is free, and no other way is taken',
+  },
+  /** What of the model is on disk, which then is trained layer by layer in little memory. Default none, or what `memory` asks for. */
   offload: {
     kind: 'choice',
     choices: OFFLOADS,
-    default: 'none',
+    otherwise: 'none, or what --memory asks for',
     betweenMachines: false,
     help: "train layer by layer, with the optimiser's moments or all of the model on disk, in the run's folder",
   },

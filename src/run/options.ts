@@ -343,7 +343,6 @@ const PREFERRING = 0.05;
 
 /** Whether a model is trained layer by layer, with some of it on disk. */
 export function isOffloaded({ offload }: Pick<ParsedTrainOptions, 'offload'>): boolean {
-  // Models of one's own have no such option.
   return (offload ?? 'none') !== 'none';
 }
 
@@ -371,15 +370,17 @@ const OF_WHOLE: readonly (readonly [keyof ParsedTrainOptions, (o: ParsedTrainOpt
   ['teacher', ({ teacher }) => teacher !== undefined, 'there is no room for a second model'],
 ];
 
-/** Whether a run could be one that is trained layer by layer, for all that its options say. */
-export const offloads = (o: ParsedTrainOptions): boolean => !OF_WHOLE.some(([, is]) => is(o));
+/** What of a run's options keeps it from being trained layer by layer, and why. */
+export function ofWhole(o: ParsedTrainOptions): readonly { readonly name: string; readonly why: string }[] {
+  return OF_WHOLE.filter(([, is]) => is(o)).map(([name, , why]) => ({ name, why }));
+}
 
 /** @throws UsageError where a model that is trained layer by layer is to be trained as only one in memory can be */
 export function checkOffload(o: ParsedTrainOptions): void {
-  if (!isOffloaded(o) || offloads(o)) return;
-  const wrong = OF_WHOLE.filter(([, is]) => is(o));
+  const wrong = isOffloaded(o) ? ofWhole(o) : [];
+  if (wrong.length === 0) return;
   throw spelledError(UsageError, ({ option }) => {
-    const list = wrong.map(([name, , why]) => `${option(name)} (${why})`);
+    const list = wrong.map(({ name, why }) => `${option(name)} (${why})`);
     return `${option('offload', o.offload)} trains layer by layer; leave out ${list.join(', ')}.`;
   });
 }

@@ -19,7 +19,7 @@ import { prepareRows } from './prepare-rows.js';
 import { prepareText } from './prepare-text.js';
 import { keepSource, keptSource } from './source.js';
 import { frozenPart, startOf, weightsOf } from './start-vectors.js';
-import type { DataTask, PreparedRun, PreparedSamples } from './task.js';
+import type { DataTask, PreparedRun, PreparedSamples, Settle } from './task.js';
 import { teacherOf, teacherPart } from './teacher-part.js';
 
 /** A run that learns from files, and the model for them. */
@@ -32,6 +32,7 @@ export interface PreparedData extends PreparedRun, Pick<PreparedSamples, 'sample
  * Turns files into samples in the run's folder, or finds them there, and makes the model for them.
  *
  * @param signal ends it while files are read
+ * @param settle decides how it is trained
  * @throws MeanfieldError when they cannot be used or hold too little, or on resuming have changed
  * @throws StoppedEarly when the signal came first
  */
@@ -39,6 +40,7 @@ export async function prepareData(
   run: OpenRun,
   emit: (event: TrainEvent) => void,
   signal?: AbortSignal,
+  settle?: Settle,
 ): Promise<PreparedData> {
   const { options } = run;
   requireOther(options);
@@ -64,12 +66,14 @@ export async function prepareData(
   const whole = wholeModel(run, () => newModel(options, vocabulary));
   const model = whole.partly(partsOf(options, run.chosen.added));
   const rates = rateRanges(model.layout, model.trained, options);
-  const matrices = matricesFor(options, model);
   const teacher = await teacherPart(run);
   const learned = createObjective(objective, {
     ...{ model, context, seed: options.seed },
     ...(teacher && { teacher: teacherOf(teacher) }),
   });
+  await settle?.({ learned, rates, matrices: matricesFor(options, model) });
+  // Layer by layer there is another optimiser.
+  const matrices = matricesFor(options, model);
   const start = await startOf(run, model);
   // What was read for the frozen part need not be read once more: the trained part of it waits for who begins with it.
   let trainedOnce: Float32Array | undefined;

@@ -8,7 +8,7 @@ import type { JsonValue } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
 import { NODE_DEVICES } from '../engine/node/device-names.js';
 import { objectiveSchema } from '../objectives/create.js';
-import { MOMENTS_PRECISIONS, SCHEDULES } from '../training/optimizers.js';
+import { MOMENTS_PRECISIONS, OFFLOADS, SCHEDULES } from '../training/optimizers.js';
 import { PRECISIONS } from '../training/precision-names.js';
 import { DEFAULT_STEPS, planSteps } from './limits.js';
 import { TRAIN_OPTIONS, type TrainOption } from './option-table.js';
@@ -86,6 +86,9 @@ const chosenSchema = z.strictObject({
   precision: z.enum(PRECISIONS).optional(),
   replicas: count.min(1).optional(),
   threads: count.min(1).optional(),
+  /** What `memory` had put on disk, and whether activations that are cheap to make are made twice. */
+  offload: z.enum(OFFLOADS).optional(),
+  recompute: z.boolean().optional(),
   /** What `--replicas auto` measured. */
   measured: z.array(z.strictObject({ replicas: count, threads: count, tokens_per_second: z.number() })).optional(),
   optimizer: z

@@ -82,7 +82,7 @@ export async function startOf(run: OpenRun, model: Model): Promise<StartVectors>
 }
 
 /** Whether the model that a run starts from is read tensor by tensor, as it may be larger than memory. */
-async function startsFromFiles({ options, chosen }: OpenRun): Promise<boolean> {
+export async function startsFromFiles({ options, chosen }: Pick<OpenRun, 'options' | 'chosen'>): Promise<boolean> {
   if (chosen.from) return chosen.from.streamed === true;
   const { from, addTokens } = options;
   // Preferences are measured beside the model as it was, before the first step.

@@ -64,6 +64,12 @@ export interface PreparedRun {
   writeModel(folder: string, trained: Float32Array | WeightsFile): Promise<void>;
 }
 
+/**
+ * Decides what of a run is on disk, as soon as it is known what is learned and before anything is laid down for it: what that
+ * takes is known further down (`local/`).
+ */
+export type Settle = (known: Pick<PreparedRun, 'learned' | 'rates' | 'matrices'>) => Promise<void>;
+
 /** Samples in the run's folder, made ready, whatever they are made of. */
 export interface PreparedSamples {
   readonly tokenizer: Tokenizer;

@@ -24,6 +24,7 @@ export function defineTrain(program: Command, start: Start): void {
     'meanfield train rows.jsonl --field text --tokenizer bpe --vocab 8192 --run runs/rows',
     'meanfield train notes/ --from runs/book --run runs/notes',
     'meanfield train notes/ --teacher runs/book --layers 2 --width 64 --heads 2 --run runs/small',
+    'meanfield train books/ --preset gpt2-124m --context 512 --batch-size 1 --memory 2',
     'meanfield train book.txt --run runs/book --resume',
   ]);
 }

@@ -1,0 +1,80 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { NoticeEvent, TrainEvent } from '../run/events.js';
+import { OpenRun } from '../run/open-run.js';
+import type { TrainOptions } from '../run/options.js';
+import { prepareRun } from '../run/prepare-run.js';
+import { arrangeRun } from './arrange-run.js';
+import { settleMemory } from './settle-memory.js';
+import { layeredWays, wholeWays } from './ways.js';
+
+const source = new URL('../../examples/tinyshakespeare.txt', import.meta.url);
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'meanfield-settle-'));
+  await writeFile(join(folder, 'text.txt'), (await readFile(source, 'utf8')).slice(0, 4000));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function settle(changes: Partial<TrainOptions>) {
+  const corpus = [join(folder, 'text.txt')];
+  const sizes = { layers: 6, width: 256, heads: 4, context: 16, batchSize: 1, threads: 1, steps: 10 };
+  const options: TrainOptions = { corpus, run: join(folder, 'run'), tokenizer: 'chars', ...sizes, ...changes };
+  const run = await OpenRun.open(options);
+  try {
+    const notices: NoticeEvent[] = [];
+    const emit = (event: TrainEvent) => event.type === 'notice' && event.fit && notices.push(event);
+    const prepared = await prepareRun(run, emit, undefined, (known) => settleMemory(run, known, emit));
+    const { setup } = await arrangeRun(run, prepared, emit);
+    return { run, prepared, setup, notice: notices[0] };
+  } finally {
+    await run.release();
+  }
+}
+
+it('leaves a run as it is that has no memory named', async () => {
+  const { notice, run, setup } = await settle({});
+  expect([notice, run.chosen.offload, setup.recompute, setup.offload]).toEqual(Array(4).fill(undefined));
+});
+
+it('takes the fastest way that fits, keeps it, and goes on with it whatever the memory is by then', async () => {
+  const roomy = await settle({ memory: 4, run: join(folder, 'roomy') });
+  expect(roomy.notice!.fit).toMatchObject({ offload: 'none', recompute: false, stepFactor: 1, diskBytes: 0 });
+  expect(roomy.setup).toMatchObject({ recompute: false, optimizer: { muon: expect.anything() } });
+  const { learned } = roomy.prepared;
+  const sizes = { ...roomy.setup, learned };
+  const [moments] = layeredWays(roomy.run.options, { ...sizes, threads: 1 });
+  expect(moments!.total).toBeLessThan(
+    Math.min(...[...wholeWays({ ...sizes, recompute: undefined })].map((w) => w.total)),
+  );
+  const little = await settle({ memory: moments!.total / 1e9 });
+  expect(little.notice!.fit).toMatchObject({ offload: 'moments', memoryBytes: moments!.total });
+  expect(little.notice!.message).toMatch(
+    /layer by layer with the moments on disk.*AdamW trains all in place of Muon\.$/,
+  );
+  expect(little.setup.offload!.resident).toEqual(['parameters', 'gradient']);
+  expect(little.setup.optimizer.muon).toBeUndefined();
+  expect(little.run.chosen).toMatchObject({ offload: 'moments' });
+  const again = await settle({ resume: true, memory: 4 });
+  expect(again.notice!.fit).toMatchObject({ offload: 'moments', limitBytes: 4e9 });
+  expect(again.setup).toEqual(little.setup);
+  const without = await settle({ resume: true, memory: undefined as never });
+  expect(without.setup).toEqual(little.setup);
+  await expect(settle({ resume: true, memory: 0.1 })).rejects.toThrow('does not fit into `memory: 0.1`');
+});
+
+it('holds to an offload that is named, and refuses with the sum', async () => {
+  const { notice } = await settle({ memory: 4, offload: 'all' });
+  expect(notice!.fit).toMatchObject({ offload: 'all' });
+  await expect(settle({ memory: 0.1, run: join(folder, 'b') })).rejects.toThrow(
+    /does not fit into `memory: 0\.1`:\n- as a whole.*\n- layer by layer with the moments.*\n- layer by layer with everything on disk it takes about \d+ MB: \d+ MB for the layers[^\n]*\n`memory: 0\.\d+` would do/,
+  );
+  await expect(settle({ memory: 0.1, optimizer: 'muon', run: join(folder, 'c') })).rejects.toThrow(
+    /cannot be trained \(optimizer: it has AdamW alone.*\n`memory: 0\.\d+` would do, with the model in memory/,
+  );
+  await expect(settle({ memory: 0.1, offload: 'none', run: join(folder, 'd') })).rejects.toThrow(
+    /^(?!.*layer by layer)/s,
+  );
+});

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { Model } from '../model/model.js';
+import { Causal } from '../objectives/causal/causal.js';
+import { Masked } from '../objectives/masked/masked.js';
+import { parseTrainOptions, type TrainOptions } from '../run/options.js';
+import { memoryNeed, requireMemory } from './memory-need.js';
+import { offloadNeed, RESIDENT } from './offload-need.js';
+import { streamedBaseNeed } from './streamed-base-need.js';
+import { layeredWays, wholeWays } from './ways.js';
+
+const sizes = { layers: 6, width: 256, heads: 4, keyValueHeads: 4, context: 32, vocabulary: 20_000 };
+const model = Model.create('gpt2', sizes);
+const learned = new Causal(model);
+const whole = {
+  ...{ learned, replicas: 1, threads: 1, batchSize: 1, gradAccum: 1, averageMoments: true },
+  exchange: 'nothing' as const,
+};
+const layered = (options: Partial<TrainOptions> = {}, changes: object = {}) =>
+  layeredWays(parseTrainOptions({ corpus: ['a.txt'], ...options }), { ...whole, ...changes });
+const bytes = 4 * model.layout.size;
+
+describe('wholeWays', () => {
+  it('keeps all activations, or makes cheap ones twice in less memory and more time', () => {
+    const [plain, twice] = [...wholeWays({ ...whole, batchSize: 16 })];
+    expect([plain!.recompute, twice!.recompute]).toEqual([false, true]);
+    expect(twice!.total).toBeLessThan(plain!.total);
+    expect(twice!.factor).toBeGreaterThan(plain!.factor);
+    const sum = (way: typeof plain) => way!.terms.reduce((all, [term]) => all + term, 0);
+    expect(sum(plain)).toBeCloseTo(memoryNeed({ ...whole, batchSize: 16, recompute: false }).total, -2);
+    // The sum, and a tenth to spare.
+    expect(plain!.total / sum(plain)).toBeCloseTo(1.1, 6);
+  });
+
+  it('has one way for a run that has begun, and for a base in few bits', () => {
+    expect([...wholeWays({ ...whole, recompute: false })].map(({ recompute }) => recompute)).toEqual([false]);
+    const few = new Causal(model.adapt({ rank: 2, alpha: 4 }, 'int4'));
+    expect([...wholeWays({ ...whole, learned: few })].map(({ recompute }) => recompute)).toEqual([true]);
+  });
+
+  it('traces nothing of a model whose vectors alone are too large', () => {
+    const [way, ...others] = [...wholeWays(whole, 5 * bytes)];
+    expect([way!.whole, others]).toEqual([false, []]);
+    expect(way!.total).toBeGreaterThan(7 * bytes);
+  });
+});
+
+describe('layeredWays', () => {
+  it('are the moments on disk, then everything: less memory, and more that a step moves', () => {
+    const [moments, all] = layered();
+    expect([moments!.offload, all!.offload]).toEqual(['moments', 'all']);
+    expect(moments!.total / offloadNeed(learned, whole, RESIDENT.moments).total).toBeCloseTo(1.1, 4);
+    expect(all!.total).toBeLessThan(moments!.total);
+    expect([moments!.stepDisk, all!.stepDisk]).toEqual([4 * bytes, 9 * bytes]);
+  });
+
+  it('counts a model that is read as a whole at the start', () => {
+    const [fresh, from] = [layered(), layered({ from: 'runs/a' }, { read: true })];
+    for (const [i, way] of from.entries()) expect((way.total - fresh[i]!.total) / bytes).toBeCloseTo(1.1, 3);
+  });
+
+  it('has the base of an adapter read from its files, and no other way', () => {
+    const adapted = new Causal(model.adapt({ rank: 2, alpha: 4 }));
+    const ways = layered({ from: 'runs/a', adapter: 'lora' }, { learned: adapted });
+    expect(ways.map(({ offload, disk }) => [offload, disk])).toEqual([['all', 0]]);
+    expect(ways[0]!.total / streamedBaseNeed(adapted, whole).total).toBeCloseTo(1.1, 4);
+  });
+
+  it('are none for what cannot be trained so, and says why', () => {
+    const masked = new Masked(Model.create('bert', sizes), { context: 32, rate: 0.15, mask: 1, seed: 1 });
+    const reasons: string[] = [];
+    const options = parseTrainOptions({ corpus: ['a.txt'] });
+    expect(layeredWays(options, { ...whole, learned: masked }, (reason) => reasons.push(reason))).toEqual([]);
+    expect(reasons).toHaveLength(2);
+    expect(layered({ optimizer: 'muon' })).toEqual([]);
+    expect(layered({ replicas: 2 })).toEqual([]);
+  });
+});
+
+it('are what a run that is refused is told of, with an adapter as well', () => {
+  const refuse = (options: Partial<TrainOptions>, setup: typeof whole) => {
+    const [need, ways] = [memoryNeed(setup), layered(options, setup)];
+    const available = ways.at(-1)!.total;
+    requireMemory(setup, need, available, () => ways.find(({ total }) => total <= available));
+  };
+  expect(() => refuse({}, whole)).toThrow(
+    /Layer by layer, with `offload: 'all'`, it would take about \d+ MB, and \d+ MB of disk/,
+  );
+  const adapted = { ...whole, learned: new Causal(model.adapt({ rank: 2, alpha: 4 })) };
+  expect(() => refuse({ from: 'runs/a', adapter: 'lora' }, adapted)).toThrow(
+    /Layer by layer, with `offload: 'all'`, it would take about \d+ MB of memory\. /,
+  );
+});
