@@ -72,7 +72,7 @@ test('cluster start takes what train does, but for what its table says only thre
   expect(missing).toEqual([
     '--deepspeed',
     ...['--teacher', '--teacher-weight', '--teacher-temperature'],
-    ...['--moments-precision', '--replicas', '--memory', '--offload', '--device'],
+    ...['--moments-precision', '--replicas', '--memory', '--offload', '--zero', '--device'],
   ]);
   expect(new Set(start).size).toBe(start.length);
 });
