@@ -113,7 +113,7 @@ export interface SnapshotRequest {
 
 export interface Snapshot {
   readonly parameters?: Float32Array;
-  /** Where the replica is sharded, of its own shard. */
+  /** Where the replica is sharded, as long as the model all the same: its own shard is filled in, others are left as they are. */
   readonly moment1?: Moment;
   readonly moment2?: Moment;
   readonly outerMomentum?: Float32Array;

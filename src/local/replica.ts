@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.js';
 import { createEngine } from '../engine/node/create.js';
 import type { Generator } from '../inference/index.js';
 import { Evaluator, type LossSum } from '../training/evaluation.js';
-import { copyMoment } from '../training/moments.js';
+import { blankMoment, copyMoment, cutMoment, type Moment, type MomentName } from '../training/moments.js';
 import { halfOf } from '../training/precision-names.js';
 import { Replica } from '../training/replica.js';
 import { learningRate } from '../training/schedule.js';
@@ -250,14 +250,21 @@ class Live implements LiveReplica {
       ...(parameters ? (['parameters'] as const) : []),
       ...(moments ? (['moment1', 'moment2'] as const) : []),
     );
-    const { moment1, moment2 } = this.replica.moments;
     return {
       sampler: { ...this.sampler.state, ...(lossScale && { lossScale }) },
       ...(parameters && { parameters: copyMoment(vectors.parameters, reuse?.parameters) }),
-      ...(moments && { moment1: copyMoment(moment1, reuse?.moment1) }),
-      ...(moments && { moment2: copyMoment(moment2, reuse?.moment2) }),
+      ...(moments && { moment1: this.#momentCopy('moment1', reuse?.moment1) }),
+      ...(moments && { moment2: this.#momentCopy('moment2', reuse?.moment2) }),
       ...(outerMomentum && { outerMomentum: copyMoment(this.#momentum, reuse?.outerMomentum) }),
     };
+  }
+
+  #momentCopy(name: MomentName, reuse: Moment | undefined): Moment {
+    const own = this.replica.moments[name];
+    if (!this.setup.sharded) return copyMoment(own, reuse);
+    const whole = reuse ?? blankMoment(this.task.objective.layout.size, this.setup.optimizer.moments);
+    copyMoment(own, cutMoment(whole, this.#own));
+    return whole;
   }
 
   async commit(): Promise<never> {

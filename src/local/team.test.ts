@@ -97,6 +97,17 @@ it('fills the arrays of an earlier snapshot again', async () => {
   await team.close();
 });
 
+it('fills the moments of an earlier snapshot again where replicas have parts of them', async () => {
+  const team = await start({ replicas: 3, exchange: 'gradients', sharded: true, stepsPerRound: 1 });
+  await team.rounds.runRound(0, 1);
+  const first = await team.state();
+  const copy = structuredClone(first.moments);
+  const second = await team.state();
+  expect(second.moments).toEqual(copy);
+  expect(first.moments[0]!.moment2).toHaveLength(0);
+  await team.close();
+});
+
 it('closes its replicas when one cannot start', async () => {
   let closed = 0;
   const failing = Team.start(

@@ -3,7 +3,7 @@ import { cutShards } from '../averaging/shards.js';
 import type { ParameterLayout } from '../model/layout.js';
 import { checkpointPath, listCheckpoints } from '../run/checkpoint.js';
 import { meanLoss, meansOfOthers } from '../training/evaluation.js';
-import { copyMoment, cutMoment, joinMoments, type Moment } from '../training/moments.js';
+import { copyMoment, cutMoment, type Moment } from '../training/moments.js';
 import type { Crew, SavedRun } from './crew.js';
 import type { ReplicaSetup, Snapshot } from './messages.js';
 import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
@@ -26,8 +26,8 @@ export type TeamSetup = Omit<ReplicaSetup, 'replica'> & {
 export class Team implements Crew {
   /** Arrays of earlier snapshots, to be filled again. */
   readonly #reuse: (Partial<Snapshot> | undefined)[] = [];
-  /** Likewise of moments that sharded replicas have parts of. */
-  #joined: Moments | undefined;
+  /** Likewise of all moments, of which sharded replicas have parts. */
+  #whole: Moments | undefined;
 
   private constructor(
     private readonly setup: TeamSetup,
@@ -141,11 +141,11 @@ export class Team implements Crew {
     const outerMomentum = exchange === 'parameters' && outer.method === 'nesterov';
     const all = await this.#snapshots([...this.replicas.keys()], (i) => ({
       parameters: i === 0,
-      moments: each || sharded || i === 0,
+      moments: each || (i === 0 && !sharded),
       outerMomentum,
     }));
     const whole = ({ moment1, moment2 }: Snapshot) => ({ moment1: moment1!, moment2: moment2! });
-    const moments = each ? all.map(whole) : [sharded ? this.#join(all) : whole(all[0]!)];
+    const moments = each ? all.map(whole) : [sharded ? await this.#gather() : whole(all[0]!)];
     return {
       round: this.rounds.round,
       parameters: all[0]!.parameters!,
@@ -160,14 +160,17 @@ export class Team implements Crew {
     };
   }
 
-  /** What sharded replicas have of the moments, as one. */
-  #join(shards: readonly Snapshot[]): Moments {
-    const joined = (name: 'moment1' | 'moment2') =>
-      joinMoments(
-        shards.map((shard) => shard[name]!),
-        this.#joined?.[name],
-      );
-    return (this.#joined = { moment1: joined('moment1'), moment2: joined('moment2') });
+  /** All moments of sharded replicas: the same two arrays go from one to the next, and each fills in what it has. */
+  async #gather(): Promise<Moments> {
+    const request = { parameters: false, moments: true, outerMomentum: false };
+    for (const replica of this.replicas) {
+      const { moment1, moment2 } = await replica.ask('snapshot', {
+        ...request,
+        ...(this.#whole && { reuse: this.#whole }),
+      });
+      this.#whole = { moment1: moment1!, moment2: moment2! };
+    }
+    return this.#whole!;
   }
 
   /** Ends the threads. Never fails; steps in progress are finished first. */
@@ -190,9 +193,7 @@ export class Team implements Crew {
           ...(wanted.outerMomentum && outerMomentum && { outerMomentum }),
         };
         const snapshot = await this.replicas[i]!.ask('snapshot', { ...wanted, reuse });
-        const { moment1: _first, moment2: _second, ...others } = snapshot;
-        // Of shards there is the joined one.
-        this.#reuse[i] = { ...this.#reuse[i], ...(this.setup.sharded ? others : snapshot) };
+        this.#reuse[i] = { ...this.#reuse[i], ...snapshot };
         return snapshot;
       }),
     );

@@ -48,20 +48,6 @@ export function cutMoment(moment: Moment, { start, end }: Range, from = 0): Mome
   return isFewBits(moment) ? { values: moment.values.subarray(first, last) } : moment.subarray(first, last);
 }
 
-/** Moments of parts that lie one after the other, as one: in an earlier one's memory where that is given and fits. */
-export function joinMoments(parts: readonly Moment[], reuse?: Moment): Moment {
-  const size = parts.reduce((sum, part) => sum + lengthOf(part), 0);
-  const few = isFewBits(parts[0]!);
-  const fits = reuse !== undefined && isFewBits(reuse) === few && lengthOf(reuse) === size;
-  const whole = fits ? reuse : few ? { values: new Uint16Array(size) } : new Float32Array(size);
-  let start = 0;
-  for (const part of parts) {
-    copyMoment(part, cutMoment(whole, { start, end: start + lengthOf(part) }));
-    start += lengthOf(part);
-  }
-  return whole;
-}
-
 /** A copy, in an earlier one's memory where that is given and fits. */
 export function copyMoment(moment: Float32Array, reuse?: Moment): Float32Array;
 export function copyMoment(moment: Moment, reuse?: Moment): Moment;
