@@ -31,6 +31,7 @@ export function definePlan(program: Command, start: Start): void {
     'meanfield plan --model mt-nlg-530b --cluster 2240xa100 --tensor 8 --pipeline 35 --global-batch 1920',
     'meanfield plan --model gpt2 --cluster laptops-16 --method averaging --sync-every 100',
     'meanfield plan --cluster 1024xh100 --budget-usd 1e6',
+    'meanfield plan --model gpt2-124m --cluster this --memory 2',
   ]);
   const parts = [
     definePlanValidate,

@@ -16,9 +16,10 @@ import type { PlanFlags } from './plan-options.js';
 /**
  * Makes the plan that the options of `plan` ask for.
  *
+ * @param memory gigabytes of this machine that may be taken
  * @throws UsageError for whatever is missing, unknown or cannot be
  */
-export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
+export async function planFromFlags(flags: PlanFlags, memory?: number): Promise<Planned> {
   const { model, cluster, law } = flags;
   if (cluster === undefined) {
     throw new UsageError(
@@ -26,9 +27,11 @@ export async function planFromFlags(flags: PlanFlags): Promise<Planned> {
     );
   }
   const isHere = cluster === HERE;
+  if (memory !== undefined && !isHere)
+    throw new UsageError('--memory is of this machine: give --cluster this with it, or leave it out.');
   const options = { ...(isHere ? ofOurTrain : {}), ...(await optionsOf(flags)) };
   const { cluster: machine, warnings } = isHere
-    ? { cluster: await measured(), warnings: [] }
+    ? { cluster: await measured(memory), warnings: [] }
     : await readCluster(cluster);
   const largest = model === undefined ? largestByLaw(machine, options, await lawOf(law)) : null;
   const described = model === undefined ? { model: largest!.model, warnings: [] } : await describeModel(model);
@@ -51,7 +54,7 @@ async function lawOf(law: string = LAW_OPTION.default): Promise<ScalingLaw> {
 }
 
 /** The cluster that stands for the machine at hand. */
-const HERE = 'this';
+export const HERE = 'this';
 
 /** What `train` does here, and has as its defaults, where the user says nothing else. */
 const ofOurTrain: PlanOptions = {
@@ -62,8 +65,10 @@ const ofOurTrain: PlanOptions = {
   offload: 'none',
 };
 
-async function measured(): Promise<Cluster> {
-  return (await (await import('../machine/this-machine.js')).measureThisMachine()).cluster;
+async function measured(memory = Number.POSITIVE_INFINITY): Promise<Cluster> {
+  const { cluster } = await (await import('../machine/this-machine.js')).measureThisMachine();
+  const { accelerator } = cluster;
+  return { ...cluster, accelerator: { ...accelerator, memory: Math.min(accelerator.memory, 1e9 * memory) } };
 }
 
 /** The options of the plan itself, with the calibration as its file holds it; `plan` checks every value. */

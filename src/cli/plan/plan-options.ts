@@ -29,6 +29,12 @@ export type PlanFlags = OptionsOf<typeof PLAN_FLAGS>;
 
 /** Of `plan` alone. */
 export const PAGE_FLAGS = {
+  memory: {
+    kind: 'positive',
+    value: 'GB',
+    help: 'with --cluster this: gigabytes that `train --memory` may take; says how it would train the model',
+    otherwise: 'what is free; told of a model that does not fit as a whole',
+  },
   html: { kind: 'text', value: 'file', help: 'write a page with charts, which needs no network' },
 } as const satisfies OptionTable;
 
