@@ -3,7 +3,7 @@ export type ToThread =
   | { readonly id: number; readonly name: string; readonly input: unknown }
   | { readonly name: 'cancel' };
 
-/** From a thread: a step of `train`, then the answer, or what went wrong. */
+/** From a thread, one or a list of several: a step of `train`, then the answer, or what went wrong. */
 export type FromThread<S> =
   | { readonly id: number; readonly step: S }
   | { readonly id: number; readonly output: unknown }

@@ -12,7 +12,19 @@ export interface ThreadHost<S> {
 export function serveThread<S>(host: ThreadHost<S>): void {
   const port = parentPort;
   if (port === null) throw new Error('This file is started as a worker thread.');
-  const send = (message: FromThread<S>) => port.postMessage(message, buffersOf(message));
+  let unsent: FromThread<S>[] = [];
+  const flush = () => {
+    if (unsent.length > 0) port.postMessage(unsent.length === 1 ? unsent[0] : unsent);
+    unsent = [];
+  };
+  // What is told in one go is one message: of a step that writes many texts each would else take both threads its time.
+  const send = (message: FromThread<S>) => {
+    const buffers = buffersOf(message);
+    if (buffers.length > 0) {
+      flush();
+      port.postMessage(message, buffers);
+    } else if (unsent.push(message) === 1) queueMicrotask(flush);
+  };
   port.on('message', async (message: ToThread) => {
     // A command may have the same name.
     if (!('id' in message)) return host.cancel();
@@ -24,6 +36,8 @@ export function serveThread<S>(host: ThreadHost<S>): void {
       const [forUser, usage] = [error instanceof MeanfieldError, error instanceof UsageError];
       send({ id, error: { message: messageOf(error), stack, forUser, usage } });
     }
-    if (name === 'close') port.close();
+    if (name !== 'close') return;
+    flush();
+    port.close();
   });
 }

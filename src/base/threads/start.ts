@@ -57,13 +57,16 @@ export function startThread<C extends CommandMap<C>, S>(file: URL, what = "A rep
   worker.on('error', (error) => {
     fail(new MeanfieldError(`${what} failed: ${messageOf(error)}.`, { cause: error }));
   });
-  worker.on('message', (message: FromThread<S>) => {
+  const hear = (message: FromThread<S>) => {
     const entry = waiting.get(message.id);
     if (!entry) return;
     if ('step' in message) return entry.onStep?.(message.step);
     waiting.delete(message.id);
     if ('output' in message) entry.resolve(message.output as never);
     else entry.reject(revive(message.error));
+  };
+  worker.on('message', (told: FromThread<S> | readonly FromThread<S>[]) => {
+    for (const message of [told].flat()) hear(message);
   });
   const ask: Handle<C, S>['ask'] = (name, input, onStep) =>
     new Promise((resolve, reject) => {
