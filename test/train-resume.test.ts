@@ -36,6 +36,10 @@ const arrangements: [string, Partial<TrainOptions>][] = [
   ['two replicas with dropout', { replicas: 2, gradAccum: 2, dropout: 0.2 }],
   ['two replicas in 8 bits, where the processor has them', { replicas: 2, gradAccum: 2, precision: 'int8' }],
   ['one replica with moments in 16 bits', { momentsPrecision: 'bf16', gradAccum: 2 }],
+  [
+    'two replicas with moments in 8 bits, of averaged gradients',
+    { replicas: 2, syncEvery: 1, momentsPrecision: 'int8' },
+  ],
   ['two replicas that keep moments in 16 bits', { replicas: 2, moments: 'keep', momentsPrecision: 'bf16' }],
   ['two replicas with averaged gradients', { replicas: 2, syncEvery: 1, evalEvery: 7 }],
   ['two replicas that share moments out', { replicas: 2, syncEvery: 1, zero: 1, evalEvery: 7 }],

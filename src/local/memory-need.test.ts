@@ -32,12 +32,14 @@ describe('memoryNeed', () => {
     expect(vectors({ replicas: 2, exchange: 'parameters', averageMoments: false })).toBe(2 * (4 + 1 + 0.5 + 0.5) + 6);
   });
 
-  it('counts moments in bfloat16 half, in replicas and in checkpoints', () => {
+  it('counts moments in few bits as what they take, in replicas and in checkpoints', () => {
     const optimizer = { moments: { precision: 'bf16', seed: 1 } } as const;
     const vectors = (changes: object) =>
       memoryNeed({ ...setup, ...changes, optimizer }).vectors / 4 / model.layout.size;
     // Parameters, gradient, two halves; and all but the gradient again for checkpoints.
     expect(vectors({})).toBe(3 + 2);
+    const inBytes = { ...setup, optimizer: { moments: { precision: 'int8', seed: 1 } } } as const;
+    expect(memoryNeed(inBytes).vectors / model.layout.size).toBe(3 * 4 + 4 * (1 + 1 / 64));
     const kept = { replicas: 2, exchange: 'parameters', averageMoments: false };
     expect(vectors(kept)).toBe(2 * (3 + 1 + 0.5 + 0.5) + 2 + 2);
   });

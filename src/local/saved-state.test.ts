@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadCheckpoint, saveCheckpoint } from '../run/checkpoint.js';
+import type { FewBits } from '../training/moments.js';
 import { tinyModel } from './local.test-support.js';
 import { loadState, NO_PROGRESS, saveState, type TrainingProgress } from './saved-state.js';
 import type { TeamState } from './team-state.js';
@@ -52,16 +53,27 @@ describe('a saved state', () => {
     expect(await reload()).toEqual({ progress, team });
   });
 
-  it('comes back with moments in bfloat16, which take half of the file and are as such in it', async () => {
-    const bits = (seed: number) => ({ values: Uint16Array.from(vector(seed), (x) => 65535 * Math.abs(x)) });
+  it.each([
+    ['bf16', [['BF16', 2 * layout.size]]],
+    [
+      'int8',
+      [
+        ['F32', 20],
+        ['U8', layout.size],
+      ],
+    ],
+  ] as const)('comes back with moments in %s, which are as such in its file', async (precision, tensors) => {
+    const bits = (seed: number): FewBits =>
+      precision === 'bf16'
+        ? { values: Uint16Array.from(vector(seed), (x) => 65535 * Math.abs(x)) }
+        : { values: Uint8Array.from(vector(seed), (x) => 255 * Math.abs(x)), scales: vector(seed).slice(0, 5) };
     const moments = [0, 1].map((i) => ({ moment1: bits(2 + i), moment2: bits(5 + i) }));
     const team = { round: 3, parameters: vector(1), moments, samplers: [sampler(4), sampler(5)] };
     await saveState(folder, layout, progress, team, 2);
     expect(await reload()).toEqual({ progress, team });
     const { optimizer, close } = await loadCheckpoint(folder, 7);
-    expect([...optimizer.tensors.values()].map(({ dtype, bytes }) => [dtype, bytes])).toEqual(
-      new Array(4).fill(['BF16', 2 * layout.size]),
-    );
+    const found = [...optimizer.tensors.values()].map(({ dtype, bytes }) => [dtype, bytes]);
+    expect(found).toEqual(tensors.flatMap((one) => new Array(4).fill(one)));
     await close();
   });
 

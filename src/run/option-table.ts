@@ -291,13 +291,13 @@ const OPTIMISER = {
   beta2: { kind: 'part', default: 0.95, help: "AdamW's share of the mean square that stays at a step" },
   /** What AdamW adds to the root of the second moment. Default 1e-8. */
   epsilon: { kind: 'positive', default: 1e-8, help: 'what AdamW adds to the root of that mean square' },
-  /** What the moments of AdamW and Muon are kept in between two steps, on a CPU; bf16 is rounded by chance. Default `fp32`. */
+  /** What the moments of AdamW and Muon are kept in between two steps, on a CPU: bf16 rounded by chance, int8 in blocks. Default `fp32`. */
   momentsPrecision: {
     kind: 'choice',
     choices: MOMENTS_PRECISIONS,
     default: 'fp32',
     betweenMachines: false,
-    help: "what the optimiser's moments are kept in; bf16 takes half of their memory, checkpoints and disk",
+    help: "what the optimiser's moments are kept in; bf16 takes half of their memory and checkpoints, int8 a quarter",
   },
   /** The largest global norm of a gradient; 0 for none. Default 1. */
   clip: { kind: 'notNegative', default: 1, help: 'largest norm of a gradient, 0 for none' },

@@ -3,7 +3,7 @@ import { afterAll, expect, it } from 'vitest';
 import { Random } from '../base/random.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { Adamw, type OptimizerVectors } from './adamw.js';
-import { blankMoment, cutMoment } from './moments.js';
+import { cutMoment, MomentParts } from './moments.js';
 
 const options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 };
 const engine = new NodeEngine();
@@ -117,10 +117,10 @@ it.each([
       { elements: 650, factor: 1 },
     ],
   };
-  const blank = (length: number) => ({
-    ...vectorsOf(size, 3),
-    ...{ moment1: blankMoment(length, moments), moment2: blankMoment(length, moments) },
-  });
+  const blank = (length: number) => {
+    const ranges = new MomentParts([{ start: 0, end: length }], moments);
+    return { ...vectorsOf(size, 3), moment1: ranges.blank(), moment2: ranges.blank() };
+  };
   const whole = await Adamw.create(engine, { size, decayed }, all);
   const parts = await Promise.all(
     [

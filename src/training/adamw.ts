@@ -2,7 +2,7 @@ import type { Engine, Session, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { add, div, input, mul, scale, sqrt, sub, type Tensor } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
-import { cutMoment, type FewBitOptions, type Moment, StepMoments, tracedMoment } from './moments.js';
+import { type FewBitOptions, type Moment, MomentParts, StepMoments, tracedMoment } from './moments.js';
 import { Muon, type MuonOptions, rangeOf } from './muon.js';
 import { cutRanges, RANGE, type Range, without } from './ranges.js';
 import type { RateRange } from './rate-ranges.js';
@@ -62,6 +62,7 @@ export class Adamw {
   readonly #muon: Muon | undefined;
   /** What it updates, and has moments of. */
   readonly part: Range;
+  readonly #parts: MomentParts;
 
   private constructor(
     options: AdamwOptions,
@@ -77,6 +78,8 @@ export class Adamw {
     this.#update = update;
     this.#norm = norm;
     this.#muon = muon;
+    const matrices = (options.muon?.matrices ?? []).map(rangeOf).filter((matrix) => within(matrix, part));
+    this.#parts = new MomentParts([...ranges, ...matrices], options.moments);
   }
 
   /**
@@ -105,16 +108,16 @@ export class Adamw {
       { start: part.end, end: layout.size },
     ];
     const ranges = [...updateRanges(layout, rateRanges, gaps, length)];
-    const shared = { weightDecay, rateRanges, moments, from: part.start };
+    const shared = { weightDecay, rateRanges, moments };
     const muon = others && (await Muon.create(engine, others, shared, compile));
     const update = new AdamwUpdate(engine, options, compile);
     for (const { start, end } of ranges) await update.prepare(end - start);
     return new Adamw(options, part, ranges, update, new VectorNorm(engine, compile), muon);
   }
 
-  /** How it takes the moments; in float32 where there are no such options. */
-  get moments(): FewBitOptions | undefined {
-    return this.#options.moments;
+  /** A moment of zeros, as it takes it. */
+  blankMoment(): Moment {
+    return this.#parts.blank();
   }
 
   /**
@@ -133,7 +136,6 @@ export class Adamw {
     norm?: number,
   ): Promise<StepReport> {
     const { clip } = this.#options;
-    const { start: from } = this.part;
     const gradientNorm = gradientScale * (norm ?? (await this.#norm.norm(vectors.gradient)));
     if (!Number.isFinite(gradientNorm)) return { gradientNorm };
     const limited = limitedScale(gradientNorm, gradientScale, clip);
@@ -142,12 +144,15 @@ export class Adamw {
       const parts = {
         parameters: part(vectors.parameters),
         gradient: part(vectors.gradient),
-        moment1: cutMoment(vectors.moment1, range, from),
-        moment2: cutMoment(vectors.moment2, range, from),
+        moment1: this.#parts.cut(vectors.moment1, range),
+        moment2: this.#parts.cut(vectors.moment2, range),
       };
       await this.#update.run(parts, range, { step, learningRate, limited });
     }
-    await this.#muon?.step(vectors, step, limited, learningRate);
+    if (this.#muon) {
+      const moment1 = (range: Range) => this.#parts.cut(vectors.moment1, range);
+      await this.#muon.step({ ...vectors, moment1 }, step, limited, learningRate);
+    }
     return { gradientNorm };
   }
 

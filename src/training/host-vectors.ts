@@ -1,7 +1,7 @@
 import type { Engine, HostArrays, Session } from '../engine/engine.js';
 import type { ParameterLayout } from '../model/layout.js';
 import type { Adamw, OptimizerVectors, StepReport } from './adamw.js';
-import { blankMoment, isFewBits, type Moment } from './moments.js';
+import { isFewBits, type Moment } from './moments.js';
 import { vectorArrays } from './step-program.js';
 import { checkVectors, type TrainedVectors } from './trained-vectors.js';
 
@@ -26,8 +26,8 @@ export class HostVectors implements TrainedVectors {
     accumulates: boolean,
   ) {
     const vector = () => new Float32Array(layout.size);
-    const moment = () => blankMoment(this.#ofMoments, adamw.moments);
-    this.#vectors = { parameters: vector(), gradient: vector(), moment1: moment(), moment2: moment() };
+    const [moment1, moment2] = [adamw.blankMoment(), adamw.blankMoment()];
+    this.#vectors = { parameters: vector(), gradient: vector(), moment1, moment2 };
     if (accumulates) this.#sum = vector();
   }
 

@@ -7,7 +7,7 @@ import type { Engine, Session, SessionOptions } from '../engine/engine.js';
 import { Sessions } from '../engine/sessions.js';
 import { add, div, encode, gemm, input, mul, reduceSum, scale, shift, sqrt, sub, type Tensor } from '../graph/index.js';
 import type { ParameterLayout } from '../model/layout.js';
-import { cutMoment, type FewBitOptions, type Moment, StepMoments, tracedMoment } from './moments.js';
+import { type FewBitOptions, type Moment, StepMoments, tracedMoment } from './moments.js';
 import type { Range } from './ranges.js';
 import type { RateRange } from './rate-ranges.js';
 
@@ -78,7 +78,8 @@ export const rangeOf = ({ start, rows, columns }: MuonMatrix): Range => ({ start
 interface MuonVectors {
   readonly parameters: Float32Array;
   readonly gradient: Float32Array;
-  readonly moment1: Moment;
+  /** A matrix's part of it. */
+  readonly moment1: (range: Range) => Moment;
 }
 
 /** What Muon has in common with the AdamW beside it. */
@@ -86,8 +87,6 @@ interface SharedOptions {
   readonly weightDecay: number;
   readonly rateRanges?: readonly RateRange[] | undefined;
   readonly moments?: FewBitOptions | undefined;
-  /** The element at which the moments begin, where they are of a part of the vectors; the first unless given. */
-  readonly from?: number;
 }
 
 /** Muon over the matrices of a model's vectors: a graph for each shape. Only the first moment is used. */
@@ -131,13 +130,12 @@ export class Muon {
     learningRate: number,
   ): Promise<void> {
     const { momentum, matrices } = this.#options;
-    const { from } = this.#shared;
     const share = Float32Array.of((1 - momentum) * gradientScale);
     for (const [i, matrix] of matrices.entries()) {
       const { start, end } = rangeOf(matrix);
       const rate = learningRate * this.#factors[i]!;
       const p = parameters.subarray(start, end);
-      const moment = this.#moments.arrays('moment1', cutMoment(moment1, { start, end }, from), { step, start });
+      const moment = this.#moments.arrays('moment1', moment1({ start, end }), { step, start });
       const feeds = {
         share,
         rate: Float32Array.of(rate * muonScale(matrix)),

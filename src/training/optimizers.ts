@@ -10,4 +10,4 @@ export type RateShape = (typeof SCHEDULES)[number];
 export const OFFLOADS = ['none', 'moments', 'all'] as const;
 
 /** What the optimiser's moments are kept in from one step to the next. */
-export const MOMENTS_PRECISIONS = ['fp32', 'bf16'] as const;
+export const MOMENTS_PRECISIONS = ['fp32', 'bf16', 'int8'] as const;

@@ -239,6 +239,8 @@ export const notDifferentiable: Record<string, string> = {
   dequantize: 'its values stand for others',
   dequantizeBlocks: 'what is kept in few bits stays as it is',
   narrowBfloat16: 'it rounds',
+  narrowBlocks: 'it rounds',
+  widenBlocks: 'what is kept in few bits stays as it is',
   widenBfloat16: 'what is kept in few bits stays as it is',
   ...int8NotDifferentiable,
 };

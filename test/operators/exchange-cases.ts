@@ -2,15 +2,18 @@ import {
   abs,
   dequantize,
   dequantizeBlocks,
+  MOMENT_BLOCK,
   maximum,
   minimum,
   narrowBfloat16,
+  narrowBlocks,
   quantize,
   roundBfloat16,
   type Tensor,
   widenBfloat16,
+  widenBlocks,
 } from '../../src/graph/index.js';
-import type { OperatorCase } from './case.js';
+import type { Draw, OperatorCase } from './case.js';
 import { at, fill, map, zip } from './values.js';
 
 const either =
@@ -37,6 +40,28 @@ const bfloat16 = (x: number): number => {
   const unit = 2 ** (Math.floor(Math.log2(Math.abs(x))) - 7);
   return roundEven(x / unit) * unit;
 };
+
+/** The dynamic code of arXiv 2110.02861, rising. */
+export function dynamicCode(signed: boolean): number[] {
+  const decades = [...Array(7).keys()].flatMap((decade) => {
+    const steps = 2 ** decade * (signed ? 1 : 2);
+    return Array.from({ length: steps }, (_, k) => 10 ** (decade - 6) * (0.1 + (0.9 * (k + 0.5)) / steps));
+  });
+  const below = signed ? decades.map((value) => -value).reverse() : [];
+  return [...below, 0, ...decades, 1].map(Math.fround);
+}
+
+/** Codes of a vector, each block with the largest in it, and their scales. */
+function drawBlocks(draw: Draw) {
+  const size = draw.size(700);
+  const scale = Math.fround(draw.pick(1e-9, 0.3, 1, 77.7));
+  const codes = draw.uint8s([size]);
+  codes.data.forEach((_, i) => {
+    if (i % MOMENT_BLOCK === 0) codes.data[i] = 255;
+  });
+  const scales = map(draw.floats([Math.ceil(size / MOMENT_BLOCK)]), () => scale);
+  return { codes, scales: { ...scales, dtype: 'float32' as const }, scale };
+}
 
 /** Of the operators with which machines exchange what they have learnt, and with which weights are kept in few bits. */
 export const exchangeCases: Record<string, OperatorCase> = {
@@ -99,6 +124,34 @@ export const exchangeCases: Record<string, OperatorCase> = {
       operands: [values, { ...noise, dtype: 'uint16' }],
       trace: narrowBfloat16,
       reference: (x, n) => zip(x!, n!, (a, b) => (bits(a) + b) >>> 16),
+    };
+  },
+  narrowBlocks: (draw) => {
+    const signed = draw.bool();
+    const code = dynamicCode(signed);
+    const { codes, scales, scale } = drawBlocks(draw);
+    // Near enough to a value that no other is nearer.
+    const values = map(codes, (c) => {
+      const off = c === 255 || (c === 0 && !signed) ? 0 : draw.pick(0, 0.3) * (code[c + 1]! - code[c]!);
+      return Math.fround((code[c]! + off) * scale);
+    });
+    return {
+      operands: [{ ...values, dtype: 'float32' }],
+      trace: (x) => {
+        const narrow = narrowBlocks(x!, signed);
+        return [narrow.codes, narrow.scales];
+      },
+      reference: () => [codes, scales],
+    };
+  },
+  widenBlocks: (draw) => {
+    const signed = draw.bool();
+    const code = dynamicCode(signed);
+    const { codes, scales, scale } = drawBlocks(draw);
+    return {
+      operands: [codes, scales],
+      trace: (c, s) => widenBlocks(c!, s!, signed),
+      reference: () => map(codes, (c) => code[c]! * scale),
     };
   },
   widenBfloat16: (draw) => {

@@ -74,7 +74,7 @@ export { linearCrossEntropyInt8, type NoiseSource } from './int8-head.js';
 export { hasInt8, linear } from './linear.js';
 export { gather, pick, place, scatterAdd } from './lookup.js';
 export { CHUNK_ELEMENTS, chunkSizes, crossEntropy, lessOne, linearCrossEntropy, linearScores } from './loss.js';
-export { narrowBfloat16 } from './moments.js';
+export { MOMENT_BLOCK, narrowBfloat16, narrowBlocks, widenBlocks } from './moments.js';
 export { layerNorm, rmsNorm } from './normalization.js';
 export { gemm, matmul } from './product.js';
 export { dequantize, dequantizeBlocks, quantize, roundBfloat16, widenBfloat16 } from './quantization.js';

@@ -3,7 +3,7 @@ import { lowWords } from '../../../objectives/low-words.js';
 import type { Objective } from '../../../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from '../../adamw.js';
 import type { LossSum } from '../../evaluation.js';
-import { blankMoment, type Moment } from '../../moments.js';
+import type { Moment } from '../../moments.js';
 import { feedArrays } from '../../step-program.js';
 import { checkVectors } from '../../trained-vectors.js';
 import { ChunkedHead, RowCosts, sectionTargets } from '../chunked-head.js';
@@ -55,11 +55,8 @@ export class StreamedAdapter<Sample = unknown> {
   ) {
     const { objective, batch, gradientAccumulation } = options;
     const { size } = objective.layout;
-    const moment = () => blankMoment(size, adamw.moments);
-    this.#vectors = {
-      ...{ parameters: new Float32Array(size), gradient: new Float32Array(size) },
-      ...{ moment1: moment(), moment2: moment() },
-    };
+    const [moment1, moment2] = [adamw.blankMoment(), adamw.blankMoment()];
+    this.#vectors = { parameters: new Float32Array(size), gradient: new Float32Array(size), moment1, moment2 };
     const each = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
     this.#feeds = each(gradientAccumulation, () => feedArrays(objective as Objective<never>, batch));
     const { tokens, width } = graph.cut;
