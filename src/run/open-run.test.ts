@@ -59,6 +59,7 @@ describe('a new run', () => {
     ],
     ['stages of ZeRO that there are not', { zero: 2 }, '`zero: 2`: of ZeRO there is stage 1'],
     ['moments shared out without a joint step', { replicas: 2, zero: 1, syncEvery: 5 }, '`syncEvery: 5` has each make'],
+    ['moments shared out and in blocks', { zero: 1, momentsPrecision: 'int8' as const }, 'in blocks, which other cuts'],
     ['moments shared out and on disk', { zero: 1, offload: 'moments' as const }, '`zero` (it is of one replica)'],
     ['two limits', { tokens: 5 }, '`steps` and `tokens`'],
   ])('refuses %s and makes no folder', async (_name, changes, message) => {

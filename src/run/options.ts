@@ -244,7 +244,9 @@ function checkZero({
   zero,
   syncEvery = 1,
   precision,
-}: Pick<ParsedTrainOptions, 'zero' | 'syncEvery'> & Partial<Pick<ParsedTrainOptions, 'precision'>>): void {
+  momentsPrecision,
+}: Pick<ParsedTrainOptions, 'zero' | 'syncEvery' | 'momentsPrecision'> &
+  Partial<Pick<ParsedTrainOptions, 'precision'>>): void {
   if (zero === 0) return;
   throwIf(
     zero > 1,
@@ -258,6 +260,12 @@ function checkZero({
     ({ option }) =>
       `${option('zero', zero)} shares the optimiser's moments out between replicas that make one joint step, and ` +
       `${option('syncEvery', syncEvery)} has each make steps of its own. Leave one of them out.`,
+  );
+  throwIf(
+    momentsPrecision === 'int8',
+    ({ option }) =>
+      `${option('zero', zero)} cuts moments where replicas share them out, and ${option('momentsPrecision', 'int8')} keeps them in ` +
+      `blocks, which other cuts would not fit. Take ${option('momentsPrecision', 'bf16')}, or leave one of them out.`,
   );
   throwIf(
     precision === 'fp16',
