@@ -34,13 +34,13 @@ it('looks at no more ways than it must', () => {
 it('says what was chosen, why, what it takes and what a step costs', () => {
   const asked = { memory: 1.5, free: false };
   expect(fitText(plain, [], { memory: 4, free: false })).toBe(
-    'Within 4 GB of memory: as a whole in memory, the fastest way there is. It takes about 3.00 GB (2.73 GB for all, and a ' +
-      'tenth to spare).',
+    'Within 4 GB of memory: as a whole in memory, the fastest way there is. It takes about 3.00 GB (2.73 GB for all, and ' +
+      '273 MB to spare).',
   );
   expect(fitText(moments, [plain, twice], asked, { before: 'muon', after: 'adamw' })).toBe(
     'Within 1.5 GB of memory: layer by layer with the moments on disk, the fastest that fits (as a whole in memory takes ' +
       'about 3.00 GB, as a whole in memory with cheap activations made twice takes about 2.00 GB). It takes about 1.00 GB (909 MB for ' +
-      "all, and a tenth to spare), and 4.00 GB of disk in the run's folder. A step computes about 33 % more and moves 2.00 " +
+      "all, and 91 MB to spare), and 4.00 GB of disk in the run's folder. A step computes about 33 % more and moves 2.00 " +
       'GB to and from the disk. AdamW trains all in place of Muon.',
   );
 });
@@ -49,8 +49,8 @@ it('says of what does not fit each sum, and the least that would do', () => {
   const text = unfitText([plain, all], { memory: 0.2, free: false }, [], COMMAND_LINE);
   expect(text.split('\n')).toEqual([
     'This run does not fit into --memory 0.2:',
-    '- as a whole in memory it takes about 3.00 GB: 2.73 GB for all, and a tenth to spare',
-    '- layer by layer with everything on disk it takes about 500 MB: 455 MB for all, and a tenth to spare',
+    '- as a whole in memory it takes about 3.00 GB: 2.73 GB for all, and 273 MB to spare',
+    '- layer by layer with everything on disk it takes about 500 MB: 455 MB for all, and 45 MB to spare',
     '--memory 0.5 would do, layer by layer with everything on disk. A smaller --batch-size or --context takes less. --force trains all the same.',
   ]);
   expect(unfitText([plain], { memory: 9, free: true }, ['`replicas`: it is of one replica'], CODE)).toMatch(

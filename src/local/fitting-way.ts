@@ -101,8 +101,9 @@ const nameOfOptimizer = (name: string): string => (name === 'muon' ? 'Muon' : 'A
 const totalText = ({ total, whole }: Way): string => `${whole ? 'about' : 'more than'} ${size(total)}`;
 
 /** Each part of what it takes. */
-function sum({ terms }: Way): string {
-  return `${terms.map(([bytes, what]) => `${size(bytes)} ${what}`).join(', ')}, and a tenth to spare`;
+function sum({ terms, total }: Way): string {
+  const spare = total - terms.reduce((all, [bytes]) => all + bytes, 0);
+  return `${terms.map(([bytes, what]) => `${size(bytes)} ${what}`).join(', ')}, and ${size(spare)} to spare`;
 }
 
 /** `1.53 GB`. */
