@@ -9,14 +9,15 @@ import { memoryNeed, ownNeed, type Sizes, vectorsNeed } from './memory-need.js';
 import { type OffloadNeed, offloadNeed, PROCESS, RESIDENT } from './offload-need.js';
 import { streamedBaseNeed } from './streamed-base-need.js';
 
-export type Offload = (typeof OFFLOADS)[number];
+/** What of a model is on disk while it is trained. */
+export type Offloading = (typeof OFFLOADS)[number];
 
 /** A part of what a run takes, in bytes. */
 export type Term = readonly [bytes: number, what: string];
 
 /** A way to train a run. */
 export interface Way {
-  readonly offload: Offload;
+  readonly offload: Offloading;
   /** Of a model in memory: whether activations that are cheap to make are made twice. */
   readonly recompute?: boolean;
   readonly terms: readonly Term[];
@@ -46,7 +47,7 @@ const BESIDE_BASE = 3 / 2;
 /** Bytes of a parameter that a step reads and writes: both moments; with all on disk also the gradient, and parameters thrice. */
 const MOVED = { moments: 16, all: 36 } as const;
 
-const total = (terms: readonly Term[], offload: Offload): number =>
+const total = (terms: readonly Term[], offload: Offloading): number =>
   Math.ceil(SPARE[offload] * terms.reduce((sum, [bytes]) => sum + bytes, 0));
 
 /**
@@ -119,7 +120,7 @@ function onDisk(setup: LayeredSizes, offload: keyof typeof MOVED): Way {
   return { ...wayOf(offload, terms, need.disk), stepDisk: MOVED[offload] * size, factor: LAYERED };
 }
 
-function wayOf(offload: Offload, terms: readonly Term[], disk: number): Omit<Way, 'stepDisk' | 'factor'> {
+function wayOf(offload: Offloading, terms: readonly Term[], disk: number): Omit<Way, 'stepDisk' | 'factor'> {
   return { offload, terms, whole: true, total: total(terms, offload), disk };
 }
 
