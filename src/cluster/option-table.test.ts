@@ -15,6 +15,7 @@ test('a run between machines takes what train does, but for what only threads ca
     'teacherTemperature',
     'momentsPrecision',
     'replicas',
+    'memory',
     'offload',
     'zero',
     'device',
