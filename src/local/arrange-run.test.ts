@@ -92,7 +92,7 @@ describe('arrangeRun', () => {
     const apart = { replicas: 2, run: join(folder, 'apart') };
     await arrange(apart);
     const inBlocks = arrange({ replicas: 2, zero: 1, momentsPrecision: 'int8', run: join(folder, 'blocks') });
-    await expect(inBlocks).rejects.toThrow('in blocks that are not cut');
+    await expect(inBlocks).rejects.toThrow('in blocks, which other cuts would not fit');
     await expect(arrange({ ...apart, resume: true, zero: 1 })).rejects.toThrow("this run's average every 5 steps");
   });
 
