@@ -45,16 +45,19 @@ const arrangements: [string, Partial<TrainOptions>][] = [
   ['two replicas that share moments out', { replicas: 2, syncEvery: 1, zero: 1, evalEvery: 7 }],
 ];
 
+/** Enough for three kills, each up to 150 ms after a checkpoint. */
+const STEPS = 260;
+
 describe.each(arrangements)('%s', (name, changes) => {
-  const long = { ...changes, steps: 400, checkpointEvery: 20, evalEvery: changes.evalEvery ?? 60 };
+  const long = { ...changes, steps: STEPS, checkpointEvery: 20, evalEvery: changes.evalEvery ?? 60 };
   const [whole, killed] = [`${name} whole`, `${name} killed`];
 
   it('goes on after kill -9 at random moments, bit for bit as if never stopped', async () => {
     const undisturbed = await trainer.train(whole, long);
-    expect(undisturbed.result).toMatchObject({ step: 400, interrupted: false });
+    expect(undisturbed.result).toMatchObject({ step: STEPS, interrupted: false });
     const last = await trainer.trainKilled(killed, long, 150);
     expect(last.error).toBeUndefined();
-    expect(await remains(killed, 400)).toEqual(await remains(whole, 400));
+    expect(await remains(killed, STEPS)).toEqual(await remains(whole, STEPS));
     expect(last.result!.valLoss).toBe(undisturbed.result!.valLoss);
     expect(last.result!.bestValLoss).toBe(undisturbed.result!.bestValLoss);
     expect(last.result!.trainLoss).toBe(undisturbed.result!.trainLoss);
