@@ -47,6 +47,7 @@ export {
 export type {
   CheckpointEvent,
   EvaluationEvent,
+  MemoryFit,
   NoticeEvent,
   OwnProgressEvent,
   OwnStartedEvent,
