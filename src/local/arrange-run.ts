@@ -226,10 +226,10 @@ function requireFloat32({ moments }: TeamSetup['optimizer'], device: NodeDevice)
 /**
  * Whether replicas share the optimiser's moments out between them.
  *
- * @throws UsageError where they are to and make no joint step, or have them in blocks or in a device's memory
+ * @throws UsageError where they are to and make no joint step, or have them in a device's memory
  */
 function sharded(
-  { zero, momentsPrecision }: ParsedTrainOptions,
+  { zero }: ParsedTrainOptions,
   { averaging }: Chosen,
   { replicas }: ThreadArrangement,
   device: NodeDevice,
@@ -237,13 +237,6 @@ function sharded(
   // One alone has them all.
   if (zero === 0 || replicas === 1) return false;
   const every = averaging?.sync_every ?? 1;
-  if (momentsPrecision === 'int8')
-    throw spelledError(
-      UsageError,
-      ({ option }) =>
-        `${option('zero', zero)} cuts the optimiser's moments between replicas, and ${option('momentsPrecision', 'int8')} keeps ` +
-        `them in blocks that are not cut. Take ${option('momentsPrecision', 'bf16')}, or leave ${option('zero')} out.`,
-    );
   if (every === 1 && device === 'cpu') return true;
   throw spelledError(UsageError, ({ option }) => {
     const sharing = `${option('zero', zero)} shares the optimiser's moments out between replicas that make one joint step`;

@@ -1,6 +1,7 @@
 /* Which of the ways to train a run is taken where it may have so much memory, and how that is told. */
 import type { Spelling } from '../base/spelling.js';
 import type { MemoryFit } from '../run/events.js';
+import { gigabytes } from './memory-need.js';
 import type { Way } from './ways.js';
 
 /** Ways to choose from, the faster first, each made when it is looked at. */
@@ -32,7 +33,7 @@ interface Asked {
   readonly free: boolean;
 }
 
-/** What was chosen, why, and what it costs. @param optimizer where another one trains for it */
+/** What was chosen, why, and what it costs. @param optimizer what trains, and what would without the choice */
 export function fitText(
   way: Way,
   passed: readonly Way[],
@@ -50,7 +51,7 @@ export function fitText(
     `Within ${memory} GB of memory${free ? ', of which less is free' : ''}: ${nameOf(way)}, ${why}.`,
     `It takes ${totalText(way)} (${sum(way)})${disk > 0 ? `, and ${size(disk)} of disk in the run's folder` : ''}.`,
     ...(costs.length > 0 ? [`A step ${costs.join(' and ')}.`] : []),
-    ...(optimizer
+    ...(optimizer && optimizer.before !== optimizer.after
       ? [`${nameOfOptimizer(optimizer.after)} trains all in place of ${nameOfOptimizer(optimizer.before)}.`]
       : []),
   ].join(' ');
@@ -106,7 +107,5 @@ function sum({ terms, total }: Way): string {
   return `${terms.map(([bytes, what]) => `${size(bytes)} ${what}`).join(', ')}, and ${size(spare)} to spare`;
 }
 
-/** `1.53 GB`. */
-function size(bytes: number): string {
-  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
-}
+/** `1.53 GB`: a limit may lie between two tenths. */
+const size = (bytes: number): string => gigabytes(bytes, 2);

@@ -155,6 +155,6 @@ export function requireMemory(
 }
 
 /** `1.5 GB`. */
-function gigabytes(bytes: number): string {
-  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+export function gigabytes(bytes: number, digits = 1): string {
+  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(digits)} GB`;
 }

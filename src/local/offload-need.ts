@@ -8,6 +8,7 @@ import { traceBackward, traceForward } from '../training/streamed/part-programs.
 import { AHEAD } from '../training/streamed/section-updates.js';
 import { inPages, PAGE } from '../training/streamed/sections.js';
 import type { VectorName } from '../training/trained-vectors.js';
+import { gigabytes } from './memory-need.js';
 
 /** Node with ONNX Runtime and a text's tokens (see `memory-need.ts`). */
 export const PROCESS = 200e6;
@@ -30,6 +31,21 @@ export interface OffloadNeed {
   readonly total: number;
   /** In the run's folder. */
   readonly disk: number;
+}
+
+/** A part of what a run takes, in bytes. */
+export type Term = readonly [bytes: number, what: string];
+
+/** What the memory of a run layer by layer is for. */
+export function termsOf({ sections, resident, states, activations }: OffloadNeed): Term[] {
+  const terms: Term[] = [
+    [sections, 'for the layers that are worked on'],
+    [resident, 'for what stays in memory'],
+    [states, 'for the hidden states between them'],
+    [activations, 'for what a layer computes'],
+    [PROCESS, 'for the program'],
+  ];
+  return terms.filter(([bytes]) => bytes > 0);
 }
 
 /** What stays in memory of a model of which so much is on disk. */
@@ -77,32 +93,19 @@ export function offloadNeed(
  * @param available bytes that the process may have
  * @throws MeanfieldError with the sum
  */
-export function requireOffload(
-  { total, sections, resident, states, activations, disk }: OffloadNeed,
-  available: number,
-): void {
+export function requireOffload(need: OffloadNeed, available: number): void {
+  const { total, resident, disk } = need;
   if (total <= available) return;
   throw spelledError(MeanfieldError, ({ option }) => {
-    const parts = [
-      `${size(sections)} for the layers that are worked on`,
-      ...(resident > 0 ? [`${size(resident)} for what stays in memory`] : []),
-      `${size(states)} for the hidden states between them`,
-      `${size(activations)} for what a layer computes`,
-      `${size(PROCESS)} for the program`,
-    ];
+    const parts = termsOf(need).map(([bytes, what]) => `${gigabytes(bytes)} ${what}`);
     const less = [
       ...(resident > 0 && disk > 0 ? [option('offload', 'all')] : []),
       `a smaller ${option('batchSize')} or ${option('gradAccum')}`,
       `a smaller ${option('context')}`,
     ];
     return (
-      `This run would need about ${size(total)} of memory, and ${size(available)} are free: ${parts.join(', ')}. ` +
+      `This run would need about ${gigabytes(total)} of memory, and ${gigabytes(available)} are free: ${parts.join(', ')}. ` +
       `Take ${less.join(', or ')}. ${option('force', true)} trains all the same.`
     );
   });
-}
-
-/** `1.5 GB`. */
-function size(bytes: number): string {
-  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

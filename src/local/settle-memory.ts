@@ -45,8 +45,7 @@ export async function settleMemory(
   const way = found.way ?? found.passed.reduce((least, one) => (one.total < least.total ? one : least));
   const before = optimizerName(options);
   await run.settle(way.offload, way.recompute);
-  const after = optimizerName(options);
-  const optimizer = after === before ? undefined : { before, after };
+  const optimizer = { before, after: optimizerName(options) };
   emit({ type: 'notice', message: fitText(way, found.passed, asked, optimizer), fit: fitOf(way, limit) });
 }
 

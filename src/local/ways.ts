@@ -6,14 +6,11 @@ import { MeanfieldError } from '../base/errors.js';
 import { ofWhole, type ParsedTrainOptions, streamsBase } from '../run/options.js';
 import type { OFFLOADS } from '../training/optimizers.js';
 import { memoryNeed, ownNeed, type Sizes, vectorsNeed } from './memory-need.js';
-import { type OffloadNeed, offloadNeed, PROCESS, RESIDENT } from './offload-need.js';
+import { offloadNeed, RESIDENT, type Term, termsOf } from './offload-need.js';
 import { streamedBaseNeed } from './streamed-base-need.js';
 
 /** What of a model is on disk while it is trained. */
 export type Offloading = (typeof OFFLOADS)[number];
-
-/** A part of what a run takes, in bytes. */
-export type Term = readonly [bytes: number, what: string];
 
 /** A way to train a run. */
 export interface Way {
@@ -122,15 +119,4 @@ function onDisk(setup: LayeredSizes, offload: keyof typeof MOVED): Way {
 
 function wayOf(offload: Offloading, terms: readonly Term[], disk: number): Omit<Way, 'stepDisk' | 'factor'> {
   return { offload, terms, whole: true, total: total(terms, offload), disk };
-}
-
-function termsOf({ sections, resident, states, activations }: OffloadNeed): Term[] {
-  const terms: Term[] = [
-    [sections, 'for the layers that are worked on'],
-    [resident, 'for what stays in memory'],
-    [states, 'for the hidden states between them'],
-    [activations, 'for what a layer computes'],
-    [PROCESS, 'for the program'],
-  ];
-  return terms.filter(([bytes]) => bytes > 0);
 }

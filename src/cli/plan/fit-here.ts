@@ -48,11 +48,8 @@ export async function fitHere(name: string, { model, fixed }: Planned, limit: nu
   const { way, passed } = fittingWay({ limit, ways, others });
   const asked = { memory: Number((limit / 1e9).toPrecision(3)), free: false };
   if (way === undefined) return { text: unfitText(passed, asked, reasons, COMMAND_LINE), fit: null };
-  const [before, after] = [optimizerName(options), optimizerName({ ...options, offload: way.offload })];
-  return {
-    text: fitText(way, passed, asked, before === after ? undefined : { before, after }),
-    fit: fitOf(way, limit),
-  };
+  const optimizer = { before: optimizerName(options), after: optimizerName({ ...options, offload: way.offload }) };
+  return { text: fitText(way, passed, asked, optimizer), fit: fitOf(way, limit) };
 }
 
 async function learnedOf(name: string, { name: found, vocabulary }: Planned['model'], context: number) {
