@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { meanfield, type Running, start, text, workFolder } from '../command.js';
 import { browserThere, executablePath } from './page.js';
 
@@ -61,6 +61,12 @@ describe.skipIf(!browserThere)('the page of meanfield serve, in Chromium (skippe
     page.on('console', (message) => {
       if (message.type() === 'error' && !message.text().includes('401')) complaints.push(message.text());
     });
+  });
+
+  // A page whose server has ended complains of connections alone: the server's last words say why.
+  afterEach(async () => {
+    const { exitCode, signalCode } = server.child;
+    if (exitCode ?? signalCode) expect(await server.done).toBe('still running');
   });
 
   afterAll(async () => {

@@ -46,8 +46,12 @@ export class Choices {
     const began = performance.now();
     const iterators = this.requests.map((request) => this.model.complete(request, either)[Symbol.asyncIterator]());
     type Next = readonly [index: number, result: IteratorResult<CompletionEvent>];
-    const advance = (index: number): Promise<Next> =>
-      iterators[index]!.next().then((result) => [index, result] as const);
+    const advance = (index: number): Promise<Next> => {
+      const next = iterators[index]!.next().then((result): Next => [index, result]);
+      // Whoever reads is told of a failure by the race below; where nobody reads any more, or not yet, nobody is to hear.
+      next.catch(() => {});
+      return next;
+    };
     const waiting = new Map(iterators.map((_, index) => [index, advance(index)]));
     const first = new Set<number>();
     try {
@@ -68,8 +72,6 @@ export class Choices {
       }
     } finally {
       stop.abort(OVER);
-      // Those that still run fail by the signal; nobody is left to hear of it.
-      for (const promise of waiting.values()) promise.catch(() => {});
       for (const iterator of iterators) Promise.resolve(iterator.return?.()).catch(() => {});
     }
   }
