@@ -50,6 +50,24 @@ describe('meanfield embed', () => {
     ).toBeLessThan(1e-5);
   });
 
+  test('in 8 bits writes nearly the same, and refuses what there is not', async () => {
+    const [whole, fewer] = await Promise.all(
+      ['fp32', 'int8'].map(async (precision) => {
+        const { code, stdout } = await piped(expected.texts.join('\n'), 'embed', tiny, '-', '--precision', precision);
+        expect(code).toBe(0);
+        return stdout
+          .trimEnd()
+          .split('\n')
+          .map((row) => row.split(' ').map(Number));
+      }),
+    );
+    expect(fewer).not.toEqual(whole);
+    expect(farthest(fewer!, whole!)).toBeLessThan(0.05);
+    const { code, stderr } = await meanfield('embed', tiny, '-', '--precision', 'int4');
+    expect(code).toBe(2);
+    expect(stderr).toContain('fp32, int8');
+  });
+
   test('reads standard input, and writes JSON lines', async () => {
     const texts = Array.from({ length: 600 }, (_, i) => expected.texts[i % expected.texts.length]!);
     const { code, stdout } = await piped(`${texts.join('\n')}\n`, 'embed', tiny, '-', '--json');

@@ -98,6 +98,14 @@ it('--check tells what a precision costs before it listens', async () => {
   expect(loss).not.toBe(full);
 });
 
+it('--check tells of a model that makes vectors how near they are', async () => {
+  const encoder = new URL('./fixtures/sentence/tiny', import.meta.url).pathname;
+  const { lines } = await serve(encoder, '--precision', 'int8', '--check');
+  const { cosine } = lines.find(({ type }) => type === 'precision') as { cosine: number };
+  expect(cosine).toBeGreaterThan(0.99);
+  expect(cosine).toBeLessThan(1);
+});
+
 it('--adapter answers by its name as generate --adapter does, and the model beside it as without', async () => {
   const learn = ['--from', folder('run'), '--adapter', 'lora', '--run', folder('adapter'), '--lr', '0.05'];
   const times = ['--batch-size', '2', '--threads', '1', '--steps', '20', '--eval-every', '20'];

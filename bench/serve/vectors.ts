@@ -37,7 +37,13 @@ export async function vectorRows(model: string, temporary: string, sizes: Vector
         : [name, `skipped: ${skipped}`, ''],
     );
   };
-  add('Meanfield, fp32', await ours(model, sentences, sizes));
+  const vectors: Float32Array[][] = [];
+  for (const precision of ['fp32', 'int8']) {
+    const { seconds, vectors: made } = await ours(model, sentences, sizes, precision);
+    vectors.push(made);
+    add(`Meanfield, ${precision}`, { seconds });
+  }
+  rows.at(-1)!.push(likeness(vectors[0]!, vectors[1]!));
   const js = packageOf('@huggingface/transformers');
   for (const dtype of ['fp32', 'q8'] as const) {
     const name = `transformers.js ${versionOf('@huggingface/transformers')}, ${dtype}`;
@@ -55,23 +61,35 @@ export async function vectorRows(model: string, temporary: string, sizes: Vector
   return rows;
 }
 
-async function ours(model: string, input: readonly string[], { threads, rounds }: VectorSizes): Promise<Outcome> {
-  const serving = await startServing(`${root}dist/cli.js`, [model, '--threads', String(threads)]);
+async function ours(model: string, input: readonly string[], { threads, rounds }: VectorSizes, precision: string) {
+  const options = ['--threads', String(threads), '--precision', precision];
+  const serving = await startServing(`${root}dist/cli.js`, [model, ...options]);
   try {
     const seconds: number[] = [];
+    let vectors: Float32Array[] = [];
     for (let round = 0; round <= rounds; round++) {
       const began = performance.now();
       const body = JSON.stringify({ input, encoding_format: 'base64' });
       const response = await fetch(`${serving.url}/v1/embeddings`, { method: 'POST', body });
-      const { data, error } = (await response.json()) as { data?: unknown[]; error?: { message: string } };
+      const { data, error } = (await response.json()) as {
+        data?: { embedding: string }[];
+        error?: { message: string };
+      };
       if (data?.length !== input.length) throw new Error(`Expected ${input.length} vectors: ${error?.message}`);
       // What is met for the first time is no figure.
       if (round > 0) seconds.push((performance.now() - began) / 1000);
+      vectors = data.map(({ embedding }) => new Float32Array(new Uint8Array(Buffer.from(embedding, 'base64')).buffer));
     }
-    return { seconds };
+    return { seconds, vectors };
   } finally {
     await serving.stop();
   }
+}
+
+/** The cosine of vectors of length 1 to those of another precision. */
+function likeness(these: readonly Float32Array[], those: readonly Float32Array[]): string {
+  const all = these.map((one, i) => one.reduce((sum, value, j) => sum + value * those[i]![j]!, 0));
+  return `${(all.reduce((a, b) => a + b) / all.length).toFixed(5)}, ${Math.min(...all).toFixed(5)}`;
 }
 
 function sentencesOf(count: number): string[] {

@@ -41,7 +41,7 @@ export async function probeInt8(
   options: SessionOptions = {},
   now: () => number = () => performance.now(),
 ): Promise<Int8Probe> {
-  if (!hasInt8(engine.target) || !(await isExact(engine, options))) return { exact: false, gain: 0 };
+  if (!(await isInt8Exact(engine, options))) return { exact: false, gain: 0 };
   const values = (count: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * i));
   const feeds = { x: values(ROWS * WIDTH), w: values(WIDTH * WIDTH), g: values(ROWS * WIDTH) };
   const sessions = [];
@@ -72,7 +72,9 @@ function traceLayer({ target }: Engine, product: typeof gemm | typeof linear): P
   return encode({ loss, dx: dx!, dw: dw! }, target);
 }
 
-async function isExact(engine: Engine, options: SessionOptions): Promise<boolean> {
+/** Whether an engine has products in 8 bits that are right to the last bit, on this processor. */
+export async function isInt8Exact(engine: Engine, options: SessionOptions = {}): Promise<boolean> {
+  if (!hasInt8(engine.target)) return false;
   const a = Uint8Array.from({ length: M * K }, (_, i) => (i < 2 * K ? 255 : (i * i * 31) % 256));
   const b = Int8Array.from({ length: K * N }, (_, i) => [127, -127, ((i * i * 17) % 255) - 127][(i % N) % 3]!);
   const product = productOfCodes(input('a', [M, K], 'uint8'), input('b', [K, N], 'int8'));

@@ -21,7 +21,7 @@ export interface AnySizeProgram {
 }
 
 /** Values of a constant. */
-type Values = Float32Array | Uint8Array;
+type Values = Float32Array | Uint8Array | Int8Array;
 
 /** Smaller constants stand in the file. */
 const BESIDE = 1024;

@@ -5,6 +5,7 @@ import type { Engine, SessionOptions } from '../engine/engine.js';
 import { MEAN, type SentenceModules } from '../hub/sentence-folder.js';
 import type { Model } from '../model/model.js';
 import { type EmbeddingRuns, embeddingRuns } from './embedding-runs.js';
+import type { EncoderCodes } from './encoder-codes.js';
 
 /** What an {@link Embedder} computes with. */
 export interface EmbedderOptions {
@@ -13,6 +14,8 @@ export interface EmbedderOptions {
   readonly parameters: Float32Array;
   /** With an adapter, the vector that its `frozen` describes. Not copied. */
   readonly frozen?: Float32Array | undefined;
+  /** Weights in 8 bits, where they are: of `parameters` nothing is read then. */
+  readonly codes?: EncoderCodes | undefined;
   readonly tokenizer: Tokenizer;
   /** How vectors come of hidden states; where it is left out their mean, as sentence-transformers has it. */
   readonly sentence?: SentenceModules | undefined;

@@ -3,7 +3,9 @@ import { Compiled, Sessions } from '../engine/sessions.js';
 import type { SentenceModules } from '../hub/sentence-folder.js';
 import type { Model } from '../model/model.js';
 import { traceEmbedding } from './embedding-program.js';
-import { embedsFused, traceFusedEmbedding } from './fused-embedding.js';
+import type { EncoderCodes } from './encoder-codes.js';
+import { traceFusedEmbedding } from './fused-embedding.js';
+import { embedsFused, tokenFeeds } from './fused-encoder.js';
 import { shapedParameters } from './weights.js';
 
 /** What texts are run with. */
@@ -16,6 +18,8 @@ export interface EmbeddingRunsOptions {
   readonly sentence: SentenceModules;
   readonly engine: Engine;
   readonly compile?: SessionOptions;
+  /** Weights in 8 bits, where they are: of `parameters` nothing is read then. */
+  readonly codes?: EncoderCodes | undefined;
   /** The most tokens of a text. */
   readonly longest: number;
 }
@@ -49,8 +53,8 @@ class FusedRuns implements EmbeddingRuns {
   readonly #parameters: Readonly<Record<string, ShapedArray>>;
 
   constructor(private readonly options: EmbeddingRunsOptions) {
-    const { model, parameters, frozen = new Float32Array(0) } = options;
-    this.#parameters = shapedParameters(model, model.views(parameters, frozen));
+    const { model, parameters, frozen = new Float32Array(0), codes } = options;
+    this.#parameters = shapedParameters(model, codes?.fed ?? model.views(parameters, frozen));
   }
 
   group(lengths: readonly number[]): Iterable<TextGroup> {
@@ -58,31 +62,23 @@ class FusedRuns implements EmbeddingRuns {
   }
 
   async run(ids: readonly Int32Array[], T: number): Promise<Float32Array> {
-    const { model, sentence, engine, compile } = this.options;
+    const { model, sentence, engine, compile, codes } = this.options;
     const session = await this.#sessions.of('', () =>
-      engine.compileAnySize!(traceFusedEmbedding(model, sentence, engine.target), { spinning: false, ...compile }),
+      engine.compileAnySize!(traceFusedEmbedding(model, sentence, engine.target, codes), {
+        spinning: false,
+        ...compile,
+      }),
     );
     const B = ids.length;
-    const feeds = {
-      ids: new BigInt64Array(B * T),
-      positions: BigInt64Array.from({ length: B * T }, (_, n) => BigInt(n % T)),
-      own: new Float32Array(T * B),
-    };
-    for (const [b, text] of ids.entries()) {
-      for (const [t, id] of text.entries()) {
-        feeds.ids[b * T + t] = BigInt(id);
-        feeds.own[t * B + b] = 1;
-      }
-    }
+    const own = new Float32Array(T * B);
+    for (const [b, { length }] of ids.entries()) for (let t = 0; t < length; t++) own[t * B + b] = 1;
     const E = vectorWidth(model, sentence);
     const vectors = { data: new Float32Array(B * E), shape: [B, E] };
     await session.run(
       {
         ...this.#parameters,
-        ids: { data: feeds.ids, shape: [B, T] },
-        positions: { data: feeds.positions, shape: [B * T] },
-        lengths: { data: Int32Array.from(ids, ({ length }) => length), shape: [B] },
-        own: { data: feeds.own, shape: [T, B] },
+        ...tokenFeeds(ids, T),
+        own: { data: own, shape: [T, B] },
       },
       { vectors },
     );

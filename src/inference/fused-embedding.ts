@@ -1,89 +1,57 @@
 /*
- * Shape suffixes: N tokens = B texts × T positions, text after text; H heads of width D; C width of the model; E width of a
- * vector.
+ * Shape suffixes: N tokens = B texts × T positions, text after text; C width of the model; E width of a vector.
  */
 import {
   type AnySizeProgram,
-  attendTexts,
   encodeAnySize,
   fusedGelu,
   input,
-  type Node,
   replaceNodes,
   reshape,
-  rotary,
   type Target,
   type Tensor,
   transpose,
 } from '../graph/index.js';
 import type { SentenceModules } from '../hub/sentence-folder.js';
-import type { LayerAttention } from '../model/architecture.js';
 import type { Model } from '../model/model.js';
-import { type EmbeddingSize, sentenceVectors } from './embedding-program.js';
-
-const SIZES = [
-  { name: 'texts', at: ['ids', 0] },
-  { name: 'tokens', at: ['ids', 1] },
-] as const;
-
-type HeadsOf = readonly [q: Tensor, k: Tensor, v: Tensor];
-
-/** Whether the fused operators do what a model's layers ask, and its poolings can be traced for any size. */
-export function embedsFused(model: Model, { poolings }: SentenceModules): boolean {
-  // What it weighs tokens by are constants, as many as there are tokens.
-  if (model.architecture.sees !== 'all' || model.storage || poolings.includes('weightedmean')) return false;
-  let fits = true;
-  hiddenStates(model, { texts: 1, tokens: 1 }, ([q], { relative, softcap, window } = {}) => {
-    if (relative || softcap !== undefined || window !== undefined) fits = false;
-    return q;
-  });
-  return fits;
-}
-
-/** Hidden states of all tokens, [N, C]: as of one text whose positions begin anew, so that nothing need be transposed. */
-function hiddenStates(
-  model: Model,
-  { texts: B, tokens: T }: EmbeddingSize,
-  attend: (heads: HeadsOf, options?: LayerAttention) => Tensor,
-): Tensor {
-  return model.forward(model.parameterInputs(), {
-    ids_N: reshape(input('ids', [B, T], 'int64'), [B * T]),
-    batch: 1,
-    positions_T: input('positions', [B * T], 'int64'),
-    attend: (_layer, q, k, v, options) => attend([q, k, v], options),
-  });
-}
+import { sentenceVectors } from './embedding-program.js';
+import { codedProducts, type EncoderCodes } from './encoder-codes.js';
+import { FUSED_SIZES, fusedHiddenStates } from './fused-encoder.js';
 
 /**
  * Texts' vectors, for any number of texts of any length, on the CPU. Inputs: the parameters; `ids` [B, T] and `positions`
  * [N] int64; `lengths` [B] int32, the tokens of each text; where a pooling asks, `own` [T, B], 1 for a text's tokens and 0
  * for what fills it up. Output: `vectors` [B, E].
+ *
+ * @param codes weights in 8 bits, of which there are constants in the place of inputs
  */
-export function traceFusedEmbedding(model: Model, modules: SentenceModules, target: Target): AnySizeProgram {
+export function traceFusedEmbedding(
+  model: Model,
+  modules: SentenceModules,
+  target: Target,
+  codes?: EncoderCodes,
+): AnySizeProgram {
   return encodeAnySize(
-    SIZES,
+    FUSED_SIZES,
     (sizes) => {
       const { texts: B, tokens: T } = sizes;
-      const lengths = input('lengths', [B], 'int32');
-      const x_NC = hiddenStates(model, sizes, (heads, { scale } = {}) => {
-        const [H, D] = heads[0].shape.slice(2) as [number, number];
-        const [q, k, v] = heads.map((x) => reshape(x, [B, T, H, D])) as [Tensor, Tensor, Tensor];
-        return reshape(attendTexts([q, k, v], lengths, scale), heads[0].shape);
-      });
+      const plain_NC = fusedHiddenStates(model, sizes);
+      const x_NC = codes ? withBiases(replaceNodes([plain_NC], codedProducts(codes))) : plain_NC;
       const x_BTC = reshape(x_NC, [B, T, x_NC.shape[1]!]);
       const timeMajor_NC = reshape(transpose(x_BTC, [1, 0, 2]), x_NC.shape);
       const own_N = reshape(input('own', [T, B]), [T * B]);
-      const [vectors] = replaceNodes([sentenceVectors(timeMajor_NC, modules, { batch: B, own_N })], fusedNode);
-      return { vectors: vectors! };
+      return { vectors: sentenceVectors(timeMajor_NC, modules, { batch: B, own_N }) };
     },
     target,
+    codes?.constants,
   );
 }
 
-function fusedNode({ operator }: Node, inputs: readonly Tensor[]): readonly Tensor[] | undefined {
-  if (operator.name === 'geluErf') return [fusedGelu(inputs[0]!)];
-  // In its lowering stand constants as long as there are tokens.
-  if (operator.name !== 'rotary') return undefined;
-  const [x, cos, sin] = inputs as [Tensor, Tensor, Tensor];
-  return operator.decompose!(rotary(x, cos, sin).node, 'cpu');
+/** The same graph with each bias that a GELU stands behind in one node with that. */
+function withBiases(outputs: readonly Tensor[]): Tensor {
+  return replaceNodes(outputs, ({ operator }, [x]) => {
+    const [sum, bias] = x?.node.inputs ?? [];
+    const biased = operator.name === 'fusedGelu' && x!.node.operator.name === 'add' && bias!.shape.length === 1;
+    return biased ? [fusedGelu(sum!, bias)] : undefined;
+  })[0]!;
 }

@@ -16,6 +16,7 @@ import { mergeAdapter } from '../training/merge-adapter.js';
 import { ChatEvaluator } from './chat-evaluator.js';
 import { ConversationPrompts } from './conversation.js';
 import { Embedder, type EmbedderOptions } from './embedder.js';
+import { canHaveCodes, type EncoderCodes, encoderCodes } from './encoder-codes.js';
 import { type GenerateOptions, type Generation, Generator } from './index.js';
 import {
   checkEmbed,
@@ -69,7 +70,7 @@ export class LanguageModel implements AsyncDisposable {
 
   /** @param adapted the loaded model with an adapter beside it, the vector of that, and what its folder says of texts */
   private constructor(
-    loaded: LoadedModel & { readonly name: string },
+    loaded: LoadedModel & { readonly name: string; readonly codes?: EncoderCodes | undefined },
     engine: Engine,
     threads: number,
     adapted?: AdaptedModel,
@@ -78,7 +79,7 @@ export class LanguageModel implements AsyncDisposable {
     const { model, adapter, texts, notices = [] } = { model: loaded.model, ...adapted };
     const { architecture } = model;
     this.#precision = precision;
-    if (precision !== 'fp32') {
+    if (precision !== 'fp32' && !loaded.codes) {
       checkPrecision(engine, model, precision);
       this.#weights = weightsIn(precision, model, model.layout.views(loaded.parameters));
       loaded = { ...loaded, parameters: new Float32Array(0) };
@@ -100,7 +101,19 @@ export class LanguageModel implements AsyncDisposable {
     const { threads = availableParallelism(), device, precision } = checkLoad(run, options);
     const engine = await createEngine(device);
     const merge: MergeAdapter = (...adapted) => mergeAdapter(engine, ...adapted);
-    return new LanguageModel({ ...(await loadModel(run, merge)), name: run }, engine, threads, undefined, precision);
+    const loaded = await loadModel(run, merge);
+    const { model, parameters } = loaded;
+    const named = { ...loaded, name: run };
+    if (precision !== 'int8' || model.architecture.sees !== 'all' || !(await canHaveCodes(engine, loaded)))
+      return new LanguageModel(named, engine, threads, undefined, precision);
+    const codes = await encoderCodes(engine, model, model.layout.views(parameters), { threads });
+    const coded = { ...named, codes, parameters: new Float32Array(0) };
+    return new LanguageModel(coded, engine, threads, undefined, precision);
+  }
+
+  /** Whether it writes texts, where others read whole ones: they make vectors of them. */
+  get writes(): boolean {
+    return this.#generator !== undefined;
   }
 
   /** Whether it reads a source and writes what belongs to it, where others continue a text. */
@@ -182,6 +195,7 @@ export class LanguageModel implements AsyncDisposable {
     this.#checkOpen();
     checkFiles(files);
     const { field, notice, signal, progress } = checkEvaluate(options);
+    if (this.#work.codes) this.#requireSingle('Masked tokens are told');
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
     const end = await this.#evaluations.take(either);
@@ -245,7 +259,7 @@ export class LanguageModel implements AsyncDisposable {
    * length are run together; one that is longer than the model takes is cut at its end.
    *
    * @returns a vector for each text, in their order
-   * @throws UsageError for what is no list of texts, or a model that is not in single precision
+   * @throws UsageError for what is no list of texts, or a model that writes and is not in single precision
    * @throws MeanfieldError for a text that has no token or holds what the tokenizer does not know, or when the model is
    * closed
    *
@@ -262,7 +276,7 @@ export class LanguageModel implements AsyncDisposable {
       throw new UsageError("Cannot embed: expected a list of texts, such as ['A cat sits on the mat.'].");
     }
     const { signal, progress } = checkEmbed(options);
-    this.#requireSingle('Vectors are made');
+    if (this.#weights) this.#requireSingle('Vectors are made');
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
     const end = await this.#evaluations.take(either);
@@ -370,7 +384,7 @@ export class LanguageModel implements AsyncDisposable {
 
   /** @throws UsageError where the vector of parameters is not in memory */
   #requireSingle(what: string): void {
-    if (this.#weights)
+    if (this.#precision !== 'fp32')
       throw new UsageError(
         `${what} in single precision, and this model was loaded in ${this.#precision}. Leave precision out.`,
       );

@@ -7,7 +7,8 @@ import { PRECISIONS } from './precision.js';
 export const PRECISION_OPTIONS = {
   /**
    * How the weights of products are kept: as they are (`fp32`), or in blocks of whole numbers of 8 or 4 bits, which take less
-   * memory and time and cost some quality, as `eval` with the same precision tells. For models that write, on the CPU.
+   * memory and time and cost some quality, as `eval` with the same precision tells. For models that write and, in
+   * int8, those that turn texts into vectors, on the CPU.
    * Default `fp32`.
    */
   precision: { kind: 'choice', choices: PRECISIONS, default: 'fp32', help: 'bits of the weights' },

@@ -28,7 +28,7 @@ export function checkPrecision(engine: Engine, model: Model, precision: WeightPr
   if (precision !== 'fp32' && (sees !== 'past' || !isFused(engine, model)))
     throw new UsageError(
       `A ${name} model on ${engine.name} cannot be used in ${precision}: that is for models that continue ` +
-        'texts, on the CPU. Leave precision out.',
+        'texts and, in int8, those that turn them into vectors, on the CPU. Leave precision out.',
     );
 }
 

@@ -132,6 +132,28 @@ export const int8Cases: Record<string, OperatorCase> = {
       },
     };
   },
+  quantizeRows: (draw) => {
+    const least = draw.pick(undefined, -0.25);
+    return {
+      operands: [draw.floats([draw.size(), draw.size()], least ?? -3, 3)],
+      trace: (x) => apply(operators.quantizeRows!, [x!], least === undefined ? {} : { least }),
+      reference: (x) => {
+        const steps = rowsOf(x!).map((row) =>
+          least === undefined
+            ? Math.fround(largest(row) * Math.fround(1 / 127))
+            : Math.max(Math.fround(Math.max(...row) * Math.fround(1 / 239)), Math.fround(-least / 16)),
+        );
+        const middle = least === undefined ? 128 : 16;
+        const codes = rowsOf(x!).flatMap((row, r) =>
+          row.map((value) => code(value / steps[r]!, -middle, 255 - middle) + middle),
+        );
+        return [
+          { shape: x!.shape, data: Float64Array.from(codes) },
+          { shape: [steps.length], data: Float64Array.from(steps) },
+        ];
+      },
+    };
+  },
   quantizePositive: (draw) => ({
     operands: [draw.floats([draw.size(), draw.size()], -0.5, 300)],
     trace: (x) => apply(operators.quantizePositive!, [x!], { step: 1 }),

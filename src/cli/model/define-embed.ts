@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { PRECISION_OPTIONS } from '../../inference/option-table.js';
+import { addOptions } from '../terminal/add-options.js';
 import { finish } from '../terminal/common-options.js';
 import type { Start } from '../terminal/context.js';
 
@@ -12,13 +14,15 @@ export function defineEmbed(program: Command, start: Start): void {
         'mean of its hidden states. A line of output has the numbers of a vector, with spaces between.',
     )
     .argument('<model>', 'model folder or run folder')
-    .argument('<file>', 'text in UTF-8, a line a text; - for standard input')
-    .action((model: string, file: string) =>
-      start(async (context) => (await import('./embed.js')).embedLines(model, file, context)),
-    );
+    .argument('<file>', 'text in UTF-8, a line a text; - for standard input');
+  addOptions(command, { precision: { ...PRECISION_OPTIONS.precision, choices: ['fp32', 'int8'] } }).action(
+    (model: string, file: string, flags: { readonly precision: 'fp32' | 'int8' }) =>
+      start(async (context) => (await import('./embed.js')).embedLines(model, file, flags, context)),
+  );
   finish(command, [
     'meanfield embed all-MiniLM-L6-v2 sentences.txt > vectors.txt',
     'echo "A cat sits on the mat." | meanfield embed all-MiniLM-L6-v2 -',
     'meanfield embed all-MiniLM-L6-v2 sentences.txt --json',
+    'meanfield embed all-MiniLM-L6-v2 sentences.txt --precision int8 > vectors.txt',
   ]);
 }

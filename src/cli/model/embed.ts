@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { MeanfieldError } from '../../base/errors.js';
 import { pathFault } from '../../base/files/path-fault.js';
+import type { WeightPrecision } from '../../inference/precision.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
 import { grouped } from '../terminal/format.js';
 import { interruptible } from '../terminal/interrupt.js';
@@ -13,11 +14,16 @@ const LINES = 512;
 const CHARACTERS = 1_000_000;
 
 /** Writes a vector for each line. */
-export async function embedLines(run: string, file: string, context: Context): Promise<number> {
+export async function embedLines(
+  run: string,
+  file: string,
+  { precision }: { readonly precision: WeightPrecision },
+  context: Context,
+): Promise<number> {
   const { output } = context;
   const fault = file === '-' ? undefined : await pathFault(file, 'file');
   if (fault !== undefined) throw new MeanfieldError(`Cannot read ${file}: ${fault}.`);
-  const model = await loadModel(run, undefined, context);
+  const model = await loadModel(run, undefined, context, precision);
   if (!model) return INTERRUPTED;
   const line = new ProgressLine(output);
   let [texts, width] = [0, 0];

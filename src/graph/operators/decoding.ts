@@ -230,8 +230,13 @@ export const decoding = {
   },
   fusedGelu: {
     name: 'fusedGelu',
-    infer: ([x]) => [{ shape: float32('fusedGelu', x!).shape, dtype: 'float32' }],
-    lower: ownOperators((e, _node, inputs) => e.emit('Gelu', inputs, {}, MS)),
+    infer: ([x, bias]) => {
+      const { shape } = float32('fusedGelu', x!);
+      if (bias && formatShape(float32('fusedGelu', bias).shape) !== `[${shape.at(-1)}]`)
+        throw new Error(`fusedGelu: expected a bias [${shape.at(-1)}], got ${formatShape(bias.shape)}`);
+      return [{ shape, dtype: 'float32' }];
+    },
+    lower: ownOperators((e, _node, inputs) => e.emit(inputs.length > 1 ? 'BiasGelu' : 'Gelu', inputs, {}, MS)),
   },
   fastGelu: {
     name: 'fastGelu',
@@ -315,8 +320,8 @@ export const addNorm = (x: Tensor, y: Tensor, vectors: readonly Tensor[], epsilo
 /** What `gelu` computes, in one node. */
 export const fastGelu = (x: Tensor): Tensor => apply1(decoding.fastGelu, [x]);
 
-/** What `geluErf` computes, in one node. */
-export const fusedGelu = (x: Tensor): Tensor => apply1(decoding.fusedGelu, [x]);
+/** What `geluErf` computes of x and, where there is one, a bias of its rows, in one node. */
+export const fusedGelu = (x: Tensor, bias?: Tensor): Tensor => apply1(decoding.fusedGelu, bias ? [x, bias] : [x]);
 
 /**
  * Attention of every token of a text to all of that text.

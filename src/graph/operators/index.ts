@@ -69,7 +69,7 @@ export {
 export { type LinearDistillationOptions, linearDistillation } from './distillation.js';
 export { dropoutFactors } from './dropout.js';
 export { add, addAll, div, erf, exp, log, mul, scale, shift, sigmoid, sqrt, sub, tanh } from './elementwise.js';
-export { productOfCodes } from './int8.js';
+export { productOfCodes, productOfRows, quantizeRows } from './int8.js';
 export { linearCrossEntropyInt8, type NoiseSource } from './int8-head.js';
 export { hasInt8, linear } from './linear.js';
 export { gather, pick, place, scatterAdd } from './lookup.js';

@@ -1,6 +1,8 @@
 import { apply, apply1, type Emitter, formatShape, type Operator, type Shape, type Tensor } from '../tensor.js';
-import { scale } from './elementwise.js';
+import { add, mul, scale } from './elementwise.js';
+import { column } from './lookup.js';
 import { ONNX_TYPE as DataType, float32, int64s } from './rules.js';
+import { split } from './shaping.js';
 import { scalar } from './source.js';
 
 /*
@@ -14,6 +16,8 @@ const TINY = 1e-30;
 export const MOST = 127;
 /** in uint8 with this added. */
 const MIDDLE = 128;
+/** Of rows that hold little below 0 so many codes are. */
+const BELOW = 16;
 
 function expectMatrix(operator: string, x: Tensor): void {
   if (x.shape.length !== 2) throw new Error(`${operator}: expected a matrix, got ${formatShape(x.shape)}`);
@@ -75,6 +79,39 @@ export const int8 = {
         if (node.attributes.signed)
           return e.emit('QuantizeLinear', [x!, scales!], { axis: 0, output_dtype: DataType.INT8 });
         return e.emit('QuantizeLinear', [x!, scales!, zeroPoints(e, node.inputs[1]!.shape, MIDDLE)], { axis: 0 });
+      },
+    },
+  },
+  /** Codes uint8 of rows, however many there are, and the step of each. */
+  quantizeRows: {
+    name: 'quantizeRows',
+    infer: ([x]) => {
+      expectMatrix('quantizeRows', float32('quantizeRows', x!));
+      return [
+        { shape: x!.shape, dtype: 'uint8' },
+        { shape: [x!.shape[0]!], dtype: 'float32' },
+      ];
+    },
+    lower: {
+      onnx: (e, node, [x]) => {
+        const { least } = node.attributes as { least?: number };
+        const axes = e.constant(int64s([1]), [1]);
+        const number = (value: number) => e.constant(Float32Array.of(value), []);
+        let [most] = e.emit('ReduceMax', [x!, axes], { keepdims: 0 });
+        if (least === undefined) {
+          const [lowest] = e.emit('ReduceMin', [x!, axes], { keepdims: 0 });
+          const [opposite] = e.emit('Neg', [lowest!]);
+          [most] = e.emit('Max', [most!, opposite!]);
+        }
+        const [above, narrowest] = least === undefined ? [MOST, TINY / MOST] : [255 - BELOW, -least / BELOW];
+        const [wanted] = e.emit('Mul', [most!, number(1 / above)]);
+        const [steps] = e.emit('Max', [wanted!, number(narrowest)]);
+        // A constant as long as there are rows would be of one number of rows.
+        const [rows] = e.emit('Shape', [steps!]);
+        const middle = e.constant(Uint8Array.of(least === undefined ? MIDDLE : BELOW), [1]);
+        const [zeros] = e.emit('Expand', [middle, rows!]);
+        const [codes] = e.emit('QuantizeLinear', [x!, steps!, zeros!], { axis: 0 });
+        return [codes!, steps!];
       },
     },
   },
@@ -162,6 +199,34 @@ export function quantizeSymmetric(x: Tensor, magnitudes: Tensor, signed: boolean
   const step = scale(magnitudes, 1 / MOST);
   const codes = apply1(int8.quantizeSymmetric, [x, step], { signed });
   return { codes, scale: step, zero: zeroPoint(signed ? 0 : MIDDLE) };
+}
+
+/**
+ * Codes of the rows of a matrix [R, C], of which a program of any size has any number: of equal steps up and down from 0, or
+ * where nothing lies below `least`, as behind a GELU, nearly all of them above.
+ *
+ * @param least below 0
+ */
+export function quantizeRows(x: Tensor, least?: number): Codes {
+  const [codes, step] = apply(int8.quantizeRows, [x], least === undefined ? {} : { least }) as [Tensor, Tensor];
+  return { codes, scale: step, zero: zeroPoint(least === undefined ? MIDDLE : BELOW) };
+}
+
+/** Weights in codes int8 [I, O], with a scale for each output, [O]. */
+export interface ColumnCodes {
+  readonly codes: Tensor;
+  readonly scales: Tensor;
+}
+
+/** The product of rows in codes and weights of which so many inputs after the other have scales of their own: [R, O]. */
+export function productOfRows({ codes, scale: step, zero }: Codes, weights: readonly ColumnCodes[]): Tensor {
+  const sizes = weights.map((one) => one.codes.shape[0]!);
+  const parts = sizes.length === 1 ? [codes] : split(codes, 1, sizes);
+  const products = weights.map((one, i) =>
+    productInt8({ codes: parts[i]!, scale: scalar(1), zero }, { codes: one.codes, scale: one.scales }),
+  );
+  // A row's scale is no factor of a product.
+  return mul(products.reduce(add), column(step));
 }
 
 /** Codes uint8 of a matrix of values from 0 to 255 `step`. */

@@ -49,12 +49,14 @@ export async function openInThread(request: OpenRequest): Promise<OpenedModel> {
   const { model, tokenizer, tokenizerFiles, notices } = loaded;
   const { vocabulary, context } = model.dimensions;
   const writes = model.architecture.sees !== 'all';
-  const work = { ...loaded, engine, compile: { threads } };
+  const codes = writes ? undefined : await weights.encoder(loaded);
+  const parameters = codes ? new Float32Array(0) : loaded.parameters;
+  const work = { ...loaded, parameters, codes, engine, compile: { threads } };
   const completing = writes ? completionsOf(work, weights, request) : undefined;
   await completing?.ready();
   const reads = !writes || loaded.sentence !== undefined;
   const labelled = model.taskHead?.task === 'sequence';
-  const embedder = reads && weights.precision === 'fp32' && !labelled ? new Embedder(work) : undefined;
+  const embedder = reads && (codes || weights.precision === 'fp32') && !labelled ? new Embedder(work) : undefined;
   const classifier = labelled ? new Classifier(work) : undefined;
   const tasks: OpenAnswer['tasks'] = [
     ...(completing ? (['complete'] as const) : []),

@@ -78,7 +78,7 @@ describe('a model that is served', () => {
     expect(served.load().cacheBytes).toBeGreaterThan(0);
   });
 
-  it('has a model that reads all of a text at once in single precision, and says so', async () => {
+  it('has a model that reads all of a text at once in 8 bits where any fewer are asked for, and says so of 4', async () => {
     const model = Model.create('bert', {
       layers: 1,
       width: 16,
@@ -94,17 +94,20 @@ describe('a model that is served', () => {
       tensors: model.layout.entries.map(({ name, shape }) => ({ name, shape, data: views[name]! })),
       tokenizerFiles: { ...tokenizer.files() },
     });
-    const [plain, fewer] = await Promise.all([
-      openServedModel(encoder, { threads: 1 }),
-      openServedModel(encoder, { threads: 1, precision: 'int8' }),
+    const open = (precision: 'fp32' | 'int8' | 'int4') => openServedModel(encoder, { threads: 1, precision });
+    const all = await Promise.all([open('fp32'), open('int8'), open('int4')]);
+    expect(all.map(({ notices }) => notices!.filter((notice) => notice.includes('is served in')))).toEqual([
+      ...[[], []],
+      [expect.stringContaining('is served in int8: int4 is for models that continue texts')],
     ]);
-    expect(fewer.notices!.join()).toContain('is served in fp32: int8 is for models that continue texts');
-    expect(plain.notices!.join()).not.toContain('fp32');
-    const [a, b] = await Promise.all([plain, fewer].map((each) => each.embed(['Olá'], never)));
-    expect(b).toEqual(a);
-    expect(a!.tokens).toBe((await plain.encode('Olá', true)).length);
-    await plain.close();
-    await fewer.close();
+    const [a, b, c] = await Promise.all(all.map((each) => each.embed(['Olá'], never)));
+    expect(c).toEqual(b);
+    expect(b).not.toEqual(a);
+    expect(a!.tokens).toBe((await all[0]!.encode('Olá', true)).length);
+    const product = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
+    const [x, y] = [a!.vectors[0]!, b!.vectors[0]!];
+    expect(product(x, y) / Math.sqrt(product(x, x) * product(y, y))).toBeGreaterThan(0.999);
+    for (const each of all) await each.close();
   });
 
   it('streams a text in the order prompt, text, end, and the same to all who ask at once', async () => {

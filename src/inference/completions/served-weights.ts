@@ -1,6 +1,7 @@
 import type { Engine } from '../../engine/engine.js';
-import type { OpenTextModel } from '../../hub/load-model.js';
+import type { LoadedModel, OpenTextModel } from '../../hub/load-model.js';
 import type { Model } from '../../model/model.js';
+import { canHaveCodes, type EncoderCodes, encoderCodes } from '../encoder-codes.js';
 import { cacheFolder, KeptWeights } from '../kept-weights.js';
 import type { WeightPrecision } from '../precision.js';
 import { isFused } from '../sequence-decoder.js';
@@ -33,14 +34,8 @@ export class ServedWeights {
   /** A model's parameters; none where nothing needs them, as what is made of them is here. */
   async read({ model, path, state, parameters }: OpenTextModel): Promise<Float32Array> {
     const { precision, engine } = this;
-    if (precision === 'fp32') return parameters();
-    if (model.architecture.sees === 'all' || !isFused(engine, model)) {
-      this.notice =
-        `A ${model.architecture.name} model on ${engine.name} is served in fp32: ${precision} is for models that continue ` +
-        'texts, on the CPU.';
-      this.#precision = 'fp32';
-      return parameters();
-    }
+    if (precision === 'fp32' || model.architecture.sees === 'all') return parameters();
+    if (!isFused(engine, model)) return this.#stayWhole(model, parameters);
     const cache = cacheFolder();
     if (state && cache !== undefined)
       this.#kept = new KeptWeights(model, precision, { place: path, state: await state(), cache });
@@ -48,6 +43,25 @@ export class ServedWeights {
     if (this.#found) return NONE;
     this.#made = await weightsBy(engine, this.threads, precision, model, model.layout.views(await parameters()));
     return NONE;
+  }
+
+  /** The weights of a model that turns texts into vectors, once it is {@link read}; undefined where they stay as they are. */
+  async encoder(loaded: LoadedModel): Promise<EncoderCodes | undefined> {
+    const { precision, engine, threads } = this;
+    const { model, parameters } = loaded;
+    if (precision === 'fp32') return undefined;
+    if (!(await canHaveCodes(engine, loaded))) return this.#stayWhole(model, () => undefined);
+    if (precision === 'int4')
+      this.notice = `A ${model.architecture.name} model is served in int8: int4 is for models that continue texts.`;
+    return encoderCodes(engine, model, model.layout.views(parameters), { threads });
+  }
+
+  #stayWhole<T>({ architecture }: Model, parameters: () => T): T {
+    this.notice =
+      `A ${architecture.name} model on ${this.engine.name} is served in fp32: ${this.#precision} is for models that continue ` +
+      'texts or turn them into vectors, on the CPU.';
+    this.#precision = 'fp32';
+    return parameters();
   }
 
   /** @param parameters what {@link read} gave, or those in its place */

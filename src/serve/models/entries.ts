@@ -104,7 +104,7 @@ async function memoryOf(model: string, precision: WeightPrecision = 'fp32'): Pro
   return (bytes / elementBytes(config)) * PER_PARAMETER[writes(config) ? precision : 'fp32'] * 1.5;
 }
 
-/** Whether a configuration is of a model that continues texts: others have their weights in single precision always. */
+/** Whether a configuration is of a model that continues texts: of others, half or more is a table of tokens that stays in single precision. */
 function writes(config: JsonObject): boolean {
   try {
     return Model.fromConfig(config).architecture.sees !== 'all';

@@ -4,7 +4,10 @@ import type { CompletionEvent, CompletionRequest, ServedModel } from '../../infe
 import { createServeMetrics } from '../metrics.js';
 import { begun, Choices } from './choices.js';
 
-const REQUEST = { prompt: [1], maxTokens: 9, seed: 1, client: 'someone' } as CompletionRequest;
+const REQUEST: CompletionRequest = {
+  ...{ prompt: [1], maxTokens: 9, seed: 1, client: 'someone' },
+  ...{ stop: [], temperature: 1, topK: 0, topP: 1 },
+};
 const PIECE: CompletionEvent = { type: 'text', text: 'a', tokens: [] };
 
 /** Writes one piece, and then waits until it is given up. */
