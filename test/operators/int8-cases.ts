@@ -263,7 +263,7 @@ export const int8Cases: Record<string, OperatorCase> = {
 /** Why they have no gradient. */
 export const int8NotDifferentiable: Record<string, string> = {
   ...Object.fromEntries(
-    ['quantizeRange', 'quantizeSymmetric', 'quantizePositive', 'zeroPoint'].map((name) => [
+    ['quantizeRange', 'quantizeSymmetric', 'quantizeRows', 'quantizePositive', 'zeroPoint'].map((name) => [
       name,
       'its values are integers',
     ]),
