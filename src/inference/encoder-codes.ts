@@ -18,8 +18,7 @@ import {
   type Target,
   type Tensor,
 } from '../graph/index.js';
-import type { LoadedModel } from '../hub/load-model.js';
-import { MEAN } from '../hub/sentence-folder.js';
+import type { SentenceModules } from '../hub/sentence-folder.js';
 import type { Model } from '../model/model.js';
 import { embedsFused, FUSED_SIZES, fusedHiddenStates, tokenFeeds } from './fused-encoder.js';
 import { CODES, nameOf, productWeight, SCALES, shapedParameters } from './weights.js';
@@ -63,7 +62,7 @@ export interface EncoderCodes {
 }
 
 /** Whether a model can have its weights in codes, exactly, for vectors of texts. */
-export async function canHaveCodes(engine: Engine, { model, sentence = MEAN }: LoadedModel): Promise<boolean> {
+export async function canHaveCodes(engine: Engine, model: Model, sentence: SentenceModules): Promise<boolean> {
   const reads = model.taskHead?.task !== 'sequence' && embedsFused(model, sentence);
   return reads && engine.compileAnySize !== undefined && (await isInt8Exact(engine));
 }

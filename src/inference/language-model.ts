@@ -11,6 +11,7 @@ import { readAdapterFolder } from '../hub/model-folder.js';
 import { adapterPlace } from '../hub/open-model.js';
 import { adapterVector, readAdapter } from '../hub/peft.js';
 import { isSameBase } from '../hub/same-base.js';
+import { MEAN } from '../hub/sentence-folder.js';
 import type { Model } from '../model/model.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
 import { ChatEvaluator } from './chat-evaluator.js';
@@ -32,7 +33,7 @@ import { checkPrecision, fusedSequences } from './sequence-decoder.js';
 import { SequenceTeller } from './sequence-teller.js';
 import { SourceEvaluator } from './source-evaluator.js';
 import { type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
-import { type Weights, weightsIn } from './weights.js';
+import { type Weights, weightsBy } from './weights.js';
 
 /**
  * A model in memory, ready to write and to be measured. {@link LanguageModel.close} it to free its memory.
@@ -70,22 +71,20 @@ export class LanguageModel implements AsyncDisposable {
 
   /** @param adapted the loaded model with an adapter beside it, the vector of that, and what its folder says of texts */
   private constructor(
-    loaded: LoadedModel & { readonly name: string; readonly codes?: EncoderCodes | undefined },
+    loaded: LoadedModel & { readonly name: string },
     engine: Engine,
     threads: number,
     adapted?: AdaptedModel,
-    precision: WeightPrecision = 'fp32',
+    fewer?: FewerBits,
   ) {
     const { model, adapter, texts, notices = [] } = { model: loaded.model, ...adapted };
     const { architecture } = model;
-    this.#precision = precision;
-    if (precision !== 'fp32' && !loaded.codes) {
-      checkPrecision(engine, model, precision);
-      this.#weights = weightsIn(precision, model, model.layout.views(loaded.parameters));
-      loaded = { ...loaded, parameters: new Float32Array(0) };
-    }
+    this.#precision = fewer?.precision ?? 'fp32';
+    this.#weights = fewer?.weights;
+    if (fewer) loaded = { ...loaded, parameters: new Float32Array(0) };
     const vectors = adapter ? { parameters: adapter, frozen: loaded.parameters } : { parameters: loaded.parameters };
-    const work = { ...loaded, ...texts, ...vectors, model, engine, threads, compile: { threads } };
+    const { codes } = fewer ?? {};
+    const work = { ...loaded, ...texts, ...vectors, codes, model, engine, threads, compile: { threads } };
     const parameters = this.#weights ?? (adapter ? model.views(adapter, loaded.parameters) : loaded.parameters);
     this.#architecture = architecture.name;
     this.#generator = architecture.sees === 'all' ? undefined : new Generator({ ...work, parameters });
@@ -102,13 +101,8 @@ export class LanguageModel implements AsyncDisposable {
     const engine = await createEngine(device);
     const merge: MergeAdapter = (...adapted) => mergeAdapter(engine, ...adapted);
     const loaded = await loadModel(run, merge);
-    const { model, parameters } = loaded;
-    const named = { ...loaded, name: run };
-    if (precision !== 'int8' || model.architecture.sees !== 'all' || !(await canHaveCodes(engine, loaded)))
-      return new LanguageModel(named, engine, threads, undefined, precision);
-    const codes = await encoderCodes(engine, model, model.layout.views(parameters), { threads });
-    const coded = { ...named, codes, parameters: new Float32Array(0) };
-    return new LanguageModel(coded, engine, threads, undefined, precision);
+    const fewer = precision === 'fp32' ? undefined : await fewerBits(engine, loaded, precision, threads);
+    return new LanguageModel({ ...loaded, name: run }, engine, threads, undefined, fewer);
   }
 
   /** Whether it writes texts, where others read whole ones: they make vectors of them. */
@@ -400,6 +394,30 @@ export class LanguageModel implements AsyncDisposable {
   #checkOpen(): void {
     if (this.#closing.signal.aborted) throw closedError();
   }
+}
+
+/** What stands in the place of a model's vector of parameters. */
+interface FewerBits {
+  readonly precision: 'int8' | 'int4';
+  /** Of a model that writes. */
+  readonly weights?: Weights;
+  /** Of one that makes vectors. */
+  readonly codes?: EncoderCodes;
+}
+
+/** @throws UsageError where there is no such precision for the model */
+async function fewerBits(
+  engine: Engine,
+  loaded: LoadedModel,
+  precision: 'int8' | 'int4',
+  threads: number,
+): Promise<FewerBits> {
+  const { model, sentence = MEAN } = loaded;
+  const views = model.layout.views(loaded.parameters);
+  if (precision === 'int8' && model.architecture.sees === 'all' && (await canHaveCodes(engine, model, sentence)))
+    return { precision, codes: await encoderCodes(engine, model, views, { threads }) };
+  checkPrecision(engine, model, precision);
+  return { precision, weights: await weightsBy(engine, threads, precision, model, views) };
 }
 
 /** A model with an adapter beside it. */

@@ -1,5 +1,6 @@
 import type { Engine } from '../../engine/engine.js';
 import type { LoadedModel, OpenTextModel } from '../../hub/load-model.js';
+import { MEAN } from '../../hub/sentence-folder.js';
 import type { Model } from '../../model/model.js';
 import { canHaveCodes, type EncoderCodes, encoderCodes } from '../encoder-codes.js';
 import { cacheFolder, KeptWeights } from '../kept-weights.js';
@@ -46,11 +47,10 @@ export class ServedWeights {
   }
 
   /** The weights of a model that turns texts into vectors, once it is {@link read}; undefined where they stay as they are. */
-  async encoder(loaded: LoadedModel): Promise<EncoderCodes | undefined> {
+  async encoder({ model, parameters, sentence = MEAN }: LoadedModel): Promise<EncoderCodes | undefined> {
     const { precision, engine, threads } = this;
-    const { model, parameters } = loaded;
     if (precision === 'fp32') return undefined;
-    if (!(await canHaveCodes(engine, loaded))) return this.#stayWhole(model, () => undefined);
+    if (!(await canHaveCodes(engine, model, sentence))) return this.#stayWhole(model, () => undefined);
     if (precision === 'int4')
       this.notice = `A ${model.architecture.name} model is served in int8: int4 is for models that continue texts.`;
     return encoderCodes(engine, model, model.layout.views(parameters), { threads });
