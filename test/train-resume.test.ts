@@ -45,8 +45,8 @@ const arrangements: [string, Partial<TrainOptions>][] = [
   ['two replicas that share moments out', { replicas: 2, syncEvery: 1, zero: 1, evalEvery: 7 }],
 ];
 
-/** Enough for three kills, each up to 150 ms after a checkpoint. */
-const STEPS = 260;
+/** Enough for three kills, each up to 60 ms after a checkpoint. */
+const STEPS = 200;
 
 describe.each(arrangements)('%s', (name, changes) => {
   const long = { ...changes, steps: STEPS, checkpointEvery: 20, evalEvery: changes.evalEvery ?? 60 };
@@ -55,7 +55,7 @@ describe.each(arrangements)('%s', (name, changes) => {
   it('goes on after kill -9 at random moments, bit for bit as if never stopped', async () => {
     const undisturbed = await trainer.train(whole, long);
     expect(undisturbed.result).toMatchObject({ step: STEPS, interrupted: false });
-    const last = await trainer.trainKilled(killed, long, 150);
+    const last = await trainer.trainKilled(killed, long, 60);
     expect(last.error).toBeUndefined();
     expect(await remains(killed, STEPS)).toEqual(await remains(whole, STEPS));
     expect(last.result!.valLoss).toBe(undisturbed.result!.valLoss);
