@@ -148,7 +148,9 @@ describe.skipIf(!browserThere)('the page of meanfield serve, in Chromium (skippe
     await written.waitFor();
     const text = await written.textContent();
     await page.getByRole('button', { name: 'Keep, and go on' }).click();
-    expect(await page.getByLabel('Text to continue').inputValue()).toBe(`the quick${text}`);
+    // A field has no other line ends, and a model of bytes may write any.
+    const kept = `the quick${text}`.replace(/\r\n?/g, '\n');
+    expect(await page.getByLabel('Text to continue').inputValue()).toBe(kept);
     await written.waitFor();
     await shot('continue');
   });
