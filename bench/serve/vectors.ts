@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cosine } from '../../src/base/cosine.js';
 import { Random } from '../../src/base/random.js';
 import { exportModel } from '../../src/export/export-model.js';
 import { median, type Outcome, python, root, runJson } from '../lib.js';
@@ -86,9 +87,9 @@ async function ours(model: string, input: readonly string[], { threads, rounds }
   }
 }
 
-/** The cosine of vectors of length 1 to those of another precision. */
+/** The cosines of vectors to those of another precision: their mean, and the least. */
 function likeness(these: readonly Float32Array[], those: readonly Float32Array[]): string {
-  const all = these.map((one, i) => one.reduce((sum, value, j) => sum + value * those[i]![j]!, 0));
+  const all = these.map((one, i) => cosine(one, those[i]!));
   return `${(all.reduce((a, b) => a + b) / all.length).toFixed(5)}, ${Math.min(...all).toFixed(5)}`;
 }
 

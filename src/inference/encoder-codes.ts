@@ -19,9 +19,10 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import type { SentenceModules } from '../hub/sentence-folder.js';
+import type { WeightPlace } from '../model/block-weights.js';
 import type { Model } from '../model/model.js';
 import { embedsFused, FUSED_SIZES, fusedHiddenStates, tokenFeeds } from './fused-encoder.js';
-import { CODES, nameOf, productWeight, SCALES, shapedParameters } from './weights.js';
+import { CODES, nameOf, placeOf, productWeight, SCALES, shapedParameters } from './weights.js';
 
 /** Behind the names of layers: by what is multiplied what they take in. */
 const FACTORS = '.factors';
@@ -40,12 +41,7 @@ const NORMS = new Set(['layerNorm', 'rmsNorm']);
 /** Layers that take the same in. */
 interface Group {
   readonly name: string;
-  readonly weights: readonly {
-    readonly name: string;
-    readonly inputs: number;
-    readonly outputs: number;
-    readonly byOutputs: boolean;
-  }[];
+  readonly weights: readonly (WeightPlace & { readonly name: string })[];
   readonly inputs: number;
   /** Whether channels of what comes in are brought nearer to each other. */
   readonly smoothed: boolean;
@@ -157,12 +153,7 @@ function groupsOf(model: Model): Group[] {
   const groups = [...byInput].map(
     ([x, nodes]): Group => ({
       name: nodes.map((node) => nameOf(node.inputs[1])).join('+'),
-      weights: nodes.map(({ inputs, outputs, attributes }) => ({
-        name: nameOf(inputs[1]),
-        inputs: x.shape[1]!,
-        outputs: outputs[0]!.shape[1]!,
-        byOutputs: attributes.transB === true,
-      })),
+      weights: nodes.map((node) => ({ name: nameOf(node.inputs[1]), ...placeOf(node) })),
       inputs: x.shape[1]!,
       smoothed: NORMS.has(x.node.operator.name),
     }),
@@ -216,33 +207,26 @@ async function largestInputs(
   return most;
 }
 
-interface Lies {
-  readonly inputs: number;
-  readonly outputs: number;
-  /** Whether a row is that of an output, else of an input. */
-  readonly byOutputs: boolean;
-}
-
 /** From one value of a weight to the next of the same output, and of the same input. */
-const strides = ({ inputs, outputs, byOutputs }: Lies) =>
-  byOutputs ? { input: 1, output: inputs } : { input: outputs, output: 1 };
+const strides = ({ inputs, outputs, rows }: WeightPlace) =>
+  rows === 'outputs' ? { input: 1, output: inputs } : { input: outputs, output: 1 };
 
-function raiseToLargest(largest_I: Float32Array, values: Float32Array, lies: Lies): void {
-  const step = strides(lies);
-  for (let o = 0; o < lies.outputs; o++)
-    for (let i = 0; i < lies.inputs; i++)
+function raiseToLargest(largest_I: Float32Array, values: Float32Array, place: WeightPlace): void {
+  const step = strides(place);
+  for (let o = 0; o < place.outputs; o++)
+    for (let i = 0; i < place.inputs; i++)
       largest_I[i] = Math.max(largest_I[i]!, Math.abs(values[o * step.output + i * step.input]!));
 }
 
 /** Codes [I, O] of w / factors for some of the inputs, with scales [O]. */
 function rounded(
   values: Float32Array,
-  lies: Lies,
+  place: WeightPlace,
   factors_I: Float32Array,
   { from, to }: { readonly from: number; readonly to: number },
 ) {
-  const { outputs: O } = lies;
-  const step = strides(lies);
+  const { outputs: O } = place;
+  const step = strides(place);
   const codes = new Int8Array((to - from) * O);
   const scales = new Float32Array(O);
   for (let o = 0; o < O; o++) {

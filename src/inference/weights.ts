@@ -212,12 +212,7 @@ function weightPlaces(model: Model) {
   replaceNodes([model.logits(parameters, x_NC), ...kept], (node) => {
     const weight = productWeight(node);
     if (weight) {
-      const [first, second] = weight.shape as [number, number];
-      const rows = node.attributes.transB ? 'outputs' : 'inputs';
-      products.set(nameOf(weight), {
-        rows,
-        ...(rows === 'outputs' ? { outputs: first, inputs: second } : { inputs: first, outputs: second }),
-      });
+      products.set(nameOf(weight), placeOf(node));
     }
     const table = tokenTable(node);
     if (table) tables.set(nameOf(table), { rows: 'outputs', outputs: table.shape[0]!, inputs: table.shape[1]! });
@@ -244,6 +239,14 @@ export const nameOf = (x: Tensor | undefined): string => (x === undefined ? '' :
 /** The weight of a product, where it is a parameter. */
 export function productWeight({ operator, inputs, attributes }: Node): Tensor | undefined {
   return operator.name === 'gemm' && !attributes.transA && isInput(inputs[1]) ? inputs[1] : undefined;
+}
+
+/** How the weight of a product lies. */
+export function placeOf({ inputs, attributes }: Node): WeightPlace {
+  const [first, second] = inputs[1]!.shape as [number, number];
+  return attributes.transB
+    ? { rows: 'outputs', outputs: first, inputs: second }
+    : { rows: 'inputs', inputs: first, outputs: second };
 }
 
 /** The table that rows of tokens are taken from. */

@@ -1,6 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { cosine } from '../../base/cosine.js';
+import type { LanguageModel } from '../../inference/language-model.js';
 import { load } from '../../inference/load.js';
 import type { WeightPrecision } from '../../inference/precision.js';
 import { loss } from '../terminal/format.js';
@@ -30,25 +32,20 @@ export async function checkPrecision(
   try {
     for (const model of models) {
       const place = model.replace(/^[^=]+=/, '');
-      const cosine = await cosineOf(place);
-      if (cosine !== undefined) {
-        output.event({ type: 'precision', model, precision: 'int8', cosine });
-        output.note(`${model} in int8: vectors at a mean cosine of ${cosine.toFixed(5)} to those in fp32\n`);
+      const whole = await opened(place, 'fp32', async (loaded) => {
+        if (!loaded.writes) return loaded.embed(TEXTS);
+        const files = await writtenBy(loaded, folder);
+        return { files, loss: (await loaded.evaluate(files)).loss };
+      });
+      if (Array.isArray(whole)) {
+        const coded = await opened(place, 'int8', (loaded) => loaded.embed(TEXTS));
+        const mean = whole.reduce((sum, vector, i) => sum + cosine(vector, coded[i]!), 0) / whole.length;
+        output.event({ type: 'precision', model, precision: 'int8', cosine: mean });
+        output.note(`${model} in int8: vectors at a mean cosine of ${mean.toFixed(5)} to those in fp32\n`);
         continue;
       }
-      const files: string[] = [];
-      const full = await lossOf(place, 'fp32', async (loaded) => {
-        for (const [i, prompt] of BEGINNINGS.entries()) {
-          const { text } = await loaded
-            .generate({ prompt, maxTokens: TOKENS, temperature: 1, topK: 0, seed: i })
-            .result();
-          files.push(join(folder, `${files.length}.txt`));
-          // What a model of bytes writes may be no text.
-          await writeFile(files.at(-1)!, (prompt + text).replace(/[^\P{Cc}\n\t]/gu, ' '));
-        }
-        return files;
-      });
-      const fewer = await lossOf(place, precision, async () => files);
+      const { loss: full, files } = whole;
+      const fewer = await opened(place, precision, async (loaded) => (await loaded.evaluate(files)).loss);
       output.event({ type: 'precision', model, precision, loss: fewer, loss_fp32: full });
       const percent = (((fewer - full) / full) * 100).toFixed(2);
       output.note(
@@ -60,34 +57,26 @@ export async function checkPrecision(
   }
 }
 
-/** The mean cosine of a model's vectors in 8 bits to those in full precision; undefined for a model that writes. */
-async function cosineOf(place: string): Promise<number | undefined> {
-  const vectors: Float32Array[][] = [];
-  for (const precision of ['fp32', 'int8'] as const) {
-    const model = await load(place, { precision });
-    try {
-      if (model.writes) return undefined;
-      vectors.push(await model.embed(TEXTS));
-    } finally {
-      await model.close();
-    }
+/** Texts that a model goes on with, as files. */
+async function writtenBy(model: LanguageModel, folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const [i, prompt] of BEGINNINGS.entries()) {
+    const { text } = await model.generate({ prompt, maxTokens: TOKENS, temperature: 1, topK: 0, seed: i }).result();
+    files.push(join(folder, `${files.length}.txt`));
+    // What a model of bytes writes may be no text.
+    await writeFile(files.at(-1)!, (prompt + text).replace(/[^\P{Cc}\n\t]/gu, ' '));
   }
-  const product = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
-  const cosines = vectors[0]!.map((x, i) => {
-    const y = vectors[1]![i]!;
-    return product(x, y) / Math.sqrt(product(x, x) * product(y, y));
-  });
-  return cosines.reduce((a, b) => a + b) / cosines.length;
+  return files;
 }
 
-async function lossOf(
+async function opened<T>(
   place: string,
   precision: WeightPrecision,
-  filesOf: (model: Awaited<ReturnType<typeof load>>) => Promise<readonly string[]>,
-): Promise<number> {
+  work: (model: LanguageModel) => Promise<T>,
+): Promise<T> {
   const model = await load(place, { precision });
   try {
-    return (await model.evaluate(await filesOf(model))).loss;
+    return await work(model);
   } finally {
     await model.close();
   }

@@ -35,6 +35,14 @@ function zeroPoints(e: Emitter, scales: Shape, value: number): string {
   return e.constant(new Uint8Array(scales[0] ?? 1).fill(value), scales);
 }
 
+/** The largest |x| along axes, or of `others`. Measured on the CPU: faster than the largest of Abs by a fifth. */
+function largest(e: Emitter, x: string, axes: string, ...others: readonly string[]): string[] {
+  const [most] = e.emit('ReduceMax', [x, axes], { keepdims: 0 });
+  const [least] = e.emit('ReduceMin', [x, axes], { keepdims: 0 });
+  const [opposite] = e.emit('Neg', [least!]);
+  return e.emit('Max', [most!, opposite!, ...others]);
+}
+
 export const int8 = {
   /** Codes uint8 of all of a matrix, with the scale and the zero point that its range asks for. */
   quantizeRange: {
@@ -55,15 +63,11 @@ export const int8 = {
       expectMatrix('magnitude', float32('magnitude', x!));
       return [{ shape: rows ? [x!.shape[0]!] : [], dtype: 'float32' }];
     },
-    // Measured on the CPU: faster than the largest of Abs by a fifth.
     lower: {
       onnx: (e, node, [x]) => {
         const axes = node.attributes.rows ? [1] : [0, 1];
-        const operands = [x!, e.constant(int64s(axes), [axes.length])];
-        const [most] = e.emit('ReduceMax', operands, { keepdims: 0 });
-        const [least] = e.emit('ReduceMin', operands, { keepdims: 0 });
-        const [opposite] = e.emit('Neg', [least!]);
-        return e.emit('Max', [most!, opposite!, e.constant(Float32Array.of(TINY), [])]);
+        const above0 = e.constant(Float32Array.of(TINY), []);
+        return largest(e, x!, e.constant(int64s(axes), [axes.length]), above0);
       },
     },
   },
@@ -97,12 +101,7 @@ export const int8 = {
         const { least } = node.attributes as { least?: number };
         const axes = e.constant(int64s([1]), [1]);
         const number = (value: number) => e.constant(Float32Array.of(value), []);
-        let [most] = e.emit('ReduceMax', [x!, axes], { keepdims: 0 });
-        if (least === undefined) {
-          const [lowest] = e.emit('ReduceMin', [x!, axes], { keepdims: 0 });
-          const [opposite] = e.emit('Neg', [lowest!]);
-          [most] = e.emit('Max', [most!, opposite!]);
-        }
+        const [most] = least === undefined ? largest(e, x!, axes) : e.emit('ReduceMax', [x!, axes], { keepdims: 0 });
         const [above, narrowest] = least === undefined ? [MOST, TINY / MOST] : [255 - BELOW, -least / BELOW];
         const [wanted] = e.emit('Mul', [most!, number(1 / above)]);
         const [steps] = e.emit('Max', [wanted!, number(narrowest)]);

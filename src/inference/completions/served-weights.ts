@@ -36,7 +36,10 @@ export class ServedWeights {
   async read({ model, path, state, parameters }: OpenTextModel): Promise<Float32Array> {
     const { precision, engine } = this;
     if (precision === 'fp32' || model.architecture.sees === 'all') return parameters();
-    if (!isFused(engine, model)) return this.#stayWhole(model, parameters);
+    if (!isFused(engine, model)) {
+      this.#stayWhole(model);
+      return parameters();
+    }
     const cache = cacheFolder();
     if (state && cache !== undefined)
       this.#kept = new KeptWeights(model, precision, { place: path, state: await state(), cache });
@@ -50,18 +53,20 @@ export class ServedWeights {
   async encoder({ model, parameters, sentence = MEAN }: LoadedModel): Promise<EncoderCodes | undefined> {
     const { precision, engine, threads } = this;
     if (precision === 'fp32') return undefined;
-    if (!(await canHaveCodes(engine, model, sentence))) return this.#stayWhole(model, () => undefined);
+    if (!(await canHaveCodes(engine, model, sentence))) {
+      this.#stayWhole(model);
+      return undefined;
+    }
     if (precision === 'int4')
       this.notice = `A ${model.architecture.name} model is served in int8: int4 is for models that continue texts.`;
     return encoderCodes(engine, model, model.layout.views(parameters), { threads });
   }
 
-  #stayWhole<T>({ architecture }: Model, parameters: () => T): T {
+  #stayWhole({ architecture }: Model): void {
     this.notice =
       `A ${architecture.name} model on ${this.engine.name} is served in fp32: ${this.#precision} is for models that continue ` +
       'texts or turn them into vectors, on the CPU.';
     this.#precision = 'fp32';
-    return parameters();
   }
 
   /** @param parameters what {@link read} gave, or those in its place */

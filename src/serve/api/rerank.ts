@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cosine } from '../../base/cosine.js';
 import type { ServedModel } from '../../inference/completions/completion.js';
 import { wrongParameter } from '../http/http-error.js';
 import { answerId } from '../writing/answer.js';
@@ -80,14 +81,4 @@ async function relevance(
   const { vectors, tokens } = await model.embed([query, ...texts], signal);
   const [asked, ...found] = vectors;
   return { scores: found.map((vector) => cosine(asked!, vector)), tokens };
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [product, left, right] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    product += a[i]! * b[i]!;
-    left += a[i]! ** 2;
-    right += b[i]! ** 2;
-  }
-  return product / (Math.sqrt(left * right) || 1);
 }
