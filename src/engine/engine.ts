@@ -108,6 +108,9 @@ export interface AnySizeSession {
   dispose(): Promise<void>;
 }
 
+/** An engine that compiles programs whose sizes a run tells. */
+export type AnySizeEngine = Engine & { readonly compileAnySize: NonNullable<Engine['compileAnySize']> };
+
 /** Compiles and runs ONNX programs on one kind of device. All rules about its buffers stay behind this interface. */
 export interface Engine {
   readonly name: string;

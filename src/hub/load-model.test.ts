@@ -8,7 +8,7 @@ import type { JsonObject } from '../base/json.js';
 import { CharsTokenizer } from '../data/index.js';
 import type { FamilyName } from '../model/family-names.js';
 import { Model } from '../model/model.js';
-import { loadModel } from './load-model.js';
+import { loadModel, type OpenTextModel, withTextModel } from './load-model.js';
 import { writeModelFolder } from './model-folder.js';
 
 const sizes = { layers: 1, width: 4, heads: 2, keyValueHeads: 1, context: 8, vocabulary: 3 };
@@ -74,6 +74,22 @@ describe('loadModel', () => {
   it('reads the names of a bare model', async () => {
     const parameters = await save({ rename: (name) => name.replace('transformer.', '') });
     expect((await loadModel(folder)).parameters).toEqual(parameters);
+  });
+
+  it('reads one parameter after another where that is asked for, and tied ones that differ no more than together', async () => {
+    const parameters = await save({ copies: { 'transformer.wte.weight': 'lm_head.weight' } });
+    const each = (opened: OpenTextModel) =>
+      Promise.all(
+        opened.model.layout.entries.map(async ({ name, size, offset }) => {
+          const values = new Float32Array(size);
+          await opened.parameter!(name, values);
+          return [values, parameters.subarray(offset, offset + size)] as const;
+        }),
+      );
+    const read = await withTextModel(join(folder, 'model'), each);
+    for (const [values, expected] of read) expect(values).toEqual(expected);
+    await save({ family: 'llama', config: { tie_word_embeddings: true } });
+    await expect(withTextModel(join(folder, 'model'), each)).rejects.toThrow('hold other values');
   });
 
   it('tells of keys and tensors that nothing reads, but for what older versions saved', async () => {

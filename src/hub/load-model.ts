@@ -47,6 +47,11 @@ export interface OpenTextModel {
   tokenizer(): Promise<Tokenizer>;
   /** The model's vector. @throws MeanfieldError when tensors are damaged, or tied ones differ */
   parameters(): Promise<Float32Array>;
+  /**
+   * Writes one of the model's parameters into `values`, for whoever makes something smaller of each; undefined where they are
+   * made of several models'. Errors as {@link parameters}.
+   */
+  readonly parameter?: ((name: string, values: Float32Array) => Promise<void>) | undefined;
 }
 
 /**
@@ -146,7 +151,14 @@ async function withAdapted<T>(
       return all;
     };
     const { model } = growVocabulary(read.untied ? withTwoEnds(base.model)! : base.model, read.vocabulary);
-    return work({ ...base, ...(await ownTokenizer(folder, read)), model, parameters, state: undefined });
+    return work({
+      ...base,
+      ...(await ownTokenizer(folder, read)),
+      model,
+      parameters,
+      parameter: undefined,
+      state: undefined,
+    });
   };
   const frozen = join(dirname(folder), FROZEN);
   if (named === undefined && (await exists(frozen))) {
@@ -202,9 +214,13 @@ async function withOpened<T>(
       tokenizer: () => parseTokenizer(files, path),
       parameters: async () => {
         const parameters = new Float32Array(model.layout.size);
-        for (const tensor of tensors) await readParameter(weights, tensor, parameters);
+        for (const tensor of tensors) {
+          const { offset, size } = tensor.entry;
+          await readParameter(weights, tensor, parameters.subarray(offset, offset + size));
+        }
         return parameters;
       },
+      parameter: (name, values) => readParameter(weights, tensors.find(({ entry }) => entry.name === name)!, values),
     });
   } finally {
     await opened.close();
@@ -213,10 +229,9 @@ async function withOpened<T>(
 
 async function readParameter(
   weights: NamedWeights,
-  { entry, name, copies }: MatchedTensor,
-  into: Float32Array,
+  { name, copies }: MatchedTensor,
+  values: Float32Array,
 ): Promise<void> {
-  const values = into.subarray(entry.offset, entry.offset + entry.size);
   await weights.readFloat32(name, values);
   for (const copy of copies) {
     const other = await weights.readFloat32(copy);

@@ -1,9 +1,10 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Random } from '../base/random.js';
+import type { AnySizeEngine } from '../engine/engine.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { Model } from '../model/model.js';
 import { expectClose, withoutCache } from './decoder.test-support.js';
-import { FusedSequences, type FusingEngine } from './fused-sequences.js';
+import { FusedSequences } from './fused-sequences.js';
 import { weightsIn } from './weights.js';
 
 const engine = new NodeEngine();
@@ -24,7 +25,7 @@ function open(family: string, width: number, precision: 'fp32' | 'int8' | 'int4'
   const sequences = new FusedSequences({
     model,
     weights,
-    engine: engine as FusingEngine,
+    engine: engine as AnySizeEngine,
     mostTokens,
   });
   disposals.push(() => sequences.dispose());

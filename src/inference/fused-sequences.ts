@@ -1,4 +1,4 @@
-import type { AnySizeSession, Engine, HostArray, SessionOptions, ShapedArray } from '../engine/engine.js';
+import type { AnySizeEngine, AnySizeSession, HostArray, SessionOptions, ShapedArray } from '../engine/engine.js';
 import { Compiled } from '../engine/sessions.js';
 import type { Model } from '../model/model.js';
 import { fusedNeeds, traceFused } from './fused-program.js';
@@ -9,14 +9,11 @@ import { shapedParameters, type Weights } from './weights.js';
 /** The most tokens of a step. */
 const MOST_TOKENS = 128;
 
-/** An engine that {@link traceFused} is for. */
-export type FusingEngine = Engine & { readonly compileAnySize: NonNullable<Engine['compileAnySize']> };
-
 /** What {@link FusedSequences} compute with. */
 export interface FusedSequencesOptions {
   readonly model: Model;
   readonly weights: Weights;
-  readonly engine: FusingEngine;
+  readonly engine: AnySizeEngine;
   readonly compile?: SessionOptions | undefined;
   readonly mostTokens?: number | undefined;
   /** Slots of all sequences together, each as many as the longest has; they are exceeded only where no fewer would do. */

@@ -29,7 +29,7 @@ import {
 } from './options.js';
 import type { WeightPrecision } from './precision.js';
 import type { ConversationEvaluation } from './row-evaluator.js';
-import { checkPrecision, fusedSequences } from './sequence-decoder.js';
+import { fusedSequences, fusingEngine, unknownPrecision } from './sequence-decoder.js';
 import { SequenceTeller } from './sequence-teller.js';
 import { SourceEvaluator } from './source-evaluator.js';
 import { type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
@@ -100,8 +100,14 @@ export class LanguageModel implements AsyncDisposable {
     const { threads = availableParallelism(), device, precision } = checkLoad(run, options);
     const engine = await createEngine(device);
     const merge: MergeAdapter = (...adapted) => mergeAdapter(engine, ...adapted);
-    const loaded = await loadModel(run, merge);
-    const fewer = precision === 'fp32' ? undefined : await fewerBits(engine, loaded, precision, threads);
+    let fewer: FewerBits | undefined;
+    const loaded = await loadModel(run, merge, undefined, async (opened) => {
+      if (precision === 'fp32' || opened.model.architecture.sees === 'all') return opened.parameters();
+      const fusing = fusingEngine(engine, opened.model, precision);
+      fewer = { precision, weights: await weightsBy(fusing, threads, precision, opened) };
+      return new Float32Array(0);
+    });
+    if (precision !== 'fp32' && !fewer) fewer = await encoderBits(engine, loaded, precision, threads);
     return new LanguageModel({ ...loaded, name: run }, engine, threads, undefined, fewer);
   }
 
@@ -406,18 +412,15 @@ interface FewerBits {
 }
 
 /** @throws UsageError where there is no such precision for the model */
-async function fewerBits(
+async function encoderBits(
   engine: Engine,
-  loaded: LoadedModel,
+  { model, parameters, sentence = MEAN }: LoadedModel,
   precision: 'int8' | 'int4',
   threads: number,
 ): Promise<FewerBits> {
-  const { model, sentence = MEAN } = loaded;
-  const views = model.layout.views(loaded.parameters);
-  if (precision === 'int8' && model.architecture.sees === 'all' && (await canHaveCodes(engine, model, sentence)))
-    return { precision, codes: await encoderCodes(engine, model, views, { threads }) };
-  checkPrecision(engine, model, precision);
-  return { precision, weights: await weightsBy(engine, threads, precision, model, views) };
+  if (precision === 'int8' && (await canHaveCodes(engine, model, sentence)))
+    return { precision, codes: await encoderCodes(engine, model, model.layout.views(parameters), { threads }) };
+  throw unknownPrecision(engine, model, precision);
 }
 
 /** A model with an adapter beside it. */

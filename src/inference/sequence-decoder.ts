@@ -1,9 +1,9 @@
 import { UsageError } from '../base/errors.js';
-import type { Engine, HostArrays, SessionOptions } from '../engine/engine.js';
+import type { AnySizeEngine, Engine, HostArrays, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import { Decoder } from './decoder.js';
 import { fusedNeeds } from './fused-program.js';
-import { FusedSequences, type FusingEngine } from './fused-sequences.js';
+import { FusedSequences } from './fused-sequences.js';
 import type { WeightPrecision } from './precision.js';
 import type { SequenceDecoder, Sequences } from './sequences.js';
 import { type Weights, weightsIn } from './weights.js';
@@ -18,19 +18,22 @@ export interface DecodingOptions {
 }
 
 /** Whether an engine runs {@link FusedSequences} of a model. */
-export function isFused(engine: Engine, model: Model): engine is FusingEngine {
+export function isFused(engine: Engine, model: Model): engine is AnySizeEngine {
   return engine.compileAnySize !== undefined && fusedNeeds(model).fits;
 }
 
-/** @throws UsageError where weights in few bits are not for a model on an engine */
-export function checkPrecision(engine: Engine, model: Model, precision: WeightPrecision): void {
-  const { name, sees } = model.architecture;
-  if (precision !== 'fp32' && (sees !== 'past' || !isFused(engine, model)))
-    throw new UsageError(
-      `A ${name} model on ${engine.name} cannot be used in ${precision}: that is for models that continue ` +
-        'texts and, in int8, those that turn them into vectors, on the CPU. Leave precision out.',
-    );
+/** An engine, as one for a decoder with weights in few bits. @throws UsageError where it is none, or the model has none */
+export function fusingEngine(engine: Engine, model: Model, precision: 'int8' | 'int4'): AnySizeEngine {
+  if (model.architecture.sees === 'past' && isFused(engine, model)) return engine;
+  throw unknownPrecision(engine, model, precision);
 }
+
+/** What is thrown where weights in few bits are not for a model on an engine. */
+export const unknownPrecision = (engine: Engine, { architecture }: Model, precision: WeightPrecision): UsageError =>
+  new UsageError(
+    `A ${architecture.name} model on ${engine.name} cannot be used in ${precision}: that is for models that continue ` +
+      'texts and, in int8, those that turn them into vectors, on the CPU. Leave precision out.',
+  );
 
 /** A decoder of one sequence: by the fused operator where the engine has it for such a model. */
 export function createDecoder({ parameters, ...options }: DecodingOptions): SequenceDecoder {

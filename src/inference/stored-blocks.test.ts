@@ -1,12 +1,13 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Random } from '../base/random.js';
+import type { AnySizeEngine } from '../engine/engine.js';
 import { NodeEngine } from '../engine/node/engine.js';
 import { storeBlocks } from '../model/block-weights.js';
 import { Model } from '../model/model.js';
 import { BlockRounder } from './stored-blocks.js';
 import { weightsBy, weightsIn } from './weights.js';
 
-const engine = new NodeEngine();
+const engine = new NodeEngine() as AnySizeEngine;
 const rounder = new BlockRounder(engine, 2);
 afterAll(() => rounder.dispose());
 
@@ -45,10 +46,10 @@ describe('rounding on an engine', () => {
   ] as const)('makes the weights of a model, %s in %s', async (family, precision) => {
     const keyValueHeads = family === 'llama' ? 3 : 6;
     const model = Model.create(family, { layers: 2, width: 72, heads: 6, keyValueHeads, context: 8, vocabulary: 500 });
-    const parameters = model.layout.views(model.layout.initialize(new Random(1)));
+    const vector = model.layout.initialize(new Random(1));
     const [made, expected] = [
-      await weightsBy(engine, 2, precision, model, parameters),
-      weightsIn(precision, model, parameters),
+      await weightsBy(engine, 2, precision, { model, parameters: async () => vector }),
+      weightsIn(precision, model, model.layout.views(vector)),
     ];
     expect([...made.constants.keys()]).toEqual([...expected.constants.keys()]);
     for (const [name, values] of expected.constants)

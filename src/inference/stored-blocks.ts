@@ -1,7 +1,7 @@
 /*
  * Shape suffixes: R rows of a matrix, one an output, of I inputs; Z blocks of a row, of S weights.
  */
-import type { AnySizeSession, Engine } from '../engine/engine.js';
+import type { AnySizeEngine, AnySizeSession } from '../engine/engine.js';
 import { Compiled } from '../engine/sessions.js';
 import {
   type AnySizeProgram,
@@ -38,16 +38,16 @@ export interface BlockPlaces {
 export class BlockRounder {
   readonly #sessions = new Compiled<AnySizeSession>();
 
-  /** @param engine one that compiles graphs of any size @param threads of a run */
+  /** @param threads of a run */
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: AnySizeEngine,
     private readonly threads: number,
   ) {}
 
   /** @param inputs weights of a row @param size of a block */
   async round(weights: Float32Array, inputs: number, size: number, { codes, scales }: BlockPlaces): Promise<void> {
     const session = await this.#sessions.of(`${inputs} ${size}`, () =>
-      this.engine.compileAnySize!(traceRounding(inputs, size, this.engine.target), {
+      this.engine.compileAnySize(traceRounding(inputs, size, this.engine.target), {
         threads: this.threads,
         spinning: false,
       }),

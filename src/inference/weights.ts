@@ -1,5 +1,6 @@
-import type { Engine, ShapedArray } from '../engine/engine.js';
+import type { AnySizeEngine, ShapedArray } from '../engine/engine.js';
 import { input, type Node, replaceNodes, type Tensor } from '../graph/index.js';
+import type { OpenTextModel } from '../hub/load-model.js';
 import type { Attend } from '../model/architecture.js';
 import { BLOCKS, bitsOf, headBlock, storeBlocks, type WeightPlace } from '../model/block-weights.js';
 import type { Model } from '../model/model.js';
@@ -65,18 +66,24 @@ export function weightsIn(
     codes.set(made.codes);
     scales.set(made.scales);
   }
-  return withWhole(plan, constants, parameters);
+  // What stays as it is would else hold on to the vector that it is a view of.
+  for (const { name } of plan.whole) constants.set(name, parameters[name]!.slice());
+  return { constants, fed: {}, products: plan.products, tables: plan.tables };
 }
 
-/** What {@link weightsIn} gives in few bits, to the bit: an engine rounds what it can, in a third of the time. */
+/**
+ * What {@link weightsIn} gives in few bits, to the bit: an engine rounds what it can, in a third of the time. Where the model's
+ * files have one parameter after another they are read so, and are never in memory all together.
+ *
+ * @throws MeanfieldError when tensors are damaged, or tied ones differ
+ */
 export async function weightsBy(
-  engine: Engine,
+  engine: AnySizeEngine,
   threads: number,
   precision: 'int8' | 'int4',
-  model: Model,
-  parameters: Readonly<Record<string, Float32Array>>,
+  { model, parameter, parameters }: Pick<OpenTextModel, 'model' | 'parameter' | 'parameters'>,
 ): Promise<Weights> {
-  if (!engine.compileAnySize) return weightsIn(precision, model, parameters);
+  const read = parameter ? inTurn(model, parameter) : viewed(model.layout.views(await parameters()));
   const plan = planOf(precision, model);
   const constants = new Map<string, Float32Array | Uint8Array>();
   const rounder = new BlockRounder(engine, threads);
@@ -84,17 +91,34 @@ export async function weightsBy(
     for (const { name, place, stored, codes, scales } of placesIn(plan, constants)) {
       const { bits, block } = stored;
       if (bits === 8 && place.rows === 'outputs') {
-        await rounder.round(parameters[name]!, place.inputs, block, { codes, scales });
+        await rounder.round(await read(name), place.inputs, block, { codes, scales });
         continue;
       }
-      const made = storeBlocks(parameters[name]!, place, bits, block);
+      const made = storeBlocks(await read(name), place, bits, block);
       codes.set(made.codes);
       scales.set(made.scales);
     }
   } finally {
     await rounder.dispose();
   }
-  return withWhole(plan, constants, parameters);
+  for (const { name } of plan.whole) constants.set(name, (await read(name)).slice());
+  return { constants, fed: {}, products: plan.products, tables: plan.tables };
+}
+
+const viewed =
+  (views: Readonly<Record<string, Float32Array>>) =>
+  async (name: string): Promise<Float32Array> =>
+    views[name]!;
+
+/** Reads one parameter after another, each into the place of the one before: fresh memory would take as long as the reading. */
+function inTurn({ layout }: Model, parameter: NonNullable<OpenTextModel['parameter']>) {
+  const sizes = new Map(layout.entries.map(({ name, size }) => [name, size]));
+  const place = new Float32Array(Math.max(...sizes.values()));
+  return async (name: string): Promise<Float32Array> => {
+    const values = place.subarray(0, sizes.get(name)!);
+    await parameter(name, values);
+    return values;
+  };
 }
 
 /** Makes room for what is stored, and tells where of it the codes and scales of each parameter go. */
@@ -115,16 +139,6 @@ function* placesIn({ stores }: WeightPlan, constants: Map<string, Float32Array |
       from = to;
     }
   }
-}
-
-function withWhole(
-  { products, tables, whole }: WeightPlan,
-  constants: Map<string, Float32Array | Uint8Array>,
-  parameters: Readonly<Record<string, Float32Array>>,
-): Weights {
-  // What stays as it is would else hold on to the vector that it is a view of.
-  for (const { name } of whole) constants.set(name, parameters[name]!.slice());
-  return { constants, fed: {}, products, tables };
 }
 
 /** What {@link weightsIn} makes of a model's parameters. */

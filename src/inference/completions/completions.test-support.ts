@@ -1,15 +1,16 @@
 import { Random } from '../../base/random.js';
 import { BytesTokenizer } from '../../data/index.js';
+import type { AnySizeEngine } from '../../engine/engine.js';
 import { NodeEngine } from '../../engine/node/engine.js';
 import { Model } from '../../model/model.js';
-import { FusedSequences, type FusingEngine } from '../fused-sequences.js';
+import { FusedSequences } from '../fused-sequences.js';
 import { slotsFor } from '../row-cache.js';
 import { weightsIn } from '../weights.js';
 import type { CompletionEvent, CompletionRequest, ScoredToken } from './completion.js';
 import { Completions, type CompletionsOptions } from './completions.js';
 
 export const tokenizer = new BytesTokenizer();
-export const engine = new NodeEngine() as FusingEngine;
+export const engine = new NodeEngine() as AnySizeEngine;
 const VOCABULARY = tokenizer.vocabularySize;
 
 /** A small model of bytes, whose scores differ by more than rounding. */

@@ -33,7 +33,8 @@ export class ServedWeights {
   }
 
   /** A model's parameters; none where nothing needs them, as what is made of them is here. */
-  async read({ model, path, state, parameters }: OpenTextModel): Promise<Float32Array> {
+  async read(opened: OpenTextModel): Promise<Float32Array> {
+    const { model, path, state, parameters } = opened;
     const { precision, engine } = this;
     if (precision === 'fp32' || model.architecture.sees === 'all') return parameters();
     if (!isFused(engine, model)) {
@@ -45,7 +46,7 @@ export class ServedWeights {
       this.#kept = new KeptWeights(model, precision, { place: path, state: await state(), cache });
     this.#found = await this.#kept?.read();
     if (this.#found) return NONE;
-    this.#made = await weightsBy(engine, this.threads, precision, model, model.layout.views(await parameters()));
+    this.#made = await weightsBy(engine, this.threads, precision, opened);
     return NONE;
   }
 

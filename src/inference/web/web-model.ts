@@ -13,7 +13,7 @@ import { Generator } from '../generator.js';
 import { PRECISION_OPTIONS } from '../option-table.js';
 import type { GenerateOptions } from '../options.js';
 import type { WeightPrecision } from '../precision.js';
-import { checkPrecision } from '../sequence-decoder.js';
+import { fusingEngine } from '../sequence-decoder.js';
 import { weightsIn } from '../weights.js';
 import { modelSource, readFileOf, readObject, readText, type WebModelFiles } from './model-source.js';
 
@@ -139,7 +139,7 @@ export async function load(model: string | URL | WebModelFiles, options: WebLoad
   };
   const tokenizer = await parseTokenizer(textFiles(texts, path), path);
   const engine = await WebEngine.create('wasm', { threads, ...(runtime !== undefined && { files: runtime }) });
-  checkPrecision(engine, matched.model, precision);
+  if (precision !== 'fp32') fusingEngine(engine, matched.model, precision);
   const parameters = parametersOf(weights, matched.tensors);
   const generator = new Generator({
     model: matched.model,
