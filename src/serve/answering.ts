@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import packageFile from '../../package.json' with { type: 'json' };
 import { messageOf } from '../base/errors.js';
+import { LoopSlices } from '../base/loop-slices.js';
 import { App } from './app.js';
 import { HttpError } from './http/http-error.js';
 import { ApiKeys } from './http/keys.js';
@@ -49,5 +50,6 @@ export function createAnswering(parts: ServerParts, shelf: Shelf): Answering {
       return Response.json(body, { status });
     },
   });
-  return { app, metrics, answer: (request, response) => void listener(request, response) };
+  const requests = new LoopSlices(1);
+  return { app, metrics, answer: (request, response) => requests.add(() => void listener(request, response)) };
 }

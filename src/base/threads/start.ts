@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { MeanfieldError, messageOf, UsageError } from '../errors.js';
+import type { LoopSlices } from '../loop-slices.js';
 import { buffersOf, type FromThread, type ToThread } from './messages.js';
 
 /** What a thread can be asked for, by name: argument and answer. */
@@ -37,9 +38,16 @@ export interface StartedThread<C extends CommandMap<C>, S> extends Handle<C, S> 
  * Starts a thread of commands. It is never terminated from outside: that would abort the process during a run.
  *
  * @param what it is, for messages
+ * @param slices when what the thread tells is heard; left out, at once
  */
-export function startThread<C extends CommandMap<C>, S>(file: URL, what = "A replica's thread"): StartedThread<C, S> {
+export function startThread<C extends CommandMap<C>, S>(
+  file: URL,
+  what = "A replica's thread",
+  slices?: LoopSlices,
+): StartedThread<C, S> {
   const worker = new Worker(file);
+  // What it told before it ended is heard before that.
+  const inTurn = (work: () => void) => (slices ? slices.add(work) : work());
   const waiting = new Map<number, Waiting<S>>();
   let nextId = 0;
   let failure: unknown;
@@ -50,12 +58,14 @@ export function startThread<C extends CommandMap<C>, S>(file: URL, what = "A rep
   };
   const ended = new Promise<void>((resolve) => {
     worker.on('exit', (code) => {
-      fail(new MeanfieldError(`${what} ended with code ${code}.`));
-      resolve();
+      inTurn(() => {
+        fail(new MeanfieldError(`${what} ended with code ${code}.`));
+        resolve();
+      });
     });
   });
   worker.on('error', (error) => {
-    fail(new MeanfieldError(`${what} failed: ${messageOf(error)}.`, { cause: error }));
+    inTurn(() => fail(new MeanfieldError(`${what} failed: ${messageOf(error)}.`, { cause: error })));
   });
   const hear = (message: FromThread<S>) => {
     const entry = waiting.get(message.id);
@@ -66,7 +76,7 @@ export function startThread<C extends CommandMap<C>, S>(file: URL, what = "A rep
     else entry.reject(revive(message.error));
   };
   worker.on('message', (told: FromThread<S> | readonly FromThread<S>[]) => {
-    for (const message of [told].flat()) hear(message);
+    for (const message of [told].flat()) inTurn(() => hear(message));
   });
   const ask: Handle<C, S>['ask'] = (name, input, onStep) =>
     new Promise((resolve, reject) => {
