@@ -29,9 +29,25 @@ async function remains(run: string) {
   };
 }
 
-describe.each(['moments', 'all'] as const)('with %s on disk', (offload) => {
-  const long = { ...sizes, offload, gradAccum: 2, steps: 120, checkpointEvery: 10, evalEvery: 60, syncEvery: 5 };
-  const [whole, killed] = [`${offload} whole`, `${offload} killed`];
+describe.each([
+  ['moments', 'int8'],
+  ['all', 'fp32'],
+  ['all', 'bf16'],
+] as const)('with %s on disk and moments in %s', (offload, momentsPrecision) => {
+  const long = {
+    ...sizes,
+    offload,
+    momentsPrecision,
+    gradAccum: 2,
+    steps: 120,
+    checkpointEvery: 10,
+    evalEvery: 60,
+    syncEvery: 5,
+  };
+  const [whole, killed] = ['whole', 'killed'].map((name) => `${offload} ${momentsPrecision} ${name}`) as [
+    string,
+    string,
+  ];
 
   it('goes on after kill -9 at random moments, bit for bit as if never stopped', async () => {
     const undisturbed = await trainer.train(whole, long);

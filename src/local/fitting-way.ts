@@ -78,9 +78,12 @@ export function unfitText(
 }
 
 /** For programs. */
-export function fitOf({ offload, recompute, total, disk, stepDisk, factor }: Way, limit: number): MemoryFit {
+export function fitOf(
+  { offload, recompute, momentsPrecision, total, disk, stepDisk, factor }: Way,
+  limit: number,
+): MemoryFit {
   return {
-    ...{ offload, recompute: recompute ?? false },
+    ...{ offload, recompute: recompute ?? false, ...(momentsPrecision && { momentsPrecision }) },
     ...{ limitBytes: limit, memoryBytes: total, diskBytes: disk, stepDiskBytes: stepDisk, stepFactor: factor },
   };
 }
@@ -91,10 +94,14 @@ const NAMES = {
   all: 'layer by layer with everything on disk',
 } as const;
 
-function nameOf({ offload, recompute, disk, whole }: Way): string {
+function nameOf({ offload, recompute, momentsPrecision, disk, whole }: Way): string {
   if (offload === 'all' && disk === 0) return "layer by layer, read from the base's own files";
-  // Of one that was not traced nothing is known but what the model takes.
-  return recompute && whole ? `${NAMES[offload]} with cheap activations made twice` : NAMES[offload];
+  const how = [
+    // Of one that was not traced nothing is known but what the model takes.
+    ...(recompute && whole ? ['cheap activations made twice'] : []),
+    ...(momentsPrecision ? [`moments in ${momentsPrecision}`] : []),
+  ];
+  return how.length > 0 ? `${NAMES[offload]} with ${how.join(' and ')}` : NAMES[offload];
 }
 
 const nameOfOptimizer = (name: string): string => (name === 'muon' ? 'Muon' : 'AdamW');

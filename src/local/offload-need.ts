@@ -1,9 +1,11 @@
 import { MeanfieldError } from '../base/errors.js';
 import { spelledError } from '../base/spelling.js';
 import type { Objective } from '../objectives/objective.js';
+import type { AdamwOptions } from '../training/adamw.js';
 import type { OFFLOADS } from '../training/optimizers.js';
 import { RANGE } from '../training/ranges.js';
 import { cutGraph } from '../training/streamed/cut-graph.js';
+import { MomentRoom } from '../training/streamed/moment-room.js';
 import { traceBackward, traceForward } from '../training/streamed/part-programs.js';
 import { AHEAD } from '../training/streamed/section-updates.js';
 import { inPages, PAGE } from '../training/streamed/sections.js';
@@ -33,6 +35,15 @@ export interface OffloadNeed {
   readonly disk: number;
 }
 
+/** What it depends on. */
+export interface OffloadSizes {
+  readonly batchSize: number;
+  readonly gradAccum: number;
+  readonly threads: number;
+  /** How it keeps moments; in float32 where left out. */
+  readonly optimizer?: Pick<AdamwOptions, 'moments'> | undefined;
+}
+
 /** A part of what a run takes, in bytes. */
 export type Term = readonly [bytes: number, what: string];
 
@@ -57,11 +68,7 @@ export const RESIDENT: Readonly<Record<Exclude<(typeof OFFLOADS)[number], 'none'
 /** @throws MeanfieldError for what cannot be trained layer by layer */
 export function offloadNeed(
   learned: Objective<never>,
-  {
-    batchSize,
-    gradAccum,
-    threads,
-  }: { readonly batchSize: number; readonly gradAccum: number; readonly threads: number },
+  { batchSize, gradAccum, threads, optimizer }: OffloadSizes,
   resident: readonly VectorName[],
 ): OffloadNeed {
   const graph = cutGraph(learned, batchSize);
@@ -83,7 +90,10 @@ export function offloadNeed(
   const activations = WITHOUT_ARENA * Math.max(...peaks, 4 * rows * (3 * tokens + width));
   const held = resident.length * whole;
   const total = Math.round(sections + held + states + activations + PROCESS);
-  const disk = 6 * whole + (resident.includes('gradient') ? 0 : whole);
+  const moments = all.map((section) => inPages(new MomentRoom(section, RANGE * threads, optimizer?.moments).words));
+  // Twice, so that there is always a whole checkpoint.
+  const kept = whole + 2 * 4 * moments.reduce((sum, words) => sum + words, 0);
+  const disk = 2 * kept + (resident.includes('gradient') ? 0 : whole);
   return { sections, resident: held, states, activations, total, disk };
 }
 

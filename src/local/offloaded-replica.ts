@@ -43,7 +43,9 @@ export class OffloadedReplica extends LoneReplica<StreamedReplica> implements Li
       optimizer,
       store: async (sections) => {
         const range = RANGE * threads;
-        return (store = await FileStore.open({ folder, sections, resident, range, buffers: everything ? 3 : 4 }));
+        const { moments } = optimizer;
+        const buffers = everything ? 3 : 4;
+        return (store = await FileStore.open({ folder, sections, resident, range, moments, buffers }));
       },
       // An arena keeps what the largest layer needed for each kind of layer: hundreds of megabytes.
       compile: { threads, spinning: threads > 1, arena: !everything },

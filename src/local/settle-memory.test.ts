@@ -6,6 +6,7 @@ import type { NoticeEvent, TrainEvent } from '../run/events.js';
 import { OpenRun } from '../run/open-run.js';
 import type { TrainOptions } from '../run/options.js';
 import { prepareRun } from '../run/prepare-run.js';
+import { MOMENTS_PRECISIONS } from '../training/optimizers.js';
 import { arrangeRun } from './arrange-run.js';
 import { settleMemory } from './settle-memory.js';
 import { layeredWays, wholeWays } from './ways.js';
@@ -40,7 +41,9 @@ it('leaves a run as it is that has no memory named', async () => {
 });
 
 it('takes the fastest way that fits, keeps it, and goes on with it whatever the memory is by then', async () => {
-  const roomy = await settle({ memory: 4, run: join(folder, 'roomy') });
+  // Named, so that no others are tried.
+  const few = { momentsPrecision: 'bf16' as const };
+  const roomy = await settle({ ...few, memory: 4, run: join(folder, 'roomy') });
   expect(roomy.notice!.fit).toMatchObject({ offload: 'none', recompute: false, stepFactor: 1, diskBytes: 0 });
   expect(roomy.setup).toMatchObject({ recompute: false, optimizer: { muon: expect.anything() } });
   const { learned } = roomy.prepared;
@@ -49,7 +52,7 @@ it('takes the fastest way that fits, keeps it, and goes on with it whatever the 
   expect(moments!.total).toBeLessThan(
     Math.min(...[...wholeWays({ ...sizes, recompute: undefined })].map((w) => w.total)),
   );
-  const little = await settle({ memory: moments!.total / 1e9 });
+  const little = await settle({ ...few, memory: moments!.total / 1e9 });
   expect(little.notice!.fit).toMatchObject({ offload: 'moments', memoryBytes: moments!.total });
   expect(little.notice!.message).toMatch(
     /layer by layer with the moments on disk.*AdamW trains all in place of Muon\.$/,
@@ -65,11 +68,29 @@ it('takes the fastest way that fits, keeps it, and goes on with it whatever the 
   await expect(settle({ resume: true, memory: 0.1 })).rejects.toThrow('does not fit into `memory: 0.1`');
 });
 
+it('keeps moments in fewer bits where that is the fastest that fits, and goes on so', async () => {
+  const roomy = await settle({ memory: 4, run: join(folder, 'roomy') });
+  const sizes = { ...roomy.setup, learned: roomy.prepared.learned, recompute: undefined };
+  const ways = [...wholeWays(sizes, { keeping: MOMENTS_PRECISIONS, seed: roomy.run.options.seed })];
+  const bf16 = ways.find(({ momentsPrecision, recompute }) => momentsPrecision === 'bf16' && !recompute)!;
+  const memory = (bf16.total + 1) / 1e9;
+  const little = await settle({ memory });
+  expect(little.notice!.fit).toMatchObject({ offload: 'none', momentsPrecision: 'bf16', memoryBytes: bf16.total });
+  expect(little.notice!.message).toContain('as a whole in memory with moments in bf16, the fastest that fits');
+  expect(little.setup.optimizer).toMatchObject({ muon: expect.anything(), moments: { precision: 'bf16' } });
+  expect(little.setup.replicas).toBe(1);
+  const again = await settle({ resume: true, memory: 4 });
+  expect(again.setup).toEqual(little.setup);
+  // What is named is not changed.
+  const named = await settle({ memory, momentsPrecision: 'int8', run: join(folder, 'named') });
+  expect(named.setup.optimizer.moments).toMatchObject({ precision: 'int8' });
+});
+
 it('holds to an offload that is named, and refuses with the sum', async () => {
   const { notice } = await settle({ memory: 4, offload: 'all' });
   expect(notice!.fit).toMatchObject({ offload: 'all' });
   await expect(settle({ memory: 0.1, run: join(folder, 'b') })).rejects.toThrow(
-    /does not fit into `memory: 0\.1`:\n- as a whole.*\n- layer by layer with the moments.*\n- layer by layer with everything on disk it takes about \d+ MB: \d+ MB for the layers[^\n]*\n`memory: 0\.\d+` would do/,
+    /does not fit into `memory: 0\.1`:\n(- as a whole.*\n)+- layer by layer with the moments.*\n- layer by layer with everything on disk it takes about \d+ MB: \d+ MB for the layers[^\n]*\n`memory: 0\.\d+` would do/,
   );
   await expect(settle({ memory: 0.1, optimizer: 'muon', run: join(folder, 'c') })).rejects.toThrow(
     /cannot be trained \(optimizer: it has AdamW alone.*\n`memory: 0\.\d+` would do, with the model in memory/,

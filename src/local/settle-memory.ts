@@ -8,6 +8,7 @@ import { isOffloaded, ofWhole, optimizerName, type ParsedTrainOptions } from '..
 import { startsFromFiles } from '../run/start-vectors.js';
 import { openBase } from '../run/streamed-base.js';
 import type { Settle } from '../run/task.js';
+import { MOMENTS_PRECISIONS } from '../training/optimizers.js';
 import { averagingOf, exchangeOf, memoryLimit, optimizerOf } from './arrange-run.js';
 import { fitOf, fitText, fittingWay, type Searched, unfitText } from './fitting-way.js';
 import { layeredWays, wholeWays } from './ways.js';
@@ -44,7 +45,7 @@ export async function settleMemory(
   // Forced, it takes what needs least.
   const way = found.way ?? found.passed.reduce((least, one) => (one.total < least.total ? one : least));
   const before = optimizerName(options);
-  await run.settle(way.offload, way.recompute);
+  await run.settle(way);
   const optimizer = { before, after: optimizerName(options) };
   emit({ type: 'notice', message: fitText(way, found.passed, asked, optimizer), fit: fitOf(way, limit) });
 }
@@ -83,7 +84,13 @@ async function waysOf(
   const open = layered.filter(({ offload }) => held === undefined || offload === held);
   if (held !== undefined && held !== 'none') return { ways: open };
   // Where others fit, a graph whose vectors alone do not is not traced.
-  return { ways: wholeWays(setup, open.length > 0 ? limit : undefined), others: open };
+  const mayNarrow =
+    options.momentsPrecision === 'fp32' && chosen.schedule === undefined && replicas === 1 && options.zero === 0;
+  const keeping = mayNarrow ? MOMENTS_PRECISIONS : undefined;
+  return {
+    ways: wholeWays(setup, { most: open.length > 0 ? limit : undefined, keeping, seed: options.seed }),
+    others: open,
+  };
 }
 
 /** Whether the layers of the model that an adapter is trained beside can be read from its files. */

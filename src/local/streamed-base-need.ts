@@ -1,7 +1,8 @@
 import type { Objective } from '../objectives/objective.js';
+import { momentBytes } from '../training/moments.js';
 import { adaptedGraph } from '../training/streamed/adapter/adapted-graph.js';
 import { traceBackward, traceForward } from '../training/streamed/part-programs.js';
-import { type OffloadNeed, PROCESS, WITHOUT_ARENA } from './offload-need.js';
+import { type OffloadNeed, type OffloadSizes, PROCESS, WITHOUT_ARENA } from './offload-need.js';
 
 /**
  * What an adapter takes whose base comes from its files layer by layer, at most: as if these had float32.
@@ -10,7 +11,7 @@ import { type OffloadNeed, PROCESS, WITHOUT_ARENA } from './offload-need.js';
  */
 export function streamedBaseNeed(
   learned: Objective<never>,
-  { batchSize, gradAccum }: { readonly batchSize: number; readonly gradAccum: number },
+  { batchSize, gradAccum, optimizer }: Omit<OffloadSizes, 'threads'>,
 ): OffloadNeed {
   const { cut, parts, slices } = adaptedGraph(learned, batchSize);
   const engine = { target: 'cpu', views: true } as const;
@@ -24,7 +25,8 @@ export function streamedBaseNeed(
   // As it lies in the file, and as it is worked on.
   const sections = 2 * 4 * Math.max(...sizes);
   // Parameters, gradient, moments; a checkpoint has all but the gradient once more, on either side of the thread.
-  const resident = 4 * (4 + 2 * 3) * learned.layout.size;
+  const moments = 2 * momentBytes(optimizer?.moments);
+  const resident = (8 + moments + 2 * (4 + moments)) * learned.layout.size;
   const states = 4 * tokens * width * gradAccum * (parts.length + 3);
   const rows = Math.max(...head.sections.map((i) => sizes[i]! / width));
   const activations = WITHOUT_ARENA * Math.max(...peaks, 4 * rows * 3 * tokens);

@@ -3,6 +3,7 @@ import { Model } from '../model/model.js';
 import { Causal } from '../objectives/causal/causal.js';
 import { Masked } from '../objectives/masked/masked.js';
 import { parseTrainOptions, type TrainOptions } from '../run/options.js';
+import { MOMENTS_PRECISIONS } from '../training/optimizers.js';
 import { memoryNeed, requireMemory } from './memory-need.js';
 import { offloadNeed, RESIDENT } from './offload-need.js';
 import { streamedBaseNeed } from './streamed-base-need.js';
@@ -37,8 +38,32 @@ describe('wholeWays', () => {
     expect([...wholeWays({ ...whole, learned: few })].map(({ recompute }) => recompute)).toEqual([true]);
   });
 
+  it('keeps moments in fewer bits where that is left to it, the faster first', () => {
+    const ways = [...wholeWays(whole, { keeping: MOMENTS_PRECISIONS, seed: 1 })];
+    expect(ways.map(({ recompute, momentsPrecision }) => [recompute, momentsPrecision])).toEqual([
+      [false, undefined],
+      [false, 'bf16'],
+      [true, undefined],
+      [false, 'int8'],
+      [true, 'bf16'],
+      [true, 'int8'],
+    ]);
+    const [fp32, bf16, , int8] = ways;
+    // Both moments, and those of a checkpoint, with what is to spare.
+    expect((fp32!.total - bf16!.total) / bytes).toBeCloseTo(1.1 * 2, 3);
+    expect((fp32!.total - int8!.total) / bytes).toBeCloseTo(1.1 * (4 - 4 * (1 + 1 / 64) * 0.25), 3);
+    const [untraced, ...traced] = [...wholeWays(whole, { keeping: MOMENTS_PRECISIONS, most: bf16!.total })];
+    expect([untraced!.whole, untraced!.momentsPrecision]).toEqual([false, undefined]);
+    expect(traced.map(({ whole: all, momentsPrecision }) => [all, momentsPrecision])).toEqual([
+      [true, 'bf16'],
+      [true, 'int8'],
+      [true, 'bf16'],
+      [true, 'int8'],
+    ]);
+  });
+
   it('traces nothing of a model whose vectors alone are too large', () => {
-    const [way, ...others] = [...wholeWays(whole, 5 * bytes)];
+    const [way, ...others] = [...wholeWays(whole, { most: 5 * bytes })];
     expect([way!.whole, others]).toEqual([false, []]);
     expect(way!.total).toBeGreaterThan(7 * bytes);
   });
@@ -51,6 +76,10 @@ describe('layeredWays', () => {
     expect(moments!.total / offloadNeed(learned, whole, RESIDENT.moments).total).toBeCloseTo(1.2, 4);
     expect(all!.total).toBeLessThan(moments!.total);
     expect([moments!.stepDisk, all!.stepDisk]).toEqual([4 * bytes, 9 * bytes]);
+    const few = layered({}, { optimizer: { moments: { precision: 'bf16', seed: 1 } } });
+    expect(few.map(({ stepDisk }) => stepDisk / bytes)).toEqual([2, 7]);
+    // Moments twice over, in half the bytes.
+    expect((all!.disk - few[1]!.disk) / bytes).toBeCloseTo(2, 1);
   });
 
   it('counts a model that is read as a whole at the start', () => {

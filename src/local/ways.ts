@@ -4,6 +4,7 @@
  */
 import { MeanfieldError } from '../base/errors.js';
 import { ofWhole, type ParsedTrainOptions, streamsBase } from '../run/options.js';
+import { type MomentsPrecision, momentBytes } from '../training/moments.js';
 import type { OFFLOADS } from '../training/optimizers.js';
 import { memoryNeed, ownNeed, type Sizes, vectorsNeed } from './memory-need.js';
 import { offloadNeed, RESIDENT, type Term, termsOf } from './offload-need.js';
@@ -17,6 +18,8 @@ export interface Way {
   readonly offload: Offloading;
   /** Of a model in memory: whether activations that are cheap to make are made twice. */
   readonly recompute?: boolean;
+  /** In few bits, where that is part of the way. */
+  readonly momentsPrecision?: MomentsPrecision;
   readonly terms: readonly Term[];
   /** Whether these are all: a graph that cannot fit is not traced. */
   readonly whole: boolean;
@@ -37,42 +40,76 @@ export interface Way {
 const SPARE = { none: 1.1, moments: 1.2, all: 1.5 } as const;
 /** Measured on SmolLM2-135M: see `recomputation`. */
 const RECOMPUTED = 1.08;
+/** AdamW's step beside the rest of one of about a thousand tokens: 3 ns of a core an element in fp32, 6 to 9, and 14. */
+const KEPT_IN = { fp32: 1, bf16: 1.05, int8: 1.12 } as const;
 /** Forward, and backward at twice its cost; layer by layer, forward once more. */
 const LAYERED = 4 / 3;
 /** Backward beside a base that learns nothing costs what forward does. */
 const BESIDE_BASE = 3 / 2;
-/** Bytes of a parameter that a step reads and writes: both moments; with all on disk also the gradient, and parameters thrice. */
-const MOVED = { moments: 16, all: 36 } as const;
+/** Bytes of a parameter that a step reads and writes beside both moments: with all on disk the gradient, and parameters thrice. */
+const MOVED = { moments: 0, all: 20 } as const;
 
 const total = (terms: readonly Term[], offload: Offloading): number =>
   Math.ceil(SPARE[offload] * terms.reduce((sum, [bytes]) => sum + bytes, 0));
 
-/**
- * The ways with the whole model in memory, the faster first.
- *
- * @param most what the traced graph's vectors alone may take: beyond it nothing is traced
- */
-export function* wholeWays(setup: Sizes, most = Number.POSITIVE_INFINITY): Generator<Way> {
-  const { learned, replicas } = setup;
+/** What ways with the whole model in memory there are to be. */
+interface WholeOptions {
+  /** What the traced graph's vectors alone may take: beyond it nothing is traced. */
+  readonly most?: number | undefined;
+  /** In what moments may be kept; left out, as the optimiser has them. */
+  readonly keeping?: readonly MomentsPrecision[] | undefined;
+  readonly seed?: number;
+}
+
+/** The ways with the whole model in memory, the faster first. */
+export function* wholeWays(
+  setup: Sizes,
+  { most = Number.POSITIVE_INFINITY, keeping, seed = 0 }: WholeOptions = {},
+): Generator<Way> {
+  const { learned, replicas, optimizer } = setup;
   const own: Term = [ownNeed(replicas), 'for the program'];
-  const model: Term = [vectorsNeed(setup), 'for the model and its optimiser'];
   const none = { offload: 'none', disk: 0, stepDisk: 0 } as const;
-  const least = total([model, own], 'none');
-  if (least > most) {
-    yield { ...none, recompute: true, terms: [model, own], whole: false, total: least, factor: 1 };
-    return;
-  }
   // What is kept in few bits would be kept expanded.
-  const choices = setup.recompute === undefined ? (learned.storage ? [true] : [false, true]) : [setup.recompute];
-  for (const recompute of choices) {
-    const { activations, evaluation } = memoryNeed({ ...setup, recompute });
-    const terms: Term[] = [model, [activations, 'for a step'], [evaluation, 'for an evaluation'], own];
-    yield { ...none, recompute, terms, whole: true, total: total(terms, 'none'), factor: recompute ? RECOMPUTED : 1 };
+  const recomputes = setup.recompute === undefined ? (learned.storage ? [true] : [false, true]) : [setup.recompute];
+  const choices = recomputes.flatMap((recompute) =>
+    (keeping ?? [undefined]).map((momentsPrecision) => ({
+      recompute,
+      momentsPrecision,
+      factor: (recompute ? RECOMPUTED : 1) * KEPT_IN[momentsPrecision ?? 'fp32'],
+    })),
+  );
+  const traced = new Map<boolean, readonly Term[]>();
+  const untraced = new Set<MomentsPrecision | undefined>();
+  for (const { recompute, momentsPrecision, factor } of choices.sort((a, b) => a.factor - b.factor)) {
+    const few = momentsPrecision === undefined || momentsPrecision === 'fp32' ? undefined : momentsPrecision;
+    const moments = few ? { precision: few, seed } : momentsPrecision ? undefined : optimizer?.moments;
+    const sizes = { ...setup, optimizer: { ...optimizer, moments }, recompute };
+    const model: Term = [vectorsNeed(sizes), 'for the model and its optimiser'];
+    const least = total([model, own], 'none');
+    const way = { ...none, ...(few && { momentsPrecision: few }), factor };
+    if (least > most) {
+      // With activations made twice it is as far from fitting.
+      if (!untraced.has(few)) yield { ...way, recompute: true, terms: [model, own], whole: false, total: least };
+      untraced.add(few);
+      continue;
+    }
+    const step = traced.get(recompute) ?? stepTerms(sizes);
+    traced.set(recompute, step);
+    const terms = [model, ...step, own];
+    yield { ...way, recompute, terms, whole: true, total: total(terms, 'none') };
   }
 }
 
+function stepTerms(sizes: Sizes): readonly Term[] {
+  const { activations, evaluation } = memoryNeed(sizes);
+  return [
+    [activations, 'for a step'],
+    [evaluation, 'for an evaluation'],
+  ];
+}
+
 /** What a run's memory depends on that is trained layer by layer. */
-export interface LayeredSizes extends Pick<Sizes, 'learned' | 'batchSize' | 'gradAccum'> {
+export interface LayeredSizes extends Pick<Sizes, 'learned' | 'batchSize' | 'gradAccum' | 'optimizer'> {
   readonly threads: number;
   /** Whether the model that it starts from is in memory as a whole, once. */
   readonly read?: boolean;
@@ -114,7 +151,11 @@ function onDisk(setup: LayeredSizes, offload: keyof typeof MOVED): Way {
   // It goes late.
   const read: Term[] = setup.read ? [[4 * size, 'for the model as it is read at the start']] : [];
   const terms = [...read, ...termsOf(need)];
-  return { ...wayOf(offload, terms, need.disk), stepDisk: MOVED[offload] * size, factor: LAYERED };
+  return {
+    ...wayOf(offload, terms, need.disk),
+    stepDisk: (MOVED[offload] + 4 * momentBytes(setup.optimizer?.moments)) * size,
+    factor: LAYERED,
+  };
 }
 
 function wayOf(offload: Offloading, terms: readonly Term[], disk: number): Omit<Way, 'stepDisk' | 'factor'> {

@@ -1,4 +1,5 @@
 import type { NodeDevice } from '../engine/node/device-names.js';
+import type { MomentsPrecision } from '../training/moments.js';
 
 /**
  * What `train` tells while it works. The command line prints these as JSON lines with `--json`.
@@ -78,6 +79,8 @@ export interface MemoryFit {
   readonly offload: 'none' | 'moments' | 'all';
   /** Whether activations that are cheap to make are made twice. */
   readonly recompute: boolean;
+  /** In what moments are kept, where it is not what the options say. */
+  readonly momentsPrecision?: MomentsPrecision;
   /** What it may take, and about what it will, in bytes. */
   readonly limitBytes: number;
   readonly memoryBytes: number;

@@ -52,11 +52,6 @@ describe('a new run', () => {
     ['a width that the heads do not divide', { width: 100, heads: 3 }, 'not divisible'],
     ['too many replicas', { replicas: 100_000 }, '`replicas` must be at most'],
     ['averaged moments in few bits', { replicas: 2, momentsPrecision: 'bf16' as const }, "`moments: 'keep'`"],
-    [
-      'moments in few bits on disk',
-      { offload: 'moments' as const, momentsPrecision: 'bf16' as const },
-      '`momentsPrecision` (it keeps moments in fp32)',
-    ],
     ['stages of ZeRO that there are not', { zero: 2 }, '`zero: 2`: of ZeRO there is stage 1'],
     ['moments shared out without a joint step', { replicas: 2, zero: 1, syncEvery: 5 }, '`syncEvery: 5` has each make'],
     ['moments shared out and in blocks', { zero: 1, momentsPrecision: 'int8' as const }, 'in blocks, which other cuts'],

@@ -40,6 +40,14 @@ import {
 } from './run-record.js';
 import { openSource, type RunSource } from './source.js';
 
+/** The way to train a run that fits into its memory. */
+export interface Settled {
+  readonly offload: NonNullable<ParsedTrainOptions['offload']>;
+  readonly recompute?: boolean | undefined;
+  /** Left out, as the options say. */
+  readonly momentsPrecision?: ParsedTrainOptions['momentsPrecision'] | undefined;
+}
+
 /** A run folder that this process holds, and what its `run.json` says. */
 export class OpenRun {
   #record: RunRecord;
@@ -119,7 +127,10 @@ export class OpenRun {
       // What its memory had it trained with is as good as given.
       options.offload ??= record.chosen.offload;
       const notices = [...run.notices, ...versionNotices(record)];
-      return new OpenRun(run, further, options, true, anew, notices, text, source, teacher);
+      const opened = new OpenRun(run, further, options, true, anew, notices, text, source, teacher);
+      const { momentsPrecision } = record.chosen;
+      if (momentsPrecision !== undefined) opened.#keepMomentsIn(momentsPrecision);
+      return opened;
     } catch (error) {
       await run.lock.release();
       throw error;
@@ -145,10 +156,21 @@ export class OpenRun {
     await writeRunFile(this.run.paths, recordJson(this.#record));
   }
 
-  /** Has it trained with so much of its model on disk. */
-  async settle(offload: NonNullable<ParsedTrainOptions['offload']>, recompute: boolean | undefined): Promise<void> {
+  /** Has it trained in the way that fits into its memory. */
+  async settle({ offload, recompute, momentsPrecision }: Settled): Promise<void> {
     this.options.offload = offload;
-    await this.choose({ offload, ...(recompute !== undefined && { recompute }) });
+    if (momentsPrecision !== undefined) this.#keepMomentsIn(momentsPrecision);
+    await this.choose({
+      offload,
+      ...(recompute !== undefined && { recompute }),
+      ...(momentsPrecision !== undefined && { momentsPrecision }),
+    });
+  }
+
+  /** It is of one replica, whose moments nobody averages. */
+  #keepMomentsIn(precision: ParsedTrainOptions['momentsPrecision']): void {
+    this.options.momentsPrecision = precision;
+    this.options.replicas = 1;
   }
 
   /** Whether it is further than its preparation, in this process or an earlier one. */

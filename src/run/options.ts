@@ -367,7 +367,6 @@ const OF_WHOLE: readonly (readonly [keyof ParsedTrainOptions, (o: ParsedTrainOpt
   ['device', ({ device }) => device !== 'auto' && device !== 'cpu', 'it is of the CPU'],
   ['dropout', ({ dropout = 0 }) => dropout > 0, 'it drops nothing'],
   ['precision', ({ precision }) => precision !== 'fp32', 'it computes in fp32'],
-  ['momentsPrecision', ({ momentsPrecision }) => momentsPrecision !== 'fp32', 'it keeps moments in fp32'],
   ['layerLrDecay', ({ layerLrDecay = 1 }) => layerLrDecay !== 1, 'all learn at one rate'],
   ['lrScale', ({ lrScale = [] }) => lrScale.length > 0, 'all learn at one rate'],
   ['freeze', ({ freeze = [] }) => freeze.length > 0, 'all parameters are trained'],

@@ -89,6 +89,8 @@ const chosenSchema = z.strictObject({
   /** What `memory` had put on disk, and whether activations that are cheap to make are made twice. */
   offload: z.enum(OFFLOADS).optional(),
   recompute: z.boolean().optional(),
+  /** In what `memory` has moments kept. */
+  momentsPrecision: z.enum(MOMENTS_PRECISIONS).optional(),
   /** What `--replicas auto` measured. */
   measured: z.array(z.strictObject({ replicas: count, threads: count, tokens_per_second: z.number() })).optional(),
   optimizer: z

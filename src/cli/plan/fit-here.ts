@@ -12,6 +12,7 @@ import type { Plan } from '../../planner/run/plan.js';
 import type { MemoryFit } from '../../run/events.js';
 import { optimizerName, parseTrainOptions } from '../../run/options.js';
 import { muonMatrices } from '../../training/muon.js';
+import { MOMENTS_PRECISIONS } from '../../training/optimizers.js';
 
 /** What `train --memory` would say of a model here. */
 export interface FitHere {
@@ -44,7 +45,8 @@ export async function fitHere(name: string, { model, fixed }: Planned, limit: nu
   };
   const reasons: string[] = [];
   const others = layeredWays(options, setup, (reason) => reasons.push(reason));
-  const ways = wholeWays(setup, others.length > 0 ? limit : undefined);
+  const { seed } = options;
+  const ways = wholeWays(setup, { most: others.length > 0 ? limit : undefined, keeping: MOMENTS_PRECISIONS, seed });
   const { way, passed } = fittingWay({ limit, ways, others });
   const asked = { memory: Number((limit / 1e9).toPrecision(3)), free: false };
   if (way === undefined) return { text: unfitText(passed, asked, reasons, COMMAND_LINE), fit: null };

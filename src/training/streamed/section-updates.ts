@@ -1,6 +1,8 @@
 import type { AdamwUpdate, StepNumbers, UpdateRange } from '../adamw.js';
 import { updateRanges } from '../adamw.js';
+import type { FewBitOptions } from '../moments.js';
 import type { VectorName } from '../trained-vectors.js';
+import { momentIn } from './moment-room.js';
 import type { Section } from './sections.js';
 import { giveBack, type SectionStore } from './store.js';
 
@@ -18,12 +20,16 @@ export interface BegunUpdate {
 
 /** AdamW's steps of sections whose parameters are in memory, and whose gradient and moments come and go range by range. */
 export class SectionUpdates {
-  /** @param length elements of a range */
+  /**
+   * @param length elements of a range
+   * @param moments how they are kept in few bits; in float32 where left out
+   */
   constructor(
     private readonly store: SectionStore,
     private readonly sections: readonly Section[],
     private readonly adamw: AdamwUpdate,
     private readonly length: number,
+    private readonly moments?: FewBitOptions,
   ) {}
 
   /** Has the first ranges brought. */
@@ -41,7 +47,8 @@ export class SectionUpdates {
     for (const [i, range] of ranges.entries()) {
       const [gradient, moment1, moment2] = (await loads[i]!) as [Float32Array, Float32Array, Float32Array];
       const part = parameters.subarray(range.start, range.end);
-      await this.adamw.run({ parameters: part, gradient, moment1, moment2 }, range, numbers);
+      const [first, second] = [moment1, moment2].map((words) => momentIn(words, part.length, this.moments));
+      await this.adamw.run({ parameters: part, gradient, moment1: first!, moment2: second! }, range, numbers, section);
       store.release(gradient);
       // What goes wrong is told by the next settle.
       giveBack(store, moment1, store.save(moment1, section, 'moment1', range));

@@ -1,5 +1,7 @@
-import type { Range } from '../ranges.js';
+import type { FewBitOptions } from '../moments.js';
+import { RANGE, type Range } from '../ranges.js';
 import type { VectorName } from '../trained-vectors.js';
+import { isMoment, MomentRoom } from './moment-room.js';
 import type { Section } from './sections.js';
 
 /**
@@ -7,7 +9,12 @@ import type { Section } from './sections.js';
  * borrower's until it is given back; of one vector of a section only one borrower at a time writes.
  */
 export interface SectionStore {
-  /** A section's values, or those of a range of it, as the last {@link save} left them; zeros before the first. */
+  /** Elements of the ranges that moments are asked for, where those are in few bits. */
+  readonly range: number;
+  /**
+   * A section's values, or those of a range of it, as the last {@link save} left them; zeros before the first. Of moments in few
+   * bits it is words of 4 bytes, as {@link MomentRoom} has them.
+   */
   load(section: number, vector: VectorName, range?: Range): Promise<Float32Array>;
   /** A place for them, whose content is undefined. */
   blank(section: number, vector: VectorName, range?: Range): Promise<Float32Array>;
@@ -34,15 +41,23 @@ export function giveBack(store: SectionStore, array: Float32Array, saved: Promis
 /** Sections in this process's memory: lent as they lie, so that to save is nothing. */
 export class MemoryStore implements SectionStore {
   readonly #vectors: readonly Partial<Record<VectorName, Float32Array>>[];
+  readonly #rooms: readonly MomentRoom[];
 
-  constructor(private readonly sections: readonly Section[]) {
+  constructor(
+    private readonly sections: readonly Section[],
+    moments?: FewBitOptions,
+    readonly range: number = RANGE,
+  ) {
     this.#vectors = sections.map(() => ({}));
+    this.#rooms = sections.map((section) => new MomentRoom(section, range, moments));
   }
 
   async load(section: number, vector: VectorName, range?: Range): Promise<Float32Array> {
     const of = this.#vectors[section]!;
-    of[vector] ??= new Float32Array(this.sections[section]!.size);
-    return range ? of[vector].subarray(range.start, range.end) : of[vector];
+    const room = isMoment(vector) ? this.#rooms[section]! : undefined;
+    of[vector] ??= new Float32Array(room?.words ?? this.sections[section]!.size);
+    const { start, end } = room ? room.place(range) : (range ?? { start: 0, end: of[vector].length });
+    return of[vector].subarray(start, end);
   }
 
   blank(section: number, vector: VectorName, range?: Range): Promise<Float32Array> {

@@ -9,9 +9,11 @@ import { NodeEngine } from '../../engine/node/engine.js';
 import { Model } from '../../model/model.js';
 import { Causal } from '../../objectives/causal/causal.js';
 import { Evaluator } from '../evaluation.js';
+import type { FewBitOptions } from '../moments.js';
 import { Replica } from '../replica.js';
 import type { VectorName } from '../trained-vectors.js';
 import { FileStore } from './disk/file-store.js';
+import { PAGE, type Section } from './sections.js';
 import { MemoryStore } from './store.js';
 import { type StreamedOptions, StreamedReplica } from './streamed-replica.js';
 
@@ -37,11 +39,16 @@ function modelOf(family: string, more: object = {}): Model {
 }
 
 /** The same model trained whole and layer by layer, from the same parameters. */
-async function both(model: Model, gradientAccumulation: number, open: Store = (sections) => new MemoryStore(sections)) {
+async function both(
+  model: Model,
+  gradientAccumulation: number,
+  open: Store = (sections) => new MemoryStore(sections),
+  moments?: FewBitOptions,
+) {
   const batch = 4;
   const objective = new Causal(model, CONTEXT);
-  const common = { objective, engine, batch, gradientAccumulation, optimizer };
-  const whole = await Replica.create(common);
+  const common = { objective, engine, batch, gradientAccumulation, optimizer: { ...optimizer, moments } };
+  const whole = await Replica.create({ ...common, optimizer });
   const streamed = await StreamedReplica.create({
     ...common,
     // A table in several sections of unequal sizes.
@@ -97,11 +104,11 @@ const windows = (random: Random, count: number) =>
   );
 
 const onDisk =
-  (resident: readonly VectorName[]): Store =>
+  (resident: readonly VectorName[], moments?: FewBitOptions, range = 2 ** 18): Store =>
   async (sections) => {
     const folder = await mkdtemp(join(tmpdir(), 'offload-'));
     folders.push(folder);
-    return FileStore.open({ folder, sections, resident, range: 2 ** 18, buffers: 3 });
+    return FileStore.open({ folder, sections, resident, range, moments, buffers: 3 });
   };
 
 describe('a model trained layer by layer', () => {
@@ -144,5 +151,39 @@ describe('a model trained layer by layer', () => {
     const [expected, got] = [await evaluator.lossSum(whole.vectors.parameters, held), await streamed.lossSum(held)];
     expect(got.weight).toBe(expected.weight);
     expect(Math.abs(got.sum / expected.sum - 1)).toBeLessThan(1e-5);
+  });
+});
+
+describe.each(['bf16', 'int8'] as const)('a model trained layer by layer with moments in %s', (precision) => {
+  it('learns about what it learns in float32, and the same to the bit wherever the moments lie', async () => {
+    const model = modelOf('qwen3');
+    const moments = { precision, seed: 5 };
+    const range = PAGE;
+    const parameters: Float32Array[] = [];
+    for (const open of [
+      (sections: readonly Section[]) => new MemoryStore(sections, moments, range),
+      onDisk([], moments, range),
+      onDisk(['parameters', 'gradient'], moments, range),
+    ]) {
+      const { whole, streamed } = await both(model, 2, open, moments);
+      const random = new Random(5);
+      for (let step = 0; step < 20; step++) {
+        const batches = [windows(random, 4), windows(random, 4)];
+        for (const one of [whole, streamed]) {
+          const queue = [...batches];
+          const { weight } = await one.computeGradient(() => queue.shift()!);
+          await one.applyGradient(step, 3e-3, one.scaleOf(weight));
+        }
+      }
+      await streamed.flush();
+      const apart = await distance(streamed, 'parameters', model, whole.vectors.parameters);
+      expect(apart).toBeGreaterThan(1e-5);
+      expect(apart).toBeLessThan(0.1);
+      const own = new Float32Array(model.layout.size);
+      await eachEntry(streamed, 'parameters', model, (values, [start]) => own.set(values, start));
+      parameters.push(own);
+    }
+    expect(parameters[1]).toEqual(parameters[0]);
+    expect(parameters[2]).toEqual(parameters[0]);
   });
 });

@@ -21,7 +21,7 @@ export interface StreamedOptions<Sample> {
   readonly batch: number;
   /** Micro-batches of a step: all of them go through a layer before the next one's parameters are needed. */
   readonly gradientAccumulation: number;
-  readonly optimizer: Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'clip'>;
+  readonly optimizer: Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'clip' | 'moments'>;
   /** Where its sections are kept; closed with it. */
   readonly store: (sections: readonly Section[]) => SectionStore | Promise<SectionStore>;
   /** Rows of a table in a section, at most; as {@link cutGraph} has it. */
@@ -65,7 +65,9 @@ export class StreamedReplica<Sample = unknown> {
     const graph = cutGraph(objective as Objective<never>, batch, rows);
     const store = await options.store(graph.sections);
     const adamw = new AdamwUpdate(engine, optimizer, compile);
-    const updates = new SectionUpdates(store, graph.sections, adamw, RANGE * (compile.threads ?? 1));
+    const { moments } = optimizer;
+    const length = moments ? store.range : RANGE * (compile.threads ?? 1);
+    const updates = new SectionUpdates(store, graph.sections, adamw, length, moments);
     const visits = new Visits(store, updates);
     const norm = new VectorNorm(engine, compile);
     const pass = await LayeredPass.create(engine, graph, { store, visits, norm }, gradientAccumulation > 1, compile);

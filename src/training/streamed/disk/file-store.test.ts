@@ -1,10 +1,13 @@
-import { copyFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MeanfieldError } from '../../../base/errors.js';
 import { Random } from '../../../base/random.js';
+import { updateRanges } from '../../adamw.js';
+import type { FewBitOptions, FewBits } from '../../moments.js';
 import type { VectorName } from '../../trained-vectors.js';
+import { momentIn } from '../moment-room.js';
 import { layerSection, PAGE, type Section } from '../sections.js';
 import { type OpenRaw, openRaw, type RawFile } from './direct-file.js';
 import { FileStore } from './file-store.js';
@@ -41,13 +44,13 @@ async function open(folder: string, by?: OpenRaw, resident: readonly VectorName[
 }
 
 /** Writes a number everywhere, as a step does: parameters whole, moments by ranges. */
-async function step(store: FileStore, value: number): Promise<void> {
+async function step(store: FileStore, value: number, vectors: readonly (typeof KEPT)[number][] = KEPT): Promise<void> {
   for (const [i, { size }] of sections.entries()) {
     const parameters = await store.load(i, 'parameters');
     parameters.fill(value);
     await store.save(parameters, i, 'parameters');
     store.release(parameters);
-    for (const vector of ['moment1', 'moment2'] as const)
+    for (const vector of vectors.filter((one) => one !== 'parameters'))
       for (let start = 0; start < size; start += RANGE) {
         const range = { start, end: Math.min(size, start + RANGE) };
         const part = await store.load(i, vector, range);
@@ -230,4 +233,68 @@ describe('a folder that is not as it was left', () => {
       await expect(open(folder)).rejects.toBeInstanceOf(MeanfieldError);
     },
   );
+});
+
+describe.each(['bf16', 'int8'] as const)('moments in %s', (precision) => {
+  const moments = { precision, seed: 1 };
+  const openedBy = async (folder: string, range = RANGE, own: FewBitOptions | undefined = moments) => {
+    const store = await FileStore.open({ folder, sections, resident: [], range, moments: own });
+    stores.push(store);
+    return store;
+  };
+  /** Each range of each section, as the step of one has it. */
+  const ranges = ({ range }: FileStore) =>
+    sections.flatMap((section, i) =>
+      [...updateRanges(section, undefined, undefined, range)].flatMap((own) =>
+        (['moment1', 'moment2'] as const).map((vector) => ({ section: i, vector, range: own })),
+      ),
+    );
+
+  async function fill(store: FileStore, value: number): Promise<void> {
+    await step(store, value, ['parameters']);
+    for (const [k, { section, vector, range }] of ranges(store).entries()) {
+      const words = await store.load(section, vector, range);
+      words.fill(value + k);
+      await store.save(words, section, vector, range);
+      store.release(words);
+    }
+  }
+
+  it('take less of the disk, and go on in the ranges that they were written in', async () => {
+    const folder = await newFolder();
+    const store = await openedBy(folder);
+    await fill(store, 1);
+    await store.commit({ value: 1 });
+    await fill(store, 100);
+    const again = await openedBy(folder, 4 * RANGE);
+    expect(again.range).toBe(RANGE);
+    for (const [k, { section, vector, range }] of ranges(again).entries()) {
+      const words = await again.load(section, vector, range);
+      expect(new Set(words)).toEqual(new Set([1 + k]));
+      const { values } = momentIn(words, range.end - range.start, moments) as FewBits;
+      expect(values).toHaveLength(range.end - range.start);
+      again.release(words);
+    }
+    const { file } = JSON.parse(await readFile(join(folder, 'state.json'), 'utf8')) as { file: string };
+    const whole = await newFolder();
+    await (await open(whole)).commit({});
+    expect((await stat(join(folder, file))).size).toBeLessThan((await stat(join(whole, 'a'))).size);
+  });
+
+  it('are not those of another precision, nor of ranges that there cannot be', async () => {
+    const folder = await newFolder();
+    await (await openedBy(folder)).commit({});
+    await expect(
+      openedBy(folder, RANGE, { precision: precision === 'bf16' ? 'int8' : 'bf16', seed: 1 }),
+    ).rejects.toThrow(
+      `has moments in ${precision}, and this run keeps them in ${precision === 'bf16' ? 'int8' : 'bf16'}`,
+    );
+    await expect(open(folder)).rejects.toThrow(`has moments in ${precision}, and this run keeps them in fp32`);
+    const path = join(folder, 'state.json');
+    const state = JSON.parse(await readFile(path, 'utf8')) as { moments: object };
+    for (const range of [0, -1024, 1000, 1e300, '2048', null]) {
+      await writeFile(path, JSON.stringify({ ...state, moments: { ...state.moments, range } }));
+      await expect(openedBy(folder)).rejects.toThrow('is damaged');
+    }
+  });
 });

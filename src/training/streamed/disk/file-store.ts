@@ -12,8 +12,10 @@ import { exists } from '../../../base/files/exists.js';
 import { readJsonFile } from '../../../base/files/json-file.js';
 import { makeFolder } from '../../../base/files/make-folder.js';
 import { isJsonObject, type JsonValue, jsonText } from '../../../base/json.js';
+import type { FewBitOptions } from '../../moments.js';
 import type { Range } from '../../ranges.js';
 import type { VectorName } from '../../trained-vectors.js';
+import { isMoment, MomentRoom } from '../moment-room.js';
 import { AHEAD } from '../section-updates.js';
 import { inPages, type Section } from '../sections.js';
 import type { SectionStore } from '../store.js';
@@ -33,8 +35,10 @@ export interface FileStoreOptions {
   readonly sections: readonly Section[];
   /** Vectors that stay in memory and are on disk in checkpoints alone. */
   readonly resident: readonly VectorName[];
-  /** Elements of the ranges that are asked for. */
+  /** Elements of the ranges that are asked for; of moments in few bits those of the store's beginning, {@link FileStore.range}. */
   readonly range: number;
+  /** How moments are kept in few bits; in float32 where left out. */
+  readonly moments?: FewBitOptions | undefined;
   /** Arrays of a section's size that are lent at once: 3 or more; with 3 a step waits for the disk now and then. */
   readonly buffers?: number;
   /** How files are opened; the system's own unless given. */
@@ -48,7 +52,18 @@ interface Committed {
   readonly file: (typeof SIDES)[number];
   /** Elements of every section. */
   readonly sections: readonly number[];
+  /** Of moments in few bits, which lie by ranges. */
+  readonly moments?: { readonly precision: string; readonly range: number };
   readonly state: JsonValue;
+}
+
+/** Where a section lies in a file, and how far its vectors reach. */
+interface SectionPlace {
+  /** In a file of gradients, and in one of what a checkpoint holds, in words of 4 bytes. */
+  readonly gradient: number;
+  readonly kept: number;
+  readonly size: number;
+  readonly moment: MomentRoom;
 }
 
 /** Ranges that are lent at once: gradient and moments of those under way, and as many that are still being written. */
@@ -73,8 +88,8 @@ export class FileStore implements SectionStore {
     private readonly sides: readonly [DirectFile, DirectFile],
     private readonly gradient: DirectFile,
     private readonly buffers: PageBuffers,
-    /** Where each section begins in a file of gradients, in elements; the others are three times as far. */
-    private readonly offsets: readonly number[],
+    private readonly places: readonly SectionPlace[],
+    readonly range: number,
     /** What the last checkpoint was given, where there is one. */
     readonly state: JsonValue | undefined,
     committed: Side,
@@ -88,27 +103,24 @@ export class FileStore implements SectionStore {
    * @throws MeanfieldError when what is there is of another model or damaged, or the disk has no room for it
    */
   static async open(options: FileStoreOptions): Promise<FileStore> {
-    const { folder, sections, resident, range, buffers = 4, by } = options;
+    const { folder, sections, resident, range: wanted, moments, buffers = 4, by } = options;
     await makeFolder(folder);
-    const before = await readCommitted(folder, sections);
-    const offsets: number[] = [];
-    let total = 0;
-    for (const { size } of sections) {
-      offsets.push(total);
-      total += inPages(size);
-    }
+    const before = await readCommitted(folder);
+    const range = before?.moments?.range ?? wanted;
+    const { places, total, kept } = placesOf(sections, range, moments);
+    if (before) await checkCommitted(before, options, kept);
     // What no checkpoint names is of a run that was killed before its first.
     if (!before) for (const name of [...SIDES, 'gradient']) await rm(join(folder, name), { force: true });
     const spilled = resident.includes('gradient') ? 0 : total;
-    if (!before) await requireSpace(folder, (2 * KEPT.length * total + spilled) * BYTES);
+    if (!before) await requireSpace(folder, (2 * kept + spilled) * BYTES);
     const open = (name: string, elements: number) => DirectFile.open(join(folder, name), elements, by);
-    const sides = [await open(SIDES[0], KEPT.length * total), await open(SIDES[1], KEPT.length * total)] as const;
+    const sides = [await open(SIDES[0], kept), await open(SIDES[1], kept)] as const;
     const gradient = await open('gradient', spilled);
     const largest = Math.max(...sections.map(({ size }) => inPages(size)));
     const memory = (elements: number) => sides[0].memory(elements);
     const pages = new PageBuffers(memory, { size: inPages(range), most: RANGES }, { size: largest, most: buffers });
     const committed = before ? (SIDES.indexOf(before.file) as Side) : 1;
-    const store = new FileStore(options, sides, gradient, pages, offsets, before?.state, committed);
+    const store = new FileStore(options, sides, gradient, pages, places, range, before?.state, committed);
     await store.#fillResident();
     return store;
   }
@@ -119,9 +131,8 @@ export class FileStore implements SectionStore {
   }
 
   async load(section: number, vector: VectorName, range?: Range): Promise<Float32Array> {
-    const held = this.#held(section, vector);
-    if (held) return range ? held.subarray(range.start, range.end) : held;
     const array = await this.blank(section, vector, range);
+    if (this.#held(section, vector)) return array;
     await this.#saving.get(keyOf(section, vector, range));
     this.#throwFailure();
     const { file, at } = this.#place(section, vector, range, this.#sideOf(section, vector, range));
@@ -131,8 +142,9 @@ export class FileStore implements SectionStore {
 
   async blank(section: number, vector: VectorName, range?: Range): Promise<Float32Array> {
     const held = this.#held(section, vector);
-    if (held) return range ? held.subarray(range.start, range.end) : held;
-    const array = await this.buffers.take(range ? range.end - range.start : this.options.sections[section]!.size);
+    const { start, end } = this.#reach(section, vector, range);
+    if (held) return held.subarray(start, end);
+    const array = await this.buffers.take(end - start);
     // Whoever waited for it may have waited for what has failed meanwhile.
     if (this.#failure !== undefined) {
       this.release(array);
@@ -179,16 +191,17 @@ export class FileStore implements SectionStore {
    */
   async commit(state: JsonValue): Promise<void> {
     await this.settle();
-    const { folder, sections } = this.options;
+    const { folder, sections, moments } = this.options;
     // Of a store that has no checkpoint yet, what was never saved is 0 in either file.
     const first = !(await exists(join(folder, STATE)));
     const to = this.#changed || first ? this.#other : this.#committed;
-    for (const [i, { size }] of sections.entries())
-      for (const vector of KEPT) await this.#complete(i, vector, size, to, first);
+    for (const i of sections.keys()) for (const vector of KEPT) await this.#complete(i, vector, to, first);
     await this.sides[to].sync();
     const content: Committed = {
       ...{ format: 'meanfield-offload', version: 1, file: SIDES[to] },
-      ...{ sections: sections.map(({ size }) => size), state },
+      sections: sections.map(({ size }) => size),
+      ...(moments && { moments: { precision: moments.precision, range: this.range } }),
+      state,
     };
     await writeFileAtomic(join(folder, STATE), jsonText(content as unknown as JsonValue));
     this.#committed = to;
@@ -206,7 +219,8 @@ export class FileStore implements SectionStore {
   }
 
   /** Sees to it that all of a section's vector is in a file. */
-  async #complete(section: number, vector: Kept, size: number, to: Side, first: boolean): Promise<void> {
+  async #complete(section: number, vector: Kept, to: Side, first: boolean): Promise<void> {
+    const size = this.#reach(section, vector).end;
     const held = this.#held(section, vector);
     const saved = this.#newer.has(keyOf(section, vector));
     if (size === 0 || to === this.#committed || (!held && (saved || first))) return;
@@ -223,8 +237,9 @@ export class FileStore implements SectionStore {
 
   async #fillResident(): Promise<void> {
     const { resident, sections } = this.options;
-    for (const [section, { size }] of sections.entries())
+    for (const section of sections.keys())
       for (const vector of resident) {
+        const size = this.#reach(section, vector).end;
         const held = new Float32Array(size);
         if (this.state !== undefined && vector !== 'gradient' && size > 0) {
           const pages = await this.buffers.take(size);
@@ -246,10 +261,18 @@ export class FileStore implements SectionStore {
   }
 
   #place(section: number, vector: VectorName, range: Range | undefined, side: Side) {
-    const [offset, start] = [this.offsets[section]!, range?.start ?? 0];
-    if (vector === 'gradient') return { file: this.gradient, at: offset + start };
-    const within = KEPT.indexOf(vector) * inPages(this.options.sections[section]!.size);
-    return { file: this.sides[side], at: KEPT.length * offset + within + start };
+    const { gradient, kept, size, moment } = this.places[section]!;
+    const { start } = this.#reach(section, vector, range);
+    if (vector === 'gradient') return { file: this.gradient, at: gradient + start };
+    const before = KEPT.indexOf(vector);
+    const within = before === 0 ? 0 : inPages(size) + (before - 1) * inPages(moment.words);
+    return { file: this.sides[side], at: kept + within + start };
+  }
+
+  /** The words of a vector, or of a range of it. */
+  #reach(section: number, vector: VectorName, range?: Range): Range {
+    const { size, moment } = this.places[section]!;
+    return isMoment(vector) ? moment.place(range) : (range ?? { start: 0, end: size });
   }
 
   #throwFailure(): void {
@@ -270,23 +293,50 @@ export async function committedState(folder: string): Promise<JsonValue | undefi
   return (await readCommitted(folder))?.state;
 }
 
-async function readCommitted(folder: string, sections?: readonly Section[]): Promise<Committed | undefined> {
+const ADVICE = 'Restore the folder from a copy, or start a new run.';
+
+async function readCommitted(folder: string): Promise<Committed | undefined> {
   const path = join(folder, STATE);
   if (!(await exists(path))) return undefined;
-  const advice = 'Restore the folder from a copy, or start a new run.';
-  const content = await readJsonFile(path, advice);
-  const wrong = (what: string) => new MeanfieldError(`${path} ${what}. ${advice}`);
+  const content = await readJsonFile(path, ADVICE);
+  const wrong = (what: string) => new MeanfieldError(`${path} ${what}. ${ADVICE}`);
   if (!isJsonObject(content) || content.format !== 'meanfield-offload' || content.version !== 1)
     throw wrong('does not name a checkpoint');
-  if (!SIDES.includes(content.file as never) || content.state === undefined) throw wrong('is damaged');
-  if (!sections) return content as unknown as Committed;
-  const sizes = sections.map(({ size }) => size);
-  if (JSON.stringify(content.sections) !== JSON.stringify(sizes)) throw wrong('is of another model');
-  const expected = DirectFile.bytes(KEPT.length * sizes.reduce((sum, size) => sum + inPages(size), 0));
-  const found = await stat(join(folder, `${content.file}`)).catch(() => undefined);
-  if (found?.size !== expected)
-    throw wrong(`names the file ${content.file} of ${expected} bytes, and there are ${found?.size ?? 'none'}`);
+  const { moments } = content;
+  const isRange = (range: unknown) =>
+    Number.isSafeInteger(range) && (range as number) > 0 && inPages(range as number) === range;
+  const whole = moments === undefined || (isJsonObject(moments) && isRange(moments.range));
+  if (!SIDES.includes(content.file as never) || content.state === undefined || !whole) throw wrong('is damaged');
   return content as unknown as Committed;
+}
+
+/** @param kept words of what a checkpoint holds @throws MeanfieldError where a checkpoint is of something else, or not whole */
+async function checkCommitted(
+  { file, sections: before, moments }: Committed,
+  { folder, sections, moments: own }: FileStoreOptions,
+  kept: number,
+): Promise<void> {
+  const wrong = (what: string) => new MeanfieldError(`${join(folder, STATE)} ${what}. ${ADVICE}`);
+  const sizes = sections.map(({ size }) => size);
+  if (JSON.stringify(before) !== JSON.stringify(sizes)) throw wrong('is of another model');
+  const [there, here] = [moments?.precision, own?.precision].map((precision) => precision ?? 'fp32');
+  if (there !== here) throw wrong(`has moments in ${there}, and this run keeps them in ${here}`);
+  const expected = DirectFile.bytes(kept);
+  const found = await stat(join(folder, file)).catch(() => undefined);
+  if (found?.size !== expected)
+    throw wrong(`names the file ${file} of ${expected} bytes, and there are ${found?.size ?? 'none'}`);
+}
+
+/** Where sections lie, and the words of all gradients and of what a checkpoint holds. */
+function placesOf(sections: readonly Section[], range: number, moments: FewBitOptions | undefined) {
+  let [total, kept] = [0, 0];
+  const places = sections.map((section): SectionPlace => {
+    const place = { gradient: total, kept, size: section.size, moment: new MomentRoom(section, range, moments) };
+    total += inPages(section.size);
+    kept += inPages(section.size) + 2 * inPages(place.moment.words);
+    return place;
+  });
+  return { places, total, kept };
 }
 
 /** @throws MeanfieldError where a file system has less room than a store will take */
