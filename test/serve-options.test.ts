@@ -1,8 +1,12 @@
 import { rmSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { connect } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { JsonObject } from '../src/base/json.js';
+import { Random } from '../src/base/random.js';
+import { writeModelFolder } from '../src/hub/model-folder.js';
+import { Model } from '../src/model/model.js';
 import { makeCertificate } from '../src/transport/trust/certificate.js';
 import { jsonLines, meanfield, type Running, start, text, workFolder } from './command.js';
 
@@ -104,6 +108,24 @@ it('--check tells of a model that makes vectors how near they are', async () => 
   const { cosine } = lines.find(({ type }) => type === 'precision') as { cosine: number };
   expect(cosine).toBeGreaterThan(0.99);
   expect(cosine).toBeLessThan(1);
+});
+
+it('--check tells of a model that stays as it is, and it is served so', async () => {
+  const tiny = new URL('./fixtures/sentence/tiny/0_Transformer/', import.meta.url);
+  const json = async (name: string) => JSON.parse(await readFile(new URL(name, tiny), 'utf8')) as JsonObject;
+  const labels = { architectures: ['BertForSequenceClassification'], id2label: { 0: 'good', 1: 'bad' } };
+  const model = Model.fromConfig({ ...(await json('config.json')), ...labels });
+  const views = model.layout.views(model.layout.initialize(new Random(3)));
+  await writeModelFolder(folder('labels'), {
+    config: model.config as JsonObject,
+    generationConfig: {},
+    tensors: model.layout.entries.map(({ name, shape }) => ({ name, shape, data: views[name]! })),
+    tokenizerFiles: { 'tokenizer.json': await readFile(new URL('tokenizer.json', tiny), 'utf8') },
+  });
+  const { url, lines } = await serve(folder('labels'), '--precision', 'int8', '--check');
+  expect(lines).toContainEqual({ type: 'precision', model: folder('labels'), precision: 'fp32' });
+  const told = await fetch(`${url}/v1/classify`, { method: 'POST', body: JSON.stringify({ input: 'a cat' }) });
+  expect(told.status, await told.text()).toBe(200);
 });
 
 it('--adapter answers by its name as generate --adapter does, and the model beside it as without', async () => {

@@ -81,8 +81,8 @@ export function* wholeWays(
   const traced = new Map<boolean, readonly Term[]>();
   const untraced = new Set<MomentsPrecision | undefined>();
   for (const { recompute, momentsPrecision, factor } of choices.sort((a, b) => a.factor - b.factor)) {
-    const few = momentsPrecision === undefined || momentsPrecision === 'fp32' ? undefined : momentsPrecision;
-    const moments = few ? { precision: few, seed } : momentsPrecision ? undefined : optimizer?.moments;
+    const few = momentsPrecision === 'fp32' ? undefined : momentsPrecision;
+    const moments = momentsPrecision === undefined ? optimizer?.moments : few && { precision: few, seed };
     const sizes = { ...setup, optimizer: { ...optimizer, moments }, recompute };
     const model: Term = [vectorsNeed(sizes), 'for the model and its optimiser'];
     const least = total([model, own], 'none');

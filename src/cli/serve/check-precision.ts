@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cosine } from '../../base/cosine.js';
+import { UsageError } from '../../base/errors.js';
 import type { LanguageModel } from '../../inference/language-model.js';
 import { load } from '../../inference/load.js';
 import type { WeightPrecision } from '../../inference/precision.js';
@@ -28,6 +29,10 @@ export async function checkPrecision(
     output.note('note: --check tells what int8 and int4 cost; weights stay as they are without --precision.\n');
     return;
   }
+  const staysWhole = (model: string) => {
+    output.event({ type: 'precision', model, precision: 'fp32' });
+    output.note(`${model} stays in fp32: there is no ${precision} for it\n`);
+  };
   const folder = await mkdtemp(join(tmpdir(), 'meanfield-check-'));
   try {
     for (const model of models) {
@@ -38,14 +43,22 @@ export async function checkPrecision(
         return { files, loss: (await loaded.evaluate(files)).loss };
       });
       if (Array.isArray(whole)) {
-        const coded = await opened(place, 'int8', (loaded) => loaded.embed(TEXTS));
+        const coded = await inFewBits(place, 'int8', (loaded) => loaded.embed(TEXTS));
+        if (!coded) {
+          staysWhole(model);
+          continue;
+        }
         const mean = whole.reduce((sum, vector, i) => sum + cosine(vector, coded[i]!), 0) / whole.length;
         output.event({ type: 'precision', model, precision: 'int8', cosine: mean });
         output.note(`${model} in int8: vectors at a mean cosine of ${mean.toFixed(5)} to those in fp32\n`);
         continue;
       }
       const { loss: full, files } = whole;
-      const fewer = await opened(place, precision, async (loaded) => (await loaded.evaluate(files)).loss);
+      const fewer = await inFewBits(place, precision, async (loaded) => (await loaded.evaluate(files)).loss);
+      if (fewer === undefined) {
+        staysWhole(model);
+        continue;
+      }
       output.event({ type: 'precision', model, precision, loss: fewer, loss_fp32: full });
       const percent = (((fewer - full) / full) * 100).toFixed(2);
       output.note(
@@ -54,6 +67,20 @@ export async function checkPrecision(
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What a model in few bits does; undefined where there is no such, which a server has in single precision. */
+async function inFewBits<T>(
+  place: string,
+  precision: WeightPrecision,
+  work: (model: LanguageModel) => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await opened(place, precision, work);
+  } catch (error) {
+    if (error instanceof UsageError) return undefined;
+    throw error;
   }
 }
 
