@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../src/base/random.js';
 import { type SoakCase, textOf } from './cases.js';
@@ -41,6 +42,7 @@ export class SoakClients {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
   readonly #stop = new AbortController();
   readonly #all: Promise<unknown>;
+  readonly #connections = new WeakSet<Socket>();
   /** What ends each request that is under way. */
   readonly #asking = new Set<AbortController>();
   /** Long prompts that are asked for now. */
@@ -184,6 +186,11 @@ export class SoakClients {
           },
         );
         asked.once('error', reject);
+        // Who leaves when the answer is whole ends a connection that is nobody's by then, and an error unheard ends the process.
+        asked.once('socket', (socket) => {
+          if (!this.#connections.has(socket)) socket.on('error', () => {});
+          this.#connections.add(socket);
+        });
         asked.end(text);
       },
     );
