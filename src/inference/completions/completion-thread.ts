@@ -124,8 +124,10 @@ export class CompletionThread implements ThreadHost<CompletionStep> {
   async #keepLater(): Promise<void> {
     try {
       await setTimeout(KEEP_MS, undefined, { signal: this.#close.signal });
-      // Not between two tokens of a text: what needs it then makes it.
-      if (!this.#writing) this.#prepare();
+      // Not between two tokens of a text, nor two pieces of a prompt: what needs it before makes it.
+      while (this.#writing) await this.#writing;
+      this.#close.signal.throwIfAborted();
+      this.#prepare();
       await this.#open!.keep();
     } catch {
       // Closed before, or the disk is full: the next start takes its time.
