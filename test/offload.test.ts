@@ -30,6 +30,7 @@ async function remains(run: string) {
 }
 
 describe.each([
+  ['moments', 'fp32'],
   ['moments', 'int8'],
   ['all', 'fp32'],
   ['all', 'bf16'],

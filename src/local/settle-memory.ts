@@ -88,7 +88,7 @@ async function waysOf(
     options.momentsPrecision === 'fp32' && chosen.schedule === undefined && replicas === 1 && options.zero === 0;
   const keeping = mayNarrow ? MOMENTS_PRECISIONS : undefined;
   return {
-    ways: wholeWays(setup, { most: open.length > 0 ? limit : undefined, keeping, seed: options.seed }),
+    ways: wholeWays(setup, { most: open.length > 0 ? limit : undefined, keeping }),
     others: open,
   };
 }

@@ -58,13 +58,12 @@ interface WholeOptions {
   readonly most?: number | undefined;
   /** In what moments may be kept; left out, as the optimiser has them. */
   readonly keeping?: readonly MomentsPrecision[] | undefined;
-  readonly seed?: number;
 }
 
 /** The ways with the whole model in memory, the faster first. */
 export function* wholeWays(
   setup: Sizes,
-  { most = Number.POSITIVE_INFINITY, keeping, seed = 0 }: WholeOptions = {},
+  { most = Number.POSITIVE_INFINITY, keeping }: WholeOptions = {},
 ): Generator<Way> {
   const { learned, replicas, optimizer } = setup;
   const own: Term = [ownNeed(replicas), 'for the program'];
@@ -82,7 +81,7 @@ export function* wholeWays(
   const untraced = new Set<MomentsPrecision | undefined>();
   for (const { recompute, momentsPrecision, factor } of choices.sort((a, b) => a.factor - b.factor)) {
     const few = momentsPrecision === 'fp32' ? undefined : momentsPrecision;
-    const moments = momentsPrecision === undefined ? optimizer?.moments : few && { precision: few, seed };
+    const moments = momentsPrecision === undefined ? optimizer?.moments : few && { precision: few, seed: 0 };
     const sizes = { ...setup, optimizer: { ...optimizer, moments }, recompute };
     const model: Term = [vectorsNeed(sizes), 'for the model and its optimiser'];
     const least = total([model, own], 'none');

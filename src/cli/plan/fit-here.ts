@@ -45,8 +45,7 @@ export async function fitHere(name: string, { model, fixed }: Planned, limit: nu
   };
   const reasons: string[] = [];
   const others = layeredWays(options, setup, (reason) => reasons.push(reason));
-  const { seed } = options;
-  const ways = wholeWays(setup, { most: others.length > 0 ? limit : undefined, keeping: MOMENTS_PRECISIONS, seed });
+  const ways = wholeWays(setup, { most: others.length > 0 ? limit : undefined, keeping: MOMENTS_PRECISIONS });
   const { way, passed } = fittingWay({ limit, ways, others });
   const asked = { memory: Number((limit / 1e9).toPrecision(3)), free: false };
   if (way === undefined) return { text: unfitText(passed, asked, reasons, COMMAND_LINE), fit: null };

@@ -20,21 +20,17 @@ export interface BegunUpdate {
 
 /** AdamW's steps of sections whose parameters are in memory, and whose gradient and moments come and go range by range. */
 export class SectionUpdates {
-  /**
-   * @param length elements of a range
-   * @param moments how they are kept in few bits; in float32 where left out
-   */
+  /** @param moments how they are kept in few bits; in float32 where left out */
   constructor(
     private readonly store: SectionStore,
     private readonly sections: readonly Section[],
     private readonly adamw: AdamwUpdate,
-    private readonly length: number,
     private readonly moments?: FewBitOptions,
   ) {}
 
   /** Has the first ranges brought. */
   begin(section: number): BegunUpdate {
-    const ranges = [...updateRanges(this.sections[section]!, undefined, undefined, this.length)];
+    const ranges = [...updateRanges(this.sections[section]!, undefined, undefined, this.store.range)];
     const begun: BegunUpdate = { section, ranges, loads: [] };
     for (let i = 0; i < AHEAD; i++) this.#bring(begun);
     return begun;

@@ -9,7 +9,7 @@ import type { Section } from './sections.js';
  * borrower's until it is given back; of one vector of a section only one borrower at a time writes.
  */
 export interface SectionStore {
-  /** Elements of the ranges that moments are asked for, where those are in few bits. */
+  /** Elements of the ranges that gradients and moments are asked for. */
   readonly range: number;
   /**
    * A section's values, or those of a range of it, as the last {@link save} left them; zeros before the first. Of moments in few

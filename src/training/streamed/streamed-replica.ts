@@ -2,7 +2,6 @@ import type { Engine, HostArray, SessionOptions } from '../../engine/engine.js';
 import type { Objective } from '../../objectives/objective.js';
 import { type AdamwOptions, AdamwUpdate, limitedScale, type StepNumbers, type StepReport } from '../adamw.js';
 import type { LossSum } from '../evaluation.js';
-import { RANGE } from '../ranges.js';
 import { feedArrays } from '../step-program.js';
 import { VectorNorm } from '../vector-norm.js';
 import { type CutGraph, cutGraph } from './cut-graph.js';
@@ -65,9 +64,7 @@ export class StreamedReplica<Sample = unknown> {
     const graph = cutGraph(objective as Objective<never>, batch, rows);
     const store = await options.store(graph.sections);
     const adamw = new AdamwUpdate(engine, optimizer, compile);
-    const { moments } = optimizer;
-    const length = moments ? store.range : RANGE * (compile.threads ?? 1);
-    const updates = new SectionUpdates(store, graph.sections, adamw, length, moments);
+    const updates = new SectionUpdates(store, graph.sections, adamw, optimizer.moments);
     const visits = new Visits(store, updates);
     const norm = new VectorNorm(engine, compile);
     const pass = await LayeredPass.create(engine, graph, { store, visits, norm }, gradientAccumulation > 1, compile);

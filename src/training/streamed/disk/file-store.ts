@@ -35,7 +35,7 @@ export interface FileStoreOptions {
   readonly sections: readonly Section[];
   /** Vectors that stay in memory and are on disk in checkpoints alone. */
   readonly resident: readonly VectorName[];
-  /** Elements of the ranges that are asked for; of moments in few bits those of the store's beginning, {@link FileStore.range}. */
+  /** Elements of the ranges that are asked for; moments in few bits keep those of the store's beginning: {@link FileStore.range}. */
   readonly range: number;
   /** How moments are kept in few bits; in float32 where left out. */
   readonly moments?: FewBitOptions | undefined;
