@@ -125,6 +125,22 @@ describe('a run from training to text', () => {
     expect(bits_per_byte).toBeCloseTo((loss! / Math.LN2) * ((text(4000).length - 1) / text(4000).length), 2);
   });
 
+  test.each([[], ['--precision', 'int8']])('eval by windows that overlap: %j', async (...precision) => {
+    const losses = [];
+    for (const stride of [[], ['--stride', '2'], ['--stride', '8']]) {
+      const outcome = await meanfield('eval', at('whole'), at('good.txt'), '--json', ...stride, ...precision);
+      const [result] = jsonLines(outcome);
+      expect(result!.tokens).toBe(text(4000).length - 1);
+      losses.push(result!.loss as number);
+    }
+    // The text goes on as its last words do, so who sees more of them knows more.
+    expect(losses[1]).toBeLessThan(losses[0]! - 0.001);
+    expect(losses[2]).toBe(losses[0]);
+    const outcome = await meanfield('eval', at('whole'), at('good.txt'), '--stride', '9', ...precision);
+    expect(outcome.code).toBe(2);
+    expect(outcome.stderr).toMatch(/--stride is 9, and the model's context 8: .* Take 1 to 8\./s);
+  });
+
   test('eval refuses a text of one token', async () => {
     await writeFile(at('one.txt'), 'a');
     const outcome = await meanfield('eval', at('whole'), at('one.txt'));

@@ -194,7 +194,7 @@ export class LanguageModel implements AsyncDisposable {
   async evaluate(files: readonly string[], options: EvaluateOptions = {}): Promise<TextEvaluation> {
     this.#checkOpen();
     checkFiles(files);
-    const { field, notice, signal, progress } = checkEvaluate(options);
+    const { field, stride, notice, signal, progress } = checkEvaluate(options);
     if (this.#work.codes) this.#requireSingle('Masked tokens are told');
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
@@ -202,7 +202,7 @@ export class LanguageModel implements AsyncDisposable {
     try {
       const documents = readDocuments({ paths: files, field, signal: either });
       this.#evaluator ??= new TextEvaluator({ ...this.#work, teller: this.#teller() });
-      const result = await this.#evaluator.evaluate(documents, { signal: either, progress });
+      const result = await this.#evaluator.evaluate(documents, { stride, signal: either, progress });
       for (const message of corpusNotices(documents.statistics)) notice?.(message);
       for (const message of evaluationNotices(result)) notice?.(message);
       return result;
@@ -229,7 +229,7 @@ export class LanguageModel implements AsyncDisposable {
    */
   async evaluateConversations(
     files: readonly string[],
-    options: Omit<EvaluateOptions, 'field'> = {},
+    options: Omit<EvaluateOptions, 'field' | 'stride'> = {},
   ): Promise<ConversationEvaluation | undefined> {
     this.#checkOpen();
     checkFiles(files);

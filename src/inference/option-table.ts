@@ -76,4 +76,14 @@ export const GENERATE_OPTIONS = {
 export const EVALUATE_OPTIONS = {
   /** The key of JSONL rows, or the column of Parquet files, that holds the text. Default `text`. */
   field: FIELD,
+  /**
+   * Tokens from one window of a text to the next, at most the context. The fewer, the more each token has before it to be
+   * told from, at least context − stride, and the longer it takes: context / stride times. Of models that tell the next
+   * token. Default: the context, so that no token is read twice.
+   */
+  stride: {
+    kind: 'count',
+    help: 'tokens from one window to the next; fewer give each token more before it, and take longer',
+    otherwise: 'the context',
+  },
 } as const satisfies OptionTable;

@@ -1,6 +1,7 @@
 import { othersTurn } from '../base/others-turn.js';
 import type { FusedSequences } from './fused-sequences.js';
 import type { Teller, WindowScore } from './text-evaluator.js';
+import type { TextWindow } from './text-windows.js';
 
 /** Tells tokens by the steps that generation takes, so what is measured is what writes. */
 export class SequenceTeller implements Teller {
@@ -14,17 +15,17 @@ export class SequenceTeller implements Teller {
     this.#sequence = sequences.open();
   }
 
-  async tell(windows: readonly Int32Array[]): Promise<WindowScore> {
+  async tell(windows: readonly TextWindow[]): Promise<WindowScore> {
     const sums = { loss: 0, accuracy: 0 };
     let weight = 0;
-    const known = (id: number) => (id < 0 ? this.standIn : id);
-    for (const ids of windows) {
+    const readable = (id: number) => (id < 0 ? this.standIn : id);
+    for (const { ids, known } of windows) {
       this.sequences.cut(this.#sequence, 0);
       for (let at = 0; at < ids.length - 1; ) {
-        const [read, asked] = [ids.subarray(at, -1).map(known), ids.subarray(at + 1)];
-        const { taken, nats, right } = await this.sequences.tell(this.#sequence, read, asked.map(known));
+        const [read, asked] = [ids.subarray(at, -1).map(readable), ids.subarray(at + 1)];
+        const { taken, nats, right } = await this.sequences.tell(this.#sequence, read, asked.map(readable));
         for (let i = 0; i < taken; i++) {
-          if (asked[i]! < 0) continue;
+          if (at + i < known || asked[i]! < 0) continue;
           weight++;
           sums.loss += nats[i]!;
           if (right[i]) sums.accuracy++;

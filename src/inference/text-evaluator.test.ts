@@ -67,6 +67,40 @@ describe.each(Object.entries(expected))('evaluating by %s', (name, { one, many }
   });
 });
 
+describe.each(Object.keys(expected))('windows of %s that overlap', (name) => {
+  const ids = expected[name]!.many.ids;
+
+  it.each([1, 3, 5])(
+    '%d tokens after each other tell each token from what is before it in its window',
+    async (stride) => {
+      const { evaluator, text, model } = await open(name);
+      const { context } = model.dimensions;
+      const nats = async (part: readonly number[]) => {
+        if (part.length < 2) return 0;
+        const { loss, tokens } = await evaluator.evaluate([text(part)]);
+        return loss * tokens;
+      };
+      // What a window tells last costs what it costs with the tokens before, less what those cost.
+      let all = await nats(ids.slice(0, context + 1));
+      for (let told = context; told < ids.length - 1; told += stride) {
+        const start = told - (context - stride);
+        all += (await nats(ids.slice(start, start + context + 1))) - (await nats(ids.slice(start, told + 1)));
+      }
+      const result = await evaluator.evaluate([text(ids)], { stride });
+      expect(result.tokens).toBe(ids.length - 1);
+      expect(result.loss).toBeCloseTo(all / (ids.length - 1), 5);
+    },
+  );
+
+  it('the context after each other are those of no stride', async () => {
+    const { evaluator, text, model } = await open(name);
+    const { context } = model.dimensions;
+    expect(await evaluator.evaluate([text(ids)], { stride: context })).toEqual(await evaluator.evaluate([text(ids)]));
+    const above = evaluator.evaluate([text(ids)], { stride: context + 1 });
+    await expect(above).rejects.toThrow(`is ${context + 1}, and the model's context ${context}`);
+  });
+});
+
 describe('TextEvaluator', () => {
   it('takes a text of two tokens', async () => {
     const { evaluator, text } = await open('gpt2');
@@ -173,6 +207,12 @@ describe('TextEvaluator', () => {
       expect(first.accuracy).toBeGreaterThanOrEqual(0);
       expect('bitsPerByte' in first).toBe(false);
       expect(await evaluator.evaluate([textOf(1500)])).toEqual(first);
+    });
+
+    it('takes no stride', async () => {
+      await expect(masking().evaluate([textOf(100)], { stride: 4 })).rejects.toThrow(
+        'is of models that tell the next token',
+      );
     });
 
     it('has the loss of the objective on the same windows', async () => {

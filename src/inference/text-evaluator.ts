@@ -1,11 +1,12 @@
-import { MeanfieldError } from '../base/errors.js';
+import { MeanfieldError, UsageError } from '../base/errors.js';
 import { othersTurn } from '../base/others-turn.js';
+import { spelledError } from '../base/spelling.js';
 import { type DocumentPiece, encodeDocuments, type Tokenizer, type TokenWindow } from '../data/index.js';
 import type { Engine, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import { createObjective, objectiveOf, type TextObjectiveConfig, windowTokens } from '../objectives/create.js';
 import { Evaluator } from '../training/evaluation.js';
-import { mostWindows, windowsOfAll, windowsOfNext } from './text-windows.js';
+import { mostWindows, type TextWindow, windowsOfAll, windowsOfNext } from './text-windows.js';
 
 /**
  * How well a model predicts texts.
@@ -50,10 +51,17 @@ export interface TextEvaluatorOptions {
   readonly teller?: Teller | undefined;
 }
 
-/** Tells the tokens of windows, each from those before it in its window; those below 0 are not asked for. */
+/** What may go on beside an evaluation, and how its windows follow each other. */
+export interface EvaluationOptions {
+  readonly stride?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: ((tokens: number) => void) | undefined;
+}
+
+/** Tells the tokens of windows, each from those before it in its window; those known, and those below 0, are not asked for. */
 export interface Teller {
   /** @returns of all windows together the tokens that were asked for, their nats, and how many were held for the likeliest */
-  tell(windows: readonly Int32Array[]): Promise<WindowScore>;
+  tell(windows: readonly TextWindow[]): Promise<WindowScore>;
   dispose(): Promise<void>;
 }
 
@@ -82,7 +90,7 @@ const SEED = 0;
  *
  * For the next token, a text is cut into consecutive windows of as many input tokens as the context, so each token but
  * the first is predicted exactly once, from what its window holds before it. For a text of one window the loss is Hugging
- * Face's `model(ids, labels=ids).loss`.
+ * Face's `model(ids, labels=ids).loss`. Windows may overlap, so that each token has more before it (its `stride`).
  *
  * Of masked tokens, 15 % of each window are to be told, always the same ones. What is left at a text's end makes shorter
  * windows, see {@link windowsOfAll}.
@@ -103,19 +111,22 @@ export class TextEvaluator {
    * Memory does not grow with a text.
    *
    * @param pieces the texts in one or more pieces each, as `readDocuments` gives them
+   * @param stride tokens from one window to the next, at most the context, which is the default
    * @param signal stops between two runs of the graph
    * @param progress called after each run with the tokens predicted so far
    * @throws EncodeError, with the text's name, for a text that the tokenizer cannot express
+   * @throws UsageError for a stride above the context, or of a model that tells masked tokens
    * @throws MeanfieldError when no text has two tokens, and when a figure is not finite
    * @throws DOMException (AbortError) when stopped by the signal
    */
   async evaluate(
     pieces: Iterable<DocumentPiece> | AsyncIterable<DocumentPiece>,
-    { signal, progress }: { signal?: AbortSignal | undefined; progress?: ((tokens: number) => void) | undefined } = {},
+    { stride, signal, progress }: EvaluationOptions = {},
   ): Promise<TextEvaluation> {
     const { tokenizer, model } = this.#options;
     const next = this.#objective.name === 'causal';
     const context = windowTokens(this.#objective, model.dimensions.context);
+    if (stride !== undefined) checkStride(stride, next, context);
     const cut = next ? windowsOfNext : windowsOfAll;
     const cost = next ? unseenCost(tokenizer.vocabularySize) : 0;
     let [nats, right, tokens, bytes, unseen, tooShort, number] = [0, 0, 0, 0, 0, 0, 0];
@@ -127,13 +138,16 @@ export class TextEvaluator {
       this.#check(piece.ids);
       text.bytes += piece.bytes;
       text.ids = joined(text.ids, piece.ids);
-      const { runs, from } = cut({ ...text, end: piece.end }, context);
+      const { runs, from } = cut({ ...text, end: piece.end }, context, stride);
       for (const { length, windows } of runs) {
         signal?.throwIfAborted();
         const { weight, sums } = await this.#score(length, windows, number);
         number += windows.length;
         if (!Number.isFinite(sums.loss)) throw this.#unusable(piece.source, sums.loss!);
-        const unknown = windows.reduce((sum, ids) => sum + unknownIn(next ? ids.subarray(1) : ids), 0);
+        const unknown = windows.reduce(
+          (sum, { ids, known }) => sum + unknownIn(next ? ids.subarray(1 + known) : ids),
+          0,
+        );
         nats += sums.loss! + unknown * cost;
         right += sums.accuracy!;
         tokens += weight + (next ? unknown : 0);
@@ -180,10 +194,10 @@ export class TextEvaluator {
     await this.#options.teller?.dispose();
   }
 
-  #score(length: number, windows: readonly Int32Array[], from: number): Promise<WindowScore> {
+  #score(length: number, windows: readonly TextWindow[], from: number): Promise<WindowScore> {
     const { parameters, teller } = this.#options;
     if (teller) return teller.tell(windows);
-    const samples = windows.map((ids, i): TokenWindow => ({ ids, number: ['evaluation', from + i] }));
+    const samples = windows.map((window, i): TokenWindow => ({ ...window, number: ['evaluation', from + i] }));
     return this.#evaluator(length).score(parameters, samples);
   }
 
@@ -219,6 +233,16 @@ export class TextEvaluator {
     }
     return evaluator;
   }
+}
+
+function checkStride(stride: number, next: boolean, context: number): void {
+  if (next && stride <= context) return;
+  throw spelledError(UsageError, ({ option }) =>
+    next
+      ? `${option('stride')} is ${stride}, and the model's context ${context}: tokens between its windows would not be told. ` +
+        `Take 1 to ${context}.`
+      : `${option('stride')} is of models that tell the next token: this one tells masked tokens, by all around them. Leave it out.`,
+  );
 }
 
 function unknownIn(ids: Int32Array): number {

@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CutWindows, mostWindows, type TextPart, windowsOfAll, windowsOfNext } from './text-windows.js';
+import { type CutWindows, mostWindows, windowsOfAll, windowsOfNext } from './text-windows.js';
 
 const ids = (length: number) => Int32Array.from({ length }, (_, i) => i);
 
 /** All windows of a text that comes in parts of such lengths. */
-function cut(how: (part: TextPart, context: number) => CutWindows, parts: readonly number[], context: number) {
+function cut(how: typeof windowsOfNext, parts: readonly number[], context: number, stride?: number) {
   const all = ids(parts.reduce((sum, length) => sum + length, 0));
   const runs: CutWindows['runs'][number][] = [];
   let [from, to, begun] = [0, 0, false];
   for (const [i, length] of parts.entries()) {
     to += length;
-    const found = how({ ids: all.subarray(from, to), begun, end: i === parts.length - 1 }, context);
+    const found = how({ ids: all.subarray(from, to), begun, end: i === parts.length - 1 }, context, stride);
     runs.push(...found.runs);
     begun ||= found.runs.length > 0;
     from += found.from;
@@ -20,18 +20,24 @@ function cut(how: (part: TextPart, context: number) => CutWindows, parts: readon
 }
 const lengths = fc.array(fc.integer({ min: 0, max: 3000 }), { minLength: 1, maxLength: 4 });
 const contexts = fc.integer({ min: 1, max: 1500 });
+const strides = contexts.chain((context) => fc.tuple(fc.constant(context), fc.integer({ min: 1, max: context })));
 
 describe('windowsOfNext', () => {
   it('tells each token but the first once, whatever parts the text comes in', () => {
     fc.assert(
-      fc.property(lengths, contexts, (parts, context) => {
-        const { all, runs } = cut(windowsOfNext, parts, context);
-        const told = runs.flatMap(({ windows }) => windows.flatMap((window) => [...window.subarray(1)]));
+      fc.property(lengths, strides, fc.boolean(), (parts, [context, some], overlap) => {
+        const stride = overlap ? some : context;
+        const { all, runs } = cut(windowsOfNext, parts, context, stride);
+        const told = runs.flatMap(({ windows }) => windows.flatMap(({ ids, known }) => [...ids.subarray(1 + known)]));
         expect(told).toEqual([...all.subarray(1)]);
+        for (const [i, { ids, known }] of runs.flatMap(({ windows }) => windows).entries()) {
+          expect(ids[0]).toBe(i * stride);
+          expect(known).toBe(i === 0 ? 0 : context - stride);
+        }
         for (const { length, windows } of runs) {
           expect(length).toBeLessThanOrEqual(context);
           expect(windows.length).toBeLessThanOrEqual(mostWindows(length));
-          for (const window of windows) expect(window.length).toBeLessThanOrEqual(length + 1);
+          for (const { ids } of windows) expect(ids.length).toBeLessThanOrEqual(length + 1);
         }
       }),
     );
@@ -49,10 +55,10 @@ describe('windowsOfAll', () => {
     fc.assert(
       fc.property(lengths, contexts, (parts, context) => {
         const { all, runs } = cut(windowsOfAll, parts, context);
-        const held = runs.flatMap(({ windows }) => windows.flatMap((window) => [...window]));
+        const held = runs.flatMap(({ windows }) => windows.flatMap(({ ids }) => [...ids]));
         expect(held).toEqual([...all.subarray(0, held.length)]);
         expect(all.length - held.length).toBeLessThanOrEqual(1);
-        for (const { length, windows } of runs) for (const window of windows) expect(window.length).toBe(length);
+        for (const { length, windows } of runs) for (const { ids } of windows) expect(ids.length).toBe(length);
       }),
     );
   });

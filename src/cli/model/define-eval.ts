@@ -25,6 +25,7 @@ export function defineEval(program: Command, start: Start): void {
     'meanfield eval runs/helper chats.jsonl',
     'meanfield eval models/SmolLM2-135M-Instruct chats.jsonl --adapter runs/pirate',
     'meanfield eval runs/book other-book.txt --precision int8',
+    'meanfield eval runs/book other-book.txt --stride 64',
     'meanfield eval runs/book chapter-1.txt chapter-2.txt --json',
     'meanfield eval runs/chat held-out.jsonl.gz --field body',
   ]);

@@ -33,14 +33,15 @@ export async function evaluateFiles(
         line.note(`note: ${message}`);
       };
       const beside = { signal, progress, notice };
-      // A field that is named says that the rows are texts.
-      const answers = flags.field === undefined ? await model.evaluateConversations(files, beside) : undefined;
+      // A field or a stride that is named says that the rows are texts.
+      const texts = pickOptions(EVALUATE_OPTIONS, flags);
+      const answers = Object.keys(texts).length === 0 ? await model.evaluateConversations(files, beside) : undefined;
       if (answers) {
         line.end();
         tellConversations(answers, output);
         return 0;
       }
-      const result = await model.evaluate(files, { ...pickOptions(EVALUATE_OPTIONS, flags), ...beside });
+      const result = await model.evaluate(files, { ...texts, ...beside });
       const { loss, perplexity, bitsPerByte, accuracy, tokens, bytes, unseen, unseenCost } = result;
       const single = precision === 'fp32' ? undefined : await singleLoss(run, files, flags, signal, line);
       line.end();

@@ -8,6 +8,8 @@ export interface TokenWindow {
   readonly ids: Int32Array;
   /** What tells it from every other window of a run, for chance that is its own: an epoch and a place in it. */
   readonly number: readonly [epoch: number | string, place: number];
+  /** How many of its targets, at its beginning, are not scored: a window before it has told them. Default 0. */
+  readonly known?: number;
 }
 
 /** What {@link TokenWindows} reads and how. */

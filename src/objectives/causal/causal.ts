@@ -28,8 +28,8 @@ export class Causal extends NextTokens implements Objective<TokenWindow> {
       tokenLosses(this.model, parameters, this.hidden(this.model, parameters, { ids: ids! }, batch), targets!),
     score: (samples, _arrays, { losses, predictions }) => {
       let [weight, loss, accuracy] = [0, 0, 0];
-      for (const [b, { ids }] of samples.entries())
-        for (let t = 0; t + 1 < ids.length; t++) {
+      for (const [b, { ids, known = 0 }] of samples.entries())
+        for (let t = known; t + 1 < ids.length; t++) {
           if (ids[t + 1]! < 0) continue;
           const at = t * samples.length + b;
           weight++;
