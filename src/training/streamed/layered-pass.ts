@@ -1,6 +1,6 @@
 /*
- * Forward and backward through a model one section at a time. The hidden states between layers stay in memory; all else of
- * a layer is made again on the way back.
+ * Forward and backward through a model one section at a time. Of what a layer makes only its hidden states are kept, in memory
+ * or elsewhere; all else is made again on the way back.
  */
 import type { Engine, HostArray, HostArrays, SessionOptions } from '../../engine/engine.js';
 import { lowWords } from '../../objectives/low-words.js';
@@ -8,20 +8,11 @@ import type { StepNumbers } from '../adamw.js';
 import type { VectorNorm } from '../vector-norm.js';
 import { ChunkedHead, RowCosts, type SectionTargets, sectionTargets } from './chunked-head.js';
 import type { CutGraph, LayerPart } from './cut-graph.js';
+import type { States, StepStates } from './hidden-states.js';
 import { PartPrograms } from './part-programs.js';
 import type { Section } from './sections.js';
 import { giveBack, type SectionStore } from './store.js';
 import type { Visits } from './visits.js';
-
-/** Where the hidden states of micro-batches are, by the number of the micro-batch. */
-export interface States {
-  /** The rows of the tokens. */
-  rows(batch: number): Float32Array;
-  /** Before block `layer`, and after the last. */
-  state(layer: number, batch: number): Float32Array;
-  /** What the head scores. */
-  hidden(batch: number): Float32Array;
-}
 
 /** What a micro-batch came to: its tokens' costs in nats, by what each is multiplied, and what the way back needs. */
 export interface BatchCosts {
@@ -29,9 +20,6 @@ export interface BatchCosts {
   readonly weights_N: Float32Array | undefined;
   readonly rows: RowCosts;
 }
-
-/** Vectors of the size of a hidden state, two for each micro-batch, that the way back goes through by turns. */
-export type Gradients = readonly [readonly Float32Array[], readonly Float32Array[]];
 
 export class LayeredPass {
   private constructor(
@@ -80,6 +68,7 @@ export class LayeredPass {
       },
       pending,
     );
+    await states.passed?.(0);
     const parts = partsOf(graph);
     const last = parts.length - 1;
     const place = (part: number, b: number) => {
@@ -93,6 +82,7 @@ export class LayeredPass {
         const parameters = this.#views(section, all);
         for (const [b, feeds] of batches.entries())
           await this.programs.of[i]!.forward({ x: place(i - 1, b), parameters, feeds }, place(i, b));
+        await states.passed?.(i + 1);
       },
       pending,
     );
@@ -123,11 +113,10 @@ export class LayeredPass {
   async backward(
     batches: readonly HostArrays[],
     costs: readonly BatchCosts[],
-    states: States,
-    gradients: Gradients,
+    states: StepStates,
   ): Promise<number> {
     const { graph } = this;
-    let [from, to] = gradients;
+    let [from, to] = states.gradients;
     const swap = () => ([from, to] = [to, from]);
     let squares = await this.#headGradients(batches, costs, states, from);
     const parts = partsOf(graph);
@@ -137,8 +126,9 @@ export class LayeredPass {
         const parameters = this.#views(section, all);
         const own = this.#views(section, gradient);
         for (const [b, feeds] of batches.entries()) {
-          const x = i === 0 ? states.rows(b) : states.state(i - 1, b);
+          const x = await states.before(i, b);
           await this.programs.of[i]!.backward({ x, parameters, feeds }, from[b]!, { x: to[b]!, parameters: own });
+          states.release(x);
         }
       });
       swap();

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -12,7 +12,10 @@ import { Evaluator } from '../evaluation.js';
 import type { FewBitOptions } from '../moments.js';
 import { Replica } from '../replica.js';
 import type { VectorName } from '../trained-vectors.js';
+import { BoundaryFile } from './disk/boundary-file.js';
+import { type OpenRaw, openRaw } from './disk/direct-file.js';
 import { FileStore } from './disk/file-store.js';
+import type { BoundarySizes } from './hidden-states.js';
 import { PAGE, type Section } from './sections.js';
 import { MemoryStore } from './store.js';
 import { type StreamedOptions, StreamedReplica } from './streamed-replica.js';
@@ -110,6 +113,83 @@ const onDisk =
     folders.push(folder);
     return FileStore.open({ folder, sections, resident, range, moments, buffers: 3 });
   };
+
+describe('hidden states that are put by', () => {
+  it.each([1, 3])('train the same to the bit: %i micro-batches', async (gradientAccumulation) => {
+    const model = modelOf('gpt2');
+    const objective = new Causal(model, CONTEXT);
+    const folder = await mkdtemp(join(tmpdir(), 'offload-'));
+    folders.push(folder);
+    const path = join(folder, 'boundaries');
+    const [kept, putBy] = await Promise.all(
+      [undefined, (sizes: BoundarySizes) => BoundaryFile.open(path, sizes)].map(async (boundaries) => {
+        const common = { objective, engine, batch: 4, gradientAccumulation, optimizer, rows: 25, boundaries };
+        const replica = await StreamedReplica.create({ ...common, store: (sections) => new MemoryStore(sections) });
+        opened.push(replica);
+        const initial = model.layout.initialize(new Random(3));
+        await eachEntry(replica, 'parameters', model, (own, range) => own.set(initial.subarray(...range)));
+        return replica;
+      }),
+    );
+    const random = new Random(5);
+    for (let step = 0; step < 3; step++) {
+      const batches = Array.from({ length: gradientAccumulation }, () => windows(random, 4));
+      const reports = [];
+      for (const replica of [kept!, putBy!]) {
+        const queue = [...batches];
+        const { loss, weight } = await replica.computeGradient(() => queue.shift()!);
+        const { gradientNorm } = await replica.applyGradient(step, 3e-3, replica.scaleOf(weight));
+        reports.push({ loss, weight, gradientNorm });
+      }
+      expect(reports[1]).toEqual(reports[0]);
+      // Between two steps their place serves others.
+      const held = windows(new Random(9), 30);
+      const losses = [await kept!.lossSum(held), await putBy!.lossSum(held)];
+      expect(losses[1]!.sum).toBeCloseTo(losses[0]!.sum, 8);
+      expect(losses[1]!.weight).toBe(losses[0]!.weight);
+    }
+    for (const [i] of kept!.sections.entries())
+      expect(await putBy!.store.load(i, 'parameters')).toEqual(await kept!.store.load(i, 'parameters'));
+    const { size } = await stat(path);
+    // Five parts read a state of 4 × 16 tokens of 32 values, in whole pages.
+    expect(size).toBe(4096 * (5 * gradientAccumulation * 2 + 1));
+    await opened.splice(opened.indexOf(putBy!), 1)[0]!.dispose();
+    await expect(stat(path)).rejects.toThrow('ENOENT');
+  });
+
+  it('end a step where the disk does, and with what it says', async () => {
+    const model = modelOf('gpt2');
+    const folder = await mkdtemp(join(tmpdir(), 'offload-'));
+    folders.push(folder);
+    let left = 20;
+    const full: OpenRaw = async (path, direct) => {
+      const raw = await openRaw(path, direct);
+      const write: typeof raw.write = async (...given) => {
+        // What is no longer than a page tries where memory may lie.
+        if (given[2] <= 4096 || left-- > 0) return raw.write(...given);
+        throw Object.assign(new Error('no space'), { code: 'ENOSPC', syscall: 'write' });
+      };
+      return Object.assign(Object.create(raw) as typeof raw, {
+        write,
+        read: raw.read.bind(raw),
+        truncate: raw.truncate.bind(raw),
+        sync: raw.sync.bind(raw),
+        close: raw.close.bind(raw),
+      });
+    };
+    const replica = await StreamedReplica.create({
+      ...{ objective: new Causal(model, CONTEXT), engine, batch: 4, gradientAccumulation: 3, optimizer },
+      store: (sections) => new MemoryStore(sections),
+      boundaries: (sizes) => BoundaryFile.open(join(folder, 'boundaries'), sizes, full),
+    });
+    opened.push(replica);
+    const random = new Random(5);
+    const steps = async () => {
+      for (let step = 0; step < 3; step++) await replica.computeGradient(() => windows(random, 4));
+    };
+    await expect(steps()).rejects.toThrow(/boundaries.*(space|full)/is);
+  });
+});
 
 describe('a model trained layer by layer', () => {
   it.each([

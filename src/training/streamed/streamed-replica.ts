@@ -5,7 +5,16 @@ import type { LossSum } from '../evaluation.js';
 import { feedArrays } from '../step-program.js';
 import { VectorNorm } from '../vector-norm.js';
 import { type CutGraph, cutGraph } from './cut-graph.js';
-import { type BatchCosts, type Gradients, LayeredPass, type States } from './layered-pass.js';
+import {
+  type BoundarySizes,
+  type BoundaryStore,
+  boundarySizes,
+  type States,
+  StatesInMemory,
+  StatesPutBy,
+  type StepStates,
+} from './hidden-states.js';
+import { type BatchCosts, LayeredPass } from './layered-pass.js';
 import { lossOfSamples, weighedCosts } from './loss-of-samples.js';
 import { SectionUpdates } from './section-updates.js';
 import type { Section } from './sections.js';
@@ -23,6 +32,8 @@ export interface StreamedOptions<Sample> {
   readonly optimizer: Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'clip' | 'moments'>;
   /** Where its sections are kept; closed with it. */
   readonly store: (sections: readonly Section[]) => SectionStore | Promise<SectionStore>;
+  /** Where the hidden states between layers are kept, closed with it; in memory where left out. */
+  readonly boundaries?: ((sizes: BoundarySizes) => Promise<BoundaryStore>) | undefined;
   /** Rows of a table in a section, at most; as {@link cutGraph} has it. */
   readonly rows?: number | undefined;
   readonly compile?: SessionOptions;
@@ -37,9 +48,6 @@ export class StreamedReplica<Sample = unknown> {
   #pending: StepNumbers | undefined;
   #squares = Number.NaN;
   readonly #feeds: readonly Record<string, HostArray>[];
-  /** The rows of the tokens, and the states before each block and after the last, of each micro-batch. */
-  readonly #states: readonly (readonly Float32Array[])[];
-  readonly #gradients: Gradients;
 
   private constructor(
     private readonly options: StreamedOptions<Sample>,
@@ -49,13 +57,11 @@ export class StreamedReplica<Sample = unknown> {
     private readonly updates: SectionUpdates,
     private readonly norm: VectorNorm,
     private readonly pass: LayeredPass,
+    private readonly states: StepStates,
   ) {
     const { objective, batch, gradientAccumulation } = options;
-    const each = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
-    this.#feeds = each(gradientAccumulation, () => feedArrays(objective as Objective<never>, batch));
-    const state = () => new Float32Array(graph.tokens * graph.width);
-    this.#states = each(graph.blocks.length + 2, () => each(gradientAccumulation, state));
-    this.#gradients = [each(gradientAccumulation, state), each(gradientAccumulation, state)];
+    const feeds = () => feedArrays(objective as Objective<never>, batch);
+    this.#feeds = Array.from({ length: gradientAccumulation }, feeds);
   }
 
   /** @throws MeanfieldError for an objective or an architecture that cannot be cut between layers */
@@ -68,7 +74,10 @@ export class StreamedReplica<Sample = unknown> {
     const visits = new Visits(store, updates);
     const norm = new VectorNorm(engine, compile);
     const pass = await LayeredPass.create(engine, graph, { store, visits, norm }, gradientAccumulation > 1, compile);
-    return new StreamedReplica(options, graph, store, visits, updates, norm, pass);
+    const sizes = boundarySizes(graph, gradientAccumulation);
+    const boundaries = await options.boundaries?.(sizes);
+    const states = boundaries ? await StatesPutBy.make(boundaries, sizes) : new StatesInMemory(sizes);
+    return new StreamedReplica(options, graph, store, visits, updates, norm, pass, states);
   }
 
   /** What is in its store. */
@@ -98,16 +107,10 @@ export class StreamedReplica<Sample = unknown> {
     const { objective, batch } = this.options;
     let weight = 0;
     for (const feeds of this.#feeds) weight += objective.fill(nextBatch(), feeds);
-    const states: States = {
-      rows: (b) => this.#states[0]![b]!,
-      state: (layer, b) => this.#states[1 + layer]![b]!,
-      // Where the gradients will be that come after the head's: it is not needed any more then.
-      hidden: (b) => this.#gradients[1][b]!,
-    };
-    const costs = await this.#forward(this.#feeds, states);
+    const costs = await this.#forward(this.#feeds, this.states);
     const each = objective.unit(batch) / this.graph.tokens;
     const loss = (each * costs.reduce((sum, one) => sum + weighedCosts(one), 0)) / weight;
-    this.#squares = await this.pass.backward(this.#feeds, costs, states, this.#gradients);
+    this.#squares = await this.pass.backward(this.#feeds, costs, this.states);
     await this.store.settle();
     return { loss, weight };
   }
@@ -138,7 +141,7 @@ export class StreamedReplica<Sample = unknown> {
   async lossSum(samples: Iterable<Sample>): Promise<LossSum> {
     const { objective, batch } = this.options;
     // Two states a micro-batch are enough, so that many go through a layer together.
-    const places = this.#states.flat();
+    const { places } = this.states;
     const most = Math.max(1, Math.floor(places.length / 2));
     const states: States = {
       rows: (b) => places[2 * b + 1]!,
@@ -154,6 +157,7 @@ export class StreamedReplica<Sample = unknown> {
     await this.pass.dispose();
     await this.updates.dispose();
     await this.norm.dispose();
+    await this.states.close();
     await this.store.close();
   }
 

@@ -112,7 +112,9 @@ export class FileStore implements SectionStore {
     // What no checkpoint names is of a run that was killed before its first.
     if (!before) for (const name of [...SIDES, 'gradient']) await rm(join(folder, name), { force: true });
     const spilled = resident.includes('gradient') ? 0 : total;
-    if (!before) await requireSpace(folder, (2 * kept + spilled) * BYTES);
+    const content =
+      "the model's parameters and moments twice, so that there is always a whole checkpoint, and its gradient";
+    if (!before) await requireSpace(folder, (2 * kept + spilled) * BYTES, content);
     const open = (name: string, elements: number) => DirectFile.open(join(folder, name), elements, by);
     const sides = [await open(SIDES[0], kept), await open(SIDES[1], kept)] as const;
     const gradient = await open('gradient', spilled);
@@ -284,8 +286,8 @@ export class FileStore implements SectionStore {
 const keyOf = (section: number, vector: VectorName, range?: Range): string =>
   `${section} ${vector} ${range?.start ?? 0}`;
 
-/** All of the pages that an array of {@link PageBuffers} lies in. */
-const pagesOf = ({ buffer, byteOffset, length }: Float32Array): Float32Array =>
+/** All of the pages that an array lies in which begins one of them. */
+export const pagesOf = ({ buffer, byteOffset, length }: Float32Array): Float32Array =>
   new Float32Array(buffer, byteOffset, inPages(length));
 
 /** What the last checkpoint of a folder was given; undefined where there is none. @throws MeanfieldError when it is damaged */
@@ -339,13 +341,13 @@ function placesOf(sections: readonly Section[], range: number, moments: FewBitOp
   return { places, total, kept };
 }
 
-/** @throws MeanfieldError where a file system has less room than a store will take */
-async function requireSpace(folder: string, bytes: number): Promise<void> {
+/** @param content what is to be there @throws MeanfieldError where a folder's file system has less room than it will take */
+export async function requireSpace(folder: string, bytes: number, content: string): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize >= bytes) return;
   const gigabytes = (count: number) => `${(count / 1e9).toFixed(1)} GB`;
   throw new MeanfieldError(
-    `${folder} would take ${gigabytes(bytes)} of disk, and ${gigabytes(bavail * bsize)} are free: the model's parameters and ` +
-      'moments twice, so that there is always a whole checkpoint, and its gradient. Free some space, or put the run on another disk.',
+    `${folder} would take ${gigabytes(bytes)} of disk, and ${gigabytes(bavail * bsize)} are free: ${content}. Free some space, or ` +
+      'put the run on another disk.',
   );
 }
