@@ -34,6 +34,7 @@ describe.each([
   ['moments', 'int8'],
   ['all', 'fp32'],
   ['all', 'bf16'],
+  ['all+states', 'fp32'],
 ] as const)('with %s on disk and moments in %s', (offload, momentsPrecision) => {
   const long = {
     ...sizes,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { UsageError } from '../base/errors.js';
 import { availableMemory } from '../base/files/available-memory.js';
 import { spelledError } from '../base/spelling.js';
+import { shownPath } from '../base/system-errors.js';
 import { chooseDevice, createEngine } from '../engine/node/create.js';
 import type { NodeDevice } from '../engine/node/device-names.js';
 import type { TrainEvent } from '../run/events.js';
@@ -14,6 +15,7 @@ import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
 import { choosePrecision, type PrecisionChoice } from '../training/precision.js';
 import { type EarlierSchedule, type ScheduleOptions, scheduleAt } from '../training/schedule.js';
+import { goesDirect } from '../training/streamed/disk/direct-file.js';
 import {
   type ArrangementComparison,
   candidates,
@@ -24,7 +26,7 @@ import {
 } from './arrangement.js';
 import { threadChoices } from './measure-again.js';
 import { type MemoryNeed, memoryNeed, requireMemory } from './memory-need.js';
-import { offloadNeed, RESIDENT, requireOffload } from './offload-need.js';
+import { offloadNeed, PLACEMENTS, requireOffload } from './offload-need.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import { SpeedWatch } from './speed-watch.js';
 import { streamedBaseNeed } from './streamed-base-need.js';
@@ -140,7 +142,7 @@ export async function arrangeRun(
       !streamsBase(options) && {
         offload: {
           folder: resolve(run.paths.offload),
-          resident: RESIDENT[options.offload as keyof typeof RESIDENT],
+          ...PLACEMENTS[options.offload as keyof typeof PLACEMENTS],
           ...(chosen.from?.streamed && { from: chosen.from }),
         },
       }),
@@ -189,9 +191,10 @@ export async function arrangeRun(
     emit,
   );
   const setup = setupFor(arrangement, schedule);
+  if (setup.offload && !(await goesDirect(setup.offload.folder))) emit({ type: 'notice', message: cachedText(run) });
   const layered = streamsBase(options)
     ? streamedBaseNeed(learned, setup)
-    : setup.offload && offloadNeed(learned, setup, setup.offload.resident);
+    : setup.offload && offloadNeed(learned, setup, setup.offload);
   if (!layered) require(setup);
   else if (!options.force && options.memory === undefined) requireOffload(layered, available);
   await run.choose({
@@ -211,6 +214,11 @@ export async function arrangeRun(
   const fits = device === 'cpu' && needOf(setup).total + beside <= available;
   return { setup, earlier, memory, ...(open && fits && { watch: new SpeedWatch() }) };
 }
+
+/** Of a file system that knows no way past the system's cache. */
+const cachedText = ({ paths }: OpenRun): string =>
+  `Files in ${shownPath(paths.offload)} cannot be read and written past the system's cache (O_DIRECT): they are through it, which ` +
+  'takes longer and lets go of what else the system keeps there. ext4, xfs and btrfs on a local disk can do without.';
 
 /** @throws UsageError where moments in few bits would be in the memory of a device */
 function requireFloat32({ moments }: TeamSetup['optimizer'], device: NodeDevice): void {

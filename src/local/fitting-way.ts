@@ -92,6 +92,7 @@ const NAMES = {
   none: 'as a whole in memory',
   moments: 'layer by layer with the moments on disk',
   all: 'layer by layer with everything on disk',
+  'all+states': 'layer by layer with everything and the hidden states on disk',
 } as const;
 
 function nameOf({ offload, recompute, momentsPrecision, disk, whole }: Way): string {

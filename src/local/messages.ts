@@ -9,7 +9,7 @@ import type { LossScaleState } from '../training/loss-scale.js';
 import type { Moment } from '../training/moments.js';
 import type { TrainingPrecision } from '../training/precision-names.js';
 import type { ScheduleOptions } from '../training/schedule.js';
-import type { VectorName } from '../training/trained-vectors.js';
+import type { Placement } from './offload-need.js';
 
 /** What replicas give each other: nothing (there is one), gradients after every step, or parameters after H steps. */
 export type ReplicaExchange = 'nothing' | 'gradients' | 'parameters';
@@ -48,11 +48,9 @@ export interface ReplicaSetup {
 }
 
 /** Where a model's sections are kept that is trained layer by layer. */
-export interface OffloadSetup {
+export interface OffloadSetup extends Placement {
   /** Of the run's, absolute. */
   readonly folder: string;
-  /** What stays in memory between checkpoints. */
-  readonly resident: readonly VectorName[];
   /** The model whose files it begins with, and of what these were. */
   readonly from?: { readonly model: string; readonly sha256: string } | undefined;
 }

@@ -5,6 +5,8 @@ import type { AdamwOptions } from '../training/adamw.js';
 import type { OFFLOADS } from '../training/optimizers.js';
 import { RANGE } from '../training/ranges.js';
 import { cutGraph } from '../training/streamed/cut-graph.js';
+import { BoundaryFile } from '../training/streamed/disk/boundary-file.js';
+import { boundarySizes } from '../training/streamed/hidden-states.js';
 import { MomentRoom } from '../training/streamed/moment-room.js';
 import { traceBackward, traceForward } from '../training/streamed/part-programs.js';
 import { AHEAD } from '../training/streamed/section-updates.js';
@@ -25,7 +27,7 @@ export interface OffloadNeed {
   readonly sections: number;
   /** What stays in memory. */
   readonly resident: number;
-  /** The hidden states between layers, of all micro-batches of a step. */
+  /** The hidden states between layers, of all micro-batches of a step, as far as they are in memory. */
   readonly states: number;
   /** What the largest part keeps while it is gone through. */
   readonly activations: number;
@@ -33,6 +35,8 @@ export interface OffloadNeed {
   readonly total: number;
   /** In the run's folder. */
   readonly disk: number;
+  /** Of it, the hidden states. */
+  readonly statesDisk: number;
 }
 
 /** What it depends on. */
@@ -59,17 +63,25 @@ export function termsOf({ sections, resident, states, activations }: OffloadNeed
   return terms.filter(([bytes]) => bytes > 0);
 }
 
-/** What stays in memory of a model of which so much is on disk. */
-export const RESIDENT: Readonly<Record<Exclude<(typeof OFFLOADS)[number], 'none'>, readonly VectorName[]>> = {
-  moments: ['parameters', 'gradient'],
-  all: [],
+/** Where things are of a model that is trained layer by layer. */
+export interface Placement {
+  /** What stays in memory between checkpoints. */
+  readonly resident: readonly VectorName[];
+  /** Whether the hidden states between layers are on disk. */
+  readonly statesOnDisk: boolean;
+}
+
+export const PLACEMENTS: Readonly<Record<Exclude<(typeof OFFLOADS)[number], 'none'>, Placement>> = {
+  moments: { resident: ['parameters', 'gradient'], statesOnDisk: false },
+  all: { resident: [], statesOnDisk: false },
+  'all+states': { resident: [], statesOnDisk: true },
 };
 
 /** @throws MeanfieldError for what cannot be trained layer by layer */
 export function offloadNeed(
   learned: Objective<never>,
   { batchSize, gradAccum, threads, optimizer }: OffloadSizes,
-  resident: readonly VectorName[],
+  { resident, statesOnDisk }: Placement,
 ): OffloadNeed {
   const graph = cutGraph(learned, batchSize);
   const { sections: all, embed, blocks, final, tokens, width } = graph;
@@ -84,17 +96,22 @@ export function offloadNeed(
   // Two of parameters and a gradient; where these stay in memory, one by which a checkpoint is written.
   const lent = resident.includes('parameters') ? 1 : 3;
   const sections = lent * largest + RANGES * 4 * Math.max(PAGE, Math.min(RANGE * threads, largest / 4));
-  const states = 4 * tokens * width * gradAccum * (blocks.length + 4);
+  const boundaries = boundarySizes(graph, gradAccum);
+  // Beside those of all boundaries two of gradients; of states on disk one that is worked with, and one on its way.
+  const held = statesOnDisk ? 2 * gradAccum + 2 : (boundaries.boundaries + 2) * gradAccum;
+  const states = 4 * tokens * width * held;
   // The other large thing: the scores of the head's largest section, about three times, and the gradient of its rows.
   const rows = Math.max(...graph.head.sections.map((i) => all[i]!.size / width));
   const activations = WITHOUT_ARENA * Math.max(...peaks, 4 * rows * (3 * tokens + width));
-  const held = resident.length * whole;
-  const total = Math.round(sections + held + states + activations + PROCESS);
+  const stays = resident.length * whole;
+  const total = Math.round(sections + stays + states + activations + PROCESS);
   const moments = all.map((section) => inPages(new MomentRoom(section, RANGE * threads, optimizer?.moments).words));
   // Twice, so that there is always a whole checkpoint.
   const kept = whole + 2 * 4 * moments.reduce((sum, words) => sum + words, 0);
-  const disk = 2 * kept + (resident.includes('gradient') ? 0 : whole);
-  return { sections, resident: held, states, activations, total, disk };
+  const spilled = resident.includes('gradient') ? 0 : whole;
+  const statesDisk = statesOnDisk ? BoundaryFile.bytes(boundaries) : 0;
+  const disk = 2 * kept + spilled + statesDisk;
+  return { sections, resident: stays, states, activations, total, disk, statesDisk };
 }
 
 /**
@@ -104,12 +121,13 @@ export function offloadNeed(
  * @throws MeanfieldError with the sum
  */
 export function requireOffload(need: OffloadNeed, available: number): void {
-  const { total, resident, disk } = need;
+  const { total, resident, disk, statesDisk } = need;
   if (total <= available) return;
   throw spelledError(MeanfieldError, ({ option }) => {
     const parts = termsOf(need).map(([bytes, what]) => `${gigabytes(bytes)} ${what}`);
     const less = [
       ...(resident > 0 && disk > 0 ? [option('offload', 'all')] : []),
+      ...(resident === 0 && disk > 0 && statesDisk === 0 ? [option('offload', 'all+states')] : []),
       `a smaller ${option('batchSize')} or ${option('gradAccum')}`,
       `a smaller ${option('context')}`,
     ];

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { writeFileSynced } from '../base/files/atomic.js';
 import { sha256 } from '../base/hash.js';
 import type { JsonObject, JsonValue } from '../base/json.js';
@@ -9,6 +10,7 @@ import { NodeEngine } from '../engine/node/engine.js';
 import type { ParameterLayout, ParameterPiece } from '../model/layout.js';
 import { basePieces, openBase } from '../run/streamed-base.js';
 import { RANGE } from '../training/ranges.js';
+import { BoundaryFile } from '../training/streamed/disk/boundary-file.js';
 import { FileStore } from '../training/streamed/disk/file-store.js';
 import { ParameterReader, setParameters } from '../training/streamed/parameter-pieces.js';
 import { StreamedReplica } from '../training/streamed/streamed-replica.js';
@@ -29,7 +31,10 @@ export class OffloadedReplica extends LoneReplica<StreamedReplica> implements Li
     super(setup, task, replica, sampler);
   }
 
-  static async create(setup: ReplicaSetup, { folder, resident }: OffloadSetup): Promise<OffloadedReplica> {
+  static async create(
+    setup: ReplicaSetup,
+    { folder, resident, statesOnDisk }: OffloadSetup,
+  ): Promise<OffloadedReplica> {
     const { batchSize, threads, seed, gradAccum, optimizer } = setup;
     const task = await openTask(setup.task, seed);
     const sampler = new BatchSampler({ source: task.training, batchSize, replica: 0, worldSize: 1 });
@@ -47,6 +52,7 @@ export class OffloadedReplica extends LoneReplica<StreamedReplica> implements Li
         const buffers = everything ? 3 : 4;
         return (store = await FileStore.open({ folder, sections, resident, range, moments, buffers }));
       },
+      boundaries: statesOnDisk ? (sizes) => BoundaryFile.open(join(folder, 'states'), sizes) : undefined,
       // An arena keeps what the largest layer needed for each kind of layer: hundreds of megabytes.
       compile: { threads, spinning: threads > 1, arena: !everything },
     });

@@ -5,7 +5,7 @@ import { Masked } from '../objectives/masked/masked.js';
 import { parseTrainOptions, type TrainOptions } from '../run/options.js';
 import { MOMENTS_PRECISIONS } from '../training/optimizers.js';
 import { memoryNeed, requireMemory } from './memory-need.js';
-import { offloadNeed, RESIDENT } from './offload-need.js';
+import { offloadNeed, PLACEMENTS } from './offload-need.js';
 import { streamedBaseNeed } from './streamed-base-need.js';
 import { layeredWays, wholeWays } from './ways.js';
 
@@ -70,21 +70,28 @@ describe('wholeWays', () => {
 });
 
 describe('layeredWays', () => {
-  it('are the moments on disk, then everything: less memory, and more that a step moves', () => {
-    const [moments, all] = layered();
-    expect([moments!.offload, all!.offload]).toEqual(['moments', 'all']);
-    expect(moments!.total / offloadNeed(learned, whole, RESIDENT.moments).total).toBeCloseTo(1.2, 4);
+  it('are the moments on disk, then everything, then states too: less memory, and more that a step moves', () => {
+    const [moments, all, states] = layered();
+    expect([moments!.offload, all!.offload, states!.offload]).toEqual(['moments', 'all', 'all+states']);
+    expect(moments!.total / offloadNeed(learned, whole, PLACEMENTS.moments).total).toBeCloseTo(1.2, 4);
     expect(all!.total).toBeLessThan(moments!.total);
     expect([moments!.stepDisk, all!.stepDisk]).toEqual([4 * bytes, 9 * bytes]);
+    expect(states!.total).toBeLessThan(all!.total);
+    // Written once and read once; on disk there is a page to try memory with as well.
+    expect(states!.stepDisk - all!.stepDisk).toBe(2 * (states!.disk - all!.disk));
     const few = layered({}, { optimizer: { moments: { precision: 'bf16', seed: 1 } } });
-    expect(few.map(({ stepDisk }) => stepDisk / bytes)).toEqual([2, 7]);
+    expect(few.slice(0, 2).map(({ stepDisk }) => stepDisk / bytes)).toEqual([2, 7]);
     // Moments twice over, in half the bytes.
     expect((all!.disk - few[1]!.disk) / bytes).toBeCloseTo(2, 1);
   });
 
   it('counts a model that is read as a whole at the start', () => {
     const [fresh, from] = [layered(), layered({ from: 'runs/a' }, { read: true })];
-    expect(from.map((way, i) => ((way.total - fresh[i]!.total) / bytes).toFixed(3))).toEqual(['1.200', '1.500']);
+    expect(from.map((way, i) => ((way.total - fresh[i]!.total) / bytes).toFixed(3))).toEqual([
+      '1.200',
+      '1.500',
+      '1.500',
+    ]);
   });
 
   it('has the base of an adapter read from its files, and no other way', () => {
@@ -99,7 +106,7 @@ describe('layeredWays', () => {
     const reasons: string[] = [];
     const options = parseTrainOptions({ corpus: ['a.txt'] });
     expect(layeredWays(options, { ...whole, learned: masked }, (reason) => reasons.push(reason))).toEqual([]);
-    expect(reasons).toHaveLength(2);
+    expect(reasons).toHaveLength(3);
     expect(layered({ optimizer: 'muon' })).toEqual([]);
     expect(layered({ replicas: 2 })).toEqual([]);
   });
@@ -112,7 +119,7 @@ it('are what a run that is refused is told of, with an adapter as well', () => {
     requireMemory(setup, need, available, () => ways.find(({ total }) => total <= available));
   };
   expect(() => refuse({}, whole)).toThrow(
-    /Layer by layer, with `offload: 'all'`, it would take about \d+ MB, and \d+ MB of disk/,
+    /Layer by layer, with `offload: 'all\+states'`, it would take about \d+ MB, and \d+ MB of disk/,
   );
   const adapted = { ...whole, learned: new Causal(model.adapt({ rank: 2, alpha: 4 })) };
   expect(() => refuse({ from: 'runs/a', adapter: 'lora' }, adapted)).toThrow(

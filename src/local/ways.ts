@@ -7,7 +7,7 @@ import { ofWhole, type ParsedTrainOptions, streamsBase } from '../run/options.js
 import { type MomentsPrecision, momentBytes } from '../training/moments.js';
 import type { OFFLOADS } from '../training/optimizers.js';
 import { memoryNeed, ownNeed, type Sizes, vectorsNeed } from './memory-need.js';
-import { offloadNeed, RESIDENT, type Term, termsOf } from './offload-need.js';
+import { offloadNeed, PLACEMENTS, type Term, termsOf } from './offload-need.js';
 import { streamedBaseNeed } from './streamed-base-need.js';
 
 /** What of a model is on disk while it is trained. */
@@ -37,7 +37,7 @@ export interface Way {
  * (`npm run bench -- memory-need`); layer by layer freed memory goes back late (GPT-2 124M, 512 tokens, everything on disk: 449
  * MB by the sum, ended by the system within 550, not within 640; moments on disk: 1.38 GB by the sum, 1.5 measured).
  */
-const SPARE = { none: 1.1, moments: 1.2, all: 1.5 } as const;
+const SPARE = { none: 1.1, moments: 1.2, all: 1.5, 'all+states': 1.5 } as const;
 /** Measured on SmolLM2-135M: see `recomputation`. */
 const RECOMPUTED = 1.08;
 /** AdamW's step beside the rest of one of about a thousand tokens: 3 ns of a core an element in fp32, 6 to 9, and 14. */
@@ -47,7 +47,7 @@ const LAYERED = 4 / 3;
 /** Backward beside a base that learns nothing costs what forward does. */
 const BESIDE_BASE = 3 / 2;
 /** Bytes of a parameter that a step reads and writes beside both moments: with all on disk the gradient, and parameters thrice. */
-const MOVED = { moments: 0, all: 20 } as const;
+const MOVED = { moments: 0, all: 20, 'all+states': 20 } as const;
 
 const total = (terms: readonly Term[], offload: Offloading): number =>
   Math.ceil(SPARE[offload] * terms.reduce((sum, [bytes]) => sum + bytes, 0));
@@ -124,7 +124,7 @@ export function layeredWays(
   setup: LayeredSizes,
   refused: (reason: string) => void = () => {},
 ): Way[] {
-  return (['moments', 'all'] as const).flatMap((offload) => {
+  return (['moments', 'all', 'all+states'] as const).flatMap((offload) => {
     const so = { ...options, offload };
     if (options.module !== undefined || ofWhole(so).length > 0) return [];
     try {
@@ -146,13 +146,13 @@ function besideBase(setup: LayeredSizes): Way {
 
 function onDisk(setup: LayeredSizes, offload: keyof typeof MOVED): Way {
   const { size } = setup.learned.layout;
-  const need = offloadNeed(setup.learned, setup, RESIDENT[offload]);
+  const need = offloadNeed(setup.learned, setup, PLACEMENTS[offload]);
   // It goes late.
   const read: Term[] = setup.read ? [[4 * size, 'for the model as it is read at the start']] : [];
   const terms = [...read, ...termsOf(need)];
   return {
     ...wayOf(offload, terms, need.disk),
-    stepDisk: (MOVED[offload] + 4 * momentBytes(setup.optimizer?.moments)) * size,
+    stepDisk: (MOVED[offload] + 4 * momentBytes(setup.optimizer?.moments)) * size + 2 * need.statesDisk,
     factor: LAYERED,
   };
 }

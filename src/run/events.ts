@@ -76,7 +76,7 @@ export interface NoticeEvent {
  */
 export interface MemoryFit {
   /** What of the model is on disk. */
-  readonly offload: 'none' | 'moments' | 'all';
+  readonly offload: 'none' | 'moments' | 'all' | 'all+states';
   /** Whether activations that are cheap to make are made twice. */
   readonly recompute: boolean;
   /** In what moments are kept, where it is not what the options say. */

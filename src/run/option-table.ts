@@ -343,7 +343,9 @@ const COMPUTING = {
     choices: OFFLOADS,
     otherwise: 'none, or what --memory asks for',
     betweenMachines: false,
-    help: "train layer by layer, with the optimiser's moments or all of the model on disk, in the run's folder",
+    help:
+      "train layer by layer, with the optimiser's moments, all of the model, or its hidden states too, on disk, in the run's " +
+      'folder',
   },
   /** Whether replicas that average gradients share the optimiser's moments out between them: 1 of ZeRO's stages. Default 0. */
   zero: {

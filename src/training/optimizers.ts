@@ -6,8 +6,11 @@ export type OptimizerName = (typeof OPTIMIZERS)[number];
 export const SCHEDULES = ['linear', 'cosine'] as const;
 export type RateShape = (typeof SCHEDULES)[number];
 
-/** What of a model is on disk while it is trained: nothing, the moments of its optimiser, or all. */
-export const OFFLOADS = ['none', 'moments', 'all'] as const;
+/**
+ * What of a model is on disk while it is trained: nothing, the moments of its optimiser, all, or with all of it the hidden
+ * states between its layers.
+ */
+export const OFFLOADS = ['none', 'moments', 'all', 'all+states'] as const;
 
 /** What the optimiser's moments are kept in from one step to the next. */
 export const MOMENTS_PRECISIONS = ['fp32', 'bf16', 'int8'] as const;

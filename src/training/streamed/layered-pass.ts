@@ -110,11 +110,7 @@ export class LayeredPass {
    * @param states as {@link forward} left them
    * @returns the sum of its squares
    */
-  async backward(
-    batches: readonly HostArrays[],
-    costs: readonly BatchCosts[],
-    states: StepStates,
-  ): Promise<number> {
+  async backward(batches: readonly HostArrays[], costs: readonly BatchCosts[], states: StepStates): Promise<number> {
     const { graph } = this;
     let [from, to] = states.gradients;
     const swap = () => ([from, to] = [to, from]);

@@ -1,5 +1,7 @@
-import { constants, type FileHandle, open } from 'node:fs/promises';
+import { constants, type FileHandle, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { MeanfieldError } from '../../../base/errors.js';
+import { makeFolder } from '../../../base/files/make-folder.js';
 import { asSystemError, shownPath } from '../../../base/system-errors.js';
 import { PAGE } from '../sections.js';
 
@@ -157,6 +159,20 @@ export class DirectFile {
         'Resume the run: it goes on from its last checkpoint.',
     );
   }
+}
+
+/**
+ * Whether files of a folder, which is made if need be, are read and written past the system's cache.
+ *
+ * @throws MeanfieldError when none can be made there
+ */
+export async function goesDirect(folder: string, by?: OpenRaw): Promise<boolean> {
+  await makeFolder(folder);
+  const path = join(folder, 'direct.tmp');
+  const file = await DirectFile.open(path, 0, by);
+  await file.close();
+  await rm(path, { force: true });
+  return file.direct;
 }
 
 async function opened(path: string, elements: number, by: OpenRaw): Promise<DirectFile> {

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import type { FewBitOptions, FewBits } from '../../moments.js';
 import type { VectorName } from '../../trained-vectors.js';
 import { momentIn } from '../moment-room.js';
 import { layerSection, PAGE, type Section } from '../sections.js';
-import { type OpenRaw, openRaw, type RawFile } from './direct-file.js';
+import { goesDirect, type OpenRaw, openRaw, type RawFile } from './direct-file.js';
 import { FileStore } from './file-store.js';
 
 /** Of sizes that fill no page, many, and none. */
@@ -181,15 +181,15 @@ describe('a disk that fails', () => {
   it('is not read past the cache where the file system cannot', async () => {
     for (const code of ['EINVAL', 'EOPNOTSUPP']) {
       const folder = await newFolder();
-      const store = await open(
-        folder,
-        faulty(
-          () => ({}),
-          (direct) => {
-            if (direct) throw refusal(code);
-          },
-        ),
+      const cached = faulty(
+        () => ({}),
+        (direct) => {
+          if (direct) throw refusal(code);
+        },
       );
+      expect(await goesDirect(folder, cached)).toBe(false);
+      expect(await readdir(folder)).toEqual([]);
+      const store = await open(folder, cached);
       expect(store.direct).toBe(false);
       await step(store, 4);
       await store.commit({});
