@@ -406,6 +406,13 @@ export function ofWhole(o: ParsedTrainOptions): readonly { readonly name: string
   return [...refusals(OF_WHOLE, o), ...refusals(OF_MEMORY, o)];
 }
 
+/** What of a run's options keeps replicas from sharing out more than moments, and why. */
+export function notShared(given: TrainOptions): ReturnType<typeof ofWhole> {
+  const o = { device: 'auto', precision: 'fp32', momentsPrecision: 'fp32', ...given } as unknown as ParsedTrainOptions;
+  const own = isOwn(given) ? [{ name: 'model', why: 'where to cut one of your own is not known' }] : [];
+  return [...own, ...refusals(OF_WHOLE, o), ...refusals(OF_ALL, o)];
+}
+
 /** @throws UsageError where replicas are to share out more than moments and to train as only one that has all of it can */
 function checkShared(o: ParsedTrainOptions): void {
   if (!sharesGradients(o)) return;
@@ -415,7 +422,7 @@ function checkShared(o: ParsedTrainOptions): void {
       `${option('zero', o.zero)} cuts a model between its layers, and those of one's own are not known. Take ` +
       `${option('zero', 1)}, which shares out moments.`,
   );
-  const wrong = [...refusals(OF_WHOLE, o), ...refusals(OF_ALL, o)];
+  const wrong = notShared(o as unknown as TrainOptions);
   throwIf(wrong.length > 0, ({ option }) => {
     const list = wrong.map(({ name, why }) => `${option(name)} (${why})`);
     return (
