@@ -29,13 +29,16 @@ describe('what replicas take that share a model out', () => {
     expect(second.sections).toBeLessThan(third.sections);
   });
 
-  it('is about what was measured: `train` of 6 layers of 512, 4 replicas, 2 × 128 tokens', () => {
-    const { total } = shardedNeed(learnedOf('llama', {}), sizes, 3);
+  it('is about what was measured: `train` of 6 layers of 512 (qwen3), 4 replicas, 2 × 128 tokens', () => {
+    const { total } = shardedNeed(learnedOf('qwen3', {}), sizes, 3);
     expect(Math.abs(total / MEASURED - 1)).toBeLessThan(0.05);
   });
 
   it('is refused of what cannot be cut', () => {
-    expect(() => shardedNeed(learnedOf('bert', {}), sizes, 3)).toThrow('cannot be trained layer by layer');
+    const size = { layers: 2, width: 32, heads: 2, keyValueHeads: 2, context: 16, vocabulary: 64 };
+    const model = Model.create('bert', size);
+    const masked = createObjective({ name: 'masked', rate: 0.15, mask: 1 }, { model, context: 16, seed: 1 });
+    expect(() => shardedNeed(masked, sizes, 3)).toThrow('cannot be trained layer by layer');
   });
 });
 

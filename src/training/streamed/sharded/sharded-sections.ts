@@ -133,6 +133,12 @@ export class ShardedSections implements SectionAccess {
     return vector === 'parameters' && whole ? whole : vectors[vector];
   }
 
+  /** Where {@link shard} lies in its section. */
+  place(section: number, vector: VectorName): Range {
+    const { whole, own } = this.#shares[section]!;
+    return vector === 'parameters' && whole ? { start: 0, end: whole.length } : own;
+  }
+
   async close(): Promise<void> {
     await this.#adamw.dispose();
     await this.#norm.dispose();
