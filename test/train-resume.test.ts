@@ -43,6 +43,8 @@ const arrangements: [string, Partial<TrainOptions>][] = [
   ['two replicas that keep moments in 16 bits', { replicas: 2, moments: 'keep', momentsPrecision: 'bf16' }],
   ['two replicas with averaged gradients', { replicas: 2, syncEvery: 1, evalEvery: 7 }],
   ['two replicas that share moments out', { replicas: 2, syncEvery: 1, zero: 1, evalEvery: 7 }],
+  ['two replicas that share gradients out', { replicas: 2, zero: 2, syncEvery: 1, gradAccum: 2, evalEvery: 7 }],
+  ['three replicas that share parameters out', { replicas: 3, zero: 3, syncEvery: 1, evalEvery: 7 }],
 ];
 
 /** Enough for three kills, each up to 60 ms after a checkpoint. */

@@ -96,6 +96,25 @@ describe('arrangeRun', () => {
     await expect(arrange({ ...apart, resume: true, zero: 1 })).rejects.toThrow("this run's average every 5 steps");
   });
 
+  it('shares parameters out between replicas that go through the model together, by AdamW', async () => {
+    const shared = await arrange({ replicas: 2, zero: 3 });
+    expect(shared.setup).toMatchObject({ stage: 3, sharded: false, exchange: 'nothing', stepsPerRound: 1 });
+    expect(shared.chosen.optimizer?.muon).toBeUndefined();
+    // What it is resumed with may share out less.
+    expect((await arrange({ replicas: 2, resume: true, zero: 1 })).setup).toMatchObject({
+      ...{ sharded: true, exchange: 'gradients' },
+    });
+    const one = await arrange({ replicas: 1, zero: 3, run: join(folder, 'alone') });
+    expect(one.setup.stage).toBeUndefined();
+    const muon = { replicas: 2, syncEvery: 1, run: join(folder, 'muon') };
+    await arrange(muon);
+    await expect(arrange({ ...muon, resume: true, zero: 2 })).rejects.toThrow(
+      "this run's matrices are trained by Muon",
+    );
+    const masked = arrange({ replicas: 2, zero: 2, objective: 'masked', run: join(folder, 'masked') });
+    await expect(masked).rejects.toThrow('cannot be trained layer by layer');
+  });
+
   it('trains in 8 bits where that is asked for and the processor can, keeps what it chose, and says otherwise', async () => {
     const { setup, chosen, notices } = await arrange({ precision: 'int8' });
     expect(chosen.precision).toBe(setup.precision);

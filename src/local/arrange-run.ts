@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { UsageError } from '../base/errors.js';
 import { availableMemory } from '../base/files/available-memory.js';
-import { spelledError } from '../base/spelling.js';
+import { type Spelling, spelledError } from '../base/spelling.js';
 import { shownPath } from '../base/system-errors.js';
 import { chooseDevice, createEngine } from '../engine/node/create.js';
 import type { NodeDevice } from '../engine/node/device-names.js';
@@ -10,7 +10,7 @@ import type { TrainEvent } from '../run/events.js';
 import { planSteps } from '../run/limits.js';
 import type { OpenRun } from '../run/open-run.js';
 import type { ParsedTrainOptions } from '../run/options.js';
-import { isOffloaded, LIMITS, learningRateOf, optimizerName, streamsBase } from '../run/options.js';
+import { isOffloaded, LIMITS, learningRateOf, optimizerName, sharesGradients, streamsBase } from '../run/options.js';
 import type { Chosen } from '../run/run-record.js';
 import { countOf, type PreparedRun, unitOf } from '../run/task.js';
 import { choosePrecision, type PrecisionChoice } from '../training/precision.js';
@@ -26,8 +26,9 @@ import {
 } from './arrangement.js';
 import { threadChoices } from './measure-again.js';
 import { type MemoryNeed, memoryNeed, requireMemory } from './memory-need.js';
-import { offloadNeed, PLACEMENTS, requireOffload } from './offload-need.js';
+import { type OffloadNeed, offloadNeed, PLACEMENTS, requireOffload } from './offload-need.js';
 import type { ReplicaHandle } from './replica-thread.js';
+import { shardedNeed } from './sharded-need.js';
 import { SpeedWatch } from './speed-watch.js';
 import { streamedBaseNeed } from './streamed-base-need.js';
 import type { TeamSetup } from './team.js';
@@ -107,7 +108,9 @@ export async function arrangeRun(
   const { layout } = learned;
   const perSample = countOf(learned);
   const offloaded = isOffloaded(options);
-  const device = offloaded ? 'cpu' : (chosen.device ?? (await chooseDevice(options.device)));
+  const device = offloaded
+    ? 'cpu'
+    : (chosen.device ?? (sharesGradients(options) ? 'cpu' : await chooseDevice(options.device)));
   const { precision, notice } = await precisionOf(run, device);
   if (notice !== undefined) emit({ type: 'notice', message: notice });
   const optimizer = chosen.optimizer ?? optimizerOf(options, prepared);
@@ -133,10 +136,9 @@ export async function arrangeRun(
     precision,
     recompute: chosen.recompute,
     schedule,
-    exchange: exchangeOf(arrangement.replicas, averagingBy(arrangement)),
+    ...sharing(options, { optimizer, averaging: averagingBy(arrangement) }, arrangement, device),
     outer: { method: averagingBy(arrangement).outer, learningRate: options.outerLr, momentum: options.outerMomentum },
     averageMoments: options.moments === 'average',
-    sharded: sharded(options, chosen, arrangement, device),
     stepsPerRound: averagingBy(arrangement).sync_every,
     ...(offloaded &&
       !streamsBase(options) && {
@@ -192,9 +194,7 @@ export async function arrangeRun(
   );
   const setup = setupFor(arrangement, schedule);
   if (setup.offload && !(await goesDirect(setup.offload.folder))) emit({ type: 'notice', message: cachedText(run) });
-  const layered = streamsBase(options)
-    ? streamedBaseNeed(learned, setup)
-    : setup.offload && offloadNeed(learned, setup, setup.offload);
+  const layered = layeredNeed(learned, setup, streamsBase(options));
   if (!layered) require(setup);
   else if (!options.force && options.memory === undefined) requireOffload(layered, available);
   await run.choose({
@@ -220,6 +220,13 @@ const cachedText = ({ paths }: OpenRun): string =>
   `Files in ${shownPath(paths.offload)} cannot be read and written past the system's cache (O_DIRECT): they are through it, which ` +
   'takes longer and lets go of what else the system keeps there. ext4, xfs and btrfs on a local disk can do without.';
 
+/** What a run takes that goes through its model layer by layer, if it does. */
+function layeredNeed(learned: PreparedRun['learned'], setup: TeamSetup, besideBase: boolean): OffloadNeed | undefined {
+  if (besideBase) return streamedBaseNeed(learned, setup);
+  if (setup.stage !== undefined) return shardedNeed(learned, setup, setup.stage);
+  return setup.offload && offloadNeed(learned, setup, setup.offload);
+}
+
 /** @throws UsageError where moments in few bits would be in the memory of a device */
 function requireFloat32({ moments }: TeamSetup['optimizer'], device: NodeDevice): void {
   if (moments === undefined) return;
@@ -232,27 +239,50 @@ function requireFloat32({ moments }: TeamSetup['optimizer'], device: NodeDevice)
 }
 
 /**
- * Whether replicas share the optimiser's moments out between them.
+ * What replicas give each other, and what they share out between them.
  *
- * @throws UsageError where they are to and make no joint step, or have them in a device's memory
+ * @throws UsageError where they are to share out and make no joint step, have all in a device's memory, or train by another
+ * optimiser than can be
  */
-function sharded(
-  { zero }: ParsedTrainOptions,
-  { averaging }: Chosen,
+function sharing(
+  { zero }: Pick<ParsedTrainOptions, 'zero'>,
+  {
+    optimizer,
+    averaging,
+  }: { readonly optimizer: TeamSetup['optimizer']; readonly averaging: NonNullable<Chosen['averaging']> },
   { replicas }: ThreadArrangement,
   device: NodeDevice,
-): boolean {
-  // One alone has them all.
-  if (zero === 0 || replicas === 1) return false;
-  const every = averaging?.sync_every ?? 1;
-  if (every === 1 && device === 'cpu') return true;
-  throw spelledError(UsageError, ({ option }) => {
-    const sharing = `${option('zero', zero)} shares the optimiser's moments out between replicas that make one joint step`;
-    return every === 1
-      ? `${sharing}, on the CPU: on ${device} they stay in the device's memory. Take ${option('device', 'cpu')}, or leave ` +
-          `${option('zero')} out.`
-      : `${sharing}, and this run's average every ${every} steps. Leave ${option('zero')} out, or begin a new run with it.`;
-  });
+): Pick<TeamSetup, 'exchange' | 'sharded' | 'stage'> {
+  const exchange = exchangeOf(replicas, averaging);
+  // One alone has all.
+  if (zero === 0 || replicas === 1) return { exchange, sharded: false };
+  const { sync_every: every } = averaging;
+  const stage = zero === 2 || zero === 3 ? zero : undefined;
+  const refuse = (why: (spelling: Spelling) => string) => {
+    throw spelledError(UsageError, (spelling) => {
+      const { option } = spelling;
+      const what = stage ? "the model's state" : "the optimiser's moments";
+      return `${option('zero', zero)} shares ${what} out between replicas that make one joint step${why(spelling)}`;
+    });
+  };
+  if (device !== 'cpu')
+    refuse(
+      ({ option }) =>
+        `, on the CPU: on ${device} they stay in the device's memory. Take ${option('device', 'cpu')}, or leave ` +
+        `${option('zero')} out.`,
+    );
+  if (every !== 1)
+    refuse(
+      ({ option }) =>
+        `, and this run's average every ${every} steps. Leave ${option('zero')} out, or begin a new run with it.`,
+    );
+  if (stage === undefined) return { exchange, sharded: true };
+  if (optimizer.muon)
+    refuse(
+      ({ option }) =>
+        `, by AdamW, and this run's matrices are trained by Muon. Take ${option('zero', 1)}, or begin a new run.`,
+    );
+  return { exchange: 'nothing', sharded: false, stage };
 }
 
 /** What a run's products are computed in. A model of one's own has none that are known as such. */

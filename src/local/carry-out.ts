@@ -1,13 +1,20 @@
 import { loadLatestCheckpoint } from '../run/checkpoint.js';
 import type { TrainEvent, TrainResult } from '../run/events.js';
 import { OpenRun } from '../run/open-run.js';
-import { checkSignal, isOffloaded, type OwnTrainOptions, streamsBase, type TrainOptions } from '../run/options.js';
+import {
+  checkSignal,
+  isOffloaded,
+  isSharded,
+  type OwnTrainOptions,
+  streamsBase,
+  type TrainOptions,
+} from '../run/options.js';
 import { prepareRun } from '../run/prepare-run.js';
 import type { PreparedRun } from '../run/task.js';
 import { arrangeRun } from './arrange-run.js';
 import { offloadedState } from './offloaded-team.js';
 import { RunningTraining } from './running-training.js';
-import { loadState, NO_PROGRESS, type SavedState } from './saved-state.js';
+import { loadState, NO_PROGRESS, type SavedState, standingOf } from './saved-state.js';
 import { settleMemory } from './settle-memory.js';
 
 /** A run from its options to its result. */
@@ -49,10 +56,10 @@ async function begin(run: OpenRun, prepared: PreparedRun, emit: (event: TrainEve
   return RunningTraining.start({ run, prepared, ...arranged, emit }, saved ?? (await firstState(run, prepared)));
 }
 
-async function firstState({ options }: OpenRun, prepared: PreparedRun): Promise<SavedState> {
-  // A model on disk is made there, unless there is one already.
-  const onDisk = isOffloaded(options) && options.from === undefined;
-  const parameters = onDisk ? new Float32Array(0) : await prepared.initial();
+async function firstState({ options, chosen }: OpenRun, prepared: PreparedRun): Promise<SavedState> {
+  // A model on disk or in shards is made there, unless there is one already.
+  const there = (isOffloaded(options) || isSharded(options, chosen)) && options.from === undefined;
+  const parameters = there ? new Float32Array(0) : await prepared.initial();
   return { progress: NO_PROGRESS, team: { round: 0, parameters, moments: [], samplers: [] } };
 }
 
@@ -68,6 +75,8 @@ async function lastSaved(
   for (const message of notices) emit({ type: 'notice', message });
   if (!checkpoint) return undefined;
   try {
+    // Their shards are read where they are shared out.
+    if (isSharded(run.options, run.chosen)) return standingOf(checkpoint);
     return await loadState(checkpoint, learned.layout, frozen);
   } finally {
     await checkpoint.close();

@@ -95,7 +95,13 @@ const NAMES = {
   'all+states': 'layer by layer with everything and the hidden states on disk',
 } as const;
 
-function nameOf({ offload, recompute, momentsPrecision, disk, whole }: Way): string {
+const SHARED = {
+  2: 'layer by layer with gradients and moments shared out',
+  3: 'layer by layer with parameters, gradients and moments shared out',
+} as const;
+
+function nameOf({ offload, stage, recompute, momentsPrecision, disk, whole }: Way): string {
+  if (stage !== undefined) return SHARED[stage];
   if (offload === 'all' && disk === 0) return "layer by layer, read from the base's own files";
   const how = [
     // Of one that was not traced nothing is known but what the model takes.

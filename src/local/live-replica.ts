@@ -5,6 +5,7 @@ import type {
   ReplicaCommands,
   ReplicaState,
   ReplicaTrained,
+  ShardRequest,
   Snapshot,
   SnapshotRequest,
   StepDone,
@@ -24,5 +25,6 @@ export interface LiveReplica {
   snapshot(request: SnapshotRequest): Promise<Snapshot>;
   commit(state: JsonObject): Promise<null>;
   weights(path: string): Promise<{ sha256: string }>;
+  shard(request: ShardRequest): Promise<ReplicaCommands['shard'][1]>;
   dispose(): Promise<void>;
 }

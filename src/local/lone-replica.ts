@@ -4,10 +4,10 @@ import type { LossSum } from '../training/evaluation.js';
 import { learningRate } from '../training/schedule.js';
 import type { StreamedAdapter } from '../training/streamed/adapter/streamed-adapter.js';
 import type { StreamedReplica } from '../training/streamed/streamed-replica.js';
-import type { ReplicaCommands, ReplicaSetup, ReplicaTrained, StepDone } from './messages.js';
+import type { ReplicaCommands, ReplicaSetup, ReplicaTrained, ShardRequest, StepDone } from './messages.js';
 import type { Task } from './task.js';
 
-/** What a replica does that goes through its model layer by layer, and is the only one of its run. */
+/** What a replica does that goes through its model layer by layer: others of its run, if there are any, get nothing between steps. */
 export abstract class LoneReplica<T extends StreamedReplica | StreamedAdapter> {
   /** Of the targets since the last contribution. */
   #weight = 0;
@@ -28,9 +28,15 @@ export abstract class LoneReplica<T extends StreamedReplica | StreamedAdapter> {
     const { loss, weight } = await this.replica.computeGradient(() => this.sampler.next());
     this.#weight += weight;
     this.steps = step + 1;
+    const total = await this.totalWeight(weight);
     if (!Number.isFinite(loss)) return { step, loss, weight, gradientNorm: 0 };
-    const { gradientNorm } = await this.replica.applyGradient(step, rate, this.replica.scaleOf(weight));
+    const { gradientNorm } = await this.replica.applyGradient(step, rate, this.replica.scaleOf(total));
     return { step, loss, weight, gradientNorm };
+  }
+
+  /** The targets of a step that the gradient is of, where this replica has so many. */
+  protected async totalWeight(own: number): Promise<number> {
+    return own;
   }
 
   /** Steps whose gradient is not finite have told so themselves. */
@@ -61,6 +67,10 @@ export abstract class LoneReplica<T extends StreamedReplica | StreamedAdapter> {
     throw alone();
   }
 
+  async shard(_request: ShardRequest): Promise<ReplicaCommands['shard'][1]> {
+    throw alone();
+  }
+
   async dispose(): Promise<void> {
     await this.replica.dispose();
     this.task.close();
@@ -69,4 +79,6 @@ export abstract class LoneReplica<T extends StreamedReplica | StreamedAdapter> {
 
 /** Why some of what is asked of replicas is not asked of this one. */
 export const alone = (): MeanfieldError =>
-  new MeanfieldError('A model on disk has no other replicas, and writes no texts.');
+  new MeanfieldError(
+    'A replica that goes through its model layer by layer gives others nothing between steps, and writes no texts.',
+  );

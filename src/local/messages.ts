@@ -9,9 +9,15 @@ import type { LossScaleState } from '../training/loss-scale.js';
 import type { Moment } from '../training/moments.js';
 import type { TrainingPrecision } from '../training/precision-names.js';
 import type { ScheduleOptions } from '../training/schedule.js';
+import type { ZeroStage } from '../training/streamed/sharded/sharded-sections.js';
+import type { VectorName } from '../training/trained-vectors.js';
 import type { Placement } from './offload-need.js';
+import type { CollectiveMemory } from './shared-collective.js';
 
-/** What replicas give each other: nothing (there is one), gradients after every step, or parameters after H steps. */
+/**
+ * What replicas give each other between their steps: nothing (there is one, or they exchange within their steps), gradients after
+ * every step, or parameters after H steps.
+ */
 export type ReplicaExchange = 'nothing' | 'gradients' | 'parameters';
 
 /** All that a thread needs to be a replica, but for the parameters. */
@@ -43,6 +49,13 @@ export interface ReplicaSetup {
    * arXiv 1910.02054, stage 1).
    */
   readonly sharded?: boolean | undefined;
+  /**
+   * What of the model's sections is shared out between replicas that go through it layer by layer together (ZeRO, stages 2 and
+   * 3); they exchange within their steps.
+   */
+  readonly stage?: ZeroStage | undefined;
+  /** What such replicas exchange through. */
+  readonly shared?: CollectiveMemory | undefined;
   /** Of a model that is trained layer by layer: where its sections are kept. */
   readonly offload?: OffloadSetup | undefined;
 }
@@ -118,6 +131,13 @@ export interface Snapshot {
   readonly sampler: ReplicaPlace;
 }
 
+/** Which shard is to be set, or copied out. Of parameters that are not shared out it is all of a section. */
+export interface ShardRequest {
+  readonly section: number;
+  readonly vector: VectorName;
+  readonly values?: Float32Array;
+}
+
 /** What a thread can be asked for: argument and answer. Every vector in them is moved, not copied. */
 export interface ReplicaCommands {
   /** Compiles the graphs. */
@@ -153,5 +173,7 @@ export interface ReplicaCommands {
   commit: [JsonObject, null];
   /** Of a model on disk: writes all of its parameters as `model.safetensors` has them; answers the file's hash. */
   weights: [string, { sha256: string }];
+  /** Of a replica whose sections are shared out: sets its shard of one to values, or answers a copy of it. */
+  shard: [ShardRequest, { values?: Float32Array }];
   close: [null, null];
 }

@@ -4,7 +4,7 @@ import type { Objective } from '../objectives/objective.js';
 import type { AdamwOptions } from '../training/adamw.js';
 import type { OFFLOADS } from '../training/optimizers.js';
 import { RANGE } from '../training/ranges.js';
-import { cutGraph } from '../training/streamed/cut-graph.js';
+import { type CutGraph, cutGraph } from '../training/streamed/cut-graph.js';
 import { BoundaryFile } from '../training/streamed/disk/boundary-file.js';
 import { boundarySizes } from '../training/streamed/hidden-states.js';
 import { MomentRoom } from '../training/streamed/moment-room.js';
@@ -31,7 +31,9 @@ export interface OffloadNeed {
   readonly states: number;
   /** What the largest part keeps while it is gone through. */
   readonly activations: number;
-  /** Of these and of the process itself. */
+  /** The process itself. */
+  readonly program: number;
+  /** Of these. */
   readonly total: number;
   /** In the run's folder. */
   readonly disk: number;
@@ -52,13 +54,13 @@ export interface OffloadSizes {
 export type Term = readonly [bytes: number, what: string];
 
 /** What the memory of a run layer by layer is for. */
-export function termsOf({ sections, resident, states, activations }: OffloadNeed): Term[] {
+export function termsOf({ sections, resident, states, activations, program }: OffloadNeed): Term[] {
   const terms: Term[] = [
     [sections, 'for the layers that are worked on'],
     [resident, 'for what stays in memory'],
     [states, 'for the hidden states between them'],
     [activations, 'for what a layer computes'],
-    [PROCESS, 'for the program'],
+    [program, 'for the program'],
   ];
   return terms.filter(([bytes]) => bytes > 0);
 }
@@ -84,34 +86,45 @@ export function offloadNeed(
   { resident, statesOnDisk }: Placement,
 ): OffloadNeed {
   const graph = cutGraph(learned, batchSize);
-  const { sections: all, embed, blocks, final, tokens, width } = graph;
+  const { sections: all } = graph;
   const sizes = all.map(({ size }) => inPages(size));
   const [whole, largest] = [4 * sizes.reduce((sum, size) => sum + size, 0), 4 * Math.max(...sizes)];
+  // Two of parameters and a gradient; where these stay in memory, one by which a checkpoint is written.
+  const lent = resident.includes('parameters') ? 1 : 3;
+  const sections = lent * largest + RANGES * 4 * Math.max(PAGE, Math.min(RANGE * threads, largest / 4));
+  const { states, activations } = partNeed(graph, { gradAccum }, statesOnDisk);
+  const held = resident.length * whole;
+  const total = Math.round(sections + held + states + activations + PROCESS);
+  const moments = all.map((section) => inPages(new MomentRoom(section, RANGE * threads, optimizer?.moments).words));
+  // Twice, so that there is always a whole checkpoint.
+  const kept = whole + 2 * 4 * moments.reduce((sum, words) => sum + words, 0);
+  const spilled = resident.includes('gradient') ? 0 : whole;
+  const statesDisk = statesOnDisk ? BoundaryFile.bytes(boundarySizes(graph, gradAccum)) : 0;
+  const disk = 2 * kept + spilled + statesDisk;
+  return { sections, resident: held, states, activations, program: PROCESS, total, disk, statesDisk };
+}
+
+/** What going through a model layer by layer takes beside its vectors. */
+export function partNeed(
+  graph: CutGraph,
+  { gradAccum }: Pick<OffloadSizes, 'gradAccum'>,
+  statesOnDisk = false,
+): Pick<OffloadNeed, 'states' | 'activations'> {
+  const { sections, embed, blocks, final, head, tokens, width } = graph;
   const engine = { target: 'cpu', views: true } as const;
   // Blocks of other kinds are of about the same size.
   const peaks = [embed, blocks[0]!, final].flatMap((part) => [
     traceForward(part, engine).peakBytes,
     traceBackward(part, gradAccum > 1, engine).peakBytes,
   ]);
-  // Two of parameters and a gradient; where these stay in memory, one by which a checkpoint is written.
-  const lent = resident.includes('parameters') ? 1 : 3;
-  const sections = lent * largest + RANGES * 4 * Math.max(PAGE, Math.min(RANGE * threads, largest / 4));
-  const boundaries = boundarySizes(graph, gradAccum);
   // Beside those of all boundaries two of gradients; of states on disk one that is worked with, and one on its way.
-  const held = statesOnDisk ? 2 * gradAccum + 2 : (boundaries.boundaries + 2) * gradAccum;
-  const states = 4 * tokens * width * held;
+  const states = statesOnDisk ? 2 * gradAccum + 2 : (boundarySizes(graph, gradAccum).boundaries + 2) * gradAccum;
   // The other large thing: the scores of the head's largest section, about three times, and the gradient of its rows.
-  const rows = Math.max(...graph.head.sections.map((i) => all[i]!.size / width));
-  const activations = WITHOUT_ARENA * Math.max(...peaks, 4 * rows * (3 * tokens + width));
-  const stays = resident.length * whole;
-  const total = Math.round(sections + stays + states + activations + PROCESS);
-  const moments = all.map((section) => inPages(new MomentRoom(section, RANGE * threads, optimizer?.moments).words));
-  // Twice, so that there is always a whole checkpoint.
-  const kept = whole + 2 * 4 * moments.reduce((sum, words) => sum + words, 0);
-  const spilled = resident.includes('gradient') ? 0 : whole;
-  const statesDisk = statesOnDisk ? BoundaryFile.bytes(boundaries) : 0;
-  const disk = 2 * kept + spilled + statesDisk;
-  return { sections, resident: stays, states, activations, total, disk, statesDisk };
+  const rows = Math.max(...head.sections.map((i) => sections[i]!.size / width));
+  return {
+    states: 4 * tokens * width * states,
+    activations: WITHOUT_ARENA * Math.max(...peaks, 4 * rows * (3 * tokens + width)),
+  };
 }
 
 /**

@@ -13,7 +13,7 @@ import { RANGE } from '../training/ranges.js';
 import { BoundaryFile } from '../training/streamed/disk/boundary-file.js';
 import { FileStore } from '../training/streamed/disk/file-store.js';
 import { ParameterReader, setParameters } from '../training/streamed/parameter-pieces.js';
-import { StreamedReplica } from '../training/streamed/streamed-replica.js';
+import { StreamedReplica, storedSections } from '../training/streamed/streamed-replica.js';
 import type { LiveReplica } from './live-replica.js';
 import { alone, LoneReplica } from './lone-replica.js';
 import type { OffloadSetup, ReplicaSetup, ReplicaState } from './messages.js';
@@ -40,21 +40,24 @@ export class OffloadedReplica extends LoneReplica<StreamedReplica> implements Li
     const sampler = new BatchSampler({ source: task.training, batchSize, replica: 0, worldSize: 1 });
     let store: FileStore | undefined;
     const everything = !resident.includes('parameters');
-    const replica = await StreamedReplica.create({
-      objective: task.objective,
+    // An arena keeps what the largest layer needed for each kind of layer: hundreds of megabytes.
+    const means = {
       engine: new NodeEngine(),
+      optimizer,
+      compile: { threads, spinning: threads > 1, arena: !everything },
+    };
+    const replica = await StreamedReplica.create({
+      ...means,
+      objective: task.objective,
       batch: batchSize,
       gradientAccumulation: gradAccum,
-      optimizer,
-      store: async (sections) => {
+      open: storedSections(means, async (sections) => {
         const range = RANGE * threads;
         const { moments } = optimizer;
         const buffers = everything ? 3 : 4;
         return (store = await FileStore.open({ folder, sections, resident, range, moments, buffers }));
-      },
+      }),
       boundaries: statesOnDisk ? (sizes) => BoundaryFile.open(join(folder, 'states'), sizes) : undefined,
-      // An arena keeps what the largest layer needed for each kind of layer: hundreds of megabytes.
-      compile: { threads, spinning: threads > 1, arena: !everything },
     });
     return new OffloadedReplica(setup, task, replica, store!, sampler);
   }

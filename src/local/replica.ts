@@ -25,6 +25,7 @@ import type {
 } from './messages.js';
 import { type Commands, evaluationCompile, ModelThread, trainingCompile } from './model-thread.js';
 import { OffloadedReplica } from './offloaded-replica.js';
+import { ShardedReplica } from './sharded-replica.js';
 import { shardsOf } from './shards-of.js';
 import { StreamedBaseReplica, streamedBase } from './streamed-base-replica.js';
 import { openTask, type Task } from './task.js';
@@ -34,6 +35,7 @@ export class ReplicaThread extends ModelThread<ReplicaCommands, LiveReplica> {
   protected readonly commands: Commands<ReplicaCommands> = {
     init: async (setup) => {
       if (streamedBase(setup.task)) await this.open(StreamedBaseReplica.create(setup));
+      else if (setup.shared) await this.open(ShardedReplica.create(setup, setup.shared));
       else await this.open(setup.offload ? OffloadedReplica.create(setup, setup.offload) : Live.create(setup));
       return null;
     },
@@ -47,6 +49,7 @@ export class ReplicaThread extends ModelThread<ReplicaCommands, LiveReplica> {
     snapshot: (request) => this.model.snapshot(request),
     commit: (state) => this.model.commit(state),
     weights: (path) => this.model.weights(path),
+    shard: (request) => this.model.shard(request),
     close: () => this.close(),
   };
 
@@ -273,6 +276,10 @@ class Live implements LiveReplica {
 
   async weights(): Promise<never> {
     throw new Error('the model is in memory');
+  }
+
+  async shard(): Promise<never> {
+    throw new Error('the model is in no sections');
   }
 
   async dispose(): Promise<void> {

@@ -12,10 +12,10 @@ import type { EarlierSchedule } from '../training/schedule.js';
 import { divergenceAdvice } from './advice.js';
 import type { Crew } from './crew.js';
 import { measureAgain } from './measure-again.js';
-import { OffloadedTeam } from './offloaded-team.js';
 import type { ReplicaHandle } from './replica-thread.js';
 import type { SavedState, TrainingProgress } from './saved-state.js';
 import type { SpeedWatch } from './speed-watch.js';
+import { startCrew } from './start-crew.js';
 import { peakMemory, StepFigures } from './step-figures.js';
 import { Team, type TeamSetup } from './team.js';
 import { DivergedError, type JointStep } from './threads.js';
@@ -115,10 +115,7 @@ export class RunningTraining {
     const clock = new Clock(progress.seconds);
     const rates = new Rates(setup.schedule, start.earlier ?? []);
     const timed = limit === undefined ? undefined : new TimedRounds(limit, setup.stepsPerRound, recorded);
-    const { layout } = prepared.learned;
-    const team: Crew = setup.offload
-      ? await OffloadedTeam.start(setup, setup.offload.folder, layout, from.team, startReplica)
-      : await Team.start(setup, layout, from.team, startReplica);
+    const team = await startCrew(setup, prepared.learned, from, startReplica);
     try {
       const throughput = new Throughput(perStep(setup));
       const recorder = await Recorder.open<never>(run.paths, run.resumed ? progress.step : undefined, emit);

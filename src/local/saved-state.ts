@@ -66,6 +66,8 @@ export type TrainingProgress = z.infer<typeof progressSchema>;
 export interface SavedState {
   readonly progress: TrainingProgress;
   readonly team: TeamState;
+  /** The folder of the checkpoint whose vectors are still to be read, by whoever they are for; left out, they are in `team`. */
+  readonly checkpoint?: string;
 }
 
 /** The progress of a run before its first step. */
@@ -103,9 +105,13 @@ export async function saveState(
     others.set(momentName(2, i, team.moments.length), moment2);
   }
   if (team.outerMomentum) others.set(OUTER_MOMENTUM, team.outerMomentum);
-  const state = { ...progress, round: team.round, samplers: team.samplers.map(placeJson) };
-  const content = { parameters: team.parameters, others, state };
+  const content = { parameters: team.parameters, others, state: stateJson(progress, team) };
   await saveVectors(checkpoints, progress.step, layout, content, { keep, frozen });
+}
+
+/** Where a run stands, as a checkpoint's state has it. */
+export function stateJson(progress: TrainingProgress, { round, samplers }: Pick<TeamState, 'round' | 'samplers'>) {
+  return { ...progress, round, samplers: samplers.map(placeJson) };
 }
 
 /**
@@ -118,7 +124,8 @@ export async function loadState(
   layout: ParameterLayout,
   frozen?: FrozenPart,
 ): Promise<SavedState> {
-  const { round, samplers, ...progress } = parseState(checkpoint.state, `${checkpoint.path}/state.json`);
+  const { progress, team: place } = standingOf(checkpoint);
+  const { round, samplers } = place;
   const { tensors } = checkpoint.optimizer;
   // Of all replicas together, or one each.
   const of = tensors.has(momentName(1, 0, 2)) ? samplers.length : 1;
@@ -134,6 +141,12 @@ export async function loadState(
     progress,
     team: { round, parameters, moments, samplers, ...(outerMomentum && { outerMomentum }) },
   };
+}
+
+/** Where a run stands by a checkpoint, without its vectors. @throws MeanfieldError when it is of another kind of run */
+export function standingOf({ state, path }: Pick<Checkpoint, 'state' | 'path'>): SavedState {
+  const { round, samplers, ...progress } = parseState(state, `${path}/state.json`);
+  return { progress, team: { round, samplers, parameters: new Float32Array(0), moments: [] }, checkpoint: path };
 }
 
 /** Where a run stands, out of a checkpoint's state. @throws MeanfieldError when it is not that of a run */

@@ -4,14 +4,14 @@ import { spelledError } from '../base/spelling.js';
 import { chooseDevice } from '../engine/node/create.js';
 import type { TrainEvent } from '../run/events.js';
 import type { OpenRun } from '../run/open-run.js';
-import { isOffloaded, ofWhole, optimizerName, type ParsedTrainOptions } from '../run/options.js';
+import { isOffloaded, isSharded, ofWhole, optimizerName, type ParsedTrainOptions } from '../run/options.js';
 import { startsFromFiles } from '../run/start-vectors.js';
 import { openBase } from '../run/streamed-base.js';
 import type { Settle } from '../run/task.js';
 import { MOMENTS_PRECISIONS } from '../training/optimizers.js';
 import { averagingOf, exchangeOf, memoryLimit, optimizerOf } from './arrange-run.js';
 import { fitOf, fitText, fittingWay, type Searched, unfitText } from './fitting-way.js';
-import { layeredWays, wholeWays } from './ways.js';
+import { layeredWays, sharedWay, wholeWays } from './ways.js';
 
 /**
  * Decides how a run is trained so that it fits into its `memory`, if it has any, and says what and why. A run that is taken
@@ -72,6 +72,8 @@ async function waysOf(
     averageMoments: options.moments === 'average',
     sharded: options.zero > 0 && replicas > 1,
   };
+  if (isSharded(options, { replicas }))
+    return { ways: [sharedWay({ ...setup, read: options.from !== undefined }, options.zero === 2 ? 2 : 3)] };
   // A run that has begun goes on as it did, with or without a memory by then.
   const held = options.offload ?? (chosen.schedule === undefined ? undefined : 'none');
   const read = !(

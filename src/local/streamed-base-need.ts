@@ -31,5 +31,5 @@ export function streamedBaseNeed(
   const rows = Math.max(...head.sections.map((i) => sizes[i]! / width));
   const activations = WITHOUT_ARENA * Math.max(...peaks, 4 * rows * 3 * tokens);
   const total = Math.round(sections + resident + states + activations + PROCESS);
-  return { sections, resident, states, activations, total, disk: 0, statesDisk: 0 };
+  return { sections, resident, states, activations, program: PROCESS, total, disk: 0, statesDisk: 0 };
 }

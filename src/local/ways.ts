@@ -6,8 +6,10 @@ import { MeanfieldError } from '../base/errors.js';
 import { ofWhole, type ParsedTrainOptions, streamsBase } from '../run/options.js';
 import { type MomentsPrecision, momentBytes } from '../training/moments.js';
 import type { OFFLOADS } from '../training/optimizers.js';
+import type { ZeroStage } from '../training/streamed/sharded/sharded-sections.js';
 import { memoryNeed, ownNeed, type Sizes, vectorsNeed } from './memory-need.js';
 import { offloadNeed, PLACEMENTS, type Term, termsOf } from './offload-need.js';
+import { shardedNeed } from './sharded-need.js';
 import { streamedBaseNeed } from './streamed-base-need.js';
 
 /** What of a model is on disk while it is trained. */
@@ -16,6 +18,8 @@ export type Offloading = (typeof OFFLOADS)[number];
 /** A way to train a run. */
 export interface Way {
   readonly offload: Offloading;
+  /** What replicas share out that go through the model layer by layer. */
+  readonly stage?: ZeroStage;
   /** Of a model in memory: whether activations that are cheap to make are made twice. */
   readonly recompute?: boolean;
   /** In few bits, where that is part of the way. */
@@ -137,6 +141,21 @@ export function layeredWays(
   });
 }
 
+/**
+ * The way of replicas that share a model's state out between them.
+ *
+ * @throws MeanfieldError for a model that cannot be cut between its layers
+ */
+export function sharedWay(setup: LayeredSizes & { readonly replicas: number }, stage: ZeroStage): Way {
+  const terms = [...readTerms(setup), ...termsOf(shardedNeed(setup.learned, setup, stage))];
+  const none = { offload: 'none', disk: 0, stepDisk: 0 } as const;
+  return { ...none, stage, terms, whole: true, total: total(terms, 'none'), factor: LAYERED };
+}
+
+/** The model that is read as a whole at the start goes late. */
+const readTerms = ({ read, learned }: LayeredSizes): readonly Term[] =>
+  read ? [[4 * learned.layout.size, 'for the model as it is read at the start']] : [];
+
 function besideBase(setup: LayeredSizes): Way {
   const { learned } = setup;
   const need = streamedBaseNeed(learned, setup);
@@ -147,9 +166,7 @@ function besideBase(setup: LayeredSizes): Way {
 function onDisk(setup: LayeredSizes, offload: keyof typeof MOVED): Way {
   const { size } = setup.learned.layout;
   const need = offloadNeed(setup.learned, setup, PLACEMENTS[offload]);
-  // It goes late.
-  const read: Term[] = setup.read ? [[4 * size, 'for the model as it is read at the start']] : [];
-  const terms = [...read, ...termsOf(need)];
+  const terms = [...readTerms(setup), ...termsOf(need)];
   return {
     ...wayOf(offload, terms, need.disk),
     stepDisk: (MOVED[offload] + 4 * momentBytes(setup.optimizer?.moments)) * size + 2 * need.statesDisk,

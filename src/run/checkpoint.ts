@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeanfieldError, messageOf } from '../base/errors.js';
-import { writeFileSynced } from '../base/files/atomic.js';
+import { type FileContent, writeFileSynced } from '../base/files/atomic.js';
 import { removeFolder, repairFolder, writeFolderAtomic } from '../base/files/folder-swap.js';
 import { readJsonFile } from '../base/files/json-file.js';
 import { makeFolder } from '../base/files/make-folder.js';
@@ -20,6 +20,12 @@ export interface CheckpointContent {
   readonly state: JsonValue;
   /** Texts for the `__metadata__` of `model.safetensors`. */
   readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** What a checkpoint holds, its files as they are to be written. */
+export interface CheckpointFiles extends Pick<CheckpointContent, 'state'> {
+  readonly model: FileContent;
+  readonly optimizer: FileContent;
 }
 
 /** A checkpoint whose every byte was found as it was written. {@link close} it after reading. */
@@ -49,10 +55,21 @@ const HASHES = 'sha256';
  * @param options.keep delete all but the newest `keep` (1 or more); all stay when left out
  * @throws MeanfieldError when there is no space left; earlier checkpoints are unharmed
  */
-export async function saveCheckpoint(
+export function saveCheckpoint(
   checkpoints: string,
   step: number,
-  content: CheckpointContent,
+  { model, optimizer, state, metadata }: CheckpointContent,
+  options: { readonly keep?: number } = {},
+): Promise<void> {
+  const files = { model: encodeSafetensors(model, metadata), optimizer: encodeSafetensors(optimizer), state };
+  return saveCheckpointFiles(checkpoints, step, files, options);
+}
+
+/** As {@link saveCheckpoint}, of files that are made piece by piece. */
+export async function saveCheckpointFiles(
+  checkpoints: string,
+  step: number,
+  content: CheckpointFiles,
   options: { readonly keep?: number } = {},
 ): Promise<void> {
   const { keep = Infinity } = options;
@@ -62,8 +79,8 @@ export async function saveCheckpoint(
   await tidyCheckpoints(checkpoints);
   await writeFolderAtomic(checkpointPath(checkpoints, step), async (folder) => {
     const contents = {
-      'model.safetensors': encodeSafetensors(content.model, content.metadata),
-      'optimizer.safetensors': encodeSafetensors(content.optimizer),
+      'model.safetensors': content.model,
+      'optimizer.safetensors': content.optimizer,
       'state.json': jsonText({ step, state: content.state }),
     };
     let hashes = '';

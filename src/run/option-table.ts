@@ -242,12 +242,15 @@ const LENGTH = {
 } as const satisfies TrainTable;
 
 const OPTIMISER = {
-  /** What trains the matrices of hidden layers: `muon` for a new model that learns the next token, else `adamw`; so with `offload`. */
+  /**
+   * What trains the matrices of hidden layers: `muon` for a new model that learns the next token, else `adamw`; so with `offload`,
+   * and with `zero` of 2 or 3.
+   */
   optimizer: {
     kind: 'choice',
     choices: OPTIMIZERS,
     help: 'what trains the matrices of hidden layers',
-    otherwise: 'muon for a new model that learns the next token, else adamw; so with --offload',
+    otherwise: 'muon for a new model that learns the next token, else adamw; so with --offload, --zero 2 and 3',
   },
   /** The peak learning rate. Default 3e-3 up to a million parameters, then less by size; with `from` a tenth, with `adapter` half. */
   lr: {
@@ -347,14 +350,17 @@ const COMPUTING = {
       "train layer by layer, with the optimiser's moments, all of the model, or its hidden states too, on disk, in the run's " +
       'folder',
   },
-  /** Whether replicas that average gradients share the optimiser's moments out between them: 1 of ZeRO's stages. Default 0. */
+  /**
+   * What replicas that make one joint step share out between them, by ZeRO's stages: 1 the optimiser's moments, 2 gradients too, 3
+   * parameters as well; with 2 and 3 they go through the model layer by layer. Default 0.
+   */
   zero: {
     kind: 'whole',
     most: 3,
     default: 0,
     resume: 'free',
     betweenMachines: false,
-    help: "1: each replica has its share of the optimiser's moments alone; implies --sync-every 1",
+    help: "what replicas share out: 1 the optimiser's moments, 2 gradients too, 3 parameters as well; implies --sync-every 1",
   },
   /** Where to compute. Default `auto`. */
   device: {

@@ -138,6 +138,7 @@ function parseOwn({ model, signal: _signal, ...options }: OwnTrainOptions): Pars
 /** @throws UsageError for options that do not go together, of a model of one's own too */
 function consistent(parsed: ParsedTrainOptions): ParsedTrainOptions {
   checkZero(parsed);
+  checkShared(parsed);
   const limits = LIMITS.filter((name) => parsed[name] !== undefined);
   if (limits.length > 1) {
     throw spelledError(UsageError, ({ option }) => {
@@ -239,7 +240,7 @@ export function checkPrecision({
     );
 }
 
-/** @throws UsageError for stages of ZeRO that there are not, and where no joint step would be made whose moments could be shared out */
+/** @throws UsageError where no joint step would be made whose moments could be shared out */
 function checkZero({
   zero,
   syncEvery = 1,
@@ -248,13 +249,6 @@ function checkZero({
 }: Pick<ParsedTrainOptions, 'zero' | 'syncEvery' | 'momentsPrecision'> &
   Partial<Pick<ParsedTrainOptions, 'precision'>>): void {
   if (zero === 0) return;
-  throwIf(
-    zero > 1,
-    ({ option }) =>
-      `${option('zero', zero)}: of ZeRO there is stage 1, which shares out the optimiser's moments. The step of a replica is one ` +
-      `graph, which has all gradients and parameters at once, so that they cannot be shared out too. Take ${option('zero', 1)}; ` +
-      `${option('offload', 'all')} trains one replica in less memory.`,
-  );
   throwIf(
     syncEvery !== 1,
     ({ option }) =>
@@ -359,17 +353,36 @@ export function streamsBase({ offload, adapter }: Pick<ParsedTrainOptions, 'offl
   return offload === 'all' && adapter !== undefined;
 }
 
-/** Beside `offload`, what is of models that are in memory as a whole, and what to take instead. */
-const OF_WHOLE: readonly (readonly [keyof ParsedTrainOptions, (o: ParsedTrainOptions) => boolean, string])[] = [
+/** Whether replicas share out more than moments (ZeRO, stages 2 and 3), which then go through the model layer by layer. */
+export function sharesGradients({ zero }: Pick<ParsedTrainOptions, 'zero'>): boolean {
+  return zero > 1;
+}
+
+/** Whether there are several that do. @param chosen what `run.json` has of it */
+export function isSharded(
+  o: Pick<ParsedTrainOptions, 'zero' | 'replicas'>,
+  { replicas = o.replicas }: { readonly replicas?: ParsedTrainOptions['replicas'] | undefined },
+): boolean {
+  return sharesGradients(o) && replicas !== 1;
+}
+
+type Refusals = readonly (readonly [keyof ParsedTrainOptions, (o: ParsedTrainOptions) => boolean, string])[];
+
+/** What is of models whose step is one graph, and why a step layer by layer has it not. */
+const OF_WHOLE: Refusals = [
   ['optimizer', ({ optimizer }) => optimizer === 'muon', 'it has AdamW alone, which it takes where none is named'],
-  ['replicas', ({ replicas }) => replicas !== 'auto' && replicas > 1, 'it is of one replica'],
-  ['zero', ({ zero }) => zero > 0, 'it is of one replica'],
   ['device', ({ device }) => device !== 'auto' && device !== 'cpu', 'it is of the CPU'],
   ['dropout', ({ dropout = 0 }) => dropout > 0, 'it drops nothing'],
   ['precision', ({ precision }) => precision !== 'fp32', 'it computes in fp32'],
   ['layerLrDecay', ({ layerLrDecay = 1 }) => layerLrDecay !== 1, 'all learn at one rate'],
   ['lrScale', ({ lrScale = [] }) => lrScale.length > 0, 'all learn at one rate'],
   ['freeze', ({ freeze = [] }) => freeze.length > 0, 'all parameters are trained'],
+];
+
+/** Beside `offload`, what is of models that are in memory as a whole. */
+const OF_MEMORY: Refusals = [
+  ['replicas', ({ replicas }) => replicas !== 'auto' && replicas > 1, 'it is of one replica'],
+  ['zero', ({ zero }) => zero > 0, 'it is of one replica'],
   ['adapter', (o) => o.adapter !== undefined && !streamsBase(o), 'beside an adapter, all of the base is on disk: all'],
   ['baseDtype', ({ baseDtype = 'fp32' }) => baseDtype !== 'fp32', 'the base is read as its files have it'],
   ['modulesToSave', ({ modulesToSave }) => modulesToSave !== undefined, 'the base is not in memory'],
@@ -377,9 +390,46 @@ const OF_WHOLE: readonly (readonly [keyof ParsedTrainOptions, (o: ParsedTrainOpt
   ['teacher', ({ teacher }) => teacher !== undefined, 'there is no room for a second model'],
 ];
 
+/** Beside stages 2 and 3 of ZeRO, what is of replicas that have all of the model. */
+const OF_ALL: Refusals = [
+  ['replicas', ({ replicas }) => replicas === 'auto', 'what each has depends on how many there are: name a number'],
+  ['adapter', ({ adapter }) => adapter !== undefined, 'all parameters are trained'],
+  ['teacher', ({ teacher }) => teacher !== undefined, 'no replica has a second model'],
+  ['momentsPrecision', ({ momentsPrecision }) => momentsPrecision !== 'fp32', 'it keeps moments in fp32'],
+];
+
+const refusals = (table: Refusals, o: ParsedTrainOptions) =>
+  table.filter(([, is]) => is(o)).map(([name, , why]) => ({ name, why }));
+
 /** What of a run's options keeps it from being trained layer by layer, and why. */
 export function ofWhole(o: ParsedTrainOptions): readonly { readonly name: string; readonly why: string }[] {
-  return OF_WHOLE.filter(([, is]) => is(o)).map(([name, , why]) => ({ name, why }));
+  return [...refusals(OF_WHOLE, o), ...refusals(OF_MEMORY, o)];
+}
+
+/** What of a run's options keeps replicas from sharing out more than moments, and why. */
+export function notShared(given: TrainOptions): ReturnType<typeof ofWhole> {
+  const o = { device: 'auto', precision: 'fp32', momentsPrecision: 'fp32', ...given } as unknown as ParsedTrainOptions;
+  const own = isOwn(given) ? [{ name: 'model', why: 'where to cut one of your own is not known' }] : [];
+  return [...own, ...refusals(OF_WHOLE, o), ...refusals(OF_ALL, o)];
+}
+
+/** @throws UsageError where replicas are to share out more than moments and to train as only one that has all of it can */
+function checkShared(o: ParsedTrainOptions): void {
+  if (!sharesGradients(o)) return;
+  throwIf(
+    o.module !== undefined,
+    ({ option }) =>
+      `${option('zero', o.zero)} cuts a model between its layers, and those of one's own are not known. Take ` +
+      `${option('zero', 1)}, which shares out moments.`,
+  );
+  const wrong = notShared(o as unknown as TrainOptions);
+  throwIf(wrong.length > 0, ({ option }) => {
+    const list = wrong.map(({ name, why }) => `${option(name)} (${why})`);
+    return (
+      `${option('zero', o.zero)} has replicas train layer by layer, each with its share of the model's state; leave out ` +
+      `${list.join(', ')}. ${option('zero', 1)} shares out moments alone, and trains as a whole.`
+    );
+  });
 }
 
 /** @throws UsageError where a model that is trained layer by layer is to be trained as only one in memory can be */
@@ -395,7 +445,7 @@ export function checkOffload(o: ParsedTrainOptions): void {
 /** What trains the matrices of hidden layers, where none was named. */
 export function optimizerName(o: ParsedTrainOptions): OptimizerName {
   // Muon's products of whole matrices would cost a large model more than its step of few tokens.
-  if (isOffloaded(o)) return o.optimizer ?? 'adamw';
+  if (isOffloaded(o) || sharesGradients(o)) return o.optimizer ?? 'adamw';
   const isNew = o.from === undefined && o.module === undefined;
   return o.optimizer ?? (isNew && objectiveName(o) === 'causal' ? 'muon' : 'adamw');
 }

@@ -49,6 +49,10 @@ test('a configuration as DeepSpeed documents it', async () => {
 test.each<[string, object, TrainOptions, object, string]>([
   ['shared moments', { stage: 1 }, { replicas: 2 }, { zero: 1 }, 'read zero_optimization.stage.'],
   ['what else a stage shares', { stage: 2 }, { replicas: 'auto' }, { zero: 1 }, 'stage 1 is taken'],
+  ['shared gradients', { stage: 2 }, { replicas: 2 }, { zero: 2 }, 'read zero_optimization.stage.'],
+  ['shared parameters', { stage: 3 }, { replicas: 4 }, { zero: 3 }, 'read zero_optimization.stage.'],
+  ['matrices', { stage: 3 }, { replicas: 4, optimizer: 'muon' }, { zero: 1 }, 'optimizer (it has AdamW alone'],
+  ['an adapter', { stage: 2 }, { replicas: 2, adapter: 'lora' }, { zero: 1 }, 'adapter (all parameters are trained)'],
   ['nothing', { stage: 0 }, { replicas: 2 }, {}, 'nothing that has a meaning'],
   ['one replica', { stage: 3 }, {}, {}, 'one replica has all of its state'],
   ['a model on disk', { stage: 3, offload_param: { device: 'nvme' } }, {}, { offload: 'all' }, 'one replica has all'],

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { UsageError } from '../../base/errors.js';
 import { readJsonFile } from '../../base/files/json-file.js';
 import { spelledError } from '../../base/spelling.js';
-import type { TrainOptions } from '../options.js';
+import { notShared, type TrainOptions } from '../options.js';
 import { sortKeys } from './keys.js';
 
 /** What a configuration says in Meanfield's options. */
@@ -189,12 +189,12 @@ function offloadOf(read: Read, note: (key: keyof Read, why: string) => void): Pa
   return read[moments] === 'nvme' ? { offload: 'moments' } : {};
 }
 
-/** Of ZeRO's stages there is the first, of replicas on the CPU that average gradients; what is computed is always the same. */
-function zeroOf(
-  read: Read,
-  { offload = 'none', replicas = 1, precision, device, syncEvery = 1 }: TrainOptions,
-  note: (key: keyof Read, why: string) => void,
-): Partial<TrainOptions> {
+/**
+ * ZeRO is of replicas on the CPU that average gradients; what is computed is always the same. What keeps a run from stages 2 and 3
+ * does not keep it from the first.
+ */
+function zeroOf(read: Read, given: TrainOptions, note: (key: keyof Read, why: string) => void): Partial<TrainOptions> {
+  const { offload = 'none', replicas = 1, precision, device, syncEvery = 1 } = given;
   const key = 'zero_optimization.stage';
   const stage = read[key] ?? 0;
   if (stage === 0) return {};
@@ -211,7 +211,10 @@ function zeroOf(
     note(key, why);
     return {};
   }
-  if (stage > 1) note(key, 'stage 1 is taken: moments are shared out, each replica has all gradients and parameters');
+  const without = stage === 1 ? [] : notShared(given);
+  if (without.length === 0) return { zero: stage };
+  const list = without.map(({ name, why }) => `${name} (${why})`);
+  note(key, `stage 1 is taken: with ${stage} there could not be ${list.join(', ')}`);
   return { zero: 1 };
 }
 

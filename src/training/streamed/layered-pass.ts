@@ -5,14 +5,12 @@
 import type { Engine, HostArray, HostArrays, SessionOptions } from '../../engine/engine.js';
 import { lowWords } from '../../objectives/low-words.js';
 import type { StepNumbers } from '../adamw.js';
-import type { VectorNorm } from '../vector-norm.js';
 import { ChunkedHead, RowCosts, type SectionTargets, sectionTargets } from './chunked-head.js';
 import type { CutGraph, LayerPart } from './cut-graph.js';
 import type { States, StepStates } from './hidden-states.js';
 import { PartPrograms } from './part-programs.js';
+import type { SectionAccess } from './section-access.js';
 import type { Section } from './sections.js';
-import { giveBack, type SectionStore } from './store.js';
-import type { Visits } from './visits.js';
 
 /** What a micro-batch came to: its tokens' costs in nats, by what each is multiplied, and what the way back needs. */
 export interface BatchCosts {
@@ -24,9 +22,7 @@ export interface BatchCosts {
 export class LayeredPass {
   private constructor(
     private readonly graph: CutGraph,
-    private readonly store: SectionStore,
-    private readonly visits: Visits,
-    private readonly norm: VectorNorm,
+    private readonly access: SectionAccess,
     private readonly programs: Awaited<ReturnType<typeof PartPrograms.compile>>,
     private readonly head: ChunkedHead,
   ) {}
@@ -34,14 +30,14 @@ export class LayeredPass {
   static async create(
     engine: Engine,
     graph: CutGraph,
-    { store, visits, norm }: { readonly store: SectionStore; readonly visits: Visits; readonly norm: VectorNorm },
+    access: SectionAccess,
     accumulates: boolean,
     compile: SessionOptions,
   ): Promise<LayeredPass> {
     const programs = await PartPrograms.compile(engine, partsOf(graph), accumulates, compile);
     const { tokens, width } = graph;
     const head = new ChunkedHead(engine, { tokens, width, softcap: graph.head.softcap }, compile);
-    return new LayeredPass(graph, store, visits, norm, programs, head);
+    return new LayeredPass(graph, access, programs, head);
   }
 
   /**
@@ -55,9 +51,9 @@ export class LayeredPass {
     states: States,
     pending?: StepNumbers,
   ): Promise<BatchCosts[]> {
-    const { graph, visits } = this;
+    const { graph, access } = this;
     const { embedding, head } = graph;
-    await visits.through(
+    await access.through(
       embedding.sections,
       async (table, section) => {
         for (const [b, feeds] of batches.entries())
@@ -75,7 +71,7 @@ export class LayeredPass {
       if (part < 0) return states.rows(b);
       return part === last ? states.hidden(b) : states.state(part, b);
     };
-    await visits.through(
+    await access.through(
       parts.map(({ section }) => section),
       async (all, section) => {
         const i = section - parts[0]!.section;
@@ -89,7 +85,7 @@ export class LayeredPass {
     const untied = head.sections[0] !== embedding.sections[0];
     const rows = batches.map(() => new RowCosts(graph.tokens));
     for (const one of rows) one.reset();
-    await visits.through(
+    await access.through(
       head.sections,
       async (table, section) => {
         for (const [b, feeds] of batches.entries())
@@ -105,10 +101,10 @@ export class LayeredPass {
   }
 
   /**
-   * Leaves the gradient of the mean costs in the store.
+   * Hands over the gradient of the mean costs, section by section.
    *
    * @param states as {@link forward} left them
-   * @returns the sum of its squares
+   * @returns the sum of the squares of what of it is kept here
    */
   async backward(batches: readonly HostArrays[], costs: readonly BatchCosts[], states: StepStates): Promise<number> {
     const { graph } = this;
@@ -116,9 +112,9 @@ export class LayeredPass {
     const swap = () => ([from, to] = [to, from]);
     let squares = await this.#headGradients(batches, costs, states, from);
     const parts = partsOf(graph);
-    await this.visits.through(parts.map(({ section }) => section).reverse(), async (all, section) => {
+    await this.access.through(parts.map(({ section }) => section).reverse(), async (all, section) => {
       const i = section - parts[0]!.section;
-      squares += await this.#gradient(section, true, async (gradient) => {
+      squares += await this.access.gradient(section, { again: false, whole: true }, async (gradient) => {
         const parameters = this.#views(section, all);
         const own = this.#views(section, gradient);
         for (const [b, feeds] of batches.entries()) {
@@ -153,8 +149,8 @@ export class LayeredPass {
     // Of a table that embeds as well this is a part of the gradient.
     const whole = graph.head.sections[0] !== graph.embedding.sections[0];
     let squares = 0;
-    await this.visits.through(graph.head.sections, async (table, section) => {
-      squares += await this.#gradient(section, whole, async (gradient) => {
+    await this.access.through(graph.head.sections, async (table, section) => {
+      squares += await this.access.gradient(section, { again: false, whole }, async (gradient) => {
         for (const [b, feeds] of batches.entries()) {
           const row = { logSum_N: costs[b]!.rows.logSum_N, share_N: shares[b]! };
           const into_b = { h: into[b]!, w: gradient };
@@ -167,36 +163,18 @@ export class LayeredPass {
 
   /** @param rows the gradients of the tokens' rows */
   async #embeddingGradients(batches: readonly HostArrays[], rows: readonly Float32Array[]): Promise<number> {
-    const { graph, store } = this;
-    const { embedding, head, width: C } = graph;
-    const tied = head.sections[0] === embedding.sections[0];
+    const { embedding, head, width: C } = this.graph;
+    const again = head.sections[0] === embedding.sections[0];
     let squares = 0;
-    for (const section of embedding.sections) {
-      const gradient = await (tied ? store.load(section, 'gradient') : store.blank(section, 'gradient'));
-      if (!tied) gradient.fill(0);
-      for (const [b, feeds] of batches.entries())
-        eachRow(this.#section(section), feeds[embedding.ids] as BigInt64Array, (row, n) => {
-          const from = rows[b]!;
-          for (let c = 0; c < C; c++) gradient[row * C + c]! += from[n * C + c]!;
-        });
-      squares += await this.norm.squares(gradient);
-      this.#keep(section, gradient);
-    }
+    for (const section of embedding.sections)
+      squares += await this.access.gradient(section, { again, whole: true }, async (gradient) => {
+        for (const [b, feeds] of batches.entries())
+          eachRow(this.#section(section), feeds[embedding.ids] as BigInt64Array, (row, n) => {
+            const from = rows[b]!;
+            for (let c = 0; c < C; c++) gradient[row * C + c]! += from[n * C + c]!;
+          });
+      });
     return squares;
-  }
-
-  /** Makes a section's gradient and has it kept. @returns the sum of its squares, of one that is `whole` */
-  async #gradient(section: number, whole: boolean, make: (gradient: Float32Array) => Promise<void>): Promise<number> {
-    const gradient = await this.store.blank(section, 'gradient');
-    gradient.fill(0);
-    await make(gradient);
-    const squares = whole ? await this.norm.squares(gradient) : 0;
-    this.#keep(section, gradient);
-    return squares;
-  }
-
-  #keep(section: number, gradient: Float32Array): void {
-    giveBack(this.store, gradient, this.store.save(gradient, section, 'gradient'));
   }
 
   #section(section: number): Section {

@@ -1,4 +1,5 @@
 import type { ParameterPiece } from '../../model/layout.js';
+import type { VectorName } from '../trained-vectors.js';
 import type { Section, SectionEntry } from './sections.js';
 import type { SectionStore } from './store.js';
 
@@ -11,21 +12,26 @@ function partsByName(sections: readonly Section[]): Map<string, { section: numbe
   return parts;
 }
 
+/** Where {@link setParameters} and {@link ParameterReader} find sections. */
+export type PieceStore = Pick<SectionStore, 'load' | 'save' | 'release' | 'settle'>;
+
 /**
  * Sets parameters from pieces. Pieces of one section that follow each other cost one visit, as they do in a layout's order.
  *
+ * @param vector the parameters themselves, or what else is as long as they are
  * @throws Error for a parameter that no section has
  */
 export async function setParameters(
-  store: SectionStore,
+  store: PieceStore,
   sections: readonly Section[],
   pieces: Iterable<ParameterPiece> | AsyncIterable<ParameterPiece>,
+  vector: VectorName = 'parameters',
 ): Promise<void> {
   const parts = partsByName(sections);
   let open: { readonly section: number; readonly values: Float32Array } | undefined;
   const close = async () => {
     if (!open) return;
-    await store.save(open.values, open.section, 'parameters');
+    await store.save(open.values, open.section, vector);
     store.release(open.values);
     open = undefined;
   };
@@ -37,7 +43,7 @@ export async function setParameters(
       if (start >= end) continue;
       if (open?.section !== section) {
         await close();
-        open = { section, values: await store.load(section, 'parameters') };
+        open = { section, values: await store.load(section, vector) };
       }
       open.values.set(values.subarray(start - from, end - from), entry.offset + start - entry.from);
     }
@@ -52,8 +58,9 @@ export class ParameterReader {
   #open: { readonly section: number; readonly values: Float32Array } | undefined;
 
   constructor(
-    private readonly store: SectionStore,
+    private readonly store: PieceStore,
     sections: readonly Section[],
+    private readonly vector: VectorName = 'parameters',
   ) {
     this.#parts = partsByName(sections);
   }
@@ -63,7 +70,7 @@ export class ParameterReader {
     for (const { section, entry } of this.#parts.get(name) ?? []) {
       if (this.#open?.section !== section) {
         this.close();
-        this.#open = { section, values: await this.store.load(section, 'parameters') };
+        this.#open = { section, values: await this.store.load(section, this.vector) };
       }
       yield this.#open.values.subarray(entry.offset, entry.offset + entry.size);
     }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Random } from '../../base/random.js';
-import type { TokenWindow } from '../../data/sampling/token-windows.js';
 import { windowsOf } from '../../data/sampling/windows.test-support.js';
 import { NodeEngine } from '../../engine/node/engine.js';
 import { Model } from '../../model/model.js';
@@ -17,8 +16,8 @@ import { type OpenRaw, openRaw } from './disk/direct-file.js';
 import { FileStore } from './disk/file-store.js';
 import type { BoundarySizes } from './hidden-states.js';
 import { PAGE, type Section } from './sections.js';
-import { MemoryStore } from './store.js';
-import { type StreamedOptions, StreamedReplica } from './streamed-replica.js';
+import { MemoryStore, type SectionStore } from './store.js';
+import { StreamedReplica, storedSections } from './streamed-replica.js';
 
 /** With so small a norm every step is clipped, so that a wrong one is seen. */
 const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 0.2 };
@@ -33,7 +32,8 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
 });
 
-type Store = StreamedOptions<TokenWindow>['store'];
+type Store = (sections: readonly Section[]) => SectionStore | Promise<SectionStore>;
+type Streamed = Pick<StreamedReplica, 'sections'> & { readonly store: SectionStore };
 
 function modelOf(family: string, more: object = {}): Model {
   const sizes = { layers: 3, width: 32, heads: 4, keyValueHeads: family === 'gpt2' ? 4 : 2, context: CONTEXT };
@@ -52,12 +52,14 @@ async function both(
   const objective = new Causal(model, CONTEXT);
   const common = { objective, engine, batch, gradientAccumulation, optimizer: { ...optimizer, moments } };
   const whole = await Replica.create({ ...common, optimizer });
-  const streamed = await StreamedReplica.create({
+  let store!: SectionStore;
+  const replica = await StreamedReplica.create({
     ...common,
     // A table in several sections of unequal sizes.
     rows: 25,
-    store: open,
+    open: storedSections(common, async (sections) => (store = await open(sections))),
   });
+  const streamed = Object.assign(replica, { store });
   opened.push(whole, streamed);
   const initial = model.layout.initialize(new Random(3));
   whole.vectors.parameters.set(initial);
@@ -66,7 +68,7 @@ async function both(
 }
 
 async function eachEntry(
-  streamed: StreamedReplica<TokenWindow>,
+  streamed: Streamed,
   vector: 'parameters' | 'moment1' | 'moment2',
   { layout }: Model,
   use: (own: Float32Array, range: readonly [number, number]) => void,
@@ -85,7 +87,7 @@ async function eachEntry(
 
 /** Relative to the second, over all elements. */
 async function distance(
-  streamed: StreamedReplica<TokenWindow>,
+  streamed: Streamed,
   vector: 'parameters' | 'moment1' | 'moment2',
   model: Model,
   whole: Float32Array,
@@ -124,7 +126,9 @@ describe('hidden states that are put by', () => {
     const [kept, putBy] = await Promise.all(
       [undefined, (sizes: BoundarySizes) => BoundaryFile.open(path, sizes)].map(async (boundaries) => {
         const common = { objective, engine, batch: 4, gradientAccumulation, optimizer, rows: 25, boundaries };
-        const replica = await StreamedReplica.create({ ...common, store: (sections) => new MemoryStore(sections) });
+        let store!: SectionStore;
+        const open = storedSections(common, (sections) => (store = new MemoryStore(sections)));
+        const replica = Object.assign(await StreamedReplica.create({ ...common, open }), { store });
         opened.push(replica);
         const initial = model.layout.initialize(new Random(3));
         await eachEntry(replica, 'parameters', model, (own, range) => own.set(initial.subarray(...range)));
@@ -177,9 +181,10 @@ describe('hidden states that are put by', () => {
         close: raw.close.bind(raw),
       });
     };
+    const common = { objective: new Causal(model, CONTEXT), engine, batch: 4, gradientAccumulation: 3, optimizer };
     const replica = await StreamedReplica.create({
-      ...{ objective: new Causal(model, CONTEXT), engine, batch: 4, gradientAccumulation: 3, optimizer },
-      store: (sections) => new MemoryStore(sections),
+      ...common,
+      open: storedSections(common, (sections) => new MemoryStore(sections)),
       boundaries: (sizes) => BoundaryFile.open(join(folder, 'boundaries'), sizes, full),
     });
     opened.push(replica);

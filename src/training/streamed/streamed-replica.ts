@@ -16,10 +16,13 @@ import {
 } from './hidden-states.js';
 import { type BatchCosts, LayeredPass } from './layered-pass.js';
 import { lossOfSamples, weighedCosts } from './loss-of-samples.js';
+import { type OpenSections, type SectionAccess, StoredSections } from './section-access.js';
 import { SectionUpdates } from './section-updates.js';
 import type { Section } from './sections.js';
 import type { SectionStore } from './store.js';
-import { Visits } from './visits.js';
+
+/** What trains sections. */
+export type SectionOptimizer = Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'clip' | 'moments'>;
 
 /** What a replica trains layer by layer, and with what. */
 export interface StreamedOptions<Sample> {
@@ -29,14 +32,27 @@ export interface StreamedOptions<Sample> {
   readonly batch: number;
   /** Micro-batches of a step: all of them go through a layer before the next one's parameters are needed. */
   readonly gradientAccumulation: number;
-  readonly optimizer: Pick<AdamwOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'clip' | 'moments'>;
-  /** Where its sections are kept; closed with it. */
-  readonly store: (sections: readonly Section[]) => SectionStore | Promise<SectionStore>;
+  readonly optimizer: SectionOptimizer;
+  /** How it comes at its sections: see {@link storedSections} for those of a store. Closed with it. */
+  readonly open: OpenSections;
   /** Where the hidden states between layers are kept, closed with it; in memory where left out. */
   readonly boundaries?: ((sizes: BoundarySizes) => Promise<BoundaryStore>) | undefined;
   /** Rows of a table in a section, at most; as {@link cutGraph} has it. */
   readonly rows?: number | undefined;
   readonly compile?: SessionOptions;
+}
+
+/** Sections of a store that has all of them, made for those of a model. */
+export function storedSections(
+  { engine, optimizer, compile = {} }: Pick<StreamedOptions<never>, 'engine' | 'optimizer' | 'compile'>,
+  make: (sections: readonly Section[]) => SectionStore | Promise<SectionStore>,
+): OpenSections {
+  return async (sections) => {
+    const store = await make(sections);
+    const adamw = new AdamwUpdate(engine, optimizer, compile);
+    const updates = new SectionUpdates(store, sections, adamw, optimizer.moments);
+    return new StoredSections(store, updates, new VectorNorm(engine, compile));
+  };
 }
 
 /**
@@ -52,10 +68,7 @@ export class StreamedReplica<Sample = unknown> {
   private constructor(
     private readonly options: StreamedOptions<Sample>,
     private readonly graph: CutGraph,
-    readonly store: SectionStore,
-    private readonly visits: Visits,
-    private readonly updates: SectionUpdates,
-    private readonly norm: VectorNorm,
+    private readonly access: SectionAccess,
     private readonly pass: LayeredPass,
     private readonly states: StepStates,
   ) {
@@ -66,21 +79,17 @@ export class StreamedReplica<Sample = unknown> {
 
   /** @throws MeanfieldError for an objective or an architecture that cannot be cut between layers */
   static async create<Sample>(options: StreamedOptions<Sample>): Promise<StreamedReplica<Sample>> {
-    const { objective, engine, batch, gradientAccumulation, optimizer, rows, compile = {} } = options;
+    const { objective, engine, batch, gradientAccumulation, rows, compile = {} } = options;
     const graph = cutGraph(objective as Objective<never>, batch, rows);
-    const store = await options.store(graph.sections);
-    const adamw = new AdamwUpdate(engine, optimizer, compile);
-    const updates = new SectionUpdates(store, graph.sections, adamw, optimizer.moments);
-    const visits = new Visits(store, updates);
-    const norm = new VectorNorm(engine, compile);
-    const pass = await LayeredPass.create(engine, graph, { store, visits, norm }, gradientAccumulation > 1, compile);
+    const access = await options.open(graph.sections);
+    const pass = await LayeredPass.create(engine, graph, access, gradientAccumulation > 1, compile);
     const sizes = boundarySizes(graph, gradientAccumulation);
     const boundaries = await options.boundaries?.(sizes);
     const states = boundaries ? await StatesPutBy.make(boundaries, sizes) : new StatesInMemory(sizes);
-    return new StreamedReplica(options, graph, store, visits, updates, norm, pass, states);
+    return new StreamedReplica(options, graph, access, pass, states);
   }
 
-  /** What is in its store. */
+  /** What its model is cut into. */
   get sections(): readonly Section[] {
     return this.graph.sections;
   }
@@ -110,8 +119,8 @@ export class StreamedReplica<Sample = unknown> {
     const costs = await this.#forward(this.#feeds, this.states);
     const each = objective.unit(batch) / this.graph.tokens;
     const loss = (each * costs.reduce((sum, one) => sum + weighedCosts(one), 0)) / weight;
-    this.#squares = await this.pass.backward(this.#feeds, costs, this.states);
-    await this.store.settle();
+    this.#squares = await this.access.squares(await this.pass.backward(this.#feeds, costs, this.states));
+    await this.access.settle();
     return { loss, weight };
   }
 
@@ -129,36 +138,49 @@ export class StreamedReplica<Sample = unknown> {
     return { gradientNorm };
   }
 
-  /** Takes the step that is still to be taken: what is in the store then is what the last step left. */
+  /** Takes the step that is still to be taken: all sections are then what the last step left. */
   async flush(): Promise<void> {
     const pending = this.#pending;
     this.#pending = undefined;
-    if (pending) await this.visits.through([...this.sections.keys()], undefined, pending);
-    await this.store.settle();
+    if (pending) await this.access.through([...this.sections.keys()], undefined, pending);
+    await this.access.settle();
   }
 
-  /** What samples cost, without a gradient; the step that is still to be taken is taken on the way. */
-  async lossSum(samples: Iterable<Sample>): Promise<LossSum> {
+  /** How often {@link lossSum} of so many samples goes through the model. */
+  passesFor(samples: number): number {
+    return Math.ceil(samples / (this.#mostTogether * this.options.batch));
+  }
+
+  /**
+   * What samples cost, without a gradient; the step that is still to be taken is taken on the way.
+   *
+   * @param passes goes through the model so often at least, for others that do
+   */
+  async lossSum(samples: Iterable<Sample>, passes = 0): Promise<LossSum> {
     const { objective, batch } = this.options;
-    // Two states a micro-batch are enough, so that many go through a layer together.
     const { places } = this.states;
-    const most = Math.max(1, Math.floor(places.length / 2));
+    const most = this.#mostTogether;
     const states: States = {
       rows: (b) => places[2 * b + 1]!,
       state: (layer, b) => places[2 * b + (layer % 2)]!,
       hidden: (b) => places[2 * b + ((this.graph.blocks.length + 1) % 2)]!,
     };
-    const loss = await lossOfSamples(objective, samples, { batch, most }, (feeds) => this.#forward(feeds, states));
-    await this.store.settle();
+    const loss = await lossOfSamples(objective, samples, { batch, most, passes }, (feeds) =>
+      this.#forward(feeds, states),
+    );
+    await this.access.settle();
     return loss;
   }
 
   async dispose(): Promise<void> {
     await this.pass.dispose();
-    await this.updates.dispose();
-    await this.norm.dispose();
     await this.states.close();
-    await this.store.close();
+    await this.access.close();
+  }
+
+  /** Micro-batches that go through a layer in one visit where no way back follows: two states of each are enough. */
+  get #mostTogether(): number {
+    return Math.max(1, Math.floor(this.states.places.length / 2));
   }
 
   #forward(feeds: readonly Record<string, HostArray>[], states: States): Promise<BatchCosts[]> {
