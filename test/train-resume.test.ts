@@ -66,6 +66,25 @@ describe.each(arrangements)('%s', (name, changes) => {
   });
 });
 
+it('goes on with another stage of ZeRO, or none, and learns the same', async () => {
+  const run = { replicas: 2, syncEvery: 1, optimizer: 'adamw', evalEvery: 20 } as const;
+  await trainer.train('stages', { ...run, zero: 0, steps: 20 });
+  for (const [zero, steps] of [
+    [3, 30],
+    [1, 35],
+    [2, 40],
+  ] as const) {
+    const { error } = await trainer.train('stages', { ...run, zero, steps, resume: true });
+    expect(error).toBeUndefined();
+  }
+  const rate = { lr: 1e-3, minLr: 1e-3, warmup: 0 };
+  const whole = await trainer.train('level', { ...run, ...rate, zero: 3 });
+  await trainer.train('level stages', { ...run, ...rate, zero: 0, steps: 20 });
+  const last = await trainer.train('level stages', { ...run, ...rate, zero: 3, steps: 40, resume: true });
+  expect(Math.abs(last.result!.valLoss / whole.result!.valLoss - 1)).toBeLessThan(1e-5);
+  expect(await trainer.losses('level stages')).toHaveLength(40);
+});
+
 it('starts at step 0 when it was killed before the first checkpoint', async () => {
   const changes = { steps: 60, checkpointEvery: 60 };
   const training = trainer.start('early', changes);

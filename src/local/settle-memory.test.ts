@@ -99,3 +99,15 @@ it('holds to an offload that is named, and refuses with the sum', async () => {
     /^(?!.*layer by layer)/s,
   );
 });
+
+it('reckons with what replicas share out, and refuses with that sum what does not fit', async () => {
+  const shared = { replicas: 2, zero: 3 } as const;
+  const { notice, setup } = await settle({ ...shared, memory: 4, run: join(folder, 'shared') });
+  expect(setup.stage).toBe(3);
+  expect(notice!.fit).toMatchObject({ offload: 'none', diskBytes: 0 });
+  expect(notice!.message).toContain('layer by layer with parameters, gradients and moments shared out');
+  const memory = Number((notice!.fit!.memoryBytes / 1e9 - 0.02).toFixed(3));
+  await expect(settle({ ...shared, memory, run: join(folder, 'little') })).rejects.toThrow(
+    'layer by layer with parameters, gradients and moments shared out it takes about',
+  );
+});

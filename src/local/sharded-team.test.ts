@@ -1,11 +1,15 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sha256 } from '../base/hash.js';
 import { Model } from '../model/model.js';
 import { CAUSAL, createObjective } from '../objectives/create.js';
 import { initialParameters } from '../run/start-vectors.js';
 import { ParameterReader, setParameters } from '../training/streamed/parameter-pieces.js';
 import { shardsOfSection } from '../training/streamed/sharded/sharded-sections.js';
 import { CONTEXT, replicaHere, type TestData, testData, tinySetup } from './local.test-support.js';
-import type { ReplicaHandle } from './replica-thread.js';
+import { type ReplicaHandle, startReplicaThread } from './replica-thread.js';
 import { ShardedTeam } from './sharded-team.js';
 import { Team, type TeamSetup } from './team.js';
 import type { TeamState } from './team-state.js';
@@ -19,6 +23,8 @@ beforeAll(async () => {
 afterAll(() => data.remove());
 
 const STEPS = 20;
+/** What a replica answers that has taken no step. */
+const HASH = sha256('a model in shards, 0');
 /** Clips every gradient: those of this model are longer. */
 const optimizer = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, clip: 0.3 };
 
@@ -178,6 +184,27 @@ describe.each([2, 3] as const)('replicas that share out by stage %i of ZeRO', (s
     await curve(team, 0, 2);
     await expect(curve(team, 2, 3)).rejects.toThrow("A replica's thread ended.");
     // None waits.
+    await team.close();
+  });
+
+  it('end when the thread of one ends, wherever the others wait for it', async () => {
+    const file = join(data.folder, `dying-${stage}.mjs`);
+    // It begins as a replica does and is gone in its first step.
+    await writeFile(
+      file,
+      `import { parentPort } from 'node:worker_threads';
+       const answers = { init: null, load: ${JSON.stringify(HASH)}, shard: { values: new Float32Array(0) }, close: null };
+       parentPort.on('message', ({ id, name }) => {
+         if (name === 'train') process.exit(7);
+         if (id !== undefined) parentPort.postMessage({ id, output: answers[name] });
+         if (name === 'close') parentPort.close();
+       });`,
+    );
+    const model = modelOf('gpt2');
+    const team = await startShared(model, { stage }, (replica, i) =>
+      i === 2 ? startReplicaThread(pathToFileURL(file)) : replica,
+    );
+    await expect(curve(team, 0, 1)).rejects.toThrow("A replica's thread ended with code 7.");
     await team.close();
   });
 

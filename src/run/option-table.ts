@@ -242,10 +242,7 @@ const LENGTH = {
 } as const satisfies TrainTable;
 
 const OPTIMISER = {
-  /**
-   * What trains the matrices of hidden layers: `muon` for a new model that learns the next token, else `adamw`; so with `offload`,
-   * and with `zero` of 2 or 3.
-   */
+  /** What trains the matrices of hidden layers: `muon` for a new model that learns the next token, else `adamw`; so with `offload`, `zero` 2, 3. */
   optimizer: {
     kind: 'choice',
     choices: OPTIMIZERS,
@@ -350,10 +347,7 @@ const COMPUTING = {
       "train layer by layer, with the optimiser's moments, all of the model, or its hidden states too, on disk, in the run's " +
       'folder',
   },
-  /**
-   * What replicas that make one joint step share out between them, by ZeRO's stages: 1 the optimiser's moments, 2 gradients too, 3
-   * parameters as well; with 2 and 3 they go through the model layer by layer. Default 0.
-   */
+  /** What replicas that make one joint step share out: 1 the optimiser's moments, 2 gradients too, 3 parameters as well (ZeRO's stages). Default 0. */
   zero: {
     kind: 'whole',
     most: 3,
