@@ -54,10 +54,7 @@ function cacheTerm(model: Model, tokens: number): Term {
 export const runTokens = ({ dimensions: { context } }: Model): number => context * mostWindows(context);
 
 /** The whole model in memory in float32: what it takes by itself. */
-export const vectorTerms = (model: Model): Term[] => [
-  [4 * model.layout.size, 'for the model'],
-  ofProcess(model),
-];
+export const vectorTerms = (model: Model): Term[] => [[4 * model.layout.size, 'for the model'], ofProcess(model)];
 
 /** The whole model in memory in float32, at work. */
 export function wholeTerms(model: Model, { evaluates, writes }: Use): Term[] {

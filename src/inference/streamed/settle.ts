@@ -7,7 +7,17 @@ import { type MergeAdapter, withTextModel } from '../../hub/load-model.js';
 import type { Model } from '../../model/model.js';
 import type { LoadOptions } from '../options.js';
 import { type LayerFiles, openLayers } from './layer-files.js';
-import { type LayeredNeed, layeredNeed, runTokens, SPARE, type Term, total, type Use, vectorTerms, wholeTerms } from './need.js';
+import {
+  type LayeredNeed,
+  layeredNeed,
+  runTokens,
+  SPARE,
+  type Term,
+  total,
+  type Use,
+  vectorTerms,
+  wholeTerms,
+} from './need.js';
 import { cutOfModel } from './scorer.js';
 
 /** A model that is used layer by layer. */
