@@ -16,8 +16,8 @@ import { meanfield, program, workFolder } from './command.js';
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const at = workFolder();
-/** What a process may have resident: a third of what the model takes in float32. */
-const LIMIT = 0.35;
+/** What a process may have resident: about half of what the model's parameters take in float32. */
+const LIMIT = 0.45;
 const sizes = { layers: 16, width: 1024, heads: 8, keyValueHeads: 8, context: 64, vocabulary: 256 };
 
 /** A model of 200 million parameters in bfloat16: 0.8 GB in float32. */
@@ -53,14 +53,14 @@ async function peakOf(...args: string[]) {
 }
 
 it.skipIf(process.platform !== 'linux')(
-  'a model is measured, writes and is exported in a third of what it takes',
+  'a model is measured, writes and is exported in half of what it takes',
   async () => {
     const memory = ['--memory', String(LIMIT)];
     const files = [at('model'), at('text.txt')];
     const [little, whole] = [await peakOf('eval', ...files, ...memory), await peakOf('eval', ...files)];
     expect([little.code, little.errors]).toEqual([0, expect.stringContaining('layer by layer')]);
     expect(little.peak).toBeLessThan(1e9 * LIMIT);
-    expect(whole.peak).toBeGreaterThan(2 * little.peak);
+    expect(whole.peak).toBeGreaterThan(2e9 * LIMIT);
     const { loss, accuracy, tokens } = whole.result;
     expect(little.result).toMatchObject({ accuracy, tokens });
     expect(little.result.loss / loss).toBeCloseTo(1, 5);
