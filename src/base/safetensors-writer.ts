@@ -59,20 +59,23 @@ export function* encodeSafetensors(
  * As {@link encodeSafetensors}, of float32 tensors that are never all in memory.
  *
  * @param read gives a tensor's elements in their order; an array is written before the next is asked for
+ * @param rounded the type that their numbers are rounded to as they are written
  */
 export async function* encodeSafetensorsInPieces(
   tensors: Iterable<Omit<NamedTensor, 'data'>>,
   read: (name: string) => AsyncIterable<Float32Array>,
   metadata: Readonly<Record<string, string>> = {},
+  rounded?: RoundedDtype,
 ): AsyncGenerator<Uint8Array> {
-  const parts = [...tensors].map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const }));
+  const parts = [...tensors].map(({ name, shape }) => ({ name, shape, dtype: rounded ?? ('F32' as const) }));
   parts.sort((a, b) => byUtf8(a.name, b.name));
   yield header(parts, metadata);
   for (const { name, shape } of parts) {
     let left = shape.reduce((product, size) => product * size, 1);
     for await (const data of read(name)) {
       left -= data.length;
-      yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      if (rounded === undefined) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      else yield* roundedBytes(data, rounded);
     }
     if (left !== 0) throw new Error(`safetensors: ${name} of shape [${shape}] came with ${-left} elements more`);
   }

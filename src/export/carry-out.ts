@@ -5,11 +5,17 @@ import { writeFileSynced } from '../base/files/atomic.js';
 import { jsonText } from '../base/json.js';
 import { spelledError } from '../base/spelling.js';
 import { createEngine } from '../engine/node/create.js';
-import { type LoadedModel, loadModel, type MergeAdapter } from '../hub/load-model.js';
+import {
+  type LoadedModel,
+  loadModel,
+  type MergeAdapter,
+  type OpenTextModel,
+  withTextModel,
+} from '../hub/load-model.js';
 import { HASHES } from '../hub/model-files.js';
 import { adapterPlace } from '../hub/open-model.js';
 import { mergeAdapter } from '../training/merge-adapter.js';
-import type { ExportOrder, ExportSource } from './format.js';
+import type { ExportOrder, ExportSource, ReadModel } from './format.js';
 import { formatOf } from './formats.js';
 import { checkExport, type ExportOptions, type ExportResult, type ResolvedExport } from './options.js';
 import { MARK, placeFor, requireFree, writeInPlace } from './place.js';
@@ -61,7 +67,35 @@ async function openSource(model: string, { notice, progress }: ResolvedExport): 
     for (const message of loaded.notices) notice?.(message);
     return loaded;
   };
-  return { model, adapter, load };
+  const open: ExportSource['open'] = (work) =>
+    withTextModel(
+      model,
+      async (opened) => {
+        progress?.({ stage: 'reading' });
+        for (const message of opened.notices) notice?.(message);
+        const { model, tokenizerFiles, generationConfig } = opened;
+        const texts = { tokenizerFiles, ...(generationConfig && { generationConfig }) };
+        return work({ model, tokenizer: await opened.tokenizer(), ...texts, read: await readerOf(opened) });
+      },
+      merge,
+    );
+  return { model, adapter, load, open };
+}
+
+/** Reads one parameter after another into one place; of what is made of several models' all are there at once. */
+async function readerOf({ model, parameter, parameters }: OpenTextModel): Promise<ReadModel['read']> {
+  const { entries } = model.layout;
+  if (!parameter) {
+    const views = model.layout.views(await parameters());
+    return async (name) => views[name]!;
+  }
+  const sizes = new Map(entries.map(({ name, size }) => [name, size]));
+  const place = new Float32Array(Math.max(...sizes.values()));
+  return async (name) => {
+    const values = place.subarray(0, sizes.get(name)!);
+    await parameter(name, values);
+    return values;
+  };
 }
 
 async function filesOf(place: string, file: boolean): Promise<Pick<ExportResult, 'bytes' | 'files'>> {

@@ -2,6 +2,12 @@ import type { LoadedModel } from '../hub/load-model.js';
 import type { ExportDtype } from './formats.js';
 import type { ResolvedExport } from './options.js';
 
+/** A model whose parameters are read one by one. */
+export interface ReadModel extends Pick<LoadedModel, 'model' | 'tokenizer' | 'tokenizerFiles' | 'generationConfig'> {
+  /** A parameter's values, which are another's when the next is read. */
+  read(name: string): Promise<Float32Array>;
+}
+
 /** What is exported. */
 export interface ExportSource {
   /** As the user named it. */
@@ -12,6 +18,11 @@ export interface ExportSource {
    * @throws MeanfieldError when a file is missing or damaged
    */
   load(): Promise<LoadedModel>;
+  /**
+   * Opens the model for as long as some work with it takes: of its parameters one is in memory at a time, unless it is an
+   * adapter, which is joined with its base as {@link load} does it. Errors as there.
+   */
+  open<T>(work: (model: ReadModel) => Promise<T>): Promise<T>;
   /** The folder of the adapter, where it is one. */
   readonly adapter: string | undefined;
 }

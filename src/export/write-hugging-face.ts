@@ -6,11 +6,10 @@ import { isJsonObject, type JsonObject, jsonText } from '../base/json.js';
 import type { NamedTensor, RoundedDtype } from '../base/safetensors-writer.js';
 import { spelledError } from '../base/spelling.js';
 import { findTemplate, withTemplate } from '../data/chat/template.js';
-import type { LoadedModel } from '../hub/load-model.js';
 import { configText } from '../hub/model-folder.js';
 import { weightBytes, writeWeights } from '../hub/write-weights.js';
 import { someNames } from '../model/config-rules.js';
-import type { ExportOrder, ExportWriter } from './format.js';
+import type { ExportOrder, ExportWriter, ReadModel } from './format.js';
 import type { ExportDtype } from './formats.js';
 
 interface Numbers {
@@ -31,7 +30,8 @@ const NUMBERS: Readonly<Partial<Record<ExportDtype, Numbers>>> = {
 export const numbersOf = (dtype: ExportDtype): Numbers => NUMBERS[dtype]!;
 
 /** A model in Hugging Face's layout. */
-export const writeHuggingFace: ExportWriter = async (source, order) => writeTransformer(await source.load(), order);
+export const writeHuggingFace: ExportWriter = (source, order) =>
+  source.open((opened) => writeTransformer(opened, order));
 
 /**
  * Writes a model as Python `transformers` saves it into a folder that is being made.
@@ -39,18 +39,22 @@ export const writeHuggingFace: ExportWriter = async (source, order) => writeTran
  * @returns the sha256 of each file by name
  * @throws MeanfieldError naming tensors that hold what the order's numbers cannot
  */
-export async function writeTransformer(loaded: LoadedModel, order: ExportOrder): Promise<Record<string, string>> {
+export async function writeTransformer(
+  opened: Omit<ReadModel, 'tokenizer'>,
+  order: ExportOrder,
+): Promise<Record<string, string>> {
   const { place, dtype, options } = order;
   const { torch, rounded } = numbersOf(dtype);
-  const { model, parameters, generationConfig, tokenizerFiles } = loaded;
-  const tensors = model.layout.entries.map(({ name, shape, offset, size }) => ({
+  const { model, read, generationConfig, tokenizerFiles } = opened;
+  const fit = new Fit(dtype);
+  const tensors = model.layout.entries.map(({ name, shape }) => ({
     ...{ name, shape },
-    data: parameters.subarray(offset, offset + size),
+    read: async () => fit.see(name, await read(name)),
   }));
-  requireFits(tensors, dtype);
   const bytes = weightBytes(tensors, rounded);
   const shardBytes = options.shardSize * 1e9;
   const hashes = await writeWeights(place, tensors, { rounded, shardBytes, told: (part) => order.told(part, bytes) });
+  fit.require();
   const { dtype: _dtype, ...config } = model.config as JsonObject;
   const texts: Record<string, string> = {
     'config.json': configText({ ...config, torch_dtype: torch }),
@@ -67,36 +71,52 @@ interface FitOptions extends Pick<Numbers, 'limit'> {
   readonly instead?: ExportDtype;
 }
 
-/**
- * That every number of every tensor stays finite.
- *
- * @throws MeanfieldError naming the tensors where one does not
- */
-export function requireFits(
-  tensors: readonly NamedTensor[],
-  dtype: ExportDtype,
-  { limit, instead = dtype === 'fp16' ? 'bf16' : 'fp32' }: FitOptions = numbersOf(dtype),
-): void {
-  let largest = 0;
-  const wrong = tensors.filter(({ data }) => {
-    const magnitude = largestOf(data);
+/** Whether every number of every tensor stays finite. */
+export class Fit {
+  #largest = 0;
+  readonly #wrong: string[] = [];
+  readonly #limits: FitOptions;
+
+  constructor(
+    private readonly dtype: ExportDtype,
+    limits: FitOptions = numbersOf(dtype),
+  ) {
+    this.#limits = limits;
+  }
+
+  /** Looks at a tensor's values. @returns them */
+  see(name: string, values: Float32Array): Float32Array {
+    const magnitude = largestOf(values);
     // NaN is below nothing.
-    if (magnitude < limit) return false;
-    largest = Number.isNaN(magnitude) ? magnitude : Math.max(largest, magnitude);
-    return true;
-  });
-  if (wrong.length === 0) return;
-  const names = someNames(wrong.map(({ name }) => name));
-  if (!Number.isFinite(largest))
-    throw new MeanfieldError(
-      `The weights are not usable: ${names} hold numbers that are not finite. Take another copy.`,
+    if (magnitude < this.#limits.limit) return values;
+    this.#largest = Math.max(this.#largest, magnitude);
+    this.#wrong.push(name);
+    return values;
+  }
+
+  /** @throws MeanfieldError naming the tensors where one does not */
+  require(): void {
+    if (this.#wrong.length === 0) return;
+    const { limit, instead = this.dtype === 'fp16' ? 'bf16' : 'fp32' } = this.#limits;
+    const [names, largest, dtype] = [someNames(this.#wrong), this.#largest, this.dtype];
+    if (!Number.isFinite(largest))
+      throw new MeanfieldError(
+        `The weights are not usable: ${names} hold numbers that are not finite. Take another copy.`,
+      );
+    throw spelledError(
+      MeanfieldError,
+      ({ option }) =>
+        `${dtype} cannot hold these weights: ${names} reach ${largest.toPrecision(4)}, and it ends at ` +
+        `${limit === FLOAT16_LIMIT ? '65504' : limit.toPrecision(4)}. Choose another ${option('dtype')}, such as ${instead}.`,
     );
-  throw spelledError(
-    MeanfieldError,
-    ({ option }) =>
-      `${dtype} cannot hold these weights: ${names} reach ${largest.toPrecision(4)}, and it ends at ` +
-      `${limit === FLOAT16_LIMIT ? '65504' : limit.toPrecision(4)}. Choose another ${option('dtype')}, such as ${instead}.`,
-  );
+  }
+}
+
+/** Refuses tensors that a type cannot hold, as {@link Fit} tells. @throws MeanfieldError naming them */
+export function requireFits(tensors: readonly NamedTensor[], dtype: ExportDtype, limits?: FitOptions): void {
+  const fit = new Fit(dtype, limits);
+  for (const { name, data } of tensors) fit.see(name, data);
+  fit.require();
 }
 
 /** The largest |x|; NaN where one is. */

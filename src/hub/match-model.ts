@@ -56,9 +56,11 @@ interface NamedValues {
 
 /** @throws MeanfieldError where two tensors differ that are one parameter */
 export function checkCopy(path: string, one: NamedValues, other: NamedValues): void {
-  if (other.values.some((value, i) => !Object.is(value, one.values[i])))
-    throw new MeanfieldError(
-      `${path}: tensors ${one.name} and ${other.name} are one in this model, but hold other values. If they are two, ` +
-        'config.json should say "tie_word_embeddings": false.',
-    );
+  if (other.values.some((value, i) => !Object.is(value, one.values[i]))) throw copyFault(path, one.name, other.name);
 }
+
+export const copyFault = (path: string, one: string, other: string): MeanfieldError =>
+  new MeanfieldError(
+    `${path}: tensors ${one} and ${other} are one in this model, but hold other values. If they are two, ` +
+      'config.json should say "tie_word_embeddings": false.',
+  );

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { writeFileSynced } from '../base/files/atomic.js';
 import { jsonText } from '../base/json.js';
 import { DTYPE_BYTES } from '../base/safetensors-dtype.js';
-import { encodeSafetensors, type NamedTensor, type RoundedDtype } from '../base/safetensors-writer.js';
+import { encodeSafetensorsInPieces, type NamedTensor, type RoundedDtype } from '../base/safetensors-writer.js';
 import { SHARD_INDEX, WEIGHTS } from './model-files.js';
 
 /** How weights are written. */
@@ -15,9 +15,18 @@ export interface WriteWeightsOptions {
   readonly told?: ((bytes: number) => void) | undefined;
 }
 
+/** A tensor that is read when it is written. */
+export interface ReadTensor extends Omit<NamedTensor, 'data'> {
+  /** Its elements, which are another's when the next tensor is read. */
+  read(): Promise<Float32Array>;
+}
+
+const elements = (tensors: Iterable<Pick<NamedTensor, 'shape'>>): number =>
+  [...tensors].reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+
 /** Bytes that tensors take in a file. */
-export const weightBytes = (tensors: Iterable<NamedTensor>, rounded?: RoundedDtype): number =>
-  [...tensors].reduce((sum, { data }) => sum + data.length * DTYPE_BYTES[rounded ?? 'F32'], 0);
+export const weightBytes = (tensors: Iterable<Pick<NamedTensor, 'shape'>>, rounded?: RoundedDtype): number =>
+  elements(tensors) * DTYPE_BYTES[rounded ?? 'F32'];
 
 /**
  * Writes a model's weights into a folder that is being made: `model.safetensors`, or several files with
@@ -28,7 +37,7 @@ export const weightBytes = (tensors: Iterable<NamedTensor>, rounded?: RoundedDty
  */
 export async function writeWeights(
   folder: string,
-  tensors: readonly NamedTensor[],
+  tensors: readonly (NamedTensor | ReadTensor)[],
   { rounded, shardBytes, told }: WriteWeightsOptions,
 ): Promise<Record<string, string>> {
   const shards = shardsOf(tensors, (tensor) => weightBytes([tensor], rounded), shardBytes);
@@ -36,17 +45,19 @@ export async function writeWeights(
     shards.length === 1 ? WEIGHTS : `model-${digits(i + 1)}-of-${digits(shards.length)}.safetensors`;
   const hashes: Record<string, string> = {};
   for (const [i, shard] of shards.entries()) {
-    const bytes = encodeSafetensors(
-      shard.map((tensor) => ({ ...tensor, rounded })),
-      { format: 'pt' },
-    );
+    const byName = new Map(shard.map((tensor) => [tensor.name, tensor]));
+    const read = async function* (tensor: string) {
+      const one = byName.get(tensor)!;
+      yield 'data' in one ? one.data : await one.read();
+    };
+    const bytes = encodeSafetensorsInPieces(shard, read, { format: 'pt' }, rounded);
     hashes[name(i)] = (await writeFileSynced(join(folder, name(i)), watched(bytes, told))).sha256;
   }
   if (shards.length > 1) {
     const files = shards.flatMap((shard, i) => shard.map((tensor) => [tensor.name, name(i)] as const));
     const index = {
       metadata: {
-        total_parameters: tensors.reduce((sum, { data }) => sum + data.length, 0),
+        total_parameters: elements(tensors),
         total_size: weightBytes(tensors, rounded),
       },
       weight_map: Object.fromEntries(files.sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -74,8 +85,8 @@ function shardsOf<T>(list: readonly T[], bytesOf: (one: T) => number, most: numb
 
 const digits = (number: number): string => String(number).padStart(5, '0');
 
-function* watched(pieces: Iterable<Uint8Array>, told?: (bytes: number) => void): Generator<Uint8Array> {
-  for (const piece of pieces) {
+async function* watched(pieces: AsyncIterable<Uint8Array>, told?: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
     told?.(piece.length);
     yield piece;
   }

@@ -52,19 +52,42 @@ export const MASKED = -1e9;
  * Outputs: `logits` [1, V]; `new_keys.i` and `new_values.i` [T, 1, K, D], the rows to append to the cache.
  */
 export function traceStep(model: Model, { tokens: T, slots: S, reach, source }: StepSize, target: Target): Program {
-  const { keyValueHeads: K } = model.dimensions;
   const outputs: Record<string, Tensor> = {};
+  const parameters = model.parameterInputs();
+  const hidden_TC = model.forward(parameters, {
+    ids_N: input('ids', [T], 'int64'),
+    batch: 1,
+    positions_T: input('positions', [T], 'int64'),
+    attend: attendToSlots(model, { tokens: T, slots: S }, (layer) => ({ number: layer, outputs })),
+    reach,
+    attendSource: source === undefined ? undefined : attendKept(source, T),
+  });
+  const logits = model.logits(parameters, gather(hidden_TC, input('row', [1], 'int64')));
+  return encode({ logits, ...outputs }, target);
+}
+
+/**
+ * Attention of a step's tokens to what is cached and to each other, as {@link traceStep} has it.
+ *
+ * @param cacheOf the number by which a layer's cache is named, and where what belongs into it is put
+ */
+export function attendToSlots(
+  { dimensions: { keyValueHeads: K } }: Model,
+  { tokens: T, slots: S }: Pick<StepSize, 'tokens' | 'slots'>,
+  cacheOf: (layer: number) => { readonly number: number; readonly outputs: Record<string, Tensor> },
+): Attend {
   const masks = new Map<number | undefined, Tensor>([[undefined, input('mask', [S])]]);
   const maskOf = (window: number | undefined): Tensor => {
     const mask = masks.get(window) ?? reshape(input(`mask.${window}`, [T, S]), [T, 1, S]);
     masks.set(window, mask);
     return mask;
   };
-  const attend: Attend = (layer, q_T1HD, k_T1KD, v_T1KD, options = {}) => {
+  return (layer, q_T1HD, k_T1KD, v_T1KD, options = {}) => {
     const D = q_T1HD.shape[3]!;
-    outputs[`new_keys.${layer}`] = k_T1KD;
-    outputs[`new_values.${layer}`] = v_T1KD;
-    const past = (name: string) => reshape(input(`${name}.${layer}`, [S, 1, K, D]), [S, K, D]);
+    const { number, outputs } = cacheOf(layer);
+    outputs[`new_keys.${number}`] = k_T1KD;
+    outputs[`new_values.${number}`] = v_T1KD;
+    const past = (name: string) => reshape(input(`${name}.${number}`, [S, 1, K, D]), [S, K, D]);
     const fresh = (x: Tensor) => reshape(x, [T, K, D]);
     return attendToCache(
       q_T1HD,
@@ -74,17 +97,6 @@ export function traceStep(model: Model, { tokens: T, slots: S, reach, source }: 
       { ...options, ...(options.relative && { biases: biasesOf(options.relative, T, S) }) },
     );
   };
-  const parameters = model.parameterInputs();
-  const hidden_TC = model.forward(parameters, {
-    ids_N: input('ids', [T], 'int64'),
-    batch: 1,
-    positions_T: input('positions', [T], 'int64'),
-    attend,
-    reach,
-    attendSource: source === undefined ? undefined : attendKept(source, T),
-  });
-  const logits = model.logits(parameters, gather(hidden_TC, input('row', [1], 'int64')));
-  return encode({ logits, ...outputs }, target);
 }
 
 /** What a model asks of a cache. */

@@ -21,6 +21,8 @@ export interface GeneratorOptions {
   readonly generationConfig?: Readonly<Record<string, unknown>>;
   readonly engine: Engine;
   readonly compile?: SessionOptions;
+  /** What writes in place of the parameters. */
+  readonly decoder?: SequenceDecoder | undefined;
 }
 
 /**
@@ -44,7 +46,7 @@ export class Generator {
   constructor(options: GeneratorOptions) {
     const { model, tokenizer, generationConfig } = options;
     this.#options = options;
-    this.#decoder = createDecoder(options);
+    this.#decoder = options.decoder ?? createDecoder(options);
     const config = model.config as Record<string, unknown>;
     this.#special = specialTokens(tokenizer, model.dimensions.vocabulary, config, generationConfig);
     this.#marks = model.architecture.encoder && seq2seqOf(tokenizer, { ...config, ...generationConfig });

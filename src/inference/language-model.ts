@@ -32,7 +32,12 @@ import type { ConversationEvaluation } from './row-evaluator.js';
 import { fusedSequences, fusingEngine, unknownPrecision } from './sequence-decoder.js';
 import { SequenceTeller } from './sequence-teller.js';
 import { SourceEvaluator } from './source-evaluator.js';
-import { type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
+import { StreamedDecoder } from './streamed/decoder.js';
+import type { Use } from './streamed/need.js';
+import { StreamedScorer } from './streamed/scorer.js';
+import { type Layers, settleUse } from './streamed/settle.js';
+import { StreamedTeller } from './streamed/teller.js';
+import { type Teller, type TextEvaluation, TextEvaluator, type TextEvaluatorOptions } from './text-evaluator.js';
 import { type Weights, weightsBy } from './weights.js';
 
 /**
@@ -60,6 +65,8 @@ export class LanguageModel implements AsyncDisposable {
   readonly #precision: WeightPrecision;
   /** In few bits: the model's vector is not in memory then. */
   readonly #weights: Weights | undefined;
+  /** Of a model that is read layer by layer: its vector is not in memory then, either. */
+  readonly #layers: Layers | undefined;
   readonly #evaluations = new Turns();
   readonly #closing = new AbortController();
   /** Elements of all its parameters. */
@@ -76,19 +83,22 @@ export class LanguageModel implements AsyncDisposable {
     threads: number,
     adapted?: AdaptedModel,
     fewer?: FewerBits,
+    layers?: Layers,
   ) {
     const { model, adapter, texts, notices = [] } = { model: loaded.model, ...adapted };
     const { architecture } = model;
     this.#precision = fewer?.precision ?? 'fp32';
     this.#weights = fewer?.weights;
+    this.#layers = layers;
     if (fewer) loaded = { ...loaded, parameters: new Float32Array(0) };
     const vectors = adapter ? { parameters: adapter, frozen: loaded.parameters } : { parameters: loaded.parameters };
     const { codes } = fewer ?? {};
     const work = { ...loaded, ...texts, ...vectors, codes, model, engine, threads, compile: { threads } };
     const parameters = this.#weights ?? (adapter ? model.views(adapter, loaded.parameters) : loaded.parameters);
     this.#architecture = architecture.name;
-    this.#generator = architecture.sees === 'all' ? undefined : new Generator({ ...work, parameters });
-    this.#work = work;
+    const decoder = layers && new StreamedDecoder({ ...work, tensors: layers.tensors });
+    this.#generator = architecture.sees === 'all' ? undefined : new Generator({ ...work, parameters, decoder });
+    this.#work = { ...work, scorer: layers && new StreamedScorer({ ...work, ...layers }) };
     this.#loaded = loaded;
     this.parameters = loaded.model.layout.size;
     this.context = loaded.model.dimensions.context;
@@ -96,10 +106,19 @@ export class LanguageModel implements AsyncDisposable {
   }
 
   /** @internal */
-  static async load(run: string, options: LoadOptions): Promise<LanguageModel> {
-    const { threads = availableParallelism(), device, precision } = checkLoad(run, options);
+  static async load(run: string, options: LoadOptions, use: Use = {}): Promise<LanguageModel> {
+    const { threads = availableParallelism(), device, precision, memory } = checkLoad(run, options);
     const engine = await createEngine(device);
     const merge: MergeAdapter = (...adapted) => mergeAdapter(engine, ...adapted);
+    const { layers, notice } = await settleUse(run, { memory, precision, device }, merge, use);
+    const told = (one: LoadedModel): LoadedModel & { readonly name: string } => ({
+      ...one,
+      ...{ name: run, notices: [...one.notices, ...(notice === undefined ? [] : [notice])] },
+    });
+    if (layers) {
+      const loaded = told({ ...layers.loaded, parameters: new Float32Array(0) });
+      return new LanguageModel(loaded, engine, threads, undefined, undefined, layers);
+    }
     let fewer: FewerBits | undefined;
     const loaded = await loadModel(run, merge, undefined, async (opened) => {
       if (precision === 'fp32' || opened.model.architecture.sees === 'all') return opened.parameters();
@@ -108,7 +127,12 @@ export class LanguageModel implements AsyncDisposable {
       return new Float32Array(0);
     });
     if (precision !== 'fp32' && !fewer) fewer = await encoderBits(engine, loaded, precision, threads);
-    return new LanguageModel({ ...loaded, name: run }, engine, threads, undefined, fewer);
+    return new LanguageModel(told(loaded), engine, threads, undefined, fewer);
+  }
+
+  /** Bytes that each token which it writes is read for, where its layers come from its files; else 0. */
+  get bytesPerToken(): number {
+    return this.#layers?.passBytes ?? 0;
   }
 
   /** Whether it writes texts, where others read whole ones: they make vectors of them. */
@@ -236,7 +260,7 @@ export class LanguageModel implements AsyncDisposable {
     const { notice, signal, progress } = checkEvaluate(options);
     const there = this.readsSource ? await holdsSources(files) : (await firstForm(files)) !== undefined;
     if (!there) return undefined;
-    this.#requireSingle('Rows of conversations are measured');
+    if (!this.#layers) this.#requireSingle('Rows of conversations are measured');
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
     const end = await this.#evaluations.take(either);
@@ -276,7 +300,7 @@ export class LanguageModel implements AsyncDisposable {
       throw new UsageError("Cannot embed: expected a list of texts, such as ['A cat sits on the mat.'].");
     }
     const { signal, progress } = checkEmbed(options);
-    if (this.#weights) this.#requireSingle('Vectors are made');
+    if (this.#weights || this.#layers) this.#requireSingle('Vectors are made');
     const closing = this.#closing.signal;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
     const end = await this.#evaluations.take(either);
@@ -362,6 +386,9 @@ export class LanguageModel implements AsyncDisposable {
     await this.#evaluator?.dispose();
     await this.#rowEvaluator?.dispose();
     await this.#embedder?.dispose();
+    // Whichever evaluator there is disposes of it as well, and that does no harm.
+    await this.#work.scorer?.dispose();
+    await this.#layers?.tensors.close();
     end();
   }
 
@@ -384,14 +411,18 @@ export class LanguageModel implements AsyncDisposable {
 
   /** @throws UsageError where the vector of parameters is not in memory */
   #requireSingle(what: string): void {
+    if (this.#layers)
+      throw new UsageError(`${what} with the whole model in memory, and this one is read layer by layer. ${MORE}`);
     if (this.#precision !== 'fp32')
       throw new UsageError(
         `${what} in single precision, and this model was loaded in ${this.#precision}. Leave precision out.`,
       );
   }
 
-  /** What tells tokens where the weights are in few bits. */
-  #teller(): SequenceTeller | undefined {
+  /** What tells tokens where the weights are in few bits, or in files. */
+  #teller(): Teller | undefined {
+    const { scorer, model } = this.#work;
+    if (scorer) return new StreamedTeller(scorer, model, this.#work.tokenizer.standIn ?? 0);
     if (!this.#weights) return undefined;
     const { tokenizer } = this.#work;
     return new SequenceTeller(fusedSequences({ ...this.#work, weights: this.#weights }), tokenizer.standIn ?? 0);
@@ -401,6 +432,8 @@ export class LanguageModel implements AsyncDisposable {
     if (this.#closing.signal.aborted) throw closedError();
   }
 }
+
+const MORE = 'Give it more memory, or leave memory out where the whole fits.';
 
 /** What stands in the place of a model's vector of parameters. */
 interface FewerBits {

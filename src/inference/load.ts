@@ -1,5 +1,6 @@
 import type { LanguageModel } from './language-model.js';
 import type { LoadOptions } from './options.js';
+import type { Use } from './streamed/need.js';
 
 /**
  * Loads a model: the best of a run, a folder in Hugging Face's layout, a GGUF file, or `org/name` of the hub.
@@ -18,7 +19,12 @@ import type { LoadOptions } from './options.js';
  * @category Using a model
  */
 export async function load(run: string, options: LoadOptions = {}): Promise<LanguageModel> {
+  return loadFor({}, run, options);
+}
+
+/** {@link load}, where it is known what for: what else a model may be used for needs no room then. */
+export async function loadFor(use: Use, run: string, options: LoadOptions = {}): Promise<LanguageModel> {
   // Loaded when it is needed: it brings the engine.
   const { LanguageModel } = await import('./language-model.js');
-  return LanguageModel.load(run, options);
+  return LanguageModel.load(run, options, use);
 }

@@ -14,6 +14,20 @@ export const PRECISION_OPTIONS = {
   precision: { kind: 'choice', choices: PRECISIONS, default: 'fp32', help: 'bits of the weights' },
 } as const satisfies OptionTable;
 
+/** In how much memory to compute with a model. */
+export const MEMORY_OPTIONS = {
+  /**
+   * Gigabytes that may be taken: where the whole model does not fit, its layers are read from its files one by one, for each
+   * pass over it. For models that continue texts, in single precision, on the CPU. Default what is free.
+   */
+  memory: {
+    kind: 'positive',
+    value: 'GB',
+    help: 'gigabytes that may be taken: a model that does not fit is read from its files layer by layer',
+    otherwise: 'what is free',
+  },
+} as const satisfies OptionTable;
+
 /** How to compute with a model. */
 export const LOAD_OPTIONS = {
   /** Threads of the engine. Default: one a core. */
@@ -21,6 +35,7 @@ export const LOAD_OPTIONS = {
   /** Where to compute. Default `cpu`. */
   device: { kind: 'choice', choices: DEVICE_CHOICES, default: 'cpu', help: 'where to compute' },
   ...PRECISION_OPTIONS,
+  ...MEMORY_OPTIONS,
 } as const satisfies OptionTable;
 
 /** What a command puts beside the model that it is given. */

@@ -3,7 +3,7 @@ import { othersTurn } from '../base/others-turn.js';
 import { batchesOf, readRows } from '../data/chat/read-rows.js';
 import type { ChatRow, ChatText } from '../data/chat/row.js';
 import type { TokenRow } from '../data/chat/row-file.js';
-import type { Objective } from '../objectives/objective.js';
+import type { Objective, Score } from '../objectives/objective.js';
 import { Evaluator } from '../training/evaluation.js';
 import type { TextEvaluatorOptions } from './text-evaluator.js';
 import { mostWindows } from './text-windows.js';
@@ -49,6 +49,7 @@ export interface RowReader {
 export abstract class RowEvaluator<Sample> {
   /** By the room of their rows. */
   readonly #evaluators = new Map<string, Evaluator<Sample>>();
+  readonly #objectives = new Map<string, Objective<Sample>>();
 
   constructor(protected readonly options: TextEvaluatorOptions) {}
 
@@ -77,8 +78,7 @@ export abstract class RowEvaluator<Sample> {
     files: readonly string[],
     { signal, progress }: { signal?: AbortSignal | undefined; progress?: ((tokens: number) => void) | undefined } = {},
   ): Promise<ConversationEvaluation> {
-    const { model, parameters } = this.options;
-    const { context } = model.dimensions;
+    const { context } = this.options.model.dimensions;
     const reader = this.open();
     const [sums, counts] = [
       { loss: 0, accuracy: 0, tokens: 0 },
@@ -86,15 +86,24 @@ export abstract class RowEvaluator<Sample> {
     ];
     /** Rows that wait for others of about their length. */
     const waiting = new Map<string, { readonly room: RowRoom; rows: TokenRow[] }>();
-    const run = async (room: RowRoom, rows: readonly TokenRow[]) => {
+    /** What waits until so much is there that it is worth the reading of a model's layers. */
+    let gathered: { readonly room: RowRoom; readonly samples: readonly Sample[] }[] = [];
+    const flush = async () => {
+      if (gathered.length === 0) return;
       signal?.throwIfAborted();
-      const samples = rows.map((row) => this.sampleOf(row));
-      const { weight, sums: some } = await this.#evaluator(room).score(parameters, samples);
-      sums.loss += some.loss!;
-      sums.accuracy += some.accuracy!;
-      sums.tokens += weight;
+      for (const { weight, sums: some } of await this.#score(gathered)) {
+        sums.loss += some.loss!;
+        sums.accuracy += some.accuracy!;
+        sums.tokens += weight;
+      }
+      gathered = [];
       progress?.(sums.tokens);
       await othersTurn();
+    };
+    const run = async (room: RowRoom, rows: readonly TokenRow[]) => {
+      gathered.push({ room, samples: rows.map((row) => this.sampleOf(row)) });
+      const places = gathered.reduce((sum, { room, samples }) => sum + placesOf(room) * samples.length, 0);
+      if (places >= (this.options.scorer?.atOnce ?? 0)) await flush();
     };
     const textOf = ({ row, source }: { readonly row: unknown; readonly source: string }): ChatText => {
       const parsed = this.parse(row);
@@ -123,6 +132,7 @@ export abstract class RowEvaluator<Sample> {
         }
       }
       for (const { room, rows } of waiting.values()) if (rows.length > 0) await run(room, rows);
+      await flush();
     } finally {
       await reader.close?.();
     }
@@ -147,6 +157,27 @@ export abstract class RowEvaluator<Sample> {
     this.#evaluators.clear();
   }
 
+  /** The score of each of some jobs; one at a time unless they are read for together. */
+  async #score(
+    jobs: readonly { readonly room: RowRoom; readonly samples: readonly Sample[] }[],
+  ): Promise<readonly Score[]> {
+    const { parameters, scorer } = this.options;
+    if (!scorer) return Promise.all(jobs.map(({ room, samples }) => this.#evaluator(room).score(parameters, samples)));
+    return scorer.score(
+      jobs.map(({ room, samples }) => ({
+        key: `${this.objective} ${room}`,
+        objective: this.#learned(room) as unknown as Objective<never>,
+        samples: samples as readonly never[],
+      })),
+    );
+  }
+
+  #learned(room: RowRoom): Objective<Sample> {
+    const learned = this.#objectives.get(`${room}`) ?? this.learned(room);
+    this.#objectives.set(`${room}`, learned);
+    return learned;
+  }
+
   #check(ids: Int32Array): void {
     const { vocabulary } = this.options.model.dimensions;
     const unknown = ids.find((id) => id >= vocabulary);
@@ -162,14 +193,15 @@ export abstract class RowEvaluator<Sample> {
     if (!evaluator) {
       // Several sessions are kept, and idle threads that spin would take the busy one's cores.
       const settings = { spinning: false, ...compile };
-      evaluator = new Evaluator(this.learned(room), engine, batchOf(room), settings, frozen);
+      evaluator = new Evaluator(this.#learned(room), engine, batchOf(room), settings, frozen);
       this.#evaluators.set(`${room}`, evaluator);
     }
     return evaluator;
   }
 }
 
-const batchOf = (room: RowRoom): number => mostWindows(room.reduce((sum, places) => sum + places, 0));
+const placesOf = (room: RowRoom): number => room.reduce((sum, places) => sum + places, 0);
+const batchOf = (room: RowRoom): number => mostWindows(placesOf(room));
 
 const CHECK = ' `meanfield data check` shows all rows that are wrong.';
 

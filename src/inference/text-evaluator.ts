@@ -6,7 +6,8 @@ import type { Engine, SessionOptions } from '../engine/engine.js';
 import type { Model } from '../model/model.js';
 import { createObjective, objectiveOf, type TextObjectiveConfig, windowTokens } from '../objectives/create.js';
 import { Evaluator } from '../training/evaluation.js';
-import { mostWindows, type TextWindow, windowsOfAll, windowsOfNext } from './text-windows.js';
+import type { StreamedScorer } from './streamed/scorer.js';
+import { mostWindows, type WindowRun, windowsOfAll, windowsOfNext } from './text-windows.js';
 
 /**
  * How well a model predicts texts.
@@ -49,6 +50,8 @@ export interface TextEvaluatorOptions {
   readonly compile?: SessionOptions;
   /** What tells tokens in place of the parameters, for a model that tells the next ones. */
   readonly teller?: Teller | undefined;
+  /** What scores rows in place of the parameters, layer by layer. */
+  readonly scorer?: StreamedScorer | undefined;
 }
 
 /** What may go on beside an evaluation, and how its windows follow each other. */
@@ -60,8 +63,12 @@ export interface EvaluationOptions {
 
 /** Tells the tokens of windows, each from those before it in its window; those known, and those below 0, are not asked for. */
 export interface Teller {
+  /** Tokens that are best asked for together; one run at a time where there are fewer in it. */
+  readonly atOnce: number;
+  /** What a figure that is not finite comes of, and what to do, for a message. */
+  readonly unusable: string;
   /** @returns of all windows together the tokens that were asked for, their nats, and how many were held for the likeliest */
-  tell(windows: readonly TextWindow[]): Promise<WindowScore>;
+  tell(runs: readonly WindowRun[]): Promise<WindowScore>;
   dispose(): Promise<void>;
 }
 
@@ -133,28 +140,40 @@ export class TextEvaluator {
     let shortest: { source: string; ids: number } | undefined;
     /** Of the text that is being read: its bytes, whether runs of it are done, and the ids from the last one on. */
     let text = { bytes: 0, begun: false, ids: new Int32Array(0) };
+    /** Runs that wait for others, the texts of the first, and the tokens of all. */
+    let waiting = { runs: [] as WindowRun[], source: '', tokens: 0 };
+    const flush = async () => {
+      const { runs, source } = waiting;
+      if (runs.length === 0) return;
+      waiting = { runs: [], source: '', tokens: 0 };
+      signal?.throwIfAborted();
+      const { weight, sums } = await this.#score(runs, number);
+      const windows = runs.flatMap((run) => run.windows);
+      number += windows.length;
+      if (!Number.isFinite(sums.loss)) throw this.#unusable(source, sums.loss!);
+      const unknown = windows.reduce(
+        (sum, { ids, known }) => sum + unknownIn(next ? ids.subarray(1 + known) : ids),
+        0,
+      );
+      nats += sums.loss! + unknown * cost;
+      right += sums.accuracy!;
+      tokens += weight + (next ? unknown : 0);
+      unseen += unknown;
+      progress?.(tokens);
+      await othersTurn();
+    };
     for await (const piece of encodeDocuments(tokenizer, pieces)) {
       signal?.throwIfAborted();
       this.#check(piece.ids);
       text.bytes += piece.bytes;
       text.ids = joined(text.ids, piece.ids);
       const { runs, from } = cut({ ...text, end: piece.end }, context, stride);
-      for (const { length, windows } of runs) {
-        signal?.throwIfAborted();
-        const { weight, sums } = await this.#score(length, windows, number);
-        number += windows.length;
-        if (!Number.isFinite(sums.loss)) throw this.#unusable(piece.source, sums.loss!);
-        const unknown = windows.reduce(
-          (sum, { ids, known }) => sum + unknownIn(next ? ids.subarray(1 + known) : ids),
-          0,
-        );
-        nats += sums.loss! + unknown * cost;
-        right += sums.accuracy!;
-        tokens += weight + (next ? unknown : 0);
-        unseen += unknown;
+      for (const run of runs) {
+        waiting.runs.push(run);
+        waiting.source ||= piece.source;
+        waiting.tokens += run.length * run.windows.length;
         text.begun = true;
-        progress?.(tokens);
-        await othersTurn();
+        if (waiting.tokens >= (this.#options.teller?.atOnce ?? 0)) await flush();
       }
       if (!piece.end) {
         text.ids = text.ids.slice(from);
@@ -168,6 +187,7 @@ export class TextEvaluator {
       }
       text = { bytes: 0, begun: false, ids: new Int32Array(0) };
     }
+    await flush();
     if (tokens === 0) {
       if (shortest === undefined) throw new MeanfieldError('There is no text to evaluate: give at least one file.');
       throw new MeanfieldError(
@@ -194,16 +214,18 @@ export class TextEvaluator {
     await this.#options.teller?.dispose();
   }
 
-  #score(length: number, windows: readonly TextWindow[], from: number): Promise<WindowScore> {
+  /** @param runs one, unless a teller takes more */
+  #score(runs: readonly WindowRun[], from: number): Promise<WindowScore> {
     const { parameters, teller } = this.#options;
-    if (teller) return teller.tell(windows);
+    if (teller) return teller.tell(runs);
+    const { length, windows } = runs[0]!;
     const samples = windows.map((window, i): TokenWindow => ({ ...window, number: ['evaluation', from + i] }));
     return this.#evaluator(length).score(parameters, samples);
   }
 
   #unusable(name: string, nats: number): MeanfieldError {
     const { teller } = this.#options;
-    if (teller) return new MeanfieldError(`The model's loss on ${name} is ${nats} in this precision: take another.`);
+    if (teller) return new MeanfieldError(`The model's loss on ${name} is ${nats}. ${teller.unusable}`);
     const { model, parameters, frozen = new Float32Array(0) } = this.#options;
     const wrong = Object.entries(model.views(parameters, frozen)).find(([, values]) => !values.every(Number.isFinite));
     const why = wrong === undefined ? 'Its weights are finite and too large' : `${wrong[0]} holds NaN or infinity`;

@@ -1,7 +1,7 @@
 /* Which of the ways to train a run is taken where it may have so much memory, and how that is told. */
+import { gigabytes } from '../base/gigabytes.js';
 import type { Spelling } from '../base/spelling.js';
 import type { MemoryFit } from '../run/events.js';
-import { gigabytes } from './memory-need.js';
 import type { Way } from './ways.js';
 
 /** Ways to choose from, the faster first, each made when it is looked at. */

@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../base/errors.js';
+import { gigabytes } from '../base/gigabytes.js';
 import { spelledError } from '../base/spelling.js';
 import type { Objective } from '../objectives/objective.js';
 import { momentBytes } from '../training/moments.js';
@@ -152,9 +153,4 @@ export function requireMemory(
       `${gigabytes(need.vectors)} for the model and its optimiser. ${instead} ${layers}${option('force', true)} trains all the same.`
     );
   });
-}
-
-/** `1.5 GB`. */
-export function gigabytes(bytes: number, digits = 1): string {
-  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(digits)} GB`;
 }

@@ -1,4 +1,5 @@
 import { MeanfieldError } from '../base/errors.js';
+import { gigabytes } from '../base/gigabytes.js';
 import { spelledError } from '../base/spelling.js';
 import type { Objective } from '../objectives/objective.js';
 import type { AdamwOptions } from '../training/adamw.js';
@@ -12,7 +13,6 @@ import { traceBackward, traceForward } from '../training/streamed/part-programs.
 import { AHEAD } from '../training/streamed/section-updates.js';
 import { inPages, PAGE } from '../training/streamed/sections.js';
 import type { VectorName } from '../training/trained-vectors.js';
-import { gigabytes } from './memory-need.js';
 
 /** Node with ONNX Runtime and a text's tokens (see `memory-need.ts`). */
 export const PROCESS = 200e6;

@@ -4,11 +4,8 @@
  * layer by layer.
  */
 import { MeanfieldError } from '../base/errors.js';
-import { sha256 } from '../base/hash.js';
-import { FLOAT_DTYPES, type FloatDtype } from '../base/safetensors-dtype.js';
-import type { TensorInfo } from '../base/safetensors-header.js';
-import { matchModel } from '../hub/match-model.js';
 import { adapterPlace, openModel } from '../hub/open-model.js';
+import { tensorRanges } from '../hub/tensor-ranges.js';
 import type { ParameterPiece } from '../model/layout.js';
 import type { Model } from '../model/model.js';
 import { BaseSections, type BaseTensors } from '../training/streamed/adapter/base-sections.js';
@@ -35,31 +32,9 @@ export async function openBase(from: string, expected?: string, check = false): 
     );
   const opened = await openModel(from, { check });
   try {
-    const { config, path, weights } = opened;
-    const { readRange } = weights;
-    if (readRange === undefined)
-      throw new MeanfieldError(`${path} holds no safetensors, of which alone layers are read one by one.`);
-    const { model, tensors } = matchModel(config, weights, { name: from, path });
-    const stored = new Map(
-      tensors.map(({ entry, name }) => [
-        entry.name,
-        weights.tensors.get(name) as Pick<TensorInfo, 'name'> & TensorInfo,
-      ]),
-    );
-    const dtypeOf = (name: string): FloatDtype => {
-      const tensor = stored.get(name)!;
-      const dtype = FLOAT_DTYPES.find((one) => one === tensor.dtype);
-      if (dtype !== undefined) return dtype;
-      throw new MeanfieldError(
-        `${weights.path}: tensor ${tensor.name} is ${tensor.dtype}, expected one of ${FLOAT_DTYPES.join(', ')}.`,
-      );
-    };
-    for (const name of stored.keys()) dtypeOf(name);
-    // Where a file lies is not told by: whoever copies a model with its times may go on.
-    const now = async () => (await weights.state()).split('\n').map((state) => state.split(' ').slice(2, 4));
-    const header = [...stored].map(([name, { dtype, shape, start }]) => [name, dtype, shape, start]);
-    const hash = async () => sha256(JSON.stringify([config, header, await now()]));
-    const found = await hash();
+    const { path } = opened;
+    const { model, dtypeOf, readRange, fingerprint } = tensorRanges(opened, from);
+    const found = await fingerprint();
     const require = (one: string, then: string) => {
       if (one === then) return;
       throw new MeanfieldError(
@@ -71,8 +46,8 @@ export async function openBase(from: string, expected?: string, check = false): 
     if (expected !== undefined) require(found, expected);
     return {
       ...{ model, sha256: found, dtypeOf },
-      readRange: (name, first, target) => readRange.call(weights, stored.get(name)!.name, first, target),
-      check: async () => require(await hash(), found),
+      readRange,
+      check: async () => require(await fingerprint(), found),
       close: () => opened.close(),
     };
   } catch (error) {

@@ -23,7 +23,7 @@ export async function embedLines(
   const { output } = context;
   const fault = file === '-' ? undefined : await pathFault(file, 'file');
   if (fault !== undefined) throw new MeanfieldError(`Cannot read ${file}: ${fault}.`);
-  const model = await loadModel(run, undefined, context, precision);
+  const model = await loadModel(run, undefined, context, { precision });
   if (!model) return INTERRUPTED;
   const line = new ProgressLine(output);
   let [texts, width] = [0, 0];

@@ -1,6 +1,11 @@
 import type { OptionsOf } from '../../base/option-table.js';
 import { load } from '../../inference/load.js';
-import { type ADAPTER_OPTIONS, EVALUATE_OPTIONS, type PRECISION_OPTIONS } from '../../inference/option-table.js';
+import {
+  type ADAPTER_OPTIONS,
+  EVALUATE_OPTIONS,
+  type MEMORY_OPTIONS,
+  type PRECISION_OPTIONS,
+} from '../../inference/option-table.js';
 import type { ConversationEvaluation } from '../../inference/row-evaluator.js';
 import type { ObjectiveName } from '../../objectives/names.js';
 import { pickOptions } from '../terminal/add-options.js';
@@ -11,7 +16,9 @@ import type { Output } from '../terminal/output.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 import { loadModel } from './load-model.js';
 
-export type EvalFlags = OptionsOf<typeof EVALUATE_OPTIONS & typeof ADAPTER_OPTIONS & typeof PRECISION_OPTIONS>;
+export type EvalFlags = OptionsOf<
+  typeof EVALUATE_OPTIONS & typeof ADAPTER_OPTIONS & typeof PRECISION_OPTIONS & typeof MEMORY_OPTIONS
+>;
 
 /** Measures a model on files. */
 export async function evaluateFiles(
@@ -21,8 +28,8 @@ export async function evaluateFiles(
   context: Context,
 ): Promise<number> {
   const { output } = context;
-  const { precision = 'fp32' } = flags;
-  const model = await loadModel(run, flags.adapter, context, precision);
+  const { precision = 'fp32', memory, adapter } = flags;
+  const model = await loadModel(run, adapter, context, { precision, memory }, { evaluates: true });
   if (!model) return INTERRUPTED;
   const line = new ProgressLine(output);
   const done = await interruptible(context, async (signal) => {

@@ -2,21 +2,35 @@ import { createInterface } from 'node:readline';
 import type { OptionsOf } from '../../base/option-table.js';
 import type { GenerateOptions, Generation, GenerationResult } from '../../inference/index.js';
 import type { LanguageModel } from '../../inference/language-model.js';
-import { type ADAPTER_OPTIONS, type PRECISION_OPTIONS, SAMPLING_OPTIONS } from '../../inference/option-table.js';
+import {
+  type ADAPTER_OPTIONS,
+  type MEMORY_OPTIONS,
+  type PRECISION_OPTIONS,
+  SAMPLING_OPTIONS,
+} from '../../inference/option-table.js';
 import { pickOptions } from '../terminal/add-options.js';
 import { type Context, INTERRUPTED } from '../terminal/context.js';
+import { bytes } from '../terminal/format.js';
 import { onInterrupt } from '../terminal/interrupt.js';
 import type { Output } from '../terminal/output.js';
 import { loadModel, tellNotice } from './load-model.js';
 
-export type GenerateFlags = OptionsOf<typeof SAMPLING_OPTIONS & typeof ADAPTER_OPTIONS & typeof PRECISION_OPTIONS> & {
+export type GenerateFlags = OptionsOf<
+  typeof SAMPLING_OPTIONS & typeof ADAPTER_OPTIONS & typeof PRECISION_OPTIONS & typeof MEMORY_OPTIONS
+> & {
   readonly chat?: true;
 };
+
+/** Tokens of a conversation for which there is to be memory. */
+const CONVERSATION = 2048;
 
 /** Writes a text, or the answers of a conversation, as they come; Ctrl-C ends it after the token in work. */
 export async function generateText(run: string, flags: GenerateFlags, context: Context): Promise<number> {
   const { output, closed } = context;
-  const model = await loadModel(run, flags.adapter, context, flags.precision);
+  const { precision, memory, adapter, prompt = '', maxTokens = SAMPLING_OPTIONS.maxTokens.default } = flags;
+  // No token has less than a byte, and a conversation may have any length.
+  const writes = flags.chat ? CONVERSATION : Buffer.byteLength(prompt) + 1 + maxTokens;
+  const model = await loadModel(run, adapter, context, { ...(precision && { precision }), memory }, { writes });
   if (!model) return INTERRUPTED;
   const stopping = new AbortController();
   const interruption = onInterrupt(output, 'stopping', () => stopping.abort());
@@ -27,7 +41,12 @@ export async function generateText(run: string, flags: GenerateFlags, context: C
     else {
       // A source is not what is continued.
       if (!model.readsSource) output.exact(flags.prompt ?? '');
-      await write(model.generate(options), output);
+      const { tokensPerSecond } = await write(model.generate(options), output);
+      if (model.bytesPerToken > 0)
+        tellNotice(
+          `${tokensPerSecond.toPrecision(2)} tokens a second: ${bytes(model.bytesPerToken)} of layers are read for each.`,
+          output,
+        );
     }
     return interruption.requested || closed.aborted ? INTERRUPTED : 0;
   } finally {

@@ -1,6 +1,7 @@
 import type { LanguageModel } from '../../inference/language-model.js';
-import { load } from '../../inference/load.js';
-import type { WeightPrecision } from '../../inference/precision.js';
+import { loadFor } from '../../inference/load.js';
+import type { LoadOptions } from '../../inference/options.js';
+import type { Use } from '../../inference/streamed/need.js';
 import { bringModel } from '../hub/bring-model.js';
 import type { Context } from '../terminal/context.js';
 import type { Output } from '../terminal/output.js';
@@ -9,17 +10,19 @@ import type { Output } from '../terminal/output.js';
  * The model that a command is given, with an adapter beside it where one is named, fetched where they have to be; what
  * should be known of their files is told.
  *
+ * @param use what it is loaded for, where not for all
  * @returns undefined when it was interrupted
  */
 export async function loadModel(
   run: string,
   adapter: string | undefined,
   context: Context,
-  precision: WeightPrecision = 'fp32',
+  options: Pick<LoadOptions, 'precision' | 'memory'> = {},
+  use: Use = {},
 ): Promise<LanguageModel | undefined> {
   if (!(await bringModel(run, context))) return undefined;
   if (!(await bringModel(adapter, context, false))) return undefined;
-  const base = await load(run, { precision });
+  const base = await loadFor(use, run, options);
   const model = adapter === undefined ? base : await base.withAdapter(adapter).finally(() => base.close());
   for (const message of model.notices) tellNotice(message, context.output);
   return model;

@@ -26,6 +26,38 @@ export function* encodeGguf(
   metadata: ReadonlyMap<string, GgufValue>,
   tensors: readonly GgufTensor[],
 ): Generator<Uint8Array> {
+  yield* headOf(metadata, tensors);
+  for (const tensor of tensors) {
+    let written = 0;
+    for (const piece of tensor.data()) {
+      yield piece;
+      written += piece.length;
+    }
+    yield fillingBehind(tensor, written);
+  }
+}
+
+/** {@link encodeGguf} of tensors that are read when they are written. @param data a tensor's, in place of its own */
+export async function* encodeGgufInPieces<T extends Omit<GgufTensor, 'data'>>(
+  metadata: ReadonlyMap<string, GgufValue>,
+  tensors: readonly T[],
+  data: (tensor: T) => Promise<Iterable<Uint8Array>>,
+): AsyncGenerator<Uint8Array> {
+  yield* headOf(metadata, tensors);
+  for (const tensor of tensors) {
+    let written = 0;
+    for (const piece of await data(tensor)) {
+      yield piece;
+      written += piece.length;
+    }
+    yield fillingBehind(tensor, written);
+  }
+}
+
+function* headOf(
+  metadata: ReadonlyMap<string, GgufValue>,
+  tensors: readonly Omit<GgufTensor, 'data'>[],
+): Generator<Uint8Array> {
   const head = new Pieces();
   head.bytes(text.encode('GGUF'));
   head.number('UINT32', 3);
@@ -51,16 +83,12 @@ export function* encodeGguf(
   const start = head.taken();
   yield start;
   yield new Uint8Array(padded(start.length) - start.length);
-  for (const { name, shape, type, data } of tensors) {
-    let written = 0;
-    for (const piece of data()) {
-      yield piece;
-      written += piece.length;
-    }
-    if (written !== sizeOf(shape, type))
-      throw new Error(`gguf: ${name} has ${written} bytes, not ${sizeOf(shape, type)}`);
-    yield new Uint8Array(padded(written) - written);
-  }
+}
+
+function fillingBehind({ name, shape, type }: Omit<GgufTensor, 'data'>, written: number): Uint8Array {
+  if (written !== sizeOf(shape, type))
+    throw new Error(`gguf: ${name} has ${written} bytes, not ${sizeOf(shape, type)}`);
+  return new Uint8Array(padded(written) - written);
 }
 
 const padded = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;

@@ -19,6 +19,7 @@ import {
   reshape,
   sub,
 } from '../../graph/index.js';
+import { likeliest } from '../../objectives/likeliest.js';
 import { lowWords } from '../../objectives/low-words.js';
 
 /** What the first pass gathers of a micro-batch: one number a token. */
@@ -26,6 +27,8 @@ export class RowCosts {
   readonly #max: Float64Array;
   readonly #sum: Float64Array;
   readonly #picked: Float64Array;
+  /** The likeliest token of each, of equal ones the first, where sections were added with theirs, from the first on. */
+  readonly predicted_N: Float32Array;
   /** log Σ exp of all scores, once all sections have been added. */
   readonly logSum_N: Float32Array;
 
@@ -36,6 +39,7 @@ export class RowCosts {
       Float64Array,
     ];
     this.logSum_N = new Float32Array(tokens);
+    this.predicted_N = new Float32Array(tokens);
   }
 
   /** Before the first section. */
@@ -44,10 +48,21 @@ export class RowCosts {
     this.#sum.fill(0);
   }
 
-  /** Adds a section's scores: the largest of each token, Σ exp of what they are below it, and that of its target. */
-  add(max_N: Float32Array, sum_N: Float32Array, picked_N: Float32Array, targets: SectionTargets): void {
+  /**
+   * Adds a section's scores: the largest of each token, Σ exp of what they are below it, and that of its target.
+   *
+   * @param predicted_N the section's likeliest tokens, where they are asked for
+   */
+  add(
+    max_N: Float32Array,
+    sum_N: Float32Array,
+    picked_N: Float32Array,
+    targets: SectionTargets,
+    predicted_N?: Float32Array,
+  ): void {
     for (let n = 0; n < this.tokens; n++) {
       const [before, own] = [this.#max[n]!, max_N[n]!];
+      if (predicted_N && own > before) this.predicted_N[n] = predicted_N[n]!;
       const max = Math.max(before, own);
       this.#sum[n] = this.#sum[n]! * Math.exp(before - max) + sum_N[n]! * Math.exp(own - max);
       this.#max[n] = max;
@@ -104,6 +119,30 @@ export class ChunkedHead {
     into.add(max as Float32Array, sum as Float32Array, picked as Float32Array, targets);
   }
 
+  /** {@link costs}, and the likeliest token of each. @param first the token of the section's first row */
+  async judge(
+    h_NC: Float32Array,
+    w_RC: Float32Array,
+    targets: SectionTargets,
+    first: number,
+    into: RowCosts,
+  ): Promise<void> {
+    const session = await this.#costs(w_RC.length / this.sizes.width, true);
+    const { max, sum, picked, best } = await session.run({ h: h_NC, w: w_RC, ids: targets.ids_N });
+    const predicted_N = (best as Float32Array).map((row) => first + row);
+    into.add(max as Float32Array, sum as Float32Array, picked as Float32Array, targets, predicted_N);
+  }
+
+  /** The scores of a section's tokens, [N, R]. */
+  async scores(h_NC: Float32Array, w_RC: Float32Array): Promise<Float32Array> {
+    const { tokens: N, width: C, softcap } = this.sizes;
+    const rows = w_RC.length / C;
+    const session = await this.#sessions.get(`scores ${rows}`, () => ({
+      scores: linearScores(input('h', [N, C]), input('w', [rows, C]), softcap).scores,
+    }));
+    return (await session.run({ h: h_NC, w: w_RC })).scores as Float32Array;
+  }
+
   /**
    * The second pass over a section: adds to the gradients of the hidden state and of its rows.
    *
@@ -138,15 +177,16 @@ export class ChunkedHead {
     await this.#sessions.dispose();
   }
 
-  #costs(rows: number): Promise<Session> {
+  #costs(rows: number, judged = false): Promise<Session> {
     const { tokens: N, width: C, softcap } = this.sizes;
-    return this.#sessions.get(`costs ${rows}`, () => {
+    return this.#sessions.get(`${judged ? 'judged' : 'costs'} ${rows}`, () => {
       const [h, w] = [input('h', [N, C]), input('w', [rows, C])];
       const { scores } = linearScores(h, w, softcap);
       const max = reduceMax(scores, [1], true);
       const picked = pick(scores, input('ids', [N], 'int64'));
       const sum = reduceSum(exp(sub(scores, max)), [1]);
-      return { max: reshape(max, [N]), sum, picked: reshape(picked, [N]) };
+      const best = judged && { best: likeliest(scores) };
+      return { max: reshape(max, [N]), sum, picked: reshape(picked, [N]), ...best };
     });
   }
 

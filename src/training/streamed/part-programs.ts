@@ -57,8 +57,8 @@ export class PartPrograms {
   }
 
   /** @param into the state after it */
-  async forward({ x, parameters, feeds }: PartRun, into: Float32Array): Promise<void> {
-    await this.#forward.run(needed(this.#forward, { [STATE]: x, ...named('p/', parameters), ...feeds }), { y: into });
+  async forward(run: PartRun, into: Float32Array): Promise<void> {
+    await this.#forward.run(partFeeds(this.#forward, run), { y: into });
   }
 
   /**
@@ -102,6 +102,34 @@ export function traceBackward(
   const summed = own.map((part, i) => (accumulates ? add(input(sumName(i), part.shape), part) : part));
   const outputs = Object.fromEntries(summed.map((part, i) => [gradientName(i), part]));
   return encode({ [STATE_GRADIENT]: dx, ...outputs }, target);
+}
+
+/**
+ * Compiles programs, each once however many there are of it, as of blocks.
+ *
+ * @returns a session for each, in order, and all that were made
+ */
+export async function compileAlike(
+  engine: Engine,
+  programs: readonly Program[],
+  compile: SessionOptions = {},
+): Promise<{ readonly of: readonly Session[]; readonly all: readonly Session[] }> {
+  const all: Session[] = [];
+  const of: Session[] = [];
+  for (const program of programs) {
+    let same = all.find((other) => equal(other.program.onnx, program.onnx));
+    if (!same) {
+      same = await engine.compile(program, compile);
+      all.push(same);
+    }
+    of.push(same);
+  }
+  return { of, all };
+}
+
+/** What a part's program is fed: of what there is, what it reads. */
+export function partFeeds(session: Session, { x, parameters, feeds }: PartRun): Readonly<Record<string, HostArray>> {
+  return needed(session, { [STATE]: x, ...named('p/', parameters), ...feeds });
 }
 
 function named(prefix: string, arrays: readonly Float32Array[]): Record<string, Float32Array> {

@@ -1,8 +1,10 @@
 /*
- * The frozen base of an adapter, read from the files that it came in: the next section's bytes are under way, as they lie
- * there, while one is worked on in float32.
+ * A model that stays as it is, such as the base of an adapter, read from the files that it came in: the next section's bytes
+ * are under way, as they lie there, while one is worked on in float32.
+ * Shape suffixes: N tokens; C width.
  */
 import { DTYPE_BYTES, decodeFloat32, type FloatDtype } from '../../../base/safetensors-dtype.js';
+import { lowWords } from '../../../objectives/low-words.js';
 
 /** The tensors of a base, by the names that the model's parameters have. */
 export interface BaseTensors {
@@ -24,19 +26,15 @@ export interface BaseSlice {
 }
 
 export class BaseSections {
-  readonly #raw: Uint8Array;
-  readonly #values: Float32Array;
+  /** Made when the first section is asked for. */
+  #raw = new Uint8Array(0);
+  #values = new Float32Array(0);
 
   /** @param sections what belongs together, and is worked on at once */
   constructor(
     private readonly base: BaseTensors,
     private readonly sections: readonly (readonly BaseSlice[])[],
-  ) {
-    const most = (of: (slice: BaseSlice) => number) =>
-      Math.max(0, ...sections.map((slices) => slices.reduce((sum, slice) => sum + of(slice), 0)));
-    this.#raw = new Uint8Array(most((slice) => this.#bytes(slice)));
-    this.#values = new Float32Array(most(({ size }) => size));
-  }
+  ) {}
 
   /**
    * Goes through sections one after another.
@@ -48,6 +46,7 @@ export class BaseSections {
     which: readonly number[],
     use: (values: readonly Float32Array[], section: number) => Promise<void>,
   ): Promise<void> {
+    if (this.#values.length === 0) this.#makeRoom();
     let reading = this.#begin(which[0]);
     for (const [i, section] of which.entries()) {
       await reading;
@@ -69,6 +68,27 @@ export class BaseSections {
     const dtype = this.base.dtypeOf(slice.name);
     await this.base.readRange(slice.name, slice.from * DTYPE_BYTES[dtype], bytes);
     decode(dtype, bytes, target);
+  }
+
+  /** The rows of tokens, [N, C]: only those are read, each once. */
+  async rows(name: string, ids_N: BigInt64Array, C: number, into: Float32Array): Promise<void> {
+    const ids = lowWords(ids_N);
+    const first = new Map<number, number>();
+    for (let n = 0; n < ids_N.length; n++) {
+      const id = ids[2 * n]!;
+      const known = first.get(id);
+      const row = into.subarray(n * C, (n + 1) * C);
+      if (known === undefined) await this.read({ name, from: id * C, size: C }, row);
+      else row.set(into.subarray(known * C, (known + 1) * C));
+      first.set(id, known ?? n);
+    }
+  }
+
+  #makeRoom(): void {
+    const most = (of: (slice: BaseSlice) => number) =>
+      Math.max(0, ...this.sections.map((slices) => slices.reduce((sum, slice) => sum + of(slice), 0)));
+    this.#raw = new Uint8Array(most((slice) => this.#bytes(slice)));
+    this.#values = new Float32Array(most(({ size }) => size));
   }
 
   #bytes({ name, size }: BaseSlice): number {

@@ -1,5 +1,4 @@
 import type { Engine, HostArray, SessionOptions } from '../../../engine/engine.js';
-import { lowWords } from '../../../objectives/low-words.js';
 import type { Objective } from '../../../objectives/objective.js';
 import { Adamw, type AdamwOptions, type OptimizerVectors, type StepReport } from '../../adamw.js';
 import type { LossSum } from '../../evaluation.js';
@@ -168,20 +167,10 @@ export class StreamedAdapter<Sample = unknown> {
     }));
   }
 
-  /** Only the tokens' own rows are read. */
-  async #embed(feeds: Feeds[number], into: Float32Array): Promise<void> {
+  #embed(feeds: Feeds[number], into: Float32Array): Promise<void> {
     const { embedding, width } = this.graph.cut;
     const { name } = this.graph.slices[embedding.sections[0]!]![0]!;
-    const ids = lowWords(feeds[embedding.ids] as BigInt64Array);
-    const first = new Map<number, number>();
-    for (let n = 0; n < into.length / width; n++) {
-      const id = ids[2 * n]!;
-      const known = first.get(id);
-      const row = into.subarray(n * width, (n + 1) * width);
-      if (known !== undefined) row.set(into.subarray(known * width, (known + 1) * width));
-      else await this.sections.read({ name, from: id * width, size: width }, row);
-      first.set(id, known ?? n);
-    }
+    return this.sections.rows(name, feeds[embedding.ids] as BigInt64Array, width, into);
   }
 
   /** Leaves the adapter's gradient in its vector; nothing of the base has one. */
