@@ -23,7 +23,7 @@ const COMPILE = { threads: 1, spinning: false };
 
 /** The vectors of a replica between two rounds, in memory or not; moments where they are averaged. */
 export interface LocalVectors {
-  readonly parameters: Float32Array | RangedVector;
+  readonly parameters: Float32Array | Pick<RangedVector, 'read'>;
   readonly moment1?: Float32Array;
   readonly moment2?: Float32Array;
 }
@@ -240,7 +240,7 @@ export class Exchange {
   }
 }
 
-async function valuesOf(vector: Float32Array | RangedVector, { start, end }: Range): Promise<Float32Array> {
+async function valuesOf(vector: LocalVectors['parameters'], { start, end }: Range): Promise<Float32Array> {
   return vector instanceof Float32Array ? vector.subarray(start, end) : vector.read({ start, end });
 }
 

@@ -15,10 +15,10 @@ interface Piece extends Range {
 }
 
 /**
- * The parameters of a store's sections as the vector that their layout has them in. A section that is read or written stays in
+ * The parameters of a store's sections as the vector that their layout has them in. A section that is read stays in
  * memory until another one is needed, or {@link close}.
  */
-export class SectionVector implements RangedVector {
+export class SectionVector implements Pick<RangedVector, 'length' | 'read'> {
   readonly length: number;
   /** In the order of the vector. */
   readonly #pieces: readonly Piece[];
@@ -49,14 +49,6 @@ export class SectionVector implements RangedVector {
       values.set(section.subarray(piece.offset + from - piece.start, piece.offset + to - piece.start), from - start);
     }
     return values;
-  }
-
-  async write(start: number, values: Float32Array): Promise<void> {
-    for (const { from, to, piece } of this.#within({ start, end: start + values.length })) {
-      const section = await this.#section(piece.section);
-      section.set(values.subarray(from - start, to - start), piece.offset + from - piece.start);
-      await this.store.save(section, piece.section, 'parameters');
-    }
   }
 
   /** Makes all of it another vector's: each section is written once, as a whole. */
