@@ -13,7 +13,7 @@ export interface CommittedVectors<V = Float32Array> {
 }
 
 /** The committed vectors of one machine by ranges, with their hash. */
-export class Committed {
+export class CommittedRanges {
   /** By fragment, shard and vector: only what has changed is hashed again. */
   protected readonly hashes: string[][][];
 
@@ -60,8 +60,8 @@ export class Committed {
   }
 }
 
-/** {@link Committed} in memory. */
-export class CommittedModel extends Committed {
+/** {@link CommittedRanges} in memory. */
+export class CommittedModel extends CommittedRanges {
   readonly vectors: CommittedVectors;
 
   constructor(size: number, fragments: readonly Fragment[], kinds: { momentum: boolean; moments: boolean }) {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { BlobStore } from '../transport/transport.js';
 import type { ModelHandle } from './model-thread/commands.js';
-import type { Parts } from './parts.js';
+import type { HeldParts } from './parts.js';
 import type { Chain } from './protocol/down.js';
 import { getPartFile, getPartList, getParts } from './protocol/manifest.js';
 import { getSnapshot, getSnapshotFile } from './snapshot.js';
@@ -84,7 +84,7 @@ async function fetchResult(
   { manifest, fragment }: Chain['results'][number],
   i: number,
   signal?: AbortSignal,
-): Promise<Parts> {
+): Promise<HeldParts> {
   const expected = { owner: null, bytes: sizes[fragment] ?? [] };
   if (folder === undefined) return getParts(blobs, manifest, expected, signal);
   const refs = await getPartList(blobs, manifest, expected, signal);

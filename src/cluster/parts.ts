@@ -10,7 +10,7 @@ export interface PartFile {
 }
 
 /** Parts in memory, or in a file where a machine keeps vectors on disk. */
-export type Parts = readonly Uint8Array[] | PartFile;
+export type HeldParts = readonly Uint8Array[] | PartFile;
 
 /** Bytes of parts that are on their way at once where they are not to be in memory together. */
 const UNDER_WAY = 64 * 2 ** 20;
@@ -21,18 +21,18 @@ export function atOnce(sizes: readonly number[]): number {
   return Math.max(1, Math.min(MOST_UNDER_WAY, Math.floor(UNDER_WAY / Math.max(1, ...sizes))));
 }
 
-export function isFile(parts: Parts): parts is PartFile {
+export function isFile(parts: HeldParts): parts is PartFile {
   return 'path' in parts;
 }
 
 /** Bytes of each. */
-export function sizesOf(parts: Parts): readonly number[] {
+export function sizesOf(parts: HeldParts): readonly number[] {
   return isFile(parts) ? parts.sizes : parts.map(({ length }) => length);
 }
 
 /** Reads parts while some work lasts; those in memory as they are. @throws MeanfieldError when a file cannot be read */
 export async function withParts<T>(
-  parts: Parts,
+  parts: HeldParts,
   work: (part: (i: number) => Promise<Uint8Array>) => Promise<T>,
 ): Promise<T> {
   if (!isFile(parts)) return work(async (i) => parts[i]!);

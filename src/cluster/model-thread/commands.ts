@@ -5,7 +5,7 @@ import type { FrozenPart } from '../../run/frozen-part.js';
 import type { LossSum } from '../../training/evaluation.js';
 import type { TrainingPrecision } from '../../training/precision-names.js';
 import type { VectorName } from '../../training/trained-vectors.js';
-import type { PartFile, Parts } from '../parts.js';
+import type { HeldParts, PartFile } from '../parts.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { Work } from '../protocol/down.js';
 
@@ -129,7 +129,7 @@ export type ModelCommands = {
   apply: [
     {
       readonly fragment: number;
-      readonly parts: Parts;
+      readonly parts: HeldParts;
       /** Norms that the contributions allow, by shard: a result that is larger is refused. */
       readonly norms?: readonly number[];
     },

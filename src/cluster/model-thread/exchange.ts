@@ -1,4 +1,4 @@
-import type { Committed } from '../../averaging/committed.js';
+import type { CommittedRanges } from '../../averaging/committed.js';
 import { type Codec, createCodec } from '../../averaging/formats/index.js';
 import type { Fragment } from '../../averaging/fragments.js';
 import { MergeProgram } from '../../averaging/merge.js';
@@ -50,7 +50,7 @@ export class Exchange {
     engine: Engine,
     private readonly setup: RunSetup,
     private readonly fragments: readonly Fragment[],
-    private readonly committed: Committed,
+    private readonly committed: CommittedRanges,
     /** Where it is kept what rounding has lost, if the format carries that on: of zeros. In memory unless given. */
     residual?: RangedVector,
   ) {

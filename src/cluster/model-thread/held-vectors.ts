@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Committed, CommittedModel } from '../../averaging/committed.js';
+import { CommittedModel, CommittedRanges } from '../../averaging/committed.js';
 import type { Fragment } from '../../averaging/fragments.js';
 import { makeFolder } from '../../base/files/make-folder.js';
 import type { RangedVector } from '../../training/ranged-vector.js';
@@ -12,7 +12,7 @@ export class HeldVectors {
   #files = 0;
 
   private constructor(
-    readonly committed: Committed,
+    readonly committed: CommittedRanges,
     private readonly opened: readonly FileVector[],
     private readonly folder: string | undefined,
     /** What rounding has lost, where that is carried on and not in memory. */
@@ -42,7 +42,7 @@ export class HeldVectors {
       moments: kinds.moments ? ([await file('moment1'), await file('moment2')] as const) : null,
     };
     const residual = trains && run.cluster.format === 'int4' ? await file('residual') : undefined;
-    return new HeldVectors(new Committed(ranged, fragments), opened, folder, residual);
+    return new HeldVectors(new CommittedRanges(ranged, fragments), opened, folder, residual);
   }
 
   /** @throws Error where they are on disk */

@@ -1,4 +1,4 @@
-import type { Committed } from '../../averaging/committed.js';
+import type { CommittedRanges } from '../../averaging/committed.js';
 import { cutFragments, type Fragment } from '../../averaging/fragments.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { RangeSampler } from '../../data/ledger/index.js';
@@ -113,7 +113,7 @@ class Live {
     return this.trainer?.local.tokensPerStep ?? 0;
   }
 
-  get committed(): Committed {
+  get committed(): CommittedRanges {
     return this.vectors.committed;
   }
 

@@ -3,7 +3,7 @@ import { messageOf } from '../../base/errors.js';
 import { inParallel } from '../../base/in-parallel.js';
 import { BlobDamagedError } from '../../transport/errors.js';
 import type { BlobRef, BlobStore } from '../../transport/transport.js';
-import { atOnce, isFile, type PartFile, type Parts, sizesOf, withParts, writeParts } from '../parts.js';
+import { atOnce, type HeldParts, isFile, type PartFile, sizesOf, withParts, writeParts } from '../parts.js';
 import { blobRef, decodeMessage, encodeMessage, ownerOf } from './wire.js';
 
 const manifest = z.array(blobRef).max(4096);
@@ -28,7 +28,12 @@ export function isTooLong(list: BlobRef, parts: number): boolean {
  * @param prefix the blobs' keys are `prefix/0`, `prefix/1`, … and `prefix/list`
  * @returns the list's reference
  */
-export async function putParts(blobs: BlobStore, prefix: string, parts: Parts, signal?: AbortSignal): Promise<BlobRef> {
+export async function putParts(
+  blobs: BlobStore,
+  prefix: string,
+  parts: HeldParts,
+  signal?: AbortSignal,
+): Promise<BlobRef> {
   const put = (part: Uint8Array, i: number) => blobs.put(`${prefix}/${i}`, part, signal);
   const sizes = sizesOf(parts);
   const refs = await (isFile(parts)
