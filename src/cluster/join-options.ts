@@ -1,5 +1,6 @@
 import type { OptionsOf, OptionTable } from '../base/option-table.js';
 import { TRAIN_OPTIONS } from '../run/option-table.js';
+import { OFFLOADS } from '../training/optimizers.js';
 
 /** By which the owner of a machine says what a run may ask of it; sizes in GB. */
 const LIMITS = {
@@ -33,6 +34,13 @@ export const WORKER_OPTIONS = {
 /** What `join` takes. */
 export const JOIN_OPTIONS = {
   ...WORKER_OPTIONS,
+  /** What of the model is on disk, which then is trained layer by layer in little memory. */
+  offload: {
+    kind: 'choice',
+    choices: OFFLOADS,
+    default: 'none',
+    help: 'train layer by layer, with the moments, all of the model, or its hidden states too, on disk, in --cache',
+  },
   name: {
     kind: 'text',
     value: 'text',
@@ -42,7 +50,7 @@ export const JOIN_OPTIONS = {
   cache: {
     kind: 'text',
     value: 'folder',
-    help: 'where tokens are kept for the next time',
+    help: 'where tokens are kept for the next time, and the model while it is on disk',
     otherwise: "in the user's cache",
   },
   patience: { kind: 'positive', value: 'seconds', default: 60, help: 'how long to knock when no coordinator answers' },

@@ -54,7 +54,7 @@ export function join(invitation: string, options: JoinOptions = {}): JoinedRun {
   };
   const work = async (): Promise<WorkerResult> => {
     const checked = checkedOptions(options);
-    const { name, cache = userCache(), replicas, threads, device, patience, approvalPatience } = checked;
+    const { name, cache = userCache(), replicas, threads, device, offload, patience, approvalPatience } = checked;
     const decoded = decodeInvitation(invitation);
     await makeFolder(cache).catch((error: unknown) => {
       throw spelledError(
@@ -70,6 +70,7 @@ export function join(invitation: string, options: JoinOptions = {}): JoinedRun {
         limits: limitsOf(checked),
         ...(name !== undefined && { host: name }),
         ...(threads !== undefined && { threads }),
+        ...(offload !== 'none' && { offload }),
       });
       if (left) worker.leave();
       for await (const event of worker) events.push(event);
@@ -83,9 +84,20 @@ export function join(invitation: string, options: JoinOptions = {}): JoinedRun {
 
 function checkedOptions(options: JoinOptions): ParsedOf<typeof JOIN_OPTIONS> {
   const result = schemaOf(JOIN_OPTIONS).safeParse(options, { reportInput: true });
-  if (result.success) return result.data;
+  if (result.success) return allTogether(result.data);
   const { error } = result;
   throw spelledError(UsageError, (spelling) => `Cannot join with these options: ${optionIssues(error, spelling)}.`);
+}
+
+/** @throws UsageError for what does not go together */
+function allTogether(options: ParsedOf<typeof JOIN_OPTIONS>): ParsedOf<typeof JOIN_OPTIONS> {
+  const { offload, device } = options;
+  if (offload === 'none' || device === 'auto' || device === 'cpu') return options;
+  throw spelledError(
+    UsageError,
+    ({ option }) =>
+      `${option('offload', offload)} trains on the CPU, and ${option('device', device)} is another. Leave one of them out.`,
+  );
 }
 
 function limitsOf({ dataFolder, dataHost, maxData, maxMemory }: ParsedOf<typeof JOIN_OPTIONS>): WorkerLimits {

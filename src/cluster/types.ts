@@ -7,6 +7,7 @@ import type { ClusterResult, CoordinatorEvent, WorkerEvent, WorkerResult } from 
 import type { ModelHandle } from './model-thread/commands.js';
 import type { ClusterOptions } from './options.js';
 import type { ClusterStatus } from './status.js';
+import type { WorkerOffload } from './worker/layered.js';
 import type { WorkerLimits } from './worker/limits.js';
 
 /** What a coordinator is connected to. */
@@ -68,6 +69,8 @@ export interface WorkerOptions {
   /** Of each replica. Default: the machine's cores shared between them. */
   readonly threads?: number;
   readonly device?: DeviceChoice;
+  /** What of its model is on disk, in {@link cache}; it is trained layer by layer on the CPU then. Nothing unless given. */
+  readonly offload?: WorkerOffload;
   /** A folder for tokens, used again by later workers of this machine. */
   readonly cache: string;
   /** What the run may ask of this machine. */

@@ -151,10 +151,7 @@ export class TextEvaluator {
       const windows = runs.flatMap((run) => run.windows);
       number += windows.length;
       if (!Number.isFinite(sums.loss)) throw this.#unusable(source, sums.loss!);
-      const unknown = windows.reduce(
-        (sum, { ids, known }) => sum + unknownIn(next ? ids.subarray(1 + known) : ids),
-        0,
-      );
+      const unknown = windows.reduce((sum, { ids, known }) => sum + unknownIn(next ? ids.subarray(1 + known) : ids), 0);
       nats += sums.loss! + unknown * cost;
       right += sums.accuracy!;
       tokens += weight + (next ? unknown : 0);

@@ -84,7 +84,7 @@ export async function admit(
 }
 
 function objectionTo(
-  { protocol, version, replicas, memory }: AdmissionRequest,
+  { protocol, version, replicas, memory, offloads }: AdmissionRequest,
   { model, setup, open }: AdmissionOptions,
 ): { code: string; reason: string } | null {
   if (protocol !== PROTOCOL || version !== packageJson.version)
@@ -94,7 +94,7 @@ function objectionTo(
     };
   if (!open()) return { code: 'stopped', reason: 'the run is over, or about to end' };
   const need = memoryNeeded(model, setup, replicas);
-  if (need.total > memory)
+  if (!offloads && need.total > memory)
     return {
       code: 'not-enough-memory',
       reason: `${replicas} replicas need ${describeNeed(need)}, the machine has ${(memory / 1e9).toFixed(2)} GB left; use fewer replicas or a machine with more`,

@@ -1,9 +1,11 @@
 import type { Handle } from '../../base/threads/start.js';
 import type { NodeDevice } from '../../engine/node/device-names.js';
 import type { StepDone } from '../../local/messages.js';
+import type { Placement } from '../../local/offload-need.js';
 import type { FrozenPart } from '../../run/frozen-part.js';
 import type { LossSum } from '../../training/evaluation.js';
 import type { TrainingPrecision } from '../../training/precision-names.js';
+import type { HeldParts, PartFile } from '../parts.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { Work } from '../protocol/down.js';
 
@@ -22,6 +24,19 @@ export interface ModelSetup {
   readonly run: RunSetup;
   /** Of its model, where some parameters are frozen. */
   readonly frozen?: FrozenPart;
+  /** Where a model is that is trained layer by layer; left out, it is in memory. */
+  readonly offload?: MemberOffload | undefined;
+}
+
+/** Where vectors are that are not in memory. */
+export interface MemberOffload extends Placement {
+  /** This process's alone; nothing in it outlasts it. */
+  readonly folder: string;
+}
+
+/** Whether nothing of a model stays in memory: then what is committed, and what travels, is on disk as well. */
+export function holdsOnDisk(offload: MemberOffload | undefined): boolean {
+  return offload !== undefined && !offload.resident.includes('parameters');
 }
 
 /** What a member has after its steps. */
@@ -39,8 +54,10 @@ export interface Trained {
   readonly finite: boolean;
   /** Euclidean norm of the pseudo-gradient. */
   readonly norm: number;
-  /** The contribution as it travels, by shard of the fragment. */
+  /** The contribution as it travels, by shard of the fragment; of no elements where it is in a file. */
   readonly parts: readonly Uint8Array[];
+  /** Until the contribution after the next one. */
+  readonly file?: PartFile;
 }
 
 /** A contribution, and what to try it on. */
@@ -64,7 +81,7 @@ export interface AuditLosses {
   readonly norm: number;
 }
 
-/** What the outer step came to: the hash of all committed vectors, and the result's parts again. */
+/** What the outer step came to: the hash of all committed vectors, and the result's parts again; none of those in a file. */
 export interface Applied {
   readonly hash: string;
   readonly parts: readonly Uint8Array[];
@@ -76,9 +93,9 @@ export type ModelCommands = {
   init: [ModelSetup, number];
   /**
    * Takes committed vectors: parameters, outer momentum where the outer optimiser has it, both moments where they are
-   * averaged. Answers their hash.
+   * averaged. Answers their hash. In a file they lie one behind the other, each cut into parts.
    */
-  load: [readonly Float32Array[], string];
+  load: [readonly Float32Array[] | PartFile, string];
   /** Null: told to stop, and local parameters are as they were left. */
   train: [Work, Trained | null];
   /** Local parameters (and averaged moments) become the committed ones again. */
@@ -110,7 +127,7 @@ export type ModelCommands = {
   apply: [
     {
       readonly fragment: number;
-      readonly parts: readonly Uint8Array[];
+      readonly parts: HeldParts;
       /** Norms that the contributions allow, by shard: a result that is larger is refused. */
       readonly norms?: readonly number[];
     },

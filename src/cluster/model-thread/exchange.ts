@@ -1,4 +1,4 @@
-import type { CommittedModel } from '../../averaging/committed.js';
+import type { CommittedRanges } from '../../averaging/committed.js';
 import { type Codec, createCodec } from '../../averaging/formats/index.js';
 import type { Fragment } from '../../averaging/fragments.js';
 import { MergeProgram } from '../../averaging/merge.js';
@@ -11,19 +11,21 @@ import { MeanfieldError, messageOf } from '../../base/errors.js';
 import type { Engine } from '../../engine/engine.js';
 import { arePossible, type MomentsBound, momentsBound } from '../../training/moments-bound.js';
 import { rangeOf } from '../../training/muon.js';
+import { MemoryVector, type RangedVector } from '../../training/ranged-vector.js';
 import type { Range } from '../../training/ranges.js';
 import { VectorNorm } from '../../training/vector-norm.js';
+import { isFile, sizesOf, withParts } from '../parts.js';
 import type { RunSetup } from '../protocol/configuration.js';
 import type { ModelCommands } from './commands.js';
 
 /** Not the exchange's numbers but its threads: none that spin while the replica trains. */
 const COMPILE = { threads: 1, spinning: false };
 
-/** The vectors of a replica between two rounds. */
+/** The vectors of a replica between two rounds, in memory or not; moments where they are averaged. */
 export interface LocalVectors {
-  readonly parameters: Float32Array;
-  readonly moment1: Float32Array;
-  readonly moment2: Float32Array;
+  readonly parameters: Float32Array | Pick<RangedVector, 'read'>;
+  readonly moment1?: Float32Array;
+  readonly moment2?: Float32Array;
 }
 
 /**
@@ -36,8 +38,8 @@ export class Exchange {
   readonly #outer: OuterStep;
   readonly #sums: VectorSum;
   readonly #norm: VectorNorm;
-  readonly #residual: Float32Array | undefined;
   readonly #feedback: boolean;
+  readonly #residual: RangedVector | undefined;
   readonly #moments: MomentsBound;
   /** Of the elements that Muon trains. */
   readonly #muon: readonly Range[];
@@ -48,11 +50,15 @@ export class Exchange {
     engine: Engine,
     private readonly setup: RunSetup,
     private readonly fragments: readonly Fragment[],
-    private readonly committed: CommittedModel,
+    private readonly committed: CommittedRanges,
+    /** Where it is kept what rounding has lost, if the format carries that on: of zeros. In memory unless given. */
+    residual?: RangedVector,
   ) {
     const { format, momentsFormat, merge } = setup.cluster;
     const gradient = createCodec(engine, format, COMPILE);
     this.#feedback = gradient.feedback;
+    if (this.#feedback)
+      this.#residual = residual ?? new MemoryVector(new Float32Array(committed.ranged.parameters.length));
     this.#moments = momentsBound(setup.optimizer);
     this.#muon = setup.optimizer.muon?.matrices.map(rangeOf) ?? [];
     const moments = setup.averageMoments ? createCodec(engine, momentsFormat, COMPILE) : undefined;
@@ -63,29 +69,37 @@ export class Exchange {
     this.#norm = new VectorNorm(engine, { ...COMPILE, length: NORM_RANGE });
     const longest = Math.max(...fragments.flatMap(({ shards }) => shards.map(({ start, end }) => end - start)));
     this.#gradient = new Float32Array(longest);
-    if (gradient.feedback) this.#residual = new Float32Array(committed.vectors.parameters.length);
   }
 
   /**
    * The replica's contribution to a round of this fragment, by shard, and the Euclidean norm of its pseudo-gradient:
    * where that is not finite there is nothing to contribute.
+   *
+   * @param put takes each part as it is made; then none is answered
    */
-  async encode(fragment: number, local: LocalVectors): Promise<{ norm: number; parts: Uint8Array[] }> {
+  async encode(
+    fragment: number,
+    { parameters, moment1, moment2 }: LocalVectors,
+    put?: (i: number, part: Uint8Array) => Promise<void>,
+  ): Promise<{ norm: number; parts: Uint8Array[] }> {
     const parts: Uint8Array[] = [];
     let squares = 0;
-    const base = this.committed.vectors.parameters;
-    for (const { start, end } of this.fragments[fragment]!.shards) {
+    const base = this.committed.ranged.parameters;
+    for (const [i, { start, end }] of this.fragments[fragment]!.shards.entries()) {
       const gradient = this.#gradient.subarray(0, end - start);
-      await this.#sums.sum(1, base.subarray(start, end), -1, local.parameters.subarray(start, end), gradient);
+      const own = await valuesOf(parameters, { start, end });
+      await this.#sums.sum(1, await base.read({ start, end }), -1, own, gradient);
       squares += await this.#norm.squares(gradient);
       if (!Number.isFinite(squares)) return { norm: squares, parts: [] };
-      const vectors = [gradient, local.moment1.subarray(start, end), local.moment2.subarray(start, end)];
+      const residual = await this.#residual?.read({ start, end });
+      const vectors = [gradient, moment1?.subarray(start, end), moment2?.subarray(start, end)];
       const pieces: Uint8Array[] = [];
       for (const [k, codec] of this.#codecs.entries())
-        pieces.push(
-          await codec.encode(vectors[k]!, k === 0 && codec.feedback ? this.#residual?.subarray(start, end) : undefined),
-        );
-      parts.push(joined(pieces));
+        pieces.push(await codec.encode(vectors[k]!, k === 0 ? residual : undefined));
+      if (residual) await this.#residual!.write(start, residual);
+      const part = joined(pieces);
+      if (put) await put(i, part);
+      else parts.push(part);
     }
     return { norm: Math.sqrt(squares), parts };
   }
@@ -135,28 +149,34 @@ export class Exchange {
    * @param onReady called when it is known that the result can be used, before anything changes
    * @throws MeanfieldError when a part cannot be decoded, or is larger than is allowed; nothing has changed then
    */
-  async apply({ fragment, parts, norms }: ModelCommands['apply'][0], onReady: () => void = () => {}): Promise<void> {
-    const shards = this.#shardsOf(fragment, parts);
-    const decoded: Float32Array[][] = [];
-    for (const [i, range] of shards.entries()) {
-      const vectors = await this.#decode(parts[i]!, range);
-      if (norms && exceedsNorm(norms[i]!, await this.#norm.squares(vectors[0]!), this.#feedback))
-        throw new MeanfieldError(`The sum of shard ${i} is larger than its contributions allow.`);
-      decoded.push(vectors);
-    }
-    onReady();
-    const { parameters, momentum, moments } = this.committed.vectors;
-    for (const [i, { start, end }] of shards.entries()) {
-      const [gradient, moment1, moment2] = decoded[i]!;
-      const base = parameters.subarray(start, end);
-      // `average` has no momentum and leaves what it is given alone.
-      await this.#outer.apply(base, momentum?.subarray(start, end) ?? gradient!, gradient!, base);
-      if (moments) {
-        moments[0].set(moment1!, start);
-        moments[1].set(moment2!, start);
+  async apply(
+    { fragment, parts, norms }: ModelCommands['apply'][0],
+    onReady: () => void | Promise<void> = () => {},
+  ): Promise<void> {
+    const shards = this.#shardsOf(fragment, sizesOf(parts).length);
+    const { momentum, moments } = this.committed.ranged;
+    await withParts(parts, async (part) => {
+      const decoded: Float32Array[][] = [];
+      for (const [i, range] of shards.entries()) {
+        const vectors = await this.#decode(await part(i), range);
+        if (norms && exceedsNorm(norms[i]!, await this.#norm.squares(vectors[0]!), this.#feedback))
+          throw new MeanfieldError(`The sum of shard ${i} is larger than its contributions allow.`);
+        // Of a file they are not all in memory: there they are decoded again.
+        if (!isFile(parts)) decoded.push(vectors);
       }
-    }
-    this.committed.changed(fragment);
+      await onReady();
+      for (const [i, range] of shards.entries()) {
+        const [gradient, moment1, moment2] = decoded[i] ?? (await this.#decode(await part(i), range));
+        await this.committed.update(fragment, i, async ([base, ...others]) => {
+          // `average` has no momentum and leaves what it is given alone.
+          await this.#outer.apply(base!, momentum ? others[0]! : gradient!, gradient!, base!);
+          if (!moments) return;
+          const [first, second] = others.slice(momentum ? 1 : 0);
+          first!.set(moment1!);
+          second!.set(moment2!);
+        });
+      }
+    });
   }
 
   /**
@@ -167,7 +187,7 @@ export class Exchange {
    */
   async subtract(fragment: number, parts: readonly Uint8Array[], parameters: Float32Array): Promise<number> {
     let squares = 0;
-    for (const [i, { start, end }] of this.#shardsOf(fragment, parts).entries()) {
+    for (const [i, { start, end }] of this.#shardsOf(fragment, parts.length).entries()) {
       const [gradient] = await this.#decode(parts[i]!, { start, end });
       squares += await this.#norm.squares(gradient!);
       const range = parameters.subarray(start, end);
@@ -177,11 +197,12 @@ export class Exchange {
   }
 
   /** The replica's parameters of a fragment, drawn to the committed ones: α of its own remains (arXiv 2501.18512). */
-  async mix(fragment: number, local: LocalVectors): Promise<void> {
+  async mix(fragment: number, local: { readonly parameters: Float32Array }): Promise<void> {
     const { start, end } = this.fragments[fragment]!;
     const own = local.parameters.subarray(start, end);
     const { mixing } = this.setup.cluster;
-    await this.#sums.sum(mixing, own, 1 - mixing, this.committed.vectors.parameters.subarray(start, end), own);
+    const committed = await this.committed.ranged.parameters.read({ start, end });
+    await this.#sums.sum(mixing, own, 1 - mixing, committed, own);
   }
 
   async dispose(): Promise<void> {
@@ -192,11 +213,11 @@ export class Exchange {
     await this.#norm.dispose();
   }
 
-  #shardsOf(fragment: number, parts: readonly Uint8Array[]): readonly Shard[] {
+  #shardsOf(fragment: number, parts: number): readonly Shard[] {
     const shards = this.fragments[fragment]?.shards ?? [];
-    if (shards.length > 0 && shards.length === parts.length) return shards;
+    if (shards.length > 0 && shards.length === parts) return shards;
     throw new MeanfieldError(
-      `What is for fragment ${fragment} in ${parts.length} parts is none of this run's model: it has ${this.fragments.length} fragments, that one in ${shards.length}.`,
+      `What is for fragment ${fragment} in ${parts} parts is none of this run's model: it has ${this.fragments.length} fragments, that one in ${shards.length}.`,
     );
   }
 
@@ -217,6 +238,10 @@ export class Exchange {
       throw new MeanfieldError('its moments are none that the optimiser comes to');
     return vectors;
   }
+}
+
+async function valuesOf(vector: LocalVectors['parameters'], { start, end }: Range): Promise<Float32Array> {
+  return vector instanceof Float32Array ? vector.subarray(start, end) : vector.read({ start, end });
 }
 
 function largerThanTold(shard: number, told: number, squares: number): string {

@@ -1,20 +1,22 @@
-import { CommittedModel } from '../../averaging/committed.js';
+import type { CommittedRanges } from '../../averaging/committed.js';
 import { cutFragments, type Fragment } from '../../averaging/fragments.js';
 import { MeanfieldError } from '../../base/errors.js';
 import { RangeSampler } from '../../data/ledger/index.js';
 import { createEngine } from '../../engine/node/create.js';
 import type { StepDone } from '../../local/messages.js';
-import { type Commands, evaluationCompile, ModelThread, trainingCompile } from '../../local/model-thread.js';
+import { type Commands, evaluationCompile, ModelThread } from '../../local/model-thread.js';
 import { openData, type Task } from '../../local/task.js';
 import { Model } from '../../model/model.js';
 import { Evaluator, type LossSum, meanLoss } from '../../training/evaluation.js';
-import { halfOf } from '../../training/precision-names.js';
-import { Replica } from '../../training/replica.js';
 import { learningRate } from '../../training/schedule.js';
 import { contextOf } from '../memory.js';
+import { partSizes } from '../part-sizes.js';
+import { isFile, writeParts } from '../parts.js';
 import type { Work } from '../protocol/down.js';
 import type { Applied, AuditLosses, AuditRequest, ModelCommands, ModelSetup, Trained } from './commands.js';
 import { Exchange } from './exchange.js';
+import { HeldVectors } from './held-vectors.js';
+import { createLocalModel, type LocalModel } from './local-model.js';
 
 /** Windows that an audit evaluates between two turns of others. */
 const AUDIT_WINDOWS = 4;
@@ -30,7 +32,7 @@ export class CommittedModelThread extends ModelThread<ModelCommands, Live> {
     apply: (result) => this.inTurn(() => this.model.apply(result)),
     evaluate: (windows) => this.inTurn(() => this.model.evaluate(windows)),
     audit: (request) => this.#audit(request),
-    snapshot: () => this.inTurn(async () => this.model.committed.all.map((vector) => vector.slice())),
+    snapshot: () => this.inTurn(async () => this.model.vectors.inMemory.all.map((vector) => vector.slice())),
     close: () => this.inTurn(() => this.close()),
   };
 
@@ -62,7 +64,7 @@ export class CommittedModelThread extends ModelThread<ModelCommands, Live> {
 
 /** What a member has beside the committed vectors. */
 interface Trainer {
-  readonly replica: Replica<unknown>;
+  readonly local: LocalModel;
   readonly sampler: RangeSampler<unknown>;
   /** Steps since the moments began, by which their bias is corrected. */
   momentSteps: number;
@@ -77,7 +79,7 @@ class Live {
   private constructor(
     private readonly setup: ModelSetup,
     private readonly fragments: readonly Fragment[],
-    readonly committed: CommittedModel,
+    readonly vectors: HeldVectors,
     readonly exchange: Exchange,
     private readonly task: Task,
     private readonly trainer: Trainer | undefined,
@@ -93,53 +95,37 @@ class Live {
     const task = await openData(data, run.seed, trains ? 'training' : undefined);
     const { objective, frozen } = task;
     const fragments = cutFragments(objective.layout, run.cluster.fragments);
-    const kinds = { momentum: run.outer.method === 'nesterov', moments: run.averageMoments };
-    const committed = new CommittedModel(objective.layout.size, fragments, kinds);
+    const vectors = await HeldVectors.open(setup, fragments, objective.layout.size);
     // On the CPU wherever training runs: all machines must come to the same bits, and GPUs fuse operations.
     const exact = device === 'cpu' ? engine : await createEngine('cpu');
-    const exchange = new Exchange(exact, run, fragments, committed);
+    const exchange = new Exchange(exact, run, fragments, vectors.committed, vectors.residual);
     if (!trains) {
       const evaluator = new Evaluator(objective, engine, run.batchSize, evaluationCompile(threads), frozen);
-      return new Live(setup, fragments, committed, exchange, task, undefined, evaluator);
+      return new Live(setup, fragments, vectors, exchange, task, undefined, evaluator);
     }
     const sampler = new RangeSampler(task.training);
-    const replica = await Replica.create({
-      ...{ objective, frozen, engine },
-      batch: run.batchSize,
-      gradientAccumulation: run.gradAccum,
-      optimizer: run.optimizer,
-      dropout: run.dropout ? { rate: run.dropout, seed: run.seed } : undefined,
-      half: halfOf(setup.precision),
-      int8: setup.precision === 'int8' ? { seed: run.seed } : undefined,
-      compile: trainingCompile(threads, setup.alone),
-    });
-    const trainer = { replica, sampler, momentSteps: 0 };
-    return new Live(setup, fragments, committed, exchange, task, trainer, undefined);
+    const local = await createLocalModel(setup, task, fragments, engine);
+    return new Live(setup, fragments, vectors, exchange, task, { local, sampler, momentSteps: 0 }, undefined);
   }
 
   /** 0 where nothing is trained. */
   get tokensPerStep(): number {
-    return this.trainer?.replica.tokensPerStep ?? 0;
+    return this.trainer?.local.tokensPerStep ?? 0;
   }
 
-  async load(vectors: readonly Float32Array[]): Promise<string> {
-    this.committed.load(vectors);
+  get committed(): CommittedRanges {
+    return this.vectors.committed;
+  }
+
+  async load(vectors: ModelCommands['load'][0]): Promise<string> {
+    await this.vectors.load(vectors);
     this.#before = undefined;
     await this.rollback();
     return this.committed.hash;
   }
 
   async rollback(): Promise<null> {
-    if (!this.trainer) return null;
-    const { parameters, moments } = this.committed.vectors;
-    const { replica } = this.trainer;
-    replica.vectors.parameters.set(parameters);
-    replica.changed('parameters');
-    if (moments) {
-      replica.vectors.moment1.set(moments[0]);
-      replica.vectors.moment2.set(moments[1]);
-      replica.changed('moment1', 'moment2');
-    }
+    await this.trainer?.local.take(this.committed.ranged);
     return null;
   }
 
@@ -157,44 +143,50 @@ class Live {
 
   async step({ steps, position, advance }: Work, i: number): Promise<StepDone> {
     const trainer = this.#trainer;
-    const { replica, sampler } = trainer;
+    const { local, sampler } = trainer;
     const { batchSize, schedule } = this.setup.run;
-    const { loss, weight } = await replica.computeGradient(() => sampler.nextBatch(batchSize), sampler.next);
+    const { loss, weight } = await local.computeGradient(() => sampler.nextBatch(batchSize), sampler.next);
     if (!Number.isFinite(loss)) return { step: i, loss, weight, gradientNorm: Number.NaN };
     const rate = learningRate(schedule, position + (advance * i) / steps);
-    const { gradientNorm } = await replica.applyGradient(trainer.momentSteps++, rate, replica.scaleOf(weight));
+    const { gradientNorm } = await local.applyGradient(trainer.momentSteps++, rate, local.scaleOf(weight));
     return { step: i, loss, weight, gradientNorm };
   }
 
-  async contribution(fragment: number): Promise<Pick<Trained, 'finite' | 'norm' | 'parts'>> {
-    const averaged = this.setup.run.averageMoments ? (['moment1', 'moment2'] as const) : [];
-    const vectors = await this.#trainer.replica.fetch('parameters', ...averaged);
-    const contribution = await this.exchange.encode(fragment, vectors);
-    return { finite: Number.isFinite(contribution.norm), ...contribution };
+  async contribution(fragment: number): Promise<Pick<Trained, 'finite' | 'norm' | 'parts' | 'file'>> {
+    const { run } = this.setup;
+    const vectors = await this.#trainer.local.vectors(run.averageMoments);
+    const path = this.vectors.nextFile();
+    if (path === undefined) {
+      const contribution = await this.exchange.encode(fragment, vectors);
+      return { finite: Number.isFinite(contribution.norm), ...contribution };
+    }
+    let norm = Number.NaN;
+    const sizes = partSizes(this.fragments, run)[fragment]!;
+    const file = await writeParts(path, sizes, async (put) => {
+      ({ norm } = await this.exchange.encode(fragment, vectors, put));
+    });
+    return { finite: Number.isFinite(norm), norm, parts: [], file };
   }
 
   async apply(result: ModelCommands['apply'][0]): Promise<Applied> {
     const { fragment, parts } = result;
     await this.exchange.apply(result, () => this.#keepBefore(fragment));
     // With fragments the replica trains on meanwhile, and is drawn to the result; else it is told to start from it.
-    if (this.trainer && this.fragments.length > 1) {
-      await this.exchange.mix(fragment, await this.trainer.replica.fetch('parameters'));
-      this.trainer.replica.changed('parameters');
-    }
-    return { hash: this.committed.hash, parts };
+    if (this.trainer && this.fragments.length > 1) await this.trainer.local.mix(this.exchange, fragment);
+    return { hash: this.committed.hash, parts: isFile(parts) ? [] : parts };
   }
 
   /** Only where contributions are audited; it costs a vector, which is made once: fresh memory is slow to come by. */
-  #keepBefore(fragment: number): void {
+  async #keepBefore(fragment: number): Promise<void> {
     if (!this.evaluator) return;
     const { start, end } = this.fragments[fragment]!;
     this.#room ??= new Float32Array(Math.max(...this.fragments.map(({ start, end }) => end - start)));
     const parameters = this.#room.subarray(0, end - start);
-    parameters.set(this.committed.vectors.parameters.subarray(start, end));
+    parameters.set(await this.committed.ranged.parameters.read({ start, end }));
     this.#before = { fragment, parameters };
   }
 
-  async evaluate(numbers: readonly number[], parameters = this.committed.vectors.parameters): Promise<LossSum> {
+  async evaluate(numbers: readonly number[], parameters = this.vectors.inMemory.vectors.parameters): Promise<LossSum> {
     if (!this.evaluator) throw new Error('a member does not evaluate');
     return this.evaluator.lossSum(
       parameters,
@@ -207,7 +199,7 @@ class Live {
    * others than the base.
    */
   async auditVectors({ fragment, base, parts }: AuditRequest) {
-    const committed = this.committed.vectors.parameters.slice();
+    const committed = this.vectors.inMemory.vectors.parameters.slice();
     const start = committed.slice();
     if (base === 'before') {
       if (this.#before?.fragment !== fragment)
@@ -223,7 +215,8 @@ class Live {
 
   async dispose(): Promise<void> {
     await this.exchange.dispose();
-    await this.trainer?.replica.dispose();
+    await this.vectors.close();
+    await this.trainer?.local.dispose();
     await this.evaluator?.dispose();
     this.task.close();
   }

@@ -31,6 +31,8 @@ export const admissionRequest = z.strictObject({
   host: text,
   /** Bytes that it can still give out. */
   memory: count,
+  /** Whether it trains with some of the model on disk: whether that fits it knows itself. */
+  offloads: z.boolean().optional(),
 });
 
 export const admissionAnswer = z.discriminatedUnion('accepted', [

@@ -3,6 +3,7 @@ import { messageOf } from '../../base/errors.js';
 import { inParallel } from '../../base/in-parallel.js';
 import { BlobDamagedError } from '../../transport/errors.js';
 import type { BlobRef, BlobStore } from '../../transport/transport.js';
+import { atOnce, type HeldParts, isFile, type PartFile, sizesOf, withParts, writeParts } from '../parts.js';
 import { blobRef, decodeMessage, encodeMessage, ownerOf } from './wire.js';
 
 const manifest = z.array(blobRef).max(4096);
@@ -30,10 +31,14 @@ export function isTooLong(list: BlobRef, parts: number): boolean {
 export async function putParts(
   blobs: BlobStore,
   prefix: string,
-  parts: readonly Uint8Array[],
+  parts: HeldParts,
   signal?: AbortSignal,
 ): Promise<BlobRef> {
-  const refs = await inParallel(parts, (part, i) => blobs.put(`${prefix}/${i}`, part, signal));
+  const put = (part: Uint8Array, i: number) => blobs.put(`${prefix}/${i}`, part, signal);
+  const sizes = sizesOf(parts);
+  const refs = await (isFile(parts)
+    ? withParts(parts, (part) => inParallel(sizes.keys(), async (i) => put(await part(i), i), atOnce(sizes)))
+    : inParallel(parts, put));
   return putList(blobs, prefix, refs, signal);
 }
 
@@ -89,4 +94,17 @@ export async function getParts(
 ): Promise<Uint8Array[]> {
   const refs = await getPartList(blobs, list, expected, signal);
   return inParallel(refs, (ref) => blobs.get(ref, undefined, signal));
+}
+
+/** Blobs as a file of this machine. @throws MeanfieldError also when it cannot be written */
+export function getPartFile(
+  blobs: BlobStore,
+  refs: readonly BlobRef[],
+  path: string,
+  signal?: AbortSignal,
+): Promise<PartFile> {
+  const sizes = refs.map(({ bytes }) => bytes);
+  const get = (put: (i: number, part: Uint8Array) => Promise<void>) =>
+    inParallel(refs, async (ref, i) => put(i, await blobs.get(ref, undefined, signal)), atOnce(sizes));
+  return writeParts(path, sizes, get);
 }

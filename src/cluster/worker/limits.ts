@@ -24,23 +24,34 @@ export const MOST_CONFIGURATION = 32 * 2 ** 20;
 export const MOST_DATA = 20e9;
 
 /**
+ * The model of a run, of whatever size.
+ *
+ * @throws MeanfieldError when it is too much to be laid out
+ */
+export function modelOfRun({ setup }: Configuration): Model {
+  const { n_layer: gpt2, num_hidden_layers: llama } = setup.model;
+  const layers = Math.max(...[gpt2, llama].map((value) => (typeof value === 'number' ? value : 0)));
+  if (layers > MOST_LAYERS)
+    throw new MeanfieldError(`The run's model has ${layers} layers; a worker takes ${MOST_LAYERS} at most.`);
+  return Model.fromConfig(setup.model).partly(setup);
+}
+
+/**
  * The model of a run, if this machine has room for it, whatever the coordinator says.
  *
  * @param memory bytes
  * @throws MeanfieldError when it needs more
  */
-export function allowedModel({ setup }: Configuration, replicas: number, memory: number): Model {
-  const { n_layer: gpt2, num_hidden_layers: llama } = setup.model;
-  const layers = Math.max(...[gpt2, llama].map((value) => (typeof value === 'number' ? value : 0)));
-  if (layers > MOST_LAYERS)
-    throw new MeanfieldError(`The run's model has ${layers} layers; a worker takes ${MOST_LAYERS} at most.`);
-  const model = Model.fromConfig(setup.model).partly(setup);
+export function allowedModel(configuration: Configuration, replicas: number, memory: number): Model {
+  const { setup } = configuration;
+  const model = modelOfRun(configuration);
   const need = memoryNeeded(model, setup, replicas);
   if (need.total <= memory) return model;
   throw spelledError(
     MeanfieldError,
     ({ option }) =>
       `The run needs ${describeNeed(need)} for ${replicas} replicas here, and may have ${(memory / 1e9).toFixed(2)} GB. ` +
-      `Use fewer ${option('replicas')} or a machine with more, or allow more by ${option('maxMemory')} where that was given.`,
+      `Use fewer ${option('replicas')} or a machine with more, or allow more by ${option('maxMemory')} where that was given; ` +
+      `${option('offload', 'all')} trains layer by layer in less.`,
   );
 }

@@ -40,6 +40,8 @@ export interface MemberOptions {
   readonly vectors: number;
   /** τ. */
   readonly overlap: number;
+  /** A folder for what it fetches, where that is not to be in memory. */
+  readonly folder?: string | undefined;
   readonly heartbeatSeconds: number;
   /** Members of this process, which share its traffic. */
   readonly siblings: number;
@@ -97,12 +99,12 @@ export class MemberDriver {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const { worker, blobs, thread, sizes } = options;
+    const { worker, blobs, thread, sizes, folder } = options;
     const tell = (sum: Reduced) => {
       const { round, attempt, shard } = sum;
       this.#tell({ type: 'reduced', round, attempt, shard, done: 'result' in sum, sum });
     };
-    this.#reducer = new Reducer({ worker, blobs, thread, sizes, tell });
+    this.#reducer = new Reducer({ worker, blobs, thread, sizes, little: folder !== undefined, tell });
   }
 
   /** Asks to take part, and from then on gives signs of life. */
@@ -195,13 +197,13 @@ export class MemberDriver {
 
   async #store({ round, base, incarnation }: Effect<'store'>): Promise<void> {
     const { worker, blobs, layout } = this.#options;
-    const { tokens, weight, steps, seconds, finite, norm, loss, gradientNorm, parts } = this.#trained!.result;
+    const { tokens, weight, steps, seconds, finite, norm, loss, gradientNorm, file, parts } = this.#trained!.result;
     this.#trained = undefined;
     this.#upload = new AbortController();
     const { signal } = this.#upload;
     const began = performance.now();
     try {
-      const manifest = await putParts(blobs, `${worker}/c/${round}/${incarnation}`, parts, signal);
+      const manifest = await putParts(blobs, `${worker}/c/${round}/${incarnation}`, file ?? parts, signal);
       const uploadSeconds = (performance.now() - began) / 1000;
       const contribution = {
         ...({ type: 'contribution', round } as const),
@@ -220,12 +222,11 @@ export class MemberDriver {
   }
 
   async #catchUp({ chain, held }: Effect<'catchUp'>): Promise<void> {
-    const { blobs, thread, vectors, layout, sizes } = this.#options;
+    const { blobs, thread, vectors, layout, sizes, folder } = this.#options;
     const began = performance.now();
     try {
-      await catchUp({ blobs, thread, vectors, sizes, length: layout.length }, chain, held, (held, whole) =>
-        this.#tell({ type: 'took', held, whole }),
-      );
+      const holder = { blobs, thread, vectors, sizes, length: layout.length, folder };
+      await catchUp(holder, chain, held, (held, whole) => this.#tell({ type: 'took', held, whole }));
     } catch (error) {
       if (!(error instanceof MeanfieldError)) throw error;
       this.#tell({ type: 'cutOff', reason: error.message });

@@ -2,6 +2,7 @@ import { messageOf } from '../../base/errors.js';
 import { inParallel } from '../../base/in-parallel.js';
 import type { BlobRef, BlobStore } from '../../transport/transport.js';
 import type { ModelHandle } from '../model-thread/commands.js';
+import { atOnce } from '../parts.js';
 import type { ReduceMessage } from '../protocol/down.js';
 import { ContributionError, PartLists, type Reducing, reduceShard } from '../reduce-shard.js';
 
@@ -38,6 +39,8 @@ export class Reducer {
       readonly blobs: BlobStore;
       readonly thread: Pick<ModelHandle, 'ask'>;
       readonly sizes: Reducing['sizes'];
+      /** Whether few shards are to be in memory at once. */
+      readonly little?: boolean;
       readonly tell: (reduced: Reduced) => void;
     },
   ) {}
@@ -53,11 +56,14 @@ export class Reducer {
     }
     const { signal } = this.#abort;
     // Some are fetched and some stored while another is merged.
-    await inParallel(shards, async (shard) => {
+    const reduce = async (shard: number) => {
       if (signal.aborted) return;
       const reduced = await this.#one(message, shard, signal);
       if (!signal.aborted) this.member.tell(reduced);
-    });
+    };
+    // Of each contribution a part, and their sum.
+    const each = (message.contributions.length + 1) * Math.max(0, ...(this.member.sizes[message.fragment] ?? []));
+    await inParallel(shards, reduce, this.member.little ? atOnce([each]) : undefined);
   }
 
   /** The merge is over, or another has taken its place. */

@@ -8,6 +8,7 @@ import { MeanfieldError } from '../../base/errors.js';
 import { availableMemory } from '../../base/files/available-memory.js';
 import { spelledError } from '../../base/spelling.js';
 import { chooseDevice, createEngine } from '../../engine/node/create.js';
+import { PLACEMENTS } from '../../local/offload-need.js';
 import type { Model } from '../../model/model.js';
 import type { FrozenPart } from '../../run/frozen-part.js';
 import { choosePrecision, type PrecisionChoice } from '../../training/precision.js';
@@ -17,7 +18,7 @@ import type { WorkerEvent, WorkerResult } from '../events.js';
 import { fetchData } from '../fetch-data.js';
 import { fetchFrozen } from '../frozen-blobs.js';
 import { keptMessages } from '../memory.js';
-import type { ModelHandle } from '../model-thread/commands.js';
+import type { MemberOffload, ModelHandle } from '../model-thread/commands.js';
 import { startModelThread } from '../model-thread/member-thread.js';
 import { partSizes, vectorsOf } from '../part-sizes.js';
 import { type AdmissionAnswer, ASK, admissionAnswer, BUSY, NOT_APPROVED, WAITING } from '../protocol/admission.js';
@@ -26,7 +27,8 @@ import { downEnvelope } from '../protocol/down.js';
 import { decodeMessage, encodeMessage, PROTOCOL } from '../protocol/wire.js';
 import type { WorkerOptions } from '../types.js';
 import { BlobCache } from './blob-cache.js';
-import { allowedModel, MOST_CONFIGURATION } from './limits.js';
+import { layeredNeed, makeScratch, requireLayered, requireLayeredMemory, type Scratch } from './layered.js';
+import { allowedModel, MOST_CONFIGURATION, modelOfRun } from './limits.js';
 import { MemberDriver } from './member.js';
 import { Replays } from './replays.js';
 
@@ -49,6 +51,7 @@ export async function work(
   const names = admitted.workers.map(({ worker }) => worker);
   const transport = await options.door.enter(names, admitted.pass);
   const modelThreads: ModelHandle[] = [];
+  let scratch: Scratch | undefined;
   try {
     const { blobs: stored } = transport;
     const { bytes } = admitted.configuration;
@@ -62,7 +65,8 @@ export async function work(
       configurationSchema,
       "the run's configuration",
     );
-    const model = modelOf(configuration, allowedModel(configuration, names.length, memoryOf(options)));
+    const { model: allowed, disk } = allowedFor(options, configuration, names.length);
+    const model = modelOf(configuration, allowed);
     const onProgress = (fraction: number) => emit({ type: 'preparing', stage: 'tokens', fraction });
     const tokens = await fetchData(configuration, {
       ...{ blobs: stored, cache: options.cache, onProgress, signal: leaving },
@@ -71,13 +75,21 @@ export async function work(
     const frozenIn = (sha256: string) => join(options.cache, `frozen-${sha256}.safetensors`);
     const frozen = await fetchFrozen(configuration, model, frozenIn, { blobs: stored, signal: leaving });
     emit({ type: 'preparing', stage: 'graphs' });
+    if (options.offload) scratch = await makeScratch(options.cache, disk);
+    const folderOf = (i: number) => scratch && join(scratch.folder, String(i));
     for (const _ of names) modelThreads.push((options.startThread ?? startModelThread)());
     const { notice, ...setup } = await modelSetup(options, names.length, configuration, tokens, frozen);
     if (notice !== undefined) emit({ type: 'notice', message: notice });
-    await Promise.all(modelThreads.map((thread) => thread.ask('init', setup)));
+    const init = (thread: ModelHandle, i: number) => {
+      const folder = folderOf(i);
+      return thread.ask('init', folder === undefined ? setup : { ...setup, offload: offloadIn(folder, options) });
+    };
+    await Promise.all(modelThreads.map(init));
     emit({ type: 'joined', run: configuration.run, workers: names });
     const sizes = partSizes(cutFragments(model.trained, configuration.setup.cluster.fragments), configuration.setup);
-    const mostBytes = keptMessages(model, configuration.setup, names.length);
+    const onDisk = options.offload !== undefined && options.offload !== 'moments';
+    // What is kept there is in memory.
+    const mostBytes = onDisk ? 0 : keptMessages(model, configuration.setup, names.length);
     const blobs = new BlobCache(stored, { members: names.length, mostBytes });
     const members = admitted.workers.map(
       ({ worker, incarnation }, i) =>
@@ -92,6 +104,7 @@ export async function work(
           sizes,
           vectors: vectorsOf(configuration),
           overlap: configuration.setup.cluster.overlap,
+          folder: onDisk ? folderOf(i) : undefined,
           heartbeatSeconds: configuration.heartbeatSeconds,
           siblings: names.length,
           emit,
@@ -111,8 +124,36 @@ export async function work(
     for (const thread of modelThreads) thread.cancel();
     await Promise.all(modelThreads.map((thread) => thread.close()));
     await transport.close();
+    await scratch?.remove();
   }
 }
+
+/**
+ * The run's model, if there is room for it here, and what it takes of the disk.
+ *
+ * @throws MeanfieldError where there is not, or where it cannot be trained as it should be here
+ */
+function allowedFor(
+  options: WorkerOptions,
+  configuration: Configuration,
+  replicas: number,
+): { readonly model: Model; readonly disk: number } {
+  const { offload } = options;
+  if (offload === undefined) return { model: allowedModel(configuration, replicas, memoryOf(options)), disk: 0 };
+  requireLayered(configuration, offload);
+  const model = modelOfRun(configuration);
+  const need = layeredNeed(model, configuration.setup, { replicas, threads: threadsOf(options, replicas), offload });
+  requireLayeredMemory(need, memoryOf(options));
+  return { model, disk: need.disk };
+}
+
+const offloadIn = (folder: string, { offload }: WorkerOptions): MemberOffload => ({
+  folder,
+  ...PLACEMENTS[offload!],
+});
+
+const threadsOf = ({ threads }: WorkerOptions, replicas: number): number =>
+  threads ?? Math.max(1, Math.floor(availableParallelism() / replicas));
 
 async function askAdmission(
   options: WorkerOptions,
@@ -128,6 +169,7 @@ async function askAdmission(
     replicas,
     host: host.slice(0, 200),
     memory: memoryOf(options),
+    ...(options.offload && { offloads: true }),
   });
   const began = performance.now();
   let waits: { readonly id: string; readonly since: number } | undefined;
@@ -216,8 +258,8 @@ async function modelSetup(
   tokens: string,
   frozen: FrozenPart | undefined,
 ) {
-  const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / replicas));
-  const device = await chooseDevice(options.device ?? 'auto');
+  const threads = threadsOf(options, replicas);
+  const device = options.offload ? 'cpu' : await chooseDevice(options.device ?? 'auto');
   const own = { trains: true, alone: replicas === 1, device, threads, tokens };
   const run = configuration.setup;
   // Members may differ in it: what they contribute is averaged, not compared.

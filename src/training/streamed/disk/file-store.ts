@@ -39,6 +39,8 @@ export interface FileStoreOptions {
   readonly range: number;
   /** How moments are kept in few bits; in float32 where left out. */
   readonly moments?: FewBitOptions | undefined;
+  /** Whether checkpoints are made of it, as they are unless told otherwise: without them it takes half of the disk. */
+  readonly checkpoints?: boolean;
   /** Arrays of a section's size that are lent at once: 3 or more; with 3 a step waits for the disk now and then. */
   readonly buffers?: number;
   /** How files are opened; the system's own unless given. */
@@ -103,7 +105,7 @@ export class FileStore implements SectionStore {
    * @throws MeanfieldError when what is there is of another model or damaged, or the disk has no room for it
    */
   static async open(options: FileStoreOptions): Promise<FileStore> {
-    const { folder, sections, resident, range: wanted, moments, buffers = 4, by } = options;
+    const { folder, sections, resident, range: wanted, moments, buffers = 4, checkpoints = true, by } = options;
     await makeFolder(folder);
     const before = await readCommitted(folder);
     const range = before?.moments?.range ?? wanted;
@@ -112,9 +114,9 @@ export class FileStore implements SectionStore {
     // What no checkpoint names is of a run that was killed before its first.
     if (!before) for (const name of [...SIDES, 'gradient']) await rm(join(folder, name), { force: true });
     const spilled = resident.includes('gradient') ? 0 : total;
-    const content =
-      "the model's parameters and moments twice, so that there is always a whole checkpoint, and its gradient";
-    if (!before) await requireSpace(folder, (2 * kept + spilled) * BYTES, content);
+    const twice = checkpoints ? ' twice, so that there is always a whole checkpoint,' : '';
+    const content = `the model's parameters and moments${twice} and its gradient`;
+    if (!before) await requireSpace(folder, ((checkpoints ? 2 : 1) * kept + spilled) * BYTES, content);
     const open = (name: string, elements: number) => DirectFile.open(join(folder, name), elements, by);
     const sides = [await open(SIDES[0], kept), await open(SIDES[1], kept)] as const;
     const gradient = await open('gradient', spilled);
