@@ -41,12 +41,7 @@ export async function generateText(run: string, flags: GenerateFlags, context: C
     else {
       // A source is not what is continued.
       if (!model.readsSource) output.exact(flags.prompt ?? '');
-      const { tokensPerSecond } = await write(model.generate(options), output);
-      if (model.bytesPerToken > 0)
-        tellNotice(
-          `${tokensPerSecond.toPrecision(2)} tokens a second: ${bytes(model.bytesPerToken)} of layers are read for each.`,
-          output,
-        );
+      await write(model.generate(options), output, model.bytesPerToken);
     }
     return interruption.requested || closed.aborted ? INTERRUPTED : 0;
   } finally {
@@ -67,13 +62,14 @@ async function converse(
   for await (const content of lines) {
     if (content.trim() === '') continue;
     messages.push({ role: 'user', content });
-    const { text, stopped } = await write(await model.chat(messages, options), output);
+    const { text, stopped } = await write(await model.chat(messages, options), output, model.bytesPerToken);
     if (stopped === 'interrupted') return;
     messages.push({ role: 'assistant', content: text });
   }
 }
 
-async function write(generation: Generation, output: Output): Promise<GenerationResult> {
+/** @param read bytes that each token is read for, where the layers come from files */
+async function write(generation: Generation, output: Output, read = 0): Promise<GenerationResult> {
   for (const message of generation.notices) tellNotice(message, output);
   for await (const text of generation) {
     output.event({ type: 'text', text });
@@ -82,6 +78,11 @@ async function write(generation: Generation, output: Output): Promise<Generation
   output.text('\n');
   const result = await generation.result();
   const { text, tokens, promptTokens, seconds, tokensPerSecond, stopped } = result;
+  if (read > 0)
+    tellNotice(
+      `${tokensPerSecond.toPrecision(2)} tokens a second: ${bytes(read)} of layers are read for each.`,
+      output,
+    );
   output.event({
     type: 'result',
     text,
