@@ -81,7 +81,7 @@ it.each(['fp32', 'int4'] as const)('rounds on disk come to the bits of rounds in
 
 it('goes back to what is committed, to the bit', async () => {
   const thread = modelThreadHere();
-  const offload = { folder: join(folder, 'again'), resident: PLACEMENTS.all };
+  const offload = { folder: join(folder, 'again'), ...PLACEMENTS.all };
   await thread.ask('init', { ...hostSetupOf(data, model, true, { outer }), offload });
   await thread.ask('load', first());
   const trained = (await thread.ask('train', work(0)))!;
