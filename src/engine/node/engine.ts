@@ -53,7 +53,7 @@ export class NodeEngine implements Engine {
   async #open(
     program: Pick<Program, 'target'>,
     onnx: Uint8Array,
-    { threads = 1, spinning = threads > 1, arena = true }: SessionOptions,
+    { threads = 1, spinning = threads > 1, arena = true, oneBlock = false }: SessionOptions,
     more: Pick<InferenceSession.SessionOptions, 'preferredOutputLocation' | 'externalData'> = {},
   ): Promise<InferenceSession> {
     if (program.target !== this.target) throw new Error(`a program for ${program.target} cannot run on ${this.name}`);
@@ -67,7 +67,7 @@ export class NodeEngine implements Engine {
         graphOptimizationLevel: 'all',
         enableCpuMemArena: arena,
         // Laying memory out ahead gains no speed over an arena that is warm, and holds up to a half more of it.
-        enableMemPattern: false,
+        enableMemPattern: oneBlock,
         logSeverityLevel: 3,
         extra: {
           session: {

@@ -174,6 +174,6 @@ export class StreamedDecoder implements SequenceDecoder {
 
   get #compile(): SessionOptions {
     // An arena keeps what the largest layer needed; threads that spin would take the cores of the session that is at work.
-    return { spinning: false, arena: false, ...this.options.compile };
+    return { spinning: false, arena: false, oneBlock: true, ...this.options.compile };
   }
 }

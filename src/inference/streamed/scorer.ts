@@ -149,7 +149,7 @@ export class StreamedScorer {
     const cut = cutGraph(objective, batch, this.#rows);
     const { tokens, width } = cut;
     // An arena keeps what the largest layer needed; threads that spin would take the cores of the session that is at work.
-    const settings = { spinning: false, arena: false, ...compile };
+    const settings = { spinning: false, arena: false, oneBlock: true, ...compile };
     const programs = partsOf(cut).map((part) => traceForward(part, engine));
     const { of, all } = await compileAlike(engine, programs, settings);
     const head = new ChunkedHead(engine, { tokens, width, softcap: cut.head.softcap }, settings);
