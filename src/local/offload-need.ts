@@ -1,5 +1,5 @@
 import { MeanfieldError } from '../base/errors.js';
-import { gigabytes } from '../base/gigabytes.js';
+import { gigabytes, type Term } from '../base/gigabytes.js';
 import { spelledError } from '../base/spelling.js';
 import type { Objective } from '../objectives/objective.js';
 import type { AdamwOptions } from '../training/adamw.js';
@@ -49,9 +49,6 @@ export interface OffloadSizes {
   /** How it keeps moments; in float32 where left out. */
   readonly optimizer?: Pick<AdamwOptions, 'moments'> | undefined;
 }
-
-/** A part of what a run takes, in bytes. */
-export type Term = readonly [bytes: number, what: string];
 
 /** What the memory of a run layer by layer is for. */
 export function termsOf({ sections, resident, states, activations, program }: OffloadNeed): Term[] {

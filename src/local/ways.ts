@@ -2,13 +2,15 @@
  * The ways to train a run: as a whole in memory, with activations made twice, layer by layer with the moments on disk, or
  * with everything there. What each takes is reckoned before anything is begun.
  */
+
 import { MeanfieldError } from '../base/errors.js';
+import type { Term } from '../base/gigabytes.js';
 import { ofWhole, type ParsedTrainOptions, streamsBase } from '../run/options.js';
 import { type MomentsPrecision, momentBytes } from '../training/moments.js';
 import type { OFFLOADS } from '../training/optimizers.js';
 import type { ZeroStage } from '../training/streamed/sharded/sharded-sections.js';
 import { memoryNeed, ownNeed, type Sizes, vectorsNeed } from './memory-need.js';
-import { offloadNeed, PLACEMENTS, type Term, termsOf } from './offload-need.js';
+import { offloadNeed, PLACEMENTS, termsOf } from './offload-need.js';
 import { shardedNeed } from './sharded-need.js';
 import { streamedBaseNeed } from './streamed-base-need.js';
 

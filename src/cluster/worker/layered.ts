@@ -7,9 +7,9 @@ import { MeanfieldError } from '../../base/errors.js';
 import { asWriteError } from '../../base/files/atomic.js';
 import { exists } from '../../base/files/exists.js';
 import { makeFolder } from '../../base/files/make-folder.js';
-import { gigabytes } from '../../base/gigabytes.js';
+import { gigabytes, type Term } from '../../base/gigabytes.js';
 import { spelledError } from '../../base/spelling.js';
-import { offloadNeed, PLACEMENTS, type Term, termsOf } from '../../local/offload-need.js';
+import { offloadNeed, PLACEMENTS, termsOf } from '../../local/offload-need.js';
 import type { Model } from '../../model/model.js';
 import { createObjective } from '../../objectives/create.js';
 import { acquireLock } from '../../run/lock.js';
@@ -51,7 +51,7 @@ const SHARDS = 8;
 const SPARE = 1.25;
 
 /** What a worker's replicas take that are trained layer by layer, in bytes. */
-export interface LayeredNeed {
+export interface WorkerNeed {
   readonly terms: readonly Term[];
   readonly total: number;
   readonly disk: number;
@@ -66,7 +66,7 @@ export function layeredNeed(
     threads,
     offload,
   }: { readonly replicas: number; readonly threads: number; readonly offload: WorkerOffload },
-): LayeredNeed {
+): WorkerNeed {
   const { batchSize, gradAccum, seed, cluster, outer } = setup;
   const learned = createObjective(setup.objective, { model, context: contextOf(model, setup), seed });
   const need = offloadNeed(learned as never, { batchSize, gradAccum, threads }, PLACEMENTS[offload]);
@@ -92,7 +92,7 @@ export function layeredNeed(
 }
 
 /** @param memory bytes @throws MeanfieldError with the sum, where it is more than there are */
-export function requireLayeredMemory({ terms, total }: LayeredNeed, memory: number): void {
+export function requireLayeredMemory({ terms, total }: WorkerNeed, memory: number): void {
   if (total <= memory) return;
   const parts = terms.map(([bytes, what]) => `${gigabytes(bytes, 2)} ${what}`).join(', ');
   throw spelledError(

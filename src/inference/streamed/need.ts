@@ -1,4 +1,5 @@
 /* What of a machine's memory a model takes that is used as a whole, or layer by layer, in bytes. */
+import type { Term } from '../../base/gigabytes.js';
 import type { Model } from '../../model/model.js';
 import { Causal } from '../../objectives/causal/causal.js';
 import type { Objective } from '../../objectives/objective.js';
@@ -17,9 +18,6 @@ export interface Use {
   /** The longest text that it writes or continues, in tokens; none where it writes none. */
   readonly writes?: number;
 }
-
-/** A part of what is taken. */
-export type Term = readonly [bytes: number, what: string];
 
 /** Node with ONNX Runtime and a tokenizer. */
 const PROCESS = 200e6;

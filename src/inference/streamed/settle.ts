@@ -1,23 +1,13 @@
 /* Whether a model is used as a whole in memory, or layer by layer from its files. */
 import { MeanfieldError, UsageError } from '../../base/errors.js';
 import { availableMemory } from '../../base/files/available-memory.js';
-import { gigabytes } from '../../base/gigabytes.js';
+import { gigabytes, type Term } from '../../base/gigabytes.js';
 import { spelledError } from '../../base/spelling.js';
 import { type MergeAdapter, withTextModel } from '../../hub/load-model.js';
 import type { Model } from '../../model/model.js';
 import type { LoadOptions } from '../options.js';
 import { type LayerFiles, openLayers } from './layer-files.js';
-import {
-  type LayeredNeed,
-  layeredNeed,
-  runTokens,
-  SPARE,
-  type Term,
-  total,
-  type Use,
-  vectorTerms,
-  wholeTerms,
-} from './need.js';
+import { type LayeredNeed, layeredNeed, runTokens, SPARE, total, type Use, vectorTerms, wholeTerms } from './need.js';
 import { cutOfModel } from './scorer.js';
 
 /** A model that is used layer by layer. */
@@ -29,7 +19,7 @@ export interface Layers extends LayerFiles {
 }
 
 /** How a model is used, and what the user should be told of that. */
-export interface Settled {
+export interface LoadedWay {
   readonly layers?: Layers;
   readonly notice?: string;
 }
@@ -51,7 +41,7 @@ export async function settleUse(
   { memory, precision, device }: Pick<LoadOptions, 'memory' | 'precision' | 'device'>,
   merge: MergeAdapter,
   given: Use,
-): Promise<Settled> {
+): Promise<LoadedWay> {
   const { use, model, parts } = await withTextModel(
     run,
     async ({ model, parameter }) => ({ use: usesOf(model, given), model, parts: parameter !== undefined }),
