@@ -91,7 +91,7 @@ export abstract class RowEvaluator<Sample> {
     const flush = async () => {
       if (gathered.length === 0) return;
       signal?.throwIfAborted();
-      for (const { weight, sums: some } of await this.#score(gathered)) {
+      for (const { weight, sums: some } of await this.#score(gathered, signal)) {
         sums.loss += some.loss!;
         sums.accuracy += some.accuracy!;
         sums.tokens += weight;
@@ -160,6 +160,7 @@ export abstract class RowEvaluator<Sample> {
   /** The score of each of some jobs; one at a time unless they are read for together. */
   async #score(
     jobs: readonly { readonly room: RowRoom; readonly samples: readonly Sample[] }[],
+    signal?: AbortSignal,
   ): Promise<readonly Score[]> {
     const { parameters, scorer } = this.options;
     if (!scorer) return Promise.all(jobs.map(({ room, samples }) => this.#evaluator(room).score(parameters, samples)));
@@ -169,6 +170,7 @@ export abstract class RowEvaluator<Sample> {
         objective: this.#learned(room) as unknown as Objective<never>,
         samples: samples as readonly never[],
       })),
+      signal,
     );
   }
 

@@ -67,8 +67,11 @@ export interface Teller {
   readonly atOnce: number;
   /** What a figure that is not finite comes of, and what to do, for a message. */
   readonly unusable: string;
-  /** @returns of all windows together the tokens that were asked for, their nats, and how many were held for the likeliest */
-  tell(runs: readonly WindowRun[]): Promise<WindowScore>;
+  /**
+   * @param signal stops it between two layers, where it goes through them by themselves
+   * @returns of all windows together the tokens that were asked for, their nats, and how many were held for the likeliest
+   */
+  tell(runs: readonly WindowRun[], signal?: AbortSignal): Promise<WindowScore>;
   dispose(): Promise<void>;
 }
 
@@ -147,7 +150,7 @@ export class TextEvaluator {
       if (runs.length === 0) return;
       waiting = { runs: [], source: '', tokens: 0 };
       signal?.throwIfAborted();
-      const { weight, sums } = await this.#score(runs, number);
+      const { weight, sums } = await this.#score(runs, number, signal);
       const windows = runs.flatMap((run) => run.windows);
       number += windows.length;
       if (!Number.isFinite(sums.loss)) throw this.#unusable(source, sums.loss!);
@@ -212,9 +215,9 @@ export class TextEvaluator {
   }
 
   /** @param runs one, unless a teller takes more */
-  #score(runs: readonly WindowRun[], from: number): Promise<WindowScore> {
+  #score(runs: readonly WindowRun[], from: number, signal?: AbortSignal): Promise<WindowScore> {
     const { parameters, teller } = this.#options;
-    if (teller) return teller.tell(runs);
+    if (teller) return teller.tell(runs, signal);
     const { length, windows } = runs[0]!;
     const samples = windows.map((window, i): TokenWindow => ({ ...window, number: ['evaluation', from + i] }));
     return this.#evaluator(length).score(parameters, samples);

@@ -85,9 +85,10 @@ export class StreamedScorer {
   /**
    * Every metric of each job's samples.
    *
+   * @param signal stops it between two layers
    * @throws MeanfieldError when the files are no more what they were, or cannot be read
    */
-  async score(jobs: readonly ScoreJob[]): Promise<Score[]> {
+  async score(jobs: readonly ScoreJob[], signal?: AbortSignal): Promise<Score[]> {
     await this.options.tensors.check();
     const works = await Promise.all(jobs.map((job) => this.#begin(job)));
     if (works.length === 0) return [];
@@ -98,6 +99,7 @@ export class StreamedScorer {
     await this.#sections.through(
       parts.map(({ section }) => section),
       async (parameters, section) => {
+        signal?.throwIfAborted();
         const i = section - parts[0]!.section;
         for (const work of works) {
           const x = work.state_NC;
@@ -110,6 +112,7 @@ export class StreamedScorer {
       },
     );
     await this.#sections.through(head.sections, async ([table], section) => {
+      signal?.throwIfAborted();
       const { from, size } = sections[section]!.entries[0]!;
       for (const { cut, head, state_NC, feeds, costs } of works) {
         const first = from / cut.width;

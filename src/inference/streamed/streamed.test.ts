@@ -108,3 +108,23 @@ describe.each(families)('%s %j in %s, layer by layer', (family, more, rounded) =
     }
   });
 });
+
+it('is stopped between two layers', async () => {
+  const { whole, layers } = await opened(await folderOf('gpt2', {}));
+  const controller = new AbortController();
+  const { tensors } = layers;
+  const stopping: typeof tensors.readRange = (name, ...more) => {
+    if (name.includes('.h.1.')) controller.abort();
+    return tensors.readRange(name, ...more);
+  };
+  // All of the text goes through a layer in one visit.
+  const scorer = new StreamedScorer({
+    ...{ ...whole, engine, compile, atOnce: 8192 },
+    tensors: { ...tensors, readRange: stopping },
+  });
+  const teller = new StreamedTeller(scorer, whole.model, 0);
+  const evaluator = new TextEvaluator({ ...whole, engine, compile, parameters: new Float32Array(0), teller });
+  left.push(() => evaluator.dispose());
+  const { signal } = controller;
+  await expect(evaluator.evaluate(textsOf(TEXT), { signal })).rejects.toThrow('aborted');
+});

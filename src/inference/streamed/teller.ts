@@ -23,7 +23,7 @@ export class StreamedTeller implements Teller {
     return this.scorer.atOnce;
   }
 
-  async tell(runs: readonly WindowRun[]): Promise<WindowScore> {
+  async tell(runs: readonly WindowRun[], signal?: AbortSignal): Promise<WindowScore> {
     const jobs = runs.map(({ length, windows }) => ({
       key: `${length}`,
       objective: this.#objective(length),
@@ -31,7 +31,7 @@ export class StreamedTeller implements Teller {
     }));
     const sums = { loss: 0, accuracy: 0 };
     let weight = 0;
-    for (const score of await this.scorer.score(jobs)) {
+    for (const score of await this.scorer.score(jobs, signal)) {
       weight += score.weight;
       sums.loss += score.sums.loss!;
       sums.accuracy += score.sums.accuracy!;
