@@ -110,7 +110,7 @@ test('what load and its model cannot be given is refused as a usage error', asyn
     '`threads` expected int, received number, got 1.5',
   );
   expect(await refused(() => load(run, { thread: 1 } as never))).toContain(
-    'Unrecognized key: "thread", got {"thread":1}. Options: `threads`, `device`, `precision`.',
+    'Unrecognized key: "thread", got {"thread":1}. Options: `threads`, `device`, `precision`, `memory`.',
   );
   expect(await refused(() => load(run, { device: 'tpu' as never }))).toContain(
     '`device` expected one of "cpu"|"webgpu"|"cuda"|"auto", got "tpu"',
