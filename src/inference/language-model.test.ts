@@ -117,7 +117,9 @@ test('what load and its model cannot be given is refused as a usage error', asyn
   );
   expect(await refused(() => model.evaluate(join(folder, 'one.txt') as never))).toContain('expected a list of files');
   expect(await refused(() => model.evaluate([join(folder, 'one.txt')], { field: '' }))).toContain('`field`');
-  expect(await refused(() => model.evaluate([], { fields: 'x' } as never))).toContain('Options: `field`, `stride`, `signal`');
+  expect(await refused(() => model.evaluate([], { fields: 'x' } as never))).toContain(
+    'Options: `field`, `stride`, `signal`',
+  );
   expect(await refused(() => model.evaluate([], { progress: 1 as never }))).toContain('`progress` expected a function');
   expect(await refused(() => model.generate({ topP: 7 }))).toContain('`topP`');
 });
