@@ -70,6 +70,11 @@ export interface Placement {
   readonly statesOnDisk: boolean;
 }
 
+/** Whether nothing of a model stays in memory. */
+export function holdsOnDisk({ resident }: Pick<Placement, 'resident'>): boolean {
+  return !resident.includes('parameters');
+}
+
 export const PLACEMENTS: Readonly<Record<Exclude<(typeof OFFLOADS)[number], 'none'>, Placement>> = {
   moments: { resident: ['parameters', 'gradient'], statesOnDisk: false },
   all: { resident: [], statesOnDisk: false },

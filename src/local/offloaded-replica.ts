@@ -7,7 +7,7 @@ import { Random } from '../base/random.js';
 import { encodeSafetensorsInPieces } from '../base/safetensors-writer.js';
 import { BatchSampler } from '../data/index.js';
 import { NodeEngine } from '../engine/node/engine.js';
-import type { ParameterLayout, ParameterPiece } from '../model/layout.js';
+import type { ParameterPiece } from '../model/layout.js';
 import { basePieces, openBase } from '../run/streamed-base.js';
 import { RANGE } from '../training/ranges.js';
 import { BoundaryFile } from '../training/streamed/disk/boundary-file.js';
@@ -17,6 +17,7 @@ import { StreamedReplica, storedSections } from '../training/streamed/streamed-r
 import type { LiveReplica } from './live-replica.js';
 import { alone, LoneReplica } from './lone-replica.js';
 import type { OffloadSetup, ReplicaSetup, ReplicaState } from './messages.js';
+import { holdsOnDisk } from './offload-need.js';
 import { openTask, type Task } from './task.js';
 
 /** A replica whose model is trained layer by layer, with sections on disk; it is the only one of its run. */
@@ -39,7 +40,7 @@ export class OffloadedReplica extends LoneReplica<StreamedReplica> implements Li
     const task = await openTask(setup.task, seed);
     const sampler = new BatchSampler({ source: task.training, batchSize, replica: 0, worldSize: 1 });
     let store: FileStore | undefined;
-    const everything = !resident.includes('parameters');
+    const everything = holdsOnDisk({ resident });
     // An arena keeps what the largest layer needed for each kind of layer: hundreds of megabytes.
     const means = {
       engine: new NodeEngine(),
@@ -66,7 +67,7 @@ export class OffloadedReplica extends LoneReplica<StreamedReplica> implements Li
     const { layout } = this.task.objective;
     const { from } = this.setup.offload!;
     if (this.store.state === undefined) {
-      if (parameters.length > 0) await this.#set(piecesOf(layout, parameters));
+      if (parameters.length > 0) await this.#set(layout.pieces(parameters));
       else if (from) await this.#setFrom(from);
       else await this.#set(layout.initialPieces(new Random(this.setup.seed, 'parameters')));
     }
@@ -116,9 +117,4 @@ export class OffloadedReplica extends LoneReplica<StreamedReplica> implements Li
   protected hash(): string {
     return sha256(`a model on disk, ${this.steps}`);
   }
-}
-
-function* piecesOf(layout: ParameterLayout, vector: Float32Array): Generator<ParameterPiece> {
-  for (const { name, offset, size } of layout.entries)
-    yield { name, from: 0, values: vector.subarray(offset, offset + size) };
 }

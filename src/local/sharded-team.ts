@@ -4,9 +4,9 @@ import { messageOf } from '../base/errors.js';
 import { writeFileSynced } from '../base/files/atomic.js';
 import { Random } from '../base/random.js';
 import { encodeSafetensorsInPieces } from '../base/safetensors-writer.js';
-import type { ParameterLayout, ParameterPiece } from '../model/layout.js';
+import type { ParameterLayout } from '../model/layout.js';
 import type { Objective } from '../objectives/objective.js';
-import { checkpointPath, listCheckpoints, saveCheckpointFiles } from '../run/checkpoint.js';
+import { checkpointPath, lastCheckpoint, saveCheckpointFiles } from '../run/checkpoint.js';
 import { checkpointMetadata } from '../run/frozen-part.js';
 import { cutGraph } from '../training/streamed/cut-graph.js';
 import { ParameterReader, setParameters } from '../training/streamed/parameter-pieces.js';
@@ -71,7 +71,7 @@ export class ShardedTeam implements Crew {
       else {
         const { parameters } = state;
         const initial = layout.initialPieces(new Random(setup.seed, 'parameters'));
-        await setParameters(shards, sections, parameters.length > 0 ? piecesOf(layout, parameters) : initial);
+        await setParameters(shards, sections, parameters.length > 0 ? layout.pieces(parameters) : initial);
       }
       return new ShardedTeam(layout, sections, replicas, shards, team);
     } catch (error) {
@@ -107,10 +107,8 @@ export class ShardedTeam implements Crew {
     return checkpointPath(checkpoints, progress.step);
   }
 
-  async lastCheckpoint({ run }: SavedRun): Promise<string | undefined> {
-    const { checkpoints } = run.paths;
-    const step = (await listCheckpoints(checkpoints)).at(-1);
-    return step === undefined ? undefined : checkpointPath(checkpoints, step);
+  lastCheckpoint({ run }: SavedRun): Promise<string | undefined> {
+    return lastCheckpoint(run.paths.checkpoints);
   }
 
   async writeModel({ run, prepared }: SavedRun): Promise<void> {
@@ -147,9 +145,4 @@ export class ShardedTeam implements Crew {
     const reader = new ParameterReader(this.shards, this.sections, name);
     for (const entry of this.layout.entries) yield* reader.values(entry.name);
   }
-}
-
-function* piecesOf(layout: ParameterLayout, vector: Float32Array): Generator<ParameterPiece> {
-  for (const { name, offset, size } of layout.entries)
-    yield { name, from: 0, values: vector.subarray(offset, offset + size) };
 }

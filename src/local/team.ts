@@ -1,7 +1,7 @@
 import { layoutHash } from '../averaging/layout-hash.js';
 import { cutShards } from '../averaging/shards.js';
 import type { ParameterLayout } from '../model/layout.js';
-import { checkpointPath, listCheckpoints } from '../run/checkpoint.js';
+import { checkpointPath, lastCheckpoint } from '../run/checkpoint.js';
 import { meanLoss, meansOfOthers } from '../training/evaluation.js';
 import { copyMoment, cutMoment, type Moment } from '../training/moments.js';
 import type { Crew, SavedRun } from './crew.js';
@@ -117,10 +117,8 @@ export class Team implements Crew {
     return checkpointPath(checkpoints, progress.step);
   }
 
-  async lastCheckpoint({ run }: SavedRun): Promise<string | undefined> {
-    const { checkpoints } = run.paths;
-    const step = (await listCheckpoints(checkpoints)).at(-1);
-    return step === undefined ? undefined : checkpointPath(checkpoints, step);
+  lastCheckpoint({ run }: SavedRun): Promise<string | undefined> {
+    return lastCheckpoint(run.paths.checkpoints);
   }
 
   async writeModel({ run, prepared }: SavedRun): Promise<void> {

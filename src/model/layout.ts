@@ -72,6 +72,12 @@ export class ParameterLayout {
     return vector;
   }
 
+  /** A vector's parameters, each a piece: views of its memory. */
+  *pieces(vector: Float32Array): Generator<ParameterPiece> {
+    for (const { name, offset, size } of this.entries)
+      yield { name, from: 0, values: vector.subarray(offset, offset + size) };
+  }
+
   /** What {@link initialize} gives, in pieces: each is in the same array, which the next one fills again. */
   *initialPieces(random: Random, most = 2 ** 20): Generator<ParameterPiece> {
     const array = new Float32Array(Math.min(most, Math.max(0, ...this.entries.map(({ size }) => size))));

@@ -101,6 +101,12 @@ export async function listCheckpoints(checkpoints: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
+/** The folder of the newest checkpoint, where there is one. */
+export async function lastCheckpoint(checkpoints: string): Promise<string | undefined> {
+  const step = (await listCheckpoints(checkpoints)).at(-1);
+  return step === undefined ? undefined : checkpointPath(checkpoints, step);
+}
+
 /** Deletes what a killed process left half written or half deleted; the caller holds the run's lock. */
 export async function tidyCheckpoints(checkpoints: string): Promise<void> {
   const left = (await namesIn(checkpoints)).map((name) => /^(\d{6,})\.(?:tmp|old)$/.exec(name)?.[1]);

@@ -34,11 +34,6 @@ export interface MemberOffload extends Placement {
   readonly folder: string;
 }
 
-/** Whether nothing of a model stays in memory: then what is committed, and what travels, is on disk as well. */
-export function holdsOnDisk(offload: MemberOffload | undefined): boolean {
-  return offload !== undefined && !offload.resident.includes('parameters');
-}
-
 /** What a member has after its steps. */
 export interface Trained {
   readonly tokens: number;

@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import { CommittedModel, CommittedRanges } from '../../averaging/committed.js';
 import type { Fragment } from '../../averaging/fragments.js';
 import { makeFolder } from '../../base/files/make-folder.js';
+import { holdsOnDisk } from '../../local/offload-need.js';
 import type { RangedVector } from '../../training/ranged-vector.js';
 import { FileVector } from '../../training/streamed/disk/file-vector.js';
 import { type PartFile, withParts } from '../parts.js';
-import { holdsOnDisk, type ModelSetup } from './commands.js';
+import type { ModelSetup } from './commands.js';
 
 /** The vectors that a machine holds between rounds, in memory or in files that are nobody else's and outlast nothing. */
 export class HeldVectors {
@@ -26,9 +27,9 @@ export class HeldVectors {
     size: number,
   ): Promise<HeldVectors> {
     const kinds = { momentum: run.outer.method === 'nesterov', moments: run.averageMoments };
-    if (!holdsOnDisk(offload))
+    if (!offload || !holdsOnDisk(offload))
       return new HeldVectors(new CommittedModel(size, fragments, kinds), [], undefined, undefined);
-    const { folder } = offload!;
+    const { folder } = offload;
     await makeFolder(folder);
     const opened: FileVector[] = [];
     const file = async (name: string) => {

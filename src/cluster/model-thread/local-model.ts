@@ -5,6 +5,7 @@ import { MeanfieldError } from '../../base/errors.js';
 import type { Engine } from '../../engine/engine.js';
 import { NodeEngine } from '../../engine/node/engine.js';
 import { trainingCompile } from '../../local/model-thread.js';
+import { holdsOnDisk } from '../../local/offload-need.js';
 import type { Task } from '../../local/task.js';
 import { halfOf } from '../../training/precision-names.js';
 import type { RangedVector } from '../../training/ranged-vector.js';
@@ -14,7 +15,7 @@ import { BoundaryFile } from '../../training/streamed/disk/boundary-file.js';
 import { FileStore } from '../../training/streamed/disk/file-store.js';
 import { SectionVector } from '../../training/streamed/section-vector.js';
 import { StreamedReplica, storedSections } from '../../training/streamed/streamed-replica.js';
-import { holdsOnDisk, type ModelSetup } from './commands.js';
+import type { ModelSetup } from './commands.js';
 import type { Exchange, LocalVectors } from './exchange.js';
 
 /** A member's own model between two commits: it is trained, and its vectors are read and set. */
@@ -125,7 +126,7 @@ class LayeredModel implements LocalModel {
 
   static async create({ run, threads, alone, offload }: ModelSetup, task: Task): Promise<LayeredModel> {
     const { folder, resident, statesOnDisk } = offload!;
-    const everything = holdsOnDisk(offload);
+    const everything = holdsOnDisk(offload!);
     let store!: FileStore;
     const means = {
       engine: new NodeEngine(),

@@ -9,7 +9,7 @@ import { exists } from '../../base/files/exists.js';
 import { makeFolder } from '../../base/files/make-folder.js';
 import { gigabytes, type Term } from '../../base/gigabytes.js';
 import { spelledError } from '../../base/spelling.js';
-import { offloadNeed, PLACEMENTS, termsOf } from '../../local/offload-need.js';
+import { holdsOnDisk, offloadNeed, PLACEMENTS, termsOf } from '../../local/offload-need.js';
 import type { Model } from '../../model/model.js';
 import { createObjective } from '../../objectives/create.js';
 import { acquireLock } from '../../run/lock.js';
@@ -75,7 +75,7 @@ export function layeredNeed(
   const longest = 4 * Math.max(...shards.map(({ start, end }) => end - start));
   const committed = 1 + (outer.method === 'nesterov' ? 1 : 0) + (cluster.format === 'int4' ? 1 : 0);
   const message = encodedBytes(cluster.format, size);
-  const onDisk = offload !== 'moments';
+  const onDisk = holdsOnDisk(PLACEMENTS[offload]);
   // In memory: the committed vectors, a result and what it is decoded to, and the contribution.
   const exchange = onDisk ? SHARDS * longest + MESSAGES : 4 * size * (committed + 1) + 2 * message + SHARDS * longest;
   const terms = [...termsOf(need), [exchange, 'for the exchange'] as const].map(

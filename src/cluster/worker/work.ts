@@ -8,7 +8,7 @@ import { MeanfieldError } from '../../base/errors.js';
 import { availableMemory } from '../../base/files/available-memory.js';
 import { spelledError } from '../../base/spelling.js';
 import { chooseDevice, createEngine } from '../../engine/node/create.js';
-import { PLACEMENTS } from '../../local/offload-need.js';
+import { holdsOnDisk, PLACEMENTS } from '../../local/offload-need.js';
 import type { Model } from '../../model/model.js';
 import type { FrozenPart } from '../../run/frozen-part.js';
 import { choosePrecision, type PrecisionChoice } from '../../training/precision.js';
@@ -87,7 +87,7 @@ export async function work(
     await Promise.all(modelThreads.map(init));
     emit({ type: 'joined', run: configuration.run, workers: names });
     const sizes = partSizes(cutFragments(model.trained, configuration.setup.cluster.fragments), configuration.setup);
-    const onDisk = options.offload !== undefined && options.offload !== 'moments';
+    const onDisk = options.offload !== undefined && holdsOnDisk(PLACEMENTS[options.offload]);
     // What is kept there is in memory.
     const mostBytes = onDisk ? 0 : keptMessages(model, configuration.setup, names.length);
     const blobs = new BlobCache(stored, { members: names.length, mostBytes });
